@@ -1,0 +1,53 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer) know nothing of routers and
+// are used by System alone. A target can import only what stands in its `dependencies`, so the compiler keeps the rings.
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "backhaul",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+  ],
+  targets: [
+    // C: module maps and shims only.
+    .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .target(name: "CLinux"),
+
+    // Leaves.
+    .target(name: "Netlink", dependencies: ["CMnl", "CNftnl", "CLinux"], swiftSettings: strict),
+    .target(name: "Transfer", dependencies: ["CCurl", "CLinux"], swiftSettings: strict),
+
+    // Rings.
+    .target(name: "Core", swiftSettings: strict),
+    .target(name: "Agent", dependencies: ["Core"], swiftSettings: strict),
+    .target(
+      name: "System",
+      dependencies: [
+        "Core", "Agent", "Netlink", "Transfer", "CLinux",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "TOMLKit", package: "TOMLKit"),
+      ], swiftSettings: strict),
+    .executableTarget(
+      name: "backhaul",
+      dependencies: [
+        "Core", "Agent", "System",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: strict),
+
+    .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

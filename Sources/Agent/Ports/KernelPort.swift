@@ -1,0 +1,67 @@
+package import Core
+
+/// The kernel, as reconcile sees it. Called from one task at a time, never from the event loop.
+///
+/// Contract: `read` reports only what is there, ours by tag; `apply` does one step and throws what the kernel answered.
+/// A step whose effect is there already (a route, address or rule that exists; a device, route or rule that is gone)
+/// succeeds. Nothing foreign is ever changed or deleted: a step that would touch a foreign object throws.
+package protocol KernelPort: Sendable {
+  /// `expecting` tells which nftables rules are ours to recognise; others come back as `unrecognised`.
+  func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState
+  func apply(_ step: Step) throws(KernelFailure)
+  /// Deletes every connection whose mark, under the mask, is this. Returns once the kernel has done it.
+  func deleteConnections(marked mark: Mark, mask: MarkMask) throws(KernelFailure)
+  /// Deletes connections from `sources` that were set up before they were steered: original source in `sources`, no mark
+  /// of ours, and a reply address that was translated (they left by an uplink). Returns how many.
+  func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int
+}
+
+/// The active default route of a backhaul rule's table: the flip. Called only on the event loop, so each call is one
+/// message to the kernel and its answer.
+package protocol FlipPort: Sendable {
+  /// Adds the route, or atomically replaces the one that has the same table, destination and metric.
+  func activate(_ route: TableRoute) throws(KernelFailure)
+  /// Removes the active route, so that the floor is what is left. One that is gone already is no error.
+  func deactivate(_ table: TableID) throws(KernelFailure)
+  /// The active route that the kernel has in each table of ours.
+  func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way]
+}
+
+/// Something changed in the kernel that was not our own doing.
+package enum KernelEvent: Equatable, Sendable {
+  /// A device came, went, or changed its carrier, flags, MTU or name.
+  case link(InterfaceName)
+  /// An IPv4 address came or went.
+  case address(InterfaceName)
+  /// A route of the main table changed.
+  case mainRoute
+  /// A route, rule or nftables object of ours, or in our ranges, changed.
+  case ours(String)
+  /// The socket overflowed (ENOBUFS): anything may have changed.
+  case overrun
+}
+
+package protocol KernelEventsPort: Sendable {
+  /// Calls `handler` on the loop for each event, from now on. Our own changes are not reported.
+  func start(on loop: any EventLoop, _ handler: @escaping @Sendable (KernelEvent) -> Void) throws(KernelFailure)
+}
+
+/// A call to the kernel that failed: what was asked, of which object, and what came back.
+package struct KernelFailure: Error, Equatable, Sendable, CustomStringConvertible {
+  /// As an operator would type it: `ip route replace default dev bh-fra table 7902`.
+  package var operation: String
+  /// The errno; 0 where the failure is ours.
+  package var errno: Int32
+  /// The kernel's own words (extended acknowledgement), or strerror's.
+  package var cause: String
+
+  package init(operation: String, errno: Int32, cause: String) {
+    self.operation = operation
+    self.errno = errno
+    self.cause = cause
+  }
+
+  package var description: String {
+    errno == 0 ? "\(operation): \(cause)" : "\(operation): \(cause) (errno \(errno))"
+  }
+}

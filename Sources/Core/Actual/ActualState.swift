@@ -1,0 +1,95 @@
+/// What the kernel says: everything of ours in it (own by tag: route protocol, priority and table range, table name,
+/// device alias), and of the rest only what decisions need: links, addresses, main's default routes.
+package struct ActualState: Equatable, Sendable {
+  package var links: [InterfaceName: Link]
+  /// IPv4 addresses, primary first.
+  package var addresses: [InterfaceName: [InterfaceAddress]]
+  /// Default routes of the main table, best metric first.
+  package var mainDefaults: [MainDefault]
+  /// Routes with our protocol in our table range.
+  package var routes: Set<TableRoute>
+  /// Rules with our protocol in our priority range, in the kernel's order.
+  package var rules: [RoutingRule]
+  /// Our nftables table; nil where there is none.
+  package var steering: SteeringTable?
+  /// Present values of the settings of every interface, and of `all` under the name "all".
+  package var settings: [InterfaceSetting: Int]
+
+  package init(
+    links: [InterfaceName: Link] = [:], addresses: [InterfaceName: [InterfaceAddress]] = [:],
+    mainDefaults: [MainDefault] = [], routes: Set<TableRoute> = [], rules: [RoutingRule] = [],
+    steering: SteeringTable? = nil, settings: [InterfaceSetting: Int] = [:]
+  ) {
+    self.links = links
+    self.addresses = addresses
+    self.mainDefaults = mainDefaults
+    self.routes = routes
+    self.rules = rules
+    self.steering = steering
+    self.settings = settings
+  }
+}
+
+/// A network device.
+package struct Link: Equatable, Sendable {
+  package var index: InterfaceIndex
+  /// IFF_UP: someone wants it up.
+  package var isUp: Bool
+  /// IFF_LOWER_UP: the layer below can carry.
+  package var hasCarrier: Bool
+  package var mtu: Int
+  package var alias: String?
+  /// Set where the device is a GRE or IPIP tunnel, ours or not; `address` and `peer` are not filled in.
+  package var tunnel: TunnelParameters?
+
+  package init(
+    index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, alias: String? = nil,
+    tunnel: TunnelParameters? = nil
+  ) {
+    self.index = index
+    self.isUp = isUp
+    self.hasCarrier = hasCarrier
+    self.mtu = mtu
+    self.alias = alias
+    self.tunnel = tunnel
+  }
+
+  /// The device was made by us.
+  package var isOurs: Bool { alias?.hasPrefix(TunnelDevice.aliasPrefix) ?? false }
+}
+
+/// What the kernel says of a tunnel device, as far as we set it.
+package struct TunnelParameters: Equatable, Sendable {
+  package var encapsulation: TunnelDevice.Encapsulation
+  package var local: IPv4Address
+  package var remote: IPv4Address
+  /// The device that it is bound to, nil where to none or where that is gone.
+  package var underlay: InterfaceName?
+  package var lookupMark: Mark
+  package var ttl: UInt8
+
+  package init(
+    encapsulation: TunnelDevice.Encapsulation, local: IPv4Address, remote: IPv4Address, underlay: InterfaceName?,
+    lookupMark: Mark, ttl: UInt8
+  ) {
+    self.encapsulation = encapsulation
+    self.local = local
+    self.remote = remote
+    self.underlay = underlay
+    self.lookupMark = lookupMark
+    self.ttl = ttl
+  }
+}
+
+/// A default route of the main table. It is another's: read, followed, never changed.
+package struct MainDefault: Equatable, Sendable {
+  package var device: InterfaceName
+  package var gateway: IPv4Address?
+  package var metric: RouteMetric
+
+  package init(device: InterfaceName, gateway: IPv4Address?, metric: RouteMetric) {
+    self.device = device
+    self.gateway = gateway
+    self.metric = metric
+  }
+}

@@ -1,0 +1,115 @@
+/// What this router knows of itself: the local configuration, /etc/backhaul/agent.toml.
+package struct AgentConfiguration: Equatable, Sendable {
+  package var device: Name
+  package var ruleSet: RuleSetSourceConfiguration
+  package var uplinks: [UplinkConfiguration]
+  /// Interfaces behind which the devices are whose traffic may be steered.
+  package var lans: [InterfaceName]
+  package var kernel: KernelRanges
+  package var files: FileLocations
+  package var logLevel: LogLevel
+
+  package init(
+    device: Name, ruleSet: RuleSetSourceConfiguration, uplinks: [UplinkConfiguration], lans: [InterfaceName],
+    kernel: KernelRanges = KernelRanges(), files: FileLocations = FileLocations(), logLevel: LogLevel = .info
+  ) {
+    self.device = device
+    self.ruleSet = ruleSet
+    self.uplinks = uplinks
+    self.lans = lans
+    self.kernel = kernel
+    self.files = files
+    self.logLevel = logLevel
+  }
+
+  package enum LogLevel: String, CaseIterable, Equatable, Sendable { case trace, debug, info, notice, warning, error }
+}
+
+/// A local WAN.
+package struct UplinkConfiguration: Equatable, Sendable {
+  package var interface: InterfaceName
+  /// The lowest tier that can be used is used first.
+  package var tier: Int
+
+  package init(interface: InterfaceName, tier: Int = 1) {
+    self.interface = interface
+    self.tier = tier
+  }
+}
+
+/// Where the rule set comes from and how it is asked for.
+package struct RuleSetSourceConfiguration: Equatable, Sendable {
+  package enum Location: Equatable, Sendable {
+    /// `https://…`, or `http://…` to loopback, or to anywhere where `allow_insecure_http` says so.
+    case web(url: String)
+    /// `file:///…`: an absolute path.
+    case file(path: String)
+  }
+
+  package var location: Location
+  package var interval: Duration
+  /// For one whole transfer.
+  package var timeout: Duration
+  /// Of the document; more is refused.
+  package var maximumBytes: Int
+  /// Holds one line, sent as a bearer token (RFC 6750). Readable by root alone.
+  package var credentialsFile: String?
+  /// PEM. Trusted instead of the system's authorities.
+  package var authorityFile: String?
+  package var clientCertificateFile: String?
+  package var clientKeyFile: String?
+
+  package init(
+    location: Location, interval: Duration = .seconds(60), timeout: Duration = .seconds(20),
+    maximumBytes: Int = 16 << 20, credentialsFile: String? = nil, authorityFile: String? = nil,
+    clientCertificateFile: String? = nil, clientKeyFile: String? = nil
+  ) {
+    self.location = location
+    self.interval = interval
+    self.timeout = timeout
+    self.maximumBytes = maximumBytes
+    self.credentialsFile = credentialsFile
+    self.authorityFile = authorityFile
+    self.clientCertificateFile = clientCertificateFile
+    self.clientKeyFile = clientKeyFile
+  }
+}
+
+/// The numbers and names in the kernel that are ours alone. The defaults are clear of what other software takes.
+package struct KernelRanges: Equatable, Sendable {
+  package var markMask: MarkMask
+  /// Slot n has table `tables.lowerBound + n`.
+  package var tables: ClosedRange<UInt32>
+  package var priorities: ClosedRange<UInt32>
+  package var routeProtocol: RouteProtocol
+  package var nftTable: String
+  /// Our tunnels' devices are named this and the tunnel's name.
+  package var interfacePrefix: String
+
+  package init(
+    markMask: MarkMask? = nil, tables: ClosedRange<UInt32> = 7900...7999, priorities: ClosedRange<UInt32> = 9200...9299,
+    routeProtocol: RouteProtocol = RouteProtocol(201), nftTable: String = "backhaul", interfacePrefix: String = "bh-"
+  ) {
+    self.markMask = markMask ?? MarkMask.standard
+    self.tables = tables
+    self.priorities = priorities
+    self.routeProtocol = routeProtocol
+    self.nftTable = nftTable
+    self.interfacePrefix = interfacePrefix
+  }
+
+  /// How many slots both the mask and the table range have room for.
+  package var slots: Int { min(markMask.slots, tables.count - 1, Slot.maximum) }
+
+  package func table(of slot: Slot) -> TableID { TableID(tables.lowerBound + UInt32(slot.number)) }
+}
+
+package struct FileLocations: Equatable, Sendable {
+  package var socket: String
+  package var stateDirectory: String
+
+  package init(socket: String = "/run/backhaul/agent.sock", stateDirectory: String = "/var/lib/backhaul") {
+    self.socket = socket
+    self.stateDirectory = stateDirectory
+  }
+}

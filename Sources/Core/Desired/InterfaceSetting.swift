@@ -1,0 +1,19 @@
+/// A sysctl of one interface. Only per-interface ones are ever set; their old values are remembered and put back.
+package struct InterfaceSetting: Hashable, Sendable {
+  package enum Key: String, CaseIterable, Hashable, Sendable {
+    /// net.ipv4.conf.IF.rp_filter: 0 off, 1 strict, 2 loose. The kernel uses the larger of this and `all`.
+    case reversePathFilter = "net/ipv4/conf/IF/rp_filter"
+    /// net.ipv4.conf.IF.forwarding
+    case forwarding = "net/ipv4/conf/IF/forwarding"
+    /// net.ipv6.conf.IF.disable_ipv6
+    case disableIPv6 = "net/ipv6/conf/IF/disable_ipv6"
+  }
+
+  package var interface: InterfaceName
+  package var key: Key
+
+  package init(_ interface: InterfaceName, _ key: Key) {
+    self.interface = interface
+    self.key = key
+  }
+}

@@ -1,0 +1,115 @@
+/// Our nftables table (family `inet`), whole. It is put into the kernel in one transaction and read back as the same
+/// value, so that desired and actual compare.
+package struct SteeringTable: Equatable, Sendable {
+  package var name: String
+  package var sets: [AddressSet]
+  package var chains: [SteeringChain]
+
+  package init(name: String, sets: [AddressSet], chains: [SteeringChain]) {
+    self.name = name
+    self.sets = sets
+    self.chains = chains
+  }
+}
+
+/// A named set of IPv4 addresses (`type ipv4_addr; flags interval`).
+package struct AddressSet: Equatable, Sendable {
+  package var name: String
+  /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching.
+  package var ranges: [ClosedRange<UInt32>]
+
+  package init(name: String, ranges: [ClosedRange<UInt32>]) {
+    self.name = name
+    self.ranges = ranges
+  }
+}
+
+package struct SteeringChain: Equatable, Sendable {
+  /// Where a base chain stands; a chain without a hook is only jumped to. Policy is always `accept`.
+  package struct Hook: Equatable, Sendable {
+    package enum Kind: String, Equatable, Sendable { case filter, nat, route }
+    package enum Point: String, Equatable, Sendable { case prerouting, input, forward, output, postrouting }
+    package var kind: Kind
+    package var point: Point
+    /// As nft(8) counts: mangle −150, srcnat 100.
+    package var priority: Int32
+
+    package init(kind: Kind, point: Point, priority: Int32) {
+      self.kind = kind
+      self.point = point
+      self.priority = priority
+    }
+  }
+
+  package var name: String
+  package var hook: Hook?
+  package var rules: [SteeringRule]
+
+  package init(name: String, hook: Hook? = nil, rules: [SteeringRule]) {
+    self.name = name
+    self.hook = hook
+    self.rules = rules
+  }
+}
+
+/// One nftables rule: all of `matches`, then `actions` in their order.
+package struct SteeringRule: Equatable, Sendable {
+  package enum Match: Equatable, Sendable {
+    /// `iifname "…"`
+    case incoming(InterfaceName)
+    /// `oifname "…"`
+    case outgoing(InterfaceName)
+    /// `meta nfproto ipv4` / `ipv6`
+    case ipv4
+    case ipv6
+    /// `ip saddr @set`; only after `.ipv4`
+    case sourceIn(set: String)
+    /// `ip daddr @set` / `ip daddr != @set`; only after `.ipv4`
+    case destinationIn(set: String)
+    case destinationNotIn(set: String)
+    /// `meta mark & mask == mark` / `!= mark`
+    case mark(Mark, MarkMask)
+    case markNot(Mark, MarkMask)
+    /// `ct mark & mask == mark` / `!= mark`
+    case connectionMark(Mark, MarkMask)
+    case connectionMarkNot(Mark, MarkMask)
+    /// `ct direction original` / `reply`
+    case original
+    case reply
+    /// `ct state invalid`
+    case invalid
+    /// `tcp flags & (syn | rst) == syn`
+    case tcpSYN
+  }
+
+  package enum Action: Equatable, Sendable {
+    /// `counter`: packets and bytes are the kernel's, not part of the comparison.
+    case count
+    /// `meta mark set meta mark & ~mask | mark`: foreign bits stay.
+    case setMark(Mark, MarkMask)
+    /// `ct mark set ct mark & ~mask | mark`
+    case setConnectionMark(Mark, MarkMask)
+    /// `tcp option maxseg size set n`: the kernel only ever lowers it.
+    case clampMSS(UInt16)
+    case masquerade
+    case drop
+    /// `reject with icmpx admin-prohibited`
+    case reject
+    case `return`
+    case jump(chain: String)
+  }
+
+  package var matches: [Match]
+  package var actions: [Action]
+  /// Says in `nft list ruleset` what the rule is for; at most 127 bytes.
+  package var comment: String
+  /// Set only on a rule that was read from the kernel and is none that we write: its text, for people.
+  package var unrecognised: String?
+
+  package init(_ matches: [Match], _ actions: [Action], comment: String = "", unrecognised: String? = nil) {
+    self.matches = matches
+    self.actions = actions
+    self.comment = comment
+    self.unrecognised = unrecognised
+  }
+}

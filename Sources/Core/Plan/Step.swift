@@ -1,0 +1,45 @@
+/// One change to the kernel. Each is a single message or transaction, safe to repeat, and leaves the router in a state
+/// that the next reconcile understands, wherever the process is killed.
+package enum Step: Equatable, Sendable {
+  case createTunnel(TunnelDevice)
+  /// Sets every parameter of a device that exists (same name, same encapsulation kind).
+  case changeTunnel(TunnelDevice)
+  case deleteDevice(InterfaceName)
+  case setMTU(InterfaceName, Int)
+  case addAddress(InterfaceName, InterfaceAddress, peer: IPv4Address?)
+  case removeAddress(InterfaceName, InterfaceAddress)
+  case setUp(InterfaceName)
+  /// The value before is remembered on disk first, unless the device is one of ours.
+  case changeSetting(InterfaceSetting, to: Int)
+  /// Puts back the value that `changeSetting` remembered, if any.
+  case restoreSetting(InterfaceSetting)
+  /// Adds, or replaces what has the same table, destination and metric.
+  case putRoute(TableRoute)
+  case deleteRoute(TableRoute)
+  case addRule(RoutingRule)
+  case deleteRule(RoutingRule)
+  /// The whole table, whatever was there under this name before, in one transaction.
+  case replaceSteering(SteeringTable)
+  /// Elements of sets of the table that is there, in one transaction.
+  case changeSets(table: String, [SetChange])
+  case deleteSteering(table: String)
+}
+
+package struct SetChange: Equatable, Sendable {
+  package var set: String
+  package var remove: [ClosedRange<UInt32>]
+  package var add: [ClosedRange<UInt32>]
+
+  package init(set: String, remove: [ClosedRange<UInt32>], add: [ClosedRange<UInt32>]) {
+    self.set = set
+    self.remove = remove
+    self.add = add
+  }
+}
+
+/// The steps from what is to what should be, in the order create → flip → delete.
+package struct Plan: Equatable, Sendable {
+  package var steps: [Step]
+  package init(_ steps: [Step] = []) { self.steps = steps }
+  package var isEmpty: Bool { steps.isEmpty }
+}

@@ -1,0 +1,63 @@
+/// Which traffic goes to a hub, by which paths, and what happens when they are gone.
+package struct BackhaulRule: Equatable, Sendable {
+  /// What happens to the traffic when no path of the rule is up.
+  package enum Fallback: String, CaseIterable, Equatable, Sendable {
+    /// It leaves by a local uplink, masqueraded.
+    case localWAN = "local_wan"
+    /// It goes nowhere; the sender gets "host unreachable".
+    case block
+  }
+
+  /// What happens to live flows when traffic returns to a better path.
+  package enum Failback: String, CaseIterable, Equatable, Sendable {
+    /// They finish where they are.
+    case drain
+    /// Their conntrack entries are deleted, so that they are set up anew on the better path.
+    case move
+  }
+
+  /// What happens to IPv6 of the sources: it never enters a tunnel.
+  package enum IPv6: String, CaseIterable, Equatable, Sendable {
+    /// It leaves by the local WAN, as the router would send it anyway.
+    case local
+    /// It is refused where it would leave by an uplink.
+    case block
+  }
+
+  package var name: Name
+  package var enabled: Bool
+  package var sources: Sources
+  /// In order of preference.
+  package var paths: [Name]
+  package var fallback: Fallback
+  package var failback: Failback
+  /// How long a better path must have been up before traffic returns to it.
+  package var holdDown: Duration
+  package var ipv6: IPv6
+
+  package init(
+    name: Name, enabled: Bool = true, sources: Sources, paths: [Name], fallback: Fallback, failback: Failback = .move,
+    holdDown: Duration = .seconds(30), ipv6: IPv6 = .local
+  ) {
+    self.name = name
+    self.enabled = enabled
+    self.sources = sources
+    self.paths = paths
+    self.fallback = fallback
+    self.failback = failback
+    self.holdDown = holdDown
+    self.ipv6 = ipv6
+  }
+}
+
+/// Whose traffic a rule takes: of LAN interfaces, of prefixes, or of prefixes on certain LAN interfaces where both are
+/// given. At least one is. Prefixes alone mean: on any LAN interface of the router.
+package struct Sources: Equatable, Sendable {
+  package var interfaces: [InterfaceName]
+  package var prefixes: [IPv4Prefix]
+
+  package init(interfaces: [InterfaceName] = [], prefixes: [IPv4Prefix] = []) {
+    self.interfaces = interfaces
+    self.prefixes = prefixes
+  }
+}

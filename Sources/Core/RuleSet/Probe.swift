@@ -1,0 +1,66 @@
+/// A periodic check of one path.
+package struct Probe: Equatable, Sendable {
+  package enum Kind: Equatable, Sendable {
+    /// An ICMP echo (RFC 792) to an address that answers only through the path.
+    case icmp(target: IPv4Address)
+    case http(HTTPCheck)
+  }
+
+  package var name: Name
+  package var path: Name
+  package var kind: Kind
+  /// The address that probes are sent from; nil: the tunnel's inner address, else the first LAN's, or the uplink's own.
+  package var source: IPv4Address?
+  /// Between two probes: 50 ms to 1 h.
+  package var interval: Duration
+  /// How long an answer may take: 10 ms up to the interval.
+  package var timeout: Duration
+  /// How many probes in a row without an answer make the path `down`: 1...100.
+  package var fall: Int
+  /// How many answers in a row bring it back `up`: 1...100.
+  package var rise: Int
+
+  package init(
+    name: Name, path: Name, kind: Kind, source: IPv4Address? = nil, interval: Duration = .seconds(1),
+    timeout: Duration = .milliseconds(800), fall: Int = 3, rise: Int = 3
+  ) {
+    self.name = name
+    self.path = path
+    self.kind = kind
+    self.source = source
+    self.interval = interval
+    self.timeout = timeout
+    self.fall = fall
+    self.rise = rise
+  }
+}
+
+/// What an HTTP probe asks for and what counts as an answer. The host is an address, never a name: a name would be
+/// resolved over the very line that may be dead. `hostName` goes into the Host header and, for HTTPS, into SNI.
+package struct HTTPCheck: Equatable, Sendable {
+  package enum Scheme: String, Equatable, Sendable { case http, https }
+
+  package var scheme: Scheme
+  package var address: IPv4Address
+  package var port: UInt16
+  /// Begins with `/`; path and query.
+  package var target: String
+  package var hostName: String?
+  /// Status codes that count as an answer, 100...599.
+  package var statuses: [Int]
+  /// Text that the first 64 KiB of the body must hold.
+  package var bodyText: String?
+
+  package init(
+    scheme: Scheme, address: IPv4Address, port: UInt16, target: String, hostName: String? = nil,
+    statuses: [Int] = [200, 204], bodyText: String? = nil
+  ) {
+    self.scheme = scheme
+    self.address = address
+    self.port = port
+    self.target = target
+    self.hostName = hostName
+    self.statuses = statuses
+    self.bodyText = bodyText
+  }
+}

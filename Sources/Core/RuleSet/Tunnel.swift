@@ -1,0 +1,36 @@
+/// A point-to-point link between an uplink of this router and a hub's external address.
+package struct Tunnel: Equatable, Sendable {
+  package enum Kind: Equatable, Sendable {
+    /// GRE over IPv4 (RFC 2784) with an optional key (RFC 2890).
+    case gre(key: UInt32?)
+    /// IPv4 in IPv4 (RFC 2003).
+    case ipip
+    /// A device that something else makes (WireGuard, a vendor's VPN). It is used, never made, changed or deleted.
+    case external(device: InterfaceName)
+  }
+
+  package var name: Name
+  package var kind: Kind
+  package var hub: Name
+  /// The uplink that the outer packets leave by. Nil only for `external`, whose maker decides that.
+  package var uplink: InterfaceName?
+  /// Our address inside the tunnel; nil for an unnumbered one (and for `external`, whose maker sets it).
+  package var innerLocal: InterfaceAddress?
+  /// The hub's address inside the tunnel.
+  package var innerRemote: IPv4Address?
+  /// An MTU that the operator insists on, in bytes; nil: computed from the underlay.
+  package var mtu: Int?
+
+  package init(
+    name: Name, kind: Kind, hub: Name, uplink: InterfaceName? = nil, innerLocal: InterfaceAddress? = nil,
+    innerRemote: IPv4Address? = nil, mtu: Int? = nil
+  ) {
+    self.name = name
+    self.kind = kind
+    self.hub = hub
+    self.uplink = uplink
+    self.innerLocal = innerLocal
+    self.innerRemote = innerRemote
+    self.mtu = mtu
+  }
+}

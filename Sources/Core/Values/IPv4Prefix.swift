@@ -1,0 +1,66 @@
+/// An IPv4 prefix in canonical form: no host bit is set. Written as in `ip route`: `10.0.0.0/8`.
+package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The first address of the prefix.
+  package let address: IPv4Address
+  /// 0...32.
+  package let length: UInt8
+
+  /// Nil where `length` is over 32 or a bit below the prefix is set.
+  package init?(_ address: IPv4Address, length: UInt8) {
+    guard length <= 32, address.value & ~Self.netmask(length) == 0 else { return nil }
+    self.address = address
+    self.length = length
+  }
+
+  /// The prefix of this length that holds `address`; nil where `length` is over 32.
+  package init?(containing address: IPv4Address, length: UInt8) {
+    guard length <= 32 else { return nil }
+    self.address = IPv4Address(value: address.value & Self.netmask(length))
+    self.length = length
+  }
+
+  /// `a.b.c.d/n`, canonical. A bare address is no prefix: write `/32`.
+  package init?(_ text: some StringProtocol) {
+    guard let (address, length) = Self.parse(text) else { return nil }
+    self.init(address, length: length)
+  }
+
+  private init(unchecked address: IPv4Address, length: UInt8) {
+    self.address = address
+    self.length = length
+  }
+
+  /// 0.0.0.0/0: where a default route points.
+  package static let all = IPv4Prefix(unchecked: IPv4Address(value: 0), length: 0)
+
+  /// A prefix of one address.
+  package static func host(_ address: IPv4Address) -> IPv4Prefix { IPv4Prefix(unchecked: address, length: 32) }
+
+  /// The address and length as written, host bits kept: what `ip addr` calls `10.1.1.1/30`.
+  package static func parse(_ text: some StringProtocol) -> (address: IPv4Address, length: UInt8)? {
+    guard let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+    let digits = text[text.utf8.index(after: slash)...]
+    guard let address = IPv4Address(text[..<slash]), (1...2).contains(digits.utf8.count),
+      digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      digits.utf8.count == 1 || digits.utf8.first != UInt8(ascii: "0"),
+      let length = UInt8(digits), length <= 32
+    else { return nil }
+    return (address, length)
+  }
+
+  private static func netmask(_ length: UInt8) -> UInt32 { length == 0 ? 0 : UInt32.max << (32 - UInt32(length)) }
+
+  /// Every address of the prefix, first and last included, in host byte order.
+  package var range: ClosedRange<UInt32> { address.value...(address.value | ~Self.netmask(length)) }
+
+  package func contains(_ other: IPv4Address) -> Bool { range.contains(other.value) }
+  package func contains(_ other: IPv4Prefix) -> Bool { length <= other.length && contains(other.address) }
+  package func overlaps(_ other: IPv4Prefix) -> Bool { contains(other.address) || other.contains(address) }
+
+  package var description: String { "\(address)/\(length)" }
+
+  /// By first address, the wider prefix first.
+  package static func < (left: Self, right: Self) -> Bool {
+    (left.address, left.length) < (right.address, right.length)
+  }
+}

@@ -1,0 +1,61 @@
+/// The bits of the packet mark and the connection mark that are ours; all other bits belong to other software and are
+/// kept as they are. The bits are contiguous, so that a slot number can be shifted into them.
+package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
+  package let bits: UInt32
+
+  /// Nil where `bits` is 0, has a gap, or has fewer than 4 bits.
+  package init?(bits: UInt32) {
+    guard bits != 0 else { return nil }
+    let run = bits >> UInt32(bits.trailingZeroBitCount)
+    guard run & (run &+ 1) == 0, bits.nonzeroBitCount >= 4 else { return nil }
+    self.bits = bits
+  }
+
+  private init(known bits: UInt32) { self.bits = bits }
+
+  /// 0x0ff00000: clear of mwan3, pbr, Tailscale, NetBird, VyOS, wg-quick and Kubernetes.
+  package static let standard = MarkMask(known: 0x0ff0_0000)
+
+  /// How many slots the mask holds; slot 0 means "not ours".
+  package var slots: Int { Int(bits >> UInt32(bits.trailingZeroBitCount)) }
+
+  /// The mark of a slot; nil where the mask is too narrow for it.
+  package func mark(_ slot: Slot) -> Mark? {
+    slot.number <= slots ? Mark(value: UInt32(slot.number) << UInt32(bits.trailingZeroBitCount)) : nil
+  }
+
+  package var description: String { hexadecimal(bits) }
+}
+
+/// A value of our bits of the mark (`meta mark & mask`).
+package struct Mark: Hashable, Comparable, Sendable, CustomStringConvertible {
+  package let value: UInt32
+  package init(value: UInt32) { self.value = value }
+  package var description: String { hexadecimal(value) }
+  package static func < (left: Self, right: Self) -> Bool { left.value < right.value }
+}
+
+/// The place of one path or backhaul rule in the mark and table ranges, 1 and up. A slot never changes its owner while
+/// that owner lives, whatever comes and goes around it: live flows carry its mark.
+package struct Slot: Hashable, Comparable, Sendable, CustomStringConvertible {
+  package let number: Int
+
+  package init?(_ number: Int) {
+    guard (1...Slot.maximum).contains(number) else { return nil }
+    self.number = number
+  }
+
+  private init(known number: Int) { self.number = number }
+
+  /// The slot of packets that go by the main table whatever the rules say (direct destinations).
+  package static let bypass = Slot(known: 1)
+  /// The first slot that a path or rule may have.
+  package static let first = Slot(known: 2)
+  package static let maximum = 65_535
+
+  package var description: String { "\(number)" }
+  package static func < (left: Self, right: Self) -> Bool { left.number < right.number }
+}
+
+/// `0x` and eight digits or fewer, as `ip rule` and `nft` write a mark.
+package func hexadecimal(_ value: UInt32) -> String { "0x" + String(value, radix: 16) }
