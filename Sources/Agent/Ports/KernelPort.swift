@@ -9,8 +9,9 @@ package protocol KernelPort: Sendable {
   /// `expecting` tells which nftables rules are ours to recognise; others come back as `unrecognised`.
   func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState
   func apply(_ step: Step) throws(KernelFailure)
-  /// Deletes every connection whose mark, under the mask, is this. Returns once the kernel has done it.
-  func deleteConnections(marked mark: Mark, mask: MarkMask) throws(KernelFailure)
+  /// Deletes every connection whose mark, under the mask, is this, and whose original source lies in `sources` where
+  /// those are given (ascending, not overlapping). Returns once the kernel has done it.
+  func deleteConnections(marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?) throws(KernelFailure)
   /// Deletes connections from `sources` that were set up before they were steered: original source in `sources`, no mark
   /// of ours, and a reply address that was translated (they left by an uplink). Returns how many.
   func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int
@@ -29,8 +30,8 @@ package protocol FlipPort: Sendable {
 
 /// Something changed in the kernel that was not our own doing.
 package enum KernelEvent: Equatable, Sendable {
-  /// A device came, went, or changed its carrier, flags, MTU or name.
-  case link(InterfaceName)
+  /// A device came or changed its carrier, flags, MTU or name; nil: it is gone.
+  case link(InterfaceName, Link?)
   /// An IPv4 address came or went.
   case address(InterfaceName)
   /// A route of the main table changed.
