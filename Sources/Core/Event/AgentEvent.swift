@@ -1,0 +1,55 @@
+/// One thing that happened, for the journal, the log and `backhaul events`. Never holds a secret.
+package struct AgentEvent: Equatable, Sendable {
+  package enum Kind: String, CaseIterable, Equatable, Sendable {
+    case agentStarted = "agent_started"
+    case agentStopping = "agent_stopping"
+    case ruleSetAccepted = "rule_set_accepted"
+    case ruleSetRefused = "rule_set_refused"
+    case pullFailed = "pull_failed"
+    case pullRecovered = "pull_recovered"
+    case pathUp = "path_up"
+    case pathDown = "path_down"
+    case pathUnknown = "path_unknown"
+    case initial
+    case failover
+    case failback
+    case changed
+    case flipFailed = "flip_failed"
+    case driftRepaired = "drift_repaired"
+    case applied
+    case applyFailed = "apply_failed"
+    case connectionsDeleted = "connections_deleted"
+    case uplinkChanged = "uplink_changed"
+    case storeFailed = "store_failed"
+  }
+
+  package enum Severity: Int, Comparable, Sendable {
+    case debug, info, notice, warning, error
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  package var kind: Kind
+  /// The rule, path, tunnel, uplink or URL that it is about.
+  package var subject: String
+  /// What happened and what happens next, in one sentence.
+  package var text: String
+  /// More about it, by name: `from`, `to`, `cause`, `flip_microseconds`.
+  package var details: [String: String]
+
+  package init(_ kind: Kind, _ subject: String, _ text: String, details: [String: String] = [:]) {
+    self.kind = kind
+    self.subject = subject
+    self.text = text
+    self.details = details
+  }
+
+  package var severity: Severity {
+    switch kind {
+    case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
+    case .connectionsDeleted, .pathUnknown: .info
+    case .failback, .changed, .uplinkChanged: .notice
+    case .failover, .pathDown, .driftRepaired, .pullFailed: .warning
+    case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
+    }
+  }
+}

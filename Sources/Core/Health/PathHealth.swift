@@ -1,0 +1,47 @@
+/// What is known of one path: its device, the uplink below it, and its probes. The verdict is worked out anew from all
+/// evidence at each change.
+package struct PathHealth: Equatable, Sendable {
+  /// `degraded` and `disabled` are words of the status that no evidence of today leads to.
+  package enum State: String, CaseIterable, Equatable, Sendable { case up, degraded, down, unknown, disabled }
+
+  package private(set) var state: State = .unknown
+  package private(set) var since: Instant
+  /// Why the state is what it is.
+  package private(set) var cause = "not judged yet"
+  /// True once the path was `down` since the agent started.
+  package private(set) var hasBeenDown = false
+
+  package init(at now: Instant) { since = now }
+
+  /// Judges by the device and the probes. True where the state changed.
+  ///
+  /// - Parameter obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
+  package mutating func judge(obstacle: String?, probes: [ProbeMachine], at now: Instant) -> Bool {
+    let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, before: state)
+    cause = why
+    guard new != state else { return false }
+    state = new
+    since = now
+    if new == .down { hasBeenDown = true }
+    return true
+  }
+
+  private static func verdict(obstacle: String?, probes: [ProbeMachine], before: State) -> (State, String) {
+    if let obstacle { return (.down, obstacle) }
+    if let failed = probes.first(where: { $0.state == .down }) {
+      let trouble = failed.trouble ?? "no answer"
+      if failed.lost == 0 {
+        return (.down, "probe \(failed.probe.name): \(failed.answered) of \(failed.probe.rise) answers needed")
+      }
+      return (.down, "probe \(failed.probe.name): \(failed.lost) in a row without an answer (\(trouble))")
+    }
+    if let silent = probes.first(where: { $0.state == .unknown }) {
+      if silent.unsent >= silent.probe.fall, let trouble = silent.trouble {
+        // Our own trouble says nothing about the far end: what was known stays.
+        return (before == .down ? .unknown : before, "probe \(silent.probe.name) \(trouble)")
+      }
+      return (.unknown, "probe \(silent.probe.name) has no answer yet")
+    }
+    return (.up, probes.isEmpty ? "the device is up; no probe watches it" : "every probe is answered")
+  }
+}

@@ -1,0 +1,54 @@
+/// The last results of one probe, for loss, round trip and jitter. A ring of fixed size: memory does not grow.
+package struct ProbeWindow: Equatable, Sendable {
+  /// At one probe a second the window is a little under two minutes.
+  package static let capacity = 100
+
+  /// Nanoseconds of each answer, −1 for a loss, oldest overwritten first.
+  private var results: [Int64] = []
+  private var next = 0
+
+  package init() {}
+
+  package mutating func answered(roundTrip: Duration) { append(max(0, roundTrip.nanoseconds)) }
+  package mutating func lost() { append(-1) }
+
+  private mutating func append(_ result: Int64) {
+    if results.count < Self.capacity {
+      results.append(result)
+    } else {
+      results[next] = result
+    }
+    next = (next + 1) % Self.capacity
+  }
+
+  /// Oldest first.
+  private var ordered: [Int64] {
+    results.count < Self.capacity ? results : Array(results[next...] + results[..<next])
+  }
+
+  package var count: Int { results.count }
+
+  /// Share of probes without an answer, 0...1; nil before the first result.
+  package var loss: Double? {
+    results.isEmpty ? nil : Double(results.count { $0 < 0 }) / Double(results.count)
+  }
+
+  package var roundTrip: RoundTrip? {
+    let answers = ordered.filter { $0 >= 0 }
+    guard let last = answers.last, let least = answers.min(), let most = answers.max() else { return nil }
+    let differences = zip(answers, answers.dropFirst()).map { abs($1 - $0) }
+    return RoundTrip(
+      last: .nanoseconds(last), least: .nanoseconds(least), mean: .nanoseconds(answers.reduce(0, +) / Int64(answers.count)),
+      most: .nanoseconds(most),
+      jitter: .nanoseconds(differences.isEmpty ? 0 : differences.reduce(0, +) / Int64(differences.count)))
+  }
+
+  package struct RoundTrip: Equatable, Sendable {
+    package var last: Duration
+    package var least: Duration
+    package var mean: Duration
+    package var most: Duration
+    /// The mean difference between one answer's round trip and the next one's.
+    package var jitter: Duration
+  }
+}

@@ -1,0 +1,177 @@
+/// Which way one backhaul rule's traffic goes now. A pure machine: it is told the states of the paths and of the local
+/// WAN, and says when to flip and why.
+///
+///                first path up                       path down, another up
+///     undecided ───────────────▶ path(a) ◀──────────────────────────────▶ path(b)
+///         │ every path down         │ ▲ up for hold-down (or, while blocked, at once)
+///         ▼                         ▼ │ every path down
+///     localWAN(uplink) or blocked ◀───┘      by the rule's `fallback`
+///
+/// A path whose state is `unknown` is never a target, and never a reason to leave. With nowhere to go nothing is torn
+/// down: the choice stays, and the cause says so.
+package struct RuleSelection: Equatable, Sendable {
+  package enum Choice: Hashable, Sendable {
+    case path(Name)
+    case localWAN(InterfaceName)
+    case blocked
+  }
+
+  /// One flip that must be made, as a fact for the journal.
+  package struct Flip: Equatable, Sendable {
+    package enum Kind: String, Equatable, Sendable {
+      /// The first choice after a start.
+      case initial
+      /// To a less preferred way, because the better one is gone.
+      case failover
+      /// To a better way, because it is back.
+      case failback
+      /// The rule, or the local uplinks, changed.
+      case changed
+    }
+    package var kind: Kind
+    package var from: Choice?
+    package var to: Choice
+    package var cause: String
+  }
+
+  /// What the machine looks at.
+  package struct View {
+    package var state: (Name) -> PathHealth?
+    /// The best usable uplink for `fallback: local_wan`, nil where there is none.
+    package var localWAN: InterfaceName?
+    package var canUse: (InterfaceName) -> Bool
+
+    package init(
+      state: @escaping (Name) -> PathHealth?, localWAN: InterfaceName?, canUse: @escaping (InterfaceName) -> Bool
+    ) {
+      self.state = state
+      self.localWAN = localWAN
+      self.canUse = canUse
+    }
+  }
+
+  package private(set) var rule: BackhaulRule
+  package private(set) var choice: Choice?
+  package private(set) var since: Instant
+  /// Why traffic goes where it goes.
+  package private(set) var cause = "no path has been judged yet"
+  /// When a path that is up may be returned to; the loop must ask again then.
+  package private(set) var nextDeadline: Instant?
+  /// Paths that had no verdict when the first choice was made: their first `up` needs no hold-down.
+  private var unjudged: Set<Name> = []
+
+  /// - Parameter adopted: what the kernel has from the agent's life before, nil for nothing.
+  package init(_ rule: BackhaulRule, adopted: Choice?, at now: Instant) {
+    self.rule = rule
+    choice = adopted
+    since = now
+    if adopted != nil { cause = "kept from before the agent started" }
+  }
+
+  /// The rule changed under a running agent. A choice that it no longer allows is left at the next `decide`.
+  package mutating func ruleChanged(to new: BackhaulRule) { rule = new }
+
+  /// Looks at the evidence; nil: all stays as it is.
+  package mutating func decide(_ view: View, at now: Instant) -> Flip? {
+    nextDeadline = nil
+    let states = rule.paths.map { ($0, view.state($0)) }
+    let firstUp = states.first { $0.1?.state == .up }?.0
+    unjudged.subtract(states.filter { $0.1?.hasBeenDown ?? false }.map(\.0))
+
+    switch choice {
+    case nil:
+      if let firstUp {
+        unjudged = Set(states.filter { ($0.1?.state ?? .unknown) == .unknown }.map(\.0))
+        return flip(.initial, to: .path(firstUp), cause: "first path in order that is up", at: now)
+      }
+      guard states.allSatisfy({ $0.1?.state == .down }) else {
+        cause = "waiting for the first verdict on \(waitingFor(states))"
+        return nil
+      }
+      return fallBack(.initial, view, states, at: now)
+
+    case .path(let current)?:
+      guard let index = rule.paths.firstIndex(of: current) else {
+        guard let firstUp else {
+          // The rule set took the path away before another is known to work: stay until one is, or all are down.
+          guard states.allSatisfy({ $0.1?.state == .down }) else { return nil }
+          return fallBack(.changed, view, states, at: now)
+        }
+        return flip(.changed, to: .path(firstUp), cause: "the rule no longer lists path \(current)", at: now)
+      }
+      guard view.state(current)?.state == .down else {
+        return better(than: index, states, .failback, at: now)
+      }
+      let why = "path \(current) is down: \(view.state(current)?.cause ?? "")"
+      if let firstUp { return flip(.failover, to: .path(firstUp), cause: why, at: now) }
+      return fallBack(.failover, view, states, at: now)
+
+    case .localWAN(let uplink)?:
+      if let flip = better(than: rule.paths.count, states, .failback, at: now) { return flip }
+      guard rule.fallback == .localWAN else { return fallBack(.changed, view, states, at: now) }
+      guard let best = view.localWAN, best != uplink else {
+        if view.localWAN == nil { cause = "no local uplink can be used and no path is up: the route is left as it is" }
+        return nil
+      }
+      let why = view.canUse(uplink) ? "uplink \(best) has a better tier" : "uplink \(uplink) cannot be used"
+      return flip(view.canUse(uplink) ? .failback : .failover, to: .localWAN(best), cause: why, at: now)
+
+    case .blocked?:
+      // Nothing flows, so nothing is won by waiting for the hold-down.
+      if let firstUp { return flip(.failback, to: .path(firstUp), cause: "path \(firstUp) is up", at: now) }
+      if rule.fallback == .localWAN { return fallBack(.changed, view, states, at: now) }
+      return nil
+    }
+  }
+
+  /// A path before `index` that is up and has been for the hold-down.
+  private mutating func better(
+    than index: Int, _ states: [(Name, PathHealth?)], _ kind: Flip.Kind, at now: Instant
+  ) -> Flip? {
+    for (name, health) in states.prefix(index) {
+      guard let health, health.state == .up else { continue }
+      let due = health.since + rule.holdDown
+      if unjudged.contains(name) || due <= now {
+        unjudged.remove(name)
+        return flip(kind, to: .path(name), cause: "path \(name) is up: \(health.cause)", at: now)
+      }
+      nextDeadline = min(nextDeadline ?? due, due)
+    }
+    return nil
+  }
+
+  private mutating func fallBack(
+    _ kind: Flip.Kind, _ view: View, _ states: [(Name, PathHealth?)], at now: Instant
+  ) -> Flip? {
+    let why = reasons(states)
+    switch rule.fallback {
+    case .block:
+      return choice == .blocked ? nil : flip(kind, to: .blocked, cause: why, at: now)
+    case .localWAN:
+      guard let best = view.localWAN else {
+        cause = "\(why); no local uplink can be used, so the route is left as it is"
+        return nil
+      }
+      return choice == .localWAN(best) ? nil : flip(kind, to: .localWAN(best), cause: why, at: now)
+    }
+  }
+
+  private mutating func flip(_ kind: Flip.Kind, to target: Choice, cause why: String, at now: Instant) -> Flip {
+    let flip = Flip(kind: kind, from: choice, to: target, cause: why)
+    choice = target
+    since = now
+    cause = why
+    nextDeadline = nil
+    return flip
+  }
+
+  private func reasons(_ states: [(Name, PathHealth?)]) -> String {
+    states.isEmpty
+      ? "the rule has no path"
+      : states.map { "path \($0.0) is down: \($0.1?.cause ?? "no such path")" }.joined(separator: "; ")
+  }
+
+  private func waitingFor(_ states: [(Name, PathHealth?)]) -> String {
+    states.filter { $0.1?.state != .down }.map(\.0.text).joined(separator: ", ")
+  }
+}
