@@ -48,6 +48,8 @@ let package = Package(
       ], swiftSettings: strict),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
+    .testTarget(
+      name: "SystemTests", dependencies: ["Core", "Agent", "System", "Transfer", "CLinux"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

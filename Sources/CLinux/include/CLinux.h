@@ -3,5 +3,7 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include "linux_loop.h"
+
 /* pthread_setname_np needs _GNU_SOURCE, which `import Glibc` is built without. */
 void linux_thread_name(const char *name);
