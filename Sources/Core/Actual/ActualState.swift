@@ -38,18 +38,21 @@ package struct Link: Equatable, Sendable {
   /// IFF_LOWER_UP: the layer below can carry.
   package var hasCarrier: Bool
   package var mtu: Int
+  /// IFF_POINTOPOINT: no gateway is needed to send by it (PPP, GRE, WireGuard).
+  package var isPointToPoint: Bool
   package var alias: String?
   /// Set where the device is a GRE or IPIP tunnel, ours or not; `address` and `peer` are not filled in.
   package var tunnel: TunnelParameters?
 
   package init(
-    index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, alias: String? = nil,
+    index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false, alias: String? = nil,
     tunnel: TunnelParameters? = nil
   ) {
     self.index = index
     self.isUp = isUp
     self.hasCarrier = hasCarrier
     self.mtu = mtu
+    self.isPointToPoint = isPointToPoint
     self.alias = alias
     self.tunnel = tunnel
   }

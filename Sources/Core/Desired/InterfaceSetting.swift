@@ -3,6 +3,9 @@ package struct InterfaceSetting: Hashable, Sendable {
   package enum Key: String, CaseIterable, Hashable, Sendable {
     /// net.ipv4.conf.IF.rp_filter: 0 off, 1 strict, 2 loose. The kernel uses the larger of this and `all`.
     case reversePathFilter = "net/ipv4/conf/IF/rp_filter"
+    /// net.ipv4.conf.IF.src_valid_mark: 1: the reverse-path check asks with the packet's mark, so by the path's own table.
+    /// The kernel uses this or `all`.
+    case sourceValidMark = "net/ipv4/conf/IF/src_valid_mark"
     /// net.ipv4.conf.IF.forwarding
     case forwarding = "net/ipv4/conf/IF/forwarding"
     /// net.ipv6.conf.IF.disable_ipv6

@@ -78,6 +78,8 @@ package struct SteeringRule: Equatable, Sendable {
     case reply
     /// `ct state invalid`
     case invalid
+    /// `ct state untracked`: another's `notrack` rule took it out of connection tracking
+    case untracked
     /// `tcp flags & (syn | rst) == syn`
     case tcpSYN
   }
