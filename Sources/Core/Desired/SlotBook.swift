@@ -13,8 +13,9 @@ package struct SlotBook: Equatable, Sendable {
 
   package subscript(owner: Owner) -> Slot? { slots[owner] }
 
-  /// The book for these owners: those who had a slot keep it, the others get the lowest free ones in the order given,
-  /// and slots of owners that are gone are free again. Nil where there are more owners than slots.
+  /// The book for these owners: those who had a slot keep it, the others get the lowest free ones in the order given. A
+  /// slot whose owner is gone is given anew only when no other is free: live flows may still carry its mark. Nil where
+  /// there are more owners than slots.
   package func assigning(_ owners: [Owner], of available: Int) -> SlotBook? {
     var result: [Owner: Slot] = [:]
     var taken: Set<Int> = []
@@ -23,12 +24,16 @@ package struct SlotBook: Equatable, Sendable {
       else { continue }
       result[owner] = slot
     }
-    var next = Slot.first.number
-    for owner in owners where result[owner] == nil {
-      while taken.contains(next) { next += 1 }
-      guard next <= available, let slot = Slot(next) else { return nil }
+    let waiting = owners.filter { result[$0] == nil }
+    guard !waiting.isEmpty else { return SlotBook(result) }
+    guard available >= Slot.first.number else { return nil }
+    let free = (Slot.first.number...available).filter { !taken.contains($0) }
+    let justFreed = Set(slots.values.map(\.number)).subtracting(taken)
+    let inOrder = free.filter { !justFreed.contains($0) } + free.filter { justFreed.contains($0) }
+    var next = inOrder.makeIterator()
+    for owner in waiting where result[owner] == nil {
+      guard let slot = next.next().flatMap({ Slot($0) }) else { return nil }
       result[owner] = slot
-      taken.insert(next)
     }
     return SlotBook(result)
   }

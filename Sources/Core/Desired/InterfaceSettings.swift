@@ -1,0 +1,37 @@
+extension DesiredStateCompiler {
+  /// Values that sysctls must have. None depends on whether *we* set the value that is there, or a second run would
+  /// take its own work for the operator's and undo it.
+  func interfaceSettings(made: [TunnelDevice]) -> [InterfaceSetting: Int] {
+    var result: [InterfaceSetting: Int] = [:]
+    for device in made {
+      // Loose, since what comes by a tunnel may be judged without a mark for a moment (while someone has flushed our
+      // table). Where the device has no address the kernel's loose check refuses what its own table would not send back
+      // by it (`no_addr` in __fib_validate_source, net/ipv4/fib_frontend.c), so there it is off.
+      result[InterfaceSetting(device.name, .reversePathFilter)] = device.address == nil ? 0 : 2
+      result[InterfaceSetting(device.name, .sourceValidMark)] = 1
+      result[InterfaceSetting(device.name, .forwarding)] = 1
+      // A kernel without IPv6 has no such setting.
+      if value(.disableIPv6, of: Self.all) != nil {
+        result[InterfaceSetting(device.name, .disableIPv6)] = 1
+      }
+    }
+    for way in layout.ways where way.kind != .ownTunnel && actual.links[way.device] != nil {
+      let own = value(.reversePathFilter, of: way.device) ?? 0
+      let effective = max(own, value(.reversePathFilter, of: Self.all) ?? 0)
+      if own == 2 || effective == 1 {
+        result[InterfaceSetting(way.device, .reversePathFilter)] = 2
+      }
+      if value(.sourceValidMark, of: way.device) == 1 || value(.sourceValidMark, of: Self.all) != 1 {
+        result[InterfaceSetting(way.device, .sourceValidMark)] = 1
+      }
+    }
+    return result
+  }
+
+  private func value(_ key: InterfaceSetting.Key, of interface: InterfaceName?) -> Int? {
+    interface.flatMap { actual.settings[InterfaceSetting($0, key)] }
+  }
+
+  /// The name under which the kernel keeps what holds for every interface.
+  private static var all: InterfaceName? { InterfaceName("all") }
+}

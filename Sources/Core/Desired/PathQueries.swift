@@ -1,0 +1,89 @@
+/// How a probe or a packet of our own is tied to a path.
+package struct PathBinding: Equatable, Sendable {
+  package var device: InterfaceName
+  /// The path's own: the lookup uses the path's table whatever the rules choose.
+  package var mark: Mark
+  /// Nil where the router has no address to send from by this path now.
+  package var source: IPv4Address?
+
+  package init(device: InterfaceName, mark: Mark, source: IPv4Address?) {
+    self.device = device
+    self.mark = mark
+    self.source = source
+  }
+}
+
+/// What the rest of the agent asks about paths, as the kernel stands.
+extension DesiredStateCompiler {
+  package func device(of path: Path) -> InterfaceName? {
+    switch path.way {
+    case .uplink(let interface): interface
+    case .tunnel(let name): layout.tunnel(named: name).flatMap { layout.device(of: $0) }
+    }
+  }
+
+  /// How packets leave by a path; nil where they cannot.
+  package func way(by path: Path) -> TableRoute.Way? { way(by: layout.owner(of: path)) }
+
+  /// The active default route of a rule's table for a choice; nil: the table has none, and its floor holds.
+  package func activeRoute(of rule: Name, for choice: RuleSelection.Choice) -> TableRoute? {
+    guard let table = layout.table(.rule(rule)) else { return nil }
+    let way: TableRoute.Way?
+    switch choice {
+    case .path(let name): way = layout.path(named: name).flatMap { self.way(by: $0) }
+    case .localWAN(let interface): way = self.way(by: .uplink(interface))
+    case .blocked: way = nil
+    }
+    return way.map { TableRoute(table: table, metric: .active, way: $0) }
+  }
+
+  /// What a rule's active route says was chosen: for an agent that starts and finds it. Nil where the rule could not
+  /// have chosen that.
+  package func choice(of rule: BackhaulRule, active way: TableRoute.Way?) -> RuleSelection.Choice? {
+    guard case .out(let device, _)? = way else { return nil }
+    let path = rule.paths.first { layout.path(named: $0).flatMap { self.device(of: $0) } == device }
+    if let path { return .path(path) }
+    let isUplink = layout.configuration.uplinks.contains { $0.interface == device }
+    return isUplink && rule.fallback == .localWAN ? .localWAN(device) : nil
+  }
+
+  /// Device, mark and source for probes of a path. The source is what the far end can answer to: our address inside the
+  /// tunnel; for an unnumbered one that of the first LAN, which the hub has a route to; for an uplink its own.
+  package func binding(of path: Path, source: IPv4Address? = nil) -> PathBinding? {
+    guard let device = device(of: path), let mark = layout.mark(layout.owner(of: path)) else { return nil }
+    return PathBinding(device: device, mark: mark, source: source ?? ownSource(of: path, device))
+  }
+
+  package func binding(of probe: Probe) -> PathBinding? {
+    layout.path(named: probe.path).flatMap { binding(of: $0, source: probe.source) }
+  }
+
+  private func ownSource(of path: Path, _ device: InterfaceName) -> IPv4Address? {
+    switch path.way {
+    case .uplink: actual.addresses[device]?.first?.address
+    case .tunnel(let name):
+      layout.tunnel(named: name)?.innerLocal?.address ?? actual.addresses[device]?.first?.address
+        ?? layout.configuration.lans.lazy.compactMap { actual.addresses[$0]?.first?.address }.first
+    }
+  }
+
+  /// Every configured uplink as it stands.
+  package var uplinks: [UplinkState] { UplinkState.all(layout.configuration, in: actual) }
+
+  /// Where `fallback: local_wan` goes now.
+  package var localWAN: InterfaceName? { UplinkState.localWAN(uplinks) }
+
+  /// The mark of a rule's traffic, and those that its connections can carry: of its paths, and of all uplinks where it
+  /// may fall back to them.
+  package func connectionMarks(of rule: BackhaulRule) -> [Mark] {
+    let paths = rule.paths.compactMap { layout.path(named: $0).map { layout.owner(of: $0) } }
+    let uplinks = rule.fallback == .localWAN ? layout.uplinkWays.map(\.owner) : []
+    var seen: Set<SlotBook.Owner> = []
+    return (paths + uplinks).filter { seen.insert($0).inserted }.compactMap { layout.mark($0) }
+  }
+
+  /// The prefixes of a rule as ranges: for deleting its connections. Nil: any source.
+  package func sourceRanges(of rule: BackhaulRule) -> [ClosedRange<UInt32>]? {
+    rule.sources.prefixes.isEmpty ? nil : AddressRanges.merged(rule.sources.prefixes)
+  }
+}

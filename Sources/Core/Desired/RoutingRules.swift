@@ -1,0 +1,73 @@
+extension DesiredStateCompiler {
+  /// Our ip rules, in the order in which the kernel asks them:
+  ///
+  ///     p+0   fwmark bypass        lookup main                          direct destinations
+  ///     p+10  not fwmark 0         lookup main suppress_prefixlength 0  what has a better route than a default keeps it
+  ///     p+20  fwmark MARK          lookup TABLE                         one for each tunnel, uplink and rule
+  ///     p+80  iif LAN from PREFIX  lookup main suppress_prefixlength 0  belts
+  ///     p+90  iif LAN from PREFIX  lookup TABLE of the rule
+  ///
+  /// Belts hold for unmarked packets of `fallback: block` rules, so that none leaks while someone's `nft flush ruleset`
+  /// has taken our marks. They look into the rule's own table (whose floor is `unreachable`) rather than end in
+  /// `unreachable` themselves: the kernel's reverse-path check asks these same rules, without a mark, about every packet
+  /// that comes back to the source, and takes "unreachable" for a spoofed one, in loose mode too.
+  func routingRules() -> [RoutingRule] {
+    let mask = layout.mask
+    var rules = [
+      RoutingRule(
+        priority: priority(0), mark: .init(layout.bypass, mask), action: .lookup(.main, suppressPrefixLength: nil)),
+      RoutingRule(
+        priority: priority(10), mark: .init(layout.none, mask), inverted: true,
+        action: .lookup(.main, suppressPrefixLength: 0)),
+    ]
+    let marked = layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) }
+    for (mark, table) in marked {
+      rules.append(
+        RoutingRule(
+          priority: priority(20), mark: .init(mark, mask), action: .lookup(table, suppressPrefixLength: nil)))
+    }
+    let belts = belts()
+    var asked: Set<RoutingRule> = []
+    for belt in belts {
+      let rule = RoutingRule(
+        priority: priority(80), source: belt.source, incoming: belt.incoming,
+        action: .lookup(.main, suppressPrefixLength: 0))
+      // Two rules may take the same source; the kernel refuses the same ip rule twice.
+      if asked.insert(rule).inserted { rules.append(rule) }
+    }
+    for belt in belts {
+      rules.append(
+        RoutingRule(
+          priority: priority(90), source: belt.source, incoming: belt.incoming,
+          action: .lookup(belt.table, suppressPrefixLength: nil)))
+    }
+    return rules
+  }
+
+  /// Every packet walks past every belt, and a rule of thousands of prefixes has none: nftables guards it alone.
+  static var maximumBelts: Int { 64 }
+
+  private struct Belt: Hashable {
+    var incoming: InterfaceName
+    var source: IPv4Prefix?
+    var table: TableID
+  }
+
+  private func belts() -> [Belt] {
+    var belts: [Belt] = []
+    for active in layout.activeRules where active.rule.fallback == .block {
+      let rule = active.rule
+      let prefixes: [IPv4Prefix?] = rule.sources.prefixes.isEmpty ? [nil] : rule.sources.prefixes
+      let own = layout.interfaces(of: rule).flatMap { interface in
+        prefixes.map { Belt(incoming: interface, source: $0 == .all ? nil : $0, table: active.table) }
+      }
+      // Half the belts of a rule would only look as if it had some.
+      if belts.count + own.count <= Self.maximumBelts { belts += own }
+    }
+    return belts
+  }
+
+  private func priority(_ offset: UInt32) -> RulePriority {
+    RulePriority(layout.configuration.kernel.priorities.lowerBound &+ offset)
+  }
+}

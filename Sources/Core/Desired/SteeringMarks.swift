@@ -1,0 +1,77 @@
+extension DesiredStateCompiler {
+  /// Before routing. Conntrack (−200) has looked the packet up; destination NAT (−100) has not run yet.
+  ///
+  /// A packet that came by one of our ways is marked with that way just for the lookup: with `src_valid_mark` the
+  /// kernel's reverse-path check then asks the way's own table, so that what comes by an unnumbered tunnel, or by the
+  /// second uplink, is not taken for spoofed. `pass` clears that mark again.
+  func markChain() -> SteeringChain {
+    var rules: [SteeringRule] = []
+    for way in layout.ways {
+      switch way.kind {
+      case .ownTunnel:
+        rules.append(
+          SteeringRule([.incoming(way.device), .ipv4], [setMark(way.mark)], comment: "came by \(way.title)"))
+      case .externalTunnel, .uplink:
+        // What else comes by these is not ours to route: only answers to what we sent by them.
+        rules.append(
+          SteeringRule(
+            [.incoming(way.device), .ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],
+            comment: "answer by \(way.title)"))
+        if way.kind == .uplink && hasDirectDestinations {
+          rules.append(
+            SteeringRule(
+              [.incoming(way.device), .ipv4, .reply, isBound(to: layout.bypass)], [setMark(layout.bypass)],
+              comment: "answer from a direct destination"))
+        }
+      }
+    }
+    // IPv6 has no mark of ours anywhere: it is never steered.
+    for lan in layout.configuration.lans {
+      rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "steer")], comment: "LAN \(lan)"))
+    }
+    return SteeringChain(
+      name: "mark", hook: .init(kind: .filter, point: .prerouting, priority: -150), rules: rules)
+  }
+
+  /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination
+  /// goes by the main table, and then the first rule that takes the source decides.
+  func steerChain() -> SteeringChain {
+    var rules: [SteeringRule] = []
+    for way in layout.ways {
+      rules.append(
+        SteeringRule(
+          [.ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark), .return],
+          comment: "answer to what came by \(way.title)"))
+    }
+    rules.append(SteeringRule([.ipv4, .reply], [.return], comment: "answer to what came by no way of ours"))
+    if hasDirectDestinations {
+      rules.append(
+        SteeringRule(
+          [.ipv4, .destinationIn(set: Self.directSet)], [setMark(layout.bypass), .return],
+          comment: "direct destination"))
+    }
+    for active in layout.activeRules {
+      for matches in sourceMatches(active.rule) {
+        for way in drainWays(of: active.rule) {
+          rules.append(
+            SteeringRule(
+              matches + [isBound(to: way.mark)], [setMark(way.mark), .return],
+              comment: "rule \(active.rule.name): live on \(way.title)"))
+        }
+        rules.append(
+          SteeringRule(matches, [setMark(active.mark), .return], comment: "rule \(active.rule.name)"))
+      }
+    }
+    return SteeringChain(name: "steer", rules: rules)
+  }
+
+  /// The ways on which a live connection of the rule finishes although the rule has moved on: those that the rule may
+  /// use at all. Connections of a way that died are deleted at the flip, so nothing is kept on a dead one.
+  private func drainWays(of rule: BackhaulRule) -> [Layout.Way] {
+    guard rule.failback == .drain else { return [] }
+    let owners = Set(rule.paths.compactMap { layout.path(named: $0).map(layout.owner(of:)) })
+    return layout.ways.filter { way in
+      owners.contains(way.owner) || (way.kind == .uplink && rule.fallback == .localWAN)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+extension DesiredStateCompiler {
+  /// The whole nftables table.
+  ///
+  ///     prerouting   mark ─▶ steer          which way a packet takes
+  ///     output       own, reply             the router's own packets: unmarked, but for replies to what came by a tunnel
+  ///     input        arrive                 remembers the tunnel that a connection to the router came by
+  ///     forward      pass ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment sizes
+  ///     postrouting  leave                  masquerade
+  func steeringTable() -> SteeringTable {
+    let needsGuard = layout.activeRules.contains { $0.rule.fallback == .block }
+    var chains = [markChain(), steerChain(), ownChain(), replyChain(), arriveChain()]
+    chains += [passChain(), outwardChain(guarded: needsGuard)]
+    if needsGuard { chains.append(guardChain()) }
+    chains.append(leaveChain())
+    return SteeringTable(name: layout.configuration.kernel.nftTable, sets: addressSets(), chains: chains)
+  }
+
+  static var directSet: String { "direct" }
+  static func sourceSet(_ rule: Name) -> String { "source_\(rule)" }
+
+  var hasDirectDestinations: Bool { !layout.ruleSet.directDestinations.isEmpty }
+
+  private func addressSets() -> [AddressSet] {
+    var sets: [AddressSet] = []
+    if hasDirectDestinations {
+      sets.append(
+        AddressSet(name: Self.directSet, ranges: AddressRanges.merged(layout.ruleSet.directDestinations)))
+    }
+    for active in layout.activeRules where !active.rule.sources.prefixes.isEmpty {
+      sets.append(
+        AddressSet(
+          name: Self.sourceSet(active.rule.name), ranges: AddressRanges.merged(active.rule.sources.prefixes)))
+    }
+    return sets
+  }
+
+  /// One list of matches for each way in which a packet can be of the rule's sources. What is asked has come in by a LAN
+  /// interface already, so prefixes alone need no interface.
+  func sourceMatches(_ rule: BackhaulRule) -> [[SteeringRule.Match]] {
+    let prefixes: [SteeringRule.Match] =
+      rule.sources.prefixes.isEmpty ? [.ipv4] : [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))]
+    if rule.sources.interfaces.isEmpty { return [prefixes] }
+    return rule.sources.interfaces.map { [.incoming($0)] + prefixes }
+  }
+
+  /// Our bits are zero, or not.
+  var unmarked: SteeringRule.Match { .mark(layout.none, layout.mask) }
+  var marked: SteeringRule.Match { .markNot(layout.none, layout.mask) }
+  var unbound: SteeringRule.Match { .connectionMark(layout.none, layout.mask) }
+  var bound: SteeringRule.Match { .connectionMarkNot(layout.none, layout.mask) }
+  var clearMark: SteeringRule.Action { .setMark(layout.none, layout.mask) }
+
+  func isMarked(_ mark: Mark) -> SteeringRule.Match { .mark(mark, layout.mask) }
+  func isBound(to mark: Mark) -> SteeringRule.Match { .connectionMark(mark, layout.mask) }
+  func isNotBound(to mark: Mark) -> SteeringRule.Match { .connectionMarkNot(mark, layout.mask) }
+  func setMark(_ mark: Mark) -> SteeringRule.Action { .setMark(mark, layout.mask) }
+  func bind(to mark: Mark) -> SteeringRule.Action { .setConnectionMark(mark, layout.mask) }
+}

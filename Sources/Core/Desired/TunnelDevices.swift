@@ -1,0 +1,74 @@
+extension DesiredStateCompiler {
+  /// Devices to make or keep, and devices of ours to leave exactly as they are because nothing can be said of them now.
+  func tunnelDevices() -> (wanted: [TunnelDevice], held: Set<InterfaceName>) {
+    var wanted: [TunnelDevice] = []
+    var held: Set<InterfaceName> = []
+    for tunnel in layout.ruleSet.tunnels {
+      if let device = tunnelDevice(for: tunnel) {
+        wanted.append(device)
+      } else if case .external = tunnel.kind {
+        continue
+      } else if let name = layout.device(of: tunnel), actual.links[name]?.isOurs == true {
+        held.insert(name)
+      }
+    }
+    return (wanted, held)
+  }
+
+  /// Nil for an external tunnel, and where `obstacle(to:)` says why.
+  private func tunnelDevice(for tunnel: Tunnel) -> TunnelDevice? {
+    let encapsulation: TunnelDevice.Encapsulation
+    switch tunnel.kind {
+    case .gre(let key): encapsulation = .gre(key: key)
+    case .ipip: encapsulation = .ipip
+    case .external: return nil
+    }
+    guard obstacle(to: tunnel) == nil, let name = layout.device(of: tunnel),
+      let uplinkName = tunnel.uplink, let uplink = uplink(uplinkName), let local = uplink.address,
+      let hub = layout.ruleSet.hubs.first(where: { $0.name == tunnel.hub }),
+      let lookupMark = layout.mark(.uplink(uplinkName))
+    else { return nil }
+    // The peer belongs to the address only where the subnet does not hold it: a /30 has its route already.
+    let peer = tunnel.innerLocal.flatMap { inner in
+      tunnel.innerRemote.flatMap { inner.subnet.contains($0) ? nil : $0 }
+    }
+    return TunnelDevice(
+      name: name, encapsulation: encapsulation, local: local, remote: hub.address, underlay: uplinkName,
+      lookupMark: lookupMark, mtu: sizes(of: tunnel)?.mtu ?? TunnelSizes.minimumMTU, address: tunnel.innerLocal,
+      peer: peer, alias: TunnelDevice.aliasPrefix + tunnel.name.text)
+  }
+
+  /// Why a tunnel's device cannot be made or used now, in an operator's words; nil where it can.
+  package func obstacle(to tunnel: Tunnel) -> String? {
+    guard let name = layout.device(of: tunnel) else { return "its device's name would be too long" }
+    if case .external = tunnel.kind {
+      guard let link = actual.links[name] else { return "no such interface: \(name)" }
+      return link.isUp ? nil : "interface \(name) is down"
+    }
+    if let link = actual.links[name], !link.isOurs { return "a foreign interface has the name \(name)" }
+    guard let uplinkName = tunnel.uplink, let uplink = uplink(uplinkName) else { return "it has no configured uplink" }
+    guard uplink.exists else { return "uplink \(uplinkName): no such interface" }
+    guard uplink.address != nil else { return "uplink \(uplinkName): no IPv4 address" }
+    return nil
+  }
+
+  /// What fits through a tunnel. Nil for an external one that is not there and whose MTU nobody told.
+  package func sizes(of tunnel: Tunnel) -> TunnelSizes? {
+    let device = layout.device(of: tunnel).flatMap { actual.links[$0] }
+    let layers: [TunnelSizes.Layer]
+    switch tunnel.kind {
+    case .external:
+      // Its maker's MTU holds for the device; a lower one that the operator tells us holds for the clamp.
+      guard let mtu = [tunnel.mtu, device?.mtu].compactMap({ $0 }).min() else { return nil }
+      return TunnelSizes(underlayMTU: mtu, layers: [])
+    case .gre(let key): layers = [.gre(hasKey: key != nil)]
+    case .ipip: layers = [.ipip]
+    }
+    if let underlay = tunnel.uplink.flatMap({ actual.links[$0]?.mtu }) {
+      return TunnelSizes(underlayMTU: underlay, layers: layers, operatorMTU: tunnel.mtu)
+    }
+    // The uplink is away: what the device had stays, so that nothing changes until it is back.
+    if let device { return TunnelSizes(underlayMTU: device.mtu, layers: [], operatorMTU: tunnel.mtu) }
+    return TunnelSizes(underlayMTU: TunnelSizes.assumedUnderlayMTU, layers: layers, operatorMTU: tunnel.mtu)
+  }
+}

@@ -1,0 +1,51 @@
+/// How large a packet fits through a stack of encapsulations. Layers add up, so that a nested stack (GRE in IPsec, say)
+/// is one more element and not another formula.
+package struct TunnelSizes: Equatable, Sendable {
+  package enum Layer: Equatable, Sendable {
+    /// An outer IPv4 header without options (RFC 2003 section 3.1).
+    case ipip
+    /// An outer IPv4 header and the 4-byte GRE header (RFC 2784 section 2.1); the key is 4 more (RFC 2890 section 2).
+    case gre(hasKey: Bool)
+
+    package var overhead: Int {
+      switch self {
+      case .ipip: 20
+      case .gre(hasKey: false): 24
+      case .gre(hasKey: true): 28
+      }
+    }
+  }
+
+  /// Bytes of the largest inner packet.
+  package let mtu: Int
+
+  /// Every IPv4 host takes a datagram of 576 bytes whole (RFC 791 section 3.1, RFC 1122 section 3.3.3), and many senders
+  /// use that size without asking. A smaller MTU would have to fragment what nobody expects to be fragmented, so below
+  /// it the outer packet is the one that is cut.
+  package static let minimumMTU = 576
+  /// The total length of an IPv4 packet has 16 bits (RFC 791 section 3.1).
+  package static let maximumMTU = 65_535
+  /// Of Ethernet: taken where an underlay's own is not known.
+  package static let assumedUnderlayMTU = 1500
+  /// IPv4 and TCP headers without options, which a maximum segment size does not count (RFC 6691 section 2).
+  package static let segmentOverhead = 40
+
+  /// - Parameters:
+  ///   - mtu: what the operator insists on; nil: the underlay's, less every layer's overhead.
+  package init(underlayMTU: Int, layers: [Layer], operatorMTU: Int? = nil) {
+    let computed = underlayMTU - layers.reduce(0) { $0 + $1.overhead }
+    mtu = min(max(operatorMTU ?? computed, Self.minimumMTU), Self.maximumMTU)
+  }
+
+  /// The largest TCP segment: what SYN packets are clamped to. Never below 536, since `mtu` is never below 576.
+  package var mss: UInt16 { UInt16(clamping: mtu - Self.segmentOverhead) }
+}
+
+extension TunnelDevice.Encapsulation {
+  package var layer: TunnelSizes.Layer {
+    switch self {
+    case .gre(let key): .gre(hasKey: key != nil)
+    case .ipip: .ipip
+    }
+  }
+}
