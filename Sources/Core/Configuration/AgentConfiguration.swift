@@ -39,11 +39,19 @@ package struct UplinkConfiguration: Equatable, Sendable {
 
 /// Where the rule set comes from and how it is asked for.
 package struct RuleSetSourceConfiguration: Equatable, Sendable {
-  package enum Location: Equatable, Sendable {
+  package enum Location: Equatable, Sendable, CustomStringConvertible {
     /// `https://…`, or `http://…` to loopback, or to anywhere where `allow_insecure_http` says so.
     case web(url: String)
     /// `file:///…`: an absolute path.
     case file(path: String)
+
+    /// The URL, as the configuration has it.
+    package var description: String {
+      switch self {
+      case .web(let url): url
+      case .file(let path): "file://\(path)"
+      }
+    }
   }
 
   package var location: Location

@@ -1,10 +1,12 @@
 /// Prefixes as ranges of addresses, as an interval set of nftables wants them.
 package enum AddressRanges {
   /// Ascending, neither overlapping nor touching: prefixes that nest or touch become one range.
-  package static func merged(_ prefixes: [IPv4Prefix]) -> [ClosedRange<UInt32>] {
+  package static func merged(_ prefixes: [IPv4Prefix]) -> [ClosedRange<UInt32>] { merged(prefixes.map(\.range)) }
+
+  package static func merged(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {
     var result: [ClosedRange<UInt32>] = []
-    result.reserveCapacity(prefixes.count)
-    for range in prefixes.lazy.map(\.range).sorted(by: { $0.lowerBound < $1.lowerBound }) {
+    result.reserveCapacity(ranges.count)
+    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
       // `upperBound + 1` would overflow at 255.255.255.255, after which nothing can touch.
       if let last = result.last, last.upperBound == .max || range.lowerBound <= last.upperBound + 1 {
         result[result.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)

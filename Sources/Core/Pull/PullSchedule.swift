@@ -16,14 +16,19 @@ package struct PullSchedule: Equatable, Sendable {
   /// - Parameter chance: 0 up to but not including 1.
   package mutating func succeeded(chance: Double) -> Duration {
     failures = 0
-    return interval * (0.9 + 0.2 * clamped(chance))
+    return scaled(interval, 0.9 + 0.2 * clamped(chance))
   }
 
   package mutating func failed(chance: Double) -> Duration {
     failures = min(failures + 1, 30)
     let doubled = Self.firstRetry * (1 << min(failures - 1, 20))
     let wait = min(doubled, min(Self.longestRetry, max(interval, Self.firstRetry)))
-    return wait * (0.5 + 0.5 * clamped(chance))
+    return scaled(wait, 0.5 + 0.5 * clamped(chance))
+  }
+
+  /// In whole milliseconds.
+  private func scaled(_ duration: Duration, _ factor: Double) -> Duration {
+    .milliseconds(Int64((duration.milliseconds * factor).rounded()))
   }
 
   private func clamped(_ chance: Double) -> Double { min(max(chance, 0), 1) }

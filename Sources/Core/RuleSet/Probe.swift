@@ -63,4 +63,7 @@ package struct HTTPCheck: Equatable, Sendable {
     self.statuses = statuses
     self.bodyText = bodyText
   }
+
+  /// As a person would type it.
+  package var url: String { "\(scheme.rawValue)://\(address):\(port)\(target)" }
 }

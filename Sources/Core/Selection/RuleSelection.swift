@@ -10,10 +10,19 @@
 /// A path whose state is `unknown` is never a target, and never a reason to leave. With nowhere to go nothing is torn
 /// down: the choice stays, and the cause says so.
 package struct RuleSelection: Equatable, Sendable {
-  package enum Choice: Hashable, Sendable {
+  package enum Choice: Hashable, Sendable, CustomStringConvertible {
     case path(Name)
     case localWAN(InterfaceName)
     case blocked
+
+    /// As events and reports write it.
+    package var description: String {
+      switch self {
+      case .path(let name): "path:\(name)"
+      case .localWAN(let uplink): "local_wan:\(uplink)"
+      case .blocked: "blocked"
+      }
+    }
   }
 
   /// One flip that must be made, as a fact for the journal.

@@ -1,0 +1,84 @@
+/// What the watch over paths needs to know, worked out from rule set, configuration and kernel: no name is looked up
+/// while a verdict is made.
+package struct WatchPlan: Equatable, Sendable {
+  package struct WatchedPath: Equatable, Sendable {
+    package var name: Name
+    package var isTunnel: Bool
+    package var device: InterfaceName
+    /// The uplink below a tunnel; nil for an uplink path and for external tunnels.
+    package var underlay: InterfaceName?
+    /// Of packets bound to this path, and of the connections that were set up on it.
+    package var mark: Mark
+    /// How a rule's table leads into it; nil while that cannot be said (no gateway).
+    package var way: TableRoute.Way?
+    /// Why it cannot carry, as far as that follows from addresses and routes.
+    package var obstacle: String?
+    /// The address that probes are sent from; nil while there is none.
+    package var source: IPv4Address?
+    package var probes: [Probe]
+
+    package init(
+      name: Name, isTunnel: Bool, device: InterfaceName, underlay: InterfaceName?, mark: Mark, way: TableRoute.Way?,
+      obstacle: String?, source: IPv4Address?, probes: [Probe]
+    ) {
+      self.name = name
+      self.isTunnel = isTunnel
+      self.device = device
+      self.underlay = underlay
+      self.mark = mark
+      self.way = way
+      self.obstacle = obstacle
+      self.source = source
+      self.probes = probes
+    }
+  }
+
+  package struct WatchedUplink: Equatable, Sendable {
+    package var interface: InterfaceName
+    package var tier: Int
+    package var mark: Mark
+    package var way: TableRoute.Way?
+    package var obstacle: String?
+
+    package init(interface: InterfaceName, tier: Int, mark: Mark, way: TableRoute.Way?, obstacle: String?) {
+      self.interface = interface
+      self.tier = tier
+      self.mark = mark
+      self.way = way
+      self.obstacle = obstacle
+    }
+  }
+
+  package struct WatchedRule: Equatable, Sendable {
+    package var rule: BackhaulRule
+    package var table: TableID
+    /// Of the rule's packets.
+    package var mark: Mark
+    /// Addresses that the rule's connections come from, as far as they are known: its prefixes, else the subnets of its
+    /// LAN interfaces.
+    package var sources: [ClosedRange<UInt32>]
+
+    package init(rule: BackhaulRule, table: TableID, mark: Mark, sources: [ClosedRange<UInt32>]) {
+      self.rule = rule
+      self.table = table
+      self.mark = mark
+      self.sources = sources
+    }
+  }
+
+  package var paths: [WatchedPath]
+  /// In order of preference: by tier, then as configured.
+  package var uplinks: [WatchedUplink]
+  /// Enabled rules only.
+  package var rules: [WatchedRule]
+  package var mask: MarkMask
+
+  package init(paths: [WatchedPath], uplinks: [WatchedUplink], rules: [WatchedRule], mask: MarkMask) {
+    self.paths = paths
+    self.uplinks = uplinks
+    self.rules = rules
+    self.mask = mask
+  }
+
+  package static func empty(_ mask: MarkMask) -> WatchPlan { WatchPlan(paths: [], uplinks: [], rules: [], mask: mask) }
+}

@@ -1,0 +1,177 @@
+import Testing
+
+@testable import Core
+
+private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
+
+/// A rule with paths `a` and `b`, whose states a test sets by hand.
+private struct Bench {
+  var selection: RuleSelection
+  var health: [Name: PathHealth] = [:]
+  var localWAN = InterfaceName("wan0")
+  var usable: Set<InterfaceName> = []
+  let a: Name
+  let b: Name
+  let wan0: InterfaceName
+  let wan1: InterfaceName
+
+  init(fallback: BackhaulRule.Fallback = .localWAN, holdDown: Duration = .seconds(30), adopted: RuleSelection.Choice? = nil)
+    throws
+  {
+    a = try #require(Name("a"))
+    b = try #require(Name("b"))
+    wan0 = try #require(InterfaceName("wan0"))
+    wan1 = try #require(InterfaceName("wan1"))
+    usable = [wan0, wan1]
+    let rule = BackhaulRule(
+      name: try #require(Name("office")), sources: Sources(interfaces: [try #require(InterfaceName("lan0"))]),
+      paths: [a, b], fallback: fallback, holdDown: holdDown)
+    selection = RuleSelection(rule, adopted: adopted, at: at(0))
+    health = [a: PathHealth(at: at(0)), b: PathHealth(at: at(0))]
+  }
+
+  /// A probe machine in this state, to judge a path by.
+  private func machine(_ path: Name, _ state: ProbeMachine.State, at now: Instant) -> ProbeMachine {
+    let probe = Probe(
+      name: path, path: path, kind: .icmp(target: IPv4Address(value: 1)), interval: .milliseconds(100),
+      timeout: .milliseconds(80), fall: 1, rise: 1)
+    var machine = ProbeMachine(probe, at: now, phase: .zero)
+    _ = machine.timePassed(to: now)
+    switch state {
+    case .unknown: break
+    case .up: machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: now)
+    case .down: machine.came(.refused("unreachable"), of: 1, at: now)
+    }
+    return machine
+  }
+
+  mutating func set(_ path: Name, _ state: ProbeMachine.State, at now: Instant) {
+    let machine = machine(path, state, at: now)
+    _ = health[path]?.judge(obstacle: nil, probes: [machine], at: now)
+  }
+
+  mutating func decide(at now: Instant) -> RuleSelection.Flip? {
+    let health = health
+    let usable = usable
+    return selection.decide(
+      .init(state: { health[$0] }, localWAN: localWAN, canUse: { usable.contains($0) }), at: now)
+  }
+}
+
+@Suite struct RuleSelectionTests {
+  @Test func nothingMovesBeforeTheFirstVerdict() throws {
+    var bench = try Bench()
+    #expect(bench.decide(at: at(0)) == nil)
+    #expect(bench.selection.choice == nil)
+    bench.set(bench.a, .down, at: at(0.1))
+    #expect(bench.decide(at: at(0.1)) == nil, "b may still answer")
+  }
+
+  @Test func theFirstPathThatAnswersIsTaken() throws {
+    var bench = try Bench()
+    bench.set(bench.b, .up, at: at(0.001))
+    #expect(bench.decide(at: at(0.001))?.to == .path(bench.b))
+    bench.set(bench.a, .up, at: at(0.002))
+    let flip = bench.decide(at: at(0.002))
+    #expect(flip?.to == .path(bench.a), "its first verdict is not a return: no hold-down")
+    #expect(flip?.kind == .failback)
+  }
+
+  @Test func allDownAtTheStartFallsBack() throws {
+    var bench = try Bench()
+    bench.set(bench.a, .down, at: at(1))
+    bench.set(bench.b, .down, at: at(1))
+    let flip = bench.decide(at: at(1))
+    #expect(flip?.kind == .initial)
+    #expect(flip?.to == .localWAN(bench.wan0))
+  }
+
+  @Test func failoverAtOnceAndFailbackAfterTheHoldDown() throws {
+    var bench = try Bench()
+    bench.set(bench.a, .up, at: at(0))
+    bench.set(bench.b, .up, at: at(0))
+    #expect(bench.decide(at: at(0))?.to == .path(bench.a))
+    bench.set(bench.a, .down, at: at(10))
+    let over = bench.decide(at: at(10))
+    #expect(over?.kind == .failover)
+    #expect(over?.to == .path(bench.b))
+    bench.set(bench.a, .up, at: at(20))
+    #expect(bench.decide(at: at(20)) == nil)
+    #expect(bench.selection.nextDeadline == at(50))
+    #expect(bench.decide(at: at(49.9)) == nil)
+    let back = bench.decide(at: at(50))
+    #expect(back?.kind == .failback)
+    #expect(back?.to == .path(bench.a))
+  }
+
+  @Test func aFlapStartsTheHoldDownAnew() throws {
+    var bench = try Bench(adopted: nil)
+    bench.set(bench.a, .up, at: at(0))
+    bench.set(bench.b, .up, at: at(0))
+    _ = bench.decide(at: at(0))
+    bench.set(bench.a, .down, at: at(1))
+    _ = bench.decide(at: at(1))
+    bench.set(bench.a, .up, at: at(2))
+    bench.set(bench.a, .down, at: at(20))
+    bench.set(bench.a, .up, at: at(21))
+    #expect(bench.decide(at: at(32)) == nil)
+    #expect(bench.decide(at: at(51))?.to == .path(bench.a))
+  }
+
+  @Test func blockedReturnsAtOnce() throws {
+    var bench = try Bench(fallback: .block)
+    bench.set(bench.a, .down, at: at(1))
+    bench.set(bench.b, .down, at: at(1))
+    #expect(bench.decide(at: at(1))?.to == .blocked)
+    bench.set(bench.b, .up, at: at(2))
+    #expect(bench.decide(at: at(2))?.to == .path(bench.b))
+  }
+
+  @Test func withNowhereToGoNothingIsTornDown() throws {
+    var bench = try Bench()
+    bench.set(bench.a, .up, at: at(0))
+    bench.set(bench.b, .down, at: at(0))
+    _ = bench.decide(at: at(0))
+    bench.localWAN = nil
+    bench.set(bench.a, .down, at: at(5))
+    #expect(bench.decide(at: at(5)) == nil)
+    #expect(bench.selection.choice == .path(bench.a))
+    bench.localWAN = bench.wan1
+    #expect(bench.decide(at: at(6))?.to == .localWAN(bench.wan1))
+  }
+
+  @Test func unknownIsNeitherATargetNorAReason() throws {
+    var bench = try Bench(adopted: .path(try #require(Name("a"))))
+    bench.set(bench.b, .up, at: at(1))
+    #expect(bench.decide(at: at(1)) == nil, "a was in use before the restart and has no verdict yet")
+    #expect(bench.selection.choice == .path(bench.a))
+  }
+
+  @Test func aRestartOnTheFallbackStillWaitsForTheHoldDown() throws {
+    var bench = try Bench(adopted: .localWAN(try #require(InterfaceName("wan0"))))
+    bench.set(bench.a, .up, at: at(1))
+    #expect(bench.decide(at: at(1)) == nil)
+    #expect(bench.decide(at: at(31))?.to == .path(bench.a))
+  }
+
+  @Test func anUplinkThatGoesIsLeftForTheNextTier() throws {
+    var bench = try Bench(adopted: .localWAN(try #require(InterfaceName("wan0"))))
+    bench.set(bench.a, .down, at: at(1))
+    bench.set(bench.b, .down, at: at(1))
+    #expect(bench.decide(at: at(1)) == nil)
+    bench.usable = [bench.wan1]
+    bench.localWAN = bench.wan1
+    let flip = bench.decide(at: at(2))
+    #expect(flip?.kind == .failover)
+    #expect(flip?.to == .localWAN(bench.wan1))
+  }
+
+  @Test func everyFlipHasACause() throws {
+    var bench = try Bench()
+    bench.set(bench.a, .up, at: at(0))
+    #expect(bench.decide(at: at(0))?.cause.isEmpty == false)
+    bench.set(bench.a, .down, at: at(1))
+    bench.set(bench.b, .down, at: at(1))
+    #expect(bench.decide(at: at(1))?.cause.contains("path a is down") == true)
+  }
+}
