@@ -18,7 +18,8 @@ extension DesiredStateCompiler {
       rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "outward")], comment: "LAN \(lan)"))
     }
     rules += ipv6Rules()
-    for way in layout.ways {
+    // Not for uplinks: their mark stands for connections that a rule sent there, and those are deleted at a failback.
+    for way in layout.tunnelWays {
       rules.append(
         SteeringRule(
           [.ipv4, .incoming(way.device), .original, unbound], [bind(to: way.mark)],

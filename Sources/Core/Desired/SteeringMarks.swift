@@ -37,7 +37,7 @@ extension DesiredStateCompiler {
   /// goes by the main table, and then the first rule that takes the source decides.
   func steerChain() -> SteeringChain {
     var rules: [SteeringRule] = []
-    for way in layout.ways {
+    for way in layout.tunnelWays {
       rules.append(
         SteeringRule(
           [.ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark), .return],
