@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "linux_loop.h"
+#include "linux_socket.h"
 
 /* pthread_setname_np needs _GNU_SOURCE, which `import Glibc` is built without. */
 void linux_thread_name(const char *name);

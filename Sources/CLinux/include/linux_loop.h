@@ -16,6 +16,8 @@ int linux_thread_realtime(int priority);
    value of the calling thread alone. 0, or -1 and errno. */
 int linux_thread_nice(int nice);
 
-/* sigset_t is changed by macros and inline functions. Blocks every signal in the calling thread but those that a fault
-   of its own raises, so that SIGTERM and friends go to the thread that expects them. */
-void linux_thread_block_signals(void);
+/* Runs body(argument) on a new detached thread with this name (15 bytes are kept) and stack size. Every signal but those
+   that a fault of its own raises is blocked, so that SIGTERM and friends go to the thread that expects them. In C because
+   sigset_t is changed by macros and the name needs _GNU_SOURCE, and because Transfer and System both need it. 0 or an
+   errno. */
+int linux_thread_start(const char *name, size_t stack, void (*body)(void *), void *argument);

@@ -1,0 +1,165 @@
+internal import Agent
+internal import CLinux
+internal import Core
+internal import Glibc
+
+/// The raw socket that all ICMP probes of one binding share: N sockets on one device would each get every answer.
+///
+/// Used on the loop's thread only, which is what makes it Sendable. It is opened at the first send and again whenever a
+/// send says that its device or address is another one by now.
+final class ICMPSocket: @unchecked Sendable {
+  /// A probe that was sent and not answered yet.
+  struct Waiting {
+    var probe: ICMPProbe
+    var number: UInt64
+    var target: IPv4Address
+    var nonce: UInt64
+    var sent: RoundTrip
+  }
+
+  /// More is not read in one turn of the loop, so that a flood of answers cannot keep timers waiting.
+  private static let packetsPerTurn = 64
+  /// Answers to our requests have 84 bytes; an error may quote more, but never more than 576 (RFC 1812 section 4.3.2.3).
+  private static let packetBytes = 1024
+
+  let binding: ProbeBinding
+  /// How many open probes share it.
+  var users = 0
+  private let loop: any DescriptorWatcher
+  private let identifier = UInt16.random(in: 1 ... .max)
+  private var nextSequence = UInt16.random(in: 0 ... .max)
+  private var waiting: [UInt16: Waiting] = [:]
+  private var handle: Handle?
+  private var buffer = [UInt8](repeating: 0, count: packetBytes)
+
+  private final class Handle {
+    let descriptor: FileDescriptor
+    init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+  }
+
+  init(_ binding: ProbeBinding, on loop: any DescriptorWatcher) {
+    self.binding = binding
+    self.loop = loop
+  }
+
+  /// Sends an echo request and returns its sequence number.
+  func send(_ number: UInt64, of probe: ICMPProbe, to target: IPv4Address) throws(SystemCallFailure) -> UInt16 {
+    nextSequence &+= 1
+    let sequence = nextSequence
+    let nonce = UInt64.random(in: 0 ... .max)
+    let request = ICMPRequest.encode(identifier: identifier, sequence: sequence, nonce: nonce)
+    var sent = RoundTrip.starting()
+    do throws(SystemCallFailure) {
+      try transmit(request, to: target)
+    } catch {
+      guard Self.tellsOfStaleBinding(error.errno) else { throw error }
+      // Its device was made anew or its address moved: once more with a new socket.
+      close()
+      sent = RoundTrip.starting()
+      try transmit(request, to: target)
+    }
+    waiting[sequence] = Waiting(probe: probe, number: number, target: target, nonce: nonce, sent: sent)
+    return sequence
+  }
+
+  func forget(_ sequence: UInt16, _ number: UInt64) {
+    if waiting[sequence]?.number == number { waiting[sequence] = nil }
+  }
+
+  func close() {
+    guard let handle else { return }
+    loop.unwatch(handle.descriptor.number)
+    self.handle = nil
+  }
+
+  /// A device that is gone or down gives ENODEV, ENXIO or ENETUNREACH, a source address that is gone EINVAL
+  /// (ip_route_output_key, net/ipv4/route.c).
+  private static func tellsOfStaleBinding(_ errno: Int32) -> Bool {
+    [ENODEV, ENXIO, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EINVAL].contains(errno)
+  }
+
+  private func transmit(_ request: [UInt8], to target: IPv4Address) throws(SystemCallFailure) {
+    let descriptor = try opened().descriptor.number
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = target.value.bigEndian
+    let sent = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        sendto(
+          descriptor, request, request.count, Int32(MSG_DONTWAIT), $0,
+          socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard sent == request.count else { throw SystemCallFailure.last("send to \(target) by \(binding.device)") }
+  }
+
+  private func opened() throws(SystemCallFailure) -> Handle {
+    if let handle { return handle }
+    let type = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    let descriptor = try FileDescriptor.adopting(socket(AF_INET, type, Int32(IPPROTO_ICMP)), "open a raw ICMP socket")
+    guard linux_icmp_prepare(descriptor.number, identifier) == 0 else {
+      throw SystemCallFailure.last("set an ICMP filter")
+    }
+    try bindToPath(descriptor.number, binding)
+    let number = descriptor.number
+    let opened = Handle(descriptor)
+    try loop.watch(number, for: .readable) { [weak self] _ in self?.receive() }
+    handle = opened
+    return opened
+  }
+
+  private func receive() {
+    for _ in 0..<Self.packetsPerTurn {
+      guard let handle else { return }
+      var stamp: Int64 = 0
+      let length = buffer.withUnsafeMutableBytes {
+        linux_receive_stamped(handle.descriptor.number, $0.baseAddress, $0.count, &stamp)
+      }
+      guard length >= 0 else {
+        // Anything but "nothing there" would come back at once, turn after turn: the next send opens it anew.
+        if errno != EAGAIN && errno != EINTR { close() }
+        return
+      }
+      guard let message = ICMPMessage.parse(buffer.span.extracting(0..<length)) else { continue }
+      received(message, stamp: stamp)
+    }
+  }
+
+  private func received(_ message: ICMPMessage, stamp: Int64) {
+    switch message {
+    case .echoReply(let source, let echo):
+      guard let probe = take(echo, to: source, mayLackNonce: false) else { return }
+      let trip = probe.sent.duration(
+        stamp: stamp, wall: WallClock.nanoseconds, monotonic: MonotonicClock.now.nanoseconds)
+      probe.probe.finished(probe.number, .answered(roundTrip: trip))
+    // Our own kernel says "host unreachable" some seconds after nobody on the link answered for the next hop: that is
+    // silence, and it was counted by then.
+    case .error(let source, _, _, _) where source == binding.source: return
+    case .error(let source, let trouble, let target, let echo):
+      guard let probe = take(echo, to: target, mayLackNonce: true) else { return }
+      probe.probe.finished(probe.number, .refused("\(trouble), says \(source)"))
+    }
+  }
+
+  /// The probe that this answers, if it is ours in every point.
+  private func take(_ echo: ICMPEcho, to target: IPv4Address, mayLackNonce: Bool) -> Waiting? {
+    guard echo.identifier == identifier, let known = waiting[echo.sequence], known.target == target,
+      echo.nonce == known.nonce || (mayLackNonce && echo.nonce == nil)
+    else { return nil }
+    waiting[echo.sequence] = nil
+    return known
+  }
+}
+
+/// Binds a socket to all three: device, mark and source address.
+func bindToPath(_ descriptor: Int32, _ binding: ProbeBinding) throws(SystemCallFailure) {
+  switch Int(
+    linux_bind_to_path(
+      descriptor, binding.device.text, binding.mark.value, binding.source.value.bigEndian))
+  {
+  case LINUX_PATH_BOUND: return
+  case LINUX_PATH_MARK: throw SystemCallFailure.last("set mark \(binding.mark)")
+  case LINUX_PATH_DEVICE: throw SystemCallFailure.last("bind to device \(binding.device)")
+  default: throw SystemCallFailure.last("bind to address \(binding.source)")
+  }
+}

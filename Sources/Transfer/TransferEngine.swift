@@ -1,0 +1,192 @@
+internal import CCurl
+internal import CLinux
+internal import Synchronization
+
+/// All transfers, on one thread (libcurl's multi interface): no thread per request, and a cancellation ends its transfer
+/// within a millisecond.
+package final class TransferEngine: Sendable {
+  package typealias Completion = @Sendable (Result<TransferResponse, TransferFailure>) -> Void
+
+  /// One transfer that was started.
+  package struct Ticket: Hashable, Sendable {
+    fileprivate let number: UInt64
+  }
+
+  private enum Command {
+    case start(UInt64, TransferRequest, Completion)
+    case cancel(UInt64)
+    case stop
+  }
+
+  private struct Inbox {
+    var commands: [Command] = []
+    var lastNumber: UInt64 = 0
+    var isStopped = false
+  }
+
+  /// curl_multi_wakeup is the one function of the multi interface that any thread may call; the others are called on the
+  /// engine's thread only.
+  private struct Multi: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
+
+  private let inbox = Mutex(Inbox())
+  private let multi: Multi
+
+  /// libcurl and OpenSSL on top of it need less than 100 KiB of stack; the rest is room.
+  private static let stackBytes = 512 << 10
+  private static let isLibraryReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+  /// The thread runs from here on until `stop`.
+  package init() throws(TransferFailure) {
+    guard Self.isLibraryReady, let pointer = curl_multi_init() else { throw .notStarted("libcurl does not start") }
+    multi = Multi(pointer: pointer)
+    let engine = Unmanaged.passRetained(self)
+    let error = linux_thread_start(
+      "curl", Self.stackBytes,
+      { @Sendable argument in
+        guard let argument else { return }
+        Unmanaged<TransferEngine>.fromOpaque(argument).takeRetainedValue().run()
+      }, engine.toOpaque())
+    guard error == 0 else {
+      engine.release()
+      throw .notStarted("no thread: \(String(cString: linux_error_text(error)))")
+    }
+  }
+
+  deinit { curl_multi_cleanup(multi.pointer) }
+
+  /// Starts a transfer. `completion` is called once, on the engine's thread, and must not block.
+  package func start(_ request: TransferRequest, _ completion: @escaping Completion) -> Ticket {
+    let number = inbox.withLock { inbox -> UInt64? in
+      guard !inbox.isStopped else { return nil }
+      inbox.lastNumber += 1
+      inbox.commands.append(.start(inbox.lastNumber, request, completion))
+      return inbox.lastNumber
+    }
+    guard let number else {
+      completion(.failure(.cancelled))
+      return Ticket(number: 0)
+    }
+    curl_multi_wakeup(multi.pointer)
+    return Ticket(number: number)
+  }
+
+  /// Ends it with `.cancelled`. One that is complete is ignored.
+  package func cancel(_ ticket: Ticket) { post(.cancel(ticket.number)) }
+
+  /// Cancels what runs and ends the thread. What is started later fails with `.cancelled`.
+  package func stop() {
+    post(.stop)
+  }
+
+  /// Ends with `.cancelled` where the task is cancelled.
+  package func perform(_ request: TransferRequest) async throws(TransferFailure) -> TransferResponse {
+    let state = CallState()
+    let result = await withTaskCancellationHandler {
+      await withCheckedContinuation {
+        (continuation: CheckedContinuation<Result<TransferResponse, TransferFailure>, Never>) in
+        guard !state.isCancelled else { return continuation.resume(returning: .failure(.cancelled)) }
+        let ticket = start(request) { continuation.resume(returning: $0) }
+        // Cancelled between the look above and now: nobody else knew the ticket.
+        if !state.started(ticket) { cancel(ticket) }
+      }
+    } onCancel: {
+      if let ticket = state.cancelled() { cancel(ticket) }
+    }
+    return try result.get()
+  }
+
+  /// Start and cancellation of one call, which may come in either order.
+  private final class CallState: Sendable {
+    private let state = Mutex<(ticket: Ticket?, isCancelled: Bool)>((nil, false))
+
+    var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
+    /// False where it was cancelled before.
+    func started(_ ticket: Ticket) -> Bool {
+      state.withLock {
+        $0.ticket = ticket
+        return !$0.isCancelled
+      }
+    }
+
+    func cancelled() -> Ticket? {
+      state.withLock {
+        $0.isCancelled = true
+        return $0.ticket
+      }
+    }
+  }
+
+  private func post(_ command: Command) {
+    inbox.withLock { inbox in
+      guard !inbox.isStopped else { return }
+      if case .stop = command { inbox.isStopped = true }
+      inbox.commands.append(command)
+    }
+    curl_multi_wakeup(multi.pointer)
+  }
+
+  // MARK: The thread
+
+  private func run() {
+    var live: [UInt64: EasyHandle] = [:]
+    while true {
+      let commands = inbox.withLock { inbox in
+        defer { inbox.commands.removeAll(keepingCapacity: inbox.commands.capacity <= 1024) }
+        return inbox.commands
+      }
+      for command in commands {
+        switch command {
+        case .start(let number, let request, let completion): start(number, request, completion, &live)
+        case .cancel(let number): end(number, .cancelled, &live)
+        case .stop:
+          for number in Array(live.keys) { end(number, .cancelled, &live) }
+          return
+        }
+      }
+      var running: Int32 = 0
+      curl_multi_perform(multi.pointer, &running)
+      collect(&live)
+      // Woken by sockets, by libcurl's own timers and by `curl_multi_wakeup`; a minute is only a bound.
+      curl_multi_poll(multi.pointer, nil, 0, 60_000, nil)
+    }
+  }
+
+  private func start(
+    _ number: UInt64, _ request: TransferRequest, _ completion: @escaping Completion, _ live: inout [UInt64: EasyHandle]
+  ) {
+    guard let handle = EasyHandle(number, request, completion) else {
+      return completion(.failure(.notStarted("out of memory")))
+    }
+    do throws(TransferFailure) {
+      try handle.configure()
+    } catch {
+      return handle.finish(error)
+    }
+    guard curl_multi_add_handle(multi.pointer, handle.pointer) == CURLM_OK else {
+      return handle.finish(.notStarted("libcurl does not take the transfer"))
+    }
+    live[number] = handle
+  }
+
+  private func end(_ number: UInt64, _ failure: TransferFailure, _ live: inout [UInt64: EasyHandle]) {
+    guard let handle = live.removeValue(forKey: number) else { return }
+    curl_multi_remove_handle(multi.pointer, handle.pointer)
+    handle.finish(failure)
+  }
+
+  private func collect(_ live: inout [UInt64: EasyHandle]) {
+    var left: Int32 = 0
+    while let message = curl_multi_info_read(multi.pointer, &left) {
+      guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }
+      // Read before the handle is removed, which frees the message.
+      let code = curl_message_result(message)
+      var context: UnsafeMutableRawPointer?
+      curl_get_pointer(easy, CURLINFO_PRIVATE, &context)
+      curl_multi_remove_handle(multi.pointer, easy)
+      guard let handle = EasyHandle.behind(context) else { continue }
+      live[handle.number] = nil
+      handle.finish(code)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/// One GET over HTTP or HTTPS, bounded in time and size. Redirects are not followed and no proxy is used: the answer comes
+/// from whom was asked, or not at all.
+package struct TransferRequest: Equatable, Sendable {
+  package var url: String
+  /// Sent as they are, each `Name: value`. One that holds a control character makes the transfer fail.
+  package var headers: [String] = []
+  /// For all of it: name, connection, handshake, answer.
+  package var timeout: Duration
+  /// Of the body.
+  package var maximumBytes: Int
+  /// What becomes of a longer body.
+  package var excess: Excess = .fails
+  /// Where the connection goes, whatever the URL's host says: no name is resolved then. A dotted quad.
+  package var connectAddress: String?
+  package var binding: TransferBinding?
+  /// PEM; nil: the system's authorities.
+  package var authorityFile: String?
+  /// PEM.
+  package var clientCertificateFile: String?
+  package var clientKeyFile: String?
+
+  package enum Excess: Equatable, Sendable {
+    case fails
+    /// The rest is not read; what came so far is the answer.
+    case isCut
+  }
+
+  package init(url: String, timeout: Duration, maximumBytes: Int) {
+    self.url = url
+    self.timeout = timeout
+    self.maximumBytes = maximumBytes
+  }
+}
+
+/// What a connection is bound to, so that neither routes nor rules can lead it elsewhere.
+package struct TransferBinding: Equatable, Sendable {
+  package var device: String
+  package var mark: UInt32
+  /// IPv4 in host byte order; 0: none.
+  package var source: UInt32
+
+  package init(device: String, mark: UInt32, source: UInt32) {
+    self.device = device
+    self.mark = mark
+    self.source = source
+  }
+}
+
+package struct TransferResponse: Equatable, Sendable {
+  package var status: Int
+  package var body: [UInt8]
+  package var etag: String?
+  package var contentType: String?
+  /// From the start to the last byte of the answer.
+  package var duration: Duration
+
+  package init(status: Int, body: [UInt8], etag: String?, contentType: String?, duration: Duration) {
+    self.status = status
+    self.body = body
+    self.etag = etag
+    self.contentType = contentType
+    self.duration = duration
+  }
+}
