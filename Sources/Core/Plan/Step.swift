@@ -37,9 +37,21 @@ package struct SetChange: Equatable, Sendable {
   }
 }
 
-/// The steps from what is to what should be, in the order create → flip → delete.
+/// The steps from what is to what should be, in the order create → flip → delete. Whoever runs it makes the flips that
+/// need what was created before the first deletion: what is deleted may still carry traffic until then.
 package struct Plan: Equatable, Sendable {
   package var steps: [Step]
-  package init(_ steps: [Step] = []) { self.steps = steps }
+  /// The index of the first step that only clears away.
+  package var firstDeletion: Int
+
+  package init(_ steps: [Step] = []) { self.init(creating: steps, deleting: []) }
+
+  package init(creating: [Step], deleting: [Step]) {
+    steps = creating + deleting
+    firstDeletion = creating.count
+  }
+
   package var isEmpty: Bool { steps.isEmpty }
+  package var creating: ArraySlice<Step> { steps.prefix(firstDeletion) }
+  package var deleting: ArraySlice<Step> { steps.dropFirst(firstDeletion) }
 }

@@ -1,0 +1,112 @@
+/// The steps for tunnel devices: what they are, their settings and their addresses.
+struct DevicePlan {
+  private(set) var creating: [Step] = []
+  private(set) var deleting: [Step] = []
+  /// Devices whose routes are gone once `creating` is done: the kernel drops them with a device, and with its last
+  /// address (fib_inetaddr_event, net/ipv4/fib_frontend.c).
+  private(set) var routesLost: Set<InterfaceName> = []
+
+  private let actual: ActualState
+  /// Devices that `creating` makes, anew or for the first time: nothing of what `actual` says of them holds.
+  private var made: Set<InterfaceName> = []
+
+  init(_ desired: DesiredState, _ actual: ActualState) {
+    self.actual = actual
+    // A foreign device keeps its name, whatever we wanted it for.
+    let wanted = desired.tunnels.filter { actual.links[$0.name]?.isOurs ?? true }
+    let doomed = deleteInTheWay(wanted)
+    for device in wanted { shape(device, isGone: doomed.contains(device.name)) }
+    changeSettings(desired.settings)
+    for device in wanted { address(device) }
+    for device in wanted where made.contains(device.name) || actual.links[device.name]?.isUp != true {
+      creating.append(.setUp(device.name))
+    }
+    let kept = Set(wanted.map(\.name)).union(desired.held).union(doomed)
+    deleting = actual.links.filter { $0.value.isOurs && !kept.contains($0.key) }.keys.sorted()
+      .map { .deleteDevice($0) }
+  }
+
+  /// The kernel has room for one device of the same kind, ends, underlay and key (ip_tunnel_find,
+  /// net/ipv4/ip_tunnel.c). Where another of ours has what a device must get, that other one goes first, add before
+  /// delete or not.
+  private mutating func deleteInTheWay(_ wanted: [TunnelDevice]) -> Set<InterfaceName> {
+    var doomed: Set<InterfaceName> = []
+    for device in wanted {
+      let present = actual.links[device.name]?.tunnel
+      if let present, present.sameKind(as: device.encapsulation), device.hasIdentity(of: present) { continue }
+      for (name, link) in actual.links where name != device.name && link.isOurs {
+        if let other = link.tunnel, device.hasIdentity(of: other) { doomed.insert(name) }
+      }
+    }
+    for name in doomed.sorted() {
+      creating.append(.deleteDevice(name))
+      routesLost.insert(name)
+    }
+    return doomed
+  }
+
+  private mutating func shape(_ device: TunnelDevice, isGone: Bool) {
+    guard let link = actual.links[device.name], !isGone else {
+      make(device)
+      return
+    }
+    guard let present = link.tunnel, present.sameKind(as: device.encapsulation) else {
+      creating.append(.deleteDevice(device.name))
+      make(device)
+      return
+    }
+    if !device.matches(present) || link.alias != device.alias { creating.append(.changeTunnel(device)) }
+    // A new underlay or mark makes the kernel work out an MTU of its own (ip_tunnel_update).
+    let recomputed = present.underlay != device.underlay || present.lookupMark != device.lookupMark
+    if link.mtu != device.mtu || recomputed { creating.append(.setMTU(device.name, device.mtu)) }
+  }
+
+  private mutating func make(_ device: TunnelDevice) {
+    creating.append(.createTunnel(device))
+    made.insert(device.name)
+    routesLost.insert(device.name)
+  }
+
+  private mutating func changeSettings(_ desired: [InterfaceSetting: Int]) {
+    for (setting, value) in desired.sorted(by: { $0.key < $1.key }) {
+      let isMade = made.contains(setting.interface)
+      guard isMade || actual.links[setting.interface] != nil else { continue }
+      if isMade || actual.settings[setting] != value { creating.append(.changeSetting(setting, to: value)) }
+    }
+  }
+
+  private mutating func address(_ device: TunnelDevice) {
+    let present = made.contains(device.name) ? [] : actual.addresses[device.name] ?? []
+    let extra = present.filter { $0 != device.address }
+    // With an address of the same subnet before it a new one is its secondary, and goes when that one goes: there the
+    // old one goes first.
+    let first = extra.filter { $0.length == device.address?.length && $0.subnet == device.address?.subnet }
+    creating += first.map { .removeAddress(device.name, $0) }
+    if let address = device.address, !present.contains(address) {
+      creating.append(.addAddress(device.name, address, peer: device.peer))
+    }
+    creating += extra.filter { !first.contains($0) }.map { .removeAddress(device.name, $0) }
+    let wasEmptied = !present.isEmpty && (first.count == present.count || device.address == nil)
+    if wasEmptied { routesLost.insert(device.name) }
+  }
+}
+
+extension TunnelParameters {
+  fileprivate func sameKind(as other: TunnelDevice.Encapsulation) -> Bool {
+    switch (encapsulation, other) {
+    case (.gre, .gre), (.ipip, .ipip): true
+    case (.gre, .ipip), (.ipip, .gre): false
+    }
+  }
+}
+
+extension TunnelDevice {
+  fileprivate func hasIdentity(of other: TunnelParameters) -> Bool {
+    encapsulation == other.encapsulation && local == other.local && remote == other.remote
+      && underlay == other.underlay
+  }
+
+  fileprivate func matches(_ present: TunnelParameters) -> Bool {
+    hasIdentity(of: present) && lookupMark == present.lookupMark && present.ttl == Self.ttl
+  }
+}

@@ -1,0 +1,100 @@
+/// Steps as the lines that an operator would type, with `ip`, `nft` and `sysctl`.
+package struct PlanText: Sendable {
+  package let ranges: KernelRanges
+  /// What `restoreSetting` puts back.
+  package let remembered: [InterfaceSetting: Int]
+
+  package init(_ ranges: KernelRanges = KernelRanges(), remembered: [InterfaceSetting: Int] = [:]) {
+    self.ranges = ranges
+    self.remembered = remembered
+  }
+
+  package func lines(_ plan: Plan) -> [String] { plan.steps.flatMap { lines($0) } }
+
+  package func lines(_ step: Step) -> [String] {
+    switch step {
+    case .createTunnel(let device):
+      ["ip link add \(device.name) mtu \(device.mtu) \(tunnel(device))", alias(device)]
+    case .changeTunnel(let device): ["ip link change \(device.name) \(tunnel(device))", alias(device)]
+    case .deleteDevice(let name): ["ip link delete \(name)"]
+    case .setMTU(let name, let mtu): ["ip link set \(name) mtu \(mtu)"]
+    case .addAddress(let name, let address, nil): ["ip address add \(address) dev \(name)"]
+    case .addAddress(let name, let address, let peer?):
+      ["ip address add \(address.address) peer \(peer)/\(address.length) dev \(name)"]
+    case .removeAddress(let name, let address): ["ip address del \(address) dev \(name)"]
+    case .setUp(let name): ["ip link set \(name) up"]
+    case .changeSetting(let setting, let value): ["sysctl -w \(sysctl(setting))=\(value)"]
+    case .restoreSetting(let setting):
+      if let value = remembered[setting] {
+        ["sysctl -w \(sysctl(setting))=\(value)"]
+      } else {
+        ["# \(sysctl(setting)): back to what it was"]
+      }
+    case .putRoute(let route): ["ip route replace \(text(route))"]
+    case .deleteRoute(let route): ["ip route del \(text(route))"]
+    case .addRule(let rule): ["ip rule add \(text(rule))"]
+    case .deleteRule(let rule): ["ip rule del \(text(rule))"]
+    case .replaceSteering(let table):
+      // One transaction: the first line makes a table that is not there yet, so that the second never fails.
+      ["nft -f - <<'EOF'", "table inet \(table.name)", "delete table inet \(table.name)"] + table.lines + ["EOF"]
+    case .changeSets(let table, let changes):
+      ["nft -f - <<'EOF'"] + changes.flatMap { lines($0, table: table) } + ["EOF"]
+    case .deleteSteering(let table): ["nft delete table inet \(table)"]
+    }
+  }
+
+  private func tunnel(_ device: TunnelDevice) -> String {
+    let kind: String
+    let key: String
+    switch device.encapsulation {
+    case .gre(let number):
+      kind = "gre"
+      key = number.map { " key \($0)" } ?? ""
+    case .ipip:
+      kind = "ipip"
+      key = ""
+    }
+    return "type \(kind) local \(device.local) remote \(device.remote) ttl \(TunnelDevice.ttl) pmtudisc "
+      + "dev \(device.underlay) fwmark \(device.lookupMark)\(key)"
+  }
+
+  private func alias(_ device: TunnelDevice) -> String { "ip link set \(device.name) alias '\(device.alias)'" }
+
+  /// Dots part the names of a sysctl, so slashes do where an interface's name has one (sysctl(8)).
+  private func sysctl(_ setting: InterfaceSetting) -> String {
+    let usesSlashes = setting.interface.text.contains(".")
+    let parts = setting.key.rawValue.split(separator: "/").map { $0 == "IF" ? setting.interface.text : String($0) }
+    return parts.joined(separator: usesSlashes ? "/" : ".")
+  }
+
+  private func text(_ route: TableRoute) -> String {
+    let destination = route.destination == .all ? "default" : route.destination.description
+    let way: String
+    switch route.way {
+    case .unreachable:
+      return "unreachable \(destination) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
+    case .out(let device, let gateway): way = gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)"
+    }
+    return "\(destination) \(way) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
+  }
+
+  private func text(_ rule: RoutingRule) -> String {
+    var words = ["priority \(rule.priority)"]
+    if rule.inverted { words.append("not") }
+    if let source = rule.source { words.append("from \(source)") }
+    if let mark = rule.mark { words.append("fwmark \(mark.mark)/\(mark.mask)") }
+    if let incoming = rule.incoming { words.append("iif \(incoming)") }
+    switch rule.action {
+    case .lookup(let table, nil): words.append("lookup \(table)")
+    case .lookup(let table, let length?): words.append("lookup \(table) suppress_prefixlength \(length)")
+    case .unreachable: words.append("unreachable")
+    }
+    return words.joined(separator: " ") + " protocol \(ranges.routeProtocol)"
+  }
+
+  private func lines(_ change: SetChange, table: String) -> [String] {
+    [("delete", change.remove), ("add", change.add)].filter { !$0.1.isEmpty }.map { verb, ranges in
+      "\(verb) element inet \(table) \(change.set) { \(AddressRanges.text(ranges)) }"
+    }
+  }
+}

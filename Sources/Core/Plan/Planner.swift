@@ -1,0 +1,86 @@
+/// The steps from what the kernel has to what it should have. Pure, minimal, and empty where nothing differs.
+///
+/// create: devices ▸ settings ▸ addresses ▸ up ▸ floors ▸ routes ▸ ip rules ▸ nftables
+/// delete: nftables ▸ ip rules ▸ routes ▸ devices ▸ settings back
+///
+/// Each prefix of it is safe: what a packet is sent to is there before it is sent there, a floor before any other route
+/// of its table, and guards and belts of the rules that end stand until those of the new ones do.
+package enum Planner {
+  /// - Parameters:
+  ///   - remembered: the values that settings had before we changed them.
+  ///   - selected: what `PathSelection` has chosen for its tables. It is put only where a table has no active route at
+  ///     all, so that a new rule has one before the first packet is marked for it; one that is there is never touched.
+  package static func plan(
+    desired: DesiredState, actual: ActualState, remembered: [InterfaceSetting: Int] = [:],
+    selected: [TableID: TableRoute.Way] = [:]
+  ) -> Plan {
+    let devices = DevicePlan(desired, actual)
+    let routes = RoutePlan(desired, actual, lost: devices.routesLost, selected: selected)
+    let rules = rulePlan(desired.rules, actual.rules)
+    let steering = steeringPlan(desired.steering, actual.steering)
+    return Plan(
+      creating: devices.creating + routes.creating + rules.creating + steering.creating,
+      deleting: steering.deleting + rules.deleting + routes.deleting + devices.deleting
+        + restoring(remembered, desired, actual))
+  }
+
+  /// Removes everything that is ours and puts the settings back.
+  package static func teardown(actual: ActualState, remembered: [InterfaceSetting: Int]) -> Plan {
+    plan(desired: DesiredState(), actual: actual, remembered: remembered)
+  }
+
+  private static func rulePlan(
+    _ desired: [RoutingRule], _ actual: [RoutingRule]
+  ) -> (creating: [Step], deleting: [Step]) {
+    var extra = actual
+    var missing: [RoutingRule] = []
+    for rule in desired {
+      if let index = extra.firstIndex(of: rule) { extra.remove(at: index) } else { missing.append(rule) }
+    }
+    return (missing.map { .addRule($0) }, extra.map { .deleteRule($0) })
+  }
+
+  private static func steeringPlan(
+    _ desired: SteeringTable?, _ actual: SteeringTable?
+  ) -> (creating: [Step], deleting: [Step]) {
+    guard let desired else { return ([], actual.map { [.deleteSteering(table: $0.name)] } ?? []) }
+    guard let actual, actual.name == desired.name, actual.chainsByName == desired.chainsByName,
+      actual.setsByName.keys == desired.setsByName.keys
+    else { return ([.replaceSteering(desired)], []) }
+    let changes = desired.sets.compactMap { set -> SetChange? in
+      let present = actual.setsByName[set.name]?.ranges ?? []
+      guard present != set.ranges else { return nil }
+      let old = Set(present)
+      let new = Set(set.ranges)
+      let change = SetChange(
+        set: set.name, remove: present.filter { !new.contains($0) }, add: set.ranges.filter { !old.contains($0) })
+      return change.remove.isEmpty && change.add.isEmpty ? nil : change
+    }
+    return (changes.isEmpty ? [] : [.changeSets(table: desired.name, changes)], [])
+  }
+
+  /// Our own devices take their settings with them.
+  private static func restoring(
+    _ remembered: [InterfaceSetting: Int], _ desired: DesiredState, _ actual: ActualState
+  ) -> [Step] {
+    remembered.keys.sorted().compactMap { setting in
+      guard desired.settings[setting] == nil, let link = actual.links[setting.interface], !link.isOurs
+      else { return nil }
+      return .restoreSetting(setting)
+    }
+  }
+}
+
+extension SteeringTable {
+  // The kernel lists sets and chains in an order of its own.
+  fileprivate var chainsByName: [String: SteeringChain] {
+    Dictionary(chains.map { ($0.name, $0) }) { first, _ in first }
+  }
+  fileprivate var setsByName: [String: AddressSet] { Dictionary(sets.map { ($0.name, $0) }) { first, _ in first } }
+}
+
+extension InterfaceSetting: Comparable {
+  package static func < (left: Self, right: Self) -> Bool {
+    (left.interface, left.key.rawValue) < (right.interface, right.key.rawValue)
+  }
+}

@@ -1,0 +1,52 @@
+/// The steps for the routes of our tables.
+struct RoutePlan {
+  private(set) var creating: [Step] = []
+  private(set) var deleting: [Step] = []
+
+  /// What tells one route from another when it is replaced (fib_table_insert, net/ipv4/fib_trie.c).
+  private struct Key: Hashable, Comparable {
+    var table: TableID
+    var destination: IPv4Prefix
+    var metric: RouteMetric
+
+    init(_ route: TableRoute) {
+      table = route.table
+      destination = route.destination
+      metric = route.metric
+    }
+
+    static func < (left: Self, right: Self) -> Bool {
+      (left.table, left.metric, left.destination) < (right.table, right.metric, right.destination)
+    }
+  }
+
+  init(
+    _ desired: DesiredState, _ actual: ActualState, lost: Set<InterfaceName>, selected: [TableID: TableRoute.Way]
+  ) {
+    // Routes by devices that the plan takes away first are gone by then.
+    let present = actual.routes.filter { route in
+      if case .out(let device, _) = route.way { !lost.contains(device) } else { true }
+    }
+    var byKey = Dictionary(grouping: present, by: Key.init)
+    let isSelected = { (key: Key) in
+      key.metric == .active && key.destination == .all && desired.selectedTables.contains(key.table)
+    }
+
+    var wanted = desired.routes.filter { !isSelected(Key($0)) }
+    for (table, way) in selected.sorted(by: { $0.key < $1.key }) where desired.selectedTables.contains(table) {
+      let route = TableRoute(table: table, metric: .active, way: way)
+      let had = present.contains { Key($0) == Key(route) }
+      if !had { wanted.append(route) }
+    }
+    for route in wanted.filter({ $0.metric == .floor }) + wanted.filter({ $0.metric != .floor }) {
+      let others = byKey.removeValue(forKey: Key(route)) ?? []
+      if !others.contains(route) { creating.append(.putRoute(route)) }
+      // A single other one has just been replaced.
+      if others.count > 1 { deleting += others.filter { $0 != route }.map { .deleteRoute($0) } }
+    }
+    // By metric within a table: the floor is the last to go.
+    for (key, routes) in byKey.sorted(by: { $0.key < $1.key }) where !isSelected(key) {
+      deleting += routes.map { .deleteRoute($0) }
+    }
+  }
+}

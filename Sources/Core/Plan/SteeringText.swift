@@ -1,0 +1,122 @@
+/// The table as `nft list ruleset` prints it; `nft -f` takes it back.
+extension SteeringTable {
+  package var text: String { lines.joined(separator: "\n") + "\n" }
+
+  package var lines: [String] {
+    var lines = ["table inet \(name) {"]
+    for (index, block) in (sets.map(\.lines) + chains.map(\.lines)).enumerated() {
+      if index > 0 { lines.append("") }
+      lines += block.map { "\t" + $0 }
+    }
+    return lines + ["}"]
+  }
+}
+
+extension AddressSet {
+  fileprivate var lines: [String] {
+    var lines = ["set \(name) {", "\ttype ipv4_addr", "\tflags interval"]
+    if !ranges.isEmpty { lines.append("\telements = { \(AddressRanges.text(ranges)) }") }
+    return lines + ["}"]
+  }
+}
+
+extension SteeringChain {
+  fileprivate var lines: [String] {
+    var lines = ["chain \(name) {"]
+    if let hook {
+      lines.append(
+        "\ttype \(hook.kind.rawValue) hook \(hook.point.rawValue) priority \(hook.priorityText); policy accept;")
+    }
+    return lines + rules.map { "\t" + $0.text } + ["}"]
+  }
+}
+
+extension SteeringChain.Hook {
+  /// nft has names for some priorities and writes others as distances from them.
+  fileprivate var priorityText: String {
+    switch priority {
+    case -150: "mangle"
+    case -160: "mangle - 10"
+    case 100 where point == .postrouting: "srcnat"
+    case 0: "filter"
+    default: "\(priority)"
+    }
+  }
+}
+
+extension SteeringRule {
+  /// As one line of `nft list ruleset`.
+  package var text: String {
+    if let unrecognised { return unrecognised }
+    var words = matches.map(\.text) + actions.map(\.text)
+    if !comment.isEmpty { words.append("comment \"\(comment)\"") }
+    return words.joined(separator: " ")
+  }
+}
+
+extension SteeringRule.Match {
+  fileprivate var text: String {
+    switch self {
+    case .incoming(let device): "iifname \"\(device)\""
+    case .outgoing(let device): "oifname \"\(device)\""
+    case .ipv4: "meta nfproto ipv4"
+    case .ipv6: "meta nfproto ipv6"
+    case .sourceIn(let set): "ip saddr @\(set)"
+    case .destinationIn(let set): "ip daddr @\(set)"
+    case .destinationNotIn(let set): "ip daddr != @\(set)"
+    case .mark(let mark, let mask): "meta mark & \(padded(mask.bits)) == \(padded(mark.value))"
+    case .markNot(let mark, let mask): "meta mark & \(padded(mask.bits)) != \(padded(mark.value))"
+    case .connectionMark(let mark, let mask): "ct mark & \(padded(mask.bits)) == \(padded(mark.value))"
+    case .connectionMarkNot(let mark, let mask): "ct mark & \(padded(mask.bits)) != \(padded(mark.value))"
+    case .original: "ct direction original"
+    case .reply: "ct direction reply"
+    case .invalid: "ct state invalid"
+    case .untracked: "ct state untracked"
+    case .tcpSYN: "tcp flags & (syn | rst) == syn"
+    }
+  }
+}
+
+extension SteeringRule.Action {
+  fileprivate var text: String {
+    switch self {
+    case .count: "counter"
+    case .setMark(let mark, let mask): "meta mark set meta mark" + Self.replaced(mark, mask)
+    case .setConnectionMark(let mark, let mask): "ct mark set ct mark" + Self.replaced(mark, mask)
+    case .clampMSS(let size): "tcp option maxseg size set \(size)"
+    case .masquerade: "masquerade"
+    case .drop: "drop"
+    case .reject: "reject with icmpx admin-prohibited"
+    case .return: "return"
+    case .jump(let chain): "jump \(chain)"
+    }
+  }
+
+  private static func replaced(_ mark: Mark, _ mask: MarkMask) -> String {
+    " & \(padded(~mask.bits))" + (mark.value == 0 ? "" : " | \(padded(mark.value))")
+  }
+}
+
+extension AddressRanges {
+  /// As nft writes elements: a prefix where it is one, an address, or `first-last`.
+  package static func text(_ ranges: [ClosedRange<UInt32>]) -> String {
+    ranges.map(text).joined(separator: ", ")
+  }
+
+  private static func text(_ range: ClosedRange<UInt32>) -> String {
+    let first = IPv4Address(value: range.lowerBound)
+    if range.count == 1 { return first.description }
+    let hostBits = range.upperBound ^ range.lowerBound
+    // All ones below, and none of them set in the first address.
+    if hostBits & (hostBits &+ 1) == 0, range.lowerBound & hostBits == 0 {
+      return "\(first)/\(hostBits.leadingZeroBitCount)"
+    }
+    return "\(first)-\(IPv4Address(value: range.upperBound))"
+  }
+}
+
+/// Eight digits, as nft writes marks.
+private func padded(_ value: UInt32) -> String {
+  let digits = String(value, radix: 16)
+  return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
+}
