@@ -1,0 +1,24 @@
+/// Gathers what is wrong with one document, so that its writer sees all of it at once.
+package final class ComplaintBook {
+  /// More are counted and not kept: nobody reads them, and a hostile document shall not cost memory by being wrong.
+  package static let limit = 100
+
+  private var kept: [Complaint] = []
+  private var others = 0
+
+  package init() {}
+
+  package var isEmpty: Bool { kept.isEmpty }
+
+  /// Both texts are made only where the complaint is kept, so a caller may search for "did you mean" in them.
+  package func complain(_ field: @autoclosure () -> String, _ text: @autoclosure () -> String) {
+    if kept.count < Self.limit { kept.append(Complaint(field: field(), text())) } else { others += 1 }
+  }
+
+  /// Throws everything that was gathered, in the order of the finding.
+  package func close() throws(Complaints) {
+    if kept.isEmpty { return }
+    let last = others == 0 ? [] : [Complaint(field: "", "and \(others) more")]
+    throw Complaints(kept + last)
+  }
+}

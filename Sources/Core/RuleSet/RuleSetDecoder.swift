@@ -1,0 +1,66 @@
+/// Document → rule set, complete and valid, or everything that is wrong with it. Two passes: each field by itself, then
+/// what the fields say together (`RuleSetDraft`).
+package enum RuleSetDecoder {
+  /// From the bytes of a JSON document.
+  package static func decode(_ bytes: [UInt8], limits: StrictJSON.Limits = .init()) throws(Complaints) -> RuleSet {
+    let document: DocumentValue
+    do throws(Complaint) {
+      document = try StrictJSON.parse(bytes, limits: limits)
+    } catch {
+      throw Complaints([error])
+    }
+    return try decode(document)
+  }
+
+  package static func decode(_ document: DocumentValue) throws(Complaints) -> RuleSet {
+    let book = ComplaintBook()
+    try checkSchema(of: document, book)
+    let ruleSet = ruleSet(from: document, book)
+    try book.close()
+    // Whatever makes it nil has complained; should that ever not hold, an empty refusal is still a refusal.
+    guard let ruleSet else { throw Complaints([Complaint(field: "", "the document is not a rule set")]) }
+    return ruleSet
+  }
+
+  /// Of a document in another form nothing else can be judged, so this complaint comes alone.
+  private static func checkSchema(of document: DocumentValue, _ book: ComplaintBook) throws(Complaints) {
+    guard case .object(let members) = document else {
+      book.complain("", "expected an object, found \(document.found)")
+      return try book.close()
+    }
+    let schema = members.first { $0.key == "schema" }?.value
+    guard schema != .integer(Int64(RuleSet.schema)) else { return }
+    let found = schema.map { "found \($0.found)" } ?? "but it is missing"
+    book.complain("schema", "expected \(RuleSet.schema), the schema that this program reads, \(found)")
+    try book.close()
+  }
+
+  private enum Role: String, CaseIterable, Sendable { case edge }
+
+  private static let keys = [
+    "schema", "device", "revision", "role", "hubs", "tunnels", "paths", "probes", "backhaul_rules",
+    "direct_destinations",
+  ]
+  private static let refused = ["steering_rules": "steering rules are not supported by this version"]
+  private static let roleForm = Form<Role>.choice(unsupported: ["hub": "this version runs on edges only"])
+
+  private static func ruleSet(from document: DocumentValue, _ book: ComplaintBook) -> RuleSet? {
+    guard let top = FieldReader(document, keys: keys, refused: refused, book: book) else { return nil }
+    let device = top.required("device", .name)
+    let revision = top.required("revision", .integer(RuleSetBounds.revision))
+    _ = top.optional("role", roleForm)
+    var draft = RuleSetDraft(book)
+    draft.readHubs(top)
+    draft.readTunnels(top)
+    draft.readPaths(top)
+    draft.readProbes(top)
+    draft.readRules(top)
+    draft.readDirectDestinations(top)
+    draft.validate()
+    guard let device, let revision else { return nil }
+    return RuleSet(
+      device: device, revision: UInt64(revision), hubs: draft.hubs.map(\.value), tunnels: draft.tunnels.map(\.value),
+      paths: draft.paths.map(\.value), probes: draft.probes.map(\.value), backhaulRules: draft.rules.map(\.value.rule),
+      directDestinations: draft.directDestinations.map(\.value))
+  }
+}

@@ -1,0 +1,143 @@
+/// Hubs, tunnels and paths: how to get out.
+extension RuleSetDraft {
+  mutating func readHubs(_ top: FieldReader) {
+    let way = "a hub is one hop away: it has no way through another hub"
+    hubs = top.objects("hubs", 0...RuleSetBounds.hubs) { index, value, path in
+      guard
+        let fields = FieldReader(
+          value, at: path, keys: ["name", "address"], refused: ["via": way, "through": way, "hub": way, "uplink": way],
+          book: book)
+      else { return nil }
+      let name = readName(.hubs, index: index, fields)
+      let address = fields.required("address", .hostAddress)
+      guard let name, let address else { return nil }
+      return Hub(name: name, address: address)
+    }
+  }
+
+  /// The words that `kind` may have.
+  private enum TunnelKind: String, CaseIterable, Sendable {
+    case gre, ipip, external
+
+    var keys: [String] {
+      switch self {
+      case .gre: ["name", "kind", "hub", "uplink", "key", "inner", "mtu"]
+      case .ipip: ["name", "kind", "hub", "uplink", "inner", "mtu"]
+      case .external: ["name", "kind", "hub", "device"]
+      }
+    }
+
+    /// Keys that another kind has, and why this one has not.
+    var refused: [String: String] {
+      let maker = "an external tunnel's device is set up by what makes it"
+      return switch self {
+      case .gre: ["device": "only an external tunnel names its device"]
+      case .ipip: ["device": "only an external tunnel names its device", "key": "only a gre tunnel has a key"]
+      case .external: ["uplink": maker, "inner": maker, "mtu": maker, "key": maker]
+      }
+    }
+  }
+
+  private static let anyTunnelKeys = ["name", "kind", "hub", "uplink", "key", "inner", "mtu", "device"]
+  private static let tunnelKindForm = Form<TunnelKind>.choice(unsupported: [
+    "ipsec": "IPsec is not supported by this version; a tunnel that something else makes is \"external\"",
+    "wireguard": "a tunnel that something else makes is \"external\"",
+  ])
+
+  mutating func readTunnels(_ top: FieldReader) {
+    tunnels = top.objects("tunnels", 0...RuleSetBounds.tunnels) { readTunnel($0, $1, at: $2) }
+  }
+
+  private mutating func readTunnel(_ index: Int, _ value: DocumentValue, at path: String) -> Tunnel? {
+    // The kind decides which keys there are, so it is looked at before the reader is made and read (or refused) by it.
+    var kind: TunnelKind?
+    if case .object(let members) = value, let word = members.first(where: { $0.key == "kind" }),
+      case .string(let text) = word.value
+    {
+      kind = TunnelKind(rawValue: text)
+    }
+    guard
+      let fields = FieldReader(
+        value, at: path, keys: kind?.keys ?? Self.anyTunnelKeys, refused: kind?.refused ?? [:], book: book)
+    else { return nil }
+    let name = readName(.tunnels, index: index, fields)
+    _ = fields.required("kind", Self.tunnelKindForm)
+    let hub = fields.required("hub", .name)
+    guard let kind else { return nil }
+    let complete: (kind: Tunnel.Kind, uplink: InterfaceName?, inner: Inner?, mtu: Int?)?
+    if kind == .external {
+      complete = fields.required("device", .interface).map { (.external(device: $0), nil, nil, nil) }
+    } else {
+      complete = readOwnTunnel(kind, name, fields)
+    }
+    guard let name, let hub, let complete else { return nil }
+    return Tunnel(
+      name: name, kind: complete.kind, hub: hub, uplink: complete.uplink, innerLocal: complete.inner?.local,
+      innerRemote: complete.inner?.remote, mtu: complete.mtu)
+  }
+
+  private struct Inner {
+    var local: InterfaceAddress
+    var remote: IPv4Address?
+  }
+
+  private func readOwnTunnel(
+    _ kind: TunnelKind, _ name: Name?, _ fields: FieldReader
+  ) -> (kind: Tunnel.Kind, uplink: InterfaceName?, inner: Inner?, mtu: Int?)? {
+    if let name, name.text.utf8.count > RuleSetBounds.tunnelName {
+      fields.complain(
+        "name",
+        "expected at most \(RuleSetBounds.tunnelName) characters, found \(name.text.utf8.count)"
+          + " (it becomes part of the device's name)")
+    }
+    let uplink = fields.required("uplink", .interface)
+    let key: Int64? = kind == .gre ? fields.optional("key", .integer(0...Int64(UInt32.max))) : nil
+    let mtu = fields.optional("mtu", .integer(RuleSetBounds.mtu, of: "bytes"))
+    let inner = readInner(fields)
+    guard let uplink else { return nil }
+    return (kind == .gre ? .gre(key: key.map { UInt32($0) }) : .ipip, uplink, inner, mtu.map { Int($0) })
+  }
+
+  private func readInner(_ tunnel: FieldReader) -> Inner? {
+    guard let fields = tunnel.object("inner", keys: ["local", "remote"]) else { return nil }
+    let local = fields.required("local", .interfaceAddress)
+    let remote = fields.optional("remote", .hostAddress)
+    guard let local else { return nil }
+    if fields["remote"] == nil && local.length == 32 {
+      fields.complain("remote", "missing; a local address with /32 needs it")
+    }
+    if let remote { check(remote, against: local, fields) }
+    return Inner(local: local, remote: remote)
+  }
+
+  private func check(_ remote: IPv4Address, against local: InterfaceAddress, _ fields: FieldReader) {
+    let subnet = local.subnet
+    if remote == local.address {
+      fields.complain("remote", "expected the hub's inner address, found this router's own, \(remote)")
+    } else if local.length < 32 && !subnet.contains(remote) {
+      fields.complain("remote", "expected an address in \(subnet), where the local one is, found \(remote)")
+    } else if local.length < 31 && (remote.value == subnet.range.lowerBound || remote.value == subnet.range.upperBound)
+    {
+      fields.complain("remote", "expected an address of a host, found the network's or broadcast address of \(subnet)")
+    }
+  }
+
+  mutating func readPaths(_ top: FieldReader) {
+    paths = top.objects("paths", 0...RuleSetBounds.paths) { index, value, path in
+      guard let fields = FieldReader(value, at: path, keys: ["name", "tunnel", "uplink"], book: book) else {
+        return nil
+      }
+      let name = readName(.paths, index: index, fields)
+      let tunnel = fields.optional("tunnel", .name)
+      let uplink = fields.optional("uplink", .interface)
+      let isOneWay = (fields["tunnel"] == nil) != (fields["uplink"] == nil)
+      if !isOneWay {
+        let found = fields["tunnel"] == nil ? "neither" : "both"
+        book.complain(path, "expected either \"tunnel\" or \"uplink\", found \(found)")
+      }
+      guard let name, isOneWay else { return nil }
+      if let tunnel { return Path(name: name, way: .tunnel(tunnel)) }
+      return uplink.map { Path(name: name, way: .uplink($0)) }
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/// A rule set whose fields are read one by one, before they are held against each other. Each part keeps its place in
+/// the document, so that what is found wrong later can be named.
+struct RuleSetDraft {
+  let book: ComplaintBook
+  var hubs: [Item<Hub>] = []
+  var tunnels: [Item<Tunnel>] = []
+  var paths: [Item<Path>] = []
+  var probes: [Item<Probe>] = []
+  var rules: [Item<DraftRule>] = []
+  var directDestinations: [Item<IPv4Prefix>] = []
+  /// Every name that the document gives, of broken parts too: a reference to one of those is not dangling.
+  var names: [Part: [Name: Int]] = [:]
+
+  /// A list of the document whose items have names.
+  enum Part: String {
+    case hubs, tunnels, paths, probes
+    case rules = "backhaul_rules"
+
+    /// What one item is called.
+    var noun: String {
+      switch self {
+      case .hubs: "hub"
+      case .tunnels: "tunnel"
+      case .paths: "path"
+      case .probes: "probe"
+      case .rules: "backhaul rule"
+      }
+    }
+  }
+
+  init(_ book: ComplaintBook) { self.book = book }
+
+  /// The item's own name, noted so that it can be referred to; nil, with a complaint, where it is none or is taken.
+  mutating func readName(_ part: Part, index: Int, _ fields: FieldReader) -> Name? {
+    guard let name = fields.required("name", .name) else { return nil }
+    if let first = names[part]?[name] {
+      fields.complain("name", "\(quoted(name.text)) is already the name of \(part.rawValue)[\(first)]")
+      return nil
+    }
+    names[part, default: [:]][name] = index
+    return name
+  }
+
+  /// Complains unless something of that kind has this name.
+  func checkReference(_ name: Name, to part: Part, at field: @autoclosure () -> String) {
+    guard names[part]?[name] == nil else { return }
+    book.complain(field(), danglingReference(name, to: part))
+  }
+
+  private func danglingReference(_ name: Name, to part: Part) -> String {
+    let text = "no \(part.noun) is named \(quoted(name.text))"
+    for other in [Part.hubs, .tunnels, .paths] where other != part && names[other]?[name] != nil {
+      return text + " (that is a \(other.noun))"
+    }
+    let known = (names[part] ?? [:]).keys.map(\.text).sorted()
+    return text + (nearest(to: name.text, among: known).map { "; did you mean \(quoted($0))?" } ?? "")
+  }
+}
+
+/// A backhaul rule, its lists with the places of their items.
+struct DraftRule {
+  var rule: BackhaulRule
+  var sources: DraftSources
+  var paths: [Item<Name>]
+}
+
+struct DraftSources {
+  var interfaces: [Item<InterfaceName>]
+  var prefixes: [Item<IPv4Prefix>]
+  /// False where a list was given and nothing of it could be read: then it is not known what the rule takes.
+  var isKnown: Bool
+}

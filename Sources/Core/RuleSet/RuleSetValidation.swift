@@ -1,0 +1,134 @@
+/// What the parts of a rule set say together: references, one hop, no two of what must be one.
+extension RuleSetDraft {
+  func validate() {
+    validateHubs()
+    validateTunnels()
+    validateInnerAddresses()
+    validatePaths()
+    for probe in probes {
+      checkReference(probe.value.path, to: .paths, at: "probes[\(probe.index)].path")
+    }
+    validateRules()
+    validatePrefixCount()
+  }
+
+  private static let oneHop = "hub to hub, and an edge through two hubs, are refused: one hop"
+
+  private func validateHubs() {
+    var seen: [IPv4Address: Int] = [:]
+    for hub in hubs {
+      let field = "hubs[\(hub.index)].address"
+      if let first = seen.updateValue(hub.index, forKey: hub.value.address) {
+        book.complain(field, "\(hub.value.address) is already the address of hubs[\(first)]")
+      }
+      let tunnel = tunnels.first { tunnel in
+        tunnel.value.innerRemote == hub.value.address
+          || tunnel.value.innerLocal?.subnet.contains(hub.value.address) == true
+      }
+      if let tunnel {
+        book.complain(
+          field,
+          "expected an address outside of every tunnel, found \(hub.value.address), which lies in"
+            + " tunnels[\(tunnel.index)].inner (\(Self.oneHop))")
+      }
+    }
+  }
+
+  private func validateTunnels() {
+    var seen: [String: Int] = [:]
+    for tunnel in tunnels {
+      let field = "tunnels[\(tunnel.index)]"
+      checkReference(tunnel.value.hub, to: .hubs, at: "\(field).hub")
+      if let uplink = tunnel.value.uplink { checkUplink(uplink, at: "\(field).uplink") }
+      let (identity, words) = identity(of: tunnel.value)
+      if let first = seen[identity] {
+        book.complain(field, "\(words) as tunnels[\(first)]: the kernel can't tell them apart")
+      } else {
+        seen[identity] = tunnel.index
+      }
+    }
+  }
+
+  /// What the kernel knows a tunnel by, and words that end in "same …".
+  private func identity(of tunnel: Tunnel) -> (String, String) {
+    let between = "\(tunnel.hub) \(tunnel.uplink?.text ?? "")"
+    return switch tunnel.kind {
+    case .gre(nil): ("gre \(between)", "the same kind, hub, uplink and key")
+    case .gre(let key?): ("gre \(between) \(key)", "the same kind, hub, uplink and key")
+    case .ipip: ("ipip \(between)", "the same kind, hub and uplink")
+    case .external(let device): ("external \(device)", "the same device")
+    }
+  }
+
+  /// Whether the router has the interface is asked later, by `RouterFit`; here it must not be another part of the document.
+  private func checkUplink(_ uplink: InterfaceName, at field: String) {
+    guard let name = Name(uplink.text) else { return }
+    for part in [Part.hubs, .tunnels] where names[part]?[name] != nil {
+      book.complain(
+        field, "expected an interface of this router, found the \(part.noun) \(quoted(name.text)) (\(Self.oneHop))")
+      return
+    }
+  }
+
+  private func validateInnerAddresses() {
+    var claims: [PrefixOverlap.Claim] = []
+    for (owner, tunnel) in tunnels.enumerated() {
+      guard let local = tunnel.value.innerLocal else { continue }
+      // With a /32 the route to the far end is what the kernel would have twice.
+      let prefix = local.length < 32 ? local.subnet : tunnel.value.innerRemote.map { .host($0) }
+      if let prefix { claims.append(PrefixOverlap.Claim(prefix: prefix, owner: owner, index: 0)) }
+    }
+    PrefixOverlap.pairs(among: claims, owners: tunnels.count, mayMeet: { _, _ in true }) { inner, outer in
+      book.complain(
+        "tunnels[\(tunnels[inner.owner].index)].inner",
+        "\(inner.prefix) lies in \(outer.prefix) of tunnels[\(tunnels[outer.owner].index)].inner")
+    }
+  }
+
+  private func validatePaths() {
+    var seen: [String: Int] = [:]
+    for path in paths {
+      let field = "paths[\(path.index)]"
+      let way: String
+      switch path.value.way {
+      case .tunnel(let name):
+        checkReference(name, to: .tunnels, at: "\(field).tunnel")
+        way = "tunnel \(quoted(name.text))"
+      case .uplink(let interface):
+        checkUplink(interface, at: "\(field).uplink")
+        way = "uplink \(quoted(interface.text))"
+      }
+      if let first = seen[way] {
+        book.complain(field, "\(way) is already the way of paths[\(first)]")
+      } else {
+        seen[way] = path.index
+      }
+    }
+  }
+
+  private func validateRules() {
+    let uplinks = Set(
+      paths.compactMap { path in
+        if case .uplink = path.value.way { path.value.name } else { nil }
+      })
+    for rule in rules {
+      let field = "backhaul_rules[\(rule.index)]"
+      for path in rule.value.paths {
+        checkReference(path.value, to: .paths, at: "\(field).paths[\(path.index)]")
+        if rule.value.rule.fallback == .block && uplinks.contains(path.value) {
+          book.complain(
+            "\(field).paths[\(path.index)]",
+            "expected a path through a tunnel, as fallback is \"block\", found \(quoted(path.value.text)), an uplink")
+        }
+      }
+    }
+    validateSourcesAreApart()
+  }
+
+  private func validatePrefixCount() {
+    let count = rules.reduce(directDestinations.count) { $0 + $1.value.sources.prefixes.count }
+    if count > RuleSetBounds.prefixes {
+      book.complain("", "expected at most \(RuleSetBounds.prefixes) prefixes in all lists together, found \(count)")
+    }
+  }
+}
