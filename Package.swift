@@ -48,6 +48,7 @@ let package = Package(
       ], swiftSettings: strict),
 
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
+    .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests", dependencies: ["Core", "Agent", "System", "Transfer", "CLinux"], swiftSettings: strict),
   ],

@@ -60,7 +60,7 @@ extension RuleSetDraft {
     }
   }
 
-  /// Whether the router has the interface is asked later, by `RouterFit`; here it must not be another part of the document.
+  /// Whether the router has the interface is asked later, by `RuleSetCheck`; here it must not be another part of the document.
   private func checkUplink(_ uplink: InterfaceName, at field: String) {
     guard let name = Name(uplink.text) else { return }
     for part in [Part.hubs, .tunnels] where names[part]?[name] != nil {
