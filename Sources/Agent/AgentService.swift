@@ -1,0 +1,164 @@
+package import Core
+
+/// Everything that the agent needs of the world.
+package struct AgentPorts: Sendable {
+  package var loop: any EventLoop
+  package var prober: any ProbePort
+  package var flipper: any FlipPort
+  package var kernel: any KernelPort
+  /// A second way into the kernel, for deletions of connections that no reconcile may hold up.
+  package var sweeper: any KernelPort
+  package var kernelEvents: any KernelEventsPort
+  package var source: any RuleSetSource
+  package var store: any RuleSetStore
+  package var surroundings: any Surroundings
+  package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+
+  package init(
+    loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
+    sweeper: any KernelPort, kernelEvents: any KernelEventsPort, source: any RuleSetSource, store: any RuleSetStore,
+    surroundings: any Surroundings, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+  ) {
+    self.loop = loop
+    self.prober = prober
+    self.flipper = flipper
+    self.kernel = kernel
+    self.sweeper = sweeper
+    self.kernelEvents = kernelEvents
+    self.source = source
+    self.store = store
+    self.surroundings = surroundings
+    self.parse = parse
+  }
+}
+
+/// The service: the loops of the agent, joined.
+///
+///     kernel events ──▶ PathWatch ──flip──▶ kernel          (one thread, no hop)
+///           │               ▲  └──sweep──▶ ConnectionSweeper
+///           ▼               │ watch plan
+///      Reconciler ──────────┘──steps──▶ kernel
+///           ▲ rule set
+///      RuleSetKeeper ◀── cache, source
+package final class AgentService: Sendable {
+  package let configuration: AgentConfiguration
+  private let ports: AgentPorts
+  private let journal: Journal
+  private let watch: PathWatch
+  private let reconciler: Reconciler
+  private let keeper: RuleSetKeeper
+  private let sweeper: ConnectionSweeper
+  private let sweeps: AsyncStream<ConnectionSweep>
+  private let identity: Identity
+
+  /// Who runs, for the status.
+  package struct Identity: Sendable {
+    package var version: String
+    package var pid: Int32
+    package var started: Instant
+    package init(version: String, pid: Int32, started: Instant) {
+      self.version = version
+      self.pid = pid
+      self.started = started
+    }
+  }
+
+  package init(configuration: AgentConfiguration, ports: AgentPorts, journal: Journal, identity: Identity) {
+    self.configuration = configuration
+    self.ports = ports
+    self.journal = journal
+    self.identity = identity
+    let (sweeps, inbox) = AsyncStream.makeStream(of: ConnectionSweep.self)
+    self.sweeps = sweeps
+    let surroundings = ports.surroundings
+    watch = PathWatch(
+      loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: journal,
+      mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
+    sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
+    reconciler = Reconciler(kernel: ports.kernel, watch: watch, configuration: configuration, events: journal)
+    keeper = RuleSetKeeper(
+      configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
+      events: journal, surroundings: ports.surroundings)
+  }
+
+  /// Runs until the task is cancelled. The data plane stays as it is then.
+  package func run() async throws(KernelFailure) {
+    journal.record(AgentEvent(.agentStarted, configuration.device.text, "agent \(identity.version) started"))
+    try ports.kernelEvents.start(on: ports.loop) { [watch, reconciler] event in
+      Self.noticed(event, watch, reconciler)
+    }
+    await withTaskGroup { group in
+      group.addTask { [reconciler] in await reconciler.run() }
+      group.addTask { [keeper] in await keeper.run() }
+      group.addTask { [sweeps, sweeper] in
+        for await sweep in sweeps { await sweeper.sweep(sweep) }
+      }
+      await group.waitForAll()
+    }
+    await watch.stop()
+    journal.record(
+      AgentEvent(.agentStopping, configuration.device.text, "agent stopped; the kernel keeps steering as it does now"))
+  }
+
+  /// Asks the source now, and looks at the kernel.
+  package func pullNow() async {
+    await keeper.pullNow()
+    await reconciler.look(because: .timer)
+  }
+
+  /// On the loop: what concerns a verdict goes to the watch at once, all else to the reconciler.
+  private static func noticed(_ event: KernelEvent, _ watch: PathWatch, _ reconciler: Reconciler) {
+    let reason: String
+    switch event {
+    case .link(let name, let link):
+      watch.assumeIsolated { $0.linkChanged(name, link) }
+      reason = "link \(name)"
+    case .address(let name): reason = "address of \(name)"
+    case .mainRoute: reason = "main table"
+    case .ours(let what):
+      watch.assumeIsolated { $0.inspect() }
+      reason = what
+    case .overrun:
+      watch.assumeIsolated { $0.inspect() }
+      reason = "events lost"
+    }
+    Task { await reconciler.look(because: .event(reason)) }
+  }
+
+  // MARK: - Reports
+
+  package func status() async -> StatusReport {
+    let snapshot = await watch.snapshot()
+    let writer = ReportWriter(snapshot)
+    let pull = await keeper.status
+    let trouble = await reconciler.trouble
+    let rules = await rules().rules
+    return StatusReport(
+      device: configuration.device.text, version: identity.version, pid: identity.pid,
+      uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
+      source: configuration.ruleSet.location.description,
+      lastContactSeconds: pull.lastContact.map { (snapshot.at - $0).inSeconds }, pullFailures: pull.failures,
+      pullTrouble: pull.lastTrouble, applyTrouble: trouble, rules: rules, paths: writer.paths, uplinks: writer.uplinks,
+      flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count)
+  }
+
+  package func paths() async -> PathsReport { PathsReport(paths: ReportWriter(await watch.snapshot()).paths) }
+  package func probes() async -> ProbesReport { ProbesReport(probes: ReportWriter(await watch.snapshot()).probes) }
+
+  package func rules() async -> RulesReport {
+    let writer = ReportWriter(await watch.snapshot())
+    let disabled = (await reconciler.layout?.ruleSet.backhaulRules ?? []).filter { !$0.enabled }
+    return RulesReport(rules: writer.rules + disabled.map(writer.disabled))
+  }
+
+  package func tunnels() async -> TunnelsReport {
+    guard let layout = await reconciler.layout else { return TunnelsReport(tunnels: []) }
+    return TunnelsReport(
+      tunnels: TunnelReports(layout, await reconciler.actual, await watch.snapshot().links).all)
+  }
+
+  /// Newest last.
+  package func events() -> EventsReport {
+    EventsReport(events: journal.entries.map(EventReport.init))
+  }
+}

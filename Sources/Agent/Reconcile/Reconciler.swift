@@ -1,0 +1,218 @@
+package import Core
+
+/// Keeps the kernel as the rule set wants it: compares what should be with what is, and changes what differs. One piece
+/// of work at a time; whatever else happens meanwhile is looked at right after.
+package actor Reconciler: RuleSetApplier {
+  /// Why the kernel is looked at.
+  package enum Reason: Hashable, Sendable {
+    case ruleSet
+    case event(String)
+    case timer
+  }
+
+  /// Also without any event the kernel is read this often: an event may be lost, and some changes send none.
+  package static let period: Duration = .seconds(30)
+  /// Events of one change come in a burst; looked at together.
+  static let settleTime: Duration = .milliseconds(15)
+  /// How long the deletion of a device waits for the rules to leave it.
+  static let longestWaitForLeaving: Duration = .seconds(10)
+
+  private enum Work {
+    case apply(RuleSet, SlotBook, CheckedContinuation<Result<Void, RuleSetRefusal>, Never>)
+    case look(Reason)
+  }
+
+  private struct Running {
+    var layout: Layout
+    var revision: UInt64 { layout.ruleSet.revision }
+  }
+
+  private let kernel: any KernelPort
+  private let watch: PathWatch
+  private let configuration: AgentConfiguration
+  private let events: any EventSink
+  private let work: AsyncStream<Work>
+  private let inbox: AsyncStream<Work>.Continuation
+
+  private var running: Running?
+  private var desired: DesiredState?
+  private var watched: WatchPlan?
+  private var watchedLinks: [InterfaceName: Link] = [:]
+  private var queued: Set<Reason> = []
+  private(set) package var actual = ActualState()
+  /// The last failure that has not been followed by a success.
+  private(set) package var trouble: String?
+  private var retries = 0
+
+  package init(
+    kernel: any KernelPort, watch: PathWatch, configuration: AgentConfiguration, events: any EventSink
+  ) {
+    self.kernel = kernel
+    self.watch = watch
+    self.configuration = configuration
+    self.events = events
+    (work, inbox) = AsyncStream.makeStream(of: Work.self)
+  }
+
+  /// Of the rule set that runs.
+  package var layout: Layout? { running?.layout }
+
+  /// Does the work until cancelled. What it leaves in the kernel stays.
+  package func run() async {
+    let timer = Task { [weak self] in
+      while !Task.isCancelled {
+        try? await Task.sleep(for: Self.period)
+        await self?.look(because: .timer)
+      }
+    }
+    defer { timer.cancel() }
+    for await item in work {
+      if Task.isCancelled { return }
+      switch item {
+      case .apply(let ruleSet, let slots, let done):
+        done.resume(returning: await take(Running(layout: Layout(ruleSet, configuration, slots))))
+      case .look(let reason):
+        if case .event = reason { try? await Task.sleep(for: Self.settleTime) }
+        let reasons = queued
+        queued = []
+        guard !reasons.isEmpty else { continue }
+        await repair(because: reasons)
+      }
+    }
+  }
+
+  /// Asks for a look at the kernel; several at once are one.
+  package func look(because reason: Reason) {
+    if queued.insert(reason).inserted { inbox.yield(.look(reason)) }
+  }
+
+  package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
+    let result = await withCheckedContinuation { inbox.yield(.apply(ruleSet, slots, $0)) }
+    try result.get()
+  }
+
+  // MARK: - A rule set
+
+  private func take(_ new: Running) async -> Result<Void, RuleSetRefusal> {
+    do {
+      let changes = try await bring(to: new)
+      running = new
+      if !changes.isEmpty {
+        events.record(
+          AgentEvent(.applied, "revision \(new.revision)", "\(changes.count) changes made to the kernel"))
+      }
+      trouble = nil
+      return .success(())
+    } catch {
+      if let old = running {
+        do { _ = try await bring(to: old) } catch let again {
+          trouble = again.description
+          events.record(
+            AgentEvent(.applyFailed, "revision \(old.revision)", "could not go back, tried again: \(again)"))
+        }
+        look(because: .ruleSet)
+      }
+      return .failure(RuleSetRefusal(["the kernel refused it: \(error)"]))
+    }
+  }
+
+  // MARK: - Drift
+
+  private func repair(because reasons: Set<Reason>) async {
+    guard let running else { return }
+    let before = desired
+    do {
+      let changes = try await bring(to: running)
+      if !changes.isEmpty { tell(changes, drift: desired == before) }
+      trouble = nil
+      retries = 0
+    } catch {
+      let told = trouble
+      trouble = error.description
+      retries = min(retries + 1, 6)
+      if told != trouble {
+        events.record(AgentEvent(.applyFailed, "kernel", "\(error); tried again until it succeeds"))
+      }
+      let wait = Duration.milliseconds(100 << retries)
+      Task { [weak self] in
+        try? await Task.sleep(for: wait)
+        await self?.look(because: .timer)
+      }
+    }
+  }
+
+  private func tell(_ changes: [Step], drift: Bool) {
+    let text = PlanText(configuration.kernel)
+    let lines = changes.flatMap(text.lines)
+    let shown = lines.prefix(6).joined(separator: "; ") + (lines.count > 6 ? "; and \(lines.count - 6) more" : "")
+    events.record(
+      drift
+        ? AgentEvent(.driftRepaired, "kernel", "changed by another and put back: \(shown)")
+        : AgentEvent(.uplinkChanged, "kernel", "followed a change of the uplinks or devices: \(shown)"))
+  }
+
+  // MARK: - From what is to what should be
+
+  /// Reads, plans and applies; then lets the watch know. Returns the steps that were made.
+  private func bring(to target: Running) async throws(KernelFailure) -> [Step] {
+    let generation = await watch.linkGeneration
+    var seen = try kernel.read(expecting: desired?.steering)
+    var wanted = DesiredStateCompiler(target.layout, seen).compile()
+    if seen.steering != nil && desired?.steering != wanted.steering {
+      seen = try kernel.read(expecting: wanted.steering)
+      wanted = DesiredStateCompiler(target.layout, seen).compile()
+    }
+    let plan = Planner.plan(desired: wanted, actual: seen, remembered: try kernel.rememberedSettings())
+    for step in plan.creating { try kernel.apply(step) }
+    // Devices made just now are not in what was read before.
+    if !plan.creating.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
+    actual = seen
+    desired = wanted
+    let view = WatchPlan(DesiredStateCompiler(target.layout, seen))
+    if view != watched || seen.links != watchedLinks {
+      try await watch.watch(view, links: seen.links, generation: generation)
+      watched = view
+      watchedLinks = seen.links
+    }
+    if plan.creating.contains(where: \.startsSteering) { setUpAnew(view) }
+    await leave(devicesDeletedBy: plan.deleting)
+    for step in plan.deleting { try kernel.apply(step) }
+    return plan.steps
+  }
+
+  /// Connections that were set up before their packets were steered keep a translation that fits no tunnel.
+  private func setUpAnew(_ view: WatchPlan) {
+    let sources = AddressRanges.merged(view.rules.flatMap(\.sources))
+    guard !sources.isEmpty else { return }
+    do {
+      let count = try kernel.deleteEarlyConnections(from: sources, mask: view.mask)
+      if count > 0 {
+        events.record(
+          AgentEvent(.connectionsDeleted, "early", "\(count) connections from before the rules are set up anew"))
+      }
+    } catch {
+      events.record(
+        AgentEvent(.applyFailed, "early", "connections from before the rules may hang until they time out: \(error)"))
+    }
+  }
+
+  /// Waits, for a while, until no rule's traffic leaves by a device that is about to be deleted.
+  private func leave(devicesDeletedBy steps: ArraySlice<Step>) async {
+    let doomed = Set(steps.compactMap { if case .deleteDevice(let name) = $0 { name } else { nil } })
+    guard !doomed.isEmpty else { return }
+    let clock = ContinuousClock()
+    let deadline = clock.now + Self.longestWaitForLeaving
+    while clock.now < deadline, !(await watch.devicesInUse.isDisjoint(with: doomed)) {
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+  }
+}
+
+extension Step {
+  fileprivate var startsSteering: Bool {
+    switch self {
+    case .replaceSteering, .changeSets: true
+    default: false
+    }
+  }
+}

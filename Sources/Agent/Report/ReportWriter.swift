@@ -1,0 +1,96 @@
+package import Core
+
+/// Turns what the loops know into reports. Pure: what it is given is what it says.
+package struct ReportWriter: Sendable {
+  private let watch: WatchSnapshot
+
+  package init(_ watch: WatchSnapshot) { self.watch = watch }
+
+  package var rules: [RuleReport] {
+    let watched = Dictionary(uniqueKeysWithValues: watch.plan.rules.map { ($0.rule.name, $0) })
+    return watch.selections.values.sorted { $0.rule.name < $1.rule.name }.map { selection in
+      rule(selection, watched[selection.rule.name])
+    }
+  }
+
+  private func rule(_ selection: RuleSelection, _ watched: WatchPlan.WatchedRule?) -> RuleReport {
+    let rule = selection.rule
+    let choice = selection.choice
+    let path: String? = if case .path(let name)? = choice { name.text } else { nil }
+    return RuleReport(
+      name: rule.name.text, enabled: rule.enabled,
+      mode: selection.mode(isTunnel: { name in watch.plan.paths.first { $0.name == name }?.isTunnel ?? false }).rawValue,
+      choice: choice?.description, path: path, device: choice.flatMap(device), sinceSeconds: age(selection.since),
+      cause: selection.cause, fallback: rule.fallback.rawValue, failback: rule.failback.rawValue,
+      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
+      interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: watched?.table.value,
+      mark: watched?.mark.value)
+  }
+
+  /// A disabled rule has no selection; it is reported all the same.
+  package func disabled(_ rule: BackhaulRule) -> RuleReport {
+    RuleReport(
+      name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil,
+      sinceSeconds: 0, cause: "the rule is disabled", fallback: rule.fallback.rawValue, failback: rule.failback.rawValue,
+      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
+      interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
+  }
+
+  private func device(of choice: RuleSelection.Choice) -> String? {
+    switch choice {
+    case .path(let name): watch.plan.paths.first { $0.name == name }?.device.text
+    case .localWAN(let uplink): uplink.text
+    case .blocked: nil
+    }
+  }
+
+  package var paths: [PathReport] {
+    watch.plan.paths.map { path in
+      let health = watch.health[path.name] ?? PathHealth(at: watch.at)
+      let window = path.probes.first.flatMap { watch.probes[$0.name]?.window }
+      let carries = watch.selections.values.filter { $0.choice == .path(path.name) }.map(\.rule.name.text).sorted()
+      return PathReport(
+        name: path.name.text, kind: path.isTunnel ? "tunnel" : "uplink", device: path.device.text,
+        uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,
+        mark: path.mark.value, rttMs: window?.roundTrip?.last.milliseconds, jitterMs: window?.roundTrip?.jitter.milliseconds,
+        loss: window?.loss, carries: carries)
+    }
+  }
+
+  package var uplinks: [UplinkReport] {
+    watch.plan.uplinks.map { uplink in
+      let usable = watch.usableUplinks.contains(uplink.interface)
+      let gateway: String? = if case .out(_, let gateway?)? = uplink.way { gateway.description } else { nil }
+      return UplinkReport(
+        interface: uplink.interface.text, tier: uplink.tier, usable: usable,
+        obstacle: usable ? nil : uplink.obstacle ?? "\(uplink.interface) has no carrier, is set down or is gone",
+        gateway: gateway)
+    }
+  }
+
+  package var probes: [ProbeReport] {
+    watch.plan.paths.flatMap(\.probes).compactMap { probe in
+      watch.probes[probe.name].map { report($0) }
+    }
+  }
+
+  private func report(_ machine: ProbeMachine) -> ProbeReport {
+    let probe = machine.probe
+    let trip = machine.window.roundTrip
+    let (kind, target): (String, String) =
+      switch probe.kind {
+      case .icmp(let target): ("icmp", target.description)
+      case .http(let check): (check.scheme.rawValue, check.url)
+      }
+    return ProbeReport(
+      name: probe.name.text, path: probe.path.text, kind: kind, target: target, state: machine.state.rawValue,
+      sinceSeconds: age(machine.since), intervalMs: milliseconds(probe.interval), timeoutMs: milliseconds(probe.timeout),
+      fall: probe.fall, rise: probe.rise, lostInARow: machine.lost, answeredInARow: machine.answered,
+      trouble: machine.trouble, lastAnswerSeconds: machine.lastAnswer.map(age), windowProbes: machine.window.count,
+      loss: machine.window.loss, rttMs: trip?.last.milliseconds, rttMinMs: trip?.least.milliseconds,
+      rttMeanMs: trip?.mean.milliseconds, rttMaxMs: trip?.most.milliseconds, jitterMs: trip?.jitter.milliseconds)
+  }
+
+  private func age(_ since: Instant) -> Double { max(0, (watch.at - since).inSeconds) }
+  private func milliseconds(_ duration: Duration) -> Int { Int(duration.nanoseconds / 1_000_000) }
+}

@@ -1,0 +1,156 @@
+/// The forms that the local socket and `--json` give out. Keys are the property names in snake_case; a key is never
+/// renamed or reused within one `schema`.
+package enum Reports {
+  package static let schema = 1
+}
+
+package struct StatusReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var device: String
+  package var version: String
+  package var pid: Int32
+  package var uptimeSeconds: Double
+  package var revision: UInt64?
+  package var source: String
+  package var lastContactSeconds: Double?
+  package var pullFailures: Int
+  package var pullTrouble: String?
+  package var applyTrouble: String?
+  package var rules: [RuleReport]
+  package var paths: [PathReport]
+  package var uplinks: [UplinkReport]
+  /// The last flips, from verdict to the kernel's answer.
+  package var flipMicroseconds: [Double]
+  package var flips: Int
+}
+
+package struct RuleReport: Codable, Equatable, Sendable {
+  package var name: String
+  package var enabled: Bool
+  /// `backhaul`, `fallback`, `blocked` or `bypass`.
+  package var mode: String
+  /// `path:NAME`, `local_wan:INTERFACE`, `blocked`, or null before the first verdict.
+  package var choice: String?
+  package var path: String?
+  package var device: String?
+  package var sinceSeconds: Double
+  package var cause: String
+  package var fallback: String
+  package var failback: String
+  package var holdDownMs: Int
+  package var ipv6: String
+  package var paths: [String]
+  package var interfaces: [String]
+  package var prefixes: Int
+  package var table: UInt32?
+  package var mark: UInt32?
+}
+
+package struct PathReport: Codable, Equatable, Sendable {
+  package var name: String
+  /// `tunnel` or `uplink`.
+  package var kind: String
+  package var device: String
+  package var uplink: String?
+  /// `up`, `degraded`, `down`, `unknown` or `disabled`.
+  package var state: String
+  package var sinceSeconds: Double
+  package var cause: String
+  package var mark: UInt32
+  /// Of the first probe of the path.
+  package var rttMs: Double?
+  package var jitterMs: Double?
+  package var loss: Double?
+  /// The rules whose traffic it carries now.
+  package var carries: [String]
+}
+
+package struct UplinkReport: Codable, Equatable, Sendable {
+  package var interface: String
+  package var tier: Int
+  package var usable: Bool
+  package var obstacle: String?
+  package var gateway: String?
+}
+
+package struct TunnelReport: Codable, Equatable, Sendable {
+  package var name: String
+  /// `gre`, `ipip` or `external`.
+  package var kind: String
+  package var device: String
+  package var hub: String
+  package var uplink: String?
+  package var local: String?
+  package var remote: String
+  package var key: UInt32?
+  package var innerLocal: String?
+  package var innerRemote: String?
+  /// `up`, `down` or `absent`.
+  package var link: String
+  package var mtu: Int?
+  package var mss: Int?
+}
+
+package struct ProbeReport: Codable, Equatable, Sendable {
+  package var name: String
+  package var path: String
+  /// `icmp`, `http` or `https`.
+  package var kind: String
+  package var target: String
+  /// `unknown`, `up` or `down`.
+  package var state: String
+  package var sinceSeconds: Double
+  package var intervalMs: Int
+  package var timeoutMs: Int
+  package var fall: Int
+  package var rise: Int
+  package var lostInARow: Int
+  package var answeredInARow: Int
+  package var trouble: String?
+  package var lastAnswerSeconds: Double?
+  /// Over the last `windowProbes` probes.
+  package var windowProbes: Int
+  package var loss: Double?
+  package var rttMs: Double?
+  package var rttMinMs: Double?
+  package var rttMeanMs: Double?
+  package var rttMaxMs: Double?
+  package var jitterMs: Double?
+}
+
+package struct EventReport: Codable, Equatable, Sendable {
+  package var number: UInt64
+  /// RFC 3339, UTC, milliseconds.
+  package var time: String
+  package var kind: String
+  /// `debug`, `info`, `notice`, `warning` or `error`.
+  package var severity: String
+  package var subject: String
+  package var text: String
+  package var details: [String: String]
+}
+
+package struct PathsReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var paths: [PathReport]
+}
+
+package struct TunnelsReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var tunnels: [TunnelReport]
+}
+
+package struct ProbesReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var probes: [ProbeReport]
+}
+
+package struct RulesReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var rules: [RuleReport]
+}
+
+package struct EventsReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var events: [EventReport]
+}

@@ -1,0 +1,193 @@
+package import Core
+
+/// Applies a rule set to the router, or refuses it and leaves everything as it was.
+package protocol RuleSetApplier: Sendable {
+  /// Where it throws, the rule set that ran before runs on.
+  func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal)
+}
+
+/// Why a rule set was not taken over.
+package struct RuleSetRefusal: Error, Equatable, Sendable, CustomStringConvertible {
+  /// Each names a field, where one is to blame.
+  package var complaints: [String]
+  package init(_ complaints: [String]) { self.complaints = complaints }
+  package var description: String { complaints.joined(separator: "; ") }
+}
+
+/// Gets the rule set: from the cache at the start, then from its source, again and again. All or nothing: fetched,
+/// parsed, validated, planned, applied and only then kept. Whatever the source answers, what runs keeps running.
+package actor RuleSetKeeper {
+  package struct Status: Sendable {
+    package var revision: UInt64?
+    /// The last exchange in which the source gave a usable answer.
+    package var lastContact: Instant?
+    package var lastTrouble: String?
+    package var failures = 0
+  }
+
+  private let configuration: AgentConfiguration
+  private let source: any RuleSetSource
+  private let store: any RuleSetStore
+  private let applier: any RuleSetApplier
+  private let parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+  private let events: any EventSink
+  private let surroundings: any Surroundings
+  private var schedule: PullSchedule
+
+  private var running: StoredRuleSet?
+  private var ruleSet: RuleSet?
+  private(set) package var status = Status()
+  /// The last text that was refused: the same one again is not told again.
+  private var lastRefusal: [String] = []
+  private var sleeper: Task<Void, Never>?
+
+  package init(
+    configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, applier: any RuleSetApplier,
+    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet, events: any EventSink,
+    surroundings: any Surroundings
+  ) {
+    self.configuration = configuration
+    self.source = source
+    self.store = store
+    self.applier = applier
+    self.parse = parse
+    self.events = events
+    self.surroundings = surroundings
+    schedule = PullSchedule(interval: configuration.ruleSet.interval)
+  }
+
+  /// Runs until cancelled.
+  package func run() async {
+    await startFromCache()
+    while !Task.isCancelled {
+      let wait = await pull()
+      let sleeper = Task { _ = try? await Task.sleep(for: wait) }
+      self.sleeper = sleeper
+      await withTaskCancellationHandler {
+        await sleeper.value
+      } onCancel: {
+        sleeper.cancel()
+      }
+    }
+  }
+
+  /// Ends the present wait, so that the source is asked now.
+  package func pullNow() { sleeper?.cancel() }
+
+  // MARK: - The cache
+
+  private func startFromCache() async {
+    let stored: StoredRuleSet
+    do {
+      guard let found = try store.load() else { return }
+      stored = found
+    } catch {
+      events.record(AgentEvent(.storeFailed, "cache", "the cached rule set is not used, the source is asked: \(error)"))
+      return
+    }
+    do {
+      try await take(stored.bytes, etag: stored.etag, slots: stored.slots, from: "the cache", keep: false)
+    } catch {
+      refused(error, from: "the cache")
+    }
+  }
+
+  // MARK: - The source
+
+  /// One pull. Returns how long to wait for the next.
+  private func pull() async -> Duration {
+    do {
+      switch try await source.fetch(etag: running?.etag) {
+      case .unchanged:
+        reached()
+      case .document(let bytes, let etag):
+        reached()
+        if bytes == running?.bytes {
+          running?.etag = etag
+        } else {
+          do {
+            try await take(bytes, etag: etag, slots: running?.slots ?? SlotBook(), from: "the source", keep: true)
+          } catch {
+            refused(error, from: "the source")
+            status.lastTrouble = "rule set refused: \(error)"
+          }
+        }
+      }
+      return schedule.succeeded(chance: surroundings.chance)
+    } catch {
+      status.lastTrouble = "\(error)"
+      let wait = schedule.failed(chance: surroundings.chance)
+      status.failures = schedule.failures
+      let again = "asked again in \(max(1, Int(wait.inSeconds.rounded()))) s"
+      let event = AgentEvent(
+        .pullFailed, "rule set", "\(error); \(ruleSet == nil ? "no rule set runs" : "what runs keeps running"), \(again)",
+        details: ["cause": "\(error)", "failures": "\(schedule.failures)"])
+      // Told at the first, then at each doubling: a source that is away for a week fills no journal.
+      if schedule.failures.nonzeroBitCount == 1 { events.record(event) }
+      return wait
+    }
+  }
+
+  private func reached() {
+    if status.failures > 0 {
+      events.record(AgentEvent(.pullRecovered, "rule set", "the source answers again after \(status.failures) failures"))
+    }
+    status.failures = 0
+    status.lastTrouble = nil
+    status.lastContact = surroundings.now
+  }
+
+  // MARK: - Acceptance
+
+  private func take(
+    _ bytes: [UInt8], etag: String?, slots before: SlotBook, from origin: String, keep: Bool
+  ) async throws(RuleSetRefusal) {
+    let new: RuleSet
+    do { new = try parse(bytes) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
+    try checkRevision(of: new)
+    do { try RuleSetCheck.check(new, configuration) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
+    guard let slots = Layout.slots(new, configuration, after: before) else {
+      throw RuleSetRefusal(["more tunnels, uplinks and rules than kernel.mark_mask and the table range have room for"])
+    }
+    try await applier.apply(new, slots: slots)
+    let stored = StoredRuleSet(bytes: bytes, etag: etag, slots: slots)
+    ruleSet = new
+    running = stored
+    status.revision = new.revision
+    status.lastTrouble = nil
+    lastRefusal = []
+    events.record(
+      AgentEvent(
+        .ruleSetAccepted, "revision \(new.revision)", "revision \(new.revision) from \(origin) runs",
+        details: ["revision": "\(new.revision)"]))
+    guard keep || slots != before else { return }
+    do { try store.save(stored) } catch {
+      events.record(
+        AgentEvent(.storeFailed, "cache", "revision \(new.revision) runs, but a restart will not know it: \(error)"))
+    }
+  }
+
+  private func checkRevision(of new: RuleSet) throws(RuleSetRefusal) {
+    guard let old = ruleSet else { return }
+    if new.revision < old.revision {
+      throw RuleSetRefusal(["revision: \(new.revision) is older than \(old.revision), which runs"])
+    }
+    if new.revision == old.revision && new != old {
+      throw RuleSetRefusal([
+        "revision: \(new.revision) already runs with other content; a changed rule set needs a higher revision"
+      ])
+    }
+  }
+
+  private func refused(_ refusal: RuleSetRefusal, from origin: String) {
+    guard refusal.complaints != lastRefusal else { return }
+    lastRefusal = refusal.complaints
+    let shown = refusal.complaints.prefix(8).joined(separator: "; ")
+    let more = refusal.complaints.count > 8 ? "; and \(refusal.complaints.count - 8) more" : ""
+    events.record(
+      AgentEvent(
+        .ruleSetRefused, "rule set",
+        "the rule set from \(origin) is refused, \(ruleSet == nil ? "none runs" : "what runs keeps running"): \(shown)\(more)",
+        details: ["cause": shown + more]))
+  }
+}

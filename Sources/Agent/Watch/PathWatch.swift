@@ -1,0 +1,427 @@
+package import Core
+
+/// Watches the paths and moves each rule's traffic to the best of them: probe, verdict and flip on one thread, with no
+/// hop in between. It alone owns the active default route of the rules' tables.
+package actor PathWatch {
+  private let loop: any EventLoop
+  private let prober: any ProbePort
+  private let flipper: any FlipPort
+  private let events: any EventSink
+  private let onSweep: @Sendable (ConnectionSweep) -> Void
+  private let chance: @Sendable () -> Double
+
+  private var plan: WatchPlan
+  private var links: [InterfaceName: Link] = [:]
+  /// Rises with each link event.
+  package private(set) var linkGeneration: UInt64 = 0
+  /// Which event last told of a device.
+  private var touched: [InterfaceName: UInt64] = [:]
+  private var probes: [Name: WatchedProbe] = [:]
+  private var health: [Name: PathHealth] = [:]
+  private var selections: [Name: RuleSelection] = [:]
+  /// What was last put into each rule's table: compared with the kernel whenever something stirs there.
+  private var active: [TableID: TableRoute.Way] = [:]
+  private var holdDownTimer: TimerID?
+  private var retryTimer: TimerID?
+  private var flips = FlipTimes()
+  /// Paths that went down and whose connections must go once the rules have flipped.
+  private var newlyDown: [Name] = []
+  /// Events that are told once the flips are made.
+  private var pending: [AgentEvent] = []
+  /// Spreads the first probes.
+  private var bound = 0
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  /// - Parameter onSweep: is told which connections to delete after a flip; must not block.
+  package init(
+    loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, events: any EventSink, mask: MarkMask,
+    chance: @escaping @Sendable () -> Double, onSweep: @escaping @Sendable (ConnectionSweep) -> Void
+  ) {
+    self.loop = loop
+    self.prober = prober
+    self.flipper = flipper
+    self.events = events
+    self.chance = chance
+    self.onSweep = onSweep
+    plan = .empty(mask)
+  }
+
+  // MARK: - What to watch
+
+  /// Takes a new plan: after a rule set, and whenever addresses, gateways or devices have changed. Probes keep their
+  /// history, and rules their choice, as far as they still exist. Throws where the kernel cannot be read; then nothing
+  /// has changed.
+  ///
+  /// - Parameter generation: `linkGeneration` from before `actual` was read: what events said since is newer.
+  package func watch(_ new: WatchPlan, links actual: [InterfaceName: Link], generation: UInt64) throws(KernelFailure) {
+    let inKernel = try flipper.activeRoutes()
+    let now = loop.now
+    let first = plan.rules.isEmpty
+    plan = new
+    let newer = touched.filter { $0.value > generation }
+    let told = links.filter { newer[$0.key] != nil }
+    links = actual.filter { newer[$0.key] == nil }.merging(told) { $1 }
+    touched = newer
+    bindProbes(at: now)
+    health = Dictionary(
+      uniqueKeysWithValues: new.paths.map { ($0.name, health[$0.name] ?? PathHealth(at: now)) })
+    var kept: [Name: RuleSelection] = [:]
+    for watched in new.rules {
+      if var selection = selections[watched.rule.name] {
+        selection.ruleChanged(to: watched.rule)
+        kept[watched.rule.name] = selection
+      } else {
+        let adopted = inKernel[watched.table].flatMap { choice(of: $0, for: watched.rule) }
+        kept[watched.rule.name] = RuleSelection(watched.rule, adopted: adopted, at: now)
+      }
+    }
+    selections = kept
+    active = inKernel
+    for path in new.paths { judge(path, at: now) }
+    decideAll(at: now)
+    settleActiveRoutes()
+    if first { sweepLeftovers() }
+  }
+
+  /// Ends all probing; the data plane stays as it is.
+  package func stop() {
+    for probe in probes.values { probe.close(on: loop) }
+    probes = [:]
+    for timer in [holdDownTimer, retryTimer] { if let timer { loop.cancel(timer) } }
+  }
+
+  /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
+  package var devicesInUse: Set<InterfaceName> {
+    Set(active.values.compactMap { if case .out(let device, _) = $0 { device } else { nil } })
+  }
+
+  private func bindProbes(at now: Instant) {
+    var kept: [Name: WatchedProbe] = [:]
+    for path in plan.paths {
+      let binding = path.source.map { ProbeBinding(device: path.device, mark: path.mark, source: $0) }
+      for probe in path.probes {
+        let watched: WatchedProbe
+        if let before = probes[probe.name], before.machine.probe == probe {
+          watched = before
+        } else {
+          probes[probe.name]?.close(on: loop)
+          // The first probes leave at once, spread over at most 50 ms: a router that boots wants its verdict.
+          let phase = min(probe.interval, .milliseconds(50)) * chance()
+          watched = WatchedProbe(ProbeMachine(probe, at: now, phase: bound == 0 ? .zero : phase))
+        }
+        let sourced = probe.source.flatMap { source in
+          binding.map { ProbeBinding(device: $0.device, mark: $0.mark, source: source) }
+        }
+        let name = probe.name
+        watched.bind(to: sourced ?? binding, by: prober) { [weak self] number, outcome in
+          self?.assumeIsolated { $0.came(outcome, number: number, probe: name) }
+        }
+        kept[name] = watched
+        schedule(watched, name)
+        bound += 1
+      }
+    }
+    for (name, gone) in probes where kept[name] == nil { gone.close(on: loop) }
+    probes = kept
+  }
+
+  // MARK: - Evidence
+
+  /// A device came, changed or went: a verdict at once, without waiting for a probe.
+  package func linkChanged(_ name: InterfaceName, _ link: Link?) {
+    let now = loop.now
+    links[name] = link
+    linkGeneration += 1
+    touched[name] = linkGeneration
+    var changed = false
+    for path in plan.paths where path.device == name || path.underlay == name {
+      if judge(path, at: now) { changed = true }
+    }
+    if changed || plan.uplinks.contains(where: { $0.interface == name }) { decideAll(at: now) }
+    settleActiveRoutes()
+  }
+
+  /// Something in our tables was changed by another: looks, and puts the active routes back.
+  package func inspect() {
+    do {
+      active = try flipper.activeRoutes()
+    } catch {
+      events.record(AgentEvent(.applyFailed, "routes", "the active routes could not be read, tried again: \(error)"))
+      return retrySoon()
+    }
+    settleActiveRoutes(repairing: true)
+  }
+
+  private func schedule(_ probe: WatchedProbe, _ name: Name) {
+    if let timer = probe.timer { loop.cancel(timer) }
+    probe.timer = loop.at(probe.machine.nextDeadline) { [weak self] now in
+      self?.assumeIsolated { $0.timePassed(to: now, probe: name) }
+    }
+  }
+
+  private func timePassed(to now: Instant, probe name: Name) {
+    guard let probe = probes[name] else { return }
+    probe.timer = nil
+    let before = probe.machine.state
+    for directive in probe.machine.timePassed(to: now) {
+      switch directive {
+      case .abandon(let number): probe.handle?.abandon(number)
+      case .send(let number):
+        if let handle = probe.handle {
+          handle.send(number)
+        } else {
+          probe.machine.came(.couldNotSend("no address to send from"), of: number, at: now)
+        }
+      }
+    }
+    schedule(probe, name)
+    if probe.machine.state != before { verdictMayChange(of: probe.machine.probe.path, at: now) }
+  }
+
+  private func came(_ outcome: ProbeOutcome, number: UInt64, probe name: Name) {
+    guard let probe = probes[name] else { return }
+    let now = loop.now
+    let before = probe.machine.state
+    let evidence: ProbeMachine.Evidence =
+      switch outcome {
+      case .answered(let roundTrip): .answered(roundTrip: roundTrip)
+      case .refused(let why): .refused(why)
+      case .couldNotSend(let why): .couldNotSend(why)
+      }
+    let deadline = probe.machine.nextDeadline
+    probe.machine.came(evidence, of: number, at: now)
+    if probe.machine.nextDeadline != deadline { schedule(probe, name) }
+    if probe.machine.state != before { verdictMayChange(of: probe.machine.probe.path, at: now) }
+  }
+
+  // MARK: - Verdict and flip
+
+  private func verdictMayChange(of name: Name, at now: Instant) {
+    guard let path = plan.paths.first(where: { $0.name == name }) else { return }
+    if judge(path, at: now) { decideAll(at: now) }
+  }
+
+  /// True where the path's state changed.
+  @discardableResult private func judge(_ path: WatchPlan.WatchedPath, at now: Instant) -> Bool {
+    guard var state = health[path.name] else { return false }
+    let before = state
+    let changed = state.judge(
+      obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, at: now)
+    health[path.name] = state
+    guard changed else { return false }
+    let kind: AgentEvent.Kind =
+      switch state.state {
+      case .up, .degraded: .pathUp
+      case .down: .pathDown
+      case .unknown, .disabled: .pathUnknown
+      }
+    pending.append(
+      AgentEvent(
+        kind, path.name.text, "path \(path.name) is \(state.state.rawValue), was \(before.state.rawValue): \(state.cause)",
+        details: ["cause": state.cause, "before": before.state.rawValue]))
+    if state.state == .down { newlyDown.append(path.name) }
+    return true
+  }
+
+  private func obstacle(of path: WatchPlan.WatchedPath) -> String? {
+    if let underlay = path.underlay, let trouble = trouble(of: underlay) { return "uplink \(trouble)" }
+    return trouble(of: path.device) ?? path.obstacle
+  }
+
+  private func trouble(of device: InterfaceName) -> String? {
+    guard let link = links[device] else { return "\(device) does not exist" }
+    if !link.isUp { return "\(device) is set down" }
+    return link.hasCarrier ? nil : "\(device) has no carrier"
+  }
+
+  private func canUse(_ uplink: WatchPlan.WatchedUplink) -> Bool {
+    uplink.obstacle == nil && uplink.way != nil && trouble(of: uplink.interface) == nil
+  }
+
+  private func decideAll(at now: Instant) {
+    let best = plan.uplinks.first(where: canUse)?.interface
+    let health = health
+    let uplinks = plan.uplinks.filter(canUse).map(\.interface)
+    let view = RuleSelection.View(
+      state: { health[$0] }, localWAN: best, canUse: { uplinks.contains($0) })
+    for watched in plan.rules {
+      guard var selection = selections[watched.rule.name] else { continue }
+      let flip = selection.decide(view, at: now)
+      selections[watched.rule.name] = selection
+      if let flip { carryOut(flip, watched, verdict: now) }
+    }
+    scheduleHoldDown()
+    let dead = newlyDown
+    newlyDown = []
+    for name in dead { sweepDead(name) }
+    // Words after deeds: the log is slower than the kernel.
+    let told = pending
+    pending = []
+    for event in told { events.record(event) }
+  }
+
+  private func scheduleHoldDown() {
+    if let holdDownTimer { loop.cancel(holdDownTimer) }
+    holdDownTimer = selections.values.compactMap(\.nextDeadline).min().map { deadline in
+      loop.at(deadline) { [weak self] now in
+        self?.assumeIsolated {
+          $0.holdDownTimer = nil
+          $0.decideAll(at: now)
+        }
+      }
+    }
+  }
+
+  private func carryOut(_ flip: RuleSelection.Flip, _ watched: WatchPlan.WatchedRule, verdict: Instant) {
+    guard put(flip.to, into: watched.table) else { return }
+    let committed = loop.now
+    flips.add(committed - verdict)
+    let rule = watched.rule
+    let kind: AgentEvent.Kind =
+      switch flip.kind {
+      case .initial: .initial
+      case .failover: .failover
+      case .failback: .failback
+      case .changed: .changed
+      }
+    let from = flip.from?.description ?? "nothing"
+    pending.append(
+      AgentEvent(
+        kind, rule.name.text, "rule \(rule.name): traffic goes \(flip.to), was \(from): \(flip.cause)",
+        details: [
+          "from": from, "to": flip.to.description, "cause": flip.cause,
+          "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
+        ]))
+    if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, watched) }
+  }
+
+  /// Makes the kernel's active route of a table lead there. False where that failed; it is tried again soon.
+  private func put(_ choice: RuleSelection.Choice, into table: TableID) -> Bool {
+    do throws(KernelFailure) {
+      if let way = way(of: choice) {
+        try flipper.activate(TableRoute(table: table, metric: .active, way: way))
+        active[table] = way
+      } else {
+        try flipper.deactivate(table)
+        active[table] = nil
+      }
+      return true
+    } catch {
+      events.record(
+        AgentEvent(.flipFailed, choice.description, "table \(table) could not be led there, tried again in 200 ms: \(error)"))
+      retrySoon()
+      return false
+    }
+  }
+
+  private func retrySoon() {
+    guard retryTimer == nil else { return }
+    retryTimer = loop.at(loop.now + .milliseconds(200)) { [weak self] _ in
+      self?.assumeIsolated {
+        $0.retryTimer = nil
+        $0.inspect()
+      }
+    }
+  }
+
+  private func way(of choice: RuleSelection.Choice) -> TableRoute.Way? {
+    switch choice {
+    case .path(let name): plan.paths.first { $0.name == name }?.way
+    case .localWAN(let uplink): plan.uplinks.first { $0.interface == uplink }?.way
+    case .blocked: nil
+    }
+  }
+
+  /// Which choice a route in the kernel stands for; nil where it stands for none of the rule's.
+  private func choice(of way: TableRoute.Way, for rule: BackhaulRule) -> RuleSelection.Choice? {
+    guard case .out(let device, _) = way else { return nil }
+    if let path = plan.paths.first(where: { $0.device == device && rule.paths.contains($0.name) }) {
+      return .path(path.name)
+    }
+    if rule.fallback == .localWAN, plan.uplinks.contains(where: { $0.interface == device }) { return .localWAN(device) }
+    return nil
+  }
+
+  /// Brings the kernel's active routes to the choices, where a gateway changed or another has meddled. A choice whose
+  /// device is gone has no route to put back: the floor is right until the next verdict.
+  private func settleActiveRoutes(repairing: Bool = false) {
+    for watched in plan.rules {
+      guard let choice = selections[watched.rule.name]?.choice else {
+        if active[watched.table] != nil { removeStray(watched.table) }
+        continue
+      }
+      // A path that the rule set took away keeps its route until the rule has left it.
+      if case .path(let name) = choice, !plan.paths.contains(where: { $0.name == name }) { continue }
+      let wanted = way(of: choice)
+      guard wanted != active[watched.table] else { continue }
+      if case .out(let device, _)? = wanted, trouble(of: device) != nil { continue }
+      guard put(choice, into: watched.table) else { continue }
+      if repairing {
+        events.record(
+          AgentEvent(
+            .driftRepaired, watched.rule.name.text,
+            "rule \(watched.rule.name): the active route of table \(watched.table) was changed by another and is back"))
+      }
+    }
+  }
+
+  private func removeStray(_ table: TableID) {
+    do throws(KernelFailure) {
+      try flipper.deactivate(table)
+      active[table] = nil
+    } catch {
+      events.record(AgentEvent(.flipFailed, "table \(table)", "a stray active route could not be removed: \(error)"))
+    }
+  }
+
+  // MARK: - Live flows
+
+  private func mark(of choice: RuleSelection.Choice) -> Mark? {
+    switch choice {
+    case .path(let name): plan.paths.first { $0.name == name }?.mark
+    case .localWAN(let uplink): plan.uplinks.first { $0.interface == uplink }?.mark
+    case .blocked: nil
+    }
+  }
+
+  private func sweep(
+    after flip: RuleSelection.Flip, leaving from: RuleSelection.Choice, _ watched: WatchPlan.WatchedRule
+  ) {
+    guard let mark = mark(of: from) else { return }
+    if case .path(let name) = from, health[name]?.state == .down { return }  // swept whole, with the verdict
+    if flip.kind == .failback && watched.rule.failback == .drain { return }
+    // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for a
+    // flow that stays behind would hang, and one that is set up anew in vain does not.
+    let exact = !watched.rule.sources.prefixes.isEmpty
+    onSweep(ConnectionSweep(mark: mark, sources: exact ? watched.sources : nil, way: from.description))
+  }
+
+  /// A path that is down carries nothing: its connections are set up anew wherever the rules lead now, if anywhere.
+  private func sweepDead(_ name: Name) {
+    guard let path = plan.paths.first(where: { $0.name == name }) else { return }
+    onSweep(ConnectionSweep(mark: path.mark, sources: nil, way: "path:\(name)"))
+  }
+
+  /// An agent that was killed between a flip and its sweep left flows that hang. Ways that a `move` rule does not use
+  /// now can have none of its flows.
+  private func sweepLeftovers() {
+    for watched in plan.rules where watched.rule.failback == .move && !watched.sources.isEmpty {
+      guard let choice = selections[watched.rule.name]?.choice else { continue }
+      var ways = watched.rule.paths.map { RuleSelection.Choice.path($0) }
+      if watched.rule.fallback == .localWAN { ways += plan.uplinks.map { .localWAN($0.interface) } }
+      for way in ways where way != choice && mark(of: way) != mark(of: choice) {
+        guard let mark = mark(of: way) else { continue }
+        onSweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description))
+      }
+    }
+  }
+
+  // MARK: - What is seen
+
+  package func snapshot() -> WatchSnapshot {
+    WatchSnapshot(
+      at: loop.now, plan: plan, links: links, health: health, probes: probes.mapValues(\.machine),
+      selections: selections, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
+  }
+}

@@ -1,0 +1,27 @@
+package import Core
+
+/// What `PathWatch` knows at one moment, by value.
+package struct WatchSnapshot: Sendable {
+  package var at: Instant
+  package var plan: WatchPlan
+  package var links: [InterfaceName: Link]
+  package var health: [Name: PathHealth]
+  package var probes: [Name: ProbeMachine]
+  package var selections: [Name: RuleSelection]
+  package var usableUplinks: [InterfaceName]
+  package var flips: FlipTimes
+}
+
+/// How long the last flips took, from verdict to the kernel's answer.
+package struct FlipTimes: Equatable, Sendable {
+  package static let capacity = 256
+  /// Oldest overwritten first.
+  package private(set) var durations: [Duration] = []
+  /// Since the agent started.
+  package private(set) var count = 0
+
+  mutating func add(_ duration: Duration) {
+    if durations.count < Self.capacity { durations.append(duration) } else { durations[count % Self.capacity] = duration }
+    count += 1
+  }
+}

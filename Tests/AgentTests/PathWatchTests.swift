@@ -1,0 +1,243 @@
+import Core
+import Synchronization
+import Testing
+
+@testable import Agent
+
+/// A watch over two tunnels and an uplink, on a virtual clock.
+private final class Bench: Sendable {
+  let loop = VirtualLoop()
+  let prober: ScriptedProber
+  let flipper = ScriptedFlipper()
+  let events = RecordedEvents()
+  let watch: PathWatch
+
+  let table = TableID(7910)
+  let a: InterfaceName
+  let b: InterfaceName
+  let wan: InterfaceName
+
+  init() throws {
+    a = try #require(InterfaceName("bh-a"))
+    b = try #require(InterfaceName("bh-b"))
+    wan = try #require(InterfaceName("wan0"))
+    let prober = ScriptedProber(loop)
+    self.prober = prober
+    let sweeps = SweepBox()
+    self.box = sweeps
+    watch = PathWatch(
+      loop: loop, prober: prober, flipper: flipper, events: events, mask: .standard, chance: { 0 },
+      onSweep: { sweep in sweeps.list.withLock { $0.append(sweep) } })
+  }
+  private let box: SweepBox
+  private final class SweepBox: Sendable { let list = Mutex<[ConnectionSweep]>([]) }
+  var swept: [ConnectionSweep] { box.list.withLock { $0 } }
+
+  func link(up: Bool = true, carrier: Bool = true) -> Link {
+    Link(index: InterfaceIndex(1), isUp: up, hasCarrier: carrier, mtu: 1476)
+  }
+  var links: [InterfaceName: Link] { [a: link(), b: link(), wan: link()] }
+
+  func plan(
+    fallback: BackhaulRule.Fallback = .localWAN, failback: BackhaulRule.Failback = .move, gateway: UInt32 = 0xc633_6401
+  ) throws -> WatchPlan {
+    func path(_ name: String, _ device: InterfaceName, _ mark: UInt32) throws -> WatchPlan.WatchedPath {
+      let name = try #require(Name(name))
+      return .init(
+        name: name, isTunnel: true, device: device, underlay: wan, mark: Mark(value: mark << 20),
+        way: .out(device: device, gateway: nil), obstacle: nil, source: IPv4Address(value: 0x0a01_0101),
+        probes: [
+          Probe(
+            name: name, path: name, kind: .icmp(target: IPv4Address(value: 0x0a01_0102)), interval: .milliseconds(100),
+            timeout: .milliseconds(80), fall: 3, rise: 3)
+        ])
+    }
+    let rule = BackhaulRule(
+      name: try #require(Name("office")), sources: Sources(prefixes: [try #require(IPv4Prefix("192.168.10.0/24"))]),
+      paths: [try #require(Name("a")), try #require(Name("b"))], fallback: fallback, failback: failback,
+      holdDown: .seconds(5))
+    return WatchPlan(
+      paths: [try path("a", a, 2), try path("b", b, 3)],
+      uplinks: [
+        .init(
+          interface: wan, tier: 1, mark: Mark(value: 4 << 20),
+          way: .out(device: wan, gateway: IPv4Address(value: gateway)), obstacle: nil)
+      ],
+      rules: [
+        .init(rule: rule, table: table, mark: Mark(value: 5 << 20), sources: AddressRanges.merged(rule.sources.prefixes))
+      ], mask: .standard)
+  }
+
+  func goesBy(_ device: InterfaceName) -> Bool {
+    if case .out(device, _)? = flipper.active[table] { true } else { false }
+  }
+  func kinds() -> [AgentEvent.Kind] { events.all.map(\.kind) }
+}
+
+@Suite struct PathWatchTests {
+  @Test func steersAsSoonAsThePathAnswers() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(2)))
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    #expect(bench.flipper.active.isEmpty, "not before a verdict")
+    bench.loop.advance(by: .milliseconds(10))
+    #expect(bench.goesBy(bench.a), "the first path in order, though b answered first")
+  }
+
+  @Test func failsOverToTheNextPathThenToTheWANAndBackAfterTheHoldDown() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .milliseconds(400))
+    #expect(bench.goesBy(bench.b))
+    bench.prober.set(bench.b, .silent)
+    bench.loop.advance(by: .milliseconds(400))
+    #expect(bench.goesBy(bench.wan))
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .seconds(4))
+    #expect(bench.goesBy(bench.wan), "the hold-down is not over")
+    bench.loop.advance(by: .seconds(2))
+    #expect(bench.goesBy(bench.a))
+    #expect(bench.events.count(.failover) == 2)
+    #expect(bench.events.count(.failback) == 1)
+    #expect(bench.events.all.filter { $0.kind == .failover }.allSatisfy { $0.details["cause"]?.isEmpty == false })
+  }
+
+  @Test func theDeadPathsConnectionsAreDeletedByItsMarkAlone() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let before = bench.swept.count
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .milliseconds(400))
+    let new = bench.swept.dropFirst(before)
+    #expect(new.map(\.mark) == [Mark(value: 2 << 20)])
+    #expect(new.allSatisfy { $0.sources == nil })
+  }
+
+  @Test func atAFailbackMovedFlowsAreThoseOfTheRulesSources() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .silent)
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.goesBy(bench.wan))
+    let before = bench.swept.count
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .seconds(6))
+    #expect(bench.goesBy(bench.a))
+    let new = bench.swept.dropFirst(before)
+    #expect(new.map(\.mark) == [Mark(value: 4 << 20)])
+    #expect(new.first?.sources == [0xc0a8_0a00...0xc0a8_0aff])
+  }
+
+  @Test func drainLeavesLiveFlowsAtAFailback() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .silent)
+    try await bench.watch.watch(try bench.plan(failback: .drain), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let before = bench.swept.count
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .seconds(6))
+    #expect(bench.goesBy(bench.a))
+    #expect(bench.swept.count == before)
+  }
+
+  @Test func aLostCarrierIsAVerdictAtOnce() async throws {
+    let bench = try Bench()
+    for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    await bench.watch.linkChanged(bench.a, bench.link(carrier: false))
+    #expect(bench.goesBy(bench.b), "without a moment passing")
+  }
+
+  @Test func aDeletedDeviceIsAVerdictAtOnce() async throws {
+    let bench = try Bench()
+    for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
+    try await bench.watch.watch(try bench.plan(fallback: .block), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    await bench.watch.linkChanged(bench.a, nil)
+    await bench.watch.linkChanged(bench.b, nil)
+    #expect(bench.flipper.active[bench.table] == nil, "blocked: only the floor is left")
+  }
+
+  @Test func blockNeverLeadsToAnUplink() async throws {
+    let bench = try Bench()
+    try await bench.watch.watch(try bench.plan(fallback: .block), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(10))
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.goesBy(bench.b), "and back at once, without a hold-down")
+    #expect(!bench.flipper.log.contains { $0.hasSuffix("wan0") })
+  }
+
+  @Test func anUndisturbedRestartChangesNothing() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    bench.flipper.active = [bench.table: .out(device: bench.a, gateway: nil)]
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(20))
+    #expect(bench.flipper.log.isEmpty)
+  }
+
+  @Test func aChangedGatewayIsFollowed() async throws {
+    let bench = try Bench()
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: IPv4Address(value: 0xc633_6401)))
+    try await bench.watch.watch(try bench.plan(gateway: 0xc633_64fe), links: bench.links, generation: 0)
+    #expect(bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: IPv4Address(value: 0xc633_64fe)))
+  }
+
+  @Test func whatAnotherTookAwayIsPutBack() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    bench.flipper.active = [:]
+    await bench.watch.inspect()
+    #expect(bench.goesBy(bench.a))
+    #expect(bench.events.count(.driftRepaired) == 1)
+  }
+
+  @Test func aFlipThatFailsIsTriedAgain() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.flipper.fail(with: KernelFailure(operation: "ip route replace", errno: 105, cause: "no buffer"))
+    bench.loop.advance(by: .milliseconds(50))
+    #expect(bench.events.count(.flipFailed) >= 1)
+    bench.flipper.fail(with: nil)
+    bench.loop.advance(by: .milliseconds(500))
+    #expect(bench.goesBy(bench.a))
+  }
+
+  @Test func newsOfALinkIsNotOverwrittenByAnOlderReading() async throws {
+    let bench = try Bench()
+    for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let generation = await bench.watch.linkGeneration
+    await bench.watch.linkChanged(bench.a, bench.link(carrier: false))
+    // A reconcile that read the kernel before the carrier went, and hands its reading over only now.
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: generation)
+    #expect(bench.goesBy(bench.b))
+  }
+
+  @Test func probesAreBoundToTheirPath() async throws {
+    let bench = try Bench()
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .milliseconds(150))
+    #expect(!bench.prober.probesSent.isEmpty)
+    for probe in bench.prober.probesSent {
+      #expect(probe.mark == Mark(value: probe.device == bench.a ? 2 << 20 : 3 << 20))
+      #expect(probe.source == IPv4Address(value: 0x0a01_0101))
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import Core
+import Synchronization
+
+@testable import Agent
+
+/// Probes that answer, or not, as the test says for each device.
+final class ScriptedProber: ProbePort {
+  enum Behaviour: Sendable { case answers(Duration), silent, refuses(String), cannotSend(String) }
+
+  private let behaviours = Mutex<[InterfaceName: Behaviour]>([:])
+  private let sent = Mutex<[(device: InterfaceName, mark: Mark, source: IPv4Address)]>([])
+  private let loop: VirtualLoop
+
+  init(_ loop: VirtualLoop) { self.loop = loop }
+
+  func set(_ device: InterfaceName, _ behaviour: Behaviour) { behaviours.withLock { $0[device] = behaviour } }
+  var probesSent: [(device: InterfaceName, mark: Mark, source: IPv4Address)] { sent.withLock { $0 } }
+
+  func open(_ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void)
+    -> any OpenProbe
+  {
+    Handle(prober: self, bound: bound, deliver: deliver)
+  }
+
+  private struct Handle: OpenProbe {
+    let prober: ScriptedProber
+    let bound: ProbeBinding
+    let deliver: @Sendable (UInt64, ProbeOutcome) -> Void
+
+    func send(_ number: UInt64) {
+      prober.sent.withLock { $0.append((bound.device, bound.mark, bound.source)) }
+      let deliver = deliver
+      switch prober.behaviours.withLock({ $0[bound.device] }) ?? .silent {
+      case .silent: break
+      case .answers(let roundTrip):
+        _ = prober.loop.at(prober.loop.now + roundTrip) { _ in deliver(number, .answered(roundTrip: roundTrip)) }
+      case .refuses(let why): prober.loop.enqueue { deliver(number, .refused(why)) }
+      case .cannotSend(let why): prober.loop.enqueue { deliver(number, .couldNotSend(why)) }
+      }
+    }
+    func abandon(_ number: UInt64) {}
+    func close() {}
+  }
+}
+
+/// Active routes in memory; refuses what the test says it must.
+final class ScriptedFlipper: FlipPort {
+  private struct State {
+    var active: [TableID: TableRoute.Way] = [:]
+    var log: [String] = []
+    var failure: KernelFailure?
+  }
+  private let state = Mutex(State())
+
+  var active: [TableID: TableRoute.Way] {
+    get { state.withLock { $0.active } }
+    set { state.withLock { $0.active = newValue } }
+  }
+  /// Each change that was asked for.
+  var log: [String] { state.withLock { $0.log } }
+  func fail(with failure: KernelFailure?) { state.withLock { $0.failure = failure } }
+
+  func activate(_ route: TableRoute) throws(KernelFailure) {
+    try check()
+    state.withLock {
+      $0.active[route.table] = route.way
+      if case .out(let device, _) = route.way { $0.log.append("\(route.table) → \(device)") }
+    }
+  }
+  func deactivate(_ table: TableID) throws(KernelFailure) {
+    try check()
+    state.withLock {
+      $0.active[table] = nil
+      $0.log.append("\(table) → floor")
+    }
+  }
+  func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+    try check()
+    return active
+  }
+  private func check() throws(KernelFailure) {
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+}
+
+final class RecordedEvents: EventSink {
+  private let events = Mutex<[AgentEvent]>([])
+  func record(_ event: AgentEvent) { events.withLock { $0.append(event) } }
+  var all: [AgentEvent] { events.withLock { $0 } }
+  func count(_ kind: AgentEvent.Kind) -> Int { all.count { $0.kind == kind } }
+}

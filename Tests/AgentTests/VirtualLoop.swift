@@ -1,0 +1,86 @@
+import Core
+import Synchronization
+
+@testable import Agent
+
+/// An event loop on a virtual clock: nothing happens until a test lets time pass, and then everything in its order, on
+/// the thread of the test.
+final class VirtualLoop: EventLoop {
+  private struct State {
+    var now = Instant(nanoseconds: 0)
+    var next: UInt64 = 1
+    var timers: [(deadline: Instant, id: UInt64, body: @Sendable (Instant) -> Void)] = []
+    var jobs: [Job] = []
+    var running = false
+  }
+  private enum Job {
+    case task(UnownedJob)
+    case body(@Sendable () -> Void)
+  }
+  private let state = Mutex(State())
+
+  var now: Instant { state.withLock { $0.now } }
+
+  func at(_ deadline: Instant, _ body: @escaping @Sendable (Instant) -> Void) -> TimerID {
+    state.withLock {
+      let id = $0.next
+      $0.next += 1
+      $0.timers.append((deadline, id, body))
+      return TimerID(id)
+    }
+  }
+
+  func cancel(_ timer: TimerID) { state.withLock { $0.timers.removeAll { $0.id == timer.number } } }
+  func enqueue(_ body: @escaping @Sendable () -> Void) { add(.body(body)) }
+  func enqueue(_ job: consuming ExecutorJob) { add(.task(UnownedJob(job))) }
+  func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+  func checkIsolated() { precondition(state.withLock { $0.running }, "not on the loop") }
+
+  private func add(_ job: Job) {
+    let start = state.withLock { state in
+      state.jobs.append(job)
+      let idle = !state.running
+      state.running = true
+      return idle
+    }
+    if start { drain() }
+  }
+
+  /// Runs what waits; `running` is ours.
+  private func drain() {
+    while true {
+      let job: Job? = state.withLock {
+        if $0.jobs.isEmpty {
+          $0.running = false
+          return nil
+        }
+        return $0.jobs.removeFirst()
+      }
+      switch job {
+      case nil: return
+      case .task(let job)?: job.runSynchronously(on: asUnownedSerialExecutor())
+      case .body(let body)?: body()
+      }
+    }
+  }
+
+  /// Lets this much time pass, firing timers in the order of their deadlines.
+  func advance(by duration: Duration) {
+    let end = now + duration
+    while true {
+      let due: (Instant, @Sendable (Instant) -> Void)? = state.withLock { state in
+        guard let index = state.timers.indices.min(by: { (state.timers[$0].deadline, state.timers[$0].id) < (state.timers[$1].deadline, state.timers[$1].id) }),
+          state.timers[index].deadline <= end
+        else {
+          state.now = end
+          return nil
+        }
+        let timer = state.timers.remove(at: index)
+        state.now = max(state.now, timer.deadline)
+        return (state.now, timer.body)
+      }
+      guard let (instant, body) = due else { return }
+      add(.body { body(instant) })
+    }
+  }
+}
