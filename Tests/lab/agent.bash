@@ -1,0 +1,96 @@
+# The agent under test, its local configuration and its rule sets: what every scenario sources.
+# shellcheck shell=bash
+
+# shellcheck source=topology.bash
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/topology.bash"
+
+revision=0
+source_url=http://198.18.0.9:8080/rule-set.json
+
+# configure [UPLINK...] — the local configuration; wan0 is the only uplink unless more are named, in order of tier.
+configure() {
+  local uplink tier=0
+  [ $# -gt 0 ] || set -- wan0
+  {
+    cat <<T
+device = "branch-017"
+lans = ["lan0"]
+[rule_set]
+source = "$source_url"
+allow_insecure_http = true
+interval_seconds = ${interval_seconds:-5}
+timeout_seconds = ${timeout_seconds:-3}
+[files]
+socket = "$W/agent.sock"
+state_directory = "$W/state"
+[log]
+level = "debug"
+T
+    for uplink; do printf '[[uplinks]]\ninterface = "%s"\ntier = %d\n' "$uplink" $((++tier)); done
+  } >"$W/agent.toml"
+}
+
+# The rule set that most scenarios begin with: one GRE tunnel, watched by pings, fast enough to wait for.
+basic_rule_set='{
+  schema: 1, device: "branch-017", revision: 0,
+  hubs: [{name: "fra", address: "203.0.113.2"}],
+  tunnels: [{name: "fra-a", kind: "gre", hub: "fra", uplink: "wan0", inner: {local: "10.1.1.1/30", remote: "10.1.1.2"}}],
+  paths: [{name: "fra-a", tunnel: "fra-a"}],
+  probes: [{name: "fra-a-ping", path: "fra-a", kind: "icmp", target: "10.1.1.2", interval_ms: 100, timeout_ms: 90, fall: 3, rise: 3}],
+  backhaul_rules: [{name: "office", enabled: true, sources: {interfaces: ["lan0"], prefixes: ["192.168.10.0/24"]},
+    paths: ["fra-a"], fallback: "local_wan", failback: "move", hold_down_ms: 500, ipv6: "local"}],
+  direct_destinations: []
+}'
+
+# publish [JQ-EDIT] — the basic rule set with this edit, as the next revision, where the rule sets' server finds it.
+publish() {
+  revision=$((revision + 1))
+  mkdir -p "$W/www"
+  jq -n "$basic_rule_set | .revision = $revision | ${1:-.}" >"$W/www/rule-set.json.next" || return
+  mv "$W/www/rule-set.json.next" "$W/www/rule-set.json"
+}
+
+# The rule sets' server, out on the internet: pulls are the router's own traffic.
+serve_rule_sets() {
+  misbehave ok
+  start orchestrator server /usr/bin/python3 -IS "$tests/servers/bad_server.py" --bind 0.0.0.0 --port 8080 \
+    --document "$W/www/rule-set.json" --mode-file "$W/www/mode"
+}
+misbehave() { printf '%s\n' "$1" >"$W/www/mode.next" && mv "$W/www/mode.next" "$W/www/mode"; }
+
+start_agent() { start agent edge "$backhaul" agent --config "$W/agent.toml"; }
+ask() { on edge "$backhaul" "$1" --json --socket "$W/agent.sock"; }
+teardown() { on edge "$backhaul" teardown --config "$W/agent.toml" >>"$W/teardown.log" 2>&1; }
+
+mode() { ask status | jq -r --arg rule "${1:-office}" '.rules[] | select(.name == $rule) | .mode'; }
+way() { ask status | jq -r --arg rule "${1:-office}" '.rules[] | select(.name == $rule) | .path'; }
+path_state() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .state'; }
+applied_revision() { ask status | jq -r .revision; }
+count_events() { ask events | jq -rs --arg kind "$1" '[.[] | select(.kind == $kind)] | length'; }
+
+mode_is() { is "$1" mode "${2:-office}"; }
+way_is() { is "$1" way "${2:-office}"; }
+path_is() { is "$2" path_state "$1"; }
+revision_is() { is "$1" applied_revision; }
+had_event() { [ "$(count_events "$1")" -gt "${2:-0}" ] || { echo "no (new) event $1"; ask events | tail -5; return 1; }; }
+
+# bring_up [JQ-EDIT] — everything as most scenarios want it to begin: network, hub, rule set, agent, traffic steered.
+bring_up() {
+  put_up
+  hub_tunnel hub1 1 "${hub_kind:-gre}" $wan0
+  publish "${1:-.}"
+  serve_rule_sets
+  [ -e "$W/agent.toml" ] || configure
+  start_agent
+  must "the agent steers the client's traffic into the tunnel" soon 15 mode_is backhaul
+}
+
+# A picture of everything that is not ours to change, in the edge: the same before and after means untouched.
+picture_of_edge() {
+  on edge nft list ruleset
+  ip -n edge rule show
+  ip -n edge -6 rule show
+  ip -n edge route show table all | grep -v ' table local \|^broadcast\|^local' | sort
+  ip -n edge -br link | awk '{print $1}' | sort
+  on edge bash -c 'cd /proc/sys/net && grep -H . ipv4/conf/*/{rp_filter,forwarding} ipv6/conf/*/disable_ipv6' | sort
+}

@@ -1,0 +1,196 @@
+# The network that the scenarios play in. Sourced.
+#
+#   client 192.168.10.2 ── lan0 .1 EDGE wan0 198.51.100.2 ── .1 ┐
+#                                       wan1 192.0.2.2 ───── .1 INET ── .1 server 198.18.0.9, 198.19.0.9
+#                                                               ├ 203.0.113.1 ── .2 hub1  (inside 10.200.0.1)
+#                                                               └ 203.0.113.5 ── .6 hub2  (inside 10.200.0.2)
+#
+# IPv6 (native, never through a tunnel): client 2001:db8:10::2, edge wan0 2001:db8:1::2, server 2001:db8:9::9.
+# `inet` forwards, counts and cuts; hubs translate what comes out of their tunnels to their own address.
+# shellcheck shell=bash
+
+# shellcheck source=scenario.bash
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scenario.bash"
+
+# shellcheck disable=SC2034 # read by the scenarios
+{
+  client=192.168.10.2 client6=2001:db8:10::2
+  server=198.18.0.9 direct_server=198.19.0.9 server6=2001:db8:9::9
+  wan0=198.51.100.2 wan1=192.0.2.2
+  declare -A hub_address=([hub1]=203.0.113.2 [hub2]=203.0.113.6) hub_inside=([hub1]=10.200.0.1 [hub2]=10.200.0.2)
+}
+namespaces=(client edge inet server hub1 hub2)
+
+# wire NAMESPACE DEVICE ADDRESS NAMESPACE DEVICE ADDRESS — a cable with an address at each end.
+wire() {
+  ip -n "$1" link add "$2" type veth peer name "$5" netns "$4"
+  printf 'addr add %s dev %s\nlink set %s up\n' "$3" "$2" "$2" | ip -n "$1" -batch -
+  printf 'addr add %s dev %s\nlink set %s up\n' "$6" "$5" "$5" | ip -n "$4" -batch -
+}
+
+# An IPv6 address that can be used at once.
+wire6() { ip -n "$1" -6 addr add "$3" dev "$2" nodad; }
+
+# Every namespace is a router with IPv6; the edge is as strict about return paths as a careful operator's.
+prepare_namespace() {
+  ip netns add "$1"
+  ip -n "$1" link set lo up
+  # shellcheck disable=SC2016
+  on "$1" bash -c '
+    cd /proc/sys/net
+    echo 1 >ipv4/ip_forward; echo 1 >ipv6/conf/all/forwarding; echo 0 >ipv6/conf/default/accept_dad
+    echo 0 >ipv4/conf/all/rp_filter; echo $0 >ipv4/conf/default/rp_filter; echo 0 >ipv4/icmp_ratelimit' \
+    "$([ "$1" = edge ] && echo 1 || echo 0)"
+}
+
+put_up() {
+  local namespace
+  for namespace in "${namespaces[@]}"; do prepare_namespace "$namespace"; done
+  wire client eth0 $client/24 edge lan0 192.168.10.1/24
+  wire edge wan0 $wan0/24 inet e0 198.51.100.1/24
+  wire edge wan1 $wan1/24 inet e1 192.0.2.1/24
+  wire server eth0 $server/24 inet s0 198.18.0.1/24
+  wire hub1 wan0 203.0.113.2/30 inet h1 203.0.113.1/30
+  wire hub2 wan0 203.0.113.6/30 inet h2 203.0.113.5/30
+  put_up_ipv6
+  ip -n server addr add $direct_server/32 dev lo
+  ip -n inet route add $direct_server via $server
+  ip -n client route add default via 192.168.10.1
+  ip -n edge route add default via 198.51.100.1 dev wan0 metric 100
+  ip -n edge route add default via 192.0.2.1 dev wan1 metric 200
+  ip -n server route add default via 198.18.0.1
+  prepare_hub hub1 203.0.113.1
+  prepare_hub hub2 203.0.113.5
+  on inet nft -f - <<<"$internet_rules"
+  start internet server "$serve" internet "$W/internet.requests"
+  start echo server "$flow" server 7000
+  soon 10 on server "$serve" ask http 127.0.0.1 1 >/dev/null
+}
+
+put_up_ipv6() {
+  wire6 client eth0 $client6/64
+  wire6 edge lan0 2001:db8:10::1/64
+  wire6 edge wan0 2001:db8:1::2/64
+  wire6 inet e0 2001:db8:1::1/64
+  wire6 inet s0 2001:db8:9::1/64
+  wire6 server eth0 $server6/64
+  ip -n client -6 route add default via 2001:db8:10::1
+  ip -n edge -6 route add default via 2001:db8:1::1 dev wan0
+  ip -n server -6 route add default via 2001:db8:9::1
+  ip -n inet -6 route add 2001:db8:10::/64 via 2001:db8:1::2
+}
+
+# What crosses the internet is counted by kind; whatever is in `cut` or `cut_links` is lost without a word.
+internet_rules='
+table inet internet {
+  set cut { type ipv4_addr; }
+  set cut_links { type ifname; }
+  counter gre {}
+  counter ipip {}
+  counter untranslated {}
+  chain lose {
+    type filter hook prerouting priority raw
+    ip saddr @cut drop
+    ip daddr @cut drop
+    iifname @cut_links drop
+  }
+  chain lose_out {
+    type filter hook postrouting priority raw
+    oifname @cut_links drop
+  }
+  chain watch {
+    type filter hook forward priority filter
+    ip protocol 47 counter name gre
+    ip protocol 4 counter name ipip
+    ip saddr 192.168.0.0/16 counter name untranslated
+  }
+}'
+
+cut_off() { on inet nft add element inet internet "$([[ $1 = *.* ]] && echo cut || echo cut_links)" "{ $1 }"; }
+mend() { on inet nft delete element inet internet "$([[ $1 = *.* ]] && echo cut || echo cut_links)" "{ $1 }"; }
+crossed() { on inet nft -j list counter inet internet "$1" | jq '.nftables[] | .counter? // empty | .packets'; }
+forget_counters() { on inet nft reset counters table inet internet >/dev/null; }
+
+# prepare_hub NAME GATEWAY — a hub answers by the tunnel that the flow last came in by, and translates what goes out.
+prepare_hub() {
+  ip -n "$1" addr add "${hub_inside[$1]}/32" dev lo
+  ip -n "$1" route add default via "$2"
+  on "$1" nft -f - <<'N'
+table inet hub {
+  chain arrive {
+    type filter hook prerouting priority mangle
+    iifname "t1" ct mark set 1
+    iifname "t2" ct mark set 2
+    iifname "t3" ct mark set 3
+    iifname != "t*" meta mark set ct mark
+  }
+  chain answer {
+    type route hook output priority mangle
+    meta mark set ct mark
+  }
+  chain leave {
+    type nat hook postrouting priority srcnat
+    oifname "wan0" masquerade
+  }
+}
+N
+}
+
+# hub_tunnel HUB NUMBER KIND EDGE-ADDRESS [OPTIONS] — the hub's end of a tunnel, by hand: 10.1.NUMBER.2/30. Made again
+# where it is there already.
+hub_tunnel() {
+  local hub=$1 number=$2 kind=$3 edge=$4
+  shift 4
+  ip -n "$hub" link del "t$number" 2>/dev/null
+  ip -n "$hub" link add "t$number" type "$kind" local "${hub_address[$hub]}" remote "$edge" ttl 64 "$@"
+  join_tunnel "$hub" "$number"
+}
+
+# join_tunnel HUB NUMBER — gives the device t-NUMBER its address and the routes to the edge's LAN.
+join_tunnel() {
+  local hub=$1 device=t$2 table=$((100 + $2))
+  ip -n "$hub" addr add "10.1.$2.2/30" dev "$device"
+  ip -n "$hub" link set "$device" up
+  ip -n "$hub" route replace 192.168.0.0/16 dev "$device" table "$table"
+  ip -n "$hub" route replace "10.1.$2.0/30" dev "$device" table "$table"
+  ip -n "$hub" route append 192.168.0.0/16 dev "$device" metric "$table"
+  ip -n "$hub" rule show | grep -q "lookup $table\$" || ip -n "$hub" rule add fwmark "$2" lookup "$table"
+}
+
+# hub_says HUB STATUS BODY — what the hub's health page says from now on.
+hub_says() {
+  printf '%s %s' "$2" "$3" >"$W/$1.health.next"
+  mv "$W/$1.health.next" "$W/$1.health"
+  [ -n "${processes[health-$1]:-}" ] || start "health-$1" "$1" "$serve" health "$W/$1.health" "${hub_inside[$1]}"
+}
+
+take_down() {
+  local namespace process
+  for namespace in "${namespaces[@]}"; do
+    for process in $(ip netns pids "$namespace" 2>/dev/null); do kill -9 "$process" 2>/dev/null; done
+    ip netns del "$namespace" 2>/dev/null
+  done
+}
+
+# --- flows ----------------------------------------------------------------------------------------------------------
+
+# begin_flow NAME [OPTIONS] — from the client to the internet; end_flow prints what became of it.
+begin_flow() {
+  local name=$1
+  shift
+  : >"$W/$name.flow"
+  ip netns exec client "$flow" client "$server" 7000 --seconds 600 --progress "$W/$name.progress" "$@" \
+    >"$W/$name.flow" 2>"$W/$name.flow.log" &
+  processes[flow-$name]=$!
+}
+
+end_flow() { stop "flow-$1" INT; cat "$W/$1.flow" "$W/$1.flow.log"; }
+flow_says() { jq -r "$2" "$W/$1.flow"; }
+flow_now() { jq -r "$2" "$W/$1.progress"; }
+
+# --- questions ------------------------------------------------------------------------------------------------------
+
+# Which address the internet sees the client, and the router itself, come from. A flow of its own each time.
+client_seen_as() { on client "$flow" client "${1:-$server}" 7000 --rate 20 --seconds 0.2 | jq -r '.ways[0].address // "nobody"'; }
+router_seen_as() { on edge "$serve" ask "$1" "$server" 1; }
+client_comes_out_as() { is "$1" client_seen_as "${2:-$server}"; }
