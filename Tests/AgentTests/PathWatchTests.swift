@@ -64,7 +64,8 @@ private final class Bench: Sendable {
           way: .out(device: wan, gateway: IPv4Address(value: gateway)), obstacle: nil)
       ],
       rules: [
-        .init(rule: rule, table: table, mark: Mark(value: 5 << 20), sources: AddressRanges.merged(rule.sources.prefixes))
+        .init(
+          rule: rule, table: table, mark: Mark(value: 5 << 20), sources: AddressRanges.merged(rule.sources.prefixes))
       ], mask: .standard)
   }
 

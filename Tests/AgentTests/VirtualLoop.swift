@@ -69,7 +69,10 @@ final class VirtualLoop: EventLoop {
     let end = now + duration
     while true {
       let due: (Instant, @Sendable (Instant) -> Void)? = state.withLock { state in
-        guard let index = state.timers.indices.min(by: { (state.timers[$0].deadline, state.timers[$0].id) < (state.timers[$1].deadline, state.timers[$1].id) }),
+        guard
+          let index = state.timers.indices.min(by: {
+            (state.timers[$0].deadline, state.timers[$0].id) < (state.timers[$1].deadline, state.timers[$1].id)
+          }),
           state.timers[index].deadline <= end
         else {
           state.now = end

@@ -19,11 +19,13 @@ package struct ReportWriter: Sendable {
     let path: String? = if case .path(let name)? = choice { name.text } else { nil }
     return RuleReport(
       name: rule.name.text, enabled: rule.enabled,
-      mode: selection.mode(isTunnel: { name in watch.plan.paths.first { $0.name == name }?.isTunnel ?? false }).rawValue,
+      mode: selection.mode(isTunnel: { name in watch.plan.paths.first { $0.name == name }?.isTunnel ?? false })
+        .rawValue,
       choice: choice?.description, path: path, device: choice.flatMap(device), sinceSeconds: age(selection.since),
       cause: selection.cause, fallback: rule.fallback.rawValue, failback: rule.failback.rawValue,
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
-      interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: watched?.table.value,
+      interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
+      table: watched?.table.value,
       mark: watched?.mark.value)
   }
 
@@ -31,7 +33,8 @@ package struct ReportWriter: Sendable {
   package func disabled(_ rule: BackhaulRule) -> RuleReport {
     RuleReport(
       name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil,
-      sinceSeconds: 0, cause: "the rule is disabled", fallback: rule.fallback.rawValue, failback: rule.failback.rawValue,
+      sinceSeconds: 0, cause: "the rule is disabled", fallback: rule.fallback.rawValue,
+      failback: rule.failback.rawValue,
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
   }
@@ -52,7 +55,8 @@ package struct ReportWriter: Sendable {
       return PathReport(
         name: path.name.text, kind: path.isTunnel ? "tunnel" : "uplink", device: path.device.text,
         uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,
-        mark: path.mark.value, rttMs: window?.roundTrip?.last.milliseconds, jitterMs: window?.roundTrip?.jitter.milliseconds,
+        mark: path.mark.value, rttMs: window?.roundTrip?.last.milliseconds,
+        jitterMs: window?.roundTrip?.jitter.milliseconds,
         loss: window?.loss, carries: carries)
     }
   }
@@ -84,7 +88,8 @@ package struct ReportWriter: Sendable {
       }
     return ProbeReport(
       name: probe.name.text, path: probe.path.text, kind: kind, target: target, state: machine.state.rawValue,
-      sinceSeconds: age(machine.since), intervalMs: milliseconds(probe.interval), timeoutMs: milliseconds(probe.timeout),
+      sinceSeconds: age(machine.since), intervalMs: milliseconds(probe.interval),
+      timeoutMs: milliseconds(probe.timeout),
       fall: probe.fall, rise: probe.rise, lostInARow: machine.lost, answeredInARow: machine.answered,
       trouble: machine.trouble, lastAnswerSeconds: machine.lastAnswer.map(age), windowProbes: machine.window.count,
       loss: machine.window.loss, rttMs: trip?.last.milliseconds, rttMinMs: trip?.least.milliseconds,

@@ -76,7 +76,7 @@ package actor RuleSetKeeper {
 
   // MARK: - The cache
 
-  private func startFromCache() async {
+  func startFromCache() async {
     let stored: StoredRuleSet
     do {
       guard let found = try store.load() else { return }
@@ -95,7 +95,7 @@ package actor RuleSetKeeper {
   // MARK: - The source
 
   /// One pull. Returns how long to wait for the next.
-  private func pull() async -> Duration {
+  func pull() async -> Duration {
     do {
       switch try await source.fetch(etag: running?.etag) {
       case .unchanged:
@@ -120,7 +120,8 @@ package actor RuleSetKeeper {
       status.failures = schedule.failures
       let again = "asked again in \(max(1, Int(wait.inSeconds.rounded()))) s"
       let event = AgentEvent(
-        .pullFailed, "rule set", "\(error); \(ruleSet == nil ? "no rule set runs" : "what runs keeps running"), \(again)",
+        .pullFailed, "rule set",
+        "\(error); \(ruleSet == nil ? "no rule set runs" : "what runs keeps running"), \(again)",
         details: ["cause": "\(error)", "failures": "\(schedule.failures)"])
       // Told at the first, then at each doubling: a source that is away for a week fills no journal.
       if schedule.failures.nonzeroBitCount == 1 { events.record(event) }
@@ -130,7 +131,8 @@ package actor RuleSetKeeper {
 
   private func reached() {
     if status.failures > 0 {
-      events.record(AgentEvent(.pullRecovered, "rule set", "the source answers again after \(status.failures) failures"))
+      events.record(
+        AgentEvent(.pullRecovered, "rule set", "the source answers again after \(status.failures) failures"))
     }
     status.failures = 0
     status.lastTrouble = nil

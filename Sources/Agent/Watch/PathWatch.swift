@@ -218,7 +218,8 @@ package actor PathWatch {
       }
     pending.append(
       AgentEvent(
-        kind, path.name.text, "path \(path.name) is \(state.state.rawValue), was \(before.state.rawValue): \(state.cause)",
+        kind, path.name.text,
+        "path \(path.name) is \(state.state.rawValue), was \(before.state.rawValue): \(state.cause)",
         details: ["cause": state.cause, "before": before.state.rawValue]))
     if state.state == .down { newlyDown.append(path.name) }
     return true
@@ -309,7 +310,8 @@ package actor PathWatch {
       return true
     } catch {
       events.record(
-        AgentEvent(.flipFailed, choice.description, "table \(table) could not be led there, tried again in 200 ms: \(error)"))
+        AgentEvent(
+          .flipFailed, choice.description, "table \(table) could not be led there, tried again in 200 ms: \(error)"))
       retrySoon()
       return false
     }

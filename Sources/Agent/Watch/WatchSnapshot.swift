@@ -21,7 +21,11 @@ package struct FlipTimes: Equatable, Sendable {
   package private(set) var count = 0
 
   mutating func add(_ duration: Duration) {
-    if durations.count < Self.capacity { durations.append(duration) } else { durations[count % Self.capacity] = duration }
+    if durations.count < Self.capacity {
+      durations.append(duration)
+    } else {
+      durations[count % Self.capacity] = duration
+    }
     count += 1
   }
 }

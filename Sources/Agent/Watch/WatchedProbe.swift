@@ -11,7 +11,8 @@ final class WatchedProbe {
   init(_ machine: ProbeMachine) { self.machine = machine }
 
   /// Opens the probe's handle where its binding is new; the history stays.
-  func bind(to new: ProbeBinding?, by port: any ProbePort, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void) {
+  func bind(to new: ProbeBinding?, by port: any ProbePort, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void)
+  {
     guard new != binding || handle == nil else { return }
     handle?.close()
     binding = new
