@@ -38,8 +38,8 @@ package struct ProbeWindow: Equatable, Sendable {
     guard let last = answers.last, let least = answers.min(), let most = answers.max() else { return nil }
     let differences = zip(answers, answers.dropFirst()).map { abs($1 - $0) }
     return RoundTrip(
-      last: .nanoseconds(last), least: .nanoseconds(least), mean: .nanoseconds(answers.reduce(0, +) / Int64(answers.count)),
-      most: .nanoseconds(most),
+      last: .nanoseconds(last), least: .nanoseconds(least),
+      mean: .nanoseconds(answers.reduce(0, +) / Int64(answers.count)), most: .nanoseconds(most),
       jitter: .nanoseconds(differences.isEmpty ? 0 : differences.reduce(0, +) / Int64(differences.count)))
   }
 
