@@ -8,7 +8,11 @@ final class BadServer: Sendable {
   static let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appending(path: "servers/bad_server.py").path
 
-  init(_ options: String..., within enter: [String] = []) throws {
+  convenience init(_ options: String..., within enter: [String] = []) throws {
+    try self.init(options: options, within: enter)
+  }
+
+  init(options: [String], within enter: [String] = []) throws {
     process = try TestProcess(enter + ["python3", Self.script, "--until-eof"] + options)
     guard let line = process.line(), line.hasPrefix("listening "), let port = UInt16(line.dropFirst(10)) else {
       throw TestProcess.Failure(description: "bad_server.py does not listen")

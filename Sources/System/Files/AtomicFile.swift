@@ -1,0 +1,67 @@
+internal import Glibc
+
+/// Writing a file so that a crash or a power loss leaves the old one or the new one, whole.
+package enum AtomicFile {
+  /// Written beside as `PATH.new`, synced, renamed over `path`, and the directory synced, which makes the rename last.
+  package static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws(SystemCallFailure) {
+    let beside = path + ".new"
+    // One that an earlier crash left. EXCL and NOFOLLOW: nobody's symbolic link leads us elsewhere.
+    unlink(beside)
+    do throws(SystemCallFailure) {
+      let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+      let file = try FileDescriptor.adopting(Glibc.open(beside, flags, mode), "create \(beside)")
+      try writeAll(bytes, file, beside)
+      guard fsync(file.number) == 0 else { throw SystemCallFailure.last("sync \(beside)") }
+      guard rename(beside, path) == 0 else { throw SystemCallFailure.last("rename \(beside) to \(path)") }
+    } catch {
+      unlink(beside)
+      throw error
+    }
+    try Directory.sync(Directory.holding(path))
+  }
+
+  private static func writeAll(
+    _ bytes: [UInt8], _ file: borrowing FileDescriptor, _ path: String
+  ) throws(SystemCallFailure) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.write(file.number, $0.baseAddress.map { $0 + written }, $0.count - written)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw SystemCallFailure.last("write \(path)") }
+      written += count
+    }
+  }
+}
+
+/// Directories of the agent's own.
+package enum Directory {
+  /// Makes `path` and what is missing above it. One that is there keeps its mode; anything else there throws.
+  package static func make(_ path: String, mode: UInt32) throws(SystemCallFailure) {
+    if mkdir(path, mode) == 0 { return }
+    switch errno {
+    case EEXIST:
+      var status = stat()
+      guard stat(path, &status) == 0 else { throw SystemCallFailure.last("stat \(path)") }
+      guard status.st_mode & S_IFMT == S_IFDIR else { throw SystemCallFailure("mkdir \(path)", errno: ENOTDIR) }
+    case ENOENT where holding(path) != path:
+      try make(holding(path), mode: 0o755)
+      guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemCallFailure.last("mkdir \(path)") }
+    default: throw SystemCallFailure.last("mkdir \(path)")
+    }
+  }
+
+  /// Makes sure that names which were made, renamed or removed in it outlast a power loss.
+  static func sync(_ path: String) throws(SystemCallFailure) {
+    let directory = try FileDescriptor.adopting(
+      Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open \(path)")
+    guard fsync(directory.number) == 0 else { throw SystemCallFailure.last("sync \(path)") }
+  }
+
+  /// The directory that `path` lies in: `/` for what lies in the root, `.` for a bare name.
+  static func holding(_ path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+}

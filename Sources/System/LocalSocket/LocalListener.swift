@@ -1,0 +1,61 @@
+internal import Glibc
+
+/// The agent's socket in the file system. One agent at a time has it: it holds a lock beside it as long as it lives, so
+/// that what a killed one left is replaced and a living one's is not.
+struct LocalListener: ~Copyable {
+  let descriptor: FileDescriptor
+  private let lock: FileDescriptor
+  private let path: String
+
+  /// `group`: who may talk to the agent besides root; nil: root's group alone.
+  static func open(_ path: String, group: UInt32?) throws(SystemCallFailure) -> LocalListener {
+    let address = try UnixAddress(path)
+    let lock = try takeLock(path)
+    let socket = try UnixAddress.newSocket()
+    // The mode that bind gives the file, less the umask: nobody can come in between bind and chmod.
+    guard fchmod(socket.number, 0o660) == 0 else { throw SystemCallFailure.last("chmod \(path)") }
+    if address.bind(socket.number) != 0 {
+      guard errno == EADDRINUSE else { throw SystemCallFailure.last("bind \(path)") }
+      try removeDead(address)
+      guard address.bind(socket.number) == 0 else { throw SystemCallFailure.last("bind \(path)") }
+    }
+    if let group, chown(path, uid_t.max, group) != 0 { throw SystemCallFailure.last("chgrp \(path)") }
+    guard chmod(path, 0o660) == 0 else { throw SystemCallFailure.last("chmod \(path)") }
+    // As many as are served at once; who comes when that is full waits in connect.
+    guard listen(socket.number, 64) == 0 else { throw SystemCallFailure.last("listen \(path)") }
+    return LocalListener(descriptor: socket, lock: lock, path: path)
+  }
+
+  private init(descriptor: consuming FileDescriptor, lock: consuming FileDescriptor, path: String) {
+    self.descriptor = descriptor
+    self.lock = lock
+    self.path = path
+  }
+
+  /// The lock file stays: to remove it would let two agents hold two files of one name.
+  deinit { unlink(path) }
+
+  private static func takeLock(_ path: String) throws(SystemCallFailure) -> FileDescriptor {
+    let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+    let lock = try FileDescriptor.adopting(Glibc.open(path + ".lock", flags, 0o600), "open \(path).lock")
+    guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
+      if errno == EWOULDBLOCK { throw SystemCallFailure("bind \(path)", cause: "another agent has it") }
+      throw SystemCallFailure.last("lock \(path).lock")
+    }
+    return lock
+  }
+
+  /// Removes a socket that nobody listens on. Throws where somebody does, or where it is no socket.
+  private static func removeDead(_ address: UnixAddress) throws(SystemCallFailure) {
+    var status = stat()
+    guard lstat(address.path, &status) == 0 else { throw SystemCallFailure.last("stat \(address.path)") }
+    guard status.st_mode & S_IFMT == S_IFSOCK else {
+      throw SystemCallFailure("bind \(address.path)", cause: "something that is no socket is there")
+    }
+    let probe = try UnixAddress.newSocket()
+    guard address.connect(probe.number) != 0, errno == ECONNREFUSED else {
+      throw SystemCallFailure("bind \(address.path)", cause: "another program listens on it")
+    }
+    guard unlink(address.path) == 0 else { throw SystemCallFailure.last("remove \(address.path)") }
+  }
+}

@@ -1,0 +1,134 @@
+internal import CLinux
+internal import Core
+internal import Glibc
+
+/// Who is on the other side of the socket, as the kernel knows it.
+package struct PeerCredentials: Equatable, Sendable {
+  package var process: Int32
+  package var user: UInt32
+  package var group: UInt32
+
+  package init(process: Int32, user: UInt32, group: UInt32) {
+    self.process = process
+    self.user = user
+    self.group = group
+  }
+
+  package var isRoot: Bool { user == 0 }
+}
+
+/// Serves the CLI: one request and one reply a connection, on a loop of its own, away from probes and flips. A client
+/// gets a deadline, a size and a place among a bounded number, so that none can harm another or the agent.
+package final class LocalServer: Sendable {
+  package typealias Handler = @Sendable (_ request: [UInt8], _ peer: PeerCredentials) async -> [UInt8]
+
+  package struct Limits: Sendable {
+    /// At once. Who comes beyond that is told so.
+    package var clients = 64
+    /// Of them, for root alone: so that root gets in even where the group's members are many or hostile.
+    package var keptForRoot = 8
+    /// From accept to the last byte of the reply.
+    package var deadline: Duration = .seconds(5)
+    package init() {}
+  }
+
+  private let loop: Reactor
+  private let local: Local
+
+  /// Touched on the loop only.
+  private final class Local: @unchecked Sendable {
+    var listener: ListenerBox?
+    var clients: [UInt64: LocalConnection] = [:]
+    var lastClient: UInt64 = 0
+    let handler: Handler
+    let limits: Limits
+
+    init(_ listener: ListenerBox, _ limits: Limits, _ handler: @escaping Handler) {
+      self.listener = listener
+      self.limits = limits
+      self.handler = handler
+    }
+  }
+
+  private final class ListenerBox: Sendable {
+    let listener: LocalListener
+    init(_ listener: consuming LocalListener) { self.listener = listener }
+  }
+
+  /// Listens from here on until `stop`.
+  package init(
+    at path: String, group: UInt32? = nil, limits: Limits = Limits(), _ handler: @escaping Handler
+  ) throws(SystemCallFailure) {
+    local = Local(ListenerBox(try LocalListener.open(path, group: group)), limits, handler)
+    loop = try Reactor(name: "local-socket")
+    loop.enqueue { [self] in listen() }
+  }
+
+  /// Closes the socket and every connection, and removes its file.
+  package func stop() {
+    loop.enqueue { [self] in
+      for client in local.clients.values { client.end() }
+      local.clients = [:]
+      if let box = local.listener { loop.unwatch(box.listener.descriptor.number) }
+      local.listener = nil
+      loop.stop()
+    }
+  }
+
+  // MARK: On the loop
+
+  private func listen() {
+    guard let box = local.listener else { return }
+    do throws(SystemCallFailure) {
+      try loop.watch(box.listener.descriptor.number, for: .readable) { [self] _ in accept() }
+    } catch {
+      pause()
+    }
+  }
+
+  /// No descriptor or no memory left: the connection stays in the queue and would wake us without end.
+  private func pause() {
+    if let box = local.listener { loop.unwatch(box.listener.descriptor.number) }
+    _ = loop.at(loop.now + .milliseconds(100)) { [self] _ in listen() }
+  }
+
+  private func accept() {
+    guard let box = local.listener else { return }
+    // As many as fit in the queue; more come with the next turn.
+    for _ in 0..<local.limits.clients {
+      let number = linux_accept(box.listener.descriptor.number)
+      if number < 0 {
+        if ![EAGAIN, EINTR, ECONNABORTED].contains(errno) { pause() }
+        return
+      }
+      do throws(SystemCallFailure) {
+        admit(try FileDescriptor.adopting(number, "accept"))
+      } catch {
+        return
+      }
+    }
+  }
+
+  private func admit(_ descriptor: consuming FileDescriptor) {
+    var peer = PeerCredentials(process: 0, user: 0, group: 0)
+    guard linux_peer_credentials(descriptor.number, &peer.process, &peer.user, &peer.group) == 0 else { return }
+    let room = local.limits.clients - (peer.isRoot ? 0 : local.limits.keptForRoot)
+    guard local.clients.count < room else {
+      let busy = LocalFrame.encode(LocalServer.complaint("busy: \(local.clients.count) clients are being served"))
+      // Into an empty buffer it goes at once; who does not read it, misses it.
+      _ = send(descriptor.number, busy, busy.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+      return
+    }
+    local.lastClient += 1
+    let number = local.lastClient
+    let client = LocalConnection(descriptor, peer, on: loop, local.handler) { [local] in local.clients[number] = nil }
+    local.clients[number] = client
+    client.start(within: local.limits.deadline)
+  }
+
+  /// What a client gets whose request never reached the handler.
+  static func complaint(_ text: String) -> [UInt8] {
+    // The texts are ours and hold nothing that JSON would have to escape.
+    Array("{\"error\":\"\(text)\"}".utf8)
+  }
+}

@@ -1,0 +1,197 @@
+import Core
+import FoundationEssentials
+import Glibc
+import System
+import Testing
+
+@Suite struct LocalFrameTests {
+  @Test func `a frame that is cut at any byte is incomplete`() {
+    let frame = LocalFrame.encode(Array("{\"verb\":\"status\"}".utf8))
+    for length in 0..<frame.count { #expect(LocalFrame.parse(Array(frame[..<length]).span) == .incomplete) }
+    #expect(LocalFrame.parse(frame.span) == .complete(Array("{\"verb\":\"status\"}".utf8)))
+  }
+
+  @Test func `a frame that is empty, too long or followed by another is refused before more is read`() {
+    #expect(LocalFrame.parse(([0, 0, 0, 0] as [UInt8]).span) == .refused(.empty))
+    #expect(LocalFrame.parse(([0, 0, 0x10, 1] as [UInt8]).span) == .refused(.tooLong(4_097, limit: 4_096)))
+    #expect(LocalFrame.parse(([255, 255, 255, 255] as [UInt8]).span) == .refused(.tooLong(.max, limit: 4_096)))
+    #expect(LocalFrame.parse(([0, 0, 0, 1, 2, 3] as [UInt8]).span) == .refused(.trailing))
+  }
+}
+
+/// A client that does what it wants.
+private final class RawClient: Sendable {
+  let socket: Int32
+
+  init(_ path: String) throws {
+    socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let result = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(result == 0)
+  }
+
+  func send(_ bytes: [UInt8]) { _ = Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+
+  /// Everything until the server closes, without the length before it.
+  func reply() -> String {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = recv(socket, &buffer, buffer.count, 0)
+      guard count > 0 else { return String(decoding: bytes.dropFirst(4), as: UTF8.self) }
+      bytes.append(contentsOf: buffer[..<count])
+    }
+  }
+
+  deinit { close(socket) }
+}
+
+@Suite(.serialized, .timeLimit(.minutes(2))) struct LocalSocketTests {
+  let folder: Folder
+  let path: String
+
+  init() throws {
+    folder = try Folder()
+    path = folder.file("agent.sock")
+  }
+
+  private func server(_ limits: LocalServer.Limits = .init()) throws -> LocalServer {
+    try LocalServer(at: path, limits: limits) { request, peer in
+      if request == Array("slow".utf8) { try? await Task.sleep(for: .seconds(60)) }
+      if request == Array("large".utf8) { return [UInt8](repeating: 120, count: 8 << 20) }
+      return Array("\(String(decoding: request, as: UTF8.self)) from \(peer.user)".utf8)
+    }
+  }
+
+  private func ask(_ text: String, timeout: Duration = .seconds(10)) throws(LocalFailure) -> String {
+    let reply = try LocalClient.ask(socketPath: path, request: Array(text.utf8), timeout: timeout)
+    return String(decoding: reply, as: UTF8.self)
+  }
+
+  @Test func `a client is answered and known by its user, the socket is for owner and group alone`() throws {
+    let server = try server()
+    defer { server.stop() }
+    #expect(try ask("status") == "status from \(geteuid())")
+    let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    #expect(mode == 0o660)
+    #expect(try ask("large").utf8.count == 8 << 20)
+  }
+
+  @Test func `no agent, no permission, broken off and too slow are told apart`() throws {
+    #expect(throws: LocalFailure.noAgent(path: path)) { try ask("status") }
+    let server = try server()
+    #expect(throws: LocalFailure.timedOut) { try ask("slow", timeout: .milliseconds(100)) }
+    var limits = LocalServer.Limits()
+    limits.deadline = .milliseconds(100)
+    server.stop()
+    while access(path, F_OK) == 0 { usleep(1_000) }
+    #expect(throws: LocalFailure.noAgent(path: path)) { try ask("status") }
+    let hurried = try LocalServer(at: path, limits: limits) { _, _ in
+      try? await Task.sleep(for: .seconds(60))
+      return []
+    }
+    defer { hurried.stop() }
+    #expect(throws: LocalFailure.brokeOff) { try ask("status") }
+    let long = "/" + String(repeating: "a", count: 200)
+    #expect(throws: LocalFailure.self) { try LocalClient.ask(socketPath: long, request: [1]) }
+  }
+
+  @Test func `a second agent is refused, a dead one's socket is replaced, another's file is not`() async throws {
+    let first = try server()
+    #expect(throws: SystemCallFailure("bind \(path)", cause: "another agent has it")) { try server() }
+    #expect(try ask("still") == "still from \(geteuid())")
+    first.stop()
+    while access(path, F_OK) == 0 { try await Task.sleep(for: .milliseconds(1)) }
+    try TestProcess.run(
+      "python3", "-c", "import socket,sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", path)
+    let second = try await retried { try server() }
+    #expect(try ask("new") == "new from \(geteuid())")
+    second.stop()
+    while access(path, F_OK) == 0 { try await Task.sleep(for: .milliseconds(1)) }
+    try folder.write("precious", to: "agent.sock")
+    await #expect(throws: SystemCallFailure("bind \(path)", cause: "something that is no socket is there")) {
+      try await retried { try server() }
+    }
+    #expect(try folder.bytes(of: "agent.sock") == Array("precious".utf8))
+  }
+
+  /// The lock of a server that was stopped goes a moment after its file.
+  private func retried(_ body: () throws -> LocalServer) async throws -> LocalServer {
+    for _ in 0..<500 {
+      do { return try body() } catch let failure as SystemCallFailure where failure.cause == "another agent has it" {
+        try await Task.sleep(for: .milliseconds(2))
+      }
+    }
+    return try body()
+  }
+
+  @Test func `clients that send nonsense are told so or dropped, and others are served`() throws {
+    let server = try server()
+    defer { server.stop() }
+    for (bytes, said) in [
+      ([0, 0, 0, 0], "{\"error\":\"an empty request\"}"),
+      ([0, 1, 0, 0], "{\"error\":\"a request of 65536 bytes, but 4096 are the most\"}"),
+      ([0, 0, 0, 1, 65, 66], "{\"error\":\"more than one request on a connection\"}"),
+    ] as [([UInt8], String)] {
+      let client = try RawClient(path)
+      client.send(bytes)
+      #expect(client.reply() == said)
+    }
+    for length in [0, 1, 4, 100] {
+      let client = try RawClient(path)
+      client.send(Array([0, 0, 4, 0].prefix(length) + [UInt8](repeating: 65, count: max(0, length - 4))))
+    }
+    #expect(try ask("status") == "status from \(geteuid())")
+  }
+
+  @Test func `a client that says nothing, or reads nothing, is dropped at its deadline`() throws {
+    var limits = LocalServer.Limits()
+    limits.deadline = .milliseconds(200)
+    let server = try server(limits)
+    defer { server.stop() }
+    let silent = try RawClient(path)
+    let deaf = try RawClient(path)
+    deaf.send(LocalFrame.encode(Array("large".utf8)))
+    let start = ContinuousClock.now
+    #expect(silent.reply() == "")
+    #expect(ContinuousClock.now - start < .seconds(5))
+    usleep(300_000)
+    #expect(deaf.reply().utf8.count < 8 << 20)
+  }
+
+  @Test func `one client too many is told "busy" at once, and served when there is room again`() throws {
+    var limits = LocalServer.Limits()
+    limits.clients = 8
+    limits.keptForRoot = 0
+    let server = try server(limits)
+    defer { server.stop() }
+    var idle: [RawClient] = []
+    for _ in 0..<8 { idle.append(try RawClient(path)) }
+    #expect(try ask("status") == "{\"error\":\"busy: 8 clients are being served\"}")
+    idle.removeAll()
+    var reply = ""
+    for _ in 0..<100 where !reply.hasPrefix("status from") {
+      reply = try ask("status")
+      usleep(10_000)
+    }
+    #expect(reply == "status from \(geteuid())")
+  }
+
+  @Test func `many clients at once are all answered`() async throws {
+    let server = try server()
+    defer { server.stop() }
+    let replies = Record<String>()
+    await withTaskGroup(of: Void.self) { group in
+      for number in 0..<200 {
+        group.addTask { if let reply = try? ask("n\(number)") { replies.add(reply) } }
+      }
+    }
+    #expect(Set(replies.all) == Set((0..<200).map { "n\($0) from \(geteuid())" }))
+  }
+}

@@ -1,0 +1,148 @@
+import Agent
+import Core
+import Glibc
+import System
+import Testing
+import Transfer
+
+/// What a pull makes of servers that misbehave.
+@Suite(.timeLimit(.minutes(2))) struct BadServerTests {
+  static let document = "{\"schema\":1,\"device\":\"branch-017\",\"revision\":42}\n"
+  let folder: Folder
+  let server: BadServer
+  let engine: TransferEngine
+
+  init() throws {
+    _ = try TestNetwork.shared()
+    folder = try Folder()
+    server = try BadServer("--document", try folder.write(Self.document, to: "rules.json"))
+    engine = try TransferEngine()
+  }
+
+  private func source(
+    _ path: String, timeout: Duration = .seconds(10), maximumBytes: Int = 1 << 20, credentials: String? = nil
+  ) -> any RuleSetSource {
+    RuleSetSourceConfiguration(
+      location: .web(url: server.url(path)), timeout: timeout, maximumBytes: maximumBytes, credentialsFile: credentials
+    ).source(by: engine)
+  }
+
+  private func failure(_ source: any RuleSetSource, etag: String? = nil) async -> String {
+    do throws(FetchFailure) {
+      return "fetched: \(try await source.fetch(etag: etag))"
+    } catch {
+      return error.cause
+    }
+  }
+
+  @Test func `a good server gives the document once and then "unchanged"`() async throws {
+    let source = source("ok")
+    guard case .document(let bytes, let etag) = try await source.fetch(etag: nil) else {
+      Issue.record("unchanged?")
+      return
+    }
+    #expect(bytes == Array(Self.document.utf8))
+    #expect(try await source.fetch(etag: try #require(etag)) == .unchanged)
+    #expect(try await source.fetch(etag: "\"old\"") == .document(bytes: bytes, etag: etag))
+    #expect(try await self.source("no-etag").fetch(etag: nil) == .document(bytes: bytes, etag: nil))
+  }
+
+  @Test(arguments: [
+    ("500", "status 500"),
+    ("404", "status 404"),
+    ("token", "status 401"),
+    ("redirect", "status 302: redirects are not followed"),
+    ("html", "status 200 with a web page instead of a rule set"),
+    ("html-as-json", "status 200 with a web page instead of a rule set"),
+    ("empty", "status 200 with an empty body"),
+    ("not-modified", "status 304, but nothing was said to be known"),
+    ("endless", "the body is larger than 1048576 bytes"),
+    ("huge-header", "the headers are larger than 65536 bytes"),
+    ("many-headers", "the headers are larger than 65536 bytes"),
+    ("slow-loris", "timed out"),
+    ("slow-start", "timed out"),
+  ])
+  func `a bad answer is a failure with its cause`(path: String, cause: String) async {
+    let timeout: Duration = path.hasPrefix("slow") ? .milliseconds(1_500) : .seconds(10)
+    #expect(await failure(source(path, timeout: timeout)) == cause)
+  }
+
+  @Test(arguments: ["cut-off", "cut-chunked", "hang-up", "garbage"])
+  func `an answer that breaks off or is no HTTP is a failure`(path: String) async {
+    let cause = await failure(source(path))
+    #expect(cause.hasPrefix("the answer was cut off: ") || cause.hasPrefix("not an answer in HTTP: "), "\(cause)")
+  }
+
+  @Test func `a gzip bomb is not unpacked, as nobody asked for gzip`() async throws {
+    guard case .document(let bytes, _) = try await source("gzip-bomb", maximumBytes: 2 << 20).fetch(etag: nil) else {
+      return
+    }
+    #expect(bytes.count < 2 << 20)
+  }
+
+  @Test func `a body of just the limit is taken, one byte more is not`() async throws {
+    let size = Self.document.utf8.count
+    #expect(try await source("ok", maximumBytes: size).fetch(etag: nil) != .unchanged)
+    #expect(await failure(source("ok", maximumBytes: size - 1)) == "the body is larger than \(size - 1) bytes")
+  }
+
+  @Test func `a token is sent from a file that only its owner can read, and is read anew each time`() async throws {
+    let file = try folder.write("wrong-token\n", to: "token")
+    let source = source("token", credentials: file)
+    #expect(await failure(source) == "status 401")
+    try folder.write("secret-token\n", to: "token")
+    #expect(try await source.fetch(etag: nil) != .unchanged)
+    try folder.write("secret-token\n", to: "token", mode: 0o640)
+    #expect(await failure(source) == "group or others may use it: chmod 600")
+    for bad in ["", "two words", "token\r\nX-Evil: 1", "tök"] {
+      try folder.write(bad, to: "token")
+      #expect(await failure(source) == "not one line with a bearer token")
+    }
+    try folder.write(String(repeating: "a", count: 5_000), to: "token")
+    #expect(await failure(source) == "larger than 4096 bytes")
+    #expect(await failure(self.source("token", credentials: folder.file("none"))) == "No such file or directory")
+  }
+
+  @Test func `nobody there, a name without an address and other schemes are failures without a secret`() async throws {
+    for (url, shown) in [
+      ("http://user:pass@127.0.0.1:9/rules?key=secret", "GET http://127.0.0.1:9/rules"),
+      ("http://no-such-host.invalid/", "GET http://no-such-host.invalid/"),
+      ("ftp://127.0.0.1/rules", "GET ftp://127.0.0.1/rules"), ("file:///etc/passwd", "GET file:///etc/passwd"),
+    ] {
+      let source = RuleSetSourceConfiguration(location: .web(url: url), timeout: .seconds(5)).source(by: engine)
+      let failure = await #expect(throws: FetchFailure.self) { try await source.fetch(etag: nil) }
+      #expect(failure?.operation == shown)
+      let text = failure?.description ?? ""
+      #expect(!text.contains("pass") || url.hasPrefix("file"), "\(text)")
+      #expect(!text.contains("secret"), "\(text)")
+    }
+  }
+
+  @Test func `a cancelled pull ends at once`() async throws {
+    let source = source("slow-start", timeout: .seconds(60))
+    let pull = Task { await failure(source) }
+    try await Task.sleep(for: .milliseconds(100))
+    let start = ContinuousClock.now
+    pull.cancel()
+    #expect(await pull.value == "cancelled")
+    #expect(ContinuousClock.now - start < .seconds(1))
+  }
+
+  @Test func `a file as source: its document, "unchanged", and each way it can be wrong`() async throws {
+    let path = folder.file("rules.json")
+    let source = RuleSetSourceConfiguration(location: .file(path: path), maximumBytes: 1_000).source(by: engine)
+    guard case .document(let bytes, let etag) = try await source.fetch(etag: nil) else { return }
+    #expect(bytes == Array(Self.document.utf8))
+    #expect(try await source.fetch(etag: etag) == .unchanged)
+    try folder.write("{\"schema\":1,\"device\":\"branch-018\",\"revision\":42}\n", to: "rules.json")
+    #expect(try await source.fetch(etag: etag) != .unchanged)
+    try folder.write("", to: "rules.json")
+    #expect(await failure(source) == "it is empty")
+    try folder.write(String(repeating: " ", count: 1_001), to: "rules.json")
+    #expect(await failure(source) == "larger than 1000 bytes")
+    unlink(path)
+    #expect(await failure(source) == "No such file or directory")
+    try #require(mkfifo(path, 0o600) == 0)
+    #expect(await failure(source) == "not a file")
+  }
+}
