@@ -30,7 +30,7 @@ extension DesiredStateCompiler {
       rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "steer")], comment: "LAN \(lan)"))
     }
     return SteeringChain(
-      name: "mark", hook: .init(kind: .filter, point: .prerouting, priority: -150), rules: rules)
+      name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -150), rules: rules)
   }
 
   /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination

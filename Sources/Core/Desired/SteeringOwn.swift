@@ -11,7 +11,7 @@ extension DesiredStateCompiler {
   /// has changed. Outer packets never match: no connection of theirs came by a tunnel.
   func replyChain() -> SteeringChain {
     SteeringChain(
-      name: "reply", hook: .init(kind: .route, point: .output, priority: -150),
+      name: "answer", hook: .init(kind: .route, point: .output, priority: -150),
       rules: layout.tunnelWays.map { way in
         SteeringRule(
           [.ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],

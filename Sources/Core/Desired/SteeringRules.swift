@@ -1,11 +1,13 @@
 extension DesiredStateCompiler {
   /// The whole nftables table.
   ///
-  ///     prerouting   mark ─▶ steer          which way a packet takes
-  ///     output       own, reply             the router's own packets: unmarked, but for replies to what came by a tunnel
+  ///     prerouting   classify ─▶ steer      which way a packet takes
+  ///     output       own, answer            the router's own packets: unmarked, but for replies to what came by a tunnel
   ///     input        arrive                 remembers the tunnel that a connection to the router came by
   ///     forward      pass ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment sizes
   ///     postrouting  leave                  masquerade
+  ///
+  /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
   func steeringTable() -> SteeringTable {
     let needsGuard = layout.activeRules.contains { $0.rule.fallback == .block }
     var chains = [markChain(), steerChain(), ownChain(), replyChain(), arriveChain()]

@@ -1,4 +1,4 @@
-/// The table as `nft list ruleset` prints it; `nft -f` takes it back.
+/// The table as `nft -s list ruleset` (without the counters' figures) prints it; `nft -f` takes it back.
 extension SteeringTable {
   package var text: String { lines.joined(separator: "\n") + "\n" }
 
@@ -48,7 +48,9 @@ extension SteeringRule {
   /// As one line of `nft list ruleset`.
   package var text: String {
     if let unrecognised { return unrecognised }
-    var words = matches.map(\.text) + actions.map(\.text)
+    // `ip saddr` implies the family, and nft then does not list it.
+    let impliesIPv4 = matches.contains(where: \.isOfIPv4Header)
+    var words = matches.filter { !(impliesIPv4 && $0 == .ipv4) }.map(\.text) + actions.map(\.text)
     if !comment.isEmpty { words.append("comment \"\(comment)\"") }
     return words.joined(separator: " ")
   }
@@ -72,7 +74,14 @@ extension SteeringRule.Match {
     case .reply: "ct direction reply"
     case .invalid: "ct state invalid"
     case .untracked: "ct state untracked"
-    case .tcpSYN: "tcp flags & (syn | rst) == syn"
+    case .tcpSYN: "tcp flags syn / syn,rst"
+    }
+  }
+
+  fileprivate var isOfIPv4Header: Bool {
+    switch self {
+    case .sourceIn, .destinationIn, .destinationNotIn: true
+    default: false
     }
   }
 }
@@ -92,8 +101,9 @@ extension SteeringRule.Action {
     }
   }
 
+  /// nft writes the bits that are set by `|` into the mask of `&` too; it comes to the same.
   private static func replaced(_ mark: Mark, _ mask: MarkMask) -> String {
-    " & \(padded(~mask.bits))" + (mark.value == 0 ? "" : " | \(padded(mark.value))")
+    " & \(padded(~mask.bits | mark.value))" + (mark.value == 0 ? "" : " | \(padded(mark.value))")
   }
 }
 

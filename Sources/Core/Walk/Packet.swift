@@ -1,0 +1,81 @@
+/// One packet on its way through the router, as far as our data plane looks at it.
+package struct Packet: Equatable, Sendable {
+  /// What connection tracking knows of a packet.
+  package enum Tracking: Equatable, Sendable {
+    package enum Direction: Equatable, Sendable { case original, reply }
+    /// `mark` is the connection's, all bits. NAT rules see the first packet of a connection alone.
+    case connection(Direction, mark: UInt32, isNew: Bool)
+    case invalid
+    case untracked
+  }
+
+  /// Nil: the router sent it.
+  package var incoming: InterfaceName?
+  package var source: IPv4Address
+  package var destination: IPv4Address
+  /// The addresses mean nothing then: we never look at those of IPv6.
+  package var isIPv6: Bool
+  package var isTCPSYN: Bool
+  package var tracking: Tracking
+  /// The packet's mark, all bits; of a packet of the router's own, what its socket gave it.
+  package var mark: UInt32
+  /// The device that the router's own socket is bound to; for forwarded IPv6 the one that its routes lead to.
+  package var boundDevice: InterfaceName?
+  /// A tunnel's outer packet: the mark that it is looked up with instead of its own.
+  package var lookupMark: UInt32?
+
+  package init(
+    incoming: InterfaceName?, source: IPv4Address, destination: IPv4Address, isIPv6: Bool = false,
+    isTCPSYN: Bool = false, tracking: Tracking = .connection(.original, mark: 0, isNew: true), mark: UInt32 = 0,
+    boundDevice: InterfaceName? = nil, lookupMark: UInt32? = nil
+  ) {
+    self.incoming = incoming
+    self.source = source
+    self.destination = destination
+    self.isIPv6 = isIPv6
+    self.isTCPSYN = isTCPSYN
+    self.tracking = tracking
+    self.mark = mark
+    self.boundDevice = boundDevice
+    self.lookupMark = lookupMark
+  }
+
+  /// The connection's mark; nil where no connection is known.
+  package var connectionMark: UInt32? {
+    if case .connection(_, let mark, _) = tracking { mark } else { nil }
+  }
+}
+
+/// What became of a packet, and why.
+package struct PacketFate: Equatable, Sendable {
+  package enum End: Equatable, Sendable {
+    /// It left by a device.
+    case left(InterfaceName, gateway: IPv4Address?)
+    /// The router itself took it.
+    case delivered
+    /// The rule's comment.
+    case dropped(String)
+    case rejected(String)
+    /// A route or rule says `unreachable`, or there is no route.
+    case unreachable
+    /// The kernel's reverse-path check took its source for a false one.
+    case spoofed
+  }
+
+  package var end: End
+  /// As it was at the end.
+  package var packet: Packet
+  package var isMasqueraded: Bool
+  /// What a SYN was clamped to.
+  package var segmentSize: UInt16?
+  /// What each stage said, in lines for people.
+  package var trace: [String]
+  /// Where it left by a tunnel of ours: what became of the outer packet. One element at most.
+  package var outer: [PacketFate]
+
+  /// The devices that the packet left by, the outer packets' too.
+  package var devices: [InterfaceName] {
+    let own: [InterfaceName] = if case .left(let device, _) = end { [device] } else { [] }
+    return own + outer.flatMap(\.devices)
+  }
+}

@@ -1,0 +1,109 @@
+/// Looks a destination up as the kernel does: rule by rule, and in a table the longest prefix with the lowest metric.
+/// It knows our rules and tables and the main table, not the rules of other software.
+struct RouteWalk {
+  let state: ActualState
+  /// Routes of the main table besides its defaults and the subnets of addresses, which `state` tells.
+  let mainRoutes: [TableRoute]
+  /// Asked in this order: ours by priority, then main (32766), as the kernel comes with it.
+  private let rules: [RoutingRule]
+
+  struct Question {
+    var destination: IPv4Address
+    var source: IPv4Address
+    var incoming: InterfaceName?
+    /// A device that the answer must leave by (flowi4_oif).
+    var outgoing: InterfaceName?
+    var mark: UInt32
+  }
+
+  enum Answer: Equatable {
+    case local
+    case out(InterfaceName, gateway: IPv4Address?)
+    case unreachable
+    case noRoute
+  }
+
+  init(_ state: ActualState, mainRoutes: [TableRoute]) {
+    self.state = state
+    let connected = state.addresses.flatMap { device, addresses in
+      addresses.map {
+        TableRoute(
+          table: .main, destination: $0.subnet, metric: RouteMetric(0), way: .out(device: device, gateway: nil))
+      }
+    }
+    let defaults = state.mainDefaults.map {
+      TableRoute(table: .main, metric: $0.metric, way: .out(device: $0.device, gateway: $0.gateway))
+    }
+    self.mainRoutes = mainRoutes + connected + defaults
+    rules =
+      state.rules.enumerated().sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }
+      .map(\.element) + [
+        RoutingRule(priority: RulePriority(32766), action: .lookup(.main, suppressPrefixLength: nil))
+      ]
+  }
+
+  func answer(_ question: Question) -> (answer: Answer, why: String) {
+    let isOurs = state.addresses.contains { device, addresses in
+      addresses.contains { $0.address == question.destination } && state.links[device] != nil
+    }
+    if isOurs { return (.local, "local") }
+    for rule in rules where takes(rule, question) {
+      switch rule.action {
+      case .unreachable: return (.unreachable, "ip rule \(rule.priority): unreachable")
+      case .lookup(let table, let suppressed):
+        guard let route = best(in: table, question) else { continue }
+        if let suppressed, UInt32(route.destination.length) <= suppressed { continue }
+        let why = "ip rule \(rule.priority): table \(table): \(route.destination)"
+        switch route.way {
+        case .unreachable: return (.unreachable, why + " unreachable")
+        case .out(let device, let gateway): return (.out(device, gateway: gateway), why + " dev \(device)")
+        }
+      }
+    }
+    return (.noRoute, "no route")
+  }
+
+  /// fib_rule_match, net/core/fib_rules.c: the inversion holds for the whole selector.
+  private func takes(_ rule: RoutingRule, _ question: Question) -> Bool {
+    let selected =
+      (rule.incoming.map { $0 == question.incoming } ?? true)
+      && (rule.mark.map { question.mark & $0.mask.bits == $0.mark.value } ?? true)
+      && (rule.source.map { $0.contains(question.source) } ?? true)
+    return selected != rule.inverted
+  }
+
+  private func best(in table: TableID, _ question: Question) -> TableRoute? {
+    let routes = table == .main ? mainRoutes : state.routes.filter { $0.table == table }
+    return routes.filter { route in
+      guard route.destination.contains(question.destination) else { return false }
+      guard case .out(let device, _) = route.way else { return true }
+      return state.links[device]?.isUp == true && (question.outgoing.map { $0 == device } ?? true)
+    }
+    .min { ($1.destination.length, $0.metric) < ($0.destination.length, $1.metric) }
+  }
+
+  /// __fib_validate_source, net/ipv4/fib_frontend.c: would an answer to this packet leave by the device it came by? The
+  /// question's device of arrival is the one that the packet is about to leave by.
+  func accepts(_ packet: Packet, from device: InterfaceName, leavingBy outgoing: InterfaceName?) -> Bool {
+    let filter = setting(.reversePathFilter, device, combining: max)
+    let usesMark = setting(.sourceValidMark, device, combining: max) != 0
+    let question = Question(
+      destination: packet.source, source: packet.destination, incoming: outgoing, outgoing: nil,
+      mark: usesMark ? packet.mark : 0)
+    switch answer(question).answer {
+    case .local: return false
+    case .unreachable, .noRoute: return filter == 0
+    case .out(let back, _):
+      if back == device { return true }
+      if (state.addresses[device] ?? []).isEmpty { return filter == 0 }
+      return filter != 1
+    }
+  }
+
+  private func setting(
+    _ key: InterfaceSetting.Key, _ device: InterfaceName, combining: (Int, Int) -> Int
+  ) -> Int {
+    let all = InterfaceName("all").flatMap { state.settings[InterfaceSetting($0, key)] } ?? 0
+    return combining(all, state.settings[InterfaceSetting(device, key)] ?? 0)
+  }
+}
