@@ -1,0 +1,79 @@
+internal import CMnl
+internal import Glibc
+
+/// One tracked IPv4 connection. Addresses are numbers in host order.
+package struct ConnectionMessage: Equatable, Sendable {
+  /// Of the first packet.
+  package var source: UInt32
+  package var destination: UInt32
+  /// Where the answer is sent to: differs from `source` where that was translated.
+  package var replyDestination: UInt32
+  package var mark: UInt32
+  /// What names it in a request: the original tuple as the kernel sent it, its number and its zone.
+  package var handle: ConnectionHandle
+
+  package init(source: UInt32, destination: UInt32, replyDestination: UInt32, mark: UInt32, handle: ConnectionHandle) {
+    self.source = source
+    self.destination = destination
+    self.replyDestination = replyDestination
+    self.mark = mark
+    self.handle = handle
+  }
+}
+
+/// Names one entry of the connection table.
+package struct ConnectionHandle: Equatable, Sendable {
+  /// The value of CTA_TUPLE_ORIG.
+  let tuple: [UInt8]
+  /// CTA_ID: an entry that took this one's place has another.
+  let identity: UInt32?
+  let zone: UInt16
+}
+
+extension ConnectionMessage {
+  /// Nil where the message is cut off, lies, or is of another family than IPv4.
+  init?(_ message: Message) {
+    guard let header = message.payload.load(nfgenmsg.self), Int32(header.nfgen_family) == AF_INET,
+      let attributes = message.payload.dropping(MemoryLayout<nfgenmsg>.size)
+    else { return nil }
+    var original: (source: UInt32, destination: UInt32)?
+    var reply: (source: UInt32, destination: UInt32)?
+    var tuple: [UInt8] = []
+    var mark: UInt32 = 0
+    var identity: UInt32?
+    var zone: UInt16 = 0
+    let isGood = attributes.forEachAttribute { type, value in
+      switch UInt32(type) {
+      case CTA_TUPLE_ORIG.rawValue:
+        original = Self.addresses(value)
+        tuple = value.array
+      case CTA_TUPLE_REPLY.rawValue: reply = Self.addresses(value)
+      case CTA_MARK.rawValue: mark = value.bigEndian ?? 0
+      case CTA_ID.rawValue: identity = value.load(UInt32.self)
+      case CTA_ZONE.rawValue: zone = UInt16(bigEndian: value.load(UInt16.self) ?? 0)
+      default: break
+      }
+    }
+    guard isGood, let original, let reply else { return nil }
+    self.init(
+      source: original.source, destination: original.destination, replyDestination: reply.destination, mark: mark,
+      handle: ConnectionHandle(tuple: tuple, identity: identity, zone: zone))
+  }
+
+  private static func addresses(_ tuple: Bytes) -> (source: UInt32, destination: UInt32)? {
+    var source: UInt32?
+    var destination: UInt32?
+    tuple.forEachAttribute { type, value in
+      guard UInt32(type) == CTA_TUPLE_IP.rawValue else { return }
+      value.forEachAttribute { type, address in
+        switch UInt32(type) {
+        case CTA_IP_V4_SRC.rawValue: source = address.bigEndian
+        case CTA_IP_V4_DST.rawValue: destination = address.bigEndian
+        default: break
+        }
+      }
+    }
+    guard let source, let destination else { return nil }
+    return (source, destination)
+  }
+}

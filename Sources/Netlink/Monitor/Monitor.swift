@@ -1,0 +1,80 @@
+internal import CMnl
+internal import CNftnl
+internal import Glibc
+
+/// Listens to what changes. Nonblocking: watch `descriptor` and call `drain` when it is readable.
+package struct Monitor: ~Copyable, @unchecked Sendable {
+  private let socket: NetlinkSocket
+  private let buffer: UnsafeMutableRawBufferPointer
+
+  /// Room for a few thousand events while the loop is busy.
+  private static let receiveBuffer: Int32 = 2 << 20
+  private static let bufferSize = 64 << 10
+  /// Datagrams in one `drain`: the loop has probes to send. What is left keeps the descriptor readable.
+  private static let datagramsPerDrain = 256
+
+  private init(_ socket: consuming NetlinkSocket) {
+    self.socket = socket
+    buffer = .allocate(byteCount: Self.bufferSize, alignment: 16)
+  }
+
+  deinit { buffer.deallocate() }
+
+  /// Devices, IPv4 addresses, IPv4 routes and IPv4 rules.
+  package static func routing() throws(NetlinkFailure) -> Monitor {
+    let groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE].map(\.rawValue)
+    return Monitor(
+      try NetlinkSocket.open(NETLINK_ROUTE, groups: groups, nonblocking: true, receiveBuffer: receiveBuffer))
+  }
+
+  /// nftables.
+  package static func tables() throws(NetlinkFailure) -> Monitor {
+    Monitor(
+      try NetlinkSocket.open(
+        NETLINK_NETFILTER, groups: [NFNLGRP_NFTABLES.rawValue], nonblocking: true, receiveBuffer: receiveBuffer))
+  }
+
+  package var descriptor: Int32 { socket.descriptor }
+
+  /// Reads what waits. `port` is nlmsg_pid of the request that caused the event: 0 where the kernel does not say.
+  package func drain(_ body: (_ event: NetlinkEvent, _ port: UInt32) -> Void) throws(NetlinkFailure) {
+    for _ in 0..<Self.datagramsPerDrain {
+      do throws(NetlinkFailure) {
+        guard let datagram = try socket.receive(into: buffer, waiting: false, "netlink events") else { return }
+        let isWhole = Message.forEach(in: datagram) { message in
+          if let event = NetlinkEvent(message) { body(event, message.port) }
+        }
+        if !isWhole { body(.overrun, 0) }
+      } catch {
+        guard error.isOverrun || error.errno == EMSGSIZE else { throw error }
+        body(.overrun, 0)
+      }
+    }
+  }
+}
+
+extension NetlinkEvent {
+  /// Nil where the message tells nothing that we ask for. One that cannot be read is an overrun: something happened.
+  init?(_ message: Message) {
+    switch Int(message.type) {
+    case RTM_NEWLINK: self = LinkMessage(message).map { .link($0) } ?? .overrun
+    case RTM_DELLINK:
+      // A bridge port that leaves its bridge is announced so too (family AF_BRIDGE); the device stays.
+      guard let header = message.payload.load(ifinfomsg.self), Int32(header.ifi_family) == AF_UNSPEC else { return nil }
+      self = LinkMessage(message).map { .linkGone(index: $0.index, name: $0.name) } ?? .overrun
+    case RTM_NEWADDR, RTM_DELADDR: self = AddressMessage(message).map { .address($0) } ?? .overrun
+    case RTM_NEWROUTE, RTM_DELROUTE: self = RouteMessage(message).map { .route($0) } ?? .overrun
+    case RTM_NEWRULE, RTM_DELRULE: self = RuleMessage(message).map { .rule($0) } ?? .overrun
+    case Int(NFNL_SUBSYS_NFTABLES) << 8...Int(NFNL_SUBSYS_NFTABLES) << 8 | 0xff:
+      // The end of each transaction; the same news again.
+      if Int(message.type) & 0xff == Int(NFT_MSG_NEWGEN.rawValue) { return nil }
+      var table: String?
+      // Attribute 1 is the table's name in messages of tables, chains, rules, sets and elements alike.
+      NetfilterSocket.attributes(message)?.forEachAttribute { type, value in
+        if UInt32(type) == NFTA_TABLE_NAME.rawValue { table = value.string }
+      }
+      self = .table(table)
+    default: return nil
+    }
+  }
+}

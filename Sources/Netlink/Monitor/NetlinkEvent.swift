@@ -1,0 +1,13 @@
+/// Something that the kernel told all who listen.
+package enum NetlinkEvent: Equatable, Sendable {
+  case link(LinkMessage)
+  case linkGone(index: UInt32, name: String)
+  /// It came or went.
+  case address(AddressMessage)
+  case route(RouteMessage)
+  case rule(RuleMessage)
+  /// A table of this name, or something in it; nil where the message names none.
+  case table(String?)
+  /// The queue overflowed: anything may have happened.
+  case overrun
+}

@@ -1,0 +1,82 @@
+/// A network device, as rtnetlink tells it.
+package struct LinkMessage: Equatable, Sendable {
+  package var index: UInt32
+  package var name: String
+  /// IFF_UP.
+  package var isUp: Bool
+  /// IFF_LOWER_UP.
+  package var hasCarrier: Bool
+  /// IFF_POINTOPOINT.
+  package var isPointToPoint: Bool
+  package var mtu: UInt32
+  package var alias: String?
+  /// Set where the device is a GRE or IPIP tunnel.
+  package var tunnel: TunnelMessage?
+
+  package init(
+    index: UInt32, name: String, isUp: Bool, hasCarrier: Bool, isPointToPoint: Bool, mtu: UInt32, alias: String? = nil,
+    tunnel: TunnelMessage? = nil
+  ) {
+    self.index = index
+    self.name = name
+    self.isUp = isUp
+    self.hasCarrier = hasCarrier
+    self.isPointToPoint = isPointToPoint
+    self.mtu = mtu
+    self.alias = alias
+    self.tunnel = tunnel
+  }
+}
+
+/// What makes a GRE or IPIP device the one that it is (IFLA_INFO_DATA). Addresses are numbers in host order.
+package struct TunnelMessage: Equatable, Sendable {
+  package enum Kind: Equatable, Sendable {
+    /// The same key is sent and asked for.
+    case gre(key: UInt32?)
+    case ipip
+  }
+
+  package var kind: Kind
+  package var local: UInt32
+  package var remote: UInt32
+  /// The device that outer packets leave by; 0: any.
+  package var underlay: UInt32
+  /// Of the outer packets' route lookup.
+  package var mark: UInt32
+  /// 0: the inner packet's.
+  package var ttl: UInt8
+  /// Outer packets carry DF, so that the path MTU is found.
+  package var discoversPathMTU: Bool
+
+  package init(
+    kind: Kind, local: UInt32, remote: UInt32, underlay: UInt32, mark: UInt32, ttl: UInt8,
+    discoversPathMTU: Bool = true
+  ) {
+    self.kind = kind
+    self.local = local
+    self.remote = remote
+    self.underlay = underlay
+    self.mark = mark
+    self.ttl = ttl
+    self.discoversPathMTU = discoversPathMTU
+  }
+}
+
+/// An IPv4 address on a device. Numbers in host order.
+package struct AddressMessage: Equatable, Sendable {
+  package var index: UInt32
+  package var local: UInt32
+  /// The other end's, where the address names one; else the same as `local`.
+  package var peer: UInt32
+  /// Of the subnet; with a peer, of the peer's.
+  package var length: UInt8
+  package var isSecondary: Bool
+
+  package init(index: UInt32, local: UInt32, peer: UInt32, length: UInt8, isSecondary: Bool = false) {
+    self.index = index
+    self.local = local
+    self.peer = peer
+    self.length = length
+    self.isSecondary = isSecondary
+  }
+}

@@ -1,0 +1,117 @@
+internal import CMnl
+internal import Glibc
+
+extension LinkMessage {
+  /// Nil where the message is cut off or lies.
+  init?(_ message: Message) {
+    guard let header = message.payload.load(ifinfomsg.self),
+      let attributes = message.payload.dropping(MemoryLayout<ifinfomsg>.size)
+    else { return nil }
+    self.init(
+      index: UInt32(bitPattern: header.ifi_index), name: "", isUp: header.ifi_flags & UInt32(IFF_UP) != 0,
+      hasCarrier: header.ifi_flags & Self.lowerUp != 0,
+      isPointToPoint: header.ifi_flags & UInt32(IFF_POINTOPOINT) != 0, mtu: 0)
+    var tunnel: TunnelMessage?
+    var alias: String?
+    var mtu: UInt32?
+    var name = ""
+    var isGood = attributes.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFLA_IFNAME: name = value.string
+      case IFLA_MTU: mtu = value.load(UInt32.self)
+      case IFLA_IFALIAS: alias = value.string
+      case IFLA_LINKINFO: tunnel = TunnelMessage(linkInfo: value)
+      default: break
+      }
+    }
+    isGood = isGood && !name.isEmpty
+    guard isGood, let mtu else { return nil }
+    (self.name, self.mtu, self.alias, self.tunnel) = (name, mtu, alias, tunnel)
+  }
+
+  /// IFF_LOWER_UP of linux/if.h, which net/if.h hides.
+  private static let lowerUp: UInt32 = 1 << 16
+}
+
+extension TunnelMessage {
+  /// Nil where the device is no GRE or IPIP tunnel.
+  init?(linkInfo: Bytes) {
+    var kind = ""
+    var data: Bytes?
+    let isGood = linkInfo.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFLA_INFO_KIND: kind = value.string
+      case IFLA_INFO_DATA: data = value
+      default: break
+      }
+    }
+    guard isGood, let data else { return nil }
+    switch kind {
+    case "gre": self.init(gre: data)
+    case "ipip": self.init(ipip: data)
+    default: return nil
+    }
+  }
+
+  private init(gre data: Bytes) {
+    self.init(kind: .gre(key: nil), local: 0, remote: 0, underlay: 0, mark: 0, ttl: 0, discoversPathMTU: false)
+    var flags: UInt16 = 0
+    var key: UInt32 = 0
+    data.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFLA_GRE_OFLAGS: flags = UInt16(bigEndian: value.load(UInt16.self) ?? 0)
+      case IFLA_GRE_OKEY: key = value.bigEndian ?? 0
+      case IFLA_GRE_LOCAL: local = value.bigEndian ?? 0
+      case IFLA_GRE_REMOTE: remote = value.bigEndian ?? 0
+      case IFLA_GRE_LINK: underlay = value.load(UInt32.self) ?? 0
+      case IFLA_GRE_FWMARK: mark = value.load(UInt32.self) ?? 0
+      case IFLA_GRE_TTL: ttl = value.load(UInt8.self) ?? 0
+      case IFLA_GRE_PMTUDISC: discoversPathMTU = value.load(UInt8.self) == 1
+      default: break
+      }
+    }
+    if flags & Self.greKey != 0 { kind = .gre(key: key) }
+  }
+
+  private init(ipip data: Bytes) {
+    self.init(kind: .ipip, local: 0, remote: 0, underlay: 0, mark: 0, ttl: 0, discoversPathMTU: false)
+    data.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFLA_IPTUN_LOCAL: local = value.bigEndian ?? 0
+      case IFLA_IPTUN_REMOTE: remote = value.bigEndian ?? 0
+      case IFLA_IPTUN_LINK: underlay = value.load(UInt32.self) ?? 0
+      case IFLA_IPTUN_FWMARK: mark = value.load(UInt32.self) ?? 0
+      case IFLA_IPTUN_TTL: ttl = value.load(UInt8.self) ?? 0
+      case IFLA_IPTUN_PMTUDISC: discoversPathMTU = value.load(UInt8.self) == 1
+      default: break
+      }
+    }
+  }
+
+  /// GRE_KEY (linux/if_tunnel.h, a macro with a cast), in host order.
+  static let greKey: UInt16 = 0x2000
+}
+
+extension AddressMessage {
+  /// Nil where the message is cut off, lies, or is of another family than IPv4.
+  init?(_ message: Message) {
+    guard let header = message.payload.load(ifaddrmsg.self), Int32(header.ifa_family) == AF_INET,
+      let attributes = message.payload.dropping(MemoryLayout<ifaddrmsg>.size)
+    else { return nil }
+    var local: UInt32?
+    var peer: UInt32?
+    var flags = UInt32(header.ifa_flags)
+    let isGood = attributes.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFA_LOCAL: local = value.bigEndian
+      case IFA_ADDRESS: peer = value.bigEndian
+      case IFA_FLAGS: flags = value.load(UInt32.self) ?? flags
+      default: break
+      }
+    }
+    guard isGood, header.ifa_prefixlen <= 32, let own = local ?? peer else { return nil }
+    self.init(
+      index: header.ifa_index, local: own, peer: peer ?? own, length: header.ifa_prefixlen,
+      isSecondary: flags & UInt32(IFA_F_SECONDARY) != 0)
+  }
+}

@@ -1,0 +1,88 @@
+/// An IPv4 route, as rtnetlink tells it. Addresses are numbers in host order.
+package struct RouteMessage: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable {
+    case unicast
+    case unreachable
+    /// Another RTN_… value.
+    case other(UInt8)
+  }
+
+  /// One way of a route: several where it balances.
+  package struct NextHop: Hashable, Sendable {
+    /// 0: none.
+    package var index: UInt32
+    package var gateway: UInt32?
+
+    package init(index: UInt32, gateway: UInt32? = nil) {
+      self.index = index
+      self.gateway = gateway
+    }
+  }
+
+  package var table: UInt32
+  package var kind: Kind
+  package var destination: UInt32
+  package var length: UInt8
+  package var metric: UInt32
+  /// rtm_protocol: who made it.
+  package var origin: UInt8
+  package var hops: [NextHop]
+
+  package init(
+    table: UInt32, kind: Kind = .unicast, destination: UInt32 = 0, length: UInt8 = 0, metric: UInt32, origin: UInt8,
+    hops: [NextHop] = []
+  ) {
+    self.table = table
+    self.kind = kind
+    self.destination = destination
+    self.length = length
+    self.metric = metric
+    self.origin = origin
+    self.hops = hops
+  }
+}
+
+/// A policy routing rule, as rtnetlink tells it. Addresses are numbers in host order.
+package struct RuleMessage: Hashable, Sendable {
+  package enum Action: Hashable, Sendable {
+    case lookup
+    case unreachable
+    /// Another FR_ACT_… value.
+    case other(UInt8)
+  }
+
+  package var priority: UInt32
+  package var isInverted: Bool
+  package var mark: UInt32
+  /// 0: the mark is not looked at.
+  package var mask: UInt32
+  package var source: UInt32
+  package var sourceLength: UInt8
+  package var incoming: String?
+  package var action: Action
+  package var table: UInt32
+  package var suppressPrefixLength: UInt32?
+  /// FRA_PROTOCOL: who made it.
+  package var origin: UInt8
+  /// It has selectors that are not in this value (a destination, a port, a user, …).
+  package var hasMore: Bool
+
+  package init(
+    priority: UInt32, isInverted: Bool = false, mark: UInt32 = 0, mask: UInt32 = 0, source: UInt32 = 0,
+    sourceLength: UInt8 = 0, incoming: String? = nil, action: Action = .lookup, table: UInt32 = 0,
+    suppressPrefixLength: UInt32? = nil, origin: UInt8, hasMore: Bool = false
+  ) {
+    self.priority = priority
+    self.isInverted = isInverted
+    self.mark = mark
+    self.mask = mask
+    self.source = source
+    self.sourceLength = sourceLength
+    self.incoming = incoming
+    self.action = action
+    self.table = table
+    self.suppressPrefixLength = suppressPrefixLength
+    self.origin = origin
+    self.hasMore = hasMore
+  }
+}

@@ -1,0 +1,76 @@
+internal import CMnl
+internal import Glibc
+
+extension RoutingSocket {
+  /// IPv4 routes; of one table, of one origin, or of all (nil). A table that does not exist has none.
+  package mutating func routes(table: UInt32? = nil, origin: UInt8? = nil) throws(NetlinkFailure) -> [RouteMessage] {
+    var routes: [RouteMessage] = []
+    try eachRoute(table: table, origin: origin, restart: { routes = [] }) { routes.append($0) }
+    return routes
+  }
+
+  /// The same without keeping them: a main table may hold a million.
+  package mutating func eachRoute(
+    table: UInt32? = nil, origin: UInt8? = nil, restart: () -> Void, _ body: (RouteMessage) -> Void
+  ) throws(NetlinkFailure) {
+    do throws(NetlinkFailure) {
+      try conversation.dump("ip route show", type: RTM_GETROUTE) {
+        $0.routeFilter(table: table ?? 0, origin: origin ?? 0)
+      } restart: {
+        restart()
+      } each: { message in
+        guard let route = RouteMessage(message) else { return false }
+        if (table == nil || route.table == table) && (origin == nil || route.origin == origin) { body(route) }
+        return true
+      }
+    } catch {
+      guard table != nil, error.errno == ENOENT else { throw error }
+      restart()
+    }
+  }
+
+  /// Adds the route, or replaces what has the same table, destination and metric: one message, so no packet falls between.
+  package mutating func put(_ route: RouteMessage) throws(NetlinkFailure) {
+    try conversation.request("ip route replace", type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE) {
+      $0.route(route)
+    }
+  }
+
+  /// `anyWay`: whatever the route's kind, device and gateway.
+  package mutating func delete(_ route: RouteMessage, anyWay: Bool = false) throws(NetlinkFailure) {
+    try conversation.request("ip route delete", type: RTM_DELROUTE) {
+      $0.route(route, deleting: true, anyWay: anyWay)
+    }
+  }
+
+  // MARK: Rules
+
+  /// IPv4 rules, in the order in which they are asked.
+  package mutating func rules() throws(NetlinkFailure) -> [RuleMessage] {
+    var rules: [RuleMessage] = []
+    try conversation.dump("ip rule", type: RTM_GETRULE) { builder in
+      var header = fib_rule_hdr()
+      header.family = UInt8(AF_INET)
+      builder.header(header)
+    } restart: {
+      rules = []
+    } each: { message in
+      guard let rule = RuleMessage(message) else { return false }
+      rules.append(rule)
+      return true
+    }
+    return rules
+  }
+
+  /// `twice`: even where an equal one is there.
+  package mutating func add(_ rule: RuleMessage, twice: Bool = false) throws(NetlinkFailure) {
+    try conversation.request("ip rule add", type: RTM_NEWRULE, flags: NLM_F_CREATE | (twice ? 0 : NLM_F_EXCL)) {
+      $0.rule(rule)
+    }
+  }
+
+  /// Deletes the first rule that has all that this one says, and perhaps more: the kernel compares only what is given.
+  package mutating func deleteFirst(like rule: RuleMessage) throws(NetlinkFailure) {
+    try conversation.request("ip rule delete", type: RTM_DELRULE) { $0.rule(rule) }
+  }
+}

@@ -1,0 +1,135 @@
+internal import CMnl
+internal import Glibc
+
+/// Devices, addresses, IPv4 routes and IPv4 rules (rtnetlink(7)). One owner, one request at a time.
+package struct RoutingSocket: ~Copyable, Sendable {
+  var conversation: Conversation
+
+  private init(_ conversation: consuming Conversation) { self.conversation = conversation }
+
+  package static func open() throws(NetlinkFailure) -> RoutingSocket {
+    RoutingSocket(Conversation(try NetlinkSocket.open(NETLINK_ROUTE)))
+  }
+
+  /// nlmsg_pid of events that our requests cause.
+  package var port: UInt32 { conversation.socket.port }
+
+  // MARK: Devices
+
+  package mutating func links() throws(NetlinkFailure) -> [LinkMessage] {
+    var links: [LinkMessage] = []
+    try conversation.dump("ip link", type: RTM_GETLINK) { builder in
+      var header = ifinfomsg()
+      header.ifi_family = UInt8(AF_UNSPEC)
+      builder.header(header)
+      builder.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
+    } restart: {
+      links = []
+    } each: { message in
+      guard let link = LinkMessage(message) else { return false }
+      links.append(link)
+      return true
+    }
+    return links
+  }
+
+  /// Nil where there is none of this name.
+  package mutating func link(named name: String) throws(NetlinkFailure) -> LinkMessage? {
+    var link: LinkMessage?
+    do throws(NetlinkFailure) {
+      try conversation.request("ip link show \(name)", type: RTM_GETLINK) {
+        $0.link(named: name)
+      } answer: { message in
+        link = LinkMessage(message)
+        return link != nil
+      }
+    } catch {
+      guard error.isMissing else { throw error }
+    }
+    return link
+  }
+
+  /// Makes the device and gives it its alias before anything can come between: the kernel ignores an alias on creation
+  /// (rtnl_create_link, net/core/rtnetlink.c), and a device without it would not be known as ours after a kill.
+  package mutating func createTunnel(
+    _ name: String, _ tunnel: TunnelMessage, mtu: UInt32, alias: String
+  ) throws(NetlinkFailure) {
+    try conversation.requests(
+      "ip link add \(name)",
+      [
+        (
+          RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
+          { builder in
+            builder.link(named: name)
+            builder.put(IFLA_MTU, mtu)
+            builder.linkInfo(tunnel)
+          }
+        ),
+        (
+          RTM_SETLINK, 0,
+          { builder in
+            builder.link(named: name)
+            builder.put(IFLA_IFALIAS, string: alias)
+          }
+        ),
+      ])
+  }
+
+  /// Sets all parameters of a tunnel that is there; of the same kind, or EOPNOTSUPP.
+  package mutating func changeTunnel(
+    _ name: String, _ tunnel: TunnelMessage, mtu: UInt32, alias: String
+  ) throws(NetlinkFailure) {
+    try conversation.request("ip link change \(name)", type: RTM_NEWLINK) { builder in
+      builder.link(named: name)
+      builder.put(IFLA_MTU, mtu)
+      builder.put(IFLA_IFALIAS, string: alias)
+      builder.linkInfo(tunnel)
+    }
+  }
+
+  package mutating func deleteLink(_ name: String) throws(NetlinkFailure) {
+    try conversation.request("ip link delete \(name)", type: RTM_DELLINK) { $0.link(named: name) }
+  }
+
+  package mutating func setMTU(_ name: String, _ mtu: UInt32) throws(NetlinkFailure) {
+    try conversation.request("ip link set \(name) mtu \(mtu)", type: RTM_SETLINK) { builder in
+      builder.link(named: name)
+      builder.put(IFLA_MTU, mtu)
+    }
+  }
+
+  package mutating func setUp(_ name: String) throws(NetlinkFailure) {
+    try conversation.request("ip link set \(name) up", type: RTM_SETLINK) {
+      $0.link(named: name, flags: Int32(IFF_UP))
+    }
+  }
+
+  // MARK: Addresses
+
+  /// IPv4 addresses of all devices, as the kernel orders them.
+  package mutating func addresses() throws(NetlinkFailure) -> [AddressMessage] {
+    var addresses: [AddressMessage] = []
+    try conversation.dump("ip -4 address", type: RTM_GETADDR) { builder in
+      var header = ifaddrmsg()
+      header.ifa_family = UInt8(AF_INET)
+      builder.header(header)
+    } restart: {
+      addresses = []
+    } each: { message in
+      guard let address = AddressMessage(message) else { return false }
+      addresses.append(address)
+      return true
+    }
+    return addresses
+  }
+
+  package mutating func add(_ address: AddressMessage) throws(NetlinkFailure) {
+    try conversation.request("ip address add", type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL) {
+      $0.address(address)
+    }
+  }
+
+  package mutating func delete(_ address: AddressMessage) throws(NetlinkFailure) {
+    try conversation.request("ip address delete", type: RTM_DELADDR) { $0.address(address) }
+  }
+}

@@ -1,0 +1,69 @@
+/// One expression of an nftables rule, in the narrow form that we write: all data passes through the 16-byte register 1.
+/// What was read and is not of that form is `other`, so that two lists are equal exactly where the rules do the same.
+package enum NFTExpression: Hashable, Sendable {
+  package enum MetaKey: Hashable, Sendable { case mark, incomingName, outgoingName, family, transportProtocol }
+  package enum ConnectionKey: Hashable, Sendable { case state, direction, mark }
+  package enum Header: Hashable, Sendable { case network, transport }
+  package enum Verdict: Hashable, Sendable {
+    case drop, accept, `return`
+    case jump(chain: String)
+  }
+
+  case meta(MetaKey)
+  case setMeta(MetaKey)
+  case connection(ConnectionKey)
+  case setConnection(ConnectionKey)
+  case payload(Header, offset: UInt32, length: UInt32)
+  /// register & mask ^ flip
+  case bitwise(mask: [UInt8], flip: [UInt8])
+  case compare(isEqual: Bool, [UInt8])
+  case lookup(set: String, isInverted: Bool)
+  case load([UInt8])
+  case verdict(Verdict)
+  /// Writes the register into an option of the TCP header.
+  case writeTCPOption(kind: UInt8, offset: UInt32, length: UInt32)
+  case masquerade
+  /// The NFT_REJECT_ICMPX_… code, right for IPv4 and IPv6 alike.
+  case rejectICMPX(code: UInt8)
+  /// What it has counted is not part of it.
+  case counter
+  /// Another expression, or one of these in a form that we never write; its name.
+  case other(String)
+
+  /// A value that fills four bytes of the register as it lies in memory: marks and connection states.
+  package static func word(_ value: UInt32) -> [UInt8] { withUnsafeBytes(of: value) { Array($0) } }
+
+  /// A device name as the kernel compares it: IFNAMSIZ bytes, filled up with NULs.
+  package static func deviceName(_ name: String) -> [UInt8] {
+    let bytes = Array(name.utf8.prefix(15))
+    return bytes + [UInt8](repeating: 0, count: 16 - bytes.count)
+  }
+}
+
+extension NFTExpression: CustomStringConvertible {
+  /// Close to `nft --debug=netlink`.
+  package var description: String {
+    switch self {
+    case .meta(let key): "meta load \(key)"
+    case .setMeta(let key): "meta set \(key)"
+    case .connection(let key): "ct load \(key)"
+    case .setConnection(let key): "ct set \(key)"
+    case .payload(let header, let offset, let length): "payload \(header) \(offset)+\(length)"
+    case .bitwise(let mask, let flip): "bitwise & \(Self.hex(mask)) ^ \(Self.hex(flip))"
+    case .compare(let isEqual, let data): "cmp \(isEqual ? "==" : "!=") \(Self.hex(data))"
+    case .lookup(let set, let isInverted): "lookup \(isInverted ? "!" : "")@\(set)"
+    case .load(let data): "immediate \(Self.hex(data))"
+    case .verdict(.jump(let chain)): "jump \(chain)"
+    case .verdict(let verdict): "\(verdict)"
+    case .writeTCPOption(let kind, let offset, let length): "tcp option \(kind) set \(offset)+\(length)"
+    case .masquerade: "masquerade"
+    case .rejectICMPX(let code): "reject icmpx \(code)"
+    case .counter: "counter"
+    case .other(let name): name
+    }
+  }
+
+  private static func hex(_ bytes: [UInt8]) -> String {
+    "0x" + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+}

@@ -1,0 +1,187 @@
+internal import CMnl
+internal import CNftnl
+internal import Glibc
+
+/// A change to nftables of family `inet`: built here without effect, then sent whole; the kernel applies all of it or
+/// nothing (nfnetlink_rcv_batch, net/netfilter/nfnetlink.c).
+package struct NFTTransaction: ~Copyable {
+  private var memory: UnsafeMutableRawPointer
+  private var capacity = 2 * messageRoom
+  private(set) var size = 0
+  private var sequence: UInt32
+  private let firstSequence: UInt32
+  /// What each sequence number asks for, so that the kernel's error names it.
+  private var operations: [String] = []
+
+  /// The most that one message takes: nfgenmsg and strings, and at most one nested attribute of 64 KiB.
+  private static let messageRoom = 72 << 10
+  /// The kernel drops the set-up of a set by its identity within the transaction; any number will do.
+  private var lastSetID: UInt32 = 0
+
+  /// `expecting`: refused with ERESTART where nftables has another generation by then.
+  package init(expecting generation: UInt32? = nil) {
+    // Sequences need only be unlike each other: the socket has no other request under way.
+    firstSequence = 1
+    sequence = 1
+    memory = .allocate(byteCount: capacity, alignment: 16)
+    guard let message = nftnl_batch_begin(next("transaction"), sequence) else { return }
+    if let generation { mnl_attr_put_u32(message, UInt16(NFNL_BATCH_GENID.rawValue), generation.bigEndian) }
+    close(message)
+  }
+
+  deinit { memory.deallocate() }
+
+  /// Where the next message goes, with room for any.
+  private mutating func next(_ operation: String) -> UnsafeMutablePointer<CChar> {
+    if capacity - size < Self.messageRoom {
+      let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity * 2, alignment: 16)
+      larger.copyMemory(from: memory, byteCount: size)
+      memory.deallocate()
+      memory = larger
+      capacity *= 2
+    }
+    operations.append(operation)
+    return (memory + size).assumingMemoryBound(to: CChar.self)
+  }
+
+  private mutating func close(_ message: UnsafeMutablePointer<nlmsghdr>) {
+    size += (Int(message.pointee.nlmsg_len) + 3) & ~3
+    sequence += 1
+  }
+
+  private mutating func begin(
+    _ type: nf_tables_msg_types, _ flags: Int32, _ operation: String
+  ) throws(NetlinkFailure) -> UnsafeMutablePointer<nlmsghdr> {
+    let message = nftnl_nlmsg_build_hdr(
+      next(operation), UInt16(type.rawValue), UInt16(NFPROTO_INET), UInt16(flags), sequence)
+    guard let message else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
+    return message
+  }
+
+  // MARK: Tables and chains
+
+  /// No error where it is there.
+  package mutating func addTable(_ name: String) throws(NetlinkFailure) {
+    try table(name, NFT_MSG_NEWTABLE, NLM_F_CREATE, "nft add table inet \(name)")
+  }
+
+  /// With all that is in it.
+  package mutating func deleteTable(_ name: String) throws(NetlinkFailure) {
+    try table(name, NFT_MSG_DELTABLE, 0, "nft delete table inet \(name)")
+  }
+
+  private mutating func table(
+    _ name: String, _ type: nf_tables_msg_types, _ flags: Int32, _ operation: String
+  ) throws(NetlinkFailure) {
+    let message = try begin(type, flags, operation)
+    put(message, Int(NFTA_TABLE_NAME.rawValue), name)
+    close(message)
+  }
+
+  package mutating func addChain(_ chain: NFTChain, table: String) throws(NetlinkFailure) {
+    let operation = "nft add chain inet \(table) \(chain.name)"
+    guard let object = nftnl_chain_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
+    defer { nftnl_chain_free(object) }
+    _ = nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TABLE.rawValue), table)
+    _ = nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_NAME.rawValue), chain.name)
+    if let hook = chain.hook {
+      _ = nftnl_chain_set_str(object, UInt16(NFTNL_CHAIN_TYPE.rawValue), hook.type)
+      nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_HOOKNUM.rawValue), hook.number)
+      nftnl_chain_set_s32(object, UInt16(NFTNL_CHAIN_PRIO.rawValue), hook.priority)
+      let policy = chain.dropsByDefault ? NF_DROP : NF_ACCEPT
+      nftnl_chain_set_u32(object, UInt16(NFTNL_CHAIN_POLICY.rawValue), UInt32(policy))
+    }
+    let message = try begin(NFT_MSG_NEWCHAIN, NLM_F_CREATE, operation)
+    nftnl_chain_nlmsg_build_payload(message, object)
+    close(message)
+  }
+
+  // MARK: Rules
+
+  /// At the end of its chain.
+  package mutating func addRule(_ rule: NFTRule, table: String) throws(NetlinkFailure) {
+    let operation = "nft add rule inet \(table) \(rule.chain) comment \"\(rule.comment)\""
+    guard let object = nftnl_rule_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
+    defer { nftnl_rule_free(object) }
+    _ = nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE.rawValue), table)
+    _ = nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue), rule.chain)
+    nftnl_rule_set_u32(object, UInt16(NFTNL_RULE_FAMILY.rawValue), UInt32(NFPROTO_INET))
+    for expression in rule.expressions { try WriteExpression.append(expression, to: object) }
+    let comment = RuleComment.encode(rule.comment)
+    if !comment.isEmpty {
+      _ = nftnl_rule_set_data(object, UInt16(NFTNL_RULE_USERDATA.rawValue), comment, UInt32(comment.count))
+    }
+    let message = try begin(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, operation)
+    nftnl_rule_nlmsg_build_payload(message, object)
+    close(message)
+  }
+
+  // MARK: Sets
+
+  /// A set of IPv4 address ranges, empty.
+  package mutating func addSet(_ name: String, table: String) throws(NetlinkFailure) {
+    let operation = "nft add set inet \(table) \(name)"
+    guard let object = nftnl_set_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
+    defer { nftnl_set_free(object) }
+    lastSetID += 1
+    _ = nftnl_set_set_str(object, UInt16(NFTNL_SET_TABLE.rawValue), table)
+    _ = nftnl_set_set_str(object, UInt16(NFTNL_SET_NAME.rawValue), name)
+    nftnl_set_set_u32(object, UInt16(NFTNL_SET_FAMILY.rawValue), UInt32(NFPROTO_INET))
+    nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue), SetFormat.addressType)
+    nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN.rawValue), 4)
+    nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), UInt32(NFT_SET_INTERVAL.rawValue))
+    nftnl_set_set_u32(object, UInt16(NFTNL_SET_ID.rawValue), lastSetID)
+    let message = try begin(NFT_MSG_NEWSET, NLM_F_CREATE, operation)
+    nftnl_set_nlmsg_build_payload(message, object)
+    close(message)
+  }
+
+  /// Ranges of addresses in host order, neither overlapping nor touching each other or what is in the set.
+  package mutating func addRanges(
+    _ ranges: [ClosedRange<UInt32>], to set: String, table: String
+  ) throws(NetlinkFailure) {
+    try elements(ranges, set, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(set)")
+  }
+
+  /// Each must be in the set, exactly so.
+  package mutating func deleteRanges(
+    _ ranges: [ClosedRange<UInt32>], from set: String, table: String
+  ) throws(NetlinkFailure) {
+    try elements(ranges, set, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(set)")
+  }
+
+  /// Written straight into the buffer, page by page: libnftnl allocates some 400 bytes for each of 100,000 elements.
+  private mutating func elements(
+    _ ranges: [ClosedRange<UInt32>], _ set: String, _ table: String, _ type: nf_tables_msg_types, _ flags: Int32,
+    _ operation: String
+  ) throws(NetlinkFailure) {
+    var start = ranges.startIndex
+    while start < ranges.endIndex {
+      let end = min(start + SetFormat.rangesPerPage, ranges.endIndex)
+      let message = try begin(type, flags, operation)
+      put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
+      put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), set)
+      SetFormat.write(ranges[start..<end], into: message)
+      close(message)
+      start = end
+    }
+  }
+
+  private func put(_ message: UnsafeMutablePointer<nlmsghdr>, _ type: Int, _ text: String) {
+    mnl_attr_put_strz(message, UInt16(type), text)
+  }
+
+  // MARK: Sending
+
+  /// The datagram, ended.
+  mutating func finish() -> UnsafeRawBufferPointer {
+    if let message = nftnl_batch_end(next("end of transaction"), sequence) { close(message) }
+    return UnsafeRawBufferPointer(start: memory, count: size)
+  }
+
+  /// What the message of this sequence number asked for.
+  func operation(_ sequence: UInt32) -> String {
+    let index = Int(sequence) - Int(firstSequence)
+    return operations.indices.contains(index) ? operations[index] : "nft transaction"
+  }
+}

@@ -1,0 +1,164 @@
+internal import CMnl
+internal import CNftnl
+internal import Glibc
+
+extension NetfilterSocket {
+  package mutating func hasTable(_ name: String) throws(NetlinkFailure) -> Bool {
+    do throws(NetlinkFailure) {
+      try conversation.request("nft list table inet \(name)", type: Self.type(NFT_MSG_GETTABLE)) { builder in
+        builder.netfilter(family: UInt8(NFPROTO_INET))
+        builder.put(Int(NFTA_TABLE_NAME.rawValue), string: name)
+      }
+      return true
+    } catch {
+      guard error.isMissing else { throw error }
+      return false
+    }
+  }
+
+  /// In the order in which they were made.
+  package mutating func chains(table: String) throws(NetlinkFailure) -> [NFTChain] {
+    var chains: [NFTChain] = []
+    try dump("nft list chains", NFT_MSG_GETCHAIN, table: nil, restart: { chains = [] }) { attributes in
+      guard let found = NFTChain.parse(attributes) else { return false }
+      if found.table == table { chains.append(found.chain) }
+      return true
+    }
+    return chains
+  }
+
+  package mutating func sets(table: String) throws(NetlinkFailure) -> [NFTSet] {
+    var sets: [NFTSet] = []
+    try dump("nft list sets", NFT_MSG_GETSET, table: table, restart: { sets = [] }) { attributes in
+      guard let found = NFTSet.parse(attributes) else { return false }
+      if found.table == table { sets.append(found.set) }
+      return true
+    }
+    return sets
+  }
+
+  /// In their chains' order.
+  package mutating func rules(table: String) throws(NetlinkFailure) -> [NFTRule] {
+    var rules: [NFTRule] = []
+    try dump("nft list rules", NFT_MSG_GETRULE, table: table, restart: { rules = [] }) { attributes in
+      guard let found = NFTRule.parse(attributes) else { return false }
+      if found.table == table { rules.append(found.rule) }
+      return true
+    }
+    return rules
+  }
+
+  /// The ranges of a set of IPv4 addresses, ascending.
+  package mutating func ranges(of set: String, table: String) throws(NetlinkFailure) -> [ClosedRange<UInt32>] {
+    var starts: [UInt32] = []
+    var ends: [UInt32] = []
+    try conversation.dump("nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM)) { builder in
+      builder.netfilter(family: UInt8(NFPROTO_INET))
+      builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
+      builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set)
+    } restart: {
+      starts = []
+      ends = []
+    } each: { message in
+      SetFormat.read(message) { key, isEnd in
+        if isEnd { ends.append(key) } else { starts.append(key) }
+      }
+    }
+    return SetFormat.ranges(starts: starts, ends: ends)
+  }
+
+  /// The table's name is attribute 1 of chains, sets and rules alike.
+  private mutating func dump(
+    _ operation: String, _ type: nf_tables_msg_types, table: String?, restart: () -> Void,
+    _ each: (Bytes) -> Bool
+  ) throws(NetlinkFailure) {
+    try conversation.dump(operation, type: Self.type(type)) { builder in
+      builder.netfilter(family: UInt8(NFPROTO_INET))
+      if let table { builder.put(Int(NFTA_RULE_TABLE.rawValue), string: table) }
+    } restart: {
+      restart()
+    } each: { message in
+      Self.attributes(message).map(each) ?? false
+    }
+  }
+}
+
+extension NFTChain {
+  static func parse(_ attributes: Bytes) -> (table: String, chain: NFTChain)? {
+    var table = ""
+    var chain = NFTChain(name: "")
+    var type: String?
+    var place: (number: UInt32, priority: Int32)?
+    let isGood = attributes.forEachAttribute { attribute, value in
+      switch UInt32(attribute) {
+      case NFTA_CHAIN_TABLE.rawValue: table = value.string
+      case NFTA_CHAIN_NAME.rawValue: chain.name = value.string
+      case NFTA_CHAIN_TYPE.rawValue: type = value.string
+      case NFTA_CHAIN_POLICY.rawValue: chain.dropsByDefault = value.bigEndian == UInt32(NF_DROP)
+      case NFTA_CHAIN_HOOK.rawValue: place = Self.hook(value)
+      default: break
+      }
+    }
+    guard isGood, !chain.name.isEmpty else { return nil }
+    if let type, let place { chain.hook = Hook(type: type, number: place.number, priority: place.priority) }
+    return (table, chain)
+  }
+
+  private static func hook(_ bytes: Bytes) -> (number: UInt32, priority: Int32)? {
+    var number: UInt32?
+    var priority: UInt32?
+    bytes.forEachAttribute { attribute, value in
+      switch UInt32(attribute) {
+      case NFTA_HOOK_HOOKNUM.rawValue: number = value.bigEndian
+      case NFTA_HOOK_PRIORITY.rawValue: priority = value.bigEndian
+      default: break
+      }
+    }
+    guard let number, let priority else { return nil }
+    return (number, Int32(bitPattern: priority))
+  }
+}
+
+extension NFTSet {
+  static func parse(_ attributes: Bytes) -> (table: String, set: NFTSet)? {
+    var table = ""
+    var name = ""
+    var flags: UInt32 = 0
+    var keyType: UInt32 = 0
+    var keyLength: UInt32 = 0
+    let isGood = attributes.forEachAttribute { attribute, value in
+      switch UInt32(attribute) {
+      case NFTA_SET_TABLE.rawValue: table = value.string
+      case NFTA_SET_NAME.rawValue: name = value.string
+      case NFTA_SET_FLAGS.rawValue: flags = value.bigEndian ?? 0
+      case NFTA_SET_KEY_TYPE.rawValue: keyType = value.bigEndian ?? 0
+      case NFTA_SET_KEY_LEN.rawValue: keyLength = value.bigEndian ?? 0
+      default: break
+      }
+    }
+    guard isGood, !name.isEmpty else { return nil }
+    let isOurs =
+      flags == UInt32(NFT_SET_INTERVAL.rawValue) && keyType == SetFormat.addressType && keyLength == 4
+    return (table, NFTSet(name: name, isAddressRanges: isOurs))
+  }
+}
+
+extension NFTRule {
+  static func parse(_ attributes: Bytes) -> (table: String, rule: NFTRule)? {
+    var table = ""
+    var rule = NFTRule(chain: "", expressions: [])
+    var expressions: [NFTExpression]? = []
+    let isGood = attributes.forEachAttribute { attribute, value in
+      switch UInt32(attribute) {
+      case NFTA_RULE_TABLE.rawValue: table = value.string
+      case NFTA_RULE_CHAIN.rawValue: rule.chain = value.string
+      case NFTA_RULE_EXPRESSIONS.rawValue: expressions = NFTExpression.list(value)
+      case NFTA_RULE_USERDATA.rawValue: rule.comment = RuleComment.decode(value)
+      default: break
+      }
+    }
+    guard isGood, let expressions, !rule.chain.isEmpty else { return nil }
+    rule.expressions = expressions
+    return (table, rule)
+  }
+}

@@ -1,0 +1,152 @@
+internal import CNftnl
+
+// libnftnl's own parser trusts that each string ends with a NUL, which a hostile message need not; this one checks.
+
+extension NFTExpression {
+  /// The value of NFTA_RULE_EXPRESSIONS. Nil where it lies.
+  static func list(_ bytes: Bytes) -> [NFTExpression]? {
+    var expressions: [NFTExpression] = []
+    let isGood = bytes.forEachAttribute { _, element in
+      var name = ""
+      var data = Bytes(UnsafeRawBufferPointer(start: nil, count: 0))
+      element.forEachAttribute { type, value in
+        switch UInt32(type) {
+        case NFTA_EXPR_NAME.rawValue: name = value.string
+        case NFTA_EXPR_DATA.rawValue: data = value
+        default: break
+        }
+      }
+      expressions.append(NFTExpression(name, Fields(data)) ?? .other(name))
+    }
+    return isGood ? expressions : nil
+  }
+
+  /// The attributes of one expression by number. The kernel knows fewer than 16 for each kind that we write.
+  private struct Fields {
+    private var values: [UInt32: Bytes] = [:]
+
+    init(_ data: Bytes) { data.forEachAttribute { values[UInt32($0)] = $1 } }
+
+    func number(_ type: UInt32) -> UInt32? { values[type]?.bigEndian }
+    func byte(_ type: UInt32) -> UInt8? { values[type]?.load(UInt8.self) }
+    func string(_ type: UInt32) -> String? { values[type]?.string }
+    func has(_ type: UInt32) -> Bool { values[type] != nil }
+    func nested(_ type: UInt32) -> Fields? { values[type].map { Fields($0) } }
+    /// NFTA_DATA_VALUE of a nested `nft_data`.
+    func data(_ type: UInt32) -> [UInt8]? { nested(type)?.values[NFTA_DATA_VALUE.rawValue]?.array }
+    /// The register of this attribute is ours.
+    func isRegister(_ type: UInt32) -> Bool { number(type) == NFT_REG_1.rawValue }
+  }
+
+  /// Nil where it is none that we write.
+  private init?(_ name: String, _ fields: Fields) {
+    let expression: NFTExpression? =
+      switch name {
+      case "meta": Self.meta(fields)
+      case "ct": Self.connection(fields)
+      case "payload": Self.payload(fields)
+      case "bitwise": Self.bitwise(fields)
+      case "cmp": Self.compare(fields)
+      case "lookup": Self.lookup(fields)
+      case "immediate": Self.immediate(fields)
+      case "exthdr": Self.option(fields)
+      case "masq": Self.masquerade(fields)
+      case "reject": Self.reject(fields)
+      case "counter": .counter
+      default: nil
+      }
+    guard let expression else { return nil }
+    self = expression
+  }
+
+  private static func meta(_ fields: Fields) -> NFTExpression? {
+    guard let key = MetaKey.allCases.first(where: { $0.number == fields.number(NFTA_META_KEY.rawValue) }) else {
+      return nil
+    }
+    if fields.isRegister(NFTA_META_DREG.rawValue) { return .meta(key) }
+    return fields.isRegister(NFTA_META_SREG.rawValue) ? .setMeta(key) : nil
+  }
+
+  private static func connection(_ fields: Fields) -> NFTExpression? {
+    guard let key = ConnectionKey.allCases.first(where: { $0.number == fields.number(NFTA_CT_KEY.rawValue) }),
+      // `ct original …`: a direction to look at, which none of our keys has.
+      !fields.has(NFTA_CT_DIRECTION.rawValue)
+    else { return nil }
+    if fields.isRegister(NFTA_CT_DREG.rawValue) { return .connection(key) }
+    return fields.isRegister(NFTA_CT_SREG.rawValue) ? .setConnection(key) : nil
+  }
+
+  private static func payload(_ fields: Fields) -> NFTExpression? {
+    guard fields.isRegister(NFTA_PAYLOAD_DREG.rawValue),
+      let header = Header.allCases.first(where: { $0.number == fields.number(NFTA_PAYLOAD_BASE.rawValue) }),
+      let offset = fields.number(NFTA_PAYLOAD_OFFSET.rawValue), let length = fields.number(NFTA_PAYLOAD_LEN.rawValue)
+    else { return nil }
+    return .payload(header, offset: offset, length: length)
+  }
+
+  /// Operation 0: NFT_BITWISE_BOOL in older headers, NFT_BITWISE_MASK_XOR in newer ones.
+  private static let maskAndFlip: UInt32 = 0
+
+  private static func bitwise(_ fields: Fields) -> NFTExpression? {
+    // Without NFTA_BITWISE_OP it is mask-and-xor (kernels before 5.6).
+    guard fields.isRegister(NFTA_BITWISE_SREG.rawValue), fields.isRegister(NFTA_BITWISE_DREG.rawValue),
+      (fields.number(NFTA_BITWISE_OP.rawValue) ?? maskAndFlip) == maskAndFlip,
+      let mask = fields.data(NFTA_BITWISE_MASK.rawValue), let flip = fields.data(NFTA_BITWISE_XOR.rawValue)
+    else { return nil }
+    return .bitwise(mask: mask, flip: flip)
+  }
+
+  private static func compare(_ fields: Fields) -> NFTExpression? {
+    guard fields.isRegister(NFTA_CMP_SREG.rawValue), let data = fields.data(NFTA_CMP_DATA.rawValue) else { return nil }
+    switch fields.number(NFTA_CMP_OP.rawValue) {
+    case NFT_CMP_EQ.rawValue: return .compare(isEqual: true, data)
+    case NFT_CMP_NEQ.rawValue: return .compare(isEqual: false, data)
+    default: return nil
+    }
+  }
+
+  private static func lookup(_ fields: Fields) -> NFTExpression? {
+    guard fields.isRegister(NFTA_LOOKUP_SREG.rawValue), !fields.has(NFTA_LOOKUP_DREG.rawValue),
+      let set = fields.string(NFTA_LOOKUP_SET.rawValue)
+    else { return nil }
+    let flags = fields.number(NFTA_LOOKUP_FLAGS.rawValue) ?? 0
+    return .lookup(set: set, isInverted: flags & UInt32(NFT_LOOKUP_F_INV.rawValue) != 0)
+  }
+
+  private static func immediate(_ fields: Fields) -> NFTExpression? {
+    if fields.isRegister(NFTA_IMMEDIATE_DREG.rawValue) {
+      return fields.data(NFTA_IMMEDIATE_DATA.rawValue).map { .load($0) }
+    }
+    guard fields.number(NFTA_IMMEDIATE_DREG.rawValue) == NFT_REG_VERDICT.rawValue,
+      let verdict = fields.nested(NFTA_IMMEDIATE_DATA.rawValue)?.nested(NFTA_DATA_VERDICT.rawValue),
+      let code = verdict.number(NFTA_VERDICT_CODE.rawValue)
+    else { return nil }
+    switch Int32(bitPattern: code) {
+    case Verdict.drop.number: return .verdict(.drop)
+    case Verdict.accept.number: return .verdict(.accept)
+    case Verdict.return.number: return .verdict(.return)
+    case NFT_JUMP.rawValue: return verdict.string(NFTA_VERDICT_CHAIN.rawValue).map { .verdict(.jump(chain: $0)) }
+    default: return nil
+    }
+  }
+
+  private static func option(_ fields: Fields) -> NFTExpression? {
+    guard fields.isRegister(NFTA_EXTHDR_SREG.rawValue),
+      fields.number(NFTA_EXTHDR_OP.rawValue) == NFT_EXTHDR_OP_TCPOPT.rawValue,
+      let kind = fields.byte(NFTA_EXTHDR_TYPE.rawValue), let offset = fields.number(NFTA_EXTHDR_OFFSET.rawValue),
+      let length = fields.number(NFTA_EXTHDR_LEN.rawValue)
+    else { return nil }
+    return .writeTCPOption(kind: kind, offset: offset, length: length)
+  }
+
+  private static func masquerade(_ fields: Fields) -> NFTExpression? {
+    let isPlain =
+      (fields.number(NFTA_MASQ_FLAGS.rawValue) ?? 0) == 0 && !fields.has(NFTA_MASQ_REG_PROTO_MIN.rawValue)
+    return isPlain ? .masquerade : nil
+  }
+
+  private static func reject(_ fields: Fields) -> NFTExpression? {
+    guard fields.number(NFTA_REJECT_TYPE.rawValue) == NFT_REJECT_ICMPX_UNREACH.rawValue else { return nil }
+    return fields.byte(NFTA_REJECT_ICMP_CODE.rawValue).map { .rejectICMPX(code: $0) }
+  }
+}

@@ -1,0 +1,140 @@
+internal import CNftnl
+internal import Glibc
+
+/// Builds the libnftnl object of a rule.
+enum WriteExpression {
+  private static let register = NFT_REG_1.rawValue
+
+  /// The rule takes ownership of what is added to it.
+  static func append(_ expression: NFTExpression, to rule: OpaquePointer) throws(NetlinkFailure) {
+    guard let object = nftnl_expr_alloc(expression.name) else {
+      throw NetlinkFailure(operation: "nft expression \(expression.name)", errno: ENOMEM)
+    }
+    fill(object, expression)
+    nftnl_rule_add_expr(rule, object)
+  }
+
+  private static func fill(_ object: OpaquePointer, _ expression: NFTExpression) {
+    func put(_ attribute: Int, _ value: UInt32) { nftnl_expr_set_u32(object, UInt16(attribute), value) }
+    func put(_ attribute: Int, _ bytes: [UInt8]) {
+      _ = nftnl_expr_set(object, UInt16(attribute), bytes, UInt32(bytes.count))
+    }
+    switch expression {
+    case .meta(let key):
+      put(NFTNL_EXPR_META_KEY, key.number)
+      put(NFTNL_EXPR_META_DREG, register)
+    case .setMeta(let key):
+      put(NFTNL_EXPR_META_KEY, key.number)
+      put(NFTNL_EXPR_META_SREG, register)
+    case .connection(let key):
+      put(NFTNL_EXPR_CT_KEY, key.number)
+      put(NFTNL_EXPR_CT_DREG, register)
+    case .setConnection(let key):
+      put(NFTNL_EXPR_CT_KEY, key.number)
+      put(NFTNL_EXPR_CT_SREG, register)
+    case .payload(let header, let offset, let length):
+      put(NFTNL_EXPR_PAYLOAD_BASE, header.number)
+      put(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
+      put(NFTNL_EXPR_PAYLOAD_LEN, length)
+      put(NFTNL_EXPR_PAYLOAD_DREG, register)
+    case .bitwise(let mask, let flip):
+      put(NFTNL_EXPR_BITWISE_SREG, register)
+      put(NFTNL_EXPR_BITWISE_DREG, register)
+      put(NFTNL_EXPR_BITWISE_LEN, UInt32(mask.count))
+      put(NFTNL_EXPR_BITWISE_MASK, mask)
+      put(NFTNL_EXPR_BITWISE_XOR, flip)
+    case .compare(let isEqual, let data):
+      put(NFTNL_EXPR_CMP_SREG, register)
+      put(NFTNL_EXPR_CMP_OP, (isEqual ? NFT_CMP_EQ : NFT_CMP_NEQ).rawValue)
+      put(NFTNL_EXPR_CMP_DATA, data)
+    case .lookup(let set, let isInverted):
+      put(NFTNL_EXPR_LOOKUP_SREG, register)
+      _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_LOOKUP_SET), set)
+      if isInverted { put(NFTNL_EXPR_LOOKUP_FLAGS, UInt32(NFT_LOOKUP_F_INV.rawValue)) }
+    case .load(let data):
+      put(NFTNL_EXPR_IMM_DREG, register)
+      put(NFTNL_EXPR_IMM_DATA, data)
+    case .verdict(let verdict):
+      put(NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue)
+      put(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: verdict.number))
+      if case .jump(let chain) = verdict { _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_IMM_CHAIN), chain) }
+    case .writeTCPOption(let kind, let offset, let length):
+      put(NFTNL_EXPR_EXTHDR_SREG, register)
+      nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_EXTHDR_TYPE), kind)
+      put(NFTNL_EXPR_EXTHDR_OFFSET, offset)
+      put(NFTNL_EXPR_EXTHDR_LEN, length)
+      put(NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT.rawValue)
+    case .rejectICMPX(let code):
+      put(NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH.rawValue)
+      nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), code)
+    case .masquerade, .counter, .other: break
+    }
+  }
+}
+
+extension NFTExpression {
+  /// The kernel's name of the expression's kind.
+  var name: String {
+    switch self {
+    case .meta, .setMeta: "meta"
+    case .connection, .setConnection: "ct"
+    case .payload: "payload"
+    case .bitwise: "bitwise"
+    case .compare: "cmp"
+    case .lookup: "lookup"
+    case .load, .verdict: "immediate"
+    case .writeTCPOption: "exthdr"
+    case .masquerade: "masq"
+    case .rejectICMPX: "reject"
+    case .counter: "counter"
+    case .other(let name): name
+    }
+  }
+}
+
+// The kernel's numbers (linux/netfilter/nf_tables.h), for both directions.
+
+extension NFTExpression.MetaKey: CaseIterable {
+  package static let allCases: [Self] = [.mark, .incomingName, .outgoingName, .family, .transportProtocol]
+  var number: UInt32 {
+    switch self {
+    case .mark: NFT_META_MARK.rawValue
+    case .incomingName: NFT_META_IIFNAME.rawValue
+    case .outgoingName: NFT_META_OIFNAME.rawValue
+    case .family: NFT_META_NFPROTO.rawValue
+    case .transportProtocol: NFT_META_L4PROTO.rawValue
+    }
+  }
+}
+
+extension NFTExpression.ConnectionKey: CaseIterable {
+  package static let allCases: [Self] = [.state, .direction, .mark]
+  var number: UInt32 {
+    switch self {
+    case .state: NFT_CT_STATE.rawValue
+    case .direction: NFT_CT_DIRECTION.rawValue
+    case .mark: NFT_CT_MARK.rawValue
+    }
+  }
+}
+
+extension NFTExpression.Header: CaseIterable {
+  package static let allCases: [Self] = [.network, .transport]
+  var number: UInt32 {
+    switch self {
+    case .network: NFT_PAYLOAD_NETWORK_HEADER.rawValue
+    case .transport: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue
+    }
+  }
+}
+
+extension NFTExpression.Verdict {
+  var number: Int32 {
+    switch self {
+    case .drop: NF_DROP
+    case .accept: NF_ACCEPT
+    case .return: NFT_RETURN.rawValue
+    case .jump: NFT_JUMP.rawValue
+    }
+  }
+}

@@ -1,0 +1,112 @@
+internal import Agent
+internal import Core
+internal import Netlink
+
+/// Two monitor sockets and what must be remembered to tell their events in Core's words. Touched on the loop only, from
+/// `watch` on.
+final class KernelListener: @unchecked Sendable {
+  private let translation: RouteTranslation
+  private let own: OwnPorts
+  private let handler: @Sendable (KernelEvent) -> Void
+  private let routing: Monitor
+  private let tables: Monitor
+  private var query: RoutingSocket
+  private var names: [UInt32: InterfaceName] = [:]
+  private var links: [UInt32: Link] = [:]
+
+  /// Hears what happens from here on; what is known of devices is read after that, so that nothing falls between.
+  init(
+    _ translation: RouteTranslation, _ own: OwnPorts, _ handler: @escaping @Sendable (KernelEvent) -> Void
+  ) throws(NetlinkFailure) {
+    self.translation = translation
+    self.own = own
+    self.handler = handler
+    routing = try Monitor.routing()
+    tables = try Monitor.tables()
+    query = try RoutingSocket.open()
+    try lookAtLinks()
+  }
+
+  private func lookAtLinks() throws(NetlinkFailure) {
+    let messages = try query.links()
+    names = Dictionary(
+      messages.compactMap { link in InterfaceName(link.name).map { (link.index, $0) } },
+      uniquingKeysWith: { first, _ in first })
+    links = [:]
+    for message in messages where names[message.index] != nil {
+      links[message.index] = translation.link(message, names)
+    }
+  }
+
+  func watch(on loop: any DescriptorWatcher) {
+    do throws(SystemCallFailure) {
+      try loop.watch(routing.descriptor, for: .readable) { [self] _ in drain(routing) }
+      try loop.watch(tables.descriptor, for: .readable) { [self] _ in drain(tables) }
+    } catch {
+      // epoll refuses a descriptor only for want of memory; the timer of the reconcile loop is what is left then.
+      handler(.overrun)
+    }
+  }
+
+  /// Several changes of one kind are one event.
+  private func drain(_ monitor: borrowing Monitor) {
+    var told: [KernelEvent] = []
+    func tell(_ event: KernelEvent) {
+      if !told.contains(event) { told.append(event) }
+    }
+    do throws(NetlinkFailure) {
+      try monitor.drain { event, port in
+        for event in translate(event, from: port) { tell(event) }
+      }
+    } catch {
+      tell(.overrun)
+    }
+    if told.contains(.overrun) {
+      // Where even this fails, names are as old as they were, and the next event tries again.
+      do throws(NetlinkFailure) { try lookAtLinks() } catch { tell(.overrun) }
+    }
+    for event in told { handler(event) }
+  }
+
+  private func translate(_ event: NetlinkEvent, from port: UInt32) -> [KernelEvent] {
+    switch event {
+    case .link(let message): return changed(message)
+    case .linkGone(let index, _):
+      links[index] = nil
+      return names.removeValue(forKey: index).map { [.link($0, nil)] } ?? []
+    case .address(let message):
+      if own.routing.contains(port) { return [] }
+      return names[message.index].map { [.address($0)] } ?? []
+    case .route(let message): return own.routing.contains(port) ? [] : changed(message)
+    case .rule(let message):
+      if own.routing.contains(port) { return [] }
+      let isOurs = message.origin == translation.ranges.routeProtocol.value
+      return isOurs || translation.ranges.priorities.contains(message.priority)
+        ? [.ours("ip rule \(message.priority)")] : []
+    case .table(let name):
+      guard !own.netfilter.contains(port), name == nil || name == translation.ranges.nftTable else { return [] }
+      return [.ours("nft table inet \(translation.ranges.nftTable)")]
+    case .overrun: return [.overrun]
+    }
+  }
+
+  /// Devices are told whoever changed them: the health of a path follows from them. What is no change is not told.
+  private func changed(_ message: LinkMessage) -> [KernelEvent] {
+    guard let name = InterfaceName(message.name) else { return [] }
+    let before = names[message.index]
+    names[message.index] = name
+    let link = translation.link(message, names)
+    guard before != name || links[message.index] != link else { return [] }
+    links[message.index] = link
+    return (before == nil || before == name ? [] : before.map { [.link($0, nil)] } ?? []) + [.link(name, link)]
+  }
+
+  private func changed(_ message: RouteMessage) -> [KernelEvent] {
+    if message.table == TableID.main.value {
+      // More specific routes of main change nothing of ours, and a router may learn a million.
+      return message.length == 0 ? [.mainRoute] : []
+    }
+    let isOurs = message.origin == translation.ranges.routeProtocol.value
+    return isOurs || translation.ranges.tables.contains(message.table) ? [.ours("ip route table \(message.table)")] : []
+  }
+}

@@ -1,0 +1,49 @@
+internal import Core
+internal import Glibc
+internal import Netlink
+
+extension KernelState {
+  mutating func deleteConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?
+  ) throws(NetlinkFailure) {
+    guard let sources else {
+      return try netfilter.deleteConnections(mark: mark.value, mask: mask.bits)
+    }
+    let found = try connections(mark, mask) { sources.holds($0.source) }
+    _ = try netfilter.delete(found)
+  }
+
+  mutating func deleteEarlyConnections(
+    from sources: [ClosedRange<UInt32>], mask: MarkMask
+  ) throws(NetlinkFailure) -> Int {
+    let found = try connections(Mark(value: 0), mask) {
+      $0.replyDestination != $0.source && sources.holds($0.source)
+    }
+    return try netfilter.delete(found)
+  }
+
+  /// A dump walks the table piece by piece while it changes, so one that comes or goes meanwhile may be missed or be
+  /// there twice; a deletion that finds nothing is no error.
+  private mutating func connections(
+    _ mark: Mark, _ mask: MarkMask, _ isWanted: (ConnectionMessage) -> Bool
+  ) throws(NetlinkFailure) -> [ConnectionHandle] {
+    var found: [ConnectionHandle] = []
+    try netfilter.eachConnection(mark: mark.value, mask: mask.bits, restart: { found = [] }) { connection in
+      if isWanted(connection) { found.append(connection.handle) }
+    }
+    return found
+  }
+}
+
+extension [ClosedRange<UInt32>] {
+  /// Ascending and not overlapping: a binary search.
+  fileprivate func holds(_ address: UInt32) -> Bool {
+    var low = startIndex
+    var high = endIndex
+    while low < high {
+      let middle = low + (high - low) / 2
+      if self[middle].upperBound < address { low = middle + 1 } else { high = middle }
+    }
+    return low < endIndex && self[low].contains(address)
+  }
+}

@@ -1,0 +1,41 @@
+internal import Core
+internal import Glibc
+internal import Netlink
+
+extension KernelState {
+  mutating func add(_ rule: RoutingRule) throws(NetlinkFailure) {
+    let message = translation.message(rule)
+    do throws(NetlinkFailure) { try routing.add(message) } catch {
+      guard error.isAlreadyPresent else { throw error }
+      // The kernel does not compare protocols (rule_exists, net/core/fib_rules.c).
+      guard try routing.rules().contains(message) else { throw NetlinkFailure.foreign("the equal rule") }
+    }
+  }
+
+  /// The kernel deletes the first rule that has all that the request says, and perhaps more: `iif lan0` also finds
+  /// `iif lan0 from 10.0.0.0/8`. Those of ours that stand before the one that is meant are added once more behind it
+  /// first, so that none is missing for a moment; then as many are deleted as were found before it, and it.
+  mutating func delete(_ rule: RoutingRule) throws(NetlinkFailure) {
+    let message = translation.message(rule)
+    let rules = try routing.rules()
+    guard let place = rules.firstIndex(of: message) else { return }
+    let before = rules[..<place].filter { message.finds($0) }
+    for other in before { try routing.add(other, twice: true) }
+    for _ in 0...before.count {
+      do throws(NetlinkFailure) { try routing.deleteFirst(like: message) } catch {
+        if !error.isMissing { throw error }
+      }
+    }
+  }
+}
+
+extension RuleMessage {
+  /// Whether a deletion of this would find `other` (rule_find and fib4_rule_compare).
+  fileprivate func finds(_ other: RuleMessage) -> Bool {
+    other.priority == priority && other.origin == origin && other.action == action
+      && (action != .lookup || other.table == table) && (mark == 0 || other.mark == mark)
+      && (mask == 0 || other.mask == mask) && (incoming == nil || other.incoming == incoming)
+      && (sourceLength == 0 || (other.source == source && other.sourceLength == sourceLength))
+      && (suppressPrefixLength == nil || other.suppressPrefixLength == suppressPrefixLength)
+  }
+}

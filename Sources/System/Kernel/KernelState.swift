@@ -1,0 +1,60 @@
+internal import Core
+internal import Netlink
+
+/// The sockets to one network namespace and what is done over them. One owner, one step at a time.
+struct KernelState: ~Copyable, Sendable {
+  let ranges: KernelRanges
+  let translation: RouteTranslation
+  var routing: RoutingSocket
+  var netfilter: NetfilterSocket
+  var steering: SteeringStore
+
+  init(_ ranges: KernelRanges) throws(NetlinkFailure) {
+    let routing = try RoutingSocket.open()
+    let netfilter = try NetfilterSocket.open()
+    self.ranges = ranges
+    translation = RouteTranslation(ranges: ranges)
+    self.routing = routing
+    self.netfilter = netfilter
+    steering = SteeringStore(name: ranges.nftTable)
+  }
+
+  /// All but the settings.
+  mutating func read(expecting: SteeringTable?) throws(NetlinkFailure) -> ActualState {
+    var actual = ActualState()
+    let links = try routing.links()
+    let names = Dictionary(
+      links.compactMap { link in InterfaceName(link.name).map { (link.index, $0) } },
+      uniquingKeysWith: { first, _ in first })
+    for link in links {
+      if let name = names[link.index] { actual.links[name] = translation.link(link, names) }
+    }
+    actual.addresses = Self.addresses(try routing.addresses(), names)
+    let translation = translation
+    try routing.eachRoute(table: TableID.main.value, restart: { actual.mainDefaults = [] }) {
+      actual.mainDefaults += translation.mainDefaults($0, names)
+    }
+    // Stable: of two with one metric the kernel's first stays first.
+    actual.mainDefaults.sort { $0.metric < $1.metric }
+    try routing.eachRoute(origin: ranges.routeProtocol.value, restart: { actual.routes = [] }) {
+      if let route = translation.route($0, names) { actual.routes.insert(route) }
+    }
+    actual.rules = try routing.rules().compactMap(translation.rule)
+    actual.steering = try steering.read(&netfilter)?.steering(expecting: expecting)
+    return actual
+  }
+
+  /// The kernel's order, but with secondary addresses after all primary ones.
+  private static func addresses(
+    _ messages: [AddressMessage], _ names: [UInt32: InterfaceName]
+  ) -> [InterfaceName: [InterfaceAddress]] {
+    var addresses: [InterfaceName: [InterfaceAddress]] = [:]
+    for message in messages.filter({ !$0.isSecondary }) + messages.filter(\.isSecondary) {
+      guard let name = names[message.index],
+        let address = InterfaceAddress(IPv4Address(value: message.local), length: message.length)
+      else { continue }
+      addresses[name, default: []].append(address)
+    }
+    return addresses
+  }
+}

@@ -1,0 +1,59 @@
+package import Agent
+package import Core
+internal import Glibc
+internal import Netlink
+internal import Synchronization
+
+/// The flip, over a socket of its own: one message to the kernel and its answer, a few microseconds.
+package final class LinuxFlip: FlipPort {
+  private let ranges: KernelRanges
+  private let translation: RouteTranslation
+  private let routing: Mutex<RoutingSocket>
+  /// For `LinuxKernelEvents`.
+  package let ports: OwnPorts
+
+  package init(_ ranges: KernelRanges) throws(KernelFailure) {
+    let socket = try asking(nil) { () throws(NetlinkFailure) in try RoutingSocket.open() }
+    self.ranges = ranges
+    translation = RouteTranslation(ranges: ranges)
+    ports = OwnPorts(routing: [socket.port])
+    routing = Mutex(socket)
+  }
+
+  package func activate(_ route: TableRoute) throws(KernelFailure) {
+    try routing.withLock { (routing) throws(KernelFailure) in
+      try asking(PlanText(ranges).lines(.putRoute(route)).first) { () throws(NetlinkFailure) in
+        try routing.put(try translation.message(route))
+      }
+    }
+  }
+
+  package func deactivate(_ table: TableID) throws(KernelFailure) {
+    let message = RouteMessage(
+      table: table.value, metric: RouteMetric.active.value, origin: ranges.routeProtocol.value)
+    try routing.withLock { (routing) throws(KernelFailure) in
+      try asking("ip route del default table \(table) metric \(RouteMetric.active)") { () throws(NetlinkFailure) in
+        do throws(NetlinkFailure) { try routing.delete(message, anyWay: true) } catch {
+          if !error.isMissing { throw error }
+        }
+      }
+    }
+  }
+
+  package func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+    try routing.withLock { (routing) throws(KernelFailure) in
+      try asking("ip route show") { () throws(NetlinkFailure) in
+        let names = Dictionary(
+          try routing.links().compactMap { link in InterfaceName(link.name).map { (link.index, $0) } },
+          uniquingKeysWith: { first, _ in first })
+        var active: [TableID: TableRoute.Way] = [:]
+        for message in try routing.routes(origin: ranges.routeProtocol.value) {
+          guard let route = translation.route(message, names), route.destination == .all, route.metric == .active
+          else { continue }
+          active[route.table] = route.way
+        }
+        return active
+      }
+    }
+  }
+}

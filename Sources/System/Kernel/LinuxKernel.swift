@@ -1,0 +1,78 @@
+package import Agent
+package import Core
+internal import Glibc
+internal import Netlink
+internal import Synchronization
+
+/// The kernel of the network namespace in which this was made.
+package final class LinuxKernel: KernelPort {
+  private let ranges: KernelRanges
+  private let settings: InterfaceSettings
+  private let state: Mutex<KernelState>
+  /// For `LinuxKernelEvents`.
+  package let ports: OwnPorts
+
+  package init(_ ranges: KernelRanges, stateDirectory: String) throws(KernelFailure) {
+    let state = try asking(nil) { () throws(NetlinkFailure) in try KernelState(ranges) }
+    self.ranges = ranges
+    settings = InterfaceSettings(stateDirectory: stateDirectory)
+    ports = OwnPorts(routing: [state.routing.port], netfilter: [state.netfilter.port])
+    self.state = Mutex(state)
+  }
+
+  package func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState {
+    var actual = try state.withLock { (state) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in try state.read(expecting: expecting) }
+    }
+    actual.settings = try settings.read(of: Array(actual.links.keys))
+    return actual
+  }
+
+  package func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] { try settings.remembered() }
+
+  package func apply(_ step: Step) throws(KernelFailure) {
+    switch step {
+    case .changeSetting(let setting, let value):
+      let isOurs = try isOurs(setting.interface)
+      try settings.change(setting, to: value, remembering: !isOurs)
+    case .restoreSetting(let setting): try settings.restore(setting)
+    // The kernel names the rule or set that it refuses; the whole table would be a long operation.
+    case .replaceSteering, .changeSets, .deleteSteering: try apply(step, operation: nil)
+    default: try apply(step, operation: PlanText(ranges).lines(step).first)
+    }
+  }
+
+  private func apply(_ step: Step, operation: String?) throws(KernelFailure) {
+    try state.withLock { (state) throws(KernelFailure) in
+      try asking(operation) { () throws(NetlinkFailure) in try state.apply(step) }
+    }
+  }
+
+  private func isOurs(_ device: InterfaceName) throws(KernelFailure) -> Bool {
+    try state.withLock { (state) throws(KernelFailure) in
+      try asking("ip link show \(device)") { () throws(NetlinkFailure) in
+        try state.routing.link(named: device.text)?.isOurs ?? false
+      }
+    }
+  }
+
+  package func deleteConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?
+  ) throws(KernelFailure) {
+    try state.withLock { (state) throws(KernelFailure) in
+      try asking("conntrack -D --mark \(mark)/\(mask)") { () throws(NetlinkFailure) in
+        try state.deleteConnections(marked: mark, mask: mask, from: sources)
+      }
+    }
+  }
+
+  package func deleteEarlyConnections(
+    from sources: [ClosedRange<UInt32>], mask: MarkMask
+  ) throws(KernelFailure) -> Int {
+    try state.withLock { (state) throws(KernelFailure) in
+      try asking("conntrack -D --mark 0x0/\(mask)") { () throws(NetlinkFailure) in
+        try state.deleteEarlyConnections(from: sources, mask: mask)
+      }
+    }
+  }
+}

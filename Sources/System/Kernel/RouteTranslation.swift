@@ -1,0 +1,143 @@
+internal import Core
+internal import Glibc
+internal import Netlink
+
+/// Core's words for routes, rules and devices, and rtnetlink's.
+struct RouteTranslation {
+  let ranges: KernelRanges
+
+  // MARK: Routes
+
+  /// Throws ENODEV where the device is not there.
+  func message(_ route: TableRoute) throws(NetlinkFailure) -> RouteMessage {
+    var message = RouteMessage(
+      table: route.table.value, destination: route.destination.address.value, length: route.destination.length,
+      metric: route.metric.value, origin: ranges.routeProtocol.value)
+    switch route.way {
+    case .unreachable: message.kind = .unreachable
+    case .out(let device, let gateway):
+      message.hops = [RouteMessage.NextHop(index: try index(of: device), gateway: gateway?.value)]
+    }
+    return message
+  }
+
+  /// Nil where it is not ours or none that we make.
+  func route(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute? {
+    guard message.origin == ranges.routeProtocol.value, ranges.tables.contains(message.table),
+      let destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.length),
+      let way = way(message, names)
+    else { return nil }
+    return TableRoute(
+      table: TableID(message.table), destination: destination, metric: RouteMetric(message.metric), way: way)
+  }
+
+  private func way(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute.Way? {
+    switch message.kind {
+    case .unreachable: return .unreachable
+    case .other: return nil
+    case .unicast:
+      guard message.hops.count == 1, let hop = message.hops.first, let device = names[hop.index] else { return nil }
+      return .out(device: device, gateway: hop.gateway.map { IPv4Address(value: $0) })
+    }
+  }
+
+  /// Empty where it is no default route. One for each way of a balanced route.
+  func mainDefaults(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> [MainDefault] {
+    guard message.length == 0, message.kind == .unicast else { return [] }
+    return message.hops.compactMap { hop in
+      names[hop.index].map {
+        MainDefault(
+          device: $0, gateway: hop.gateway.map { IPv4Address(value: $0) }, metric: RouteMetric(message.metric))
+      }
+    }
+  }
+
+  func index(of device: InterfaceName) throws(NetlinkFailure) -> UInt32 {
+    let index = if_nametoindex(device.text)
+    guard index != 0 else {
+      throw NetlinkFailure(operation: "device \(device)", errno: ENODEV, kernelText: "there is no device \(device)")
+    }
+    return index
+  }
+
+  // MARK: Rules
+
+  func message(_ rule: RoutingRule) -> RuleMessage {
+    var message = RuleMessage(priority: rule.priority.value, origin: ranges.routeProtocol.value)
+    message.isInverted = rule.inverted
+    message.mark = rule.mark?.mark.value ?? 0
+    message.mask = rule.mark?.mask.bits ?? 0
+    message.source = rule.source?.address.value ?? 0
+    message.sourceLength = rule.source?.length ?? 0
+    message.incoming = rule.incoming?.text
+    switch rule.action {
+    case .unreachable: message.action = .unreachable
+    case .lookup(let table, let suppressed):
+      message.table = table.value
+      message.suppressPrefixLength = suppressed
+    }
+    return message
+  }
+
+  /// Nil where it is not ours or none that we make.
+  func rule(_ message: RuleMessage) -> RoutingRule? {
+    guard isOurs(message), !message.hasMore, let action = action(message) else { return nil }
+    var rule = RoutingRule(priority: RulePriority(message.priority), inverted: message.isInverted, action: action)
+    if message.mask != 0 {
+      guard let mask = MarkMask(bits: message.mask) else { return nil }
+      rule.mark = RoutingRule.MarkMatch(Mark(value: message.mark), mask)
+    }
+    if message.sourceLength > 0 {
+      rule.source = IPv4Prefix(IPv4Address(value: message.source), length: message.sourceLength)
+    }
+    if let incoming = message.incoming {
+      guard let name = InterfaceName(incoming) else { return nil }
+      rule.incoming = name
+    }
+    return rule
+  }
+
+  func isOurs(_ message: RuleMessage) -> Bool {
+    message.origin == ranges.routeProtocol.value && ranges.priorities.contains(message.priority)
+  }
+
+  private func action(_ message: RuleMessage) -> RoutingRule.Action? {
+    switch message.action {
+    case .lookup: .lookup(TableID(message.table), suppressPrefixLength: message.suppressPrefixLength)
+    case .unreachable: .unreachable
+    case .other: nil
+    }
+  }
+
+  // MARK: Devices
+
+  func message(_ device: TunnelDevice) throws(NetlinkFailure) -> TunnelMessage {
+    let kind: TunnelMessage.Kind
+    switch device.encapsulation {
+    case .gre(let key): kind = .gre(key: key)
+    case .ipip: kind = .ipip
+    }
+    return TunnelMessage(
+      kind: kind, local: device.local.value, remote: device.remote.value, underlay: try index(of: device.underlay),
+      mark: device.lookupMark.value, ttl: TunnelDevice.ttl)
+  }
+
+  func link(_ message: LinkMessage, _ names: [UInt32: InterfaceName]) -> Link {
+    Link(
+      index: InterfaceIndex(message.index), isUp: message.isUp, hasCarrier: message.hasCarrier, mtu: Int(message.mtu),
+      isPointToPoint: message.isPointToPoint, alias: message.alias,
+      tunnel: message.tunnel.map { parameters($0, names) })
+  }
+
+  private func parameters(_ message: TunnelMessage, _ names: [UInt32: InterfaceName]) -> TunnelParameters {
+    let encapsulation: TunnelDevice.Encapsulation
+    switch message.kind {
+    case .gre(let key): encapsulation = .gre(key: key)
+    case .ipip: encapsulation = .ipip
+    }
+    return TunnelParameters(
+      encapsulation: encapsulation, local: IPv4Address(value: message.local),
+      remote: IPv4Address(value: message.remote), underlay: names[message.underlay],
+      lookupMark: Mark(value: message.mark), ttl: message.ttl)
+  }
+}

@@ -1,0 +1,72 @@
+internal import Core
+internal import Netlink
+
+extension SteeringRule {
+  /// The rule as the kernel's expressions.
+  var expressions: [NFTExpression] { matches.flatMap(\.expressions) + actions.flatMap(\.expressions) }
+}
+
+extension SteeringRule.Match {
+  /// Offsets are of the IPv4 header (RFC 791) and the TCP header (RFC 9293).
+  fileprivate var expressions: [NFTExpression] {
+    switch self {
+    case .incoming(let device): [.meta(.incomingName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
+    case .outgoing(let device): [.meta(.outgoingName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
+    case .ipv4: [.meta(.family), .compare(isEqual: true, [2])]
+    case .ipv6: [.meta(.family), .compare(isEqual: true, [10])]
+    case .sourceIn(let set): [.payload(.network, offset: 12, length: 4), .lookup(set: set, isInverted: false)]
+    case .destinationIn(let set): [.payload(.network, offset: 16, length: 4), .lookup(set: set, isInverted: false)]
+    case .destinationNotIn(let set): [.payload(.network, offset: 16, length: 4), .lookup(set: set, isInverted: true)]
+    case .mark(let mark, let mask): [.meta(.mark)] + NFTExpression.compare(mark, mask, isEqual: true)
+    case .markNot(let mark, let mask): [.meta(.mark)] + NFTExpression.compare(mark, mask, isEqual: false)
+    case .connectionMark(let mark, let mask): [.connection(.mark)] + NFTExpression.compare(mark, mask, isEqual: true)
+    case .connectionMarkNot(let mark, let mask):
+      [.connection(.mark)] + NFTExpression.compare(mark, mask, isEqual: false)
+    // enum ip_conntrack_dir
+    case .original: [.connection(.direction), .compare(isEqual: true, [0])]
+    case .reply: [.connection(.direction), .compare(isEqual: true, [1])]
+    // NF_CT_STATE_INVALID_BIT and NF_CT_STATE_UNTRACKED_BIT (linux/netfilter/nf_conntrack_common.h)
+    case .invalid: NFTExpression.connectionState(1 << 0)
+    case .untracked: NFTExpression.connectionState(1 << 6)
+    // IPPROTO_TCP; SYN is 2 and RST 4 in the byte of flags
+    case .tcpSYN:
+      [
+        .meta(.transportProtocol), .compare(isEqual: true, [6]), .payload(.transport, offset: 13, length: 1),
+        .bitwise(mask: [0x06], flip: [0]), .compare(isEqual: true, [0x02]),
+      ]
+    }
+  }
+}
+
+extension SteeringRule.Action {
+  fileprivate var expressions: [NFTExpression] {
+    switch self {
+    case .count: [.counter]
+    case .setMark(let mark, let mask): [.meta(.mark), .replace(mark, mask), .setMeta(.mark)]
+    case .setConnectionMark(let mark, let mask): [.connection(.mark), .replace(mark, mask), .setConnection(.mark)]
+    // TCPOPT_MAXSEG: the value stands two bytes into the option.
+    case .clampMSS(let size):
+      [.load([UInt8(size >> 8), UInt8(size & 0xff)]), .writeTCPOption(kind: 2, offset: 2, length: 2)]
+    case .masquerade: [.masquerade]
+    case .drop: [.verdict(.drop)]
+    // NFT_REJECT_ICMPX_ADMIN_PROHIBITED
+    case .reject: [.rejectICMPX(code: 3)]
+    case .return: [.verdict(.return)]
+    case .jump(let chain): [.verdict(.jump(chain: chain))]
+    }
+  }
+}
+
+extension NFTExpression {
+  fileprivate static func compare(_ mark: Mark, _ mask: MarkMask, isEqual: Bool) -> [NFTExpression] {
+    [.bitwise(mask: word(mask.bits), flip: word(0)), .compare(isEqual: isEqual, word(mark.value))]
+  }
+
+  fileprivate static func replace(_ mark: Mark, _ mask: MarkMask) -> NFTExpression {
+    .bitwise(mask: word(~mask.bits), flip: word(mark.value))
+  }
+
+  fileprivate static func connectionState(_ bit: UInt32) -> [NFTExpression] {
+    [.connection(.state), .bitwise(mask: word(bit), flip: word(0)), .compare(isEqual: false, word(0))]
+  }
+}
