@@ -84,12 +84,15 @@ package final class AgentService: Sendable {
   /// Runs until the task is cancelled. The data plane stays as it is then.
   package func run() async throws(KernelFailure) {
     journal.record(AgentEvent(.agentStarted, configuration.device.text, "agent \(identity.version) started"))
-    try ports.kernelEvents.start(on: ports.loop) { [watch, reconciler] event in
-      Self.noticed(event, watch, reconciler)
-    }
+    // A flush of a large table tells of each object: the reconciler needs to know once.
+    let (bells, bell) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
+    try ports.kernelEvents.start(on: ports.loop) { [watch] event in bell.yield(Self.noticed(event, by: watch)) }
     await withTaskGroup { group in
       group.addTask { [reconciler] in await reconciler.run() }
       group.addTask { [keeper] in await keeper.run() }
+      group.addTask { [reconciler] in
+        for await reason in bells { await reconciler.look(because: .event(reason)) }
+      }
       group.addTask { [sweeps, sweeper] in
         for await sweep in sweeps { await sweeper.sweep(sweep) }
       }
@@ -106,23 +109,21 @@ package final class AgentService: Sendable {
     await reconciler.look(because: .timer)
   }
 
-  /// On the loop: what concerns a verdict goes to the watch at once, all else to the reconciler.
-  private static func noticed(_ event: KernelEvent, _ watch: PathWatch, _ reconciler: Reconciler) {
-    let reason: String
+  /// On the loop: what concerns a verdict goes to the watch at once. Returns what the reconciler is told.
+  private static func noticed(_ event: KernelEvent, by watch: PathWatch) -> String {
     switch event {
     case .link(let name, let link):
       watch.assumeIsolated { $0.linkChanged(name, link) }
-      reason = "link \(name)"
-    case .address(let name): reason = "address of \(name)"
-    case .mainRoute: reason = "main table"
+      return "link \(name)"
+    case .address(let name): return "address of \(name)"
+    case .mainRoute: return "main table"
     case .ours(let what):
-      watch.assumeIsolated { $0.inspect() }
-      reason = what
+      watch.assumeIsolated { $0.inspectSoon() }
+      return what
     case .overrun:
-      watch.assumeIsolated { $0.inspect() }
-      reason = "events lost"
+      watch.assumeIsolated { $0.inspectSoon() }
+      return "events lost"
     }
-    Task { await reconciler.look(because: .event(reason)) }
   }
 
   // MARK: - Reports

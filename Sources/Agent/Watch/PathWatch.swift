@@ -23,6 +23,9 @@ package actor PathWatch {
   private var active: [TableID: TableRoute.Way] = [:]
   private var holdDownTimer: TimerID?
   private var retryTimer: TimerID?
+  private var inspection: TimerID?
+  /// How long the events of one change take to come in.
+  private static let burst: Duration = .milliseconds(2)
   private var flips = FlipTimes()
   /// Paths that went down and whose connections must go once the rules have flipped.
   private var newlyDown: [Name] = []
@@ -88,7 +91,7 @@ package actor PathWatch {
   package func stop() {
     for probe in probes.values { probe.close(on: loop) }
     probes = [:]
-    for timer in [holdDownTimer, retryTimer] { if let timer { loop.cancel(timer) } }
+    for timer in [holdDownTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
   }
 
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
@@ -142,7 +145,18 @@ package actor PathWatch {
     settleActiveRoutes()
   }
 
-  /// Something in our tables was changed by another: looks, and puts the active routes back.
+  /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
+  package func inspectSoon() {
+    guard inspection == nil else { return }
+    inspection = loop.at(loop.now + Self.burst) { [weak self] _ in
+      self?.assumeIsolated {
+        $0.inspection = nil
+        $0.inspect()
+      }
+    }
+  }
+
+  /// Looks at the active routes, and puts back those that another has changed.
   package func inspect() {
     do {
       active = try flipper.activeRoutes()
