@@ -1,7 +1,7 @@
 # The agent under test, its local configuration and its rule sets: what every scenario sources.
 # shellcheck shell=bash
 
-# shellcheck source=topology.bash
+# shellcheck source=../lab/topology.bash
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/topology.bash"
 
 revision=0
@@ -58,21 +58,38 @@ serve_rule_sets() {
 }
 misbehave() { printf '%s\n' "$1" >"$W/www/mode.next" && mv "$W/www/mode.next" "$W/www/mode"; }
 
+# Asks for the rule set now, not at the next interval.
+poll() { kill -HUP "${processes[agent]}"; }
 start_agent() { start agent edge "$backhaul" agent --config "$W/agent.toml"; }
 ask() { on edge "$backhaul" "$1" --json --socket "$W/agent.sock"; }
 teardown() { on edge "$backhaul" teardown --config "$W/agent.toml" >>"$W/teardown.log" 2>&1; }
 
 mode() { ask status | jq -r --arg rule "${1:-office}" '.rules[] | select(.name == $rule) | .mode'; }
-way() { ask status | jq -r --arg rule "${1:-office}" '.rules[] | select(.name == $rule) | .path'; }
+way() { ask status | jq -r --arg rule "${1:-office}" '.rules[] | select(.name == $rule) | .choice'; }
 path_state() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .state'; }
 applied_revision() { ask status | jq -r .revision; }
-count_events() { ask events | jq -rs --arg kind "$1" '[.[] | select(.kind == $kind)] | length'; }
+count_events() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)] | length'; }
+
+# The client's connections, by the mark of the tunnel's path.
+path_mark() { ask paths | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .mark'; }
+connections_of_client() { on edge conntrack -L -s $client -d $server 2>/dev/null; }
+none_on_tunnel() { not_one connections_of_client "mark=$(path_mark fra-a) "; }
+all_on_tunnel() { not_one connections_of_client '' "mark=$(path_mark fra-a) "; }
+# not_one COMMAND WITH [WITHOUT] — COMMAND prints lines, but none that has WITH and has not WITHOUT.
+not_one() {
+  local lines found
+  lines=$($1)
+  [ -n "$lines" ] || { echo "nothing at all"; return 1; }
+  found=$(grep -F -- "$2" <<<"$lines")
+  if [ -n "${3:-}" ]; then found=$(grep -vF -- "$3" <<<"$found"); fi
+  [ -z "$found" ] || { echo "$found"; return 1; }
+}
 
 mode_is() { is "$1" mode "${2:-office}"; }
 way_is() { is "$1" way "${2:-office}"; }
 path_is() { is "$2" path_state "$1"; }
 revision_is() { is "$1" applied_revision; }
-had_event() { [ "$(count_events "$1")" -gt "${2:-0}" ] || { echo "no (new) event $1"; ask events | tail -5; return 1; }; }
+had_event() { [ "$(count_events "$1")" -gt "${2:-0}" ] || { echo "no (new) event $1"; ask events | jq -c '.events[-5:][]'; return 1; }; }
 
 # bring_up [JQ-EDIT] — everything as most scenarios want it to begin: network, hub, rule set, agent, traffic steered.
 bring_up() {
@@ -93,4 +110,36 @@ picture_of_edge() {
   ip -n edge route show table all | grep -v ' table local \|^broadcast\|^local' | sort
   ip -n edge -br link | awk '{print $1}' | sort
   on edge bash -c 'cd /proc/sys/net && grep -H . ipv4/conf/*/{rp_filter,forwarding} ipv6/conf/*/disable_ipv6' | sort
+}
+
+# --- what several scenarios claim of a tunnel ------------------------------------------------------------------------
+
+device_mtu() { ip -n edge -j link show "$1" | jq '.[0].mtu'; }
+
+# fits BYTES — a packet of the client's of this size, not to be fragmented, gets to the internet and back.
+fits() { on client ping -q -c 1 -W 2 -M 'do' -s $(($1 - 28)) "$server"; }
+# too_big BYTES MTU — one of this size does not, and the sender is told the right size.
+too_big() { on client ping -c 1 -W 2 -M 'do' -s $(($1 - 28)) "$server" | grep -E "mtu ?= ?$2"; }
+
+# check_sizes DEVICE MTU MSS — on the device and on the wire, in both directions.
+check_sizes() {
+  check "the tunnel's MTU is $2" is "$2" device_mtu "$1"
+  on client ip route flush cache
+  check "a packet of $2 bytes fits" fits "$2"
+  check "one of $(($2 + 1)) bytes does not, and the sender is told" too_big $(($2 + 1)) "$2"
+  on client ip route flush cache
+  capture "syn-$1" server eth0 'tcp port 7000 and tcp[tcpflags] & tcp-syn != 0'
+  capture "back-$1" client eth0 'tcp port 7000 and tcp[tcpflags] & tcp-syn != 0'
+  on client "$flow" client "$server" 7000 --tcp --rate 20 --seconds 0.3 >/dev/null
+  check "the server is offered segments of $3 bytes" syn_says "syn-$1" "Flags \[S\].* mss $3[,\]]"
+  check "and so is the client" syn_says "back-$1" "Flags \[S\.\].* mss $3[,\]]"
+}
+syn_says() { captured "$1" | tr -d '\n' | grep -oE "$2" || { captured "$1"; return 1; }; }
+
+# The router answers what came by the tunnel through the tunnel, for itself and for hosts behind it (promise 11).
+check_replies() {
+  forget_counters
+  check "a host behind the router answers the hub through the tunnel" \
+    on "$1" ping -q -c 2 -i 0.2 -W 2 -I "${hub_inside[$1]}" "$client"
+  check "and so does the router itself" on "$1" ping -q -c 2 -i 0.2 -W 2 -I "${hub_inside[$1]}" 192.168.10.1
 }

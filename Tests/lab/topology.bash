@@ -9,7 +9,7 @@
 # `inet` forwards, counts and cuts; hubs translate what comes out of their tunnels to their own address.
 # shellcheck shell=bash
 
-# shellcheck source=scenario.bash
+# shellcheck source=../lab/scenario.bash
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scenario.bash"
 
 # shellcheck disable=SC2034 # read by the scenarios
@@ -17,8 +17,9 @@
   client=192.168.10.2 client6=2001:db8:10::2
   server=198.18.0.9 direct_server=198.19.0.9 server6=2001:db8:9::9
   wan0=198.51.100.2 wan1=192.0.2.2
-  declare -A hub_address=([hub1]=203.0.113.2 [hub2]=203.0.113.6) hub_inside=([hub1]=10.200.0.1 [hub2]=10.200.0.2)
+  hub1=203.0.113.2 hub2=203.0.113.6
 }
+declare -A hub_address=([hub1]=$hub1 [hub2]=$hub2) hub_inside=([hub1]=10.200.0.1 [hub2]=10.200.0.2)
 namespaces=(client edge inet server hub1 hub2)
 
 # wire NAMESPACE DEVICE ADDRESS NAMESPACE DEVICE ADDRESS — a cable with an address at each end.
@@ -186,7 +187,10 @@ begin_flow() {
 
 end_flow() { stop "flow-$1" INT; cat "$W/$1.flow" "$W/$1.flow.log"; }
 flow_says() { jq -r "$2" "$W/$1.flow"; }
-flow_now() { jq -r "$2" "$W/$1.progress"; }
+# The addresses that the flow came out at, in order.
+flow_ways() { flow_says "$1" '[.ways[].address] | join(" ")'; }
+# flow_moved NAME ADDRESS — it comes out there by now.
+flow_moved() { is "$2" jq -r '.ways[-1].address // "nobody"' "$W/$1.progress"; }
 
 # --- questions ------------------------------------------------------------------------------------------------------
 
