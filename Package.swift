@@ -47,6 +47,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict),
 
+    .testTarget(name: "CommandTests", dependencies: ["Agent", "backhaul"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),

@@ -1,7 +1,6 @@
-internal import CLinux
 internal import Glibc
 
-/// The signals that a service is sent, taken in by a thread of their own instead of interrupting whatever runs.
+/// The signals that a service is sent, taken in by one thread instead of interrupting whatever runs.
 package enum ServiceSignal: CaseIterable, Sendable {
   /// SIGTERM, SIGINT: end, and leave the data plane as it is.
   case stop
@@ -17,22 +16,28 @@ package enum ServiceSignal: CaseIterable, Sendable {
 }
 
 package enum SignalWatch {
-  /// Must be called before any other thread is started: threads inherit the mask. SIGPIPE is ignored; a closed socket is
-  /// told by its error.
-  package static func start(_ handler: @escaping @Sendable (ServiceSignal) -> Void) throws(SystemCallFailure) {
+  /// Must be called on the main thread before any other is started: threads inherit the mask, and a signal goes to
+  /// whichever thread does not block it. SIGPIPE is ignored; a closed socket is told by its error.
+  package static func block() {
     signal(SIGPIPE, SIG_IGN)
+    var set = all
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+  }
+
+  /// Hands over one signal after the other, on this thread, for ever.
+  package static func wait(_ handler: (ServiceSignal) -> Void) -> Never {
+    var set = all
+    while true {
+      var number: Int32 = 0
+      guard sigwait(&set, &number) == 0 else { continue }
+      if let known = ServiceSignal.allCases.first(where: { $0.numbers.contains(number) }) { handler(known) }
+    }
+  }
+
+  private static var all: sigset_t {
     var set = sigset_t()
     sigemptyset(&set)
     for number in ServiceSignal.allCases.flatMap(\.numbers) { sigaddset(&set, number) }
-    pthread_sigmask(SIG_BLOCK, &set, nil)
-    let waited = set
-    try SystemThread.start(name: "signals") { @Sendable in
-      while true {
-        var set = waited
-        var number: Int32 = 0
-        guard sigwait(&set, &number) == 0 else { continue }
-        if let known = ServiceSignal.allCases.first(where: { $0.numbers.contains(number) }) { handler(known) }
-      }
-    }
+    return set
   }
 }

@@ -1,0 +1,26 @@
+package import Agent
+package import Core
+internal import Transfer
+
+extension AgentPorts {
+  /// Every port of the agent, on the Linux that this process runs in. Opens sockets and starts threads, and changes
+  /// nothing.
+  package static func linux(_ configuration: AgentConfiguration) throws -> AgentPorts {
+    let loop = try Reactor(name: "paths", urgency: .raised)
+    let engine = try TransferEngine()
+    let limits = StrictJSON.Limits(bytes: configuration.ruleSet.maximumBytes)
+    let ranges = configuration.kernel
+    let stateDirectory = configuration.files.stateDirectory
+    let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory)
+    let sweeper = try LinuxKernel(ranges, stateDirectory: stateDirectory)
+    let flipper = try LinuxFlip(ranges)
+    return AgentPorts(
+      loop: loop,
+      prober: Probers(icmp: ICMPProber(on: loop), http: HTTPProber(on: loop, by: engine)),
+      flipper: flipper, kernel: kernel, sweeper: sweeper,
+      kernelEvents: LinuxKernelEvents(ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports)),
+      source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
+      surroundings: LinuxSurroundings(),
+      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) })
+  }
+}

@@ -1,0 +1,28 @@
+internal import Agent
+internal import Core
+internal import Glibc
+internal import System
+
+/// The service with the real world behind its ports. Composition only: nothing is decided here.
+final class Composition: Sendable {
+  let agent: AgentService
+
+  init(_ configuration: AgentConfiguration) throws {
+    let log = Log.make(configuration.logLevel)
+    try Directory.make(configuration.files.stateDirectory, mode: 0o700)
+    let ports = try AgentPorts.linux(configuration)
+    agent = AgentService(
+      configuration: configuration, ports: ports,
+      journal: Journal(surroundings: ports.surroundings) { Log.tell($0, to: log) },
+      identity: .init(version: Backhaul.version, pid: getpid(), started: ports.surroundings.now))
+  }
+
+  /// Runs until cancelled. The socket is taken before anything in the kernel is touched, so that a second agent ends
+  /// without having done anything.
+  func run() async throws {
+    let api = LocalAPI(agent)
+    let server = try LocalServer(at: agent.configuration.files.socket) { request, _ in await api.answer(request) }
+    defer { server.stop() }
+    try await agent.run()
+  }
+}

@@ -1,0 +1,52 @@
+internal import Agent
+internal import ArgumentParser
+
+struct StatusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Which way traffic goes, since when and why.")
+
+  @OptionGroup var options: QuestionOptions
+
+  func run() throws {
+    try ask(.status, options, as: StatusReport.self) { Self.lines($0) }
+  }
+
+  static func lines(_ status: StatusReport) -> [String] {
+    var lines = [
+      "\(status.device): \(status.revision.map { "revision \($0)" } ?? "no rule set yet"), "
+        + "agent \(status.version) for \(Words.age(status.uptimeSeconds))"
+    ]
+    for rule in status.rules {
+      let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
+      lines.append("rule \(rule.name): \(rule.mode)\(way(rule))\(since): \(rule.cause)")
+    }
+    for path in status.paths {
+      let trip = path.rttMs == nil ? "" : ", \(Words.milliseconds(path.rttMs)), loss \(Words.share(path.loss))"
+      lines.append(
+        "path \(path.name): \(path.state) for \(Words.age(path.sinceSeconds)) on \(path.device)\(trip)"
+          + (path.state == "up" ? "" : ": \(path.cause)"))
+    }
+    for uplink in status.uplinks {
+      lines.append(
+        "uplink \(uplink.interface): "
+          + (uplink.usable
+            ? "usable, gateway \(uplink.gateway ?? "none needed")" : "not usable: \(uplink.obstacle ?? "")")
+      )
+    }
+    lines.append("source \(status.source): \(contact(status))")
+    if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
+    return lines
+  }
+
+  private static func way(_ rule: RuleReport) -> String {
+    switch rule.choice {
+    case nil, "blocked"?: ""
+    case let choice?: " by \(choice)"
+    }
+  }
+
+  private static func contact(_ status: StatusReport) -> String {
+    let last = status.lastContactSeconds.map { "last answer \(Words.age($0)) ago" } ?? "has not answered yet"
+    return status.pullTrouble.map { "\(last); \($0)" } ?? last
+  }
+}

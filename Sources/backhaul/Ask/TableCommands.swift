@@ -1,0 +1,99 @@
+internal import Agent
+internal import ArgumentParser
+
+struct PathsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "paths", abstract: "Every path: its state, what carries it, what it carries.")
+
+  @OptionGroup var options: QuestionOptions
+
+  func run() throws {
+    try ask(.paths, options, as: PathsReport.self) { report in
+      var table = Columns("PATH", "STATE", "FOR", "DEVICE", "UPLINK", "RTT", "LOSS", "CARRIES", "CAUSE")
+      for path in report.paths {
+        table.add(
+          path.name, path.state, Words.age(path.sinceSeconds), path.device, path.uplink ?? "-",
+          Words.milliseconds(path.rttMs), Words.share(path.loss),
+          path.carries.isEmpty ? "-" : path.carries.joined(separator: ","), path.cause)
+      }
+      return table.lines
+    }
+  }
+}
+
+struct TunnelsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tunnels", abstract: "Every tunnel: its kind, its ends, its sizes.")
+
+  @OptionGroup var options: QuestionOptions
+
+  func run() throws {
+    try ask(.tunnels, options, as: TunnelsReport.self) { report in
+      var table = Columns("TUNNEL", "KIND", "DEVICE", "LINK", "LOCAL", "REMOTE", "INNER", "HUB", "UPLINK", "MTU", "MSS")
+      for tunnel in report.tunnels {
+        let kind = tunnel.key.map { "\(tunnel.kind) key \($0)" } ?? tunnel.kind
+        table.add(
+          tunnel.name, kind, tunnel.device, tunnel.link, tunnel.local ?? "-", tunnel.remote, tunnel.innerLocal ?? "-",
+          tunnel.hub, tunnel.uplink ?? "-", tunnel.mtu.map(String.init) ?? "-", tunnel.mss.map(String.init) ?? "-")
+      }
+      return table.lines
+    }
+  }
+}
+
+struct ProbesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "probes", abstract: "Every probe: its target, its answers, its round trips.")
+
+  @OptionGroup var options: QuestionOptions
+
+  func run() throws {
+    try ask(.probes, options, as: ProbesReport.self) { report in
+      var table = Columns(
+        "PROBE", "PATH", "KIND", "TARGET", "STATE", "FOR", "EVERY", "LOST", "LOSS", "RTT", "JITTER", "TROUBLE")
+      for probe in report.probes {
+        table.add(
+          probe.name, probe.path, probe.kind, probe.target, probe.state, Words.age(probe.sinceSeconds),
+          "\(probe.intervalMs) ms", "\(probe.lostInARow)/\(probe.fall)", Words.share(probe.loss),
+          Words.milliseconds(probe.rttMs), Words.milliseconds(probe.jitterMs), probe.trouble ?? "-")
+      }
+      return table.lines
+    }
+  }
+}
+
+struct RulesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rules", abstract: "Every backhaul rule: whose traffic, which way, what if the hub is gone.")
+
+  @OptionGroup var options: QuestionOptions
+
+  func run() throws {
+    try ask(.rules, options, as: RulesReport.self) { report in
+      var table = Columns(
+        "RULE", "MODE", "GOES", "FOR", "SOURCES", "PATHS", "FALLBACK", "FAILBACK", "HOLD-DOWN", "IPV6", "CAUSE")
+      for rule in report.rules {
+        var sources = rule.interfaces
+        if rule.prefixes > 0 { sources.append("\(rule.prefixes) prefix\(rule.prefixes == 1 ? "" : "es")") }
+        table.add(
+          rule.name, rule.mode, rule.choice ?? "-", rule.enabled ? Words.age(rule.sinceSeconds) : "-",
+          sources.joined(separator: ","), rule.paths.joined(separator: ","), rule.fallback, rule.failback,
+          "\(rule.holdDownMs) ms", rule.ipv6, rule.cause)
+      }
+      return table.lines
+    }
+  }
+}
+
+struct EventsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "events", abstract: "What happened since the agent started, oldest first (the last 1,000).")
+
+  @OptionGroup var options: QuestionOptions
+
+  func run() throws {
+    try ask(.events, options, as: EventsReport.self) { report in
+      report.events.map { "\($0.time)  \($0.severity)  \($0.kind)  \($0.text)" }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+internal import ArgumentParser
+
+/// The one binary on the router: the service, and the field tech's questions to it.
+@main
+struct Backhaul: ParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "backhaul",
+    abstract: "Takes a branch's internet traffic to a hub, and to the local WAN when the hub is gone.",
+    discussion: """
+      `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan` and \
+      `teardown`, do their work without it.
+
+      Exit status: 0 fine; 1 what was asked about is bad; 64 wrong usage; 69 no agent answers; 74 a file or the kernel \
+      failed; 77 permission denied; 78 the configuration is bad.
+      """,
+    version: version,
+    groupedSubcommands: [
+      CommandGroup(name: "Service", subcommands: [AgentCommand.self]),
+      CommandGroup(
+        name: "Questions to the agent",
+        subcommands: [
+          StatusCommand.self, PathsCommand.self, TunnelsCommand.self, ProbesCommand.self, RulesCommand.self,
+          EventsCommand.self,
+        ]),
+      CommandGroup(
+        name: "Without an agent", subcommands: [CheckCommand.self, PlanCommand.self, TeardownCommand.self]),
+    ])
+}

@@ -1,0 +1,56 @@
+internal import Agent
+internal import ArgumentParser
+internal import Core
+internal import Glibc
+internal import System
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan", abstract: "Show what a rule set would change in this kernel, without changing it.",
+    discussion: """
+      The lines read like commands of ip(8), nft(8) and sysctl(8), in the order in which the agent would make the \
+      changes. The active default route of each rule's table is not among them: it follows from the probes.
+      """)
+
+  @Argument(help: "The rule set, a JSON file.", completion: .file(extensions: ["json"]))
+  var file: String
+
+  @OptionGroup var options: ConfigurationOptions
+
+  func run() throws {
+    let configuration = try options.load()
+    let ruleSet = try RuleSetFile.load(file)
+    try RuleSetFile.check(ruleSet, on: configuration, file)
+    // The marks and tables of what runs stay with it, so they are asked of the cache.
+    let stored = try? FileRuleSetStore(directory: configuration.files.stateDirectory).load()
+    guard let slots = Layout.slots(ruleSet, configuration, after: stored?.slots ?? SlotBook()) else {
+      throw complain("\(file) needs more marks or tables than the configuration has", Exit.bad)
+    }
+    let plan: Plan
+    do throws(KernelFailure) {
+      plan = try LinuxKernel(
+        configuration.kernel, stateDirectory: configuration.files.stateDirectory
+      ).plan(for: Layout(ruleSet, configuration, slots))
+    } catch {
+      throw kernelComplaint(error)
+    }
+    guard !plan.isEmpty else { return print("nothing would change") }
+    for line in PlanText(configuration.kernel).lines(plan) { print(line) }
+  }
+}
+
+extension KernelPort {
+  /// What would change, seen from the kernel as it is now.
+  func plan(for layout: Layout) throws(KernelFailure) -> Plan {
+    let first = try read(expecting: nil)
+    let steering = DesiredStateCompiler(layout, first).compile().steering
+    let actual = first.steering == nil ? first : try read(expecting: steering)
+    return Planner.plan(
+      desired: DesiredStateCompiler(layout, actual).compile(), actual: actual, remembered: try rememberedSettings())
+  }
+}
+
+func kernelComplaint(_ failure: KernelFailure) -> ExitCode {
+  failure.errno == EPERM || failure.errno == EACCES
+    ? complain("\(failure); run as root", Exit.notPermitted) : complain("\(failure)", Exit.failed)
+}

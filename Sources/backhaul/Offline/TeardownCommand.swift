@@ -1,0 +1,53 @@
+internal import Agent
+internal import ArgumentParser
+internal import Core
+internal import System
+
+struct TeardownCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "teardown", abstract: "Remove everything that is ours from the kernel, and put back the sysctls.",
+    discussion: """
+      Traffic then goes as if Backhaul had never been there; rules with `fallback: block` hold nothing back any more. \
+      The cached rule set and the configuration stay. Refused while an agent runs: it would put everything back.
+      """)
+
+  @OptionGroup var options: ConfigurationOptions
+
+  @Flag(help: "Only show what would be removed.")
+  var dryRun = false
+
+  func run() throws {
+    let configuration = try options.load()
+    try refuseWhileAgentRuns(configuration.files.socket)
+    do throws(KernelFailure) {
+      let kernel = try LinuxKernel(
+        configuration.kernel, stateDirectory: configuration.files.stateDirectory)
+      let plan = Planner.teardown(
+        actual: try kernel.read(expecting: nil), remembered: try kernel.rememberedSettings())
+      guard !plan.isEmpty else { return print("nothing of ours is in the kernel") }
+      let text = PlanText(configuration.kernel, remembered: try kernel.rememberedSettings())
+      for step in plan.steps {
+        for line in text.lines(step) { print(line) }
+        if !dryRun { try kernel.apply(step) }
+      }
+    } catch {
+      throw kernelComplaint(error)
+    }
+  }
+
+  private func refuseWhileAgentRuns(_ socket: String) throws {
+    let running: Bool
+    do throws(LocalFailure) {
+      _ = try LocalClient.ask(
+        socketPath: socket, request: LocalAPI.encode(LocalAPI.Request(.status)), timeout: .seconds(2))
+      running = true
+    } catch {
+      switch error {
+      case .noAgent: running = false
+      // Someone listens, whatever is wrong with it.
+      case .noPermission, .brokeOff, .timedOut, .system: running = true
+      }
+    }
+    if running { throw complain("an agent answers on \(socket): stop it first", Exit.bad) }
+  }
+}

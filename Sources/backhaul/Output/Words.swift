@@ -1,0 +1,27 @@
+/// Numbers as a person reads them.
+enum Words {
+  /// `4 s`, `3 m 12 s`, `5 h 2 m`, `9 d 4 h`.
+  static func age(_ seconds: Double) -> String {
+    let whole = Int(max(0, min(seconds, 1e12)))
+    switch whole {
+    case ..<60: return "\(whole) s"
+    case ..<3_600: return "\(whole / 60) m \(whole % 60) s"
+    case ..<86_400: return "\(whole / 3_600) h \(whole % 3_600 / 60) m"
+    default: return "\(whole / 86_400) d \(whole % 86_400 / 3_600) h"
+    }
+  }
+
+  /// `0.4 ms`, `12.3 ms`; `-` for nil.
+  static func milliseconds(_ value: Double?) -> String {
+    guard let value, value.isFinite else { return "-" }
+    let tenths = Int((min(value, 1e9) * 10).rounded())
+    return "\(tenths / 10).\(tenths % 10) ms"
+  }
+
+  /// `0 %`, `2.5 %`; `-` for nil. Takes a share, 0...1.
+  static func share(_ value: Double?) -> String {
+    guard let value, value.isFinite else { return "-" }
+    let tenths = Int((value * 1_000).rounded())
+    return tenths % 10 == 0 ? "\(tenths / 10) %" : "\(tenths / 10).\(tenths % 10) %"
+  }
+}

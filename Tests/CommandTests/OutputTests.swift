@@ -1,0 +1,75 @@
+import Agent
+import Testing
+
+@testable import backhaul
+
+@Suite struct OutputTests {
+  @Test func columnsAlignAndEndWithoutBlanks() {
+    var table = Columns("PATH", "STATE", "CAUSE")
+    table.add("fra-a", "up", "-")
+    table.add("a", "unknown", "")
+    #expect(table.lines == ["PATH   STATE    CAUSE", "fra-a  up       -", "a      unknown"])
+  }
+
+  @Test func agesReadAsAPersonSaysThem() {
+    #expect(
+      [0, 59.9, 60, 3_725, 90_000, -1, .infinity].map(Words.age).prefix(6) == [
+        "0 s", "59 s", "1 m 0 s", "1 h 2 m", "1 d 1 h", "0 s",
+      ])
+  }
+
+  @Test func numbersThatAreNotThereAreADash() {
+    #expect(Words.milliseconds(nil) == "-")
+    #expect(Words.milliseconds(.nan) == "-")
+    #expect(Words.milliseconds(12.34) == "12.3 ms")
+    #expect(Words.share(0.025) == "2.5 %")
+    #expect(Words.share(1) == "100 %")
+  }
+}
+
+@Suite struct StatusLinesTests {
+  private func rule(_ mode: String, _ choice: String?, _ cause: String) -> RuleReport {
+    RuleReport(
+      name: "office", enabled: true, mode: mode, choice: choice, path: nil, device: nil, sinceSeconds: 190,
+      cause: cause,
+      fallback: "local_wan", failback: "move", holdDownMs: 30_000, ipv6: "local", paths: ["fra-a"],
+      interfaces: ["lan0"], prefixes: 0, table: 7904, mark: 0x400000)
+  }
+
+  private func status(_ rules: [RuleReport], path: String, cause: String, trouble: String? = nil) -> StatusReport {
+    StatusReport(
+      device: "branch-017", version: "0.1.0", pid: 7, uptimeSeconds: 192, revision: 42,
+      source: "https://orchestrator.example/branch-017", lastContactSeconds: 12, pullFailures: 0, pullTrouble: nil,
+      applyTrouble: trouble, rules: rules,
+      paths: [
+        PathReport(
+          name: "fra-a", kind: "tunnel", device: "bh-fra-a", uplink: "wan0", state: path, sinceSeconds: 190,
+          cause: cause, mark: 0x200000, rttMs: 12.3, jitterMs: 0.4, loss: 0, carries: ["office"])
+      ],
+      uplinks: [UplinkReport(interface: "wan0", tier: 1, usable: true, obstacle: nil, gateway: "198.51.100.1")],
+      flipMicroseconds: [], flips: 1)
+  }
+
+  @Test func throughTheHub() {
+    let lines = StatusCommand.lines(
+      status([rule("backhaul", "path:fra-a", "first path in order that is up")], path: "up", cause: ""))
+    #expect(
+      lines == [
+        "branch-017: revision 42, agent 0.1.0 for 3 m 12 s",
+        "rule office: backhaul by path:fra-a for 3 m 10 s: first path in order that is up",
+        "path fra-a: up for 3 m 10 s on bh-fra-a, 12.3 ms, loss 0 %",
+        "uplink wan0: usable, gateway 198.51.100.1",
+        "source https://orchestrator.example/branch-017: last answer 12 s ago",
+      ])
+  }
+
+  @Test func blockedAndInTrouble() {
+    let lines = StatusCommand.lines(
+      status(
+        [rule("blocked", "blocked", "path fra-a is down")], path: "down", cause: "bh-fra-a does not exist",
+        trouble: "ip link add bh-fra-a: File exists"))
+    #expect(lines[1] == "rule office: blocked for 3 m 10 s: path fra-a is down")
+    #expect(lines[2].hasSuffix(": bh-fra-a does not exist"))
+    #expect(lines.last == "TROUBLE: ip link add bh-fra-a: File exists")
+  }
+}
