@@ -26,7 +26,7 @@ Prints "listening PORT" once it does. What it answers, in this order: the first 
   redirect       302 to /ok
   garbage        bytes that are no HTTP
   hang-up        closes at once
-  gzip-bomb      1 GB of zeros as Content-Encoding: gzip, unasked
+  gzip-bomb      128 MB of zeros as Content-Encoding: gzip, unasked
 """
 import argparse, hashlib, itertools, select, socket, ssl, sys, threading, time, zlib
 
@@ -185,7 +185,7 @@ def hang_up(server, connection, headers):
 def gzip_bomb(server, connection, headers):
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     zeros = b"\0" * (1 << 20)
-    body = b"".join(packer.compress(zeros) for _ in range(1024)) + packer.flush()
+    body = b"".join(packer.compress(zeros) for _ in range(128)) + packer.flush()
     answer(connection, "200 OK", body, ["Content-Encoding: gzip"])
 
 

@@ -10,7 +10,14 @@ final class TestProcess: Sendable {
 
   struct Failure: Error, CustomStringConvertible { var description: String }
 
+  /// One at a time: a child that is born between another's `pipe` and `FD_CLOEXEC` would keep that one's input open.
+  private static let spawning = Mutex(())
+
   init(_ arguments: [String]) throws {
+    (id, input, output) = try Self.spawning.withLock { _ in try Self.spawn(arguments) }
+  }
+
+  private static func spawn(_ arguments: [String]) throws -> (pid_t, Int32, Int32) {
     var inputs: [Int32] = [0, 0]
     var outputs: [Int32] = [0, 0]
     guard pipe(&inputs) == 0, pipe(&outputs) == 0 else { throw Failure(description: "pipe") }
@@ -28,9 +35,7 @@ final class TestProcess: Sendable {
     close(inputs[0])
     close(outputs[1])
     guard result == 0 else { throw Failure(description: "\(arguments[0]): \(String(cString: strerror(result)))") }
-    self.id = id
-    input = inputs[1]
-    output = outputs[0]
+    return (id, inputs[1], outputs[0])
   }
 
   /// The next line of its output; nil at the end.
