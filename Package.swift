@@ -51,6 +51,7 @@ let package = Package(
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
+    .testTarget(name: "DataPlaneTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests", dependencies: ["Core", "Agent", "System", "Transfer", "CLinux"], swiftSettings: strict),
   ],

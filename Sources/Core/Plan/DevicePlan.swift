@@ -5,6 +5,8 @@ struct DevicePlan {
   /// Devices whose routes are gone once `creating` is done: the kernel drops them with a device, and with its last
   /// address (fib_inetaddr_event, net/ipv4/fib_frontend.c).
   private(set) var routesLost: Set<InterfaceName> = []
+  /// Devices that `creating` takes away for good, held ones among them: no route by them can be put.
+  private(set) var taken: Set<InterfaceName> = []
 
   private let actual: ActualState
   /// Devices that `creating` makes, anew or for the first time: nothing of what `actual` says of them holds.
@@ -15,6 +17,7 @@ struct DevicePlan {
     // A foreign device keeps its name, whatever we wanted it for.
     let wanted = desired.tunnels.filter { actual.links[$0.name]?.isOurs ?? true }
     let doomed = deleteInTheWay(wanted)
+    taken = doomed.subtracting(wanted.map(\.name))
     for device in wanted { shape(device, isGone: doomed.contains(device.name)) }
     changeSettings(desired.settings)
     for device in wanted { address(device) }

@@ -15,7 +15,7 @@ package enum Planner {
     selected: [TableID: TableRoute.Way] = [:]
   ) -> Plan {
     let devices = DevicePlan(desired, actual)
-    let routes = RoutePlan(desired, actual, lost: devices.routesLost, selected: selected)
+    let routes = RoutePlan(desired, actual, devices, selected: selected)
     let rules = rulePlan(desired.rules, actual.rules)
     let steering = steeringPlan(desired.steering, actual.steering)
     return Plan(

@@ -21,12 +21,10 @@ struct RoutePlan {
   }
 
   init(
-    _ desired: DesiredState, _ actual: ActualState, lost: Set<InterfaceName>, selected: [TableID: TableRoute.Way]
+    _ desired: DesiredState, _ actual: ActualState, _ devices: DevicePlan, selected: [TableID: TableRoute.Way]
   ) {
     // Routes by devices that the plan takes away first are gone by then.
-    let present = actual.routes.filter { route in
-      if case .out(let device, _) = route.way { !lost.contains(device) } else { true }
-    }
+    let present = actual.routes.filter { !$0.leads(by: devices.routesLost) }
     var byKey = Dictionary(grouping: present, by: Key.init)
     let isSelected = { (key: Key) in
       key.metric == .active && key.destination == .all && desired.selectedTables.contains(key.table)
@@ -38,6 +36,7 @@ struct RoutePlan {
       let had = present.contains { Key($0) == Key(route) }
       if !had { wanted.append(route) }
     }
+    wanted.removeAll { $0.leads(by: devices.taken) }
     for route in wanted.filter({ $0.metric == .floor }) + wanted.filter({ $0.metric != .floor }) {
       let others = byKey.removeValue(forKey: Key(route)) ?? []
       if !others.contains(route) { creating.append(.putRoute(route)) }
@@ -48,5 +47,11 @@ struct RoutePlan {
     for (key, routes) in byKey.sorted(by: { $0.key < $1.key }) where !isSelected(key) {
       deleting += routes.map { .deleteRoute($0) }
     }
+  }
+}
+
+extension TableRoute {
+  fileprivate func leads(by devices: Set<InterfaceName>) -> Bool {
+    if case .out(let device, _) = way { devices.contains(device) } else { false }
   }
 }

@@ -68,14 +68,42 @@ package struct PacketFate: Equatable, Sendable {
   package var isMasqueraded: Bool
   /// What a SYN was clamped to.
   package var segmentSize: UInt16?
-  /// What each stage said, in lines for people.
-  package var trace: [String]
+  /// What each stage said, in order.
+  package var stages: [Stage]
   /// Where it left by a tunnel of ours: what became of the outer packet. One element at most.
   package var outer: [PacketFate]
+
+  package enum Stage: Equatable, Sendable {
+    /// A rule of our table took the packet.
+    case steering(chain: String, SteeringRule)
+    /// A lookup ended at this rule; the route is nil where the rule itself says `unreachable`.
+    case lookup(RoutingRule, TableRoute?)
+    case local
+    case noRoute
+  }
+
+  /// The stages as lines for people.
+  package var trace: [String] { stages.map(\.description) }
 
   /// The devices that the packet left by, the outer packets' too.
   package var devices: [InterfaceName] {
     let own: [InterfaceName] = if case .left(let device, _) = end { [device] } else { [] }
     return own + outer.flatMap(\.devices)
+  }
+}
+
+extension PacketFate.Stage: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .steering(let chain, let rule): "\(chain): \(rule.text)"
+    case .lookup(let rule, nil): "ip rule \(rule.priority): unreachable"
+    case .lookup(let rule, let route?):
+      switch route.way {
+      case .unreachable: "ip rule \(rule.priority): table \(route.table): unreachable \(route.destination)"
+      case .out(let device, _): "ip rule \(rule.priority): table \(route.table): \(route.destination) dev \(device)"
+      }
+    case .local: "local"
+    case .noRoute: "no route"
+    }
   }
 }

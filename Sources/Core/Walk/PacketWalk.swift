@@ -6,17 +6,19 @@
 package struct PacketWalk {
   private let state: ActualState
   private let routes: RouteWalk
+  private let table: SteeringWalk.Table
 
   /// - Parameter mainRoutes: routes of the main table besides its defaults and the subnets of the router's addresses.
   package init(_ state: ActualState, mainRoutes: [TableRoute] = []) {
     self.state = state
     routes = RouteWalk(state, mainRoutes: mainRoutes)
+    table = SteeringWalk.Table(state.steering)
   }
 
   package func fate(of packet: Packet) -> PacketFate { fate(of: packet, depth: 0) }
 
   private func fate(of packet: Packet, depth: Int) -> PacketFate {
-    var walk = Walk(table: SteeringWalk(state.steering, packet), routes: routes)
+    var walk = Walk(table: SteeringWalk(table, packet), routes: routes)
     walk.go()
     let end = walk.end ?? .unreachable
     var outer: [PacketFate] = []
@@ -26,7 +28,7 @@ package struct PacketWalk {
     }
     return PacketFate(
       end: end, packet: walk.table.packet, isMasqueraded: walk.table.isMasqueraded,
-      segmentSize: walk.table.segmentSize, trace: walk.table.trace, outer: outer)
+      segmentSize: walk.table.segmentSize, stages: walk.table.stages, outer: outer)
   }
 
   /// The router sends it, bound to the tunnel's underlay. It keeps the inner packet's mark, but is looked up with the
@@ -110,11 +112,11 @@ private struct Walk {
 
   private mutating func lookUp() -> RouteWalk.Answer {
     let packet = table.packet
-    let (answer, why) = routes.answer(
+    let (answer, stage) = routes.answer(
       .init(
         destination: packet.destination, source: packet.source, incoming: packet.incoming,
         outgoing: packet.boundDevice, mark: packet.lookupMark ?? packet.mark))
-    table.trace.append(why)
+    table.stages.append(stage)
     return answer
   }
 

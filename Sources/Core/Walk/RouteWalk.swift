@@ -2,8 +2,9 @@
 /// It knows our rules and tables and the main table, not the rules of other software.
 struct RouteWalk {
   let state: ActualState
-  /// Routes of the main table besides its defaults and the subnets of addresses, which `state` tells.
-  let mainRoutes: [TableRoute]
+  /// Main's too: what the caller tells, its defaults, and the subnets of the router's addresses.
+  private let tables: [TableID: [TableRoute]]
+  private let own: Set<IPv4Address>
   /// Asked in this order: ours by priority, then main (32766), as the kernel comes with it.
   private let rules: [RoutingRule]
 
@@ -34,7 +35,8 @@ struct RouteWalk {
     let defaults = state.mainDefaults.map {
       TableRoute(table: .main, metric: $0.metric, way: .out(device: $0.device, gateway: $0.gateway))
     }
-    self.mainRoutes = mainRoutes + connected + defaults
+    tables = Dictionary(grouping: mainRoutes + connected + defaults + state.routes, by: \.table)
+    own = Set(state.addresses.filter { state.links[$0.key] != nil }.values.joined().map(\.address))
     rules =
       state.rules.enumerated().sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }
       .map(\.element) + [
@@ -42,25 +44,21 @@ struct RouteWalk {
       ]
   }
 
-  func answer(_ question: Question) -> (answer: Answer, why: String) {
-    let isOurs = state.addresses.contains { device, addresses in
-      addresses.contains { $0.address == question.destination } && state.links[device] != nil
-    }
-    if isOurs { return (.local, "local") }
+  func answer(_ question: Question) -> (answer: Answer, stage: PacketFate.Stage) {
+    if own.contains(question.destination) { return (.local, .local) }
     for rule in rules where takes(rule, question) {
       switch rule.action {
-      case .unreachable: return (.unreachable, "ip rule \(rule.priority): unreachable")
+      case .unreachable: return (.unreachable, .lookup(rule, nil))
       case .lookup(let table, let suppressed):
         guard let route = best(in: table, question) else { continue }
         if let suppressed, UInt32(route.destination.length) <= suppressed { continue }
-        let why = "ip rule \(rule.priority): table \(table): \(route.destination)"
         switch route.way {
-        case .unreachable: return (.unreachable, why + " unreachable")
-        case .out(let device, let gateway): return (.out(device, gateway: gateway), why + " dev \(device)")
+        case .unreachable: return (.unreachable, .lookup(rule, route))
+        case .out(let device, let gateway): return (.out(device, gateway: gateway), .lookup(rule, route))
         }
       }
     }
-    return (.noRoute, "no route")
+    return (.noRoute, .noRoute)
   }
 
   /// fib_rule_match, net/core/fib_rules.c: the inversion holds for the whole selector.
@@ -73,8 +71,7 @@ struct RouteWalk {
   }
 
   private func best(in table: TableID, _ question: Question) -> TableRoute? {
-    let routes = table == .main ? mainRoutes : state.routes.filter { $0.table == table }
-    return routes.filter { route in
+    (tables[table] ?? []).filter { route in
       guard route.destination.contains(question.destination) else { return false }
       guard case .out(let device, _) = route.way else { return true }
       return state.links[device]?.isUp == true && (question.outgoing.map { $0 == device } ?? true)

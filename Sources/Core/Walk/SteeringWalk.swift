@@ -11,30 +11,40 @@ struct SteeringWalk {
   var outgoing: InterfaceName?
   private(set) var isMasqueraded = false
   private(set) var segmentSize: UInt16?
-  /// The rules that took the packet, as nft writes them.
-  var trace: [String] = []
-  private let chains: [String: SteeringChain]
-  private let sets: [String: AddressSet]
+  var stages: [PacketFate.Stage] = []
+  private let table: Table
 
-  init(_ table: SteeringTable?, _ packet: Packet) {
+  /// The table, ready to be asked by name and hook; made once for many packets.
+  struct Table {
+    fileprivate let chains: [String: SteeringChain]
+    fileprivate let sets: [String: [ClosedRange<UInt32>]]
+    fileprivate let hooked: [SteeringChain.Hook.Point: [(kind: SteeringChain.Hook.Kind, chain: SteeringChain)]]
+
+    init(_ table: SteeringTable?) {
+      chains = Dictionary((table?.chains ?? []).map { ($0.name, $0) }) { first, _ in first }
+      sets = Dictionary((table?.sets ?? []).map { ($0.name, $0.ranges) }) { first, _ in first }
+      let base = (table?.chains ?? []).compactMap { chain in chain.hook.map { (hook: $0, chain: chain) } }
+      hooked = Dictionary(grouping: base.sorted { $0.hook.priority < $1.hook.priority }, by: \.hook.point)
+        .mapValues { $0.map { (kind: $0.hook.kind, chain: $0.chain) } }
+    }
+  }
+
+  init(_ table: Table, _ packet: Packet) {
     self.packet = packet
-    chains = Dictionary((table?.chains ?? []).map { ($0.name, $0) }) { first, _ in first }
-    sets = Dictionary((table?.sets ?? []).map { ($0.name, $0) }) { first, _ in first }
+    self.table = table
   }
 
   /// Every base chain of one hook, by priority. `rerouted` is true where a chain of type `route` changed the mark.
   mutating func run(_ point: SteeringChain.Hook.Point) -> (verdict: Verdict, rerouted: Bool) {
     var rerouted = false
-    let hooked = chains.values.compactMap { chain in chain.hook.map { (chain, $0) } }
-      .filter { $0.1.point == point }.sorted { $0.1.priority < $1.1.priority }
-    for (chain, hook) in hooked {
-      if hook.kind == .nat, !isFirstOfConnection { continue }
+    for (kind, chain) in table.hooked[point] ?? [] {
+      if kind == .nat, !isFirstOfConnection { continue }
       let before = packet.mark
       switch run(chain, depth: 0) {
       case .verdict(let verdict) where verdict != .pass: return (verdict, rerouted)
       case .verdict, .goesOn: break
       }
-      if hook.kind == .route, packet.mark != before { rerouted = true }
+      if kind == .route, packet.mark != before { rerouted = true }
     }
     return (.pass, rerouted)
   }
@@ -51,7 +61,7 @@ struct SteeringWalk {
   /// The kernel allows 16 jumps (NFT_JUMP_STACK_SIZE).
   private mutating func run(_ chain: SteeringChain, depth: Int) -> Flow {
     for rule in chain.rules where rule.unrecognised == nil && rule.matches.allSatisfy(holds) {
-      trace.append("\(chain.name): \(rule.text)")
+      stages.append(.steering(chain: chain.name, rule))
       for action in rule.actions {
         switch action {
         case .count: break
@@ -68,7 +78,7 @@ struct SteeringWalk {
         case .reject: return .verdict(.reject(rule.comment))
         case .return: return .goesOn
         case .jump(let name):
-          guard depth < 16, let target = chains[name] else { continue }
+          guard depth < 16, let target = table.chains[name] else { continue }
           let flow = run(target, depth: depth + 1)
           if flow != .goesOn { return flow }
         }
@@ -87,7 +97,7 @@ struct SteeringWalk {
     case .ipv6: packet.isIPv6
     case .sourceIn(let set): contains(packet.source, set)
     case .destinationIn(let set): contains(packet.destination, set)
-    case .destinationNotIn(let set): sets[set] != nil && !contains(packet.destination, set)
+    case .destinationNotIn(let set): table.sets[set] != nil && !contains(packet.destination, set)
     case .mark(let mark, let mask): packet.mark & mask.bits == mark.value
     case .markNot(let mark, let mask): packet.mark & mask.bits != mark.value
     case .connectionMark(let mark, let mask): packet.connectionMark.map { $0 & mask.bits == mark.value } ?? false
@@ -105,6 +115,6 @@ struct SteeringWalk {
   }
 
   private func contains(_ address: IPv4Address, _ set: String) -> Bool {
-    !packet.isIPv6 && AddressRanges.contain(address, sets[set]?.ranges ?? [])
+    !packet.isIPv6 && AddressRanges.contain(address, table.sets[set] ?? [])
   }
 }

@@ -1,0 +1,167 @@
+import Testing
+
+@testable import Core
+
+@Suite struct DesiredRulesTests {
+  private func lines(_ rules: [BackhaulRule]) -> [String] {
+    Branch.compiler(Branch.ruleSet(rules: rules)).compile().rules.flatMap { PlanText().lines(.addRule($0)) }
+  }
+
+  @Test func readLikeTheOperatorsOwn() {
+    #expect(
+      lines([Branch.office]) == [
+        "ip rule add priority 9200 fwmark 0x100000/0xff00000 lookup main protocol 201",
+        "ip rule add priority 9210 not fwmark 0x0/0xff00000 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9220 fwmark 0x200000/0xff00000 lookup 7902 protocol 201",
+        "ip rule add priority 9220 fwmark 0x300000/0xff00000 lookup 7903 protocol 201",
+        "ip rule add priority 9220 fwmark 0x400000/0xff00000 lookup 7904 protocol 201",
+        "ip rule add priority 9220 fwmark 0x500000/0xff00000 lookup 7905 protocol 201",
+        "ip rule add priority 9220 fwmark 0x600000/0xff00000 lookup 7906 protocol 201",
+      ])
+  }
+
+  @Test func aBlockRuleWearsBelts() {
+    var rule = Branch.office
+    rule.fallback = .block
+    #expect(
+      lines([rule]).suffix(2) == [
+        "ip rule add priority 9280 from 192.168.10.0/24 iif lan0 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9290 from 192.168.10.0/24 iif lan0 lookup 7906 protocol 201",
+      ])
+    rule.sources = Sources(interfaces: ["lan0"])
+    #expect(lines([rule]).last == "ip rule add priority 9290 iif lan0 lookup 7906 protocol 201")
+  }
+
+  @Test func twoBlockRulesOfOneSourceAskMainOnce() {
+    var first = Branch.office
+    first.fallback = .block
+    var second = first
+    second.name = "again"
+    let all = lines([first, second])
+    #expect(Set(all).count == all.count, "the kernel refuses the same rule twice")
+  }
+
+  @Test func aRuleWithManyPrefixesHasNoBeltAtAll() {
+    var rule = Branch.office
+    rule.fallback = .block
+    rule.sources.prefixes = (0..<65).compactMap { IPv4Prefix(IPv4Address(value: 0x0a00_0000 + $0 << 9), length: 24) }
+    #expect(lines([rule]).count == lines([Branch.office]).count)
+    rule.sources.prefixes.removeLast()
+    #expect(lines([rule]).count == lines([Branch.office]).count + 128)
+  }
+
+  @Test func aDisabledRuleKeepsItsSlotAndNothingElse() {
+    var rule = Branch.office
+    rule.enabled = false
+    var second = Branch.office
+    second.name = "guests"
+    let state = Branch.compiler(Branch.ruleSet(rules: [rule, second])).compile()
+    #expect(state.selectedTables == [TableID(7907)])
+    #expect(!state.rules.contains { $0.action == .lookup(TableID(7906), suppressPrefixLength: nil) })
+    #expect(state.steering?.sets.map(\.name) == ["direct", "source_guests"])
+  }
+
+  @Test func everyTableHasItsFloor() {
+    let state = Branch.compiler().compile()
+    let floors = state.routes.filter { $0.way == .unreachable }.map(\.table)
+    #expect(floors == (7902...7906).map { TableID($0) })
+    #expect(state.routes.filter { $0.metric == .floor }.allSatisfy { $0.way == .unreachable })
+  }
+
+  @Test func ownersKeepTheirSlotsAndFreedOnesAreGivenLast() throws {
+    let configuration = Branch.configuration()
+    let book = try #require(Layout.slots(Branch.ruleSet(), configuration, after: SlotBook()))
+    var later = Branch.ruleSet(tunnels: [Branch.ipip, Branch.external])
+    let next = try #require(Layout.slots(later, configuration, after: book))
+    #expect(next[.tunnel("fra-b")] == book[.tunnel("fra-b")])
+    #expect(next[.rule("office")] == book[.rule("office")])
+    #expect(next[.tunnel("wg")] == Slot(7), "2 was fra-a's until now, and flows may carry its mark")
+    later.tunnels.append(Branch.gre)
+    #expect(Layout.slots(later, configuration, after: next)?[.tunnel("fra-a")] == Slot(2))
+    #expect(book.assigning(Layout.owners(later, configuration), of: 5) == nil, "6 owners, 4 slots")
+  }
+}
+
+@Suite struct DesiredQueriesTests {
+  @Test func probesAreTiedToDeviceMarkAndSource() {
+    let compiler = Branch.compiler(
+      Branch.ruleSet(tunnels: [Branch.gre, Branch.ipip, Branch.external]), Branch.configuration(),
+      Branch.withWireGuard(Branch.kernel()))
+    func binding(_ path: Name) -> PathBinding? {
+      compiler.layout.path(named: path).flatMap { compiler.binding(of: $0) }
+    }
+    #expect(binding("fra-a") == PathBinding(device: "bh-fra-a", mark: Mark(value: 0x20_0000), source: "10.1.1.1"))
+    #expect(binding("fra-b")?.source == "192.168.10.1", "unnumbered: the first LAN's")
+    #expect(binding("wg")?.source == "10.9.0.2", "external: what its maker gave it")
+    #expect(binding("lte") == PathBinding(device: "wan1", mark: Mark(value: 0x60_0000), source: "198.51.100.2"))
+    let probe = Probe(name: "p", path: "fra-a", kind: .icmp(target: "10.1.1.2"), source: "192.168.10.1")
+    #expect(compiler.binding(of: probe)?.source == "192.168.10.1", "the probe's own wins")
+  }
+
+  @Test func choicesBecomeRoutesAndBack() {
+    let compiler = Branch.compiler(
+      Branch.ruleSet(tunnels: [Branch.external]), Branch.configuration(), Branch.withWireGuard(Branch.kernel()))
+    var rule = Branch.office
+    rule.paths = ["wg", "lte"]
+    for choice: RuleSelection.Choice in [.path("wg"), .path("lte"), .localWAN("wan0")] {
+      let route = compiler.activeRoute(of: "office", for: choice)
+      #expect(route?.table == TableID(7905))
+      #expect(compiler.choice(of: rule, active: route?.way) == choice)
+    }
+    #expect(compiler.activeRoute(of: "office", for: .blocked) == nil)
+    #expect(compiler.choice(of: rule, active: nil) == nil)
+    rule.fallback = .block
+    #expect(compiler.choice(of: rule, active: .out(device: "wan0", gateway: "192.0.2.1")) == nil)
+  }
+}
+
+@Suite struct DesiredCheckTests {
+  private func complaints(_ ruleSet: RuleSet, _ configuration: AgentConfiguration = Branch.configuration()) -> [String]
+  {
+    RuleSetCheck.complaints(ruleSet, configuration).map(\.description)
+  }
+
+  @Test func aFittingRuleSetHasNone() { #expect(complaints(Branch.ruleSet()).isEmpty) }
+
+  @Test func everythingThatDoesNotFitAtOnce() {
+    var ruleSet = Branch.ruleSet()
+    ruleSet.device = "branch-018"
+    ruleSet.tunnels[1].uplink = "wan7"
+    ruleSet.paths.append(Path(name: "sat", way: .uplink("sat0")))
+    ruleSet.backhaulRules[0].sources.interfaces = ["lan0", "lan9"]
+    #expect(
+      complaints(ruleSet) == [
+        "device: expected branch-017, this router's name, found branch-018",
+        "tunnels[1].uplink: expected an uplink of this router (wan0, wan1), found wan7",
+        "paths[4].uplink: expected an uplink of this router (wan0, wan1), found sat0",
+        "backhaul_rules[0].sources.interfaces[1]: expected a LAN interface of this router (lan0), found lan9",
+      ])
+  }
+
+  @Test func devicesThatClash() {
+    var twin = Branch.gre
+    twin.name = "fra-c"
+    var long = Branch.ipip
+    long.name = "a-tunnel-with-a-long-name"
+    let lan = Tunnel(name: "odd", kind: .external(device: "lan0"), hub: "fra")
+    let same = Tunnel(name: "same", kind: .external(device: "bh-fra-a"), hub: "fra")
+    #expect(
+      complaints(Branch.ruleSet(tunnels: [Branch.gre, twin, long, lan, same])) == [
+        "tunnels[1]: same kind, uplink, hub address and key as tunnel fra-a: the kernel has room for one",
+        "tunnels[2].name: expected at most 12 characters, since the device is called bh-a-tunnel-with-a-long-name, "
+          + "found 25",
+        "tunnels[3].device: lan0 is a LAN or an uplink of this router",
+        "tunnels[4].device: tunnel fra-a has the device bh-fra-a already",
+      ])
+  }
+
+  @Test func tooFewSlots() {
+    var configuration = Branch.configuration()
+    configuration.kernel.tables = 7900...7904
+    #expect(
+      complaints(Branch.ruleSet(), configuration) == [
+        "5 tunnels, uplinks and backhaul rules in all, and the kernel's mark mask and table range of the local "
+          + "configuration have room for 3"
+      ])
+  }
+}

@@ -1,0 +1,231 @@
+import Testing
+
+@testable import Core
+
+@Suite struct PlanTests {
+  /// A router on which this rule set runs.
+  private func running(_ ruleSet: RuleSet = Branch.ruleSet(), _ kernel: ActualState = Branch.kernel()) throws
+    -> ModelKernel
+  {
+    var model = ModelKernel(kernel)
+    let compiler = Branch.compiler(ruleSet, Branch.configuration(), kernel)
+    try model.apply(Planner.plan(desired: compiler.compile(), actual: kernel).steps)
+    return model
+  }
+
+  private func lines(_ ruleSet: RuleSet, _ model: ModelKernel) -> [String] {
+    let compiler = Branch.compiler(
+      ruleSet, Branch.configuration(), model.state,
+      after: Layout.slots(Branch.ruleSet(), Branch.configuration(), after: SlotBook()) ?? SlotBook())
+    let plan = Planner.plan(desired: compiler.compile(), actual: model.state, remembered: model.remembered)
+    return PlanText(remembered: model.remembered).lines(plan)
+  }
+
+  private func lines(_ model: ModelKernel) -> [String] { lines(Branch.ruleSet(), model) }
+
+  @Test func aSecondRunHasNothingToDo() throws {
+    #expect(try lines(running()).isEmpty)
+  }
+
+  @Test func fromNothing() {
+    let kernel = ModelKernel(Branch.kernel())
+    let all = lines(Branch.ruleSet(tunnels: [Branch.gre]), kernel)
+    let table = all.firstIndex(of: "nft -f - <<'EOF'") ?? all.endIndex
+    #expect(
+      all[..<table] == [
+        "ip link add bh-fra-a mtu 1472 type gre local 192.0.2.2 remote 203.0.113.2 ttl 64 pmtudisc dev wan0 "
+          + "fwmark 0x400000 key 7",
+        "ip link set bh-fra-a alias 'backhaul tunnel fra-a'",
+        "sysctl -w net.ipv4.conf.bh-fra-a.forwarding=1",
+        "sysctl -w net.ipv4.conf.bh-fra-a.rp_filter=2",
+        "sysctl -w net.ipv4.conf.bh-fra-a.src_valid_mark=1",
+        "sysctl -w net.ipv6.conf.bh-fra-a.disable_ipv6=1",
+        "sysctl -w net.ipv4.conf.wan0.rp_filter=2",
+        "sysctl -w net.ipv4.conf.wan0.src_valid_mark=1",
+        "sysctl -w net.ipv4.conf.wan1.src_valid_mark=1",
+        "ip address add 10.1.1.1/30 dev bh-fra-a",
+        "ip link set bh-fra-a up",
+        "ip route replace unreachable default table 7902 metric 4294967295 proto 201",
+        "ip route replace unreachable default table 7904 metric 4294967295 proto 201",
+        "ip route replace unreachable default table 7905 metric 4294967295 proto 201",
+        "ip route replace unreachable default table 7906 metric 4294967295 proto 201",
+        "ip route replace default dev bh-fra-a table 7902 metric 10 proto 201",
+        "ip route replace default via 192.0.2.1 dev wan0 table 7904 metric 10 proto 201",
+        "ip route replace default via 198.51.100.1 dev wan1 table 7905 metric 10 proto 201",
+        "ip rule add priority 9200 fwmark 0x100000/0xff00000 lookup main protocol 201",
+        "ip rule add priority 9210 not fwmark 0x0/0xff00000 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9220 fwmark 0x200000/0xff00000 lookup 7902 protocol 201",
+        "ip rule add priority 9220 fwmark 0x400000/0xff00000 lookup 7904 protocol 201",
+        "ip rule add priority 9220 fwmark 0x500000/0xff00000 lookup 7905 protocol 201",
+        "ip rule add priority 9220 fwmark 0x600000/0xff00000 lookup 7906 protocol 201",
+      ])
+    #expect(
+      all[table...].prefix(4) == [
+        "nft -f - <<'EOF'", "table inet backhaul", "delete table inet backhaul", "table inet backhaul {",
+      ])
+  }
+
+  @Test func aNewLeaseChangesTheTunnelAndTheRoute() throws {
+    var model = try running()
+    model.state.addresses["wan0"] = ["192.0.2.77/24"]
+    model.state.mainDefaults[0].gateway = "192.0.2.254"
+    #expect(
+      lines(model) == [
+        "ip link change bh-fra-a type gre local 192.0.2.77 remote 203.0.113.2 ttl 64 pmtudisc dev wan0 "
+          + "fwmark 0x400000 key 7",
+        "ip link set bh-fra-a alias 'backhaul tunnel fra-a'",
+        "ip route replace default via 192.0.2.254 dev wan0 table 7904 metric 10 proto 201",
+      ])
+  }
+
+  @Test func anotherEncapsulationIsAnotherDevice() throws {
+    let model = try running()
+    var ruleSet = Branch.ruleSet()
+    ruleSet.tunnels[0].kind = .ipip
+    let all = lines(ruleSet, model)
+    #expect(all.first == "ip link delete bh-fra-a")
+    #expect(all.dropFirst().first?.hasPrefix("ip link add bh-fra-a mtu 1480 type ipip") == true)
+    #expect(all.contains("ip address add 10.1.1.1/30 dev bh-fra-a"))
+    #expect(
+      all.contains("ip route replace default dev bh-fra-a table 7902 metric 10 proto 201"), "it went with the device")
+  }
+
+  @Test func onlyElementsThatDiffer() throws {
+    let model = try running(Branch.ruleSet(direct: ["198.18.0.0/15", "203.0.113.0/24"]))
+    #expect(
+      lines(Branch.ruleSet(direct: ["203.0.113.0/24", "203.0.114.0/24", "198.18.0.0/15"]), model) == [
+        "nft -f - <<'EOF'",
+        "delete element inet backhaul direct { 203.0.113.0/24 }",
+        "add element inet backhaul direct { 203.0.113.0-203.0.114.255 }",
+        "EOF",
+      ])
+  }
+
+  @Test func theLastDirectDestinationTakesTheSetWithIt() throws {
+    let all = try lines(Branch.ruleSet(direct: []), running())
+    #expect(
+      all.prefix(4) == [
+        "nft -f - <<'EOF'", "table inet backhaul", "delete table inet backhaul", "table inet backhaul {",
+      ])
+    #expect(!all.contains { $0.contains("@direct") })
+  }
+
+  @Test func activeRoutesBelongToPathSelection() throws {
+    var model = try running()
+    let flipped = TableRoute(table: TableID(7906), metric: .active, way: .out(device: "wan1", gateway: "198.51.100.1"))
+    try model.apply(.putRoute(flipped))
+    #expect(lines(model).isEmpty)
+    let gone = Branch.ruleSet(rules: [])
+    #expect(
+      lines(gone, model).suffix(3) == [
+        "ip rule del priority 9220 fwmark 0x600000/0xff00000 lookup 7906 protocol 201",
+        "ip route del default via 198.51.100.1 dev wan1 table 7906 metric 10 proto 201",
+        "ip route del unreachable default table 7906 metric 4294967295 proto 201",
+      ], "the floor is the last to go")
+  }
+
+  @Test func aTableWithoutAnActiveRouteGetsTheOneThatWasChosen() throws {
+    var model = try running()
+    let desired = Branch.compiler(Branch.ruleSet(), Branch.configuration(), model.state).compile()
+    let selected: [TableID: TableRoute.Way] = [TableID(7906): .out(device: "bh-fra-a", gateway: nil)]
+    let plan = Planner.plan(desired: desired, actual: model.state, selected: selected)
+    #expect(PlanText().lines(plan) == ["ip route replace default dev bh-fra-a table 7906 metric 10 proto 201"])
+    try model.apply(
+      .putRoute(TableRoute(table: TableID(7906), metric: .active, way: .out(device: "wan0", gateway: nil))))
+    #expect(Planner.plan(desired: desired, actual: model.state, selected: selected).isEmpty)
+  }
+
+  @Test func addsBeforeItDeletes() throws {
+    let model = try running()
+    var ruleSet = Branch.ruleSet(tunnels: [Branch.ipip, Branch.external])
+    ruleSet.backhaulRules[0].paths = ["fra-b"]
+    let compiler = Branch.compiler(
+      ruleSet, Branch.configuration(), model.state,
+      after: Branch.compiler().layout.slots)
+    let plan = Planner.plan(desired: compiler.compile(), actual: model.state)
+    #expect(plan.deleting.last == .deleteDevice("bh-fra-a"))
+    for step in plan.creating {
+      switch step {
+      case .deleteDevice, .deleteRoute, .deleteRule, .deleteSteering: Issue.record("deletes early: \(step)")
+      default: break
+      }
+    }
+  }
+
+  @Test func aRenamedTunnelMakesRoomFirst() throws {
+    var model = try running()
+    var ruleSet = Branch.ruleSet()
+    ruleSet.tunnels[0].name = "paris"
+    ruleSet.paths[0] = Path(name: "fra-a", way: .tunnel("paris"))
+    let compiler = Branch.compiler(ruleSet, Branch.configuration(), model.state, after: Branch.compiler().layout.slots)
+    let plan = Planner.plan(desired: compiler.compile(), actual: model.state)
+    #expect(plan.steps.first == .deleteDevice("bh-fra-a"), "the kernel has room for one of the same ends and key")
+    try model.apply(plan.steps)
+    #expect(model.state.links["bh-paris"]?.isUp == true)
+  }
+
+  @Test func tunnelsThatSwapTheirKeys() throws {
+    var other = Branch.gre
+    other.name = "fra-c"
+    other.kind = .gre(key: 8)
+    other.innerLocal = nil
+    var model = try running(Branch.ruleSet(tunnels: [Branch.gre, other]))
+    var ruleSet = Branch.ruleSet(tunnels: [Branch.gre, other])
+    ruleSet.tunnels[0].kind = .gre(key: 8)
+    ruleSet.tunnels[1].kind = .gre(key: 7)
+    let compiler = Branch.compiler(ruleSet, Branch.configuration(), model.state)
+    try model.apply(Planner.plan(desired: compiler.compile(), actual: model.state).steps)
+    #expect(model.state.links["bh-fra-a"]?.tunnel?.encapsulation == .gre(key: 8))
+    #expect(model.state.links["bh-fra-c"]?.tunnel?.encapsulation == .gre(key: 7))
+  }
+
+  @Test func addressesOfOurDevices() throws {
+    var model = try running()
+    model.state.addresses["bh-fra-a"] = ["10.1.1.1/30", "10.8.0.1/24"]
+    #expect(lines(model) == ["ip address del 10.8.0.1/24 dev bh-fra-a"])
+    model.state.addresses["bh-fra-a"] = ["10.1.1.2/30"]
+    #expect(
+      lines(model) == [
+        "ip address del 10.1.1.2/30 dev bh-fra-a",
+        "ip address add 10.1.1.1/30 dev bh-fra-a",
+        "ip route replace default dev bh-fra-a table 7902 metric 10 proto 201",
+      ], "as a secondary it would go with its primary; and routes go with the last address")
+    model.state.addresses["bh-fra-a"] = ["10.7.0.1/30"]
+    #expect(
+      lines(model) == ["ip address add 10.1.1.1/30 dev bh-fra-a", "ip address del 10.7.0.1/30 dev bh-fra-a"],
+      "add before delete")
+  }
+
+  @Test func settingsAreRememberedAndPutBack() throws {
+    var model = try running(Branch.ruleSet(tunnels: [Branch.external]), Branch.withWireGuard(Branch.kernel()))
+    #expect(model.remembered[InterfaceSetting("wan0", .reversePathFilter)] == 1)
+    let all = lines(Branch.ruleSet(tunnels: []), model)
+    #expect(all.last == "sysctl -w net.ipv4.conf.wg0.src_valid_mark=0")
+    #expect(!all.contains { $0.contains("wan0.rp_filter") }, "still needed")
+    model.delete("wg0")
+    #expect(!lines(Branch.ruleSet(tunnels: []), model).contains { $0.contains("wg0") })
+  }
+
+  @Test func teardownLeavesTheKernelAsItWas() throws {
+    let before = Branch.withWireGuard(Branch.kernel())
+    var model = try running(Branch.ruleSet(tunnels: [Branch.gre, Branch.ipip, Branch.external]), before)
+    try model.apply(
+      .putRoute(TableRoute(table: TableID(7907), metric: .active, way: .out(device: "wg0", gateway: nil))))
+    try model.apply(Planner.teardown(actual: model.state, remembered: model.remembered).steps)
+    #expect(model.state == before)
+    #expect(Planner.teardown(actual: model.state, remembered: model.remembered).isEmpty)
+  }
+
+  @Test func foreignDevicesAreNeverTouched() throws {
+    var model = ModelKernel(Branch.kernel())
+    model.state.links["bh-fra-a"] = Link(index: InterfaceIndex(8), isUp: false, hasCarrier: false, mtu: 1300)
+    model.state.addresses["bh-fra-a"] = ["10.99.0.1/24"]
+    #expect(!lines(model).contains { $0.hasPrefix("ip ") && $0.contains("bh-fra-a") })
+    #expect(Planner.teardown(actual: model.state, remembered: [:]).isEmpty)
+  }
+
+  @Test func namesWithDotsInSysctls() {
+    let step = Step.changeSetting(InterfaceSetting("eth0.100", .reversePathFilter), to: 2)
+    #expect(PlanText().lines(step) == ["sysctl -w net/ipv4/conf/eth0.100/rp_filter=2"])
+  }
+}

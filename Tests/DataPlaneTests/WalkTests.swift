@@ -1,0 +1,281 @@
+import Testing
+
+@testable import Core
+
+/// Where packets go on a router that runs a rule set.
+@Suite struct WalkTests {
+  private let internet: IPv4Address = "8.8.8.8"
+  private let host: IPv4Address = "192.168.10.50"
+
+  private func router(
+    _ ruleSet: RuleSet, active: RuleSelection.Choice?, _ kernel: ActualState = Branch.withWireGuard(Branch.kernel())
+  ) throws -> ActualState {
+    var model = ModelKernel(kernel)
+    let before = Branch.compiler(ruleSet, Branch.configuration(), kernel)
+    try model.apply(Planner.plan(desired: before.compile(), actual: kernel).steps)
+    let after = DesiredStateCompiler(before.layout, model.state)
+    for rule in ruleSet.backhaulRules {
+      if let route = active.flatMap({ after.activeRoute(of: rule.name, for: $0) }) { try model.apply(.putRoute(route)) }
+    }
+    return model.state
+  }
+
+  private func rule(_ change: (inout BackhaulRule) -> Void = { _ in }) -> BackhaulRule {
+    var rule = Branch.office
+    change(&rule)
+    return rule
+  }
+
+  private func ruleSet(_ change: (inout BackhaulRule) -> Void = { _ in }) -> RuleSet {
+    Branch.ruleSet(tunnels: [Branch.gre, Branch.ipip, Branch.external], rules: [rule(change)])
+  }
+
+  private func fromHost(
+    to destination: IPv4Address? = nil, _ tracking: Packet.Tracking = .connection(.original, mark: 0, isNew: true)
+  ) -> Packet {
+    Packet(incoming: "lan0", source: host, destination: destination ?? internet, tracking: tracking)
+  }
+
+  private func left(_ device: InterfaceName, via gateway: IPv4Address? = nil) -> PacketFate.End {
+    .left(device, gateway: gateway)
+  }
+
+  @Test func trafficOfTheSourcesGoesThroughTheHub() throws {
+    let fate = PacketWalk(try router(ruleSet(), active: .path("fra-a"))).fate(of: fromHost())
+    #expect(fate.end == left("bh-fra-a"))
+    #expect(!fate.isMasqueraded)
+    #expect(fate.packet.connectionMark == 0x20_0000)
+    #expect(fate.outer.first?.end == left("wan0", via: "192.0.2.1"), "the outer packet by the tunnel's uplink")
+    #expect(fate.outer.first?.packet.mark == 0, "and without the inner one's mark")
+  }
+
+  @Test func outerPacketsUseTheirOwnUplinkWhateverMainPrefers() throws {
+    let fate = PacketWalk(try router(ruleSet(), active: .path("fra-b"))).fate(of: fromHost())
+    #expect(fate.devices == ["bh-fra-b", "wan1"])
+  }
+
+  @Test func withTheHubGoneItLeavesByTheLocalWAN() throws {
+    let fate = PacketWalk(try router(ruleSet(), active: .localWAN("wan1"))).fate(of: fromHost())
+    #expect(fate.end == left("wan1", via: "198.51.100.1"))
+    #expect(fate.isMasqueraded)
+  }
+
+  @Test func withoutAnyWayTheFloorHolds() throws {
+    #expect(PacketWalk(try router(ruleSet(), active: nil)).fate(of: fromHost()).end == .unreachable)
+  }
+
+  @Test func moreSpecificRoutesOfMainAreKept() throws {
+    let siteToSite = TableRoute(
+      table: .main, destination: "10.50.0.0/16", metric: RouteMetric(0), way: .out(device: "wg0", gateway: nil))
+    let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")), mainRoutes: [siteToSite])
+    #expect(walk.fate(of: fromHost(to: "10.50.1.1")).end == left("wg0"))
+    #expect(walk.fate(of: fromHost(to: "10.51.1.1")).end == left("bh-fra-a"))
+  }
+
+  @Test func directDestinationsNeverGoThroughAHub() throws {
+    let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
+    let fate = walk.fate(of: fromHost(to: "198.18.0.9"))
+    #expect(fate.end == left("wan0", via: "192.0.2.1"))
+    #expect(fate.isMasqueraded)
+    let bypass = try #require(fate.packet.connectionMark)
+    let answer = Packet(
+      incoming: "wan0", source: "198.18.0.9", destination: host,
+      tracking: .connection(.reply, mark: bypass, isNew: false))
+    #expect(walk.fate(of: answer).end == left("lan0"))
+  }
+
+  @Test func othersTrafficIsNotOurs() throws {
+    let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
+    let fate = walk.fate(of: Packet(incoming: "lan0", source: "192.168.99.9", destination: internet))
+    #expect(fate.end == left("wan0", via: "192.0.2.1"))
+    #expect((fate.packet.mark, fate.packet.connectionMark) == (0, 0))
+    #expect(!fate.isMasqueraded)
+  }
+
+  @Test func bitsOfOtherSoftwareAreKept() throws {
+    var packet = fromHost(to: nil, .connection(.original, mark: 0x8000_0001, isNew: true))
+    packet.mark = 0x8000_0003
+    let fate = PacketWalk(try router(ruleSet(), active: .path("fra-a"))).fate(of: packet)
+    #expect(fate.packet.connectionMark == 0x8020_0001)
+    #expect(fate.packet.mark & 0xf00f_ffff == 0x8000_0003)
+  }
+
+  @Test func theRoutersOwnTrafficNeverEntersATunnel() throws {
+    for active: RuleSelection.Choice? in [.path("fra-a"), .localWAN("wan1"), nil] {
+      let walk = PacketWalk(try router(ruleSet { $0.sources.prefixes = [.all] }, active: active))
+      let own = Packet(incoming: nil, source: "192.168.10.1", destination: internet)
+      #expect(walk.fate(of: own).devices == ["wan0"])
+    }
+  }
+
+  @Test func answersLeaveByTheTunnelTheirQuestionCameBy() throws {
+    let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
+    for (device, mark): (InterfaceName, UInt32) in [("bh-fra-b", 0x30_0000), ("wg0", 0x40_0000)] {
+      let question = walk.fate(of: Packet(incoming: device, source: internet, destination: host))
+      #expect(question.end == left("lan0"))
+      #expect(question.packet.connectionMark == mark)
+      #expect(question.packet.mark == 0, "the mark of arrival was for the lookup alone")
+      #expect(walk.fate(of: fromHost(to: nil, .connection(.reply, mark: mark, isNew: false))).end == left(device))
+
+      let ping = walk.fate(of: Packet(incoming: device, source: internet, destination: "192.168.10.1"))
+      #expect(ping.end == .delivered)
+      #expect(ping.packet.connectionMark == mark)
+      let pong = Packet(
+        incoming: nil, source: "192.168.10.1", destination: internet,
+        tracking: .connection(.reply, mark: mark, isNew: false))
+      #expect(walk.fate(of: pong).devices.first == device)
+    }
+  }
+
+  @Test func answersByATunnelPassTheReversePathCheck() throws {
+    for all in 0...2 {
+      var kernel = Branch.withWireGuard(Branch.kernel())
+      kernel.settings[InterfaceSetting("all", .reversePathFilter)] = all
+      for fallback in BackhaulRule.Fallback.allCases {
+        let walk = PacketWalk(
+          try router(
+            ruleSet {
+              $0.fallback = fallback; $0.paths = ["fra-a", "fra-b", "wg"]
+            }, active: .path("fra-a"), kernel))
+        for (device, mark): (InterfaceName, UInt32) in [
+          ("bh-fra-a", 0x20_0000), ("bh-fra-b", 0x30_0000), ("wg0", 0x40_0000),
+        ] {
+          let answer = Packet(
+            incoming: device, source: internet, destination: host,
+            tracking: .connection(.reply, mark: mark, isNew: false))
+          #expect(walk.fate(of: answer).end == left("lan0"), "\(device) \(fallback) rp_filter \(all)")
+        }
+      }
+    }
+  }
+
+  @Test func answersFromDirectDestinationsComeThroughWhileARuleIsBlocked() throws {
+    for all in 0...2 {
+      var kernel = Branch.kernel()
+      kernel.settings[InterfaceSetting("all", .reversePathFilter)] = all
+      let walk = PacketWalk(try router(ruleSet { $0.fallback = .block }, active: nil, kernel))
+      let answer = Packet(
+        incoming: "wan0", source: "198.18.0.9", destination: host,
+        tracking: .connection(.reply, mark: 0x10_0000, isNew: false))
+      #expect(walk.fate(of: answer).end == left("lan0"), "rp_filter \(all)")
+    }
+  }
+
+  @Test func aConnectionOfAnotherWayIsNeverSentAsItIs() throws {
+    let walk = PacketWalk(try router(ruleSet(), active: .localWAN("wan0")))
+    let old = walk.fate(of: fromHost(to: nil, .connection(.original, mark: 0x20_0000, isNew: false)))
+    #expect(old.end == .dropped("made on another way than uplink wan0"))
+    for tracking: Packet.Tracking in [.invalid, .untracked] {
+      #expect(walk.fate(of: fromHost(to: nil, tracking)).end == .dropped("cannot be translated"))
+    }
+  }
+
+  @Test func drainKeepsLiveConnectionsOnTheirWay() throws {
+    let live = fromHost(to: nil, .connection(.original, mark: 0x30_0000, isNew: false))
+    let drain = PacketWalk(try router(ruleSet { $0.failback = .drain }, active: .path("fra-a")))
+    #expect(drain.fate(of: live).devices == ["bh-fra-b", "wan1"])
+    #expect(drain.fate(of: fromHost()).end == left("bh-fra-a"))
+    let move = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
+    #expect(move.fate(of: live).end == .dropped("made on another way than tunnel fra-a"), "until it is deleted")
+  }
+
+  @Test func ipv6() throws {
+    func fate(_ state: ActualState, by device: InterfaceName) -> PacketFate.End {
+      PacketWalk(state).fate(
+        of: Packet(incoming: "lan0", source: host, destination: internet, isIPv6: true, boundDevice: device)
+      ).end
+    }
+    let local = try router(ruleSet(), active: .path("fra-a"))
+    #expect(fate(local, by: "wan0") == left("wan0"))
+    #expect(fate(local, by: "bh-fra-a") == .rejected("no IPv6 by tunnel fra-a"))
+    #expect(fate(local, by: "wg0") == .rejected("no IPv6 by tunnel wg"))
+    let block = try router(ruleSet { $0.ipv6 = .block }, active: .path("fra-a"))
+    #expect(fate(block, by: "wan0") == .rejected("rule office: no IPv6"))
+    #expect(fate(block, by: "wan1") == .rejected("rule office: no IPv6"))
+  }
+
+  @Test func segmentsFitTheTunnel() throws {
+    let walk = PacketWalk(try router(ruleSet(), active: .path("fra-b")))
+    var syn = fromHost()
+    syn.isTCPSYN = true
+    #expect(walk.fate(of: syn).segmentSize == 1440)
+    let back = Packet(
+      incoming: "bh-fra-b", source: internet, destination: host, isTCPSYN: true,
+      tracking: .connection(.reply, mark: 0x30_0000, isNew: false))
+    #expect(walk.fate(of: back).segmentSize == 1440)
+  }
+
+  @Test func probesGoByTheirPathWhateverTheRulesChoose() throws {
+    let state = try router(ruleSet(), active: .localWAN("wan0"))
+    let compiler = Branch.compiler(ruleSet(), Branch.configuration(), state)
+    for path in compiler.layout.ruleSet.paths {
+      let binding = try #require(compiler.binding(of: path))
+      let probe = Packet(
+        incoming: nil, source: try #require(binding.source), destination: internet, mark: binding.mark.value,
+        boundDevice: binding.device)
+      #expect(PacketWalk(state).fate(of: probe).devices.first == binding.device)
+    }
+  }
+
+  @Test func nothingGoesBackByTheTunnelItCameBy() throws {
+    let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
+    let stray = Packet(incoming: "bh-fra-a", source: internet, destination: "172.16.9.9")
+    #expect(walk.fate(of: stray).end == .dropped("never back by tunnel fra-a"))
+  }
+
+  @Test func aBlockRuleHoldsWithoutOurTable() throws {
+    for active: RuleSelection.Choice? in [.path("fra-a"), nil] {
+      var state = try router(ruleSet { $0.fallback = .block }, active: active)
+      state.steering = nil
+      #expect(PacketWalk(state).fate(of: fromHost()).end == (active == nil ? .unreachable : left("bh-fra-a")))
+      #expect(PacketWalk(state).fate(of: fromHost(to: "192.168.10.1")).end == .delivered)
+    }
+  }
+
+  @Test func aBlockRuleHoldsWithoutOurIPRules() throws {
+    var state = try router(ruleSet { $0.fallback = .block }, active: .path("fra-a"))
+    state.rules = []
+    #expect(PacketWalk(state).fate(of: fromHost()).end == .dropped("rule office: block"))
+  }
+
+  @Test func anUplinkThatABlockRuleListsIsAWayOfItsOwn() throws {
+    let block = ruleSet {
+      $0.fallback = .block; $0.paths = ["fra-a", "lte"]
+    }
+    let walk = PacketWalk(try router(block, active: .path("lte")))
+    #expect(walk.fate(of: fromHost()).end == left("wan1", via: "198.51.100.1"))
+    #expect(PacketWalk(try router(block, active: nil)).fate(of: fromHost()).end == .unreachable)
+    var unmarked = try router(block, active: nil)
+    unmarked.rules = []
+    unmarked.steering?.chains.removeAll { $0.name == "classify" }
+    unmarked.mainDefaults.removeFirst()
+    #expect(
+      PacketWalk(unmarked).fate(of: fromHost()).end == .dropped("rule office: block"), "but not for main's own use")
+  }
+
+  @Test func theFirstRuleThatTakesTheSourceDecides() throws {
+    let open = rule {
+      $0.name = "boss"; $0.sources = Sources(prefixes: ["192.168.10.50/32"])
+    }
+    let rest = rule { $0.fallback = .block }
+    let state = try router(Branch.ruleSet(rules: [open, rest]), active: .localWAN("wan0"))
+    #expect(PacketWalk(state).fate(of: fromHost()).end == left("wan0", via: "192.0.2.1"))
+    let other = Packet(incoming: "lan0", source: "192.168.10.51", destination: internet)
+    #expect(PacketWalk(state).fate(of: other).end == .dropped("rule office: block"))
+  }
+
+  @Test func theTraceReadsLikeTheOperatorsTools() throws {
+    let fate = PacketWalk(try router(ruleSet(), active: .path("fra-b"))).fate(of: fromHost())
+    #expect(
+      fate.trace == [
+        "classify: iifname \"lan0\" meta nfproto ipv4 jump steer comment \"LAN lan0\"",
+        "steer: iifname \"lan0\" ip saddr @source_office meta mark set meta mark & 0xf07fffff | 0x00700000 return "
+          + "comment \"rule office\"",
+        "ip rule 9220: table 7907: 0.0.0.0/0 dev bh-fra-b",
+        "pass: iifname \"lan0\" meta nfproto ipv4 jump outward comment \"LAN lan0\"",
+        "outward: oifname \"bh-fra-b\" ct mark & 0x0ff00000 == 0x00000000 meta mark & 0x0ff00000 != 0x00000000 "
+          + "meta mark & 0x0ff00000 != 0x00100000 ct mark set ct mark & 0xf03fffff | 0x00300000 "
+          + "comment \"leaves by tunnel fra-b\"",
+      ])
+  }
+}
