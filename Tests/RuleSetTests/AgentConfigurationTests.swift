@@ -4,6 +4,8 @@ import Testing
 @testable import System
 
 @Suite struct AgentConfigurationTests {
+  static let badNames = Repository.names(in: "Tests/bad-configurations", ending: ".toml")
+
   @Test func theSampleIsValidAndHoldsTheDefaults() throws {
     let sample = try ConfigurationFile.load(Repository.path("etc/agent.toml"))
     let device = try #require(Name("branch-017"))
@@ -16,5 +18,83 @@ import Testing
           ruleSet: RuleSetSourceConfiguration(
             location: .web(url: "https://orchestrator.example/v1/devices/branch-017/rule-set")),
           uplinks: [UplinkConfiguration(interface: wan)], lans: [lan]))
+  }
+
+  /// What the sample shows commented out is the default: with the hashes taken off nothing changes but what is optional.
+  @Test func theSamplesCommentedKeysAreTheDefaults() throws {
+    let text = try Repository.text("etc/agent.toml")
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+      let isKey = line.hasPrefix("# ") && line.contains(" = ") && !line.contains("\"http://") && !line.contains("wwan0")
+      // The second uplink is an example, and its table's head would be without an interface.
+      return isKey && !line.contains("tier = 2") ? line.dropFirst(2) : line
+    }
+    let full = try ConfigurationFile.decode(Array(lines.joined(separator: "\n").utf8))
+    var sample = try ConfigurationFile.load(Repository.path("etc/agent.toml"))
+    sample.ruleSet.credentialsFile = "/etc/backhaul/token"
+    sample.ruleSet.authorityFile = "/etc/backhaul/ca.pem"
+    sample.ruleSet.clientCertificateFile = "/etc/backhaul/client.pem"
+    sample.ruleSet.clientKeyFile = "/etc/backhaul/client.key"
+    #expect(full == sample)
+  }
+
+  @Test func thereAreManyBadConfigurations() {
+    #expect(Self.badNames.count >= 60)
+    #expect(Self.badNames == Repository.names(in: "Tests/bad-configurations", ending: ".expected"))
+  }
+
+  @Test(arguments: badNames) func isRefusedInWords(_ name: String) throws {
+    let bytes = try Repository.bytes("Tests/bad-configurations/\(name).toml")
+    let expected = try Repository.text("Tests/bad-configurations/\(name).expected")
+    let error = #expect(throws: Complaints.self) { try ConfigurationFile.decode(bytes) }
+    #expect(error.map { $0.description + "\n" } == expected)
+  }
+
+  @Test(arguments: [
+    "http://127.0.0.1:8080/rule-set", "http://127.9.9.9/", "http://localhost/x?y=z", "http://[::1]:80/",
+    "https://192.0.2.1", "https://[2001:db8::1]:8443/rule-set", "https://a.b-c.example:65535/",
+  ])
+  func theseSourcesAreTaken(_ url: String) throws {
+    let configuration = try decode(source: url)
+    #expect(configuration.ruleSet.location == .web(url: url))
+  }
+
+  @Test func aFileIsASource() throws {
+    #expect(
+      try decode(source: "file:///srv/rule set.json".replacing(" ", with: "-")).ruleSet.location
+        == .file(path: "/srv/rule-set.json"))
+  }
+
+  @Test func httpToAnotherMachineIsTakenWhereItIsAllowed() throws {
+    let configuration = try decode(source: "http://192.0.2.1/", more: "allow_insecure_http = true")
+    #expect(configuration.ruleSet.location == .web(url: "http://192.0.2.1/"))
+  }
+
+  @Test func aPasswordInTheSourceIsNotRepeated() throws {
+    let error = #expect(throws: Complaints.self) { try decode(source: "https://user:hunter2@orchestrator.example/") }
+    #expect(error?.description.contains("hunter2") == false)
+  }
+
+  @Test func aMissingFileIsNamed() {
+    let error = #expect(throws: ConfigurationFailure.self) { try ConfigurationFile.load("/nonexistent/agent.toml") }
+    #expect(error?.description == "/nonexistent/agent.toml: open: No such file or directory")
+  }
+
+  @Test func aDirectoryAndADeviceAreNoFile() {
+    for path in ["/etc", "/dev/zero"] {
+      let error = #expect(throws: ConfigurationFailure.self) { try ConfigurationFile.load(path) }
+      #expect(error?.description == "\(path): expected a file, found a directory, device or pipe")
+    }
+  }
+
+  private func decode(source: String, more: String = "") throws -> AgentConfiguration {
+    let text = """
+      device = "a"
+      lans = ["lan0"]
+      uplinks = [{ interface = "wan0" }]
+      [rule_set]
+      source = "\(source)"
+      \(more)
+      """
+    return try ConfigurationFile.decode(Array(text.utf8))
   }
 }

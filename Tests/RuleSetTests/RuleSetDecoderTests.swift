@@ -1,14 +1,82 @@
 import Testing
 
 @testable import Core
-@testable import System
 
 @Suite struct RuleSetDecoderTests {
   @Test func theExampleIsValid() throws {
     let ruleSet = try RuleSetDecoder.decode(Repository.bytes("etc/rule-set.example.json"))
     #expect(ruleSet.revision == 42)
     #expect(ruleSet.tunnels.map(\.name.text) == ["fra-a", "fra-b", "ams-wg"])
-    #expect(ruleSet.probes.first?.timeout == .milliseconds(800))
-    #expect(ruleSet.backhaulRules.last?.holdDown == .seconds(30), "the default")
+    #expect(ruleSet.tunnels.first?.kind == .gre(key: 7))
+    #expect(ruleSet.tunnels.first?.innerLocal?.description == "10.255.1.1/30")
+    #expect(ruleSet.tunnels.first?.innerRemote?.description == "10.255.1.2")
+    #expect(ruleSet.backhaulRules.first?.sources.prefixes.map(\.description) == ["192.168.10.0/24"])
+    #expect(ruleSet.directDestinations.map(\.description) == ["198.18.0.0/15", "192.0.2.53/32"])
   }
+
+  @Test func defaultsAreAsThePageSays() throws {
+    let ruleSet = try decode(
+      """
+      {"schema":1,"device":"a","revision":1,"hubs":[{"name":"h","address":"192.0.2.1"}],
+       "tunnels":[{"name":"t","kind":"gre","hub":"h","uplink":"wan0"}],"paths":[{"name":"t","tunnel":"t"}],
+       "probes":[{"name":"i","path":"t","kind":"icmp","target":"10.0.0.1"},
+                 {"name":"f","path":"t","kind":"icmp","target":"10.0.0.1","interval_ms":200},
+                 {"name":"w","path":"t","kind":"http","url":"https://10.0.0.1?q"}],
+       "backhaul_rules":[{"name":"r","sources":{"interfaces":["lan0"]},"paths":["t"],"fallback":"block"}]}
+      """)
+    let rule = try #require(ruleSet.backhaulRules.first)
+    #expect(rule.enabled && rule.failback == .move && rule.holdDown == .seconds(30) && rule.ipv6 == .local)
+    #expect(ruleSet.tunnels.first?.kind == .gre(key: nil) && ruleSet.tunnels.first?.mtu == nil)
+    #expect(ruleSet.probes.map(\.timeout) == [.milliseconds(800), .milliseconds(200), .milliseconds(800)])
+    #expect(ruleSet.probes.map(\.interval) == [.seconds(1), .milliseconds(200), .seconds(1)])
+    #expect(ruleSet.probes.allSatisfy { $0.fall == 3 && $0.rise == 3 && $0.source == nil })
+    let address = try #require(IPv4Address("10.0.0.1"))
+    #expect(
+      ruleSet.probes.last?.kind
+        == .http(HTTPCheck(scheme: .https, address: address, port: 443, target: "/?q", statuses: [200, 204])))
+  }
+
+  @Test func tenThousandPrefixesAreReadAndHeldApart() throws {
+    let prefixes = (0..<10_000).map { "\"10.\($0 >> 8).\($0 & 255).0/24\"" }
+    let ruleSet = try decode(
+      #"{"schema":1,"device":"a","revision":1,"backhaul_rules":[],"direct_destinations":["#
+        + prefixes.joined(separator: ",") + "]}")
+    #expect(ruleSet.directDestinations.count == 10_000)
+  }
+
+  /// Costs n log n and a little for each rule, not n² and not rules²×n.
+  @Test func manyRulesWithTheSamePrefixesOnTheirOwnInterfacesStayApart() throws {
+    let prefixes = (0..<40).map { "\"10.\($0 >> 8).\($0 & 255).0/24\"" }.joined(separator: ",")
+    let rules = (0..<256).map {
+      #"{"name":"r\#($0)","sources":{"interfaces":["lan\#($0)"],"prefixes":[\#(prefixes)]},"paths":["p"],"fallback":"block"}"#
+    }
+    let ruleSet = try decode(
+      #"{"schema":1,"device":"a","revision":1,"hubs":[{"name":"h","address":"192.0.2.1"}],"#
+        + #""tunnels":[{"name":"t","kind":"ipip","hub":"h","uplink":"w"}],"paths":[{"name":"p","tunnel":"t"}],"#
+        + #""backhaul_rules":["# + rules.joined(separator: ",") + "]}")
+    #expect(ruleSet.backhaulRules.count == 256)
+  }
+
+  @Test func moreThanAHundredThousandPrefixesInAllAreRefused() throws {
+    func list(_ first: Int, _ count: Int) -> String {
+      (0..<count).map { "\"\(first).\($0 >> 8).\($0 & 255).0/24\"" }.joined(separator: ",")
+    }
+    let text =
+      #"{"schema":1,"device":"a","revision":1,"hubs":[{"name":"h","address":"192.0.2.1"}],"#
+      + #""tunnels":[{"name":"t","kind":"ipip","hub":"h","uplink":"w"}],"paths":[{"name":"p","tunnel":"t"}],"#
+      + #""backhaul_rules":[{"name":"r","sources":{"prefixes":["# + list(10, 50_001)
+      + #"]},"paths":["p"],"fallback":"block"}],"direct_destinations":["# + list(20, 50_000) + "]}"
+    let error = #expect(throws: Complaints.self) { try decode(text) }
+    #expect(error?.description == "expected at most 100000 prefixes in all lists together, found 100001")
+  }
+
+  @Test func aHundredComplaintsAreShownAndTheOthersCounted() throws {
+    let error = #expect(throws: Complaints.self) {
+      try RuleSetDecoder.decode(Repository.bytes("Tests/bad-rule-sets/more-than-a-hundred-mistakes.json"))
+    }
+    #expect(error?.all.count == 101)
+    #expect(error?.all.last?.description == "and 30 more")
+  }
+
+  private func decode(_ text: String) throws(Complaints) -> RuleSet { try RuleSetDecoder.decode(Array(text.utf8)) }
 }

@@ -38,8 +38,8 @@ package enum AgentConfigurationDecoder {
       guard let fields = FieldReader(value, at: path, keys: ["interface", "tier"], book: top.book) else { return nil }
       let interface = fields.required("interface", .interface)
       let tier = fields.value("tier", .integer(1...255), default: 1)
+      if let interface { note(interface, at: fields.field("interface"), &seen, top.book) }
       guard let interface, let tier else { return nil }
-      note(interface, at: fields.field("interface"), &seen, top.book)
       return UplinkConfiguration(interface: interface, tier: Int(tier))
     }
     return (uplinks.map(\.value), lans.map(\.value))

@@ -64,7 +64,9 @@ enum KernelRangesReader {
   ) { value in
     switch value {
     case .integer(let number):
-      guard let bits = UInt32(exactly: number), let mask = MarkMask(bits: bits) else { return .refused() }
+      guard let bits = UInt32(exactly: number), let mask = MarkMask(bits: bits) else {
+        return .refused(hint: number < 0 ? nil : "0x" + String(number, radix: 16))
+      }
       return .value(mask)
     case .string: return .refused(hint: "a number, without quotes")
     default: return .refused()

@@ -127,7 +127,9 @@ extension Form where Value: CaseIterable & RawRepresentable & Sendable, Value.Ra
   /// One of a fixed set of words; `unsupported` says why a word that one might expect is refused.
   package static func choice(unsupported: [String: String] = [:]) -> Form {
     let words = Value.allCases.map(\.rawValue)
-    return Form(words.map(quoted).joined(separator: " or ")) { value in
+    let last = words.last.map { quoted($0) } ?? ""
+    let others = words.dropLast().map { quoted($0) }.joined(separator: ", ")
+    return Form(others.isEmpty ? last : "\(others) or \(last)") { value in
       guard case .string(let text) = value else { return .refused() }
       if let choice = Value(rawValue: text) { return .value(choice) }
       return .refused(hint: unsupported[text] ?? nearest(to: text, among: words).map { "did you mean \(quoted($0))?" })

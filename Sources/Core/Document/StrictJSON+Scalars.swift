@@ -15,7 +15,7 @@ extension StrictJSON {
         return text
       case UInt8(ascii: "\\"): return try escapedString(from: first, start: start)
       case 0..<0x20:
-        throw failure("expected \\u00\(hexadecimalDigits(byte)) or the like, found a raw control character")
+        throw rawControlCharacter(byte)
       default:
         isASCII = isASCII && byte < 0x80
         position += 1
@@ -36,13 +36,18 @@ extension StrictJSON {
         return text
       case UInt8(ascii: "\\"): unescaped.append(contentsOf: try escape())
       case 0..<0x20:
-        throw failure("expected \\u00\(hexadecimalDigits(byte)) or the like, found a raw control character")
+        throw rawControlCharacter(byte)
       default:
         unescaped.append(byte)
         position += 1
       }
     }
     throw failure("expected the text to end with a double quote", at: start)
+  }
+
+  private func rawControlCharacter(_ byte: UInt8) -> Failure {
+    if byte == 0x0a || byte == 0x0d { return failure("expected a double quote, found the end of the line") }
+    return failure("expected \\u00\(hexadecimalDigits(byte)), found the control character itself")
   }
 
   private func text(of slice: ArraySlice<UInt8>, isASCII: Bool, start: Int) throws(Failure) -> String {
@@ -122,7 +127,7 @@ extension StrictJSON {
     if isNegative { position += 1 }
     let leading = current
     let digits = skipDigits()
-    guard digits > 0 else { throw failure("expected a digit", at: start) }
+    guard digits > 0 else { throw failure("expected a digit, found \(foundHere)") }
     if leading == UInt8(ascii: "0") && digits > 1 {
       throw failure("a number does not begin with a zero", at: start)
     }

@@ -57,10 +57,11 @@ package struct StrictJSON {
           column += 1
         }
       }
-      let field = path.reversed().reduce(into: "") { text, step in
+      let shown = path.reversed().prefix(12)
+      let field = shown.reduce(into: "") { text, step in
         text += text.isEmpty || step.hasPrefix("[") ? step : ".\(step)"
       }
-      return Complaint(field: field, "line \(line), column \(column): \(text)")
+      return Complaint(field: field + (shown.count < path.count ? "…" : ""), "line \(line), column \(column): \(text)")
     }
   }
 
@@ -209,19 +210,24 @@ package struct StrictJSON {
   }
 
   /// What stands at the position, in words that say what the writer may have meant.
-  private var foundHere: String {
-    switch current {
-    case nil: "the end of the document"
-    case UInt8(ascii: "/"), UInt8(ascii: "#"): "\(printed(bytes[position])) (JSON has no comments)"
-    case UInt8(ascii: "'"): "' (JSON writes text in double quotes)"
-    case UInt8(ascii: "N"), UInt8(ascii: "I"): "\(printed(bytes[position])) (JSON has neither NaN nor Infinity)"
-    case UInt8(ascii: "+"): "+ (JSON writes a positive number without a sign)"
-    case let byte?: printed(byte)
-    }
+  var foundHere: String {
+    guard let byte = current else { return "the end of the document" }
+    let hint: String? =
+      switch byte {
+      case UInt8(ascii: "/"), UInt8(ascii: "#"): "JSON has no comments"
+      case UInt8(ascii: "'"): "JSON writes text in double quotes"
+      case UInt8(ascii: "+"): "JSON writes a positive number without a sign"
+      case 0xfe, 0xff, 0: "is this UTF-16? JSON is written in UTF-8"
+      default:
+        bytes[position...].starts(with: "NaN".utf8) || bytes[position...].starts(with: "Infinity".utf8)
+          ? "JSON has neither NaN nor Infinity" : nil
+      }
+    return printed(byte) + (hint.map { " (\($0))" } ?? "")
   }
 
   private func printed(_ byte: UInt8) -> String {
-    (0x21...0x7e).contains(byte)
+    if byte == UInt8(ascii: "\"") { return "a double quote" }
+    return (0x21...0x7e).contains(byte)
       ? "\"\(Character(Unicode.Scalar(byte)))\"" : "the byte 0x\(String(byte, radix: 16))"
   }
 

@@ -56,6 +56,7 @@ package enum RuleSetDecoder {
     draft.readProbes(top)
     draft.readRules(top)
     draft.readDirectDestinations(top)
+    draft.noteIncompleteParts(top)
     draft.validate()
     guard let device, let revision else { return nil }
     return RuleSet(

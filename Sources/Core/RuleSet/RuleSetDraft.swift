@@ -11,8 +11,11 @@ struct RuleSetDraft {
   /// Every name that the document gives, of broken parts too: a reference to one of those is not dangling.
   var names: [Part: [Name: Int]] = [:]
 
+  /// Parts of which an item has no name that could be read: what seems to dangle may be meant for it.
+  var incomplete: Set<Part> = []
+
   /// A list of the document whose items have names.
-  enum Part: String {
+  enum Part: String, CaseIterable {
     case hubs, tunnels, paths, probes
     case rules = "backhaul_rules"
 
@@ -41,9 +44,20 @@ struct RuleSetDraft {
     return name
   }
 
+  /// To be called when every part has been read.
+  mutating func noteIncompleteParts(_ top: FieldReader) {
+    for part in Part.allCases {
+      switch top[part.rawValue] {
+      case .list(let items) where items.count == names[part]?.count ?? 0: continue
+      case nil: continue
+      default: incomplete.insert(part)
+      }
+    }
+  }
+
   /// Complains unless something of that kind has this name.
   func checkReference(_ name: Name, to part: Part, at field: @autoclosure () -> String) {
-    guard names[part]?[name] == nil else { return }
+    guard names[part]?[name] == nil, !incomplete.contains(part) else { return }
     book.complain(field(), danglingReference(name, to: part))
   }
 

@@ -1,0 +1,104 @@
+/// Rule set → document, every default written out. What `RuleSetDecoder` reads back is the same rule set.
+package enum RuleSetEncoder {
+  /// The bytes of a JSON document.
+  package static func encode(_ ruleSet: RuleSet, indented: Bool = false) -> [UInt8] {
+    Array(document(ruleSet).jsonText(indented: indented).utf8)
+  }
+
+  package static func document(_ ruleSet: RuleSet) -> DocumentValue {
+    .object([
+      .init("schema", .integer(Int64(RuleSet.schema))),
+      .init("device", .string(ruleSet.device.text)),
+      .init("revision", .integer(Int64(clamping: ruleSet.revision))),
+      .init("role", .string("edge")),
+      .init("hubs", .list(ruleSet.hubs.map(hub))),
+      .init("tunnels", .list(ruleSet.tunnels.map(tunnel))),
+      .init("paths", .list(ruleSet.paths.map(path))),
+      .init("probes", .list(ruleSet.probes.map(probe))),
+      .init("backhaul_rules", .list(ruleSet.backhaulRules.map(rule))),
+      .init("direct_destinations", .list(texts(ruleSet.directDestinations))),
+    ])
+  }
+
+  private static func hub(_ hub: Hub) -> DocumentValue {
+    .object([.init("name", .string(hub.name.text)), .init("address", text(hub.address))])
+  }
+
+  private static func tunnel(_ tunnel: Tunnel) -> DocumentValue {
+    var members: [DocumentValue.Member] = [.init("name", .string(tunnel.name.text))]
+    switch tunnel.kind {
+    case .gre(let key):
+      members.append(.init("kind", .string("gre")))
+      if let key { members.append(.init("key", .integer(Int64(key)))) }
+    case .ipip: members.append(.init("kind", .string("ipip")))
+    case .external(let device):
+      members += [.init("kind", .string("external")), .init("device", .string(device.text))]
+    }
+    members.append(.init("hub", .string(tunnel.hub.text)))
+    if let uplink = tunnel.uplink { members.append(.init("uplink", .string(uplink.text))) }
+    if let local = tunnel.innerLocal {
+      var inner: [DocumentValue.Member] = [.init("local", text(local))]
+      if let remote = tunnel.innerRemote { inner.append(.init("remote", text(remote))) }
+      members.append(.init("inner", .object(inner)))
+    }
+    if let mtu = tunnel.mtu { members.append(.init("mtu", .integer(Int64(mtu)))) }
+    return .object(members)
+  }
+
+  private static func path(_ path: Path) -> DocumentValue {
+    let way: DocumentValue.Member =
+      switch path.way {
+      case .tunnel(let name): .init("tunnel", .string(name.text))
+      case .uplink(let interface): .init("uplink", .string(interface.text))
+      }
+    return .object([.init("name", .string(path.name.text)), way])
+  }
+
+  private static func probe(_ probe: Probe) -> DocumentValue {
+    var members: [DocumentValue.Member] = [
+      .init("name", .string(probe.name.text)), .init("path", .string(probe.path.text)),
+    ]
+    switch probe.kind {
+    case .icmp(let target): members += [.init("kind", .string("icmp")), .init("target", text(target))]
+    case .http(let check):
+      let url = "\(check.scheme.rawValue)://\(check.address):\(check.port)\(check.target)"
+      members += [.init("kind", .string("http")), .init("url", .string(url))]
+      if let host = check.hostName { members.append(.init("host", .string(host))) }
+      members.append(.init("expect_status", .list(check.statuses.map { .integer(Int64($0)) })))
+      if let body = check.bodyText { members.append(.init("expect_body", .string(body))) }
+    }
+    if let source = probe.source { members.append(.init("source", text(source))) }
+    members += [
+      .init("interval_ms", milliseconds(probe.interval)), .init("timeout_ms", milliseconds(probe.timeout)),
+      .init("fall", .integer(Int64(probe.fall))), .init("rise", .integer(Int64(probe.rise))),
+    ]
+    return .object(members)
+  }
+
+  private static func rule(_ rule: BackhaulRule) -> DocumentValue {
+    // An empty list is refused: what a rule does not name is left out.
+    var sources: [DocumentValue.Member] = []
+    if !rule.sources.interfaces.isEmpty { sources.append(.init("interfaces", .list(texts(rule.sources.interfaces)))) }
+    if !rule.sources.prefixes.isEmpty { sources.append(.init("prefixes", .list(texts(rule.sources.prefixes)))) }
+    return .object([
+      .init("name", .string(rule.name.text)),
+      .init("enabled", .boolean(rule.enabled)),
+      .init("sources", .object(sources)),
+      .init("paths", .list(texts(rule.paths))),
+      .init("fallback", .string(rule.fallback.rawValue)),
+      .init("failback", .string(rule.failback.rawValue)),
+      .init("hold_down_ms", milliseconds(rule.holdDown)),
+      .init("ipv6", .string(rule.ipv6.rawValue)),
+    ])
+  }
+
+  private static func milliseconds(_ duration: Duration) -> DocumentValue {
+    .integer(duration.nanoseconds / 1_000_000)
+  }
+
+  private static func text(_ value: some CustomStringConvertible) -> DocumentValue { .string(value.description) }
+
+  private static func texts(_ values: [some CustomStringConvertible & Sendable]) -> [DocumentValue] {
+    values.map { text($0) }
+  }
+}
