@@ -48,6 +48,11 @@ let package = Package(
       ], swiftSettings: strict),
 
     .testTarget(name: "CommandTests", dependencies: ["Agent", "backhaul"], swiftSettings: strict),
+    // Tests. `Fakes` are kernels that refuse what Linux refuses, and the contracts that both must keep.
+    .target(name: "CNamespace", path: "Tests/CNamespace"),
+    .target(name: "Fakes", dependencies: ["Core", "Agent"], path: "Tests/Fakes", swiftSettings: strict),
+    .testTarget(
+      name: "KernelTests", dependencies: ["Core", "Agent", "System", "Fakes", "CNamespace"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),

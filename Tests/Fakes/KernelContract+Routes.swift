@@ -1,0 +1,123 @@
+import Agent
+import Core
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+extension KernelGround {
+  private var table: TableID { TableID(ranges.tables.lowerBound + 5) }
+
+  private func out(_ device: InterfaceName, _ gateway: String? = nil) throws -> TableRoute {
+    TableRoute(
+      table: table, metric: .active,
+      way: .out(device: device, gateway: try gateway.map { try Sample.address($0) }))
+  }
+
+  func nothingOfOurs() throws {
+    let actual = try read()
+    try expect(actual.routes.isEmpty && actual.rules.isEmpty && actual.steering == nil, "a fresh kernel has \(actual)")
+    try expect(actual.links[try Sample.device("lo")] != nil, "no loopback")
+  }
+
+  func routePutTwice() throws {
+    try apply([.putRoute(.floor(table)), .putRoute(.floor(table))])
+    try expect(try read().routes, is: [.floor(table)], "routes")
+  }
+
+  func flipReplaces() throws {
+    let uplink = try Sample.device("wan0")
+    let second = try Sample.device("wan1")
+    try addDevice(uplink, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    try addDevice(second, address: try Sample.interfaceAddress("198.51.100.2/24"))
+    try apply([.putRoute(.floor(table))])
+    let first = try out(uplink, "192.0.2.1")
+    let other = try out(second, "198.51.100.1")
+    try flip.activate(first)
+    try flip.activate(first)
+    try expect(try read().routes, is: [.floor(table), first], "routes after the first")
+    try flip.activate(other)
+    try expect(try read().routes, is: [.floor(table), other], "routes after the flip")
+    try expect(try flip.activeRoutes(), is: [table: other.way], "active routes")
+    try flip.deactivate(table)
+    try flip.deactivate(table)
+    try expect(try read().routes, is: [.floor(table)], "routes with nothing active")
+  }
+
+  func routeOutOfMissingDevice() throws {
+    try expect(.putRoute(try out(try Sample.device("gone0"))), failsWith: ENODEV)
+  }
+
+  func routeOutOfDownDevice() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: nil)
+    try setDown(device)
+    try expect(.putRoute(try out(device)), failsWith: ENETDOWN)
+  }
+
+  func gatewayOutOfReach() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    try expect(.putRoute(try out(device, "203.0.113.1")), failsWith: ENETUNREACH)
+  }
+
+  func deleteWhatIsGone() throws {
+    let device = try Sample.device("gone0")
+    try apply([
+      .deleteRoute(.floor(table)), .deleteRoute(try out(device)), .deleteDevice(device),
+      .removeAddress(device, try Sample.interfaceAddress("10.1.1.1/30")),
+      .deleteRule(RoutingRule(priority: RulePriority(ranges.priorities.lowerBound), action: .unreachable)),
+      .deleteSteering(table: ranges.nftTable),
+    ])
+  }
+
+  func deviceTakesRoutesAlong() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: nil)
+    try apply([.putRoute(.floor(table)), .putRoute(try out(device))])
+    try removeDevice(device)
+    let actual = try read()
+    try expect(actual.routes, is: [.floor(table)], "routes")
+    try expect(actual.links[device] == nil, "the device is still told")
+  }
+
+  func foreignRoute() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: nil)
+    try addForeign(try out(device))
+    try expect(try read().routes, is: [], "a foreign route is told as ours")
+    try expect(.putRoute(try out(device)), failsWith: 0)
+    try apply([.deleteRoute(try out(device))])
+    try expect(try foreignRoutes(table), is: 1, "foreign routes")
+  }
+
+  func foreignDevice() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: nil)
+    for step in [
+      Step.deleteDevice(device), .setMTU(device, 1400), .setUp(device),
+      .addAddress(device, try Sample.interfaceAddress("10.1.1.1/30"), peer: nil),
+      .removeAddress(device, try Sample.interfaceAddress("10.1.1.1/30")),
+    ] {
+      try expect(step, failsWith: 0)
+    }
+    let link = try read().links[device]
+    try expect(link?.isUp == true && link?.isOurs == false && link?.mtu == 1500, "the device is now \(link as Any)")
+  }
+
+  func settingPutBack() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: nil)
+    let setting = InterfaceSetting(device, .reversePathFilter)
+    guard let before = try read().settings[setting] else { throw ContractBreach("no rp_filter") }
+    let other = before == 2 ? 1 : 2
+    try apply([.changeSetting(setting, to: before)])
+    try expect(try kernel.rememberedSettings(), is: [:], "remembered without a change")
+    try apply([.changeSetting(setting, to: other), .changeSetting(setting, to: 0)])
+    try expect(try read().settings[setting], is: 0, "rp_filter")
+    try expect(try kernel.rememberedSettings(), is: [setting: before], "remembered")
+    try apply([.restoreSetting(setting), .restoreSetting(setting)])
+    try expect(try read().settings[setting], is: before, "rp_filter put back")
+    try expect(try kernel.rememberedSettings(), is: [:], "still remembered")
+  }
+}

@@ -1,0 +1,71 @@
+import Core
+
+extension KernelGround {
+  private func priority(_ offset: UInt32) -> RulePriority { RulePriority(ranges.priorities.lowerBound + offset) }
+  private var table: TableID { TableID(ranges.tables.lowerBound + 5) }
+
+  /// All forms of the data plane. The mark is no palindrome of bytes, so that a wrong byte order shows.
+  private func forms() throws -> [RoutingRule] {
+    let mask = ranges.markMask
+    let lan = try Sample.device("lan0")
+    let prefix = try Sample.prefix("10.20.0.0/16")
+    return [
+      RoutingRule(
+        priority: priority(0), mark: .init(Mark(value: 0x0010_0000), mask),
+        action: .lookup(.main, suppressPrefixLength: nil)),
+      RoutingRule(
+        priority: priority(10), mark: .init(Mark(value: 0), mask), inverted: true,
+        action: .lookup(.main, suppressPrefixLength: 0)),
+      RoutingRule(
+        priority: priority(20), mark: .init(Mark(value: 0x0120_0000), mask),
+        action: .lookup(table, suppressPrefixLength: nil)),
+      RoutingRule(
+        priority: priority(20), mark: .init(Mark(value: 0x0230_0000), mask),
+        action: .lookup(TableID(table.value + 1), suppressPrefixLength: nil)),
+      RoutingRule(
+        priority: priority(80), source: prefix, incoming: lan, action: .lookup(.main, suppressPrefixLength: 0)),
+      RoutingRule(priority: priority(90), source: prefix, incoming: lan, action: .unreachable),
+      RoutingRule(priority: priority(90), incoming: lan, action: .unreachable),
+    ]
+  }
+
+  func ruleForms() throws {
+    let rules = try forms()
+    try apply(rules.map { .addRule($0) })
+    try expect(try read().rules, is: rules, "rules")
+    for (index, rule) in rules.enumerated() {
+      try apply([.deleteRule(rule)])
+      try expect(Set(try read().rules), is: Set(rules[(index + 1)...]), "rules without \(rule)")
+    }
+  }
+
+  func ruleAddedTwice() throws {
+    let rule = try forms()[2]
+    try apply([.addRule(rule), .addRule(rule)])
+    try expect(try read().rules, is: [rule], "rules")
+    try apply([.deleteRule(rule), .deleteRule(rule)])
+    try expect(try read().rules, is: [], "rules")
+  }
+
+  func broadRuleDeleted() throws {
+    let lan = try Sample.device("lan0")
+    let narrow = try ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map {
+      RoutingRule(priority: priority(90), source: try Sample.prefix($0), incoming: lan, action: .unreachable)
+    }
+    let broad = RoutingRule(priority: priority(90), incoming: lan, action: .unreachable)
+    try apply((narrow[..<2] + [broad, narrow[2]]).map { .addRule($0) })
+    try apply([.deleteRule(broad)])
+    let rules = try read().rules
+    try expect(rules.count, is: 3, "rules left")
+    try expect(Set(rules), is: Set(narrow), "rules left")
+  }
+
+  func foreignRule() throws {
+    let rule = try forms()[2]
+    try addForeign(rule)
+    try expect(try read().rules, is: [], "a foreign rule is told as ours")
+    try expect(.addRule(rule), failsWith: 0)
+    try apply([.deleteRule(rule)])
+    try expect(try foreignRules(rule.priority), is: 1, "foreign rules")
+  }
+}

@@ -1,0 +1,107 @@
+import Core
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+extension KernelGround {
+  /// Every match and every action, with both kinds of chain.
+  func sampleSteering() throws -> SteeringTable {
+    let mask = ranges.markMask
+    let mark = Mark(value: 0x0120_0000)
+    let lan = try Sample.device("lan0")
+    let wan = try Sample.device("wan0")
+    let direct = AddressSet(
+      name: "direct",
+      ranges: [
+        0...0, try Sample.range("10.0.0.0/8"), try Sample.range("192.0.2.7/32"), try Sample.range("240.0.0.0/4"),
+      ])
+    let source = AddressSet(name: "source_office", ranges: [try Sample.range("192.168.10.0/24")])
+    let steer: [SteeringRule] = [
+      SteeringRule([.ipv4, .reply, .connectionMark(mark, mask)], [.setMark(mark, mask), .return], comment: "by fra-a"),
+      SteeringRule([.ipv4, .destinationIn(set: "direct")], [.setMark(mark, mask), .return], comment: "direct"),
+      SteeringRule([.ipv4, .sourceIn(set: "source_office")], [.count, .setMark(mark, mask)], comment: "office"),
+    ]
+    let pass: [SteeringRule] = [
+      SteeringRule([.outgoing(wan), .ipv4, .destinationNotIn(set: "direct")], [.drop], comment: "guard"),
+      SteeringRule([.ipv6, .outgoing(wan)], [.count, .reject]),
+      SteeringRule([.outgoing(wan), .markNot(Mark(value: 0), mask), .invalid], [.drop]),
+      SteeringRule([.outgoing(wan), .mark(mark, mask), .untracked], [.drop]),
+      SteeringRule([.original, .connectionMarkNot(mark, mask)], [.setConnectionMark(mark, mask)]),
+      SteeringRule([.ipv4, .incoming(lan), .tcpSYN], [.clampMSS(1436)], comment: "MTU 1476"),
+    ]
+    return SteeringTable(
+      name: ranges.nftTable, sets: [direct, source],
+      chains: [
+        SteeringChain(
+          name: "mark", hook: .init(kind: .filter, point: .prerouting, priority: -150),
+          rules: [SteeringRule([.incoming(lan)], [.jump(chain: "steer")], comment: "LAN")]),
+        SteeringChain(name: "steer", rules: steer),
+        SteeringChain(
+          name: "own", hook: .init(kind: .route, point: .output, priority: -150),
+          rules: [SteeringRule([.markNot(Mark(value: 0), mask)], [.setMark(Mark(value: 0), mask)])]),
+        SteeringChain(name: "arrive", hook: .init(kind: .filter, point: .input, priority: -150), rules: []),
+        SteeringChain(name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: pass),
+        SteeringChain(
+          name: "leave", hook: .init(kind: .nat, point: .postrouting, priority: 100),
+          rules: [SteeringRule([.outgoing(wan), .mark(mark, mask)], [.masquerade], comment: "by wan0")]),
+      ])
+  }
+
+  func steeringForms() throws {
+    let table = try sampleSteering()
+    try apply([.replaceSteering(table)])
+    try expect(try read(expecting: table).steering, is: table, "steering")
+  }
+
+  func steeringReplaced() throws {
+    let table = try sampleSteering()
+    var smaller = table
+    smaller.chains.removeLast(2)
+    smaller.sets[1].ranges = [try Sample.range("172.16.0.0/12")]
+    try apply([.replaceSteering(table), .replaceSteering(table), .replaceSteering(smaller)])
+    try expect(try read(expecting: smaller).steering, is: smaller, "steering")
+    try apply([.deleteSteering(table: table.name), .deleteSteering(table: table.name)])
+    try expect(try read(expecting: smaller).steering, is: nil, "steering")
+  }
+
+  func jumpNowhere() throws {
+    let table = try sampleSteering()
+    var broken = table
+    broken.chains[0].rules.append(SteeringRule([], [.jump(chain: "nowhere")]))
+    try apply([.replaceSteering(table)])
+    try expect(.replaceSteering(broken), failsWith: ENOENT)
+    try expect(try read(expecting: table).steering, is: table, "steering after the refusal")
+  }
+
+  func lookupNowhere() throws {
+    var broken = try sampleSteering()
+    broken.sets.removeLast()
+    try expect(.replaceSteering(broken), failsWith: ENOENT)
+    try expect(try read().steering, is: nil, "steering after the refusal")
+  }
+
+  func setsChange() throws {
+    var table = try sampleSteering()
+    let (old, new) = (try Sample.range("10.0.0.0/8"), try Sample.range("10.0.0.0/9"))
+    let more = try Sample.range("203.0.113.0/24")
+    try apply([.replaceSteering(table)])
+    let change = SetChange(set: "direct", remove: [old], add: [new, more])
+    try apply([.changeSets(table: table.name, [change]), .changeSets(table: table.name, [change])])
+    table.sets[0].ranges = (table.sets[0].ranges.filter { $0 != old } + [new, more])
+      .sorted { $0.lowerBound < $1.lowerBound }
+    try expect(try read(expecting: table).steering, is: table, "steering")
+  }
+
+  func unexpectedRule() throws {
+    let table = try sampleSteering()
+    try apply([.replaceSteering(table)])
+    var expected = table
+    expected.chains[4].rules.removeFirst()
+    let rules = try read(expecting: expected).steering?.chains[4].rules ?? []
+    try expect(rules.count, is: table.chains[4].rules.count, "rules")
+    try expect(rules[0].unrecognised?.isEmpty == false, "the rule comes as \(rules[0])")
+    try expect(rules[0].comment, is: "guard", "its comment")
+    try expect(Array(rules[1...]), is: expected.chains[4].rules, "the other rules")
+  }
+}

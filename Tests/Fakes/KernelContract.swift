@@ -1,0 +1,68 @@
+import Core
+
+/// What every kernel port must do: each case is one promise, tried on the fake and on the real kernel.
+package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvertible {
+  case nothingOfOursInAFreshKernel
+  case routeIsThereOnceHoweverOftenItIsPut
+  case flipReplacesTheRouteAndLeavesTheFloor
+  case routeOutOfAMissingDeviceIsRefused
+  case routeOutOfADownDeviceIsRefused
+  case gatewayThatNoLinkReachesIsRefused
+  case deletingWhatIsGoneIsNoError
+  case deviceThatGoesTakesItsRoutesAlong
+  case everyFormOfRuleIsReadBackAsItWas
+  case ruleIsThereOnceHoweverOftenItIsAdded
+  case deletingABroadRuleLeavesTheNarrowOnes
+  case foreignRouteIsLeftAlone
+  case foreignRuleIsLeftAlone
+  case foreignDeviceIsLeftAlone
+  case settingIsRememberedAndPutBack
+  case everyFormOfSteeringIsReadBackAsItWas
+  case steeringIsReplacedWhole
+  case steeringThatJumpsNowhereIsRefusedWhole
+  case steeringThatAsksAMissingSetIsRefusedWhole
+  case setsChangeAndChangeAgain
+  case ruleThatNobodyExpectsComesAsItsText
+
+  package var description: String { rawValue }
+
+  package func check(on ground: some KernelGround) throws {
+    switch self {
+    case .nothingOfOursInAFreshKernel: try ground.nothingOfOurs()
+    case .routeIsThereOnceHoweverOftenItIsPut: try ground.routePutTwice()
+    case .flipReplacesTheRouteAndLeavesTheFloor: try ground.flipReplaces()
+    case .routeOutOfAMissingDeviceIsRefused: try ground.routeOutOfMissingDevice()
+    case .routeOutOfADownDeviceIsRefused: try ground.routeOutOfDownDevice()
+    case .gatewayThatNoLinkReachesIsRefused: try ground.gatewayOutOfReach()
+    case .deletingWhatIsGoneIsNoError: try ground.deleteWhatIsGone()
+    case .deviceThatGoesTakesItsRoutesAlong: try ground.deviceTakesRoutesAlong()
+    case .everyFormOfRuleIsReadBackAsItWas: try ground.ruleForms()
+    case .ruleIsThereOnceHoweverOftenItIsAdded: try ground.ruleAddedTwice()
+    case .deletingABroadRuleLeavesTheNarrowOnes: try ground.broadRuleDeleted()
+    case .foreignRouteIsLeftAlone: try ground.foreignRoute()
+    case .foreignRuleIsLeftAlone: try ground.foreignRule()
+    case .foreignDeviceIsLeftAlone: try ground.foreignDevice()
+    case .settingIsRememberedAndPutBack: try ground.settingPutBack()
+    case .everyFormOfSteeringIsReadBackAsItWas: try ground.steeringForms()
+    case .steeringIsReplacedWhole: try ground.steeringReplaced()
+    case .steeringThatJumpsNowhereIsRefusedWhole: try ground.jumpNowhere()
+    case .steeringThatAsksAMissingSetIsRefusedWhole: try ground.lookupNowhere()
+    case .setsChangeAndChangeAgain: try ground.setsChange()
+    case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()
+    }
+  }
+}
+
+/// Fixed values of the contract's cases. The texts are all valid.
+enum Sample {
+  static func device(_ text: String) throws -> InterfaceName { try some(InterfaceName(text), text) }
+  static func address(_ text: String) throws -> IPv4Address { try some(IPv4Address(text), text) }
+  static func interfaceAddress(_ text: String) throws -> InterfaceAddress { try some(InterfaceAddress(text), text) }
+  static func prefix(_ text: String) throws -> IPv4Prefix { try some(IPv4Prefix(text), text) }
+  static func range(_ text: String) throws -> ClosedRange<UInt32> { try prefix(text).range }
+
+  private static func some<T>(_ value: T?, _ text: String) throws -> T {
+    guard let value else { throw ContractBreach("the sample \(text) is wrong") }
+    return value
+  }
+}

@@ -1,0 +1,49 @@
+package import Agent
+package import Core
+
+/// A kernel to try the contract on, empty but for loopback, with what an operator does beside us.
+package protocol KernelGround {
+  var ranges: KernelRanges { get }
+  var kernel: any KernelPort { get }
+  var flip: any FlipPort { get }
+
+  /// Someone else's device, up and with carrier.
+  func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws
+  func setDown(_ name: InterfaceName) throws
+  func removeDevice(_ name: InterfaceName) throws
+  /// Another's route or rule: not of our protocol.
+  func addForeign(_ route: TableRoute) throws
+  func addForeign(_ rule: RoutingRule) throws
+  func foreignRoutes(_ table: TableID) throws -> Int
+  func foreignRules(_ priority: RulePriority) throws -> Int
+}
+
+/// What a kernel did otherwise than the contract says.
+package struct ContractBreach: Error, CustomStringConvertible {
+  package var description: String
+  package init(_ description: String) { self.description = description }
+}
+
+extension KernelGround {
+  func expect(_ condition: Bool, _ what: @autoclosure () -> String) throws {
+    if !condition { throw ContractBreach(what()) }
+  }
+
+  func expect<T: Equatable>(_ actual: T, is expected: T, _ what: String) throws {
+    if actual != expected { throw ContractBreach("\(what): \(actual), not \(expected)") }
+  }
+
+  /// The step fails with this errno; 0: because it would touch what is foreign.
+  func expect(_ step: Step, failsWith errno: Int32) throws {
+    do throws(KernelFailure) { try kernel.apply(step) } catch {
+      return try expect(error.errno, is: errno, "errno of \(error)")
+    }
+    throw ContractBreach("\(step) succeeded, errno \(errno) was expected")
+  }
+
+  func apply(_ steps: [Step]) throws {
+    for step in steps { try kernel.apply(step) }
+  }
+
+  func read(expecting: SteeringTable? = nil) throws -> ActualState { try kernel.read(expecting: expecting) }
+}
