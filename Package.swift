@@ -51,6 +51,7 @@ let package = Package(
     // Tests. `Fakes` are kernels that refuse what Linux refuses, and the contracts that both must keep.
     .target(name: "CNamespace", path: "Tests/CNamespace"),
     .target(name: "Fakes", dependencies: ["Core", "Agent"], path: "Tests/Fakes", swiftSettings: strict),
+    .testTarget(name: "FakesTests", dependencies: ["Core", "Fakes"], swiftSettings: strict),
     .testTarget(
       name: "KernelTests", dependencies: ["Core", "Agent", "System", "Fakes", "CNamespace"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent"], swiftSettings: strict),

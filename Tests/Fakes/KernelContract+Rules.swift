@@ -64,8 +64,11 @@ extension KernelGround {
     let rule = try forms()[2]
     try addForeign(rule)
     try expect(try read().rules, is: [], "a foreign rule is told as ours")
-    try expect(.addRule(rule), failsWith: 0)
-    try apply([.deleteRule(rule)])
-    try expect(try foreignRules(rule.priority), is: 1, "foreign rules")
+    try apply([.addRule(rule)])
+    try expect(try read().rules, is: [rule], "ours beside it")
+    try expect(try rules(at: rule.priority), is: 2, "both rules")
+    try apply([.deleteRule(rule), .deleteRule(rule)])
+    try expect(try read().rules, is: [], "rules")
+    try expect(try rules(at: rule.priority), is: 1, "the foreign rule")
   }
 }

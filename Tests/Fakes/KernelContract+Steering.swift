@@ -18,7 +18,8 @@ extension KernelGround {
       ])
     let source = AddressSet(name: "source_office", ranges: [try Sample.range("192.168.10.0/24")])
     let steer: [SteeringRule] = [
-      SteeringRule([.ipv4, .reply, .connectionMark(mark, mask)], [.setMark(mark, mask), .return], comment: "by fra-a"),
+      SteeringRule(
+        [.ipv4, .reply, .connectionMark(mark, mask)], [.setMark(mark, mask), .return], comment: "by fra-a"),
       SteeringRule([.ipv4, .destinationIn(set: "direct")], [.setMark(mark, mask), .return], comment: "direct"),
       SteeringRule([.ipv4, .sourceIn(set: "source_office")], [.count, .setMark(mark, mask)], comment: "office"),
     ]

@@ -15,7 +15,7 @@ package protocol KernelGround {
   func addForeign(_ route: TableRoute) throws
   func addForeign(_ rule: RoutingRule) throws
   func foreignRoutes(_ table: TableID) throws -> Int
-  func foreignRules(_ priority: RulePriority) throws -> Int
+  func rules(at priority: RulePriority) throws -> Int
 }
 
 /// What a kernel did otherwise than the contract says.

@@ -58,7 +58,8 @@ struct RealGround: KernelGround {
 
   func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws {
     // A peer in the same namespace gives it carrier.
-    try shell("ip link add \(name) type veth peer name \(name)-peer; ip link set \(name)-peer up; ip link set \(name) up")
+    try shell(
+      "ip link add \(name) type veth peer name \(name)-peer; ip link set \(name)-peer up; ip link set \(name) up")
     if let address { try shell("ip address add \(address) dev \(name)") }
   }
 
@@ -78,5 +79,5 @@ struct RealGround: KernelGround {
   }
 
   func foreignRoutes(_ table: TableID) throws -> Int { try count("ip route show table \(table) proto 77") }
-  func foreignRules(_ priority: RulePriority) throws -> Int { try count("ip rule show priority \(priority)") }
+  func rules(at priority: RulePriority) throws -> Int { try count("ip rule show priority \(priority)") }
 }

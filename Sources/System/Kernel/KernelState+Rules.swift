@@ -7,8 +7,9 @@ extension KernelState {
     let message = translation.message(rule)
     do throws(NetlinkFailure) { try routing.add(message) } catch {
       guard error.isAlreadyPresent else { throw error }
-      // The kernel does not compare protocols (rule_exists, net/core/fib_rules.c).
-      guard try routing.rules().contains(message) else { throw NetlinkFailure.foreign("the equal rule") }
+      // The kernel takes a narrower rule of ours for the same (rule_exists, net/core/fib_rules.c: what the request does
+      // not say is not compared), so `iif lan0` is refused where `iif lan0 from 10.0.0.0/8` is.
+      if try !routing.rules().contains(message) { try routing.add(message, twice: true) }
     }
   }
 

@@ -1,0 +1,37 @@
+package import Agent
+package import Core
+import Synchronization
+
+/// The fake, for the contract.
+package struct FakeGround: KernelGround {
+  package let ranges = KernelRanges()
+  private let fake: FakeKernel
+
+  package init() { fake = FakeKernel(ranges) }
+
+  package var kernel: any KernelPort { fake }
+  package var flip: any FlipPort { fake }
+
+  package func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws {
+    try fake.change("ip link add \(name)") { $0.addLink(name, address: address) }
+  }
+
+  package func setDown(_ name: InterfaceName) throws {
+    try fake.change("ip link set \(name) down") { $0.setLink(name, isUp: false) }
+  }
+
+  package func removeDevice(_ name: InterfaceName) throws {
+    try fake.change("ip link delete \(name)") { $0.removeLink(name) }
+  }
+
+  package func addForeign(_ route: TableRoute) throws { try fake.change("ip route add") { $0.addForeign(route) } }
+  package func addForeign(_ rule: RoutingRule) throws { try fake.change("ip rule add") { $0.addForeign(rule) } }
+
+  package func foreignRoutes(_ table: TableID) throws -> Int {
+    fake.state.withLock { $0.routes.filter { !$0.isOurs && $0.route.table == table }.count }
+  }
+
+  package func rules(at priority: RulePriority) throws -> Int {
+    fake.state.withLock { $0.rules.filter { $0.rule.priority == priority }.count }
+  }
+}

@@ -1,0 +1,120 @@
+package import Agent
+package import Core
+import Synchronization
+
+/// A kernel in memory that refuses what Linux refuses. Each step works on a copy, which takes its place only on success.
+package final class FakeKernel: KernelPort, FlipPort {
+  let state: Mutex<FakeState>
+  private let ranges: KernelRanges
+
+  package init(_ ranges: KernelRanges = KernelRanges()) {
+    self.ranges = ranges
+    state = Mutex(FakeState(ranges))
+  }
+
+  package func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState {
+    state.withLock { $0.read(expecting: expecting) }
+  }
+
+  package func apply(_ step: Step) throws(KernelFailure) {
+    try change(PlanText(ranges).lines(step).first ?? "\(step)") { (state) throws(FakeRefusal) in try state.apply(step) }
+  }
+
+  package func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] {
+    state.withLock { $0.remembered }
+  }
+
+  package func deleteConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?
+  ) throws(KernelFailure) {
+    state.withLock { state in
+      state.connections.removeAll { connection in
+        connection.mark.value & mask.bits == mark.value
+          && (sources?.contains { $0.contains(connection.source.value) } ?? true)
+      }
+    }
+  }
+
+  package func deleteEarlyConnections(
+    from sources: [ClosedRange<UInt32>], mask: MarkMask
+  ) throws(KernelFailure) -> Int {
+    state.withLock { state in
+      let before = state.connections.count
+      state.connections.removeAll { connection in
+        connection.mark.value & mask.bits == 0 && connection.isTranslated
+          && sources.contains { $0.contains(connection.source.value) }
+      }
+      return before - state.connections.count
+    }
+  }
+
+  // MARK: FlipPort
+
+  package func activate(_ route: TableRoute) throws(KernelFailure) {
+    try change(PlanText(ranges).lines(.putRoute(route)).first ?? "") { (state) throws(FakeRefusal) in
+      try state.put(route)
+    }
+  }
+
+  package func deactivate(_ table: TableID) throws(KernelFailure) {
+    state.withLock { state in
+      state.routes.removeAll {
+        $0.isOurs && $0.route.table == table && $0.route.destination == .all && $0.route.metric == .active
+      }
+    }
+  }
+
+  package func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+    state.withLock { state in
+      let active = state.routes.filter { $0.isOurs && $0.route.destination == .all && $0.route.metric == .active }
+      return Dictionary(active.map { ($0.route.table, $0.route.way) }, uniquingKeysWith: { first, _ in first })
+    }
+  }
+
+  // MARK: What an operator does
+
+  /// Changes what is foreign, as tests need it. All of it happens or nothing.
+  package func change(
+    _ operation: String, _ body: (inout FakeState) throws(FakeRefusal) -> Void
+  ) throws(KernelFailure) {
+    try state.withLock { (state) throws(KernelFailure) in
+      var copy = state
+      do throws(FakeRefusal) { try body(&copy) } catch {
+        throw KernelFailure(operation: operation, errno: error.errno, cause: error.cause)
+      }
+      state = copy
+    }
+  }
+
+  package var connections: [FakeConnection] {
+    get { state.withLock { $0.connections } }
+    set { state.withLock { $0.connections = newValue } }
+  }
+}
+
+/// Why the fake did not do it: what Linux answers.
+package struct FakeRefusal: Error, Equatable, Sendable {
+  package var errno: Int32
+  package var cause: String
+
+  package init(_ errno: Int32, _ cause: String) {
+    self.errno = errno
+    self.cause = cause
+  }
+
+  static func foreign(_ what: String) -> FakeRefusal { FakeRefusal(0, "\(what) is not ours: left alone") }
+}
+
+/// An entry of the connection table.
+package struct FakeConnection: Equatable, Sendable {
+  package var source: IPv4Address
+  package var mark: Mark
+  /// It left by an uplink with the uplink's address.
+  package var isTranslated: Bool
+
+  package init(source: IPv4Address, mark: Mark, isTranslated: Bool) {
+    self.source = source
+    self.mark = mark
+    self.isTranslated = isTranslated
+  }
+}

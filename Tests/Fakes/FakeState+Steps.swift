@@ -1,0 +1,158 @@
+import Core
+import Glibc
+
+extension FakeState {
+  mutating func apply(_ step: Step) throws(FakeRefusal) {
+    switch step {
+    case .createTunnel(let device): try create(device)
+    case .changeTunnel(let device):
+      try own(device.name)
+      try change(device)
+    case .deleteDevice(let name):
+      guard links[name] != nil else { return }
+      try own(name)
+      removeLink(name)
+    case .setMTU(let name, let mtu):
+      try own(name)
+      try checkMTU(mtu)
+      links[name]?.mtu = mtu
+    case .setUp(let name):
+      try own(name)
+      links[name]?.isUp = true
+      links[name]?.hasCarrier = true
+    case .addAddress(let name, let address, let peer):
+      try own(name)
+      if addresses[name]?.contains(address) != true { addresses[name, default: []].append(address) }
+      if let peer { peers[name, default: []].append(peer) }
+    case .removeAddress(let name, let address):
+      guard links[name] != nil else { return }
+      try own(name)
+      addresses[name]?.removeAll { $0 == address }
+    case .changeSetting(let setting, let value): try change(setting, to: value)
+    case .restoreSetting(let setting):
+      guard let value = remembered.removeValue(forKey: setting), settings[setting] != nil else { return }
+      settings[setting] = value
+    case .putRoute(let route): try put(route)
+    case .deleteRoute(let route): routes.removeAll { $0.isOurs && $0.route == route }
+    case .addRule(let rule):
+      let ours = Rule(rule: rule, isOurs: true)
+      if !rules.contains(ours) { insert(ours) }
+    case .deleteRule(let rule): rules.removeAll { $0.isOurs && $0.rule == rule }
+    case .replaceSteering(let table): try replace(table)
+    case .changeSets(let table, let changes): try changeSets(table, changes)
+    case .deleteSteering(let table): if steering?.name == table { steering = nil }
+    }
+  }
+
+  // MARK: Devices
+
+  private func own(_ name: InterfaceName) throws(FakeRefusal) {
+    guard let link = links[name] else { throw FakeRefusal(ENODEV, "there is no device \(name)") }
+    guard link.isOurs else { throw FakeRefusal.foreign("device \(name)") }
+  }
+
+  private mutating func create(_ device: TunnelDevice) throws(FakeRefusal) {
+    if links[device.name] != nil {
+      try own(device.name)
+      return try change(device)
+    }
+    try check(device)
+    addTunnel(device)
+  }
+
+  private mutating func change(_ device: TunnelDevice) throws(FakeRefusal) {
+    switch (links[device.name]?.tunnel?.encapsulation, device.encapsulation) {
+    case (.gre, .gre), (.ipip, .ipip): break
+    default: throw FakeRefusal(EOPNOTSUPP, "the device is of another kind")
+    }
+    try check(device)
+    setParameters(device)
+  }
+
+  private func check(_ device: TunnelDevice) throws(FakeRefusal) {
+    guard links[device.underlay] != nil else { throw FakeRefusal(ENODEV, "there is no device \(device.underlay)") }
+    try checkMTU(device.mtu)
+    // One tunnel of a kind between two addresses, by key (ip_tunnel_find, net/ipv4/ip_tunnel.c).
+    for (name, link) in links where name != device.name {
+      guard let other = link.tunnel, other.local == device.local, other.remote == device.remote,
+        other.encapsulation == device.encapsulation, other.underlay == device.underlay
+      else { continue }
+      throw FakeRefusal(EEXIST, "\(name) is the same tunnel")
+    }
+  }
+
+  /// ETH_MIN_MTU, and what is left of 65,535 for an IP packet in an IP packet.
+  private func checkMTU(_ mtu: Int) throws(FakeRefusal) {
+    guard (68...65_515).contains(mtu) else { throw FakeRefusal(EINVAL, "MTU \(mtu) is out of range") }
+  }
+
+  private mutating func change(_ setting: InterfaceSetting, to value: Int) throws(FakeRefusal) {
+    guard let present = settings[setting] else { throw FakeRefusal(ENOENT, "no such setting") }
+    if present == value { return }
+    if links[setting.interface]?.isOurs != true && remembered[setting] == nil { remembered[setting] = present }
+    settings[setting] = value
+  }
+
+  // MARK: Routes
+
+  mutating func put(_ route: TableRoute) throws(FakeRefusal) {
+    if case .out(let device, let gateway) = route.way {
+      guard let link = links[device] else { throw FakeRefusal(ENODEV, "there is no device \(device)") }
+      guard link.isUp else { throw FakeRefusal(ENETDOWN, "Device for nexthop is not up") }
+      if let gateway, addresses[device]?.contains(where: { $0.subnet.contains(gateway) }) != true {
+        throw FakeRefusal(ENETUNREACH, "Nexthop has invalid gateway")
+      }
+    }
+    let sameKey = routes.firstIndex {
+      $0.route.table == route.table && $0.route.destination == route.destination && $0.route.metric == route.metric
+    }
+    if let sameKey {
+      guard routes[sameKey].isOurs else {
+        throw FakeRefusal.foreign("the route that has this table, destination and metric")
+      }
+      routes[sameKey].route = route
+    } else {
+      routes.append(Route(route: route, isOurs: true))
+    }
+  }
+
+  // MARK: nftables
+
+  private mutating func replace(_ table: SteeringTable) throws(FakeRefusal) {
+    let sets = Set(table.sets.map(\.name))
+    let chains = Set(table.chains.map(\.name))
+    for set in table.sets { try check(set) }
+    for rule in table.chains.flatMap(\.rules) {
+      for case .sourceIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
+      for case .destinationIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
+      for case .destinationNotIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
+      for case .jump(let chain) in rule.actions where !chains.contains(chain) { throw missing(chain) }
+    }
+    for chain in table.chains where chain.hook?.kind != .nat {
+      if chain.rules.contains(where: { $0.actions.contains(.masquerade) }) {
+        throw FakeRefusal(EOPNOTSUPP, "masquerade stands in nat chains alone")
+      }
+    }
+    steering = table
+  }
+
+  private func missing(_ name: String) -> FakeRefusal { FakeRefusal(ENOENT, "there is no \(name)") }
+
+  private func check(_ set: AddressSet) throws(FakeRefusal) {
+    for (range, next) in zip(set.ranges, set.ranges.dropFirst()) where next.lowerBound <= range.upperBound {
+      throw FakeRefusal(EEXIST, "ranges of \(set.name) overlap")
+    }
+  }
+
+  private mutating func changeSets(_ name: String, _ changes: [SetChange]) throws(FakeRefusal) {
+    guard var table = steering, table.name == name else { throw missing(name) }
+    for change in changes {
+      guard let index = table.sets.firstIndex(where: { $0.name == change.set }) else { throw missing(change.set) }
+      let removed = Set(change.remove)
+      let kept = Set(table.sets[index].ranges.filter { !removed.contains($0) }).union(change.add)
+      table.sets[index].ranges = kept.sorted { $0.lowerBound < $1.lowerBound }
+      try check(table.sets[index])
+    }
+    steering = table
+  }
+}

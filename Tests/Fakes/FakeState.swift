@@ -1,0 +1,128 @@
+package import Core
+import Glibc
+
+/// What the fake kernel holds, foreign objects included.
+package struct FakeState: Sendable {
+  struct Route: Equatable, Sendable {
+    var route: TableRoute
+    var isOurs: Bool
+  }
+
+  struct Rule: Equatable, Sendable {
+    var rule: RoutingRule
+    var isOurs: Bool
+  }
+
+  let ranges: KernelRanges
+  var links: [InterfaceName: Link] = [:]
+  var addresses: [InterfaceName: [InterfaceAddress]] = [:]
+  var peers: [InterfaceName: [IPv4Address]] = [:]
+  var mainDefaults: [MainDefault] = []
+  var routes: [Route] = []
+  var rules: [Rule] = []
+  var steering: SteeringTable?
+  var settings: [InterfaceSetting: Int] = [:]
+  var remembered: [InterfaceSetting: Int] = [:]
+  var connections: [FakeConnection] = []
+  private var lastIndex: UInt32 = 1
+
+  /// Every namespace has loopback, up; `all` holds the kernel's defaults.
+  init(_ ranges: KernelRanges) {
+    self.ranges = ranges
+    if let loopback = InterfaceName("lo") {
+      links[loopback] = Link(index: InterfaceIndex(1), isUp: true, hasCarrier: true, mtu: 65_536)
+      addresses[loopback] = [InterfaceAddress("127.0.0.1/8")].compactMap(\.self)
+      settings(of: loopback)
+    }
+    if let all = InterfaceName("all") { settings(of: all) }
+  }
+
+  private mutating func settings(of interface: InterfaceName) {
+    for key in InterfaceSetting.Key.allCases { settings[InterfaceSetting(interface, key)] = 0 }
+  }
+
+  // MARK: Reading
+
+  func read(expecting: SteeringTable?) -> ActualState {
+    ActualState(
+      links: links, addresses: addresses, mainDefaults: mainDefaults.sorted { $0.metric < $1.metric },
+      routes: Set(routes.filter { $0.isOurs && ranges.tables.contains($0.route.table.value) }.map(\.route)),
+      rules: rules.filter { $0.isOurs && ranges.priorities.contains($0.rule.priority.value) }.map(\.rule),
+      steering: steering.map { recognised($0, expecting) }, settings: settings)
+  }
+
+  /// A rule that is not expected in its chain comes as its text, as from the real kernel.
+  private func recognised(_ table: SteeringTable, _ expecting: SteeringTable?) -> SteeringTable {
+    var table = table
+    for (index, chain) in table.chains.enumerated() {
+      let expected = expecting?.chains.first { $0.name == chain.name }?.rules ?? []
+      table.chains[index].rules = chain.rules.map { rule in
+        expected.contains(rule)
+          ? rule : SteeringRule([], [], comment: rule.comment, unrecognised: "\(rule.matches) \(rule.actions)")
+      }
+    }
+    return table
+  }
+
+  // MARK: What an operator does
+
+  package mutating func addLink(
+    _ name: InterfaceName, address: InterfaceAddress? = nil, isPointToPoint: Bool = false, alias: String? = nil,
+    mtu: Int = 1500, isUp: Bool = true
+  ) {
+    lastIndex += 1
+    links[name] = Link(
+      index: InterfaceIndex(lastIndex), isUp: isUp, hasCarrier: isUp, mtu: mtu, isPointToPoint: isPointToPoint,
+      alias: alias)
+    addresses[name] = address.map { [$0] }
+    settings(of: name)
+  }
+
+  package mutating func setLink(_ name: InterfaceName, isUp: Bool) {
+    links[name]?.isUp = isUp
+    links[name]?.hasCarrier = isUp
+    // The kernel drops IPv4 routes of a device that goes down, and says nothing.
+    if !isUp { dropRoutes(of: name) }
+  }
+
+  package mutating func removeLink(_ name: InterfaceName) {
+    links[name] = nil
+    addresses[name] = nil
+    peers[name] = nil
+    settings = settings.filter { $0.key.interface != name }
+    dropRoutes(of: name)
+  }
+
+  package mutating func setMainDefaults(_ defaults: [MainDefault]) { mainDefaults = defaults }
+  package mutating func addForeign(_ route: TableRoute) { routes.append(Route(route: route, isOurs: false)) }
+  package mutating func addForeign(_ rule: RoutingRule) { insert(Rule(rule: rule, isOurs: false)) }
+  /// `nft flush ruleset` and its like, or another's hand in our table.
+  package mutating func setSteering(_ table: SteeringTable?) { steering = table }
+  package mutating func setSetting(_ setting: InterfaceSetting, to value: Int) { settings[setting] = value }
+
+  mutating func dropRoutes(of name: InterfaceName) {
+    mainDefaults.removeAll { $0.device == name }
+    routes.removeAll {
+      if case .out(name, _) = $0.route.way { true } else { false }
+    }
+  }
+
+  /// After those of the same priority, as the kernel does.
+  mutating func insert(_ rule: Rule) {
+    let place = rules.firstIndex { $0.rule.priority > rule.rule.priority } ?? rules.endIndex
+    rules.insert(rule, at: place)
+  }
+
+  mutating func addTunnel(_ device: TunnelDevice) {
+    addLink(device.name, isPointToPoint: true, alias: device.alias, mtu: device.mtu, isUp: false)
+    setParameters(device)
+  }
+
+  mutating func setParameters(_ device: TunnelDevice) {
+    links[device.name]?.mtu = device.mtu
+    links[device.name]?.alias = device.alias
+    links[device.name]?.tunnel = TunnelParameters(
+      encapsulation: device.encapsulation, local: device.local, remote: device.remote, underlay: device.underlay,
+      lookupMark: device.lookupMark, ttl: TunnelDevice.ttl)
+  }
+}
