@@ -48,15 +48,14 @@ final class ICMPSocket: @unchecked Sendable {
     let sequence = nextSequence
     let nonce = UInt64.random(in: 0 ... .max)
     let request = ICMPRequest.encode(identifier: identifier, sequence: sequence, nonce: nonce)
-    var sent = RoundTrip.starting()
+    let sent: RoundTrip
     do throws(SystemCallFailure) {
-      try transmit(request, to: target)
+      sent = try transmit(request, to: target)
     } catch {
       guard Self.tellsOfStaleBinding(error.errno) else { throw error }
       // Its device was made anew or its address moved: once more with a new socket.
       close()
-      sent = RoundTrip.starting()
-      try transmit(request, to: target)
+      sent = try transmit(request, to: target)
     }
     waiting[sequence] = Waiting(probe: probe, number: number, target: target, nonce: nonce, sent: sent)
     return sequence
@@ -78,11 +77,13 @@ final class ICMPSocket: @unchecked Sendable {
     [ENODEV, ENXIO, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EINVAL].contains(errno)
   }
 
-  private func transmit(_ request: [UInt8], to target: IPv4Address) throws(SystemCallFailure) {
+  /// When it was sent, the opening of the socket left out.
+  private func transmit(_ request: [UInt8], to target: IPv4Address) throws(SystemCallFailure) -> RoundTrip {
     let descriptor = try opened().descriptor.number
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = target.value.bigEndian
+    let trip = RoundTrip.starting()
     let sent = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         sendto(
@@ -91,6 +92,7 @@ final class ICMPSocket: @unchecked Sendable {
       }
     }
     guard sent == request.count else { throw SystemCallFailure.last("send to \(target) by \(binding.device)") }
+    return trip
   }
 
   private func opened() throws(SystemCallFailure) -> Handle {

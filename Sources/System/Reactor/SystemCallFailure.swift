@@ -21,8 +21,11 @@ package struct SystemCallFailure: Error, Equatable, Sendable, CustomStringConver
     self.cause = cause
   }
 
-  /// For the line after the call that failed, before anything else can change errno.
-  static func last(_ operation: String) -> SystemCallFailure { SystemCallFailure(operation, errno: Glibc.errno) }
+  /// For the line after the call that failed. errno is read before `operation` is put together.
+  static func last(_ operation: @autoclosure () -> String) -> SystemCallFailure {
+    let error = Glibc.errno
+    return SystemCallFailure(operation(), errno: error)
+  }
 
   package var description: String { "\(operation): \(cause)" }
 }
