@@ -1,6 +1,6 @@
-import Agent
 import Testing
 
+@testable import Agent
 @testable import backhaul
 
 @Suite struct OutputTests {
