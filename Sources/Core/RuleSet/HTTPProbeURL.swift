@@ -39,6 +39,8 @@ struct HTTPProbeURL: Equatable {
     rest = rest.dropFirst(authority.count)
     // The path may be left out; a query then follows the host at once.
     target = rest.hasPrefix("/") ? String(rest) : "/" + rest
+    // So that the whole can always be written out again, with port, in what a URL may have.
+    guard target.utf8.count <= 2000 else { throw Refusal(hint: "a path and query of at most 2000 bytes") }
     if authority.contains("@") { throw Refusal(hint: "no user name or password", mayHoldSecret: true) }
     (address, port) = try Self.endpoint(authority, standardPort: scheme == .http ? 80 : 443)
   }
