@@ -24,13 +24,13 @@ package enum SignalWatch {
     pthread_sigmask(SIG_BLOCK, &set, nil)
   }
 
-  /// Hands over one signal after the other, on this thread, for ever.
-  package static func wait(_ handler: (ServiceSignal) -> Void) -> Never {
+  /// Waits, on this thread, for the next one.
+  package static func next() -> ServiceSignal {
     var set = all
     while true {
       var number: Int32 = 0
       guard sigwait(&set, &number) == 0 else { continue }
-      if let known = ServiceSignal.allCases.first(where: { $0.numbers.contains(number) }) { handler(known) }
+      if let known = ServiceSignal.allCases.first(where: { $0.numbers.contains(number) }) { return known }
     }
   }
 

@@ -1,7 +1,6 @@
 internal import Agent
 internal import ArgumentParser
 internal import Core
-internal import Glibc
 internal import System
 
 struct ConfigurationOptions: ParsableArguments {
@@ -30,25 +29,14 @@ struct AgentCommand: ParsableCommand {
   func run() throws {
     let configuration = try options.load()
     SignalWatch.block()
-    let composition: Composition
+    try Self.compose(configuration).serve()
+  }
+
+  private static func compose(_ configuration: AgentConfiguration) throws -> Composition {
     do {
-      composition = try Composition(configuration)
+      return try Composition(configuration)
     } catch {
       throw complain("cannot start: \(error)", Exit.failed)
-    }
-    let service = Task.detached {
-      do {
-        try await composition.run()
-        Glibc.exit(EXIT_SUCCESS)
-      } catch {
-        Glibc.exit(complain("the agent ended: \(error)", Exit.failed).rawValue)
-      }
-    }
-    SignalWatch.wait { signal in
-      switch signal {
-      case .stop: service.cancel()
-      case .pullNow: Task.detached { await composition.agent.pullNow() }
-      }
     }
   }
 }

@@ -17,9 +17,29 @@ final class Composition: Sendable {
       identity: .init(version: Backhaul.version, pid: getpid(), started: ports.surroundings.now))
   }
 
+  /// Serves until a signal ends the process. To be called on the main thread, which takes in the signals.
+  func serve() {
+    let service = Task.detached { [self] in await endProcess(after: run) }
+    while true {
+      switch SignalWatch.next() {
+      case .stop: service.cancel()
+      case .pullNow: Task.detached { [agent] in await agent.pullNow() }
+      }
+    }
+  }
+
+  private func endProcess(after work: () async throws -> Void) async {
+    do {
+      try await work()
+      exit(EXIT_SUCCESS)
+    } catch {
+      exit(complain("the agent ended: \(error)", Exit.failed).rawValue)
+    }
+  }
+
   /// Runs until cancelled. The socket is taken before anything in the kernel is touched, so that a second agent ends
   /// without having done anything.
-  func run() async throws {
+  private func run() async throws {
     let api = LocalAPI(agent)
     let server = try LocalServer(at: agent.configuration.files.socket) { request, _ in await api.answer(request) }
     defer { server.stop() }
