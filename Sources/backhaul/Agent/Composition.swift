@@ -1,4 +1,5 @@
 internal import Agent
+internal import ArgumentParser
 internal import Core
 internal import Glibc
 internal import System
