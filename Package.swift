@@ -52,8 +52,13 @@ let package = Package(
     .target(name: "CNamespace", path: "Tests/CNamespace"),
     .target(name: "Fakes", dependencies: ["Core", "Agent"], path: "Tests/Fakes", swiftSettings: strict),
     .testTarget(name: "FakesTests", dependencies: ["Core", "Fakes"], swiftSettings: strict),
+    .target(
+      name: "KernelGrounds", dependencies: ["Core", "Agent", "System", "Fakes", "CNamespace"],
+      path: "Tests/KernelGrounds", swiftSettings: strict),
     .testTarget(
-      name: "KernelTests", dependencies: ["Core", "Agent", "System", "Fakes", "CNamespace"], swiftSettings: strict),
+      name: "KernelTests", dependencies: ["Core", "Agent", "System", "Fakes", "KernelGrounds"], swiftSettings: strict),
+    .testTarget(name: "TunnelTests", dependencies: ["Fakes", "KernelGrounds"], swiftSettings: strict),
+    .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),

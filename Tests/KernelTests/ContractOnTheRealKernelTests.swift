@@ -1,4 +1,5 @@
 import Fakes
+import KernelGrounds
 import Testing
 
 @Suite("The kernel port's contract, on the real kernel")

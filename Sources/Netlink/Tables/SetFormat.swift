@@ -82,6 +82,8 @@ enum SetFormat {
     ranges.reserveCapacity(starts.count)
     var end = 0
     for (index, start) in starts.enumerated() {
+      // The same start twice is one range; also, 0 has nothing before it.
+      if index + 1 < starts.count && starts[index + 1] == start { continue }
       while end < ends.count && ends[end] <= start { end += 1 }
       // A start without an end goes up to the next start, or to the last address.
       let limit = index + 1 < starts.count ? starts[index + 1] - 1 : UInt32.max

@@ -1,20 +1,21 @@
-import Agent
-import CNamespace
-import Core
+package import Agent
+internal import CNamespace
+package import Core
 import Fakes
-import Glibc
-import System
+internal import Glibc
+package import System
 
 /// The kernel at hand, in a network namespace made for one test. Everything happens on the thread that made it.
-struct RealGround: KernelGround {
-  let ranges = KernelRanges()
-  let stateDirectory: String
-  let kernel: any KernelPort
-  let flip: any FlipPort
-  let ports: OwnPorts
+package struct RealGround: KernelGround {
+  package let ranges = KernelRanges()
+  package let stateDirectory: String
+  package let kernel: any KernelPort
+  package let flip: any FlipPort
+  /// Of `kernel` and `flip`.
+  package let ports: OwnPorts
 
   /// Runs `body` in a new namespace, which ends with it.
-  static func with(_ body: (RealGround) throws -> Void) throws {
+  package static func with(_ body: (RealGround) throws -> Void) throws {
     let before = namespace_enter_new()
     guard before >= 0 else {
       throw ContractBreach("no new network namespace: root is needed (errno \(errno))")
@@ -40,44 +41,50 @@ struct RealGround: KernelGround {
   }
 
   /// As an operator would type it; several lines are several commands.
-  func shell(_ command: String) throws {
+  package func shell(_ command: String) throws {
     let status = namespace_run(command)
     guard status == 0 else { throw ContractBreach("\(command): exit status \(status)") }
   }
 
-  private func count(_ command: String) throws -> Int {
+  /// What the command prints.
+  package func lines(_ command: String) throws -> [String] {
     let path = "\(stateDirectory)/out"
-    try shell("{ \(command) || true; } | wc -l > \(path)")
+    try shell("{ \(command); } > \(path)")
     defer { unlink(path) }
     guard let file = fopen(path, "r") else { throw ContractBreach("open \(path): errno \(errno)") }
     defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 32)
-    guard fgets(&line, 32, file) != nil else { return 0 }
-    return Int(atoi(line))
+    var lines: [String] = []
+    var line = [CChar](repeating: 0, count: 4096)
+    while fgets(&line, 4096, file) != nil {
+      lines.append(String(decoding: line.prefix { $0 > 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+    return lines
   }
 
-  func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws {
+  package func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws {
     // A peer in the same namespace gives it carrier.
     try shell(
       "ip link add \(name) type veth peer name \(name)-peer; ip link set \(name)-peer up; ip link set \(name) up")
     if let address { try shell("ip address add \(address) dev \(name)") }
   }
 
-  func setDown(_ name: InterfaceName) throws { try shell("ip link set \(name) down") }
-  func removeDevice(_ name: InterfaceName) throws { try shell("ip link delete \(name)") }
+  package func setDown(_ name: InterfaceName) throws { try shell("ip link set \(name) down") }
+  package func removeDevice(_ name: InterfaceName) throws { try shell("ip link delete \(name)") }
 
-  func addForeign(_ route: TableRoute) throws {
+  package func addForeign(_ route: TableRoute) throws {
     guard case .out(let device, nil) = route.way else { throw ContractBreach("only device routes here") }
     try shell("ip route add default dev \(device) table \(route.table) metric \(route.metric) proto 77")
   }
 
-  func addForeign(_ rule: RoutingRule) throws {
+  package func addForeign(_ rule: RoutingRule) throws {
     guard let mark = rule.mark, case .lookup(let table, nil) = rule.action else {
       throw ContractBreach("only mark rules here")
     }
     try shell("ip rule add priority \(rule.priority) fwmark \(mark.mark)/\(mark.mask) lookup \(table) protocol 77")
   }
 
-  func foreignRoutes(_ table: TableID) throws -> Int { try count("ip route show table \(table) proto 77") }
-  func rules(at priority: RulePriority) throws -> Int { try count("ip rule show priority \(priority)") }
+  package func foreignRoutes(_ table: TableID) throws -> Int {
+    try lines("ip route show table \(table) proto 77").count
+  }
+  package func rules(at priority: RulePriority) throws -> Int { try lines("ip rule show priority \(priority)").count }
 }

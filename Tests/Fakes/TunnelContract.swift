@@ -1,0 +1,155 @@
+import Agent
+import Core
+import Glibc
+
+/// What every kernel port must do with tunnel devices. Apart from the rest, as not every kernel has GRE and IPIP.
+package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvertible {
+  case tunnelIsReadBackAsItWasMade
+  case tunnelIsThereOnceHoweverOftenItIsMade
+  case changeSetsEveryParameter
+  case tunnelOverAMissingUnderlayIsRefused
+  case mtuOutOfRangeIsRefused
+  case addressesComeAndGo
+  case foreignDeviceUnderOurNameIsLeftAlone
+  case tunnelThatGoesTakesItsRoutesAlong
+  case settingOfOurOwnTunnelIsNotRemembered
+
+  package var description: String { rawValue }
+
+  package func check(on ground: some KernelGround) throws {
+    let device = try Sample.device("wan0")
+    try ground.addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    switch self {
+    case .tunnelIsReadBackAsItWasMade: try ground.tunnelReadBack()
+    case .tunnelIsThereOnceHoweverOftenItIsMade: try ground.tunnelMadeTwice()
+    case .changeSetsEveryParameter: try ground.tunnelChanged()
+    case .tunnelOverAMissingUnderlayIsRefused: try ground.underlayMissing()
+    case .mtuOutOfRangeIsRefused: try ground.mtuOutOfRange()
+    case .addressesComeAndGo: try ground.tunnelAddresses()
+    case .foreignDeviceUnderOurNameIsLeftAlone: try ground.foreignUnderOurName()
+    case .tunnelThatGoesTakesItsRoutesAlong: try ground.tunnelTakesRoutesAlong()
+    case .settingOfOurOwnTunnelIsNotRemembered: try ground.ownSettingNotRemembered()
+    }
+  }
+}
+
+extension KernelGround {
+  private func tunnel(_ name: String, _ encapsulation: TunnelDevice.Encapsulation) throws -> TunnelDevice {
+    TunnelDevice(
+      name: try Sample.device("bh-\(name)"), encapsulation: encapsulation, local: try Sample.address("192.0.2.2"),
+      remote: try Sample.address("203.0.113.2"), underlay: try Sample.device("wan0"),
+      // No palindrome of bytes: a wrong byte order shows.
+      lookupMark: Mark(value: 0x0120_0000), mtu: 1472, address: nil, peer: nil,
+      alias: "\(TunnelDevice.aliasPrefix)\(name)")
+  }
+
+  private func expect(_ device: TunnelDevice) throws {
+    guard let link = try read().links[device.name] else { throw ContractBreach("\(device.name) is not there") }
+    let parameters = TunnelParameters(
+      encapsulation: device.encapsulation, local: device.local, remote: device.remote, underlay: device.underlay,
+      lookupMark: device.lookupMark, ttl: 64)
+    try expect(link.tunnel, is: parameters, "parameters")
+    try expect(link.alias, is: device.alias, "alias")
+    try expect(link.mtu, is: device.mtu, "MTU")
+    try expect(link.isPointToPoint && link.isOurs, "\(link) is no tunnel of ours")
+  }
+
+  func tunnelReadBack() throws {
+    let devices = [
+      try tunnel("keyed", .gre(key: 0x0102_0304)), try tunnel("plain", .gre(key: nil)), try tunnel("ipip", .ipip),
+    ]
+    for device in devices { try kernel.apply(.createTunnel(device)) }
+    for device in devices { try expect(device) }
+    try kernel.apply(.setUp(devices[0].name))
+    let link = try read().links[devices[0].name]
+    try expect(link?.isUp == true && link?.hasCarrier == true, "\(link as Any) is not up")
+    for device in devices { try kernel.apply(.deleteDevice(device.name)) }
+    try expect(try read().links.values.filter(\.isOurs).count, is: 0, "tunnels left")
+  }
+
+  func tunnelMadeTwice() throws {
+    let device = try tunnel("fra", .gre(key: 7))
+    try apply([.createTunnel(device), .createTunnel(device)])
+    try expect(device)
+    var same = device
+    same.name = try Sample.device("bh-same")
+    try expect(.createTunnel(same), failsWith: EEXIST)
+    try expect(try read().links[same.name] == nil, "the refused tunnel is there")
+  }
+
+  func tunnelChanged() throws {
+    for (name, encapsulation) in [("fra", TunnelDevice.Encapsulation.gre(key: nil)), ("ams", .ipip)] {
+      var device = try tunnel(name, encapsulation)
+      try apply([.createTunnel(device), .setUp(device.name)])
+      device.remote = try Sample.address("203.0.113.99")
+      device.lookupMark = Mark(value: 0x0230_0000)
+      device.mtu = 1400
+      if name == "fra" { device.encapsulation = .gre(key: 9) }
+      try apply([.changeTunnel(device), .changeTunnel(device)])
+      try expect(device)
+      try expect(try read().links[device.name]?.isUp, is: true, "still up")
+    }
+    var other = try tunnel("fra", .ipip)
+    other.remote = try Sample.address("203.0.113.77")
+    try expect(.changeTunnel(other), failsWith: EOPNOTSUPP)
+  }
+
+  func underlayMissing() throws {
+    var device = try tunnel("fra", .ipip)
+    device.underlay = try Sample.device("gone0")
+    try expect(.createTunnel(device), failsWith: ENODEV)
+  }
+
+  func mtuOutOfRange() throws {
+    var device = try tunnel("fra", .gre(key: nil))
+    try apply([.createTunnel(device)])
+    try expect(.setMTU(device.name, 20), failsWith: EINVAL)
+    try expect(.setMTU(device.name, 70_000), failsWith: EINVAL)
+    try apply([.setMTU(device.name, 1300)])
+    device.mtu = 1300
+    try expect(device)
+  }
+
+  func tunnelAddresses() throws {
+    let device = try tunnel("fra", .gre(key: nil))
+    let net = try Sample.interfaceAddress("10.1.1.1/30")
+    let host = try Sample.interfaceAddress("10.9.9.1/32")
+    let peer = try Sample.address("10.9.9.2")
+    try apply([.createTunnel(device), .setUp(device.name)])
+    for _ in 1...2 {
+      try apply([.addAddress(device.name, net, peer: nil), .addAddress(device.name, host, peer: peer)])
+    }
+    try expect(try read().addresses[device.name], is: [net, host], "addresses")
+    for _ in 1...2 { try apply([.removeAddress(device.name, host)]) }
+    try expect(try read().addresses[device.name], is: [net], "addresses")
+  }
+
+  func foreignUnderOurName() throws {
+    let device = try tunnel("fra", .gre(key: nil))
+    try addDevice(device.name, address: nil)
+    try expect(.createTunnel(device), failsWith: 0)
+    try expect(.changeTunnel(device), failsWith: 0)
+    try expect(.deleteDevice(device.name), failsWith: 0)
+    try expect(try read().links[device.name]?.alias, is: nil, "alias")
+  }
+
+  func tunnelTakesRoutesAlong() throws {
+    let device = try tunnel("fra", .ipip)
+    let table = TableID(ranges.tables.lowerBound + 3)
+    let route = TableRoute(table: table, metric: .active, way: .out(device: device.name, gateway: nil))
+    try apply([.createTunnel(device)])
+    try expect(.putRoute(route), failsWith: ENETDOWN)
+    try apply([.setUp(device.name), .putRoute(.floor(table)), .putRoute(route)])
+    try expect(try read().routes, is: [.floor(table), route], "routes")
+    try apply([.deleteDevice(device.name), .deleteDevice(device.name)])
+    try expect(try read().routes, is: [.floor(table)], "routes")
+  }
+
+  func ownSettingNotRemembered() throws {
+    let device = try tunnel("fra", .ipip)
+    let setting = InterfaceSetting(device.name, .reversePathFilter)
+    try apply([.createTunnel(device), .changeSetting(setting, to: 2)])
+    try expect(try read().settings[setting], is: 2, "rp_filter")
+    try expect(try kernel.rememberedSettings(), is: [:], "remembered")
+  }
+}

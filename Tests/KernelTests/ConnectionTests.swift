@@ -1,0 +1,67 @@
+import Agent
+import Core
+import Fakes
+import KernelGrounds
+import Testing
+
+@Suite("Deleting connections")
+struct ConnectionTests {
+  /// One a source address; the last had its source translated on its way out.
+  private func track(_ ground: RealGround) throws {
+    for (source, mark) in [
+      ("192.168.10.1", "0x1200000"), ("192.168.10.2", "0x1200042"), ("192.168.20.1", "0x1200000"),
+      ("192.168.10.3", "0x2300000"), ("192.168.10.4", "0x42"),
+    ] {
+      try ground.shell("conntrack -I -p udp -s \(source) -d 198.51.100.7 --sport 4000 --dport 53 -t 100 -m \(mark)")
+    }
+    for (source, port) in [("192.168.10.5", 4105), ("192.168.20.5", 4205)] {
+      try ground.shell(
+        """
+        conntrack -I -p udp -s \(source) -d 198.51.100.7 --sport \(port) --dport 53 -t 100 \
+          -r 198.51.100.7 -q 192.0.2.2 --reply-port-src 53 --reply-port-dst \(port)
+        """)
+    }
+  }
+
+  /// Original source addresses that are left.
+  private func left(_ ground: RealGround) throws -> [String] {
+    try ground.lines("conntrack -L 2>/dev/null | sed 's/.*udp *17 *[0-9]* src=\\([0-9.]*\\).*/\\1/' | sort")
+  }
+
+  private let mark = Mark(value: 0x0120_0000)
+
+  @Test("by mark and mask takes those alone, whatever the other bits of the mark")
+  func byMark() throws {
+    try RealGround.with { ground in
+      try track(ground)
+      try ground.kernel.deleteConnections(marked: mark, mask: .standard, from: nil)
+      #expect(try left(ground) == ["192.168.10.3", "192.168.10.4", "192.168.10.5", "192.168.20.5"])
+      try ground.kernel.deleteConnections(marked: mark, mask: .standard, from: nil)
+      #expect(try left(ground).count == 4)
+    }
+  }
+
+  @Test("by mark and source leaves those of other sources")
+  func bySource() throws {
+    try RealGround.with { ground in
+      try track(ground)
+      let sources = try #require(IPv4Prefix("192.168.10.0/24")).range
+      try ground.kernel.deleteConnections(marked: mark, mask: .standard, from: [1...2, sources])
+      #expect(
+        try left(ground) == [
+          "192.168.10.3", "192.168.10.4", "192.168.10.5", "192.168.20.1", "192.168.20.5",
+        ])
+    }
+  }
+
+  @Test("that came before the rules takes unmarked, translated ones of the sources alone")
+  func early() throws {
+    try RealGround.with { ground in
+      try track(ground)
+      let sources = try #require(IPv4Prefix("192.168.10.0/24")).range
+      #expect(try ground.kernel.deleteEarlyConnections(from: [sources], mask: .standard) == 1)
+      #expect(try left(ground).contains("192.168.10.5") == false)
+      #expect(try left(ground).count == 6)
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import Agent
+import Core
+import Fakes
+import Glibc
+import KernelGrounds
+import Synchronization
+import System
+import Testing
+
+@Suite("Events of the kernel")
+struct KernelEventTests {
+  /// What was told so far.
+  private final class Told: Sendable {
+    private let events = Mutex<[KernelEvent]>([])
+
+    func note(_ event: KernelEvent) { events.withLock { $0.append(event) } }
+    func clear() { events.withLock { $0 = [] } }
+    var all: [KernelEvent] { events.withLock { $0 } }
+
+    /// Waits two seconds at most: events come within a millisecond or never.
+    func waits(for isIt: (KernelEvent) -> Bool) -> Bool {
+      for _ in 0..<200 {
+        if events.withLock({ $0.contains(where: isIt) }) { return true }
+        usleep(10_000)
+      }
+      return false
+    }
+  }
+
+  private func listening(_ body: (RealGround, Told) throws -> Void) throws {
+    try RealGround.with { ground in
+      let reactor = try Reactor(name: "events")
+      defer { reactor.stop() }
+      let told = Told()
+      try LinuxKernelEvents(ground.ranges, own: ground.ports).start(on: reactor) { told.note($0) }
+      try body(ground, told)
+    }
+  }
+
+  @Test("tell devices, addresses and the main default route that come and go")
+  func others() throws {
+    try listening { ground, told in
+      let wan = try #require(InterfaceName("wan0"))
+      try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
+      #expect(told.waits { if case .link(wan, let link?) = $0 { link.isUp && link.hasCarrier } else { false } })
+      #expect(told.waits { $0 == .address(wan) })
+      try ground.shell("ip route add default via 192.0.2.1")
+      #expect(told.waits { $0 == .mainRoute })
+      told.clear()
+      try ground.shell("ip link set wan0-peer down")
+      #expect(told.waits { if case .link(wan, let link?) = $0 { !link.hasCarrier } else { false } })
+      try ground.removeDevice(wan)
+      #expect(told.waits { $0 == .link(wan, nil) })
+    }
+  }
+
+  @Test("tell what another does to our rules, routes and nftables table")
+  func ours() throws {
+    try listening { ground, told in
+      try ground.shell("ip rule add priority 9210 fwmark 1 lookup 7905 protocol 77")
+      #expect(told.waits { $0 == .ours("ip rule 9210") })
+      try ground.shell("ip route add unreachable default table 7905 metric 7")
+      #expect(told.waits { $0 == .ours("ip route table 7905") })
+      try ground.shell("nft add table inet backhaul")
+      #expect(told.waits { $0 == .ours("nft table inet backhaul") })
+      told.clear()
+      try ground.shell("nft add table inet other; nft flush ruleset; ip rule add priority 100 lookup main")
+      #expect(told.waits { $0 == .ours("nft table inet backhaul") })
+      #expect(told.all == [.ours("nft table inet backhaul")])
+    }
+  }
+
+  @Test("say nothing of our own routes, rules and tables")
+  func own() throws {
+    try listening { ground, told in
+      let table = TableID(7905)
+      let steering = SteeringTable(name: "backhaul", sets: [], chains: [SteeringChain(name: "steer", rules: [])])
+      let rule = RoutingRule(priority: RulePriority(9210), action: .unreachable)
+      for step in [Step.putRoute(.floor(table)), .addRule(rule), .replaceSteering(steering)] {
+        try ground.kernel.apply(step)
+      }
+      try ground.flip.activate(TableRoute(table: table, metric: .active, way: .unreachable))
+      // Another's change behind ours shows that all before it was heard.
+      try ground.shell("ip rule add priority 9299 lookup main")
+      #expect(told.waits { $0 == .ours("ip rule 9299") })
+      #expect(told.all == [.ours("ip rule 9299")])
+    }
+  }
+}

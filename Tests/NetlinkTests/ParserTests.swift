@@ -1,0 +1,138 @@
+import Testing
+
+@testable import Netlink
+
+@Suite("Parsing what the kernel sends")
+struct ParserTests {
+  private func first<T>(_ datagram: Datagram, _ parse: (Message) -> T?) -> T? {
+    var found: T?
+    datagram.bytes.withUnsafeBytes { bytes in
+      _ = Message.forEach(in: bytes) { message in found = found ?? parse(message) }
+    }
+    return found
+  }
+
+  /// A unicast default route of table 7902 out of device 5 with metric 10, protocol 201.
+  private func route(_ attributes: [UInt8]) -> Datagram {
+    var datagram = Datagram()
+    datagram.message(type: 24, [2, 0, 0, 0, 252, 201, 0, 1, 0, 0, 0, 0] + attributes)
+    return datagram
+  }
+
+  private let table = Datagram.attribute(15, Datagram.raw(UInt32(7902)))
+  private let device = Datagram.attribute(4, Datagram.raw(UInt32(5)))
+  private let metric = Datagram.attribute(6, Datagram.raw(UInt32(10)))
+
+  @Test("a route's table is the attribute's, which a byte could not hold")
+  func routeTable() {
+    let expected = RouteMessage(table: 7902, metric: 10, origin: 201, hops: [RouteMessage.NextHop(index: 5)])
+    #expect(first(route(table + device + metric), RouteMessage.init) == expected)
+  }
+
+  @Test("a route whose attribute is longer than the message is refused", arguments: [0, 3, 9, 255, UInt16.max])
+  func overlongAttribute(_ length: UInt16) {
+    let lying = Datagram.attribute(6, Datagram.raw(UInt32(10)), length: length)
+    #expect(first(route(table + device + lying), RouteMessage.init) == nil)
+  }
+
+  @Test("an attribute too short for its number counts as absent")
+  func shortAttribute() {
+    let short = Datagram.attribute(6, [1, 2])
+    #expect(first(route(table + short), RouteMessage.init)?.metric == 0)
+  }
+
+  @Test("a balanced route has several ways, and a way of length 0 ends them")
+  func multipath() {
+    func hop(_ index: Int32, _ gateway: [UInt8], length: UInt16? = nil) -> [UInt8] {
+      let attribute = Datagram.attribute(5, gateway)
+      return Datagram.raw(length ?? UInt16(8 + attribute.count)) + [0, 0] + Datagram.raw(index) + attribute
+    }
+    let good = Datagram.attribute(9, hop(5, [192, 0, 2, 1]) + hop(6, [198, 51, 100, 1]))
+    #expect(
+      first(route(good), RouteMessage.init)?.hops == [
+        RouteMessage.NextHop(index: 5, gateway: 0xc000_0201), RouteMessage.NextHop(index: 6, gateway: 0xc633_6401),
+      ])
+    let lying = Datagram.attribute(9, hop(5, [192, 0, 2, 1], length: 0))
+    #expect(first(route(lying), RouteMessage.init)?.hops.isEmpty == true)
+  }
+
+  @Test("a rule without a mark attribute but with a mask asks for mark 0")
+  func zeroMark() {
+    var datagram = Datagram()
+    let mask = Datagram.attribute(16, Datagram.raw(UInt32(0x0ff0_0000)))
+    let none = Datagram.attribute(14, Datagram.raw(UInt32.max))
+    datagram.message(type: 32, [2, 0, 0, 0, 254, 0, 0, 1] + Datagram.raw(UInt32(2)) + mask + none)
+    let rule = first(datagram, RuleMessage.init)
+    #expect(rule?.mark == 0 && rule?.mask == 0x0ff0_0000 && rule?.isInverted == true)
+    #expect(rule?.suppressPrefixLength == nil)
+  }
+
+  @Test("a device without a name is refused")
+  func namelessLink() {
+    var datagram = Datagram()
+    datagram.message(
+      type: 16, [UInt8](repeating: 0, count: 16) + Datagram.attribute(4, Datagram.raw(UInt32(1500))))
+    #expect(first(datagram, LinkMessage.init) == nil)
+  }
+
+  @Test("a name without its NUL ends with its attribute")
+  func unterminatedName() {
+    var datagram = Datagram()
+    datagram.message(
+      type: 16,
+      [UInt8](repeating: 0, count: 16) + Datagram.attribute(3, Array("wan0".utf8))
+        + Datagram.attribute(4, Datagram.raw(UInt32(1500))))
+    #expect(first(datagram, LinkMessage.init)?.name == "wan0")
+  }
+
+  @Test("starts and ends of a set pair up in any order, and the last address needs no end")
+  func ranges() {
+    #expect(
+      SetFormat.ranges(starts: [0xf000_0000, 0, 20], ends: [30, 1]) == [0...0, 20...29, 0xf000_0000...UInt32.max])
+    #expect(SetFormat.ranges(starts: [], ends: [1, 2]).isEmpty)
+    #expect(SetFormat.ranges(starts: [0, 5, 5, 0], ends: []) == [0...4, 5...UInt32.max])
+  }
+
+  @Test("a comment whose length lies is none")
+  func comment() {
+    func decode(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { RuleComment.decode(Bytes($0)) } }
+    #expect(decode(RuleComment.encode("LAN lan0")) == "LAN lan0")
+    #expect(decode([0, 200, 65]) == "")
+    #expect(decode([7, 1, 0, 0, 3, 65, 66, 0]) == "AB")
+  }
+}
+
+@Suite("Building messages")
+struct MessageBuilderTests {
+  @Test("that do not fit are never sent")
+  func overflow() {
+    var builder = MessageBuilder(capacity: 64)
+    builder.begin(type: 24, flags: 0, sequence: 1)
+    builder.put(1, string: String(repeating: "x", count: 100))
+    builder.put(2, UInt32(1))
+    let overflowed = builder.overflowed
+    #expect(overflowed)
+    do throws(NetlinkFailure) {
+      _ = try builder.finish("test")
+      Issue.record("finished")
+    } catch { #expect(error.operation == "test") }
+  }
+
+  @Test("of 50,000 ranges makes pages that each fit their attribute")
+  func pages() throws {
+    let ranges = (0..<50_000).map { UInt32($0) << 10...UInt32($0) << 10 + 255 }
+    var transaction = NFTTransaction()
+    try transaction.addRanges(ranges, to: "direct", table: "backhaul")
+    var read: [ClosedRange<UInt32>] = []
+    let datagram = transaction.finish()
+    let isWhole = Message.forEach(in: datagram) { message in
+      var starts: [UInt32] = []
+      var ends: [UInt32] = []
+      guard message.type & 0xff == 12 else { return }
+      #expect(SetFormat.read(message) { key, isEnd in if isEnd { ends.append(key) } else { starts.append(key) } })
+      read += SetFormat.ranges(starts: starts, ends: ends)
+    }
+    #expect(isWhole)
+    #expect(read == ranges)
+  }
+}

@@ -1,0 +1,12 @@
+import Fakes
+import KernelGrounds
+import Testing
+
+/// Needs a kernel that has GRE and IPIP: fails, and is never skipped, on one that has not.
+@Suite("The contract of tunnels, on the real kernel")
+struct TunnelContractOnTheRealKernelTests {
+  @Test("holds", arguments: TunnelContract.allCases)
+  func holds(_ promise: TunnelContract) throws {
+    try RealGround.with { try promise.check(on: $0) }
+  }
+}
