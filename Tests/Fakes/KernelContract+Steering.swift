@@ -35,7 +35,7 @@ extension KernelGround {
       name: ranges.nftTable, sets: [direct, source],
       chains: [
         SteeringChain(
-          name: "mark", hook: .init(kind: .filter, point: .prerouting, priority: -150),
+          name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -150),
           rules: [SteeringRule([.incoming(lan)], [.jump(chain: "steer")], comment: "LAN")]),
         SteeringChain(name: "steer", rules: steer),
         SteeringChain(
