@@ -16,6 +16,12 @@ package struct FakeGround: KernelGround {
     try fake.change("ip link add \(name)") { $0.addLink(name, address: address) }
   }
 
+  package func addMainDefault(_ device: InterfaceName, onLink gateway: IPv4Address) throws {
+    try fake.change("ip route add default via \(gateway) dev \(device) onlink") {
+      $0.setMainDefaults([MainDefault(device: device, gateway: gateway, metric: RouteMetric(0))])
+    }
+  }
+
   package func setDown(_ name: InterfaceName) throws {
     try fake.change("ip link set \(name) down") { $0.setLink(name, isUp: false) }
   }

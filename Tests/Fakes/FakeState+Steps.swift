@@ -99,7 +99,9 @@ extension FakeState {
     if case .out(let device, let gateway) = route.way {
       guard let link = links[device] else { throw FakeRefusal(ENODEV, "there is no device \(device)") }
       guard link.isUp else { throw FakeRefusal(ENETDOWN, "Device for nexthop is not up") }
-      if let gateway, addresses[device]?.contains(where: { $0.subnet.contains(gateway) }) != true {
+      if let gateway, addresses[device]?.contains(where: { $0.subnet.contains(gateway) }) != true,
+        !mainDefaults.contains(where: { $0.device == device && $0.gateway == gateway })
+      {
         throw FakeRefusal(ENETUNREACH, "Nexthop has invalid gateway")
       }
     }

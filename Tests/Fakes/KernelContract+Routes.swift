@@ -61,6 +61,21 @@ extension KernelGround {
     try expect(.putRoute(try out(device, "203.0.113.1")), failsWith: ENETUNREACH)
   }
 
+  func gatewayOnLink() throws {
+    let device = try Sample.device("wan0")
+    let gateway = try Sample.address("203.0.113.1")
+    try addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/32"))
+    try addMainDefault(device, onLink: gateway)
+    let mains = try read().mainDefaults
+    try expect(mains, is: [MainDefault(device: device, gateway: gateway, metric: RouteMetric(0))], "main's defaults")
+    let route = try out(device, "203.0.113.1")
+    try apply([.putRoute(route)])
+    try flip.activate(route)
+    try expect(try read().routes, is: [route], "routes")
+    try apply([.deleteRoute(route)])
+    try expect(try read().routes, is: [], "routes")
+  }
+
   func deleteWhatIsGone() throws {
     let device = try Sample.device("gone0")
     try apply([

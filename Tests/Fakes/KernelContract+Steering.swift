@@ -1,4 +1,4 @@
-import Core
+package import Core
 
 #if canImport(Glibc)
   import Glibc
@@ -6,7 +6,7 @@ import Core
 
 extension KernelGround {
   /// Every match and every action, with both kinds of chain.
-  func sampleSteering() throws -> SteeringTable {
+  package func sampleSteering() throws -> SteeringTable {
     let mask = ranges.markMask
     let mark = Mark(value: 0x0120_0000)
     let lan = try Sample.device("lan0")

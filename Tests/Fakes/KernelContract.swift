@@ -8,6 +8,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case routeOutOfAMissingDeviceIsRefused
   case routeOutOfADownDeviceIsRefused
   case gatewayThatNoLinkReachesIsRefused
+  case gatewayThatMainHasOnLinkIsFollowed
   case deletingWhatIsGoneIsNoError
   case deviceThatGoesTakesItsRoutesAlong
   case everyFormOfRuleIsReadBackAsItWas
@@ -34,6 +35,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .routeOutOfAMissingDeviceIsRefused: try ground.routeOutOfMissingDevice()
     case .routeOutOfADownDeviceIsRefused: try ground.routeOutOfDownDevice()
     case .gatewayThatNoLinkReachesIsRefused: try ground.gatewayOutOfReach()
+    case .gatewayThatMainHasOnLinkIsFollowed: try ground.gatewayOnLink()
     case .deletingWhatIsGoneIsNoError: try ground.deleteWhatIsGone()
     case .deviceThatGoesTakesItsRoutesAlong: try ground.deviceTakesRoutesAlong()
     case .everyFormOfRuleIsReadBackAsItWas: try ground.ruleForms()

@@ -9,6 +9,8 @@ package protocol KernelGround {
 
   /// Someone else's device, up and with carrier.
   func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws
+  /// A default route of main, metric 0, by a gateway that no address of the device covers.
+  func addMainDefault(_ device: InterfaceName, onLink gateway: IPv4Address) throws
   func setDown(_ name: InterfaceName) throws
   func removeDevice(_ name: InterfaceName) throws
   /// Another's route or rule: not of our protocol.

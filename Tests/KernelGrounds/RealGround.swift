@@ -68,6 +68,10 @@ package struct RealGround: KernelGround {
     if let address { try shell("ip address add \(address) dev \(name)") }
   }
 
+  package func addMainDefault(_ device: InterfaceName, onLink gateway: IPv4Address) throws {
+    try shell("ip route add default via \(gateway) dev \(device) onlink")
+  }
+
   package func setDown(_ name: InterfaceName) throws { try shell("ip link set \(name) down") }
   package func removeDevice(_ name: InterfaceName) throws { try shell("ip link delete \(name)") }
 

@@ -45,7 +45,8 @@ package enum KernelEvent: Equatable, Sendable {
 }
 
 package protocol KernelEventsPort: Sendable {
-  /// Calls `handler` on the loop for each event, from now on. Our own changes are not reported.
+  /// Calls `handler` on the loop for each event, from now on. Our own changes are not reported, but for
+  /// devices: a path's health follows from them, whoever changed them.
   func start(on loop: any EventLoop, _ handler: @escaping @Sendable (KernelEvent) -> Void) throws(KernelFailure)
 }
 

@@ -10,7 +10,7 @@ extension RouteMessage {
     self.init(
       table: UInt32(header.rtm_table), kind: Kind(header.rtm_type), length: header.rtm_dst_len, metric: 0,
       origin: header.rtm_protocol)
-    var single = NextHop(index: 0)
+    var single = NextHop(index: 0, isOnLink: header.rtm_flags & UInt32(RTNH_F_ONLINK) != 0)
     var several: [NextHop]?
     var isIPv4 = true
     let isGood = attributes.forEachAttribute { type, value in
@@ -40,7 +40,8 @@ extension RouteMessage {
     while let header = rest.load(rtnexthop.self), Int(header.rtnh_len) >= headerSize,
       Int(header.rtnh_len) <= rest.count
     {
-      var hop = NextHop(index: UInt32(bitPattern: header.rtnh_ifindex))
+      let isOnLink = Int32(header.rtnh_flags) & RTNH_F_ONLINK != 0
+      var hop = NextHop(index: UInt32(bitPattern: header.rtnh_ifindex), isOnLink: isOnLink)
       let attributes = UnsafeRawBufferPointer(rebasing: rest.raw[headerSize..<Int(header.rtnh_len)])
       Bytes(attributes).forEachAttribute { type, value in
         if Int(type) == Int(RTA_GATEWAY.rawValue) { hop.gateway = value.bigEndian }

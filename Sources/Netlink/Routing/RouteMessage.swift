@@ -12,10 +12,13 @@ package struct RouteMessage: Hashable, Sendable {
     /// 0: none.
     package var index: UInt32
     package var gateway: UInt32?
+    /// RTNH_F_ONLINK: the gateway is a neighbour though no address of the device covers it.
+    package var isOnLink: Bool
 
-    package init(index: UInt32, gateway: UInt32? = nil) {
+    package init(index: UInt32, gateway: UInt32? = nil, isOnLink: Bool = false) {
       self.index = index
       self.gateway = gateway
+      self.isOnLink = isOnLink
     }
   }
 

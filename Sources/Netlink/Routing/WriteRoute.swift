@@ -12,6 +12,7 @@ extension MessageBuilder {
     header.rtm_protocol = route.origin
     header.rtm_scope = UInt8((deleting ? RT_SCOPE_NOWHERE : route.scope).rawValue)
     header.rtm_type = anyWay ? 0 : route.kind.number
+    if route.hops.first?.isOnLink == true { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
     self.header(header)
     put(Int(RTA_TABLE.rawValue), route.table)
     if route.length > 0 { put(Int(RTA_DST.rawValue), bigEndian: route.destination) }

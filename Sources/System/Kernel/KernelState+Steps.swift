@@ -94,7 +94,7 @@ extension KernelState {
         && $0.metric == message.metric
     }
     if foreign { throw NetlinkFailure.foreign("the route that has this table, destination and metric") }
-    try routing.put(message)
+    try routing.putFollowingMain(message)
   }
 
   /// The route's protocol goes with the request, so that another's is not found.

@@ -141,3 +141,22 @@ struct RouteTranslation {
       lookupMark: Mark(value: message.mark), ttl: message.ttl)
   }
 }
+
+extension RoutingSocket {
+  /// Puts a route of ours. A gateway that no address covers is refused (ENETUNREACH), unless the main table itself has a
+  /// default route by it, as some providers' DHCP servers hand out: then it is followed as it is, "on link".
+  mutating func putFollowingMain(_ route: RouteMessage) throws(NetlinkFailure) {
+    do throws(NetlinkFailure) { try put(route) } catch {
+      guard error.errno == ENETUNREACH, var hop = route.hops.first, hop.gateway != nil else { throw error }
+      hop.isOnLink = true
+      var isMains = false
+      try eachRoute(table: TableID.main.value, restart: { isMains = false }) {
+        isMains = isMains || ($0.length == 0 && $0.hops.contains(hop))
+      }
+      guard isMains else { throw error }
+      var onLink = route
+      onLink.hops = [hop]
+      try put(onLink)
+    }
+  }
+}
