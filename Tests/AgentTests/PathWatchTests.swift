@@ -231,6 +231,35 @@ private final class Bench: Sendable {
     #expect(bench.goesBy(bench.b))
   }
 
+  @Test func aRuleThatIsTakenAwayGivesItsConnectionsBack() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let before = bench.swept.count
+    var empty = try bench.plan()
+    empty.rules = []
+    try await bench.watch.watch(empty, links: bench.links, generation: 0)
+    let new = bench.swept.dropFirst(before)
+    #expect(Set(new.map(\.mark)) == [Mark(value: 2 << 20), Mark(value: 3 << 20), Mark(value: 4 << 20)])
+    #expect(new.allSatisfy { $0.sources == [0xc0a8_0a00...0xc0a8_0aff] })
+  }
+
+  @Test func newDirectDestinationsMoveTheirConnections() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let before = bench.swept.count
+    var changed = try bench.plan()
+    changed.directDestinations = [try #require(IPv4Prefix("10.0.0.0/8"))]
+    try await bench.watch.watch(changed, links: bench.links, generation: 0)
+    #expect(bench.swept.count > before)
+    let after = bench.swept.count
+    try await bench.watch.watch(changed, links: bench.links, generation: 0)
+    #expect(bench.swept.count == after, "the same plan again sweeps nothing")
+  }
+
   @Test func probesAreBoundToTheirPath() async throws {
     let bench = try Bench()
     try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)

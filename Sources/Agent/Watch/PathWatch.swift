@@ -61,6 +61,7 @@ package actor PathWatch {
     let inKernel = try flipper.activeRoutes()
     let now = loop.now
     let first = plan.rules.isEmpty
+    let before = plan
     plan = new
     let newer = touched.filter { $0.value > generation }
     let told = links.filter { newer[$0.key] != nil }
@@ -84,7 +85,7 @@ package actor PathWatch {
     for path in new.paths { judge(path, at: now) }
     decideAll(at: now)
     settleActiveRoutes()
-    if first { sweepLeftovers() }
+    if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
   }
 
   /// Ends all probing; the data plane stays as it is.
@@ -424,13 +425,32 @@ package actor PathWatch {
   private func sweepLeftovers() {
     for watched in plan.rules where watched.rule.failback == .move && !watched.sources.isEmpty {
       guard let choice = selections[watched.rule.name]?.choice else { continue }
-      var ways = watched.rule.paths.map { RuleSelection.Choice.path($0) }
-      if watched.rule.fallback == .localWAN { ways += plan.uplinks.map { .localWAN($0.interface) } }
-      for way in ways where way != choice && mark(of: way) != mark(of: choice) {
-        guard let mark = mark(of: way) else { continue }
+      for (way, mark) in ways(of: watched.rule, in: plan) where way != choice && mark != self.mark(of: choice) {
         onSweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description))
       }
     }
+  }
+
+  /// A connection belongs to the way that it was made on. Where a new rule set gives its source or its destination
+  /// another way, it would be held back as one made elsewhere, so it is set up anew.
+  private func sweepWhatChangedHands(since old: WatchPlan) {
+    for before in old.rules {
+      let now = plan.rules.first { $0.rule.name == before.rule.name }
+      if now?.rule.sources == before.rule.sources && plan.directDestinations == old.directDestinations { continue }
+      let known = before.rule.sources.prefixes.isEmpty ? nil : before.sources
+      for (way, mark) in ways(of: before.rule, in: old) {
+        onSweep(ConnectionSweep(mark: mark, sources: known, way: way.description))
+      }
+    }
+  }
+
+  /// Every way that a rule's connections can have been made on.
+  private func ways(of rule: BackhaulRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
+    let paths = plan.paths.filter { rule.paths.contains($0.name) }.map {
+      (RuleSelection.Choice.path($0.name), $0.mark)
+    }
+    guard rule.fallback == .localWAN else { return paths }
+    return paths + plan.uplinks.map { (.localWAN($0.interface), $0.mark) }
   }
 
   // MARK: - What is seen

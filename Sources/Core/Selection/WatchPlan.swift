@@ -71,12 +71,17 @@ package struct WatchPlan: Equatable, Sendable {
   package var uplinks: [WatchedUplink]
   /// Enabled rules only.
   package var rules: [WatchedRule]
+  package var directDestinations: [IPv4Prefix]
   package var mask: MarkMask
 
-  package init(paths: [WatchedPath], uplinks: [WatchedUplink], rules: [WatchedRule], mask: MarkMask) {
+  package init(
+    paths: [WatchedPath], uplinks: [WatchedUplink], rules: [WatchedRule], directDestinations: [IPv4Prefix] = [],
+    mask: MarkMask
+  ) {
     self.paths = paths
     self.uplinks = uplinks
     self.rules = rules
+    self.directDestinations = directDestinations
     self.mask = mask
   }
 

@@ -4,7 +4,8 @@ extension WatchPlan {
   package init(_ compiler: DesiredStateCompiler) {
     let uplinks = Self.uplinks(compiler)
     self.init(
-      paths: Self.paths(compiler, uplinks), uplinks: uplinks, rules: Self.rules(compiler), mask: compiler.layout.mask)
+      paths: Self.paths(compiler, uplinks), uplinks: uplinks, rules: Self.rules(compiler),
+      directDestinations: compiler.layout.ruleSet.directDestinations, mask: compiler.layout.mask)
   }
 
   private static func uplinks(_ compiler: DesiredStateCompiler) -> [WatchedUplink] {
