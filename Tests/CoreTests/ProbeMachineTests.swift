@@ -16,27 +16,91 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
     #expect(machine.timePassed(to: at(0)) == [.send(1)])
     #expect(machine.state == .unknown)
-    machine.came(.answered(roundTrip: .milliseconds(7)), of: 1, at: at(7))
+    _ = machine.came(.answered(roundTrip: .milliseconds(7)), of: 1, at: at(7))
     #expect(machine.state == .up)
     #expect(machine.window.roundTrip?.last == .milliseconds(7))
+  }
+
+  /// Runs a machine whose probes all go unanswered, and returns when each was sent and when the verdict fell.
+  private func silence(_ machine: inout ProbeMachine, from start: Instant) -> (sent: [Instant], down: Instant?) {
+    var sent: [Instant] = []
+    var now = start
+    for _ in 0..<100 {
+      now = max(now, machine.nextDeadline)
+      for directive in machine.timePassed(to: now) { if case .send = directive { sent.append(now) } }
+      if machine.state == .down { return (sent, now) }
+    }
+    return (sent, nil)
   }
 
   @Test func downAfterFallLossesAndNotBefore() throws {
     var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))
-    machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
-    for number in 2...4 {
-      let sent = at((number - 1) * 100)
-      #expect(machine.nextDeadline == sent)
-      #expect(machine.timePassed(to: sent) == [.send(UInt64(number))])
-      #expect(machine.state == .up)
-      let late = sent + .milliseconds(80)
-      #expect(machine.nextDeadline == late)
-      #expect(machine.timePassed(to: late) == [.abandon(UInt64(number))])
-    }
-    #expect(machine.state == .down)
-    #expect(machine.since == at(380), "interval × fall after the last answer, less what the timeout is shorter")
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    let (sent, down) = silence(&machine, from: at(1))
+    #expect(
+      sent.prefix(3) == [at(100), at(125), at(150)], "confirmed a quarter of the interval later, not a whole one")
+    #expect(down == at(230), "the third probe has had its whole timeout")
     #expect(machine.lost == 3)
+  }
+
+  @Test func withoutSuspicionNoProbeMoreIsSentThanTheIntervalSays() throws {
+    var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
+    var sent = 0
+    var now = at(0)
+    while now < at(10_000) {
+      now = machine.nextDeadline
+      for directive in machine.timePassed(to: now) {
+        guard case .send(let number) = directive else { continue }
+        sent += 1
+        _ = machine.came(.answered(roundTrip: .milliseconds(20)), of: number, at: now + .milliseconds(20))
+      }
+    }
+    #expect(sent == 101)
+  }
+
+  @Test func aSlowPathIsNotSuspectedForBeingSlow() throws {
+    var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
+    var now = at(0)
+    var early = 0
+    for _ in 0..<50 {
+      let due = machine.nextDeadline
+      early += due - now < .milliseconds(90) && now > at(1_000) ? 1 : 0
+      now = due
+      for directive in machine.timePassed(to: now) {
+        guard case .send(let number) = directive else { continue }
+        // The answer takes 60 ms, far more than a quarter of the interval.
+        let suspected = machine.nextDeadline < now + .milliseconds(60)
+        if now > at(1_000) { #expect(!suspected, "60 ms is usual here") }
+        _ = machine.came(.answered(roundTrip: .milliseconds(60)), of: number, at: now + .milliseconds(60))
+      }
+    }
+    #expect(early == 0)
+    #expect(machine.state == .up)
+  }
+
+  @Test func aLateAnswerWithinTheTimeoutEndsTheSuspicion() throws {
+    var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
+    _ = machine.timePassed(to: at(0))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    #expect(machine.timePassed(to: at(100)) == [.send(2)])
+    #expect(machine.timePassed(to: at(125)) == [.send(3)])
+    #expect(machine.came(.answered(roundTrip: .milliseconds(70)), of: 2, at: at(170)).isEmpty)
+    #expect(machine.came(.answered(roundTrip: .milliseconds(46)), of: 3, at: at(171)).isEmpty)
+    #expect(machine.lost == 0)
+    #expect(machine.window.loss == 0)
+    #expect(machine.nextDeadline == at(225))
+  }
+
+  @Test func anAnswerMakesOlderProbesUninteresting() throws {
+    var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
+    _ = machine.timePassed(to: at(0))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    _ = machine.timePassed(to: at(100))
+    _ = machine.timePassed(to: at(125))
+    #expect(machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(126)) == [.abandon(2)])
+    #expect(machine.lost == 0)
+    #expect(machine.window.count == 3)
   }
 
   @Test func upAgainAfterRiseAnswers() throws {
@@ -45,10 +109,10 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(80))
     #expect(machine.state == .down)
     _ = machine.timePassed(to: at(100))
-    machine.came(.answered(roundTrip: .milliseconds(1)), of: 2, at: at(101))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 2, at: at(101))
     #expect(machine.state == .down)
     _ = machine.timePassed(to: at(200))
-    machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(201))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(201))
     #expect(machine.state == .up)
   }
 
@@ -56,7 +120,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     var machine = ProbeMachine(try probe(fall: 1), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))
     _ = machine.timePassed(to: at(80))
-    machine.came(.answered(roundTrip: .milliseconds(90)), of: 1, at: at(90))
+    _ = machine.came(.answered(roundTrip: .milliseconds(90)), of: 1, at: at(90))
     #expect(machine.state == .down)
     #expect(machine.answered == 0)
   }
@@ -64,10 +128,10 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
   @Test func whatCouldNotBeSentIsNoLoss() throws {
     var machine = ProbeMachine(try probe(fall: 2), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))
-    machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     for round in 1...5 {
       _ = machine.timePassed(to: at(round * 100))
-      machine.came(.couldNotSend("no buffer"), of: UInt64(round + 1), at: at(round * 100))
+      _ = machine.came(.couldNotSend("no buffer"), of: UInt64(round + 1), at: at(round * 100))
       #expect(machine.state != .down)
     }
     #expect(machine.state == .unknown)

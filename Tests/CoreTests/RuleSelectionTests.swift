@@ -15,7 +15,9 @@ private struct Bench {
   let wan0: InterfaceName
   let wan1: InterfaceName
 
-  init(fallback: BackhaulRule.Fallback = .localWAN, holdDown: Duration = .seconds(30), adopted: RuleSelection.Choice? = nil)
+  init(
+    fallback: BackhaulRule.Fallback = .localWAN, holdDown: Duration = .seconds(30), adopted: RuleSelection.Choice? = nil
+  )
     throws
   {
     a = try #require(Name("a"))
@@ -39,8 +41,8 @@ private struct Bench {
     _ = machine.timePassed(to: now)
     switch state {
     case .unknown: break
-    case .up: machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: now)
-    case .down: machine.came(.refused("unreachable"), of: 1, at: now)
+    case .up: _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: now)
+    case .down: _ = machine.came(.refused("unreachable"), of: 1, at: now)
     }
     return machine
   }

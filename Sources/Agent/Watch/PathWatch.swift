@@ -179,19 +179,23 @@ package actor PathWatch {
     guard let probe = probes[name] else { return }
     probe.timer = nil
     let before = probe.machine.state
-    for directive in probe.machine.timePassed(to: now) {
+    follow(probe.machine.timePassed(to: now), probe, at: now)
+    schedule(probe, name)
+    if probe.machine.state != before { verdictMayChange(of: probe.machine.probe.path, at: now) }
+  }
+
+  private func follow(_ directives: [ProbeMachine.Directive], _ probe: WatchedProbe, at now: Instant) {
+    for directive in directives {
       switch directive {
       case .abandon(let number): probe.handle?.abandon(number)
       case .send(let number):
         if let handle = probe.handle {
           handle.send(number)
         } else {
-          probe.machine.came(.couldNotSend("no address to send from"), of: number, at: now)
+          _ = probe.machine.came(.couldNotSend("no address to send from"), of: number, at: now)
         }
       }
     }
-    schedule(probe, name)
-    if probe.machine.state != before { verdictMayChange(of: probe.machine.probe.path, at: now) }
   }
 
   private func came(_ outcome: ProbeOutcome, number: UInt64, probe name: Name) {
@@ -205,7 +209,7 @@ package actor PathWatch {
       case .couldNotSend(let why): .couldNotSend(why)
       }
     let deadline = probe.machine.nextDeadline
-    probe.machine.came(evidence, of: number, at: now)
+    follow(probe.machine.came(evidence, of: number, at: now), probe, at: now)
     if probe.machine.nextDeadline != deadline { schedule(probe, name) }
     if probe.machine.state != before { verdictMayChange(of: probe.machine.probe.path, at: now) }
   }

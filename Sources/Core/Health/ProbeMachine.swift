@@ -6,13 +6,17 @@
 ///
 /// The first answer ever is enough for `up`: a router that boots has no reason to distrust it. A probe that could not be
 /// sent is neither an answer nor a loss; after `fall` of them in a row the verdict is `unknown`, never `down`.
+///
+/// While `up`, an answer that is later than usual raises suspicion, and the next probe is sent then instead of at its
+/// turn. Each probe still has its whole timeout to be answered in, so nothing is taken for lost that the configuration
+/// gives more time; it is only known sooner. In steady state no probe more is sent than the interval says.
 package struct ProbeMachine: Equatable, Sendable {
   package enum State: String, Equatable, Sendable { case unknown, up, down }
 
   /// What the loop must do.
   package enum Directive: Equatable, Sendable {
     case send(UInt64)
-    /// The answer is too late: stop waiting for it.
+    /// The answer is too late, or of no interest any more: stop waiting for it.
     case abandon(UInt64)
   }
 
@@ -21,6 +25,12 @@ package struct ProbeMachine: Equatable, Sendable {
     case answered(roundTrip: Duration)
     case refused(String)
     case couldNotSend(String)
+  }
+
+  private struct Unanswered: Equatable, Sendable {
+    var number: UInt64
+    var sent: Instant
+    var deadline: Instant
   }
 
   package private(set) var probe: Probe
@@ -37,9 +47,11 @@ package struct ProbeMachine: Equatable, Sendable {
   package private(set) var trouble: String?
   package private(set) var lastAnswer: Instant?
 
+  private var usual = UsualRoundTrip()
   private var nextNumber: UInt64 = 1
   private var nextSend: Instant
-  private var waiting: (number: UInt64, deadline: Instant)?
+  /// Oldest first; never more than `fall` and one, since each has a deadline and suspicion stops there.
+  private var waiting: [Unanswered] = []
 
   /// `phase` spreads probes of one interval, so that many do not leave at once: 0 up to the interval.
   package init(_ probe: Probe, at now: Instant, phase: Duration) {
@@ -48,53 +60,63 @@ package struct ProbeMachine: Equatable, Sendable {
     nextSend = now + phase
   }
 
-  package static func == (left: Self, right: Self) -> Bool {
-    left.probe == right.probe && left.state == right.state && left.since == right.since && left.window == right.window
-      && left.lost == right.lost && left.answered == right.answered && left.unsent == right.unsent
-      && left.nextNumber == right.nextNumber && left.nextSend == right.nextSend
-      && left.waiting?.number == right.waiting?.number
-  }
-
   /// When `timePassed` must be called next.
   package var nextDeadline: Instant {
-    guard let waiting else { return nextSend }
-    return min(waiting.deadline, nextSend)
+    var next = nextSend
+    for unanswered in waiting { next = min(next, unanswered.deadline) }
+    return suspicion.map { min(next, $0) } ?? next
+  }
+
+  /// When the newest probe has been waited for longer than usual. Nil where there is nothing to confirm: no probe is on
+  /// its way, the verdict is made, or enough are on their way to make it.
+  private var suspicion: Instant? {
+    guard state == .up, let newest = waiting.last, lost + waiting.count < probe.fall else { return nil }
+    let patience = max(usual.longest, probe.interval / 4)
+    return patience < probe.interval ? newest.sent + patience : nil
   }
 
   /// Sends what is due and gives up what is late.
   package mutating func timePassed(to now: Instant) -> [Directive] {
     var directives: [Directive] = []
-    if let late = waiting, late.deadline <= now {
-      waiting = nil
+    while let late = waiting.first, late.deadline <= now {
+      waiting.removeFirst()
       directives.append(.abandon(late.number))
       noAnswer("no answer in \(milliseconds(probe.timeout))", at: now)
     }
     if nextSend <= now {
-      if let unanswered = waiting {  // timeout == interval
-        waiting = nil
-        directives.append(.abandon(unanswered.number))
-        noAnswer("no answer in \(milliseconds(probe.timeout))", at: now)
-      }
-      directives.append(.send(nextNumber))
-      waiting = (nextNumber, now + probe.timeout)
-      nextNumber += 1
+      directives.append(send(at: now))
       // From the plan, not from now, so that the rate holds; a suspended thread does not send what it missed at once.
       nextSend = nextSend + probe.interval
       if nextSend <= now { nextSend = now + probe.interval }
+    } else if let suspicion, suspicion <= now {
+      directives.append(send(at: now))
+      nextSend = now + probe.interval
     }
     return directives
   }
 
+  private mutating func send(at now: Instant) -> Directive {
+    let number = nextNumber
+    nextNumber += 1
+    waiting.append(Unanswered(number: number, sent: now, deadline: now + probe.timeout))
+    return .send(number)
+  }
+
   /// Something became of probe `number`. Late and unknown numbers are ignored.
-  package mutating func came(_ evidence: Evidence, of number: UInt64, at now: Instant) {
-    guard let current = waiting, current.number == number else { return }
-    waiting = nil
+  package mutating func came(_ evidence: Evidence, of number: UInt64, at now: Instant) -> [Directive] {
+    guard let index = waiting.firstIndex(where: { $0.number == number }) else { return [] }
+    waiting.remove(at: index)
     switch evidence {
     case .answered(let roundTrip):
+      // What was sent before it is lost, but says nothing any more.
+      let older = waiting.prefix(index).map(\.number)
+      waiting.removeFirst(index)
+      for _ in older { window.lost() }
       window.answered(roundTrip: roundTrip)
+      usual.add(roundTrip)
       lost = 0
       unsent = 0
-      answered += 1
+      answered = min(answered, Int(Int32.max)) + 1
       trouble = nil
       lastAnswer = now
       switch state {
@@ -102,20 +124,22 @@ package struct ProbeMachine: Equatable, Sendable {
       case .down: if answered >= probe.rise { become(.up, at: now) }
       case .up: break
       }
+      return older.map { .abandon($0) }
     case .refused(let why):
       noAnswer(why, at: now)
     case .couldNotSend(let why):
-      unsent += 1
+      unsent = min(unsent, Int(Int32.max)) + 1
       trouble = "could not be sent: \(why)"
       if unsent >= probe.fall && state != .unknown { become(.unknown, at: now) }
     }
+    return []
   }
 
   private mutating func noAnswer(_ why: String, at now: Instant) {
     window.lost()
     answered = 0
     unsent = 0
-    lost += 1
+    lost = min(lost, Int(Int32.max)) + 1
     trouble = why
     switch state {
     case .up, .unknown: if lost >= probe.fall { become(.down, at: now) }
@@ -129,4 +153,24 @@ package struct ProbeMachine: Equatable, Sendable {
   }
 
   private func milliseconds(_ duration: Duration) -> String { "\(duration.nanoseconds / 1_000_000) ms" }
+}
+
+/// How long answers take, smoothed as TCP does it (RFC 6298 section 2).
+private struct UsualRoundTrip: Equatable, Sendable {
+  private var mean: Duration?
+  private var deviation: Duration = .zero
+
+  mutating func add(_ roundTrip: Duration) {
+    guard let mean else {
+      self.mean = roundTrip
+      deviation = roundTrip / 2
+      return
+    }
+    let difference = roundTrip > mean ? roundTrip - mean : mean - roundTrip
+    deviation = deviation * 3 / 4 + difference / 4
+    self.mean = mean * 7 / 8 + roundTrip / 8
+  }
+
+  /// An answer later than this is later than usual; zero before the first answer.
+  var longest: Duration { mean.map { $0 + deviation * 4 } ?? .zero }
 }
