@@ -55,6 +55,7 @@ serve_rule_sets() {
   misbehave ok
   start orchestrator server /usr/bin/python3 -IS "$tests/servers/bad_server.py" --bind 0.0.0.0 --port 8080 \
     --document "$W/www/rule-set.json" --mode-file "$W/www/mode"
+  soon 10 grep -q listening "$W/orchestrator.log" >/dev/null
 }
 misbehave() { printf '%s\n' "$1" >"$W/www/mode.next" && mv "$W/www/mode.next" "$W/www/mode"; }
 
@@ -119,7 +120,11 @@ device_mtu() { ip -n edge -j link show "$1" | jq '.[0].mtu'; }
 # fits BYTES — a packet of the client's of this size, not to be fragmented, gets to the internet and back.
 fits() { on client ping -q -c 1 -W 2 -M 'do' -s $(($1 - 28)) "$server"; }
 # too_big BYTES MTU — one of this size does not, and the sender is told the right size.
-too_big() { on client ping -c 1 -W 2 -M 'do' -s $(($1 - 28)) "$server" | grep -E "mtu ?= ?$2"; }
+too_big() {
+  local answer
+  answer=$(on client ping -c 1 -W 2 -M 'do' -s $(($1 - 28)) "$server")
+  grep -E "mtu ?= ?$2" <<<"$answer" || { echo "$answer"; return 1; }
+}
 
 # check_sizes DEVICE MTU MSS — on the device and on the wire, in both directions.
 check_sizes() {
@@ -131,8 +136,8 @@ check_sizes() {
   capture "syn-$1" server eth0 'tcp port 7000 and tcp[tcpflags] & tcp-syn != 0'
   capture "back-$1" client eth0 'tcp port 7000 and tcp[tcpflags] & tcp-syn != 0'
   on client "$flow" client "$server" 7000 --tcp --rate 20 --seconds 0.3 >/dev/null
-  check "the server is offered segments of $3 bytes" syn_says "syn-$1" "Flags \[S\].* mss $3[,\]]"
-  check "and so is the client" syn_says "back-$1" "Flags \[S\.\].* mss $3[,\]]"
+  check "the server is offered segments of $3 bytes" syn_says "syn-$1" "Flags \[S\].* mss $3[],]"
+  check "and so is the client" syn_says "back-$1" "Flags \[S\.\].* mss $3[],]"
 }
 syn_says() { captured "$1" | tr -d '\n' | grep -oE "$2" || { captured "$1"; return 1; }; }
 

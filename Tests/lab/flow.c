@@ -1,6 +1,6 @@
 // A steady stream of small packets with sequence numbers, and what became of it: the measure of every blackout.
 //
-//   flow server PORT                      UDP and TCP: sends each message back with the address that it came from
+//   flow server PORT [ADDRESS]            UDP and TCP: sends each message back with the address that it came from
 //   flow client ADDRESS PORT [OPTIONS]    sends, listens, and writes a line of JSON at the end
 //     --rate 1000     messages a second       --seconds 10   how long; SIGINT or SIGTERM ends it before
 //     --tcp           over one TCP stream     --fresh N      a new socket (so a new flow) after every N messages
@@ -52,10 +52,11 @@ static double now(void) {
 
 // --- server -----------------------------------------------------------------------------------------------------------
 
-static int listening(int type, int port) {
+static int listening(int type, const char *at, int port) {
   int one = 1, fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   if (fd < 0) fail("socket");
+  if (at && inet_pton(AF_INET, at, &address.sin_addr) != 1) fail(at);
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("bind");
   if (type == SOCK_STREAM && listen(fd, 16) < 0) fail("listen");
@@ -86,9 +87,9 @@ static int answer_stream(int fd) {
   return send(fd, messages, whole * sizeof messages[0], MSG_NOSIGNAL) > 0;
 }
 
-static int serve(int port) {
+static int serve(int port, const char *at) {
   struct pollfd watched[2 + maximum_peers] = {
-      {.fd = listening(SOCK_DGRAM, port), .events = POLLIN}, {.fd = listening(SOCK_STREAM, port), .events = POLLIN}};
+      {.fd = listening(SOCK_DGRAM, at, port), .events = POLLIN}, {.fd = listening(SOCK_STREAM, at, port), .events = POLLIN}};
   int count = 2, one = 1;
   while (!stopped) {
     if (poll(watched, count, 1000) <= 0) continue;
@@ -249,7 +250,7 @@ static int run_client(const struct options *options) {
 }
 
 static int usage(void) {
-  fprintf(stderr, "usage: flow server PORT | flow client ADDRESS PORT [--rate N] [--seconds N] [--tcp] [--fresh N] [--bind DEVICE] [--progress FILE]\n");
+  fprintf(stderr, "usage: flow server PORT [ADDRESS] | flow client ADDRESS PORT [--rate N] [--seconds N] [--tcp] [--fresh N] [--bind DEVICE] [--progress FILE]\n");
   return 64;
 }
 
@@ -257,7 +258,7 @@ int main(int count, char **words) {
   struct sigaction action = {.sa_handler = stop};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
-  if (count == 3 && !strcmp(words[1], "server")) return serve(atoi(words[2]));
+  if ((count == 3 || count == 4) && !strcmp(words[1], "server")) return serve(atoi(words[2]), words[3]);
   if (count < 4 || strcmp(words[1], "client")) return usage();
   struct options options = {.rate = 1000, .seconds = 10};
   options.to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(words[3]))};

@@ -64,7 +64,8 @@ put_up() {
   prepare_hub hub2 203.0.113.5
   on inet nft -f - <<<"$internet_rules"
   start internet server "$serve" internet "$W/internet.requests"
-  start echo server "$flow" server 7000
+  start echo server "$flow" server 7000 $server
+  start direct-echo server "$flow" server 7000 $direct_server
   soon 10 on server "$serve" ask http 127.0.0.1 1 >/dev/null
 }
 
