@@ -136,8 +136,8 @@ check_sizes() {
   capture "syn-$1" server eth0 'tcp port 7000 and tcp[tcpflags] & tcp-syn != 0'
   capture "back-$1" client eth0 'tcp port 7000 and tcp[tcpflags] & tcp-syn != 0'
   on client "$flow" client "$server" 7000 --tcp --rate 20 --seconds 0.3 >/dev/null
-  check "the server is offered segments of $3 bytes" syn_says "syn-$1" "Flags \[S\].* mss $3[],]"
-  check "and so is the client" syn_says "back-$1" "Flags \[S\.\].* mss $3[],]"
+  check "the server is offered segments of $3 bytes" syn_says "syn-$1" "Flags \[S\].*[[ ]mss $3[],]"
+  check "and so is the client" syn_says "back-$1" "Flags \[S\.\].*[[ ]mss $3[],]"
 }
 syn_says() { captured "$1" | tr -d '\n' | grep -oE "$2" || { captured "$1"; return 1; }; }
 

@@ -1,6 +1,6 @@
 # What every scenario stands on: a folder of its own, checks, processes in namespaces, captures and flows. Sourced.
 # shellcheck shell=bash
-set -uo pipefail
+set -u
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 tests=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
