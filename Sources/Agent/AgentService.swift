@@ -115,7 +115,10 @@ package final class AgentService: Sendable {
     case .link(let name, let link):
       watch.assumeIsolated { $0.linkChanged(name, link) }
       return "link \(name)"
-    case .address(let name): return "address of \(name)"
+    case .address(let name):
+      // With a device's last address the kernel takes its routes away, and tells nobody.
+      watch.assumeIsolated { $0.inspectSoon() }
+      return "address of \(name)"
     case .mainRoute: return "main table"
     case .ours(let what):
       watch.assumeIsolated { $0.inspectSoon() }

@@ -20,9 +20,11 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
 
   deinit { buffer.deallocate() }
 
-  /// Devices, IPv4 addresses, IPv4 routes and IPv4 rules.
+  /// Devices, IPv4 addresses, IPv4 routes, IPv4 rules, and the settings of devices (forwarding, rp_filter).
   package static func routing() throws(NetlinkFailure) -> Monitor {
-    let groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE].map(\.rawValue)
+    let groups = [
+      RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV4_NETCONF,
+    ].map(\.rawValue)
     return Monitor(
       try NetlinkSocket.open(NETLINK_ROUTE, groups: groups, nonblocking: true, receiveBuffer: receiveBuffer))
   }
@@ -65,6 +67,13 @@ extension NetlinkEvent {
     case RTM_NEWADDR, RTM_DELADDR: self = AddressMessage(message).map { .address($0) } ?? .overrun
     case RTM_NEWROUTE, RTM_DELROUTE: self = RouteMessage(message).map { .route($0) } ?? .overrun
     case RTM_NEWRULE, RTM_DELRULE: self = RuleMessage(message).map { .rule($0) } ?? .overrun
+    case RTM_NEWNETCONF:
+      var index: Int32?
+      // One byte of family, padded, goes before the attributes (linux/netconf.h).
+      message.payload.dropping(4)?.forEachAttribute { type, value in
+        if Int(type) == NETCONFA_IFINDEX { index = value.load(Int32.self) }
+      }
+      self = index.map { .setting(index: $0) } ?? .overrun
     case Int(NFNL_SUBSYS_NFTABLES) << 8...Int(NFNL_SUBSYS_NFTABLES) << 8 | 0xff:
       // The end of each transaction; the same news again.
       if Int(message.type) & 0xff == Int(NFT_MSG_NEWGEN.rawValue) { return nil }

@@ -83,6 +83,10 @@ final class KernelListener: @unchecked Sendable {
       let isOurs = message.origin == translation.ranges.routeProtocol.value
       return isOurs || translation.ranges.priorities.contains(message.priority)
         ? [.ours("ip rule \(message.priority)")] : []
+    case .setting(let index):
+      // Our own come back as well, since files under /proc have no port: one more look, which finds nothing.
+      let name = UInt32(exactly: index).flatMap { names[$0] }
+      return [.ours("settings of \(name.map(\.description) ?? "all devices")")]
     case .table(let name):
       guard !own.netfilter.contains(port), name == nil || name == translation.ranges.nftTable else { return [] }
       return [.ours("nft table inet \(translation.ranges.nftTable)")]
