@@ -43,6 +43,8 @@ package actor Reconciler: RuleSetApplier {
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
+  /// No look is asked for and none is under way.
+  private(set) var isIdle = true
 
   package init(
     kernel: any KernelPort, watch: PathWatch, configuration: AgentConfiguration, events: any EventSink
@@ -72,6 +74,8 @@ package actor Reconciler: RuleSetApplier {
       case .apply(let ruleSet, let slots, let done):
         done.resume(returning: await take(Running(layout: Layout(ruleSet, configuration, slots))))
       case .look(let reason):
+        isIdle = false
+        defer { isIdle = queued.isEmpty }
         if case .event = reason { try? await Task.sleep(for: Self.settleTime) }
         let reasons = queued
         queued = []
@@ -83,6 +87,7 @@ package actor Reconciler: RuleSetApplier {
 
   /// Asks for a look at the kernel; several at once are one.
   package func look(because reason: Reason) {
+    isIdle = false
     if queued.insert(reason).inserted { inbox.yield(.look(reason)) }
   }
 

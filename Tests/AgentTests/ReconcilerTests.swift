@@ -1,0 +1,172 @@
+import Core
+import Fakes
+import Synchronization
+import Testing
+
+@testable import Agent
+
+/// Counts the steps that reach the kernel, and refuses those that a test wants refused.
+private final class CountingKernel: KernelPort {
+  let fake: FakeKernel
+  private let state = Mutex<(steps: [Step], refuse: (@Sendable (Step) -> Bool)?)>(([], nil))
+
+  init(_ fake: FakeKernel) { self.fake = fake }
+
+  var steps: [Step] { state.withLock { $0.steps } }
+  func forget() { state.withLock { $0.steps = [] } }
+  func refuse(_ which: (@Sendable (Step) -> Bool)?) { state.withLock { $0.refuse = which } }
+
+  func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState { try fake.read(expecting: expecting) }
+  func apply(_ step: Step) throws(KernelFailure) {
+    if state.withLock({ $0.refuse?(step) ?? false }) {
+      throw KernelFailure(operation: "a step", errno: 95, cause: "Operation not supported")
+    }
+    state.withLock { $0.steps.append(step) }
+    try fake.apply(step)
+  }
+  func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] { try fake.rememberedSettings() }
+  func deleteConnections(marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?) throws(KernelFailure)
+  {
+    try fake.deleteConnections(marked: mark, mask: mask, from: sources)
+  }
+  func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int {
+    try fake.deleteEarlyConnections(from: sources, mask: mask)
+  }
+}
+
+/// A reconciler over a kernel in memory: uplink wan0, LAN lan0, and a rule set with a tunnel for each name.
+private final class Bench: Sendable {
+  let fake = FakeKernel()
+  let kernel: CountingKernel
+  let events = RecordedEvents()
+  let reconciler: Reconciler
+  let configuration: AgentConfiguration
+  private let work: Task<Void, Never>
+
+  init() async throws {
+    let wan0 = try #require(InterfaceName("wan0"))
+    let lan0 = try #require(InterfaceName("lan0"))
+    kernel = CountingKernel(fake)
+    configuration = AgentConfiguration(
+      device: try #require(Name("branch-017")),
+      ruleSet: RuleSetSourceConfiguration(location: .file(path: "/nowhere")),
+      uplinks: [UplinkConfiguration(interface: wan0)], lans: [lan0])
+    let gateway = IPv4Address("198.51.100.1")
+    let addresses = (InterfaceAddress("198.51.100.2/24"), InterfaceAddress("192.168.10.1/24"))
+    try fake.change("set up") { state in
+      state.addLink(wan0, address: addresses.0)
+      state.addLink(lan0, address: addresses.1)
+      state.setMainDefaults([MainDefault(device: wan0, gateway: gateway, metric: RouteMetric(100))])
+    }
+    let loop = VirtualLoop()
+    let watch = PathWatch(
+      loop: loop, prober: ScriptedProber(loop), flipper: fake, events: events, mask: .standard, chance: { 0 },
+      onSweep: { _ in })
+    let reconciler = Reconciler(kernel: kernel, watch: watch, configuration: configuration, events: events)
+    self.reconciler = reconciler
+    work = Task { await reconciler.run() }
+  }
+
+  deinit { work.cancel() }
+
+  func ruleSet(_ revision: UInt64, tunnels: [String]) throws -> RuleSet {
+    let hub = try #require(Name("fra"))
+    let names = try tunnels.map { try #require(Name($0)) }
+    return RuleSet(
+      device: configuration.device, revision: revision,
+      hubs: [Hub(name: hub, address: try #require(IPv4Address("203.0.113.2")))],
+      tunnels: names.enumerated().map { index, name in
+        Tunnel(name: name, kind: .gre(key: UInt32(index + 1)), hub: hub, uplink: configuration.uplinks[0].interface)
+      }, paths: names.map { Path(name: $0, way: .tunnel($0)) },
+      backhaulRules: [
+        BackhaulRule(
+          name: try #require(Name("office")), sources: Sources(interfaces: configuration.lans), paths: names,
+          fallback: .localWAN)
+      ])
+  }
+
+  func apply(_ ruleSet: RuleSet) async throws {
+    let slots = try #require(Layout.slots(ruleSet, configuration, after: SlotBook()))
+    try await reconciler.apply(ruleSet, slots: slots)
+  }
+
+  /// Asks for a look and waits until it is over.
+  func look() async throws {
+    await reconciler.look(because: .event("test"))
+    for _ in 0..<400 {
+      try await Task.sleep(for: .milliseconds(5))
+      if await reconciler.isIdle { return }
+    }
+    Issue.record("the reconciler did not come to rest")
+  }
+}
+
+@Suite struct ReconcilerTests {
+  @Test func aRuleSetIsApplied() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a", "b"]))
+    let actual = try bench.fake.read(expecting: nil)
+    #expect(actual.links[try #require(InterfaceName("bh-a"))]?.isOurs == true)
+    #expect(actual.links[try #require(InterfaceName("bh-b"))]?.isOurs == true)
+    #expect(actual.steering != nil)
+    #expect(bench.events.count(.applied) == 1)
+  }
+
+  @Test func aSecondLookChangesNothing() async throws {
+    let bench = try await Bench()
+    let ruleSet = try bench.ruleSet(1, tunnels: ["a"])
+    try await bench.apply(ruleSet)
+    bench.kernel.forget()
+    try await bench.look()
+    try await bench.apply(ruleSet)
+    #expect(bench.kernel.steps.isEmpty)
+    #expect(bench.events.count(.driftRepaired) == 0)
+  }
+
+  @Test func whatAnotherDeletedIsBackAndTold() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    let device = try #require(InterfaceName("bh-a"))
+    try bench.fake.change("ip link delete bh-a") { $0.removeLink(device) }
+    try await bench.look()
+    #expect(try bench.fake.read(expecting: nil).links[device]?.isOurs == true)
+    #expect(bench.events.count(.driftRepaired) == 1)
+    #expect(bench.events.all.last { $0.kind == .driftRepaired }?.text.contains("bh-a") == true)
+  }
+
+  @Test func aRuleSetThatTheKernelRefusesLeavesTheOldOne() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    let before = try bench.fake.read(expecting: nil)
+    bench.kernel.refuse { if case .createTunnel = $0 { true } else { false } }
+    let new = try bench.ruleSet(2, tunnels: ["a", "b"])
+    await #expect(throws: RuleSetRefusal.self) { try await bench.apply(new) }
+    bench.kernel.refuse(nil)
+    try await bench.look()
+    #expect(try bench.fake.read(expecting: nil) == before)
+    #expect(await bench.reconciler.layout?.ruleSet.revision == 1)
+  }
+
+  @Test func aTunnelThatIsTakenAwayGoesOnceItIsLeft() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a", "b"]))
+    try await bench.apply(try bench.ruleSet(2, tunnels: ["a"]))
+    #expect(try bench.fake.read(expecting: nil).links[try #require(InterfaceName("bh-b"))] == nil)
+  }
+
+  @Test func aFailureIsToldOnceAndTriedAgain() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    let device = try #require(InterfaceName("bh-a"))
+    try bench.fake.change("ip link delete bh-a") { $0.removeLink(device) }
+    bench.kernel.refuse { if case .createTunnel = $0 { true } else { false } }
+    try await bench.look()
+    try await bench.look()
+    #expect(bench.events.count(.applyFailed) == 1)
+    #expect(await bench.reconciler.trouble != nil)
+    bench.kernel.refuse(nil)
+    try await bench.look()
+    #expect(await bench.reconciler.trouble == nil)
+    #expect(try bench.fake.read(expecting: nil).links[device] != nil)
+  }
+}
