@@ -106,6 +106,22 @@ private struct Bench {
     #expect(back?.to == .path(bench.a))
   }
 
+  @Test func aBetterPathThatIsDueALittleLaterIsNotForgotten() throws {
+    var bench = try Bench()
+    bench.set(bench.a, .down, at: at(0))
+    bench.set(bench.b, .down, at: at(0))
+    #expect(bench.decide(at: at(0))?.to == .localWAN(bench.wan0))
+    bench.set(bench.b, .up, at: at(10))
+    _ = bench.decide(at: at(10))
+    bench.set(bench.a, .up, at: at(10.1))
+    _ = bench.decide(at: at(10.1))
+    #expect(bench.selection.nextDeadline == at(40))
+    #expect(bench.decide(at: at(40))?.to == .path(bench.b))
+    #expect(bench.selection.nextDeadline == at(40.1), "someone must ask again when a is due")
+    #expect(bench.decide(at: at(40.1))?.to == .path(bench.a))
+    #expect(bench.selection.nextDeadline == nil)
+  }
+
   @Test func aFlapStartsTheHoldDownAnew() throws {
     var bench = try Bench(adopted: nil)
     bench.set(bench.a, .up, at: at(0))

@@ -83,6 +83,24 @@ package struct RuleSelection: Equatable, Sendable {
   /// Looks at the evidence; nil: all stays as it is.
   package mutating func decide(_ view: View, at now: Instant) -> Flip? {
     nextDeadline = nil
+    guard let flip = choose(view, at: now) else { return nil }
+    // A path better than the one just taken may be up already, only not for long enough.
+    nextDeadline = rule.paths.prefix(preference).compactMap { name in
+      view.state(name).flatMap { $0.state == .up ? max($0.since + rule.holdDown, now) : nil }
+    }.min()
+    return flip
+  }
+
+  /// How many of the rule's paths are better than the present choice.
+  private var preference: Int {
+    switch choice {
+    case .path(let name)?: rule.paths.firstIndex(of: name) ?? rule.paths.count
+    case .localWAN?: rule.paths.count
+    case .blocked?, nil: 0
+    }
+  }
+
+  private mutating func choose(_ view: View, at now: Instant) -> Flip? {
     let states = rule.paths.map { ($0, view.state($0)) }
     let firstUp = states.first { $0.1?.state == .up }?.0
     unjudged.subtract(states.filter { $0.1?.hasBeenDown ?? false }.map(\.0))
@@ -170,7 +188,6 @@ package struct RuleSelection: Equatable, Sendable {
     choice = target
     since = now
     cause = why
-    nextDeadline = nil
     return flip
   }
 
