@@ -78,3 +78,19 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// libFuzzer brings its own main function and a sanitizer's runtime, so only `Tests/run` builds these.
+func fuzzTarget(_ name: String, _ folder: String, of dependency: Target.Dependency) -> Target {
+  .executableTarget(
+    name: name, dependencies: [dependency], path: "Tests/Fuzz/\(folder)",
+    swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+}
+
+if Context.environment["BACKHAUL_FUZZ"] != nil {
+  package.targets += [
+    fuzzTarget("fuzz-rule-set", "RuleSet", of: "Core"),
+    fuzzTarget("fuzz-icmp", "ICMP", of: "System"),
+    fuzzTarget("fuzz-netlink", "Netlink", of: "Netlink"),
+    fuzzTarget("fuzz-local-socket", "LocalSocket", of: "System"),
+  ]
+}
