@@ -37,16 +37,6 @@ extension DesiredStateCompiler {
     return way.map { TableRoute(table: table, metric: .active, way: $0) }
   }
 
-  /// What a rule's active route says was chosen: for an agent that starts and finds it. Nil where the rule could not
-  /// have chosen that.
-  package func choice(of rule: BackhaulRule, active way: TableRoute.Way?) -> RuleSelection.Choice? {
-    guard case .out(let device, _)? = way else { return nil }
-    let path = rule.paths.first { layout.path(named: $0).flatMap { self.device(of: $0) } == device }
-    if let path { return .path(path) }
-    let isUplink = layout.configuration.uplinks.contains { $0.interface == device }
-    return isUplink && rule.fallback == .localWAN ? .localWAN(device) : nil
-  }
-
   /// Device, mark and source for probes of a path. The source is what the far end can answer to: our address inside the
   /// tunnel; for an unnumbered one that of the first LAN, which the hub has a route to; for an uplink its own.
   package func binding(of path: Path, source: IPv4Address? = nil) -> PathBinding? {
@@ -72,18 +62,4 @@ extension DesiredStateCompiler {
 
   /// Where `fallback: local_wan` goes now.
   package var localWAN: InterfaceName? { UplinkState.localWAN(uplinks) }
-
-  /// The mark of a rule's traffic, and those that its connections can carry: of its paths, and of all uplinks where it
-  /// may fall back to them.
-  package func connectionMarks(of rule: BackhaulRule) -> [Mark] {
-    let paths = rule.paths.compactMap { layout.path(named: $0).map { layout.owner(of: $0) } }
-    let uplinks = rule.fallback == .localWAN ? layout.uplinkWays.map(\.owner) : []
-    var seen: Set<SlotBook.Owner> = []
-    return (paths + uplinks).filter { seen.insert($0).inserted }.compactMap { layout.mark($0) }
-  }
-
-  /// The prefixes of a rule as ranges: for deleting its connections. Nil: any source.
-  package func sourceRanges(of rule: BackhaulRule) -> [ClosedRange<UInt32>]? {
-    rule.sources.prefixes.isEmpty ? nil : AddressRanges.merged(rule.sources.prefixes)
-  }
 }
