@@ -9,8 +9,10 @@
 # shellcheck source=../lab/agent.bash
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/agent.bash"
 
-source_url=file://$W/www/rule-set.json
 # shellcheck disable=SC2034
+stopwatch=${BASH_SOURCE[0]%/*}/stopwatch.py
+source_url=file://$W/www/rule-set.json
+# shellcheck disable=SC2034 # read by the parts
 external='.tunnels[0] = {name: "fra-a", kind: "external", hub: "fra", device: "vpn0"}'
 
 put_up_bench() {

@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+"""Times what a program does to the kernel, in the network namespace that this runs in. Prints milliseconds.
+
+  stopwatch.py nft COMMAND...               from the start of COMMAND to nftables' newest generation
+  stopwatch.py reload PID                   from SIGHUP to PID, to the same
+  stopwatch.py steered TABLE COMMAND...     from the start of COMMAND to its nftables table and a default route in TABLE
+  stopwatch.py answer SOCKET COMMAND...     from the start of COMMAND to its first answer to "status" on SOCKET
+  stopwatch.py cpu PID                      CPU time of PID until now, ended threads and all
+
+COMMAND runs on for the last two, and its process id follows. All times are CLOCK_MONOTONIC.
+"""
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+
+LIMIT = 30
+NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
+NEW_GENERATION, GET_GENERATION, NEW_ROUTE = 10 << 8 | 15, 10 << 8 | 16, 24
+GROUP_NFTABLES, GROUP_IPV4_ROUTE = 7, 7
+SOL_NETLINK, ADD_MEMBERSHIP = 270, 1
+ATTRIBUTE_TABLE, TABLE_FIELD = 15, 4
+
+
+def milliseconds(begun, ended):
+    return f"{(ended - begun) * 1000:.3f}"
+
+
+def netlink(protocol, group=None):
+    channel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    channel.bind((0, 0))
+    channel.settimeout(LIMIT)
+    if group:
+        channel.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, group)
+    return channel
+
+
+def messages(data):
+    """Type and body of each netlink message."""
+    while len(data) >= 16:
+        length, kind = struct.unpack_from("=IH", data)
+        if length < 16:
+            return
+        yield kind, data[16:length]
+        data = data[(length + 3) & ~3:]
+
+
+def attributes(data):
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        if length < 4:
+            return
+        yield kind & 0x3fff, data[4:length]
+        data = data[(length + 3) & ~3:]
+
+
+# --- nftables' generation: it rises with every transaction --------------------------------------------------------------
+
+def generation(channel):
+    channel.send(struct.pack("=IHHIIBBH", 20, GET_GENERATION, 1, 0, 0, 0, 0, 0))
+    for kind, body in messages(channel.recv(8192)):
+        if kind == NEW_GENERATION:
+            return struct.unpack(">I", dict(attributes(body[4:]))[1])[0]
+    raise SystemExit("stopwatch: nftables did not tell its generation")
+
+
+def until_generation_rests(begun, before, channel, rest=0.4):
+    """Asked for 2,000 times a second: listening would make the kernel tell of each element, which costs more."""
+    newest, at = before, None
+    while time.monotonic() < (at + rest if at else begun + LIMIT):
+        time.sleep(0.0005)
+        now = generation(channel)
+        if now != newest:
+            newest, at = now, time.monotonic()
+    if at is None:
+        raise SystemExit("stopwatch: nothing changed in nftables")
+    return at
+
+
+def time_nft(command):
+    channel = netlink(NETLINK_NETFILTER)
+    before, begun = generation(channel), time.monotonic()
+    process = os.posix_spawnp(command[0], command, os.environ)
+    at = until_generation_rests(begun, before, channel)
+    if os.waitpid(process, 0)[1] != 0:
+        raise SystemExit(f"stopwatch: failed: {' '.join(command)}")
+    print(milliseconds(begun, at))
+
+
+def time_reload(process):
+    channel = netlink(NETLINK_NETFILTER)
+    before, begun = generation(channel), time.monotonic()
+    os.kill(process, signal.SIGHUP)
+    print(milliseconds(begun, until_generation_rests(begun, before, channel)))
+
+
+# --- from the start of the agent -----------------------------------------------------------------------------------------
+
+def spawn(command):
+    """In a session of its own, with its output in a log: it outlives this."""
+    log = os.open(os.environ["LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    actions = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
+    return os.posix_spawn(command[0], command, os.environ, file_actions=actions, setsid=True)
+
+
+def await_message(channel, wanted):
+    while True:
+        for kind, body in messages(channel.recv(1 << 20)):
+            if wanted(kind, body):
+                return time.monotonic()
+
+
+def is_default_in(table):
+    def wanted(kind, body):
+        if kind != NEW_ROUTE or body[1] != 0 or body[7] != 1:  # no default, or not unicast (the floor)
+            return False
+        found = dict(attributes(body[12:])).get(ATTRIBUTE_TABLE)
+        return (struct.unpack("=I", found)[0] if found else body[TABLE_FIELD]) == table
+    return wanted
+
+
+def time_steered(table, command):
+    routes, nftables = netlink(NETLINK_ROUTE, GROUP_IPV4_ROUTE), netlink(NETLINK_NETFILTER, GROUP_NFTABLES)
+    begun = time.monotonic()
+    process = spawn(command)
+    route = await_message(routes, is_default_in(table))
+    committed = await_message(nftables, lambda kind, _: kind == NEW_GENERATION)
+    # What came first was read late, but the later of the two was waited for, unless nftables came before the route.
+    print(milliseconds(begun, max(route, committed) if committed > route else route), process)
+
+
+def first_answer(path):
+    request = b'{"schema":1,"verb":"status"}'
+    end = time.monotonic() + LIMIT
+    while time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+            channel.settimeout(LIMIT)
+            try:
+                channel.connect(path)
+                channel.sendall(struct.pack(">I", len(request)) + request)
+                if b'"rules"' in channel.recv(1 << 20):
+                    return time.monotonic()
+            except OSError:
+                pass
+        time.sleep(0.0005)
+    raise SystemExit("stopwatch: no answer")
+
+
+def time_answer(path, command):
+    begun = time.monotonic()
+    process = spawn(command)
+    print(milliseconds(begun, first_answer(path)), process)
+
+
+def cpu(process):
+    # The process's clock, by the kernel's numbering of clocks: CPUCLOCK_SCHED.
+    print(f"{time.clock_gettime_ns(~process << 3 | 2) / 1e6:.3f}")
+
+
+def main(words):
+    match words:
+        case ["nft", *command] if command: time_nft(command)
+        case ["reload", process]: time_reload(int(process))
+        case ["steered", table, *command] if command: time_steered(int(table), command)
+        case ["answer", path, *command] if command: time_answer(path, command)
+        case ["cpu", process]: cpu(int(process))
+        case _: raise SystemExit(__doc__)
+
+
+main(sys.argv[1:])
