@@ -14,8 +14,6 @@ package actor Reconciler: RuleSetApplier {
   package static let period: Duration = .seconds(30)
   /// Events of one change come in a burst; looked at together.
   static let settleTime: Duration = .milliseconds(15)
-  /// How long the deletion of a device waits for the rules to leave it.
-  static let longestWaitForLeaving: Duration = .seconds(10)
 
   private enum Work {
     case apply(RuleSet, SlotBook, CheckedContinuation<Result<Void, RuleSetRefusal>, Never>)
@@ -43,6 +41,7 @@ package actor Reconciler: RuleSetApplier {
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
+  private var retry: Task<Void, Never>?
   /// No look is asked for and none is under way.
   private(set) var isIdle = true
 
@@ -69,8 +68,9 @@ package actor Reconciler: RuleSetApplier {
     }
     defer { timer.cancel() }
     for await item in work {
-      if Task.isCancelled { return }
       switch item {
+      case .apply(_, _, let done) where Task.isCancelled:
+        done.resume(returning: .failure(Self.stopping))
       case .apply(let ruleSet, let slots, let done):
         done.resume(returning: await take(Running(layout: Layout(ruleSet, configuration, slots))))
       case .look(let reason):
@@ -80,6 +80,8 @@ package actor Reconciler: RuleSetApplier {
         let reasons = queued
         queued = []
         guard !reasons.isEmpty else { continue }
+        // Some losses of a route are told by no event at all.
+        if reasons.contains(.timer) { await watch.inspectSoon() }
         await repair(because: reasons)
       }
     }
@@ -92,9 +94,14 @@ package actor Reconciler: RuleSetApplier {
   }
 
   package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
-    let result = await withCheckedContinuation { inbox.yield(.apply(ruleSet, slots, $0)) }
+    let result = await withCheckedContinuation { done in
+      if case .enqueued = inbox.yield(.apply(ruleSet, slots, done)) { return }
+      done.resume(returning: .failure(Self.stopping))
+    }
     try result.get()
   }
+
+  private static let stopping = RuleSetRefusal(["the agent is stopping"])
 
   // MARK: - A rule set
 
@@ -127,7 +134,7 @@ package actor Reconciler: RuleSetApplier {
     guard let running else { return }
     let before = desired
     do {
-      let changes = try await bring(to: running)
+      let changes = try await bring(to: running, repairing: true)
       if !changes.isEmpty { tell(changes, drift: desired == before) }
       trouble = nil
       retries = 0
@@ -138,12 +145,22 @@ package actor Reconciler: RuleSetApplier {
       if told != trouble {
         events.record(AgentEvent(.applyFailed, "kernel", "\(error); tried again until it succeeds"))
       }
-      let wait = Duration.milliseconds(100 << retries)
-      Task { [weak self] in
-        try? await Task.sleep(for: wait)
-        await self?.look(because: .timer)
-      }
+      lookAgain(in: .milliseconds(100 << retries))
     }
+  }
+
+  /// One look is planned at a time, however many reasons there are for it.
+  private func lookAgain(in wait: Duration) {
+    guard retry == nil else { return }
+    retry = Task { [weak self] in
+      try? await Task.sleep(for: wait)
+      await self?.retryIsDue()
+    }
+  }
+
+  private func retryIsDue() {
+    retry = nil
+    look(because: .timer)
   }
 
   private func tell(_ changes: [Step], drift: Bool) {
@@ -159,7 +176,10 @@ package actor Reconciler: RuleSetApplier {
   // MARK: - From what is to what should be
 
   /// Reads, plans and applies; then lets the watch know. Returns the steps that were made.
-  private func bring(to target: Running) async throws(KernelFailure) -> [Step] {
+  ///
+  /// - Parameter repairing: one step that fails must not keep the others from being made, nor the watch from hearing of a
+  ///   new gateway; the first failure is thrown at the end. A new rule set, on the other hand, is all or nothing.
+  private func bring(to target: Running, repairing: Bool = false) async throws(KernelFailure) -> [Step] {
     let generation = await watch.linkGeneration
     var seen = try kernel.read(expecting: desired?.steering)
     var wanted = DesiredStateCompiler(target.layout, seen).compile()
@@ -168,9 +188,19 @@ package actor Reconciler: RuleSetApplier {
       wanted = DesiredStateCompiler(target.layout, seen).compile()
     }
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: try kernel.rememberedSettings())
-    for step in plan.creating { try kernel.apply(step) }
+    var made: [Step] = []
+    var failure: KernelFailure?
+    for step in plan.creating {
+      do throws(KernelFailure) {
+        try kernel.apply(step)
+        made.append(step)
+      } catch {
+        guard repairing else { throw error }
+        failure = failure ?? error
+      }
+    }
     // Devices made just now are not in what was read before.
-    if !plan.creating.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
+    if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
     actual = seen
     desired = wanted
     let view = WatchPlan(DesiredStateCompiler(target.layout, seen))
@@ -179,10 +209,14 @@ package actor Reconciler: RuleSetApplier {
       watched = view
       watchedLinks = seen.links
     }
-    if plan.creating.contains(where: \.startsSteering) { setUpAnew(view) }
-    await leave(devicesDeletedBy: plan.deleting)
-    for step in plan.deleting { try kernel.apply(step) }
-    return plan.steps
+    if made.contains(where: \.startsSteering) { setUpAnew(view) }
+    if let failure { throw failure }
+    let inUse = await watch.devicesInUse
+    let (kept, clearing) = plan.deleting.partitioned(by: inUse)
+    for step in clearing { try kernel.apply(step) }
+    // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then.
+    if !kept.isEmpty { lookAgain(in: .milliseconds(200)) }
+    return made + clearing
   }
 
   /// Connections that were set up before their packets were steered keep a translation that fits no tunnel.
@@ -200,16 +234,20 @@ package actor Reconciler: RuleSetApplier {
         AgentEvent(.applyFailed, "early", "connections from before the rules may hang until they time out: \(error)"))
     }
   }
+}
 
-  /// Waits, for a while, until no rule's traffic leaves by a device that is about to be deleted.
-  private func leave(devicesDeletedBy steps: ArraySlice<Step>) async {
-    let doomed = Set(steps.compactMap { if case .deleteDevice(let name) = $0 { name } else { nil } })
-    guard !doomed.isEmpty else { return }
-    let clock = ContinuousClock()
-    let deadline = clock.now + Self.longestWaitForLeaving
-    while clock.now < deadline, !(await watch.devicesInUse.isDisjoint(with: doomed)) {
-      try? await Task.sleep(for: .milliseconds(20))
+extension ArraySlice<Step> {
+  /// Deletions that would take the ground from under traffic, and the others.
+  fileprivate func partitioned(by inUse: Set<InterfaceName>) -> (kept: [Step], clearing: [Step]) {
+    let kept = filter { step in
+      switch step {
+      case .deleteDevice(let name), .removeAddress(let name, _): inUse.contains(name)
+      case .deleteRoute(let route):
+        if case .out(let device, _) = route.way { inUse.contains(device) } else { false }
+      default: false
+      }
     }
+    return (kept, filter { !kept.contains($0) })
   }
 }
 

@@ -40,6 +40,13 @@ package actor RuleSetKeeper {
   /// The last text that was refused: the same one again is not told again.
   private var lastRefusal: [String] = []
   private var sleeper: Task<Void, Never>?
+  /// Someone asked for a pull while one was under way.
+  private var pullRequested = false
+  /// What the cache holds, until it runs: the kernel may refuse it for a moment, at boot.
+  private var waiting: StoredRuleSet?
+
+  /// How soon the cached rule set is tried again after the kernel refused it.
+  static let retryOfCache: Duration = .seconds(1)
 
   package init(
     configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, applier: any RuleSetApplier,
@@ -60,7 +67,10 @@ package actor RuleSetKeeper {
   package func run() async {
     await startFromCache()
     while !Task.isCancelled {
-      let wait = await pull()
+      var wait = await pull()
+      if waiting != nil { wait = min(wait, Self.retryOfCache) }
+      if pullRequested { wait = .zero }
+      pullRequested = false
       let sleeper = Task { _ = try? await Task.sleep(for: wait) }
       self.sleeper = sleeper
       await withTaskCancellationHandler {
@@ -68,11 +78,15 @@ package actor RuleSetKeeper {
       } onCancel: {
         sleeper.cancel()
       }
+      self.sleeper = nil
+      await runWaiting()
     }
   }
 
   /// Ends the present wait, so that the source is asked now.
-  package func pullNow() { sleeper?.cancel() }
+  package func pullNow() {
+    if let sleeper { sleeper.cancel() } else { pullRequested = true }
+  }
 
   // MARK: - The cache
 
@@ -85,8 +99,17 @@ package actor RuleSetKeeper {
       events.record(AgentEvent(.storeFailed, "cache", "the cached rule set is not used, the source is asked: \(error)"))
       return
     }
+    waiting = stored
+    await runWaiting()
+  }
+
+  /// Takes over what the cache holds, unless something newer runs by now.
+  private func runWaiting() async {
+    guard let stored = waiting else { return }
+    guard ruleSet == nil else { return waiting = nil }
     do {
       try await take(stored.bytes, etag: stored.etag, slots: stored.slots, from: "the cache", keep: false)
+      waiting = nil
     } catch {
       refused(error, from: "the cache")
     }
@@ -106,7 +129,8 @@ package actor RuleSetKeeper {
           running?.etag = etag
         } else {
           do {
-            try await take(bytes, etag: etag, slots: running?.slots ?? SlotBook(), from: "the source", keep: true)
+            try await take(
+              bytes, etag: etag, slots: (running ?? waiting)?.slots ?? SlotBook(), from: "the source", keep: true)
           } catch {
             refused(error, from: "the source")
             status.lastTrouble = "rule set refused: \(error)"

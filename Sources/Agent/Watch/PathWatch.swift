@@ -27,6 +27,10 @@ package actor PathWatch {
   /// How long the events of one change take to come in.
   private static let burst: Duration = .milliseconds(2)
   private var flips = FlipTimes()
+  /// Flips that the kernel has not taken yet.
+  private var unfinished: [TableID: (flip: RuleSelection.Flip, verdict: Instant)] = [:]
+  /// Marks of paths that a rule set took away while a rule's traffic still went by them.
+  private var orphans: [Name: Mark] = [:]
   /// Paths that went down and whose connections must go once the rules have flipped.
   private var newlyDown: [Name] = []
   /// Events that are told once the flips are made.
@@ -67,9 +71,11 @@ package actor PathWatch {
     let told = links.filter { newer[$0.key] != nil }
     links = actual.filter { newer[$0.key] == nil }.merging(told) { $1 }
     touched = newer
-    bindProbes(at: now)
+    let same = Set(new.paths.filter { path in before.paths.contains { $0.isSameWay(as: path) } }.map(\.name))
+    bindProbes(keeping: same, at: now)
     health = Dictionary(
-      uniqueKeysWithValues: new.paths.map { ($0.name, health[$0.name] ?? PathHealth(at: now)) })
+      new.paths.map { ($0.name, same.contains($0.name) ? health[$0.name] ?? PathHealth(at: now) : PathHealth(at: now)) }
+    ) { first, _ in first }
     var kept: [Name: RuleSelection] = [:]
     for watched in new.rules {
       if var selection = selections[watched.rule.name] {
@@ -85,6 +91,7 @@ package actor PathWatch {
     for path in new.paths { judge(path, at: now) }
     decideAll(at: now)
     settleActiveRoutes()
+    sweepVanished(since: before)
     if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
   }
 
@@ -100,13 +107,14 @@ package actor PathWatch {
     Set(active.values.compactMap { if case .out(let device, _) = $0 { device } else { nil } })
   }
 
-  private func bindProbes(at now: Instant) {
+  /// - Parameter same: paths that lead the same way as before: their probes keep their history.
+  private func bindProbes(keeping same: Set<Name>, at now: Instant) {
     var kept: [Name: WatchedProbe] = [:]
     for path in plan.paths {
       let binding = path.source.map { ProbeBinding(device: path.device, mark: path.mark, source: $0) }
       for probe in path.probes {
         let watched: WatchedProbe
-        if let before = probes[probe.name], before.machine.probe == probe {
+        if let before = probes[probe.name], before.machine.probe == probe, same.contains(path.name) {
           watched = before
         } else {
           probes[probe.name]?.close(on: loop)
@@ -143,7 +151,8 @@ package actor PathWatch {
       if judge(path, at: now) { changed = true }
     }
     if changed || plan.uplinks.contains(where: { $0.interface == name }) { decideAll(at: now) }
-    settleActiveRoutes()
+    // With a device that goes down the kernel takes its routes away, and tells nobody.
+    inspectSoon()
   }
 
   /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
@@ -279,6 +288,7 @@ package actor PathWatch {
     let told = pending
     pending = []
     for event in told { events.record(event) }
+    settleActiveRoutes()
   }
 
   private func scheduleHoldDown() {
@@ -294,7 +304,16 @@ package actor PathWatch {
   }
 
   private func carryOut(_ flip: RuleSelection.Flip, _ watched: WatchPlan.WatchedRule, verdict: Instant) {
-    guard put(flip.to, into: watched.table) else { return }
+    guard put(flip.to, into: watched.table) else {
+      unfinished[watched.table] = (flip, verdict)
+      return
+    }
+    unfinished[watched.table] = nil
+    made(flip, watched, verdict: verdict)
+  }
+
+  /// The kernel leads the other way now.
+  private func made(_ flip: RuleSelection.Flip, _ watched: WatchPlan.WatchedRule, verdict: Instant) {
     let committed = loop.now
     flips.add(committed - verdict)
     let rule = watched.rule
@@ -364,27 +383,38 @@ package actor PathWatch {
     return nil
   }
 
-  /// Brings the kernel's active routes to the choices, where a gateway changed or another has meddled. A choice whose
-  /// device is gone has no route to put back: the floor is right until the next verdict.
+  /// Brings the kernel's active routes to the choices, where a gateway changed, a flip failed or another has meddled. A
+  /// choice whose device is gone has no route to put back: the floor is right until the next verdict.
   private func settleActiveRoutes(repairing: Bool = false) {
     for watched in plan.rules {
       guard let choice = selections[watched.rule.name]?.choice else {
         if active[watched.table] != nil { removeStray(watched.table) }
         continue
       }
-      // A path that the rule set took away keeps its route until the rule has left it.
-      if case .path(let name) = choice, !plan.paths.contains(where: { $0.name == name }) { continue }
       let wanted = way(of: choice)
-      guard wanted != active[watched.table] else { continue }
+      guard wanted != active[watched.table], !keepsOldRoute(choice, in: watched.table) else { continue }
       if case .out(let device, _)? = wanted, trouble(of: device) != nil { continue }
       guard put(choice, into: watched.table) else { continue }
-      if repairing {
-        events.record(
+      if let late = unfinished.removeValue(forKey: watched.table) {
+        made(late.flip, watched, verdict: late.verdict)
+      } else if repairing {
+        pending.append(
           AgentEvent(
             .driftRepaired, watched.rule.name.text,
-            "rule \(watched.rule.name): the active route of table \(watched.table) was changed by another and is back"))
+            "rule \(watched.rule.name): the active route of table \(watched.table) was gone or changed, and is back"))
       }
     }
+    let told = pending
+    pending = []
+    for event in told { events.record(event) }
+  }
+
+  /// A path that the rule set took away, or led another way that has no verdict yet, keeps the route that it had until
+  /// the rule has left it or the verdict is there.
+  private func keepsOldRoute(_ choice: RuleSelection.Choice, in table: TableID) -> Bool {
+    guard case .path(let name) = choice else { return false }
+    guard plan.paths.contains(where: { $0.name == name }) else { return true }
+    return health[name]?.state == .unknown && active[table] != nil && active[table] != way(of: choice)
   }
 
   private func removeStray(_ table: TableID) {
@@ -400,7 +430,7 @@ package actor PathWatch {
 
   private func mark(of choice: RuleSelection.Choice) -> Mark? {
     switch choice {
-    case .path(let name): plan.paths.first { $0.name == name }?.mark
+    case .path(let name): plan.paths.first { $0.name == name }?.mark ?? orphans[name]
     case .localWAN(let uplink): plan.uplinks.first { $0.interface == uplink }?.mark
     case .blocked: nil
     }
@@ -410,7 +440,13 @@ package actor PathWatch {
     after flip: RuleSelection.Flip, leaving from: RuleSelection.Choice, _ watched: WatchPlan.WatchedRule
   ) {
     guard let mark = mark(of: from) else { return }
-    if case .path(let name) = from, health[name]?.state == .down { return }  // swept whole, with the verdict
+    if case .path(let name) = from {
+      // Swept whole, now that every rule has flipped.
+      if newlyDown.contains(name) { return }
+      if orphans.removeValue(forKey: name) != nil || health[name]?.state == .down {
+        return onSweep(ConnectionSweep(mark: mark, sources: nil, way: from.description))
+      }
+    }
     if flip.kind == .failback && watched.rule.failback == .drain { return }
     // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for a
     // flow that stays behind would hang, and one that is set up anew in vain does not.
@@ -438,13 +474,34 @@ package actor PathWatch {
   /// A connection belongs to the way that it was made on. Where a new rule set gives its source or its destination
   /// another way, it would be held back as one made elsewhere, so it is set up anew.
   private func sweepWhatChangedHands(since old: WatchPlan) {
+    let otherDestinations = plan.directDestinations != old.directDestinations
+    // The first rule that takes a source decides: whatever changes before it can change whose it is.
+    let otherSources = plan.rules.map(\.claim) != old.rules.map(\.claim)
+    guard otherDestinations || otherSources else { return }
     for before in old.rules {
-      let now = plan.rules.first { $0.rule.name == before.rule.name }
-      if now?.rule.sources == before.rule.sources && plan.directDestinations == old.directDestinations { continue }
       let known = before.rule.sources.prefixes.isEmpty ? nil : before.sources
       for (way, mark) in ways(of: before.rule, in: old) {
         onSweep(ConnectionSweep(mark: mark, sources: known, way: way.description))
       }
+    }
+    if otherDestinations, let bypass = plan.mask.mark(.bypass) {
+      onSweep(ConnectionSweep(mark: bypass, sources: nil, way: "direct destinations"))
+    }
+  }
+
+  /// The mark of a way that is no more, or leads elsewhere now, may be another's soon: no connection may carry it then.
+  private func sweepVanished(since old: WatchPlan) {
+    let living = Set(plan.paths.map(\.mark) + plan.uplinks.map(\.mark))
+    for path in old.paths where !plan.paths.contains(where: { $0.isSameWay(as: path) }) {
+      let isSelected = selections.values.contains { $0.choice == .path(path.name) }
+      if isSelected && !living.contains(path.mark) && !plan.paths.contains(where: { $0.name == path.name }) {
+        orphans[path.name] = path.mark
+      } else {
+        onSweep(ConnectionSweep(mark: path.mark, sources: nil, way: "path:\(path.name)"))
+      }
+    }
+    for uplink in old.uplinks where !living.contains(uplink.mark) {
+      onSweep(ConnectionSweep(mark: uplink.mark, sources: nil, way: "local_wan:\(uplink.interface)"))
     }
   }
 

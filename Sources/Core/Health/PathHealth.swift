@@ -10,6 +10,8 @@ package struct PathHealth: Equatable, Sendable {
   package private(set) var cause = "not judged yet"
   /// True once the path was `down` since the agent started.
   package private(set) var hasBeenDown = false
+  /// A probe of the path cannot even be sent, so there may never be a verdict.
+  package private(set) var cannotBeProbed = false
 
   package init(at now: Instant) { since = now }
 
@@ -17,6 +19,7 @@ package struct PathHealth: Equatable, Sendable {
   ///
   /// - Parameter obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
   package mutating func judge(obstacle: String?, probes: [ProbeMachine], at now: Instant) -> Bool {
+    cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
     let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, before: state)
     cause = why
     guard new != state else { return false }

@@ -111,7 +111,8 @@ package struct RuleSelection: Equatable, Sendable {
         unjudged = Set(states.filter { ($0.1?.state ?? .unknown) == .unknown }.map(\.0))
         return flip(.initial, to: .path(firstUp), cause: "first path in order that is up", at: now)
       }
-      guard states.allSatisfy({ $0.1?.state == .down }) else {
+      // Where no probe can be sent there is nothing to wait for, and no living choice to keep.
+      guard states.allSatisfy({ $0.1?.state == .down || $0.1?.cannotBeProbed == true }) else {
         cause = "waiting for the first verdict on \(waitingFor(states))"
         return nil
       }
@@ -194,7 +195,7 @@ package struct RuleSelection: Equatable, Sendable {
   private func reasons(_ states: [(Name, PathHealth?)]) -> String {
     states.isEmpty
       ? "the rule has no path"
-      : states.map { "path \($0.0) is down: \($0.1?.cause ?? "no such path")" }.joined(separator: "; ")
+      : states.map { "path \($0.0) is \($0.1?.state.rawValue ?? "gone"): \($0.1?.cause ?? "")" }.joined(separator: "; ")
   }
 
   private func waitingFor(_ states: [(Name, PathHealth?)]) -> String {

@@ -31,6 +31,17 @@ package struct WatchPlan: Equatable, Sendable {
       self.source = source
       self.probes = probes
     }
+
+    /// The same name for the same device and mark: what is known of the one holds for the other.
+    package func isSameWay(as other: WatchedPath) -> Bool {
+      name == other.name && device == other.device && mark == other.mark
+    }
+  }
+
+  /// Whose traffic a rule takes; the order of all rules' claims decides who gets a packet.
+  package struct Claim: Equatable, Sendable {
+    package var rule: Name
+    package var sources: Sources
   }
 
   package struct WatchedUplink: Equatable, Sendable {
@@ -64,6 +75,8 @@ package struct WatchPlan: Equatable, Sendable {
       self.mark = mark
       self.sources = sources
     }
+
+    package var claim: Claim { Claim(rule: rule.name, sources: rule.sources) }
   }
 
   package var paths: [WatchedPath]

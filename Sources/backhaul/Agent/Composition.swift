@@ -23,7 +23,13 @@ final class Composition: Sendable {
     let service = Task.detached { [self] in await endProcess(after: run) }
     while true {
       switch SignalWatch.next() {
-      case .stop: service.cancel()
+      case .stop:
+        service.cancel()
+        // Whatever still hangs then: the kernel steers on without us, and a service must end when it is told to.
+        Task.detached {
+          try? await Task.sleep(for: .seconds(2))
+          exit(EXIT_SUCCESS)
+        }
       case .pullNow: Task.detached { [agent] in await agent.pullNow() }
       }
     }
