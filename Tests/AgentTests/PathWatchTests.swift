@@ -245,6 +245,98 @@ private final class Bench: Sendable {
     #expect(new.allSatisfy { $0.sources == [0xc0a8_0a00...0xc0a8_0aff] })
   }
 
+  @Test func flowsMadeWhileThereWasNowhereToGoAreMovedWhenThereIs() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    var noWAN = try bench.plan()
+    noWAN.uplinks[0].obstacle = "no carrier"
+    try await bench.watch.watch(noWAN, links: bench.links, generation: 0)
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .seconds(2))
+    #expect(bench.goesBy(bench.a), "nothing is torn down with nowhere to go")
+    let before = bench.swept.count
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    #expect(bench.goesBy(bench.wan))
+    #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) && $0.sources == nil })
+  }
+
+  @Test func aPathThatLeadsElsewhereIsJudgedAnewBeforeItIsUsed() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.prober.set(bench.b, .silent)
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let other = try #require(InterfaceName("bh-c"))
+    var moved = try bench.plan()
+    moved.paths[0].device = other
+    moved.paths[0].mark = Mark(value: 7 << 20)
+    moved.paths[0].way = .out(device: other, gateway: nil)
+    var links = bench.links
+    links[other] = bench.link()
+    let before = bench.swept.count
+    try await bench.watch.watch(moved, links: links, generation: 0)
+    #expect(bench.goesBy(bench.a), "the old device, until the new one has answered")
+    #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) })
+    bench.prober.set(other, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .milliseconds(300))
+    #expect(bench.goesBy(other))
+  }
+
+  @Test func aPathThatIsTakenAwayIsLeftForOneThatIsKnownToWork() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let new = try #require(Name("c"))
+    let device = try #require(InterfaceName("bh-c"))
+    var other = try bench.plan()
+    other.paths = [other.paths[1]]
+    other.paths[0].name = new
+    other.paths[0].device = device
+    other.paths[0].mark = Mark(value: 7 << 20)
+    other.paths[0].way = .out(device: device, gateway: nil)
+    other.paths[0].probes[0].path = new
+    other.rules[0].rule.paths = [new]
+    var links = bench.links
+    links[device] = bench.link()
+    try await bench.watch.watch(other, links: links, generation: 0)
+    #expect(await bench.watch.devicesInUse == [bench.a], "its device must not be deleted yet")
+    let before = bench.swept.count
+    bench.prober.set(device, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.goesBy(device))
+    #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) && $0.sources == nil })
+  }
+
+  @Test func aFlipThatCameLateIsToldAndSwept() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    bench.flipper.fail(with: KernelFailure(operation: "ip route replace", errno: 105, cause: "no buffer"))
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .milliseconds(450))
+    #expect(bench.events.count(.failover) == 0)
+    bench.flipper.fail(with: nil)
+    let before = bench.swept.count
+    bench.loop.advance(by: .milliseconds(500))
+    #expect(bench.goesBy(bench.wan))
+    #expect(bench.events.count(.failover) == 1)
+    #expect(bench.events.count(.driftRepaired) == 0)
+    #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) }, "after the route, not before")
+  }
+
+  @Test func whereNoProbeCanBeSentTheLocalWANIsTaken() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .cannotSend("no such device"))
+    bench.prober.set(bench.b, .silent)
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.goesBy(bench.wan))
+  }
+
   @Test func newDirectDestinationsMoveTheirConnections() async throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))

@@ -190,7 +190,9 @@ package actor PathWatch {
     let before = probe.machine.state
     follow(probe.machine.timePassed(to: now), probe, at: now)
     schedule(probe, name)
-    if probe.machine.state != before { verdictMayChange(of: probe.machine.probe.path, at: now) }
+    if probe.machine.state != before || probe.machine.unsent == probe.machine.probe.fall {
+      verdictMayChange(of: probe.machine.probe.path, at: now)
+    }
   }
 
   private func follow(_ directives: [ProbeMachine.Directive], _ probe: WatchedProbe, at now: Instant) {
@@ -220,7 +222,9 @@ package actor PathWatch {
     let deadline = probe.machine.nextDeadline
     follow(probe.machine.came(evidence, of: number, at: now), probe, at: now)
     if probe.machine.nextDeadline != deadline { schedule(probe, name) }
-    if probe.machine.state != before { verdictMayChange(of: probe.machine.probe.path, at: now) }
+    if probe.machine.state != before || probe.machine.unsent == probe.machine.probe.fall {
+      verdictMayChange(of: probe.machine.probe.path, at: now)
+    }
   }
 
   // MARK: - Verdict and flip
@@ -237,7 +241,7 @@ package actor PathWatch {
     let changed = state.judge(
       obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, at: now)
     health[path.name] = state
-    guard changed else { return false }
+    guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
       switch state.state {
       case .up, .degraded: .pathUp

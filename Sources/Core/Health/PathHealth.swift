@@ -15,14 +15,15 @@ package struct PathHealth: Equatable, Sendable {
 
   package init(at now: Instant) { since = now }
 
-  /// Judges by the device and the probes. True where the state changed.
+  /// Judges by the device and the probes. True where the state changed, or whether there can be one.
   ///
   /// - Parameter obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
   package mutating func judge(obstacle: String?, probes: [ProbeMachine], at now: Instant) -> Bool {
+    let couldNotBeProbed = cannotBeProbed
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
     let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, before: state)
     cause = why
-    guard new != state else { return false }
+    guard new != state else { return cannotBeProbed != couldNotBeProbed }
     state = new
     since = now
     if new == .down { hasBeenDown = true }

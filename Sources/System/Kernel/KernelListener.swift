@@ -61,11 +61,23 @@ final class KernelListener: @unchecked Sendable {
     } catch {
       tell(.overrun)
     }
-    if told.contains(.overrun) {
-      // Where even this fails, names are as old as they were, and the next event tries again.
-      do throws(NetlinkFailure) { try lookAtLinks() } catch { tell(.overrun) }
-    }
+    if told.contains(.overrun) { for event in lostLinks() { tell(event) } }
     for event in told { handler(event) }
+  }
+
+  /// Reads all devices anew, and returns what no event told of them.
+  private func lostLinks() -> [KernelEvent] {
+    let before = byName
+    // Where even this fails, names are as old as they were, and the next event tries again.
+    do throws(NetlinkFailure) { try lookAtLinks() } catch { return [] }
+    let now = byName
+    let gone = before.keys.filter { now[$0] == nil }.map { KernelEvent.link($0, nil) }
+    return gone + now.filter { before[$0.key] != $0.value }.map { .link($0.key, $0.value) }
+  }
+
+  private var byName: [InterfaceName: Link] {
+    Dictionary(
+      names.compactMap { index, name in links[index].map { (name, $0) } }, uniquingKeysWith: { first, _ in first })
   }
 
   private func translate(_ event: NetlinkEvent, from port: UInt32) -> [KernelEvent] {
