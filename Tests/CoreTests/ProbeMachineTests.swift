@@ -69,7 +69,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
       now = due
       for directive in machine.timePassed(to: now) {
         guard case .send(let number) = directive else { continue }
-        // The answer takes 60 ms, far more than a quarter of the interval.
+        // The answer takes 60 ms, more than half the interval.
         let suspected = machine.nextDeadline < now + .milliseconds(60)
         if now > at(1_000) { #expect(!suspected, "60 ms is usual here") }
         _ = machine.came(.answered(roundTrip: .milliseconds(60)), of: number, at: now + .milliseconds(60))
@@ -84,12 +84,12 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     #expect(machine.timePassed(to: at(100)) == [.send(2)])
-    #expect(machine.timePassed(to: at(125)) == [.send(3)])
+    #expect(machine.timePassed(to: at(150)) == [.send(3)])
     #expect(machine.came(.answered(roundTrip: .milliseconds(70)), of: 2, at: at(170)).isEmpty)
-    #expect(machine.came(.answered(roundTrip: .milliseconds(46)), of: 3, at: at(171)).isEmpty)
+    #expect(machine.came(.answered(roundTrip: .milliseconds(21)), of: 3, at: at(171)).isEmpty)
     #expect(machine.lost == 0)
     #expect(machine.window.loss == 0)
-    #expect(machine.nextDeadline == at(225))
+    #expect(machine.nextDeadline == at(250))
   }
 
   @Test func anAnswerMakesOlderProbesUninteresting() throws {
@@ -97,8 +97,8 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     _ = machine.timePassed(to: at(100))
-    _ = machine.timePassed(to: at(125))
-    #expect(machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(126)) == [.abandon(2)])
+    _ = machine.timePassed(to: at(150))
+    #expect(machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(151)) == [.abandon(2)])
     #expect(machine.lost == 0)
     #expect(machine.window.count == 3)
   }

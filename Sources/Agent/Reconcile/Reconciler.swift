@@ -111,7 +111,9 @@ package actor Reconciler: RuleSetApplier {
       running = new
       if !changes.isEmpty {
         events.record(
-          AgentEvent(.applied, "revision \(new.revision)", "\(changes.count) changes made to the kernel"))
+          AgentEvent(
+            .applied, "revision \(new.revision)",
+            "\(changes.count) change\(changes.count == 1 ? "" : "s") made to the kernel"))
       }
       trouble = nil
       return .success(())
