@@ -38,9 +38,8 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     let (sent, down) = silence(&machine, from: at(1))
-    #expect(
-      sent.prefix(3) == [at(100), at(125), at(150)], "confirmed a quarter of the interval later, not a whole one")
-    #expect(down == at(230), "the third probe has had its whole timeout")
+    #expect(sent.prefix(3) == [at(100), at(150), at(200)], "confirmed half an interval later, not a whole one")
+    #expect(down == at(280), "the third probe has had its whole timeout")
     #expect(machine.lost == 3)
   }
 
