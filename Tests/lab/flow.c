@@ -50,6 +50,12 @@ static double now(void) {
   return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+// Room for seconds of messages: on a busy machine what waits for its reader is not lost.
+static void make_room(int fd) {
+  int bytes = 16 << 20;
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) < 0) fail("receive buffer");
+}
+
 // --- server -----------------------------------------------------------------------------------------------------------
 
 static int listening(int type, const char *at, int port) {
@@ -57,6 +63,7 @@ static int listening(int type, const char *at, int port) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   if (fd < 0) fail("socket");
   if (at && inet_pton(AF_INET, at, &address.sin_addr) != 1) fail(at);
+  make_room(fd);
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) fail("bind");
   if (type == SOCK_STREAM && listen(fd, 16) < 0) fail("listen");
@@ -135,6 +142,7 @@ struct tally {
 static int connected(const struct options *options) {
   int one = 1, fd = socket(AF_INET, (options->tcp ? SOCK_STREAM : SOCK_DGRAM), 0);
   if (fd < 0) fail("socket");
+  make_room(fd);
   if (options->device && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->device, strlen(options->device)) < 0)
     fail(options->device);
   if (connect(fd, (const struct sockaddr *)&options->to, sizeof options->to) < 0) fail("connect");
