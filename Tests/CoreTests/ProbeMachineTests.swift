@@ -38,8 +38,9 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     let (sent, down) = silence(&machine, from: at(1))
-    #expect(sent.prefix(3) == [at(100), at(150), at(200)], "confirmed half an interval later, not a whole one")
-    #expect(down == at(280), "the third probe has had its whole timeout")
+    #expect(
+      sent.prefix(3) == [at(100), at(140), at(180)], "confirmed after two fifths of the interval, not a whole one")
+    #expect(down == at(260), "the third probe has had its whole timeout")
     #expect(machine.lost == 3)
   }
 
@@ -68,7 +69,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
       now = due
       for directive in machine.timePassed(to: now) {
         guard case .send(let number) = directive else { continue }
-        // The answer takes 60 ms, more than half the interval.
+        // The answer takes 60 ms, more than two fifths of the interval.
         let suspected = machine.nextDeadline < now + .milliseconds(60)
         if now > at(1_000) { #expect(!suspected, "60 ms is usual here") }
         _ = machine.came(.answered(roundTrip: .milliseconds(60)), of: number, at: now + .milliseconds(60))
@@ -83,12 +84,12 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     #expect(machine.timePassed(to: at(100)) == [.send(2)])
-    #expect(machine.timePassed(to: at(150)) == [.send(3)])
+    #expect(machine.timePassed(to: at(140)) == [.send(3)])
     #expect(machine.came(.answered(roundTrip: .milliseconds(70)), of: 2, at: at(170)).isEmpty)
-    #expect(machine.came(.answered(roundTrip: .milliseconds(21)), of: 3, at: at(171)).isEmpty)
+    #expect(machine.came(.answered(roundTrip: .milliseconds(31)), of: 3, at: at(171)).isEmpty)
     #expect(machine.lost == 0)
     #expect(machine.window.loss == 0)
-    #expect(machine.nextDeadline == at(250))
+    #expect(machine.nextDeadline == at(240))
   }
 
   @Test func anAnswerMakesOlderProbesUninteresting() throws {
@@ -96,8 +97,8 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     _ = machine.timePassed(to: at(100))
-    _ = machine.timePassed(to: at(150))
-    #expect(machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(151)) == [.abandon(2)])
+    _ = machine.timePassed(to: at(140))
+    #expect(machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(141)) == [.abandon(2)])
     #expect(machine.lost == 0)
     #expect(machine.window.count == 3)
   }

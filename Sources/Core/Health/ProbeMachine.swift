@@ -7,8 +7,8 @@
 /// The first answer ever is enough for `up`: a router that boots has no reason to distrust it. A probe that could not be
 /// sent is neither an answer nor a loss; after `fall` of them in a row the verdict is `unknown`, never `down`.
 ///
-/// While `up`, an answer that is later than usual, and half an interval late at least, raises suspicion, and the next
-/// probe is sent then instead of at its turn. Each probe still has its whole timeout to be answered in, so nothing is taken for lost that the configuration
+/// While `up`, an answer that is later than usual, and two fifths of an interval late at least, raises suspicion, and
+/// the next probe is sent then instead of at its turn. Each probe still has its whole timeout to be answered in, so nothing is taken for lost that the configuration
 /// gives more time; it is only known sooner. In steady state no probe more is sent than the interval says.
 package struct ProbeMachine: Equatable, Sendable {
   package enum State: String, Equatable, Sendable { case unknown, up, down }
@@ -71,8 +71,8 @@ package struct ProbeMachine: Equatable, Sendable {
   /// its way, the verdict is made, or enough are on their way to make it.
   private var suspicion: Instant? {
     guard state == .up, let newest = waiting.last, lost + waiting.count < probe.fall else { return nil }
-    // Half: known sooner than by BFD at the same numbers, and a pause shorter than one interval moves nobody.
-    let patience = max(usual.longest, probe.interval / 2)
+    // Two fifths: known sooner than by BFD at the same numbers, and a pause shorter than most of an interval moves nobody.
+    let patience = max(usual.longest, probe.interval * 2 / 5)
     return patience < probe.interval ? newest.sent + patience : nil
   }
 
