@@ -90,7 +90,6 @@ package actor PathWatch {
     active = inKernel
     for path in new.paths { judge(path, at: now) }
     decideAll(at: now)
-    settleActiveRoutes()
     sweepVanished(since: before)
     if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
   }
