@@ -30,9 +30,10 @@ struct ModelKernel {
       }
     case .changeTunnel(let device):
       let old = state.links[device.name]?.tunnel
-      state.links[device.name]?.tunnel = Self.parameters(device)
+      let new = Self.parameters(device)
+      state.links[device.name]?.tunnel = new
       state.links[device.name]?.alias = device.alias
-      if old?.underlay != device.underlay || old?.lookupMark != device.lookupMark {
+      if old?.underlay != new.underlay || old?.lookupMark != new.lookupMark {
         state.links[device.name]?.mtu = 1234
       }
     case .deleteDevice(let name): delete(name)
@@ -74,6 +75,9 @@ struct ModelKernel {
 
   mutating func delete(_ name: InterfaceName) {
     state.links[name] = nil
+    for other in state.links.keys where state.links[other]?.tunnel?.underlay == name {
+      state.links[other]?.tunnel?.underlay = nil
+    }
     state.addresses[name] = nil
     state.settings = state.settings.filter { $0.key.interface != name }
     state.mainDefaults.removeAll { $0.device == name }
@@ -103,7 +107,10 @@ struct ModelKernel {
   }
 
   private static func parameters(_ device: TunnelDevice) -> TunnelParameters {
-    TunnelParameters(
+    if case .xfrm(let number) = device.encapsulation {
+      return TunnelParameters(xfrm: number, underlay: device.underlay)
+    }
+    return TunnelParameters(
       encapsulation: device.encapsulation, local: device.local, remote: device.remote, underlay: device.underlay,
       lookupMark: device.lookupMark, ttl: TunnelDevice.ttl)
   }
@@ -118,6 +125,7 @@ struct ModelKernel {
       guard link.isOurs else { return "foreign" }
       switch (link.tunnel?.encapsulation, device.encapsulation) {
       case (.gre, .gre), (.ipip, .ipip): return clash(device)
+      case (.xfrm, .xfrm): return link.tunnel?.underlay == device.underlay ? clash(device) : "Invalid argument"
       default: return "Operation not supported"
       }
     case .deleteDevice(let name): return state.links[name].map { $0.isOurs ? nil : "foreign" } ?? "Cannot find device"
@@ -142,9 +150,10 @@ struct ModelKernel {
   private func clash(_ device: TunnelDevice) -> String? {
     guard state.links[device.underlay] != nil else { return "No such device" }
     let taken = state.links.contains { name, link in
-      guard name != device.name, let other = link.tunnel else { return false }
-      return other.encapsulation == device.encapsulation && other.local == device.local
-        && other.remote == device.remote && other.underlay == device.underlay
+      guard name != device.name, let other = link.tunnel, other.encapsulation == device.encapsulation
+      else { return false }
+      if case .xfrm = other.encapsulation { return true }
+      return other.local == device.local && other.remote == device.remote && other.underlay == device.underlay
     }
     return taken ? "File exists" : nil
   }

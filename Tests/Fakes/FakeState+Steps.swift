@@ -14,7 +14,7 @@ extension FakeState {
       removeLink(name)
     case .setMTU(let name, let mtu):
       try own(name)
-      try checkMTU(mtu)
+      try checkMTU(mtu, links[name]?.tunnel?.encapsulation)
       links[name]?.mtu = mtu
     case .setUp(let name):
       try own(name)
@@ -61,29 +61,42 @@ extension FakeState {
   }
 
   private mutating func change(_ device: TunnelDevice) throws(FakeRefusal) {
-    switch (links[device.name]?.tunnel?.encapsulation, device.encapsulation) {
-    case (.gre, .gre), (.ipip, .ipip): break
+    let present = links[device.name]?.tunnel
+    switch (present?.encapsulation, device.encapsulation) {
+    case (.gre, .gre), (.ipip, .ipip), (.xfrm, .xfrm): break
     default: throw FakeRefusal(EOPNOTSUPP, "the device is of another kind")
     }
     try check(device)
+    // xfrmi_change; the number may change (net/xfrm/xfrm_interface_core.c).
+    if case .xfrm = device.encapsulation, present?.underlay != device.underlay {
+      throw FakeRefusal(EINVAL, "an XFRM interface keeps its underlay")
+    }
     setParameters(device)
   }
 
   private func check(_ device: TunnelDevice) throws(FakeRefusal) {
     guard links[device.underlay] != nil else { throw FakeRefusal(ENODEV, "there is no device \(device.underlay)") }
-    try checkMTU(device.mtu)
-    // One tunnel of a kind between two addresses, by key (ip_tunnel_find, net/ipv4/ip_tunnel.c).
+    try checkMTU(device.mtu, device.encapsulation)
+    if device.encapsulation == .xfrm(interfaceID: 0) { throw FakeRefusal(EINVAL, "if_id must be non zero") }
     for (name, link) in links where name != device.name {
-      guard let other = link.tunnel, other.local == device.local, other.remote == device.remote,
-        other.encapsulation == device.encapsulation, other.underlay == device.underlay
-      else { continue }
-      throw FakeRefusal(EEXIST, "\(name) is the same tunnel")
+      guard let other = link.tunnel, other.encapsulation == device.encapsulation else { continue }
+      switch device.encapsulation {
+      // One tunnel of a kind between two addresses, by key (ip_tunnel_find, net/ipv4/ip_tunnel.c).
+      case .gre, .ipip:
+        guard other.local == device.local, other.remote == device.remote, other.underlay == device.underlay
+        else { continue }
+        throw FakeRefusal(EEXIST, "\(name) is the same tunnel")
+      // One of a number, whatever its underlay (xfrmi_locate, net/xfrm/xfrm_interface_core.c).
+      case .xfrm(let number): throw FakeRefusal(EEXIST, "\(name) has number \(number)")
+      }
     }
   }
 
-  /// ETH_MIN_MTU, and what is left of 65,535 for an IP packet in an IP packet.
-  private func checkMTU(_ mtu: Int) throws(FakeRefusal) {
-    guard (68...65_515).contains(mtu) else { throw FakeRefusal(EINVAL, "MTU \(mtu) is out of range") }
+  /// From ETH_MIN_MTU up to what is left of 65,535: an XFRM interface takes it whole (xfrmi_dev_setup), a tunnel leaves
+  /// room for the outer header.
+  private func checkMTU(_ mtu: Int, _ encapsulation: TunnelDevice.Encapsulation?) throws(FakeRefusal) {
+    let most = if case .xfrm? = encapsulation { 65_535 } else { 65_515 }
+    guard (68...most).contains(mtu) else { throw FakeRefusal(EINVAL, "MTU \(mtu) is out of range") }
   }
 
   private mutating func change(_ setting: InterfaceSetting, to value: Int) throws(FakeRefusal) {

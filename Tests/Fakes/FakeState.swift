@@ -87,6 +87,8 @@ package struct FakeState: Sendable {
 
   package mutating func removeLink(_ name: InterfaceName) {
     links[name] = nil
+    // An interface keeps the index that its underlay had: one that comes back under the name has another.
+    for other in links.keys where links[other]?.tunnel?.underlay == name { links[other]?.tunnel?.underlay = nil }
     addresses[name] = nil
     peers[name] = nil
     settings = settings.filter { $0.key.interface != name }
@@ -121,8 +123,16 @@ package struct FakeState: Sendable {
   mutating func setParameters(_ device: TunnelDevice) {
     links[device.name]?.mtu = device.mtu
     links[device.name]?.alias = device.alias
-    links[device.name]?.tunnel = TunnelParameters(
+    var parameters = TunnelParameters(
       encapsulation: device.encapsulation, local: device.local, remote: device.remote, underlay: device.underlay,
       lookupMark: device.lookupMark, ttl: TunnelDevice.ttl)
+    if case .xfrm = device.encapsulation {
+      // That is all that the kernel keeps of it.
+      parameters.local = IPv4Address(value: 0)
+      parameters.remote = IPv4Address(value: 0)
+      parameters.lookupMark = Mark(value: 0)
+      parameters.ttl = 0
+    }
+    links[device.name]?.tunnel = parameters
   }
 }

@@ -2,7 +2,7 @@ import Agent
 import Core
 import Glibc
 
-/// What every kernel port must do with tunnel devices. Apart from the rest, as not every kernel has GRE and IPIP.
+/// What every kernel port must do with tunnel devices. Apart from the rest, as not every kernel has GRE, IPIP and XFRM.
 package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvertible {
   case tunnelIsReadBackAsItWasMade
   case tunnelIsThereOnceHoweverOftenItIsMade
@@ -13,6 +13,11 @@ package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvert
   case foreignDeviceUnderOurNameIsLeftAlone
   case tunnelThatGoesTakesItsRoutesAlong
   case settingOfOurOwnTunnelIsNotRemembered
+  case xfrmInterfaceIsReadBackAsItWasMade
+  case xfrmInterfaceNeedsNoGateway
+  case numberOfAnXFRMInterfaceIsTakenOnceWhateverTheUnderlay
+  case xfrmInterfaceKeepsItsUnderlay
+  case xfrmInterfaceIsMadeAnewWithItsRoutes
 
   package var description: String { rawValue }
 
@@ -29,12 +34,17 @@ package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .foreignDeviceUnderOurNameIsLeftAlone: try ground.foreignUnderOurName()
     case .tunnelThatGoesTakesItsRoutesAlong: try ground.tunnelTakesRoutesAlong()
     case .settingOfOurOwnTunnelIsNotRemembered: try ground.ownSettingNotRemembered()
+    case .xfrmInterfaceIsReadBackAsItWasMade: try ground.xfrmReadBack()
+    case .xfrmInterfaceNeedsNoGateway: try ground.xfrmRoute()
+    case .numberOfAnXFRMInterfaceIsTakenOnceWhateverTheUnderlay: try ground.xfrmNumberTaken()
+    case .xfrmInterfaceKeepsItsUnderlay: try ground.xfrmUnderlayKept()
+    case .xfrmInterfaceIsMadeAnewWithItsRoutes: try ground.xfrmMadeAnew()
     }
   }
 }
 
 extension KernelGround {
-  private func tunnel(_ name: String, _ encapsulation: TunnelDevice.Encapsulation) throws -> TunnelDevice {
+  func tunnel(_ name: String, _ encapsulation: TunnelDevice.Encapsulation) throws -> TunnelDevice {
     TunnelDevice(
       name: try Sample.device("bh-\(name)"), encapsulation: encapsulation, local: try Sample.address("192.0.2.2"),
       remote: try Sample.address("203.0.113.2"), underlay: try Sample.device("wan0"),
@@ -43,12 +53,9 @@ extension KernelGround {
       alias: "\(TunnelDevice.aliasPrefix)\(name)")
   }
 
-  private func expect(_ device: TunnelDevice) throws {
+  func expect(_ device: TunnelDevice) throws {
     guard let link = try read().links[device.name] else { throw ContractBreach("\(device.name) is not there") }
-    let parameters = TunnelParameters(
-      encapsulation: device.encapsulation, local: device.local, remote: device.remote, underlay: device.underlay,
-      lookupMark: device.lookupMark, ttl: 64)
-    try expect(link.tunnel, is: parameters, "parameters")
+    try expect(link.tunnel, is: device.parameters, "parameters")
     try expect(link.alias, is: device.alias, "alias")
     try expect(link.mtu, is: device.mtu, "MTU")
     try expect(link.isPointToPoint && link.isOurs, "\(link) is no tunnel of ours")
@@ -95,9 +102,11 @@ extension KernelGround {
   }
 
   func underlayMissing() throws {
-    var device = try tunnel("fra", .ipip)
-    device.underlay = try Sample.device("gone0")
-    try expect(.createTunnel(device), failsWith: ENODEV)
+    for encapsulation in [TunnelDevice.Encapsulation.ipip, .gre(key: 7), .xfrm(interfaceID: 7)] {
+      var device = try tunnel("fra", encapsulation)
+      device.underlay = try Sample.device("gone0")
+      try expect(.createTunnel(device), failsWith: ENODEV)
+    }
   }
 
   func mtuOutOfRange() throws {
@@ -146,10 +155,15 @@ extension KernelGround {
   }
 
   func ownSettingNotRemembered() throws {
-    let device = try tunnel("fra", .ipip)
-    let setting = InterfaceSetting(device.name, .reversePathFilter)
-    try apply([.createTunnel(device), .changeSetting(setting, to: 2)])
-    try expect(try read().settings[setting], is: 2, "rp_filter")
+    for (name, encapsulation) in [("fra", TunnelDevice.Encapsulation.ipip), ("ams", .xfrm(interfaceID: 7))] {
+      let device = try tunnel(name, encapsulation)
+      try apply([.createTunnel(device)])
+      for (key, value) in [(InterfaceSetting.Key.reversePathFilter, 2), (.sourceValidMark, 1), (.forwarding, 1)] {
+        let setting = InterfaceSetting(device.name, key)
+        try apply([.changeSetting(setting, to: value)])
+        try expect(try read().settings[setting], is: value, key.rawValue)
+      }
+    }
     try expect(try kernel.rememberedSettings(), is: [:], "remembered")
   }
 }

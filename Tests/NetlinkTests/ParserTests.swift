@@ -75,6 +75,34 @@ struct ParserTests {
     #expect(first(datagram, LinkMessage.init) == nil)
   }
 
+  /// A device of this kind, with this data.
+  private func link(_ kind: String, _ data: [UInt8]) -> LinkMessage? {
+    let info =
+      Datagram.attribute(1, Array(kind.utf8) + [0]) + Datagram.attribute(2, data)
+    var datagram = Datagram()
+    datagram.message(
+      type: 16,
+      [UInt8](repeating: 0, count: 16) + Datagram.attribute(3, Array("bh-fra".utf8) + [0])
+        + Datagram.attribute(4, Datagram.raw(UInt32(1438))) + Datagram.attribute(18, info))
+    return first(datagram, LinkMessage.init)
+  }
+
+  @Test("an XFRM interface has a number and an underlay, and one whose packets say the number is no tunnel")
+  func xfrm() {
+    let underlay = Datagram.attribute(1, Datagram.raw(UInt32(5)))
+    let number = Datagram.attribute(2, Datagram.raw(UInt32(0x0102_0304)))
+    let tunnel = TunnelMessage(
+      kind: .xfrm(interfaceID: 0x0102_0304), local: 0, remote: 0, underlay: 5, mark: 0, ttl: 0,
+      discoversPathMTU: false)
+    #expect(link("xfrm", underlay + number)?.tunnel == tunnel)
+    let none = Datagram.attribute(2, Datagram.raw(UInt32(0)))
+    let flag = Datagram.attribute(3, [])
+    #expect(link("xfrm", underlay + none + flag)?.name == "bh-fra")
+    #expect(link("xfrm", underlay + none + flag)?.tunnel == nil)
+    #expect(link("xfrm", underlay + Datagram.attribute(2, [1, 2]))?.tunnel == nil, "cut off")
+    #expect(link("dummy", underlay + number)?.tunnel == nil)
+  }
+
   @Test("a name without its NUL ends with its attribute")
   func unterminatedName() {
     var datagram = Datagram()

@@ -38,10 +38,11 @@ package struct Link: Equatable, Sendable {
   /// IFF_LOWER_UP: the layer below can carry.
   package var hasCarrier: Bool
   package var mtu: Int
-  /// IFF_POINTOPOINT: no gateway is needed to send by it (PPP, GRE, WireGuard).
+  /// No gateway is needed to send by it: IFF_POINTOPOINT (PPP, GRE, WireGuard), or an XFRM interface, which has no
+  /// neighbours either but not that flag.
   package var isPointToPoint: Bool
   package var alias: String?
-  /// Set where the device is a GRE or IPIP tunnel, ours or not; `address` and `peer` are not filled in.
+  /// Set where the device is a GRE or IPIP tunnel or an XFRM interface, ours or not.
   package var tunnel: TunnelParameters?
 
   package init(
@@ -81,6 +82,14 @@ package struct TunnelParameters: Equatable, Sendable {
     self.underlay = underlay
     self.lookupMark = lookupMark
     self.ttl = ttl
+  }
+
+  /// Of an XFRM interface the kernel knows no more than this.
+  package init(xfrm interfaceID: UInt32, underlay: InterfaceName?) {
+    let none = IPv4Address(value: 0)
+    self.init(
+      encapsulation: .xfrm(interfaceID: interfaceID), local: none, remote: none, underlay: underlay,
+      lookupMark: Mark(value: 0), ttl: 0)
   }
 }
 

@@ -1,19 +1,22 @@
-/// A tunnel device that we make and own, complete: what `ip link add … type gre|ipip …` would be given.
+/// A tunnel device that we make and own, complete: what `ip link add … type gre|ipip|xfrm …` would be given.
 package struct TunnelDevice: Equatable, Sendable {
   package enum Encapsulation: Equatable, Sendable {
     case gre(key: UInt32?)
     case ipip
+    /// An XFRM interface: what is routed to it is encrypted by the IPsec policies that carry the same number (`if_id`),
+    /// and what those decrypt comes in by it. Never 0.
+    case xfrm(interfaceID: UInt32)
   }
 
   package var name: InterfaceName
   package var encapsulation: Encapsulation
-  /// Outer source and destination.
+  /// Outer source and destination. Of an XFRM interface the kernel does not know them: its security associations do.
   package var local: IPv4Address
   package var remote: IPv4Address
-  /// The uplink that outer packets leave by (IFLA_GRE_LINK, IFLA_IPTUN_LINK).
+  /// The uplink that outer packets leave by (IFLA_GRE_LINK, IFLA_IPTUN_LINK, IFLA_XFRM_LINK).
   package var underlay: InterfaceName
   /// The mark of the outer packets' route lookup (IFLA_GRE_FWMARK): the uplink's, so that they use its table and never a
-  /// backhaul rule's.
+  /// backhaul rule's. Of an XFRM interface the security association must have it (`set_mark_out`).
   package var lookupMark: Mark
   /// Bytes of the largest inner packet.
   package var mtu: Int
@@ -43,5 +46,16 @@ package struct TunnelDevice: Equatable, Sendable {
     self.address = address
     self.peer = peer
     self.alias = alias
+  }
+
+  /// What the kernel says of this device once it is made: its parameters are right exactly where they equal these.
+  package var parameters: TunnelParameters {
+    switch encapsulation {
+    case .gre, .ipip:
+      TunnelParameters(
+        encapsulation: encapsulation, local: local, remote: remote, underlay: underlay, lookupMark: lookupMark,
+        ttl: Self.ttl)
+    case .xfrm(let number): TunnelParameters(xfrm: number, underlay: underlay)
+    }
   }
 }

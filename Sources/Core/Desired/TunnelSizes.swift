@@ -40,12 +40,3 @@ package struct TunnelSizes: Equatable, Sendable {
   /// The largest TCP segment: what SYN packets are clamped to. Never below 536, since `mtu` is never below 576.
   package var mss: UInt16 { UInt16(clamping: mtu - Self.segmentOverhead) }
 }
-
-extension TunnelDevice.Encapsulation {
-  package var layer: TunnelSizes.Layer {
-    switch self {
-    case .gre(let key): .gre(hasKey: key != nil)
-    case .ipip: .ipip
-    }
-  }
-}

@@ -29,16 +29,15 @@ struct DevicePlan {
       .map { .deleteDevice($0) }
   }
 
-  /// The kernel has room for one device of the same kind, ends, underlay and key (ip_tunnel_find,
-  /// net/ipv4/ip_tunnel.c). Where another of ours has what a device must get, that other one goes first, add before
-  /// delete or not.
+  /// The kernel has room for one device in each place. Where another of ours stands where a device must get, that other
+  /// one goes first, add before delete or not.
   private mutating func deleteInTheWay(_ wanted: [TunnelDevice]) -> Set<InterfaceName> {
     var doomed: Set<InterfaceName> = []
     for device in wanted {
-      let present = actual.links[device.name]?.tunnel
-      if let present, present.sameKind(as: device.encapsulation), device.hasIdentity(of: present) { continue }
+      let parameters = device.parameters
+      if actual.links[device.name]?.tunnel?.takesThePlace(of: parameters) == true { continue }
       for (name, link) in actual.links where name != device.name && link.isOurs {
-        if let other = link.tunnel, device.hasIdentity(of: other) { doomed.insert(name) }
+        if link.tunnel?.takesThePlace(of: parameters) == true { doomed.insert(name) }
       }
     }
     for name in doomed.sorted() {
@@ -53,14 +52,15 @@ struct DevicePlan {
       make(device)
       return
     }
-    guard let present = link.tunnel, present.sameKind(as: device.encapsulation) else {
+    let parameters = device.parameters
+    guard let present = link.tunnel, present.canBecome(parameters) else {
       creating.append(.deleteDevice(device.name))
       make(device)
       return
     }
-    if !device.matches(present) || link.alias != device.alias { creating.append(.changeTunnel(device)) }
+    if present != parameters || link.alias != device.alias { creating.append(.changeTunnel(device)) }
     // A new underlay or mark makes the kernel work out an MTU of its own (ip_tunnel_update).
-    let recomputed = present.underlay != device.underlay || present.lookupMark != device.lookupMark
+    let recomputed = present.underlay != parameters.underlay || present.lookupMark != parameters.lookupMark
     if link.mtu != device.mtu || recomputed { creating.append(.setMTU(device.name, device.mtu)) }
   }
 
@@ -95,21 +95,26 @@ struct DevicePlan {
 }
 
 extension TunnelParameters {
-  fileprivate func sameKind(as other: TunnelDevice.Encapsulation) -> Bool {
-    switch (encapsulation, other) {
-    case (.gre, .gre), (.ipip, .ipip): true
-    case (.gre, .ipip), (.ipip, .gre): false
+  /// Whether one of both keeps the other from being made: EEXIST.
+  fileprivate func takesThePlace(of other: TunnelParameters) -> Bool {
+    switch (encapsulation, other.encapsulation) {
+    // By kind, key, ends and underlay (ip_tunnel_find, net/ipv4/ip_tunnel.c).
+    case (.gre, .gre), (.ipip, .ipip):
+      encapsulation == other.encapsulation && local == other.local && remote == other.remote
+        && underlay == other.underlay
+    // By number alone, whatever the underlay (xfrmi_locate, net/xfrm/xfrm_interface_core.c).
+    case (.xfrm(let number), .xfrm(let taken)): number == taken
+    case (.gre, _), (.ipip, _), (.xfrm, _): false
     }
   }
-}
 
-extension TunnelDevice {
-  fileprivate func hasIdentity(of other: TunnelParameters) -> Bool {
-    encapsulation == other.encapsulation && local == other.local && remote == other.remote
-      && underlay == other.underlay
-  }
-
-  fileprivate func matches(_ present: TunnelParameters) -> Bool {
-    hasIdentity(of: present) && lookupMark == present.lookupMark && present.ttl == Self.ttl
+  /// Whether the kernel makes the other of it in place. An XFRM interface never gets another underlay (xfrmi_change:
+  /// EINVAL), and another number corrupts it in kernels that lack e9e7e85d75f3.
+  fileprivate func canBecome(_ other: TunnelParameters) -> Bool {
+    switch (encapsulation, other.encapsulation) {
+    case (.gre, .gre), (.ipip, .ipip): true
+    case (.xfrm, .xfrm): self == other
+    case (.gre, _), (.ipip, _), (.xfrm, _): false
+    }
   }
 }

@@ -53,6 +53,8 @@ package struct PlanText: Sendable {
     case .ipip:
       kind = "ipip"
       key = ""
+    case .xfrm(let number):
+      return "type xfrm dev \(device.underlay) if_id 0x\(String(number, radix: 16))"
     }
     return "type \(kind) local \(device.local) remote \(device.remote) ttl \(TunnelDevice.ttl) pmtudisc "
       + "dev \(device.underlay) fwmark \(device.lookupMark)\(key)"

@@ -10,7 +10,7 @@ package struct LinkMessage: Equatable, Sendable {
   package var isPointToPoint: Bool
   package var mtu: UInt32
   package var alias: String?
-  /// Set where the device is a GRE or IPIP tunnel.
+  /// Set where the device is a GRE or IPIP tunnel or an XFRM interface.
   package var tunnel: TunnelMessage?
 
   package init(
@@ -28,12 +28,14 @@ package struct LinkMessage: Equatable, Sendable {
   }
 }
 
-/// What makes a GRE or IPIP device the one that it is (IFLA_INFO_DATA). Addresses are numbers in host order.
+/// What makes a GRE, IPIP or XFRM device the one that it is (IFLA_INFO_DATA). Addresses are numbers in host order.
 package struct TunnelMessage: Equatable, Sendable {
   package enum Kind: Equatable, Sendable {
     /// The same key is sent and asked for.
     case gre(key: UInt32?)
     case ipip
+    /// With nothing else but its underlay: whatever else it is said to be is not sent, and read back as nothing.
+    case xfrm(interfaceID: UInt32)
   }
 
   package var kind: Kind

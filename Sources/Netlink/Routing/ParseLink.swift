@@ -34,7 +34,7 @@ extension LinkMessage {
 }
 
 extension TunnelMessage {
-  /// Nil where the device is no GRE or IPIP tunnel.
+  /// Nil where the device is none of these kinds.
   init?(linkInfo: Bytes) {
     var kind = ""
     var data: Bytes?
@@ -49,6 +49,7 @@ extension TunnelMessage {
     switch kind {
     case "gre": self.init(gre: data)
     case "ipip": self.init(ipip: data)
+    case "xfrm": self.init(xfrm: data)
     default: return nil
     }
   }
@@ -86,6 +87,22 @@ extension TunnelMessage {
       default: break
       }
     }
+  }
+
+  /// Nil where its packets say the number themselves (IFLA_XFRM_COLLECT_METADATA): then it has none.
+  private init?(xfrm data: Bytes) {
+    var number: UInt32 = 0
+    var link: UInt32 = 0
+    data.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFLA_XFRM_IF_ID: number = value.load(UInt32.self) ?? 0
+      case IFLA_XFRM_LINK: link = value.load(UInt32.self) ?? 0
+      default: break
+      }
+    }
+    guard number != 0 else { return nil }
+    self.init(
+      kind: .xfrm(interfaceID: number), local: 0, remote: 0, underlay: link, mark: 0, ttl: 0, discoversPathMTU: false)
   }
 
   /// GRE_KEY (linux/if_tunnel.h, a macro with a cast), in host order.

@@ -22,6 +22,12 @@ extension MessageBuilder {
       case .ipip:
         info.put(IFLA_INFO_KIND, string: "ipip")
         info.nested(IFLA_INFO_DATA) { $0.ipip(tunnel) }
+      case .xfrm(let number):
+        info.put(IFLA_INFO_KIND, string: "xfrm")
+        info.nested(IFLA_INFO_DATA) {
+          $0.put(IFLA_XFRM_LINK, tunnel.underlay)
+          $0.put(IFLA_XFRM_IF_ID, number)
+        }
       }
     }
   }

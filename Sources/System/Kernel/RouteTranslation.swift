@@ -116,17 +116,21 @@ struct RouteTranslation {
     switch device.encapsulation {
     case .gre(let key): kind = .gre(key: key)
     case .ipip: kind = .ipip
+    case .xfrm(let number): kind = .xfrm(interfaceID: number)
     }
+    let parameters = device.parameters
     return TunnelMessage(
-      kind: kind, local: device.local.value, remote: device.remote.value, underlay: try index(of: device.underlay),
-      mark: device.lookupMark.value, ttl: TunnelDevice.ttl)
+      kind: kind, local: parameters.local.value, remote: parameters.remote.value,
+      underlay: try index(of: device.underlay), mark: parameters.lookupMark.value, ttl: parameters.ttl)
   }
 
   func link(_ message: LinkMessage, _ names: [UInt32: InterfaceName]) -> Link {
-    Link(
+    let tunnel = message.tunnel.map { parameters($0, names) }
+    // IFF_NOARP alone: it has no neighbours, and so needs no gateway (xfrmi_dev_setup, net/xfrm/xfrm_interface_core.c).
+    let isXFRM = if case .xfrm? = tunnel?.encapsulation { true } else { false }
+    return Link(
       index: InterfaceIndex(message.index), isUp: message.isUp, hasCarrier: message.hasCarrier, mtu: Int(message.mtu),
-      isPointToPoint: message.isPointToPoint, alias: message.alias,
-      tunnel: message.tunnel.map { parameters($0, names) })
+      isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, tunnel: tunnel)
   }
 
   private func parameters(_ message: TunnelMessage, _ names: [UInt32: InterfaceName]) -> TunnelParameters {
@@ -134,6 +138,7 @@ struct RouteTranslation {
     switch message.kind {
     case .gre(let key): encapsulation = .gre(key: key)
     case .ipip: encapsulation = .ipip
+    case .xfrm(let number): encapsulation = .xfrm(interfaceID: number)
     }
     return TunnelParameters(
       encapsulation: encapsulation, local: IPv4Address(value: message.local),
