@@ -224,6 +224,22 @@ import Testing
     #expect(Planner.teardown(actual: model.state, remembered: [:]).isEmpty)
   }
 
+  @Test func rulesThatDifferInTheirDestination() {
+    func rule(_ destination: IPv4Prefix?) -> RoutingRule {
+      RoutingRule(
+        priority: RulePriority(9230), source: "192.0.2.2/32", destination: destination,
+        action: .lookup(TableID(7904), suppressPrefixLength: nil))
+    }
+    let kernel = ActualState(rules: [rule("203.0.113.2/32"), rule(nil)])
+    let plan = Planner.plan(
+      desired: DesiredState(rules: [rule("203.0.113.3/32"), rule("203.0.113.2/32")]), actual: kernel)
+    #expect(
+      PlanText().lines(plan) == [
+        "ip rule add priority 9230 from 192.0.2.2/32 to 203.0.113.3/32 lookup 7904 protocol 201",
+        "ip rule del priority 9230 from 192.0.2.2/32 lookup 7904 protocol 201",
+      ])
+  }
+
   @Test func namesWithDotsInSysctls() {
     let step = Step.changeSetting(InterfaceSetting("eth0.100", .reversePathFilter), to: 2)
     #expect(PlanText().lines(step) == ["sysctl -w net/ipv4/conf/eth0.100/rp_filter=2"])

@@ -84,6 +84,24 @@ import Testing
     #expect(walk.fate(of: answer).end == left("lan0"))
   }
 
+  @Test func anIPRuleMayAskForADestination() throws {
+    var state = try router(ruleSet(), active: .path("fra-a"))
+    state.rules.insert(
+      RoutingRule(
+        priority: RulePriority(9200), source: "192.0.2.2/32", destination: "203.0.113.2/32",
+        action: .lookup(TableID(7906), suppressPrefixLength: nil)), at: 0)
+    let walk = PacketWalk(state)
+    func own(to destination: IPv4Address, from source: IPv4Address = "192.0.2.2") -> Packet {
+      Packet(incoming: nil, source: source, destination: destination)
+    }
+    let table = TableRoute(
+      table: TableID(7906), metric: .active, way: .out(device: "wan1", gateway: "198.51.100.1"))
+    #expect(state.routes.contains(table))
+    #expect(walk.fate(of: own(to: "203.0.113.2")).devices == ["wan1"])
+    #expect(walk.fate(of: own(to: "203.0.113.3")).devices == ["wan0"])
+    #expect(walk.fate(of: own(to: "203.0.113.2", from: "192.168.10.1")).devices == ["wan0"])
+  }
+
   @Test func othersTrafficIsNotOurs() throws {
     let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
     let fate = walk.fate(of: Packet(incoming: "lan0", source: "192.168.99.9", destination: internet))

@@ -9,6 +9,7 @@ extension KernelGround {
     let mask = ranges.markMask
     let lan = try Sample.device("lan0")
     let prefix = try Sample.prefix("10.20.0.0/16")
+    let own = try Sample.prefix("192.0.2.2/32")
     return [
       RoutingRule(
         priority: priority(0), mark: .init(Mark(value: 0x0010_0000), mask),
@@ -26,6 +27,20 @@ extension KernelGround {
         priority: priority(80), source: prefix, incoming: lan, action: .lookup(.main, suppressPrefixLength: 0)),
       RoutingRule(priority: priority(90), source: prefix, incoming: lan, action: .unreachable),
       RoutingRule(priority: priority(90), incoming: lan, action: .unreachable),
+      // These differ in their destinations alone, and the last asks for none.
+      RoutingRule(
+        priority: priority(95), source: own, destination: try Sample.prefix("203.0.113.2/32"),
+        action: .lookup(table, suppressPrefixLength: nil)),
+      RoutingRule(
+        priority: priority(95), source: own, destination: try Sample.prefix("203.0.113.3/32"),
+        action: .lookup(table, suppressPrefixLength: nil)),
+      RoutingRule(
+        priority: priority(95), source: own, destination: try Sample.prefix("203.0.0.0/16"),
+        action: .lookup(table, suppressPrefixLength: nil)),
+      RoutingRule(
+        priority: priority(95), destination: try Sample.prefix("203.0.113.2/32"),
+        action: .lookup(table, suppressPrefixLength: nil)),
+      RoutingRule(priority: priority(95), source: own, action: .lookup(table, suppressPrefixLength: nil)),
     ]
   }
 
@@ -36,6 +51,12 @@ extension KernelGround {
     for (index, rule) in rules.enumerated() {
       try apply([.deleteRule(rule)])
       try expect(Set(try read().rules), is: Set(rules[(index + 1)...]), "rules without \(rule)")
+    }
+    // The other way around the broad ones go, and are added, while the narrow ones are there.
+    for rule in rules.reversed() { try apply([.addRule(rule)]) }
+    for (index, rule) in rules.enumerated().reversed() {
+      try apply([.deleteRule(rule)])
+      try expect(Set(try read().rules), is: Set(rules[..<index]), "rules without \(rule)")
     }
   }
 
@@ -49,15 +70,20 @@ extension KernelGround {
 
   func broadRuleDeleted() throws {
     let lan = try Sample.device("lan0")
-    let narrow = try ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map {
-      RoutingRule(priority: priority(90), source: try Sample.prefix($0), incoming: lan, action: .unreachable)
-    }
     let broad = RoutingRule(priority: priority(90), incoming: lan, action: .unreachable)
-    try apply((narrow[..<2] + [broad, narrow[2]]).map { .addRule($0) })
-    try apply([.deleteRule(broad)])
-    let rules = try read().rules
-    try expect(rules.count, is: 3, "rules left")
-    try expect(Set(rules), is: Set(narrow), "rules left")
+    for side in [\RoutingRule.source, \.destination] {
+      let narrow = try ["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"].map { text in
+        var rule = broad
+        rule[keyPath: side] = try Sample.prefix(text)
+        return rule
+      }
+      try apply((narrow[..<2] + [broad, narrow[2]]).map { .addRule($0) })
+      try apply([.deleteRule(broad)])
+      let rules = try read().rules
+      try expect(rules.count, is: 3, "rules left")
+      try expect(Set(rules), is: Set(narrow), "rules left")
+      try apply(narrow.map { .deleteRule($0) })
+    }
   }
 
   func foreignRule() throws {

@@ -67,6 +67,19 @@ struct ParserTests {
     #expect(rule?.suppressPrefixLength == nil)
   }
 
+  @Test("a rule's destination is its address and length, and one longer than an address is refused")
+  func ruleDestination() {
+    func rule(_ length: UInt8) -> RuleMessage? {
+      var datagram = Datagram()
+      let address = Datagram.attribute(1, [203, 0, 113, 0])
+      datagram.message(type: 32, [2, length, 0, 0, 254, 0, 0, 1] + Datagram.raw(UInt32(0)) + address)
+      return first(datagram, RuleMessage.init)
+    }
+    #expect(rule(24)?.destination == 0xcb00_7100 && rule(24)?.destinationLength == 24)
+    #expect(rule(24)?.hasMore == false && rule(24)?.sourceLength == 0)
+    #expect(rule(33) == nil)
+  }
+
   @Test("a device without a name is refused")
   func namelessLink() {
     var datagram = Datagram()

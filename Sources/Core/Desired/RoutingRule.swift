@@ -20,17 +20,19 @@ package struct RoutingRule: Hashable, Sendable {
   /// FIB_RULE_INVERT: the rule takes what its selector does *not* match.
   package var inverted: Bool
   package var source: IPv4Prefix?
+  package var destination: IPv4Prefix?
   package var incoming: InterfaceName?
   package var action: Action
 
   package init(
     priority: RulePriority, mark: MarkMatch? = nil, inverted: Bool = false, source: IPv4Prefix? = nil,
-    incoming: InterfaceName? = nil, action: Action
+    destination: IPv4Prefix? = nil, incoming: InterfaceName? = nil, action: Action
   ) {
     self.priority = priority
     self.mark = mark
     self.inverted = inverted
     self.source = source
+    self.destination = destination
     self.incoming = incoming
     self.action = action
   }

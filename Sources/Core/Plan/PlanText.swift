@@ -84,6 +84,7 @@ package struct PlanText: Sendable {
     var words = ["priority \(rule.priority)"]
     if rule.inverted { words.append("not") }
     if let source = rule.source { words.append("from \(source)") }
+    if let destination = rule.destination { words.append("to \(destination)") }
     if let mark = rule.mark { words.append("fwmark \(mark.mark)/\(mark.mask)") }
     if let incoming = rule.incoming { words.append("iif \(incoming)") }
     switch rule.action {

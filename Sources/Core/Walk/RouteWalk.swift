@@ -67,6 +67,7 @@ struct RouteWalk {
       (rule.incoming.map { $0 == question.incoming } ?? true)
       && (rule.mark.map { question.mark & $0.mask.bits == $0.mark.value } ?? true)
       && (rule.source.map { $0.contains(question.source) } ?? true)
+      && (rule.destination.map { $0.contains(question.destination) } ?? true)
     return selected != rule.inverted
   }
 

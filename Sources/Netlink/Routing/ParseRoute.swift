@@ -68,12 +68,13 @@ extension RuleMessage {
   /// Nil where the message is cut off, lies, or is of another family than IPv4.
   init?(_ message: Message) {
     guard let header = message.payload.load(fib_rule_hdr.self), Int32(header.family) == AF_INET,
-      header.src_len <= 32, let attributes = message.payload.dropping(MemoryLayout<fib_rule_hdr>.size)
+      header.src_len <= 32, header.dst_len <= 32,
+      let attributes = message.payload.dropping(MemoryLayout<fib_rule_hdr>.size)
     else { return nil }
     self.init(
       priority: 0, isInverted: header.flags & UInt32(FIB_RULE_INVERT) != 0, sourceLength: header.src_len,
-      action: Action(header.action), table: UInt32(header.table), origin: 0,
-      hasMore: header.dst_len != 0 || header.tos != 0)
+      destinationLength: header.dst_len, action: Action(header.action), table: UInt32(header.table), origin: 0,
+      hasMore: header.tos != 0)
     let isGood = attributes.forEachAttribute { type, value in
       switch Int(type) {
       case FRA_PRIORITY: priority = value.load(UInt32.self) ?? 0
@@ -82,6 +83,7 @@ extension RuleMessage {
       case FRA_FWMASK: mask = value.load(UInt32.self) ?? 0
       case FRA_TABLE: table = value.load(UInt32.self) ?? table
       case FRA_SRC: source = value.bigEndian ?? 0
+      case FRA_DST: destination = value.bigEndian ?? 0
       case FRA_IIFNAME: incoming = value.string
       case FRA_PROTOCOL: origin = value.load(UInt8.self) ?? 0
       case FRA_SUPPRESS_PREFIXLEN:

@@ -61,19 +61,22 @@ package struct RuleMessage: Hashable, Sendable {
   package var mask: UInt32
   package var source: UInt32
   package var sourceLength: UInt8
+  package var destination: UInt32
+  package var destinationLength: UInt8
   package var incoming: String?
   package var action: Action
   package var table: UInt32
   package var suppressPrefixLength: UInt32?
   /// FRA_PROTOCOL: who made it.
   package var origin: UInt8
-  /// It has selectors that are not in this value (a destination, a port, a user, …).
+  /// It has selectors that are not in this value (a port, a user, …).
   package var hasMore: Bool
 
   package init(
     priority: UInt32, isInverted: Bool = false, mark: UInt32 = 0, mask: UInt32 = 0, source: UInt32 = 0,
-    sourceLength: UInt8 = 0, incoming: String? = nil, action: Action = .lookup, table: UInt32 = 0,
-    suppressPrefixLength: UInt32? = nil, origin: UInt8, hasMore: Bool = false
+    sourceLength: UInt8 = 0, destination: UInt32 = 0, destinationLength: UInt8 = 0, incoming: String? = nil,
+    action: Action = .lookup, table: UInt32 = 0, suppressPrefixLength: UInt32? = nil, origin: UInt8,
+    hasMore: Bool = false
   ) {
     self.priority = priority
     self.isInverted = isInverted
@@ -81,6 +84,8 @@ package struct RuleMessage: Hashable, Sendable {
     self.mask = mask
     self.source = source
     self.sourceLength = sourceLength
+    self.destination = destination
+    self.destinationLength = destinationLength
     self.incoming = incoming
     self.action = action
     self.table = table

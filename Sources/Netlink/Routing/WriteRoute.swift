@@ -36,6 +36,7 @@ extension MessageBuilder {
     var header = fib_rule_hdr()
     header.family = UInt8(AF_INET)
     header.src_len = rule.sourceLength
+    header.dst_len = rule.destinationLength
     header.table = rule.table < 256 ? UInt8(rule.table) : UInt8(RT_TABLE_UNSPEC.rawValue)
     header.action = rule.action.number
     header.flags = rule.isInverted ? UInt32(FIB_RULE_INVERT) : 0
@@ -43,6 +44,7 @@ extension MessageBuilder {
     put(FRA_PRIORITY, rule.priority)
     put(FRA_PROTOCOL, rule.origin)
     if rule.sourceLength > 0 { put(FRA_SRC, bigEndian: rule.source) }
+    if rule.destinationLength > 0 { put(FRA_DST, bigEndian: rule.destination) }
     if let incoming = rule.incoming { put(FRA_IIFNAME, string: incoming) }
     if rule.mask != 0 {
       put(FRA_FWMARK, rule.mark)

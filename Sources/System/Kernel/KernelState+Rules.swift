@@ -37,6 +37,8 @@ extension RuleMessage {
       && (action != .lookup || other.table == table) && (mark == 0 || other.mark == mark)
       && (mask == 0 || other.mask == mask) && (incoming == nil || other.incoming == incoming)
       && (sourceLength == 0 || (other.source == source && other.sourceLength == sourceLength))
+      && (destinationLength == 0
+        || (other.destination == destination && other.destinationLength == destinationLength))
       && (suppressPrefixLength == nil || other.suppressPrefixLength == suppressPrefixLength)
   }
 }

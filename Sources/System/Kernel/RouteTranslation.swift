@@ -69,6 +69,8 @@ struct RouteTranslation {
     message.mask = rule.mark?.mask.bits ?? 0
     message.source = rule.source?.address.value ?? 0
     message.sourceLength = rule.source?.length ?? 0
+    message.destination = rule.destination?.address.value ?? 0
+    message.destinationLength = rule.destination?.length ?? 0
     message.incoming = rule.incoming?.text
     switch rule.action {
     case .unreachable: message.action = .unreachable
@@ -89,6 +91,9 @@ struct RouteTranslation {
     }
     if message.sourceLength > 0 {
       rule.source = IPv4Prefix(IPv4Address(value: message.source), length: message.sourceLength)
+    }
+    if message.destinationLength > 0 {
+      rule.destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.destinationLength)
     }
     if let incoming = message.incoming {
       guard let name = InterfaceName(incoming) else { return nil }
