@@ -169,6 +169,7 @@ struct ModelKernel {
         case .ipv4: isIPv4 = true
         case .sourceIn(let set), .destinationIn(let set), .destinationNotIn(let set):
           if !isIPv4 || !sets.contains(set) { return "no such set: \(set)" }
+        case .sourceIs, .destinationIs, .protocolIs: if !isIPv4 { return "unknown family in \(rule.text)" }
         default: break
         }
       }

@@ -148,7 +148,30 @@ extension FakeState {
         throw FakeRefusal(EOPNOTSUPP, "masquerade stands in nat chains alone")
       }
     }
+    for chain in table.chains where chain.hook.map({ !Self.knowsDecryption(at: $0.point) }) == true {
+      try refuseDecryption(in: chain, table, depth: 0)
+    }
     steering = table
+  }
+
+  /// nft_meta_get_validate_xfrm, net/netfilter/nft_meta.c
+  private static func knowsDecryption(at point: SteeringChain.Hook.Point) -> Bool {
+    switch point {
+    case .prerouting, .input, .forward: true
+    case .output, .postrouting: false
+    }
+  }
+
+  /// Also in what the chain jumps to.
+  private func refuseDecryption(in chain: SteeringChain, _ table: SteeringTable, depth: Int) throws(FakeRefusal) {
+    guard depth < 16 else { throw FakeRefusal(EMLINK, "jumps go around or too deep") }
+    for rule in chain.rules {
+      for case .wasEncrypted in rule.matches { throw FakeRefusal(EOPNOTSUPP, "meta ipsec is unknown in \(chain.name)") }
+      for case .jump(let name) in rule.actions {
+        guard let next = table.chains.first(where: { $0.name == name }) else { continue }
+        try refuseDecryption(in: next, table, depth: depth + 1)
+      }
+    }
   }
 
   private func missing(_ name: String) -> FakeRefusal { FakeRefusal(ENOENT, "there is no \(name)") }

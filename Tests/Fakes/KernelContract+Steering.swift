@@ -30,6 +30,19 @@ extension KernelGround {
       SteeringRule([.outgoing(wan), .mark(mark, mask), .untracked], [.drop]),
       SteeringRule([.original, .connectionMarkNot(mark, mask)], [.setConnectionMark(mark, mask)]),
       SteeringRule([.ipv4, .incoming(lan), .tcpSYN], [.clampMSS(1436)], comment: "MTU 1476"),
+      SteeringRule([.incoming(wan), .ipv4, .protocolIs(IPProtocol.gre), .wasEncrypted(false)], [.count, .drop]),
+      SteeringRule([.outgoing(wan), .willBeEncrypted(true), .wasEncrypted(true)], [.count]),
+    ]
+    let hub = try Sample.address("203.0.113.2")
+    let own: [SteeringRule] = [
+      SteeringRule([.markNot(Mark(value: 0), mask)], [.setMark(Mark(value: 0), mask)]),
+      SteeringRule(
+        [
+          .outgoing(wan), .ipv4, .protocolIs(IPProtocol.gre), .sourceIs(try Sample.address("192.0.2.2")),
+          .destinationIs(hub), .willBeEncrypted(false),
+        ], [.count, .drop], comment: "never in the clear"),
+      SteeringRule([.ipv4, .destinationIs(hub), .protocolIs(IPProtocol.ipip)], [.count]),
+      SteeringRule([.ipv4, .protocolIs(251), .sourceIs(hub)], [.count]),
     ]
     return SteeringTable(
       name: ranges.nftTable, sets: [direct, source],
@@ -40,7 +53,7 @@ extension KernelGround {
         SteeringChain(name: "steer", rules: steer),
         SteeringChain(
           name: "own", hook: .init(kind: .route, point: .output, priority: -150),
-          rules: [SteeringRule([.markNot(Mark(value: 0), mask)], [.setMark(Mark(value: 0), mask)])]),
+          rules: own),
         SteeringChain(name: "arrive", hook: .init(kind: .filter, point: .input, priority: -150), rules: []),
         SteeringChain(name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: pass),
         SteeringChain(
@@ -73,6 +86,26 @@ extension KernelGround {
     try apply([.replaceSteering(table)])
     try expect(.replaceSteering(broken), failsWith: ENOENT)
     try expect(try read(expecting: table).steering, is: table, "steering after the refusal")
+  }
+
+  func decryptionAtOutput() throws {
+    let table = try sampleSteering()
+    let asks = SteeringRule([.wasEncrypted(false)], [.count])
+    for (chain, isRefused) in [("classify", false), ("steer", false), ("own", true), ("leave", true)] {
+      var asking = table
+      guard let index = asking.chains.firstIndex(where: { $0.name == chain }) else { throw ContractBreach(chain) }
+      asking.chains[index].rules.append(asks)
+      if isRefused {
+        try expect(.replaceSteering(asking), failsWith: EOPNOTSUPP)
+      } else {
+        try apply([.replaceSteering(asking)])
+        try expect(try read(expecting: asking).steering, is: asking, "steering")
+      }
+    }
+    var jumping = table
+    jumping.chains[1].rules.append(asks)
+    jumping.chains[2].rules.append(SteeringRule([], [.jump(chain: "steer")]))
+    try expect(.replaceSteering(jumping), failsWith: EOPNOTSUPP)
   }
 
   func lookupNowhere() throws {

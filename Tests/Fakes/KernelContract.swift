@@ -22,6 +22,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case steeringIsReplacedWhole
   case steeringThatJumpsNowhereIsRefusedWhole
   case steeringThatAsksAMissingSetIsRefusedWhole
+  case steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
   case setsChangeAndChangeAgain
   case ruleThatNobodyExpectsComesAsItsText
 
@@ -49,6 +50,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .steeringIsReplacedWhole: try ground.steeringReplaced()
     case .steeringThatJumpsNowhereIsRefusedWhole: try ground.jumpNowhere()
     case .steeringThatAsksAMissingSetIsRefusedWhole: try ground.lookupNowhere()
+    case .steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
     case .setsChangeAndChangeAgain: try ground.setsChange()
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()
     }

@@ -11,6 +11,10 @@ struct SteeringReloadTests {
     try RealGround.with { ground in
       let table = try ground.sampleSteering()
       try ground.kernel.apply(.replaceSteering(table))
+      let listed = try ground.lines("nft -s list table inet \(table.name)").map { $0.drop { $0 == "\t" } }
+      for rule in table.chains.flatMap(\.rules) {
+        #expect(listed.contains { $0 == rule.text }, "nft writes it otherwise: \(rule.text)")
+      }
       let before = try ground.lines("nft list ruleset")
       try ground.shell(
         """

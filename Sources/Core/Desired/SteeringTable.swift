@@ -67,6 +67,16 @@ package struct SteeringRule: Equatable, Sendable {
     /// `ip daddr @set` / `ip daddr != @set`; only after `.ipv4`
     case destinationIn(set: String)
     case destinationNotIn(set: String)
+    /// `ip saddr 203.0.113.2` / `ip daddr 203.0.113.2`; only after `.ipv4`
+    case sourceIs(IPv4Address)
+    case destinationIs(IPv4Address)
+    /// `ip protocol gre`, by number; only after `.ipv4`
+    case protocolIs(UInt8)
+    /// `rt ipsec exists` / `missing`: an IPsec policy holds for the packet's route, and the packet will leave as another.
+    /// Holds neither way before the packet is routed. What an XFRM interface encrypts is `missing` on its way there.
+    case willBeEncrypted(Bool)
+    /// `meta ipsec exists` / `missing`: the packet came out of an IPsec packet. Prerouting, input and forward alone.
+    case wasEncrypted(Bool)
     /// `meta mark & mask == mark` / `!= mark`
     case mark(Mark, MarkMask)
     case markNot(Mark, MarkMask)

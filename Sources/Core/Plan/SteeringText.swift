@@ -66,6 +66,11 @@ extension SteeringRule.Match {
     case .sourceIn(let set): "ip saddr @\(set)"
     case .destinationIn(let set): "ip daddr @\(set)"
     case .destinationNotIn(let set): "ip daddr != @\(set)"
+    case .sourceIs(let address): "ip saddr \(address)"
+    case .destinationIs(let address): "ip daddr \(address)"
+    case .protocolIs(let number): "ip protocol \(Self.name(ofProtocol: number))"
+    case .willBeEncrypted(let expected): "rt ipsec \(expected ? "exists" : "missing")"
+    case .wasEncrypted(let expected): "meta ipsec \(expected ? "exists" : "missing")"
     case .mark(let mark, let mask): "meta mark & \(padded(mask.bits)) == \(padded(mark.value))"
     case .markNot(let mark, let mask): "meta mark & \(padded(mask.bits)) != \(padded(mark.value))"
     case .connectionMark(let mark, let mask): "ct mark & \(padded(mask.bits)) == \(padded(mark.value))"
@@ -80,8 +85,21 @@ extension SteeringRule.Match {
 
   fileprivate var isOfIPv4Header: Bool {
     switch self {
-    case .sourceIn, .destinationIn, .destinationNotIn: true
+    case .sourceIn, .destinationIn, .destinationNotIn, .sourceIs, .destinationIs, .protocolIs: true
     default: false
+    }
+  }
+
+  /// As nft writes those that we ask for, from /etc/protocols; it takes a number as well.
+  private static func name(ofProtocol number: UInt8) -> String {
+    switch number {
+    case IPProtocol.icmp: "icmp"
+    case IPProtocol.ipip: "ipencap"
+    case IPProtocol.tcp: "tcp"
+    case IPProtocol.udp: "udp"
+    case IPProtocol.gre: "gre"
+    case IPProtocol.esp: "esp"
+    default: "\(number)"
     }
   }
 }

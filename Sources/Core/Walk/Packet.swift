@@ -16,6 +16,12 @@ package struct Packet: Equatable, Sendable {
   /// The addresses mean nothing then: we never look at those of IPv6.
   package var isIPv6: Bool
   package var isTCPSYN: Bool
+  /// Nil: none that a rule asks for.
+  package var protocolNumber: UInt8?
+  /// It came out of an IPsec packet, and still says so: by a policy, or by an XFRM interface.
+  package var wasEncrypted: Bool
+  /// An IPsec policy holds for its route. What an XFRM interface encrypts has none until it is there.
+  package var willBeEncrypted: Bool
   package var tracking: Tracking
   /// The packet's mark, all bits; of a packet of the router's own, what its socket gave it.
   package var mark: UInt32
@@ -26,7 +32,8 @@ package struct Packet: Equatable, Sendable {
 
   package init(
     incoming: InterfaceName?, source: IPv4Address, destination: IPv4Address, isIPv6: Bool = false,
-    isTCPSYN: Bool = false, tracking: Tracking = .connection(.original, mark: 0, isNew: true), mark: UInt32 = 0,
+    isTCPSYN: Bool = false, protocolNumber: UInt8? = nil, wasEncrypted: Bool = false, willBeEncrypted: Bool = false,
+    tracking: Tracking = .connection(.original, mark: 0, isNew: true), mark: UInt32 = 0,
     boundDevice: InterfaceName? = nil, lookupMark: UInt32? = nil
   ) {
     self.incoming = incoming
@@ -34,6 +41,9 @@ package struct Packet: Equatable, Sendable {
     self.destination = destination
     self.isIPv6 = isIPv6
     self.isTCPSYN = isTCPSYN
+    self.protocolNumber = protocolNumber
+    self.wasEncrypted = wasEncrypted
+    self.willBeEncrypted = willBeEncrypted
     self.tracking = tracking
     self.mark = mark
     self.boundDevice = boundDevice

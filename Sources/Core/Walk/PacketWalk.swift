@@ -5,12 +5,16 @@
 ///     from the router:       lookup ▸ output (▸ lookup again) ▸ postrouting
 package struct PacketWalk {
   private let state: ActualState
+  private let encrypted: Set<InterfaceName>
   private let routes: RouteWalk
   private let table: SteeringWalk.Table
 
-  /// - Parameter mainRoutes: routes of the main table besides its defaults and the subnets of the router's addresses.
-  package init(_ state: ActualState, mainRoutes: [TableRoute] = []) {
+  /// - Parameters:
+  ///   - mainRoutes: routes of the main table besides its defaults and the subnets of the router's addresses.
+  ///   - encrypted: GRE and IPIP tunnels of whose outer packets an IPsec policy makes ESP.
+  package init(_ state: ActualState, mainRoutes: [TableRoute] = [], encrypted: Set<InterfaceName> = []) {
     self.state = state
+    self.encrypted = encrypted
     routes = RouteWalk(state, mainRoutes: mainRoutes)
     table = SteeringWalk.Table(state.steering)
   }
@@ -32,13 +36,20 @@ package struct PacketWalk {
   }
 
   /// The router sends it, bound to the tunnel's underlay. It keeps the inner packet's mark, but is looked up with the
-  /// tunnel's own (ip_md_tunnel_xmit and ip_tunnel_xmit, net/ipv4/ip_tunnel.c).
+  /// tunnel's own (ip_md_tunnel_xmit and ip_tunnel_xmit, net/ipv4/ip_tunnel.c). Nil for an XFRM interface too: where its
+  /// packets go is said by security associations, which the state does not hold.
   private func outerPacket(of inner: Packet, by device: InterfaceName) -> Packet? {
     guard let tunnel = state.links[device]?.tunnel else { return nil }
+    let number: UInt8
+    switch tunnel.encapsulation {
+    case .gre: number = IPProtocol.gre
+    case .ipip: number = IPProtocol.ipip
+    case .xfrm: return nil
+    }
     return Packet(
-      incoming: nil, source: tunnel.local, destination: tunnel.remote,
-      tracking: .connection(.original, mark: 0, isNew: false), mark: inner.mark, boundDevice: tunnel.underlay,
-      lookupMark: tunnel.lookupMark.value)
+      incoming: nil, source: tunnel.local, destination: tunnel.remote, protocolNumber: number,
+      willBeEncrypted: encrypted.contains(device), tracking: .connection(.original, mark: 0, isNew: false),
+      mark: inner.mark, boundDevice: tunnel.underlay, lookupMark: tunnel.lookupMark.value)
   }
 }
 

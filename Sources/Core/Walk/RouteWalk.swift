@@ -83,7 +83,8 @@ struct RouteWalk {
   /// __fib_validate_source, net/ipv4/fib_frontend.c: would an answer to this packet leave by the device it came by? The
   /// question's device of arrival is the one that the packet is about to leave by.
   func accepts(_ packet: Packet, from device: InterfaceName, leavingBy outgoing: InterfaceName?) -> Bool {
-    let filter = setting(.reversePathFilter, device, combining: max)
+    // What came out of an IPsec packet is not asked (fib_validate_source).
+    let filter = packet.wasEncrypted ? 0 : setting(.reversePathFilter, device, combining: max)
     let usesMark = setting(.sourceValidMark, device, combining: max) != 0
     let question = Question(
       destination: packet.source, source: packet.destination, incoming: outgoing, outgoing: nil,

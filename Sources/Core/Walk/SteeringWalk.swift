@@ -9,6 +9,8 @@ struct SteeringWalk {
 
   var packet: Packet
   var outgoing: InterfaceName?
+  /// Nothing is known of its route at prerouting.
+  private var isRouted = false
   private(set) var isMasqueraded = false
   private(set) var segmentSize: UInt16?
   var stages: [PacketFate.Stage] = []
@@ -37,6 +39,7 @@ struct SteeringWalk {
   /// Every base chain of one hook, by priority. `rerouted` is true where a chain of type `route` changed the mark.
   mutating func run(_ point: SteeringChain.Hook.Point) -> (verdict: Verdict, rerouted: Bool) {
     var rerouted = false
+    isRouted = point != .prerouting
     for (kind, chain) in table.hooked[point] ?? [] {
       if kind == .nat, !isFirstOfConnection { continue }
       let before = packet.mark
@@ -98,6 +101,12 @@ struct SteeringWalk {
     case .sourceIn(let set): contains(packet.source, set)
     case .destinationIn(let set): contains(packet.destination, set)
     case .destinationNotIn(let set): table.sets[set] != nil && !contains(packet.destination, set)
+    case .sourceIs(let address): !packet.isIPv6 && packet.source == address
+    case .destinationIs(let address): !packet.isIPv6 && packet.destination == address
+    case .protocolIs(let number): !packet.isIPv6 && packet.protocolNumber == number
+    // NFT_BREAK without a route (nft_rt_get_eval).
+    case .willBeEncrypted(let expected): isRouted && packet.willBeEncrypted == expected
+    case .wasEncrypted(let expected): packet.wasEncrypted == expected
     case .mark(let mark, let mask): packet.mark & mask.bits == mark.value
     case .markNot(let mark, let mask): packet.mark & mask.bits != mark.value
     case .connectionMark(let mark, let mask): packet.connectionMark.map { $0 & mask.bits == mark.value } ?? false

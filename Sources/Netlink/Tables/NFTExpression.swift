@@ -1,7 +1,11 @@
 /// One expression of an nftables rule, in the narrow form that we write: all data passes through the 16-byte register 1.
 /// What was read and is not of that form is `other`, so that two lists are equal exactly where the rules do the same.
 package enum NFTExpression: Hashable, Sendable {
-  package enum MetaKey: Hashable, Sendable { case mark, incomingName, outgoingName, family, transportProtocol }
+  package enum MetaKey: Hashable, Sendable {
+    case mark, incomingName, outgoingName, family, transportProtocol
+    /// A byte: 1 where the packet came out of an IPsec packet.
+    case securityPath
+  }
   package enum ConnectionKey: Hashable, Sendable { case state, direction, mark }
   package enum Header: Hashable, Sendable { case network, transport }
   package enum Verdict: Hashable, Sendable {
@@ -13,6 +17,8 @@ package enum NFTExpression: Hashable, Sendable {
   case setMeta(MetaKey)
   case connection(ConnectionKey)
   case setConnection(ConnectionKey)
+  /// A byte: 1 where an IPsec policy holds for the packet's route.
+  case routeEncrypts
   case payload(Header, offset: UInt32, length: UInt32)
   /// register & mask ^ flip
   case bitwise(mask: [UInt8], flip: [UInt8])
@@ -48,6 +54,7 @@ extension NFTExpression: CustomStringConvertible {
     case .setMeta(let key): "meta set \(key)"
     case .connection(let key): "ct load \(key)"
     case .setConnection(let key): "ct set \(key)"
+    case .routeEncrypts: "rt load ipsec"
     case .payload(let header, let offset, let length): "payload \(header) \(offset)+\(length)"
     case .bitwise(let mask, let flip): "bitwise & \(Self.hex(mask)) ^ \(Self.hex(flip))"
     case .compare(let isEqual, let data): "cmp \(isEqual ? "==" : "!=") \(Self.hex(data))"

@@ -44,6 +44,7 @@ extension NFTExpression {
       switch name {
       case "meta": Self.meta(fields)
       case "ct": Self.connection(fields)
+      case "rt": Self.route(fields)
       case "payload": Self.payload(fields)
       case "bitwise": Self.bitwise(fields)
       case "cmp": Self.compare(fields)
@@ -74,6 +75,12 @@ extension NFTExpression {
     else { return nil }
     if fields.isRegister(NFTA_CT_DREG.rawValue) { return .connection(key) }
     return fields.isRegister(NFTA_CT_SREG.rawValue) ? .setConnection(key) : nil
+  }
+
+  private static func route(_ fields: Fields) -> NFTExpression? {
+    let isOurs =
+      fields.number(NFTA_RT_KEY.rawValue) == NFT_RT_XFRM.rawValue && fields.isRegister(NFTA_RT_DREG.rawValue)
+    return isOurs ? .routeEncrypts : nil
   }
 
   private static func payload(_ fields: Fields) -> NFTExpression? {

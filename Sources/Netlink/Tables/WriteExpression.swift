@@ -32,6 +32,9 @@ enum WriteExpression {
     case .setConnection(let key):
       put(NFTNL_EXPR_CT_KEY, key.number)
       put(NFTNL_EXPR_CT_SREG, register)
+    case .routeEncrypts:
+      put(NFTNL_EXPR_RT_KEY, NFT_RT_XFRM.rawValue)
+      put(NFTNL_EXPR_RT_DREG, register)
     case .payload(let header, let offset, let length):
       put(NFTNL_EXPR_PAYLOAD_BASE, header.number)
       put(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
@@ -78,6 +81,7 @@ extension NFTExpression {
     switch self {
     case .meta, .setMeta: "meta"
     case .connection, .setConnection: "ct"
+    case .routeEncrypts: "rt"
     case .payload: "payload"
     case .bitwise: "bitwise"
     case .compare: "cmp"
@@ -95,7 +99,9 @@ extension NFTExpression {
 // The kernel's numbers (linux/netfilter/nf_tables.h), for both directions.
 
 extension NFTExpression.MetaKey: CaseIterable {
-  package static let allCases: [Self] = [.mark, .incomingName, .outgoingName, .family, .transportProtocol]
+  package static let allCases: [Self] = [
+    .mark, .incomingName, .outgoingName, .family, .transportProtocol, .securityPath,
+  ]
   var number: UInt32 {
     switch self {
     case .mark: NFT_META_MARK.rawValue
@@ -103,6 +109,7 @@ extension NFTExpression.MetaKey: CaseIterable {
     case .outgoingName: NFT_META_OIFNAME.rawValue
     case .family: NFT_META_NFPROTO.rawValue
     case .transportProtocol: NFT_META_L4PROTO.rawValue
+    case .securityPath: NFT_META_SECPATH.rawValue
     }
   }
 }

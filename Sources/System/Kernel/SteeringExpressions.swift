@@ -17,6 +17,12 @@ extension SteeringRule.Match {
     case .sourceIn(let set): [.payload(.network, offset: 12, length: 4), .lookup(set: set, isInverted: false)]
     case .destinationIn(let set): [.payload(.network, offset: 16, length: 4), .lookup(set: set, isInverted: false)]
     case .destinationNotIn(let set): [.payload(.network, offset: 16, length: 4), .lookup(set: set, isInverted: true)]
+    case .sourceIs(let address): [.payload(.network, offset: 12, length: 4), .compare(isEqual: true, address.bytes)]
+    case .destinationIs(let address):
+      [.payload(.network, offset: 16, length: 4), .compare(isEqual: true, address.bytes)]
+    case .protocolIs(let number): [.payload(.network, offset: 9, length: 1), .compare(isEqual: true, [number])]
+    case .willBeEncrypted(let expected): [.routeEncrypts, .compare(isEqual: true, [expected ? 1 : 0])]
+    case .wasEncrypted(let expected): [.meta(.securityPath), .compare(isEqual: true, [expected ? 1 : 0])]
     case .mark(let mark, let mask): [.meta(.mark)] + NFTExpression.compare(mark, mask, isEqual: true)
     case .markNot(let mark, let mask): [.meta(.mark)] + NFTExpression.compare(mark, mask, isEqual: false)
     case .connectionMark(let mark, let mask): [.connection(.mark)] + NFTExpression.compare(mark, mask, isEqual: true)
@@ -55,6 +61,11 @@ extension SteeringRule.Action {
     case .jump(let chain): [.verdict(.jump(chain: chain))]
     }
   }
+}
+
+extension IPv4Address {
+  /// As they stand in a header.
+  fileprivate var bytes: [UInt8] { withUnsafeBytes(of: value.bigEndian) { Array($0) } }
 }
 
 extension NFTExpression {
