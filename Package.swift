@@ -1,8 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer) know nothing of routers and
-// are used by System alone. A target can import only what stands in its `dependencies`, so the compiler keeps the rings.
+// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer, VICI) know nothing of routers
+// and are used by System alone. A target can import only what stands in its `dependencies`, so the compiler keeps the
+// rings.
 
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
@@ -38,6 +39,7 @@ let package = Package(
     // Leaves.
     .target(name: "Netlink", dependencies: ["CMnl", "CNftnl", "CLinux"], swiftSettings: strict),
     .target(name: "Transfer", dependencies: ["CCurl", "CLinux"], swiftSettings: strict),
+    .target(name: "VICI", dependencies: ["CLinux"], swiftSettings: strict),
 
     // Rings.
     .target(name: "Core", swiftSettings: strict),
