@@ -71,6 +71,7 @@ let package = Package(
       name: "KernelTests", dependencies: ["Core", "Agent", "System", "Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "TunnelTests", dependencies: ["Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),
+    .testTarget(name: "VICITests", dependencies: ["VICI", "CLinux"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent", "Fakes"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
