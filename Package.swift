@@ -94,6 +94,7 @@ if Context.environment["BACKHAUL_FUZZ"] != nil {
     fuzzTarget("fuzz-rule-set", "RuleSet", of: "Core"),
     fuzzTarget("fuzz-icmp", "ICMP", of: "System"),
     fuzzTarget("fuzz-netlink", "Netlink", of: "Netlink"),
+    fuzzTarget("fuzz-vici", "VICI", of: "VICI"),
     fuzzTarget("fuzz-local-socket", "LocalSocket", of: "System"),
   ]
 }
