@@ -1,8 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer) know nothing of routers and
-// are used by System alone. A target can import only what stands in its `dependencies`, so the compiler keeps the rings.
+// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer, VICI) know nothing of routers
+// and are used by System alone. A target can import only what stands in its `dependencies`, so the compiler keeps the
+// rings.
 
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
@@ -38,6 +39,7 @@ let package = Package(
     // Leaves.
     .target(name: "Netlink", dependencies: ["CMnl", "CNftnl", "CLinux"], swiftSettings: strict),
     .target(name: "Transfer", dependencies: ["CCurl", "CLinux"], swiftSettings: strict),
+    .target(name: "VICI", dependencies: ["CLinux"], swiftSettings: strict),
 
     // Rings.
     .target(name: "Core", swiftSettings: strict),
@@ -69,6 +71,7 @@ let package = Package(
       name: "KernelTests", dependencies: ["Core", "Agent", "System", "Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "TunnelTests", dependencies: ["Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),
+    .testTarget(name: "VICITests", dependencies: ["VICI", "CLinux"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent", "Fakes"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
@@ -91,6 +94,7 @@ if Context.environment["BACKHAUL_FUZZ"] != nil {
     fuzzTarget("fuzz-rule-set", "RuleSet", of: "Core"),
     fuzzTarget("fuzz-icmp", "ICMP", of: "System"),
     fuzzTarget("fuzz-netlink", "Netlink", of: "Netlink"),
+    fuzzTarget("fuzz-vici", "VICI", of: "VICI"),
     fuzzTarget("fuzz-local-socket", "LocalSocket", of: "System"),
   ]
 }

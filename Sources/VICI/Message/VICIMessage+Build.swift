@@ -1,0 +1,31 @@
+// What we ask of charon, written by name. What was set under a name before is replaced in its place.
+extension VICIMessage {
+  /// `VICIMessage { $0.set("name", "hub-fra") }`
+  package init(_ build: (inout VICIMessage) -> Void) { build(&self) }
+
+  package mutating func set(_ name: String, _ text: String) { put(name, .bytes(Array(text.utf8))) }
+
+  package mutating func set(_ name: String, bytes: [UInt8]) { put(name, .bytes(bytes)) }
+
+  package mutating func set(_ name: String, _ number: Int) { set(name, String(number)) }
+
+  package mutating func set(_ name: String, _ flag: Bool) { set(name, flag ? "yes" : "no") }
+
+  package mutating func set(_ name: String, _ list: [String]) { put(name, .list(list.map { Array($0.utf8) })) }
+
+  /// Adds to the section of this name, which is made where there is none.
+  package mutating func section(_ name: String, _ build: (inout VICIMessage) -> Void) {
+    var inner = section(name) ?? VICIMessage()
+    build(&inner)
+    put(name, .section(inner))
+  }
+
+  private mutating func put(_ name: String, _ value: Value) {
+    for index in members.indices
+    where members[index].name == name && members[index].value.isSection == value.isSection {
+      members[index].value = value
+      return
+    }
+    members.append(Member(name: name, value: value))
+  }
+}

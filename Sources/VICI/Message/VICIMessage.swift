@@ -1,0 +1,64 @@
+/// What charon and its clients tell one another: an ordered tree of names with values ("Message format" in
+/// src/libcharon/plugins/vici/README.md of strongSwan).
+///
+/// A value may be a key, so nothing that prints a message shows one: names and lengths only.
+package struct VICIMessage: Equatable, Sendable {
+  package enum Value: Equatable, Sendable {
+    case bytes([UInt8])
+    case list([[UInt8]])
+    case section(VICIMessage)
+
+    var isSection: Bool { if case .section = self { true } else { false } }
+  }
+
+  package struct Member: Equatable, Sendable {
+    package let name: String
+    package internal(set) var value: Value
+  }
+
+  /// No two keys or lists share a name. A section may have the name of a key (the connection `up` beside the flag `up` of
+  /// ike-updown), and of another section (other backends than vici do not keep children apart).
+  package internal(set) var members: [Member] = []
+
+  package init() {}
+
+  package var isEmpty: Bool { members.isEmpty }
+}
+
+// What charon sends, read by name. A value of another kind counts as absent.
+extension VICIMessage {
+  package func bytes(_ name: String) -> [UInt8]? {
+    for member in members where member.name == name { if case .bytes(let bytes) = member.value { return bytes } }
+    return nil
+  }
+
+  /// What is no UTF-8 is repaired: it is for people.
+  package func text(_ name: String) -> String? { bytes(name).map { String(decoding: $0, as: UTF8.self) } }
+
+  /// charon writes most numbers in decimal, but SPIs, marks and interface IDs in hexadecimal without a prefix.
+  package func integer(_ name: String, radix: Int = 10) -> Int? { text(name).flatMap { Int($0, radix: radix) } }
+
+  /// charon leaves out most flags that are not set.
+  package func flag(_ name: String) -> Bool { bytes(name) == Array("yes".utf8) }
+
+  /// Absent lists are empty: charon leaves out those that would be.
+  package func list(_ name: String) -> [String] {
+    for member in members where member.name == name {
+      if case .list(let items) = member.value { return items.map { String(decoding: $0, as: UTF8.self) } }
+    }
+    return []
+  }
+
+  /// The first of this name.
+  package func section(_ name: String) -> VICIMessage? {
+    for member in members where member.name == name { if case .section(let section) = member.value { return section } }
+    return nil
+  }
+
+  /// In order: charon names its sections after connections and their children.
+  package var sections: [(name: String, message: VICIMessage)] {
+    members.compactMap { member in
+      if case .section(let section) = member.value { (member.name, section) } else { nil }
+    }
+  }
+}
