@@ -1,0 +1,102 @@
+/// What ESP does to the size of a packet, by the algorithms of the SA.
+package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
+  /// In front of each packet: its initialisation vector.
+  package let ivBytes: Int
+  /// Behind each packet: its integrity check value.
+  package let icvBytes: Int
+  /// Bytes that what is encrypted must be a multiple of.
+  package let alignment: Int
+  /// As `swanctl --list-sas` writes it: `AES_CBC-256/HMAC_SHA2_256_128`.
+  package let description: String
+
+  package enum Mode: Sendable { case tunnel, transport }
+
+  struct Cipher {
+    var ivBytes: Int
+    /// Of an AEAD, which has its own; otherwise 0.
+    var icvBytes: Int
+    var alignment: Int
+
+    /// By charon's name. What is no block cipher is aligned to the 4 bytes of RFC 4303 section 2.4.
+    init?(_ name: String) {
+      switch name {
+      // RFC 4106 (GCM), RFC 4309 (CCM), RFC 7634, and RFC 4543 (GMAC), which does not encrypt.
+      case "AES_GCM_16", "AES_CCM_16", "CHACHA20_POLY1305", "NULL_AES_GMAC": self.init(8, 16, 4)
+      case "AES_GCM_12", "AES_CCM_12": self.init(8, 12, 4)
+      case "AES_GCM_8", "AES_CCM_8": self.init(8, 8, 4)
+      // RFC 3602, RFC 4312.
+      case "AES_CBC", "CAMELLIA_CBC": self.init(16, 0, 16)
+      // RFC 3686.
+      case "AES_CTR": self.init(8, 0, 4)
+      // RFC 2451.
+      case "3DES_CBC": self.init(8, 0, 8)
+      // RFC 2410.
+      case "NULL": self.init(0, 0, 4)
+      default: return nil
+      }
+    }
+
+    private init(_ ivBytes: Int, _ icvBytes: Int, _ alignment: Int) {
+      self.ivBytes = ivBytes
+      self.icvBytes = icvBytes
+      self.alignment = alignment
+    }
+  }
+
+  /// From the names that list-sas gives; nil where they are unknown or don't go together. That is also what an SA may
+  /// have that no proposal of ours offers: what other software agreed on is to be sized too.
+  package init?(encryption: String, keyBits: Int? = nil, integrity: String? = nil) {
+    guard let cipher = Cipher(encryption) else { return nil }
+    var icvBytes = cipher.icvBytes
+    if icvBytes == 0 {
+      guard let integrity, let bytes = Self.icvBytes(of: integrity) else { return nil }
+      icvBytes = bytes
+    } else if integrity != nil {
+      return nil
+    }
+    ivBytes = cipher.ivBytes
+    self.icvBytes = icvBytes
+    alignment = cipher.alignment
+    description = encryption + (keyBits.map { "-\($0)" } ?? "") + (integrity.map { "/\($0)" } ?? "")
+  }
+
+  private static func icvBytes(of integrity: String) -> Int? {
+    switch integrity {
+    // RFC 4868: half of the hash.
+    case "HMAC_SHA2_256_128": 16
+    case "HMAC_SHA2_384_192": 24
+    case "HMAC_SHA2_512_256": 32
+    // RFC 2404, 2403, 3566, 4494: 96 bits; the second is what Linux before 2.6.33 made of SHA-256.
+    case "HMAC_SHA1_96", "HMAC_SHA2_256_96", "HMAC_MD5_96", "AES_XCBC_96", "AES_CMAC_96": 12
+    default: nil
+    }
+  }
+
+  /// The largest IPv4 packet that needs no fragments: as xfrm_state_mtu of Linux computes it, which is what the kernel
+  /// answers a larger one with. Padding and its two bytes of trailer (RFC 4303 section 2.4) are encrypted with the packet.
+  package func largestInner(underlayMTU: Int, mode: Mode, isUDPEncapsulated: Bool) -> Int {
+    // The outer IPv4 header, ESP's own (RFC 4303), and UDP's (RFC 3948), which takes nothing else.
+    let outside = 20 + 8 + (isUDPEncapsulated ? 8 : 0) + ivBytes + icvBytes
+    let encrypted = (underlayMTU - outside) / alignment * alignment
+    guard encrypted > 2 else { return 0 }
+    // In transport mode the IP header is the packet's own.
+    return encrypted - 2 + (mode == .transport ? 20 : 0)
+  }
+
+  /// Of what the proposals offer, what leaves the least room: the size to count on while nobody knows what the hub will
+  /// take. Nil where there is none for ESP. Which one it is depends on the MTU, as the padding does.
+  package static func worst(of proposals: [Proposal], underlayMTU: Int, isUDPEncapsulated: Bool) -> ESPTransform? {
+    let offered = proposals.filter { $0.use == .esp }.flatMap { proposal -> [ESPTransform] in
+      let integrity = proposal[.integrity].map { Optional($0.name) }
+      return proposal[.encryption].flatMap { cipher in
+        (integrity.isEmpty ? [nil] : integrity).compactMap {
+          ESPTransform(encryption: cipher.name, keyBits: cipher.keyBits, integrity: $0)
+        }
+      }
+    }
+    func room(_ transform: ESPTransform) -> Int {
+      transform.largestInner(underlayMTU: underlayMTU, mode: .tunnel, isUDPEncapsulated: isUDPEncapsulated)
+    }
+    return offered.min { room($0) < room($1) }
+  }
+}
