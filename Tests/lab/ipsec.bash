@@ -13,6 +13,7 @@ charon_snippet=$tests/../packaging/strongswan/backhaul.conf
 # them are in Debian's libstrongswan, libstrongswan-standard-plugins (gcm, openssl) and strongswan-libcharon.
 charon_plugins="random nonce aes sha1 sha2 hmac kdf gcm openssl pem pkcs1 pkcs8 x509 pubkey revocation constraints \
 kernel-netlink socket-default vici updown counters"
+tool_plugins="random sha1 sha2 openssl pem pkcs1 pkcs8 x509 pubkey"
 
 charon_settings() {
   cat <<S
@@ -28,7 +29,7 @@ charon {
       default = 1
   } }
 }
-swanctl { load = random openssl pem pkcs1 pkcs8 x509 pubkey }
+swanctl { load = $tool_plugins }
 S
   if [ "$1" = edge ] && [ -e "$charon_snippet" ]; then
     echo "include $charon_snippet"
@@ -52,11 +53,16 @@ S
 # its connections. It makes no pid file, so any number may run.
 start_charon() {
   charon_settings "$1" >"$W/$1.strongswan.conf"
-  mkdir -p "$W/$1.swanctl"/{conf.d,x509,x509ca,private}
-  [ -e "$W/$1.swanctl/swanctl.conf" ] || echo "include conf.d/*.conf" >"$W/$1.swanctl/swanctl.conf"
+  make_folders "$1"
   start "charon-$1" "$1" env STRONGSWAN_CONF="$W/$1.strongswan.conf" charon-systemd
   must "charon runs in $1" soon 20 swanctl_on "$1" --stats
   [ "$1" = edge ] || load_hub "$1"
+}
+
+# Where the daemon's tool looks. It complains of each one that is not there.
+make_folders() {
+  mkdir -p "$W/$1.swanctl"/{conf.d,x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
+  echo "include conf.d/*.conf" >"$W/$1.swanctl/swanctl.conf"
 }
 
 # stop_charon NAMESPACE [SIGNAL] — TERM takes its SAs down in order; KILL leaves them in the kernel.
@@ -101,7 +107,7 @@ hub_ipsec() {
     [[ -v option[${word%%=*}] ]] || { echo "hub_ipsec: no such option: $word" >&2; return 1; }
     option[${word%%=*}]=${word#*=}
   done
-  mkdir -p "$W/$hub.swanctl/conf.d"
+  make_folders "$hub"
   hub_connection >"$W/$hub.swanctl/conf.d/e$number.conf"
   if [ "${option[mode]}" = tunnel ]; then
     ip -n "$hub" link del "t$number" 2>/dev/null
@@ -172,7 +178,10 @@ install -d -m 700 "$secrets"
 keep_secret() { (umask 077; cat >"$secrets/$1.next") && mv "$secrets/$1.next" "$secrets/$1"; }
 write_psk() { printf '%s\n' "${2:-$secret}" | keep_secret "$1"; }
 
-pki_quietly() { STRONGSWAN_CONF=/dev/null pki "$@" 2>>"$W/pki.log"; }
+pki_quietly() {
+  [ -e "$W/pki.conf" ] || echo "pki { load = $tool_plugins }" >"$W/pki.conf"
+  STRONGSWAN_CONF=$W/pki.conf pki "$@" 2>>"$W/pki.log"
+}
 
 # make_authority [NAME] — a certification authority. Edge and hubs trust the one called `authority`, from now on.
 make_authority() {
@@ -182,7 +191,7 @@ make_authority() {
   [ "$name" = authority ] || return 0
   keep_secret authority.pem <"$W/authority.pem"
   for hub in hub1 hub2; do
-    mkdir -p "$W/$hub.swanctl/x509ca"
+    make_folders "$hub"
     cp "$W/authority.pem" "$W/$hub.swanctl/x509ca/"
   done
 }
@@ -198,7 +207,7 @@ issue() {
   pki_quietly --issue --in "$W/$name.pub" --type pub --cacert "$W/$authority.pem" --cakey "$W/$authority.key" \
     --dn "CN=$identity" --san "$identity" --outform pem >"$W/$name.pem" || return
   if [[ $name = hub* ]]; then
-    mkdir -p "$W/$name.swanctl"/{x509,private}
+    make_folders "$name"
     cp "$W/$name.pem" "$W/$name.swanctl/x509/"
     cp "$W/$name.key" "$W/$name.swanctl/private/"
   else
