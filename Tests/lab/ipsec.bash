@@ -56,7 +56,7 @@ start_charon() {
   make_folders "$1"
   start "charon-$1" "$1" env STRONGSWAN_CONF="$W/$1.strongswan.conf" charon-systemd
   must "charon runs in $1" soon 20 swanctl_on "$1" --stats
-  [ "$1" = edge ] || load_hub "$1"
+  [ "$1" = edge ] || load_hub "$1" || exit 1
 }
 
 # Where the daemon's tool looks. It complains of each one that is not there.
@@ -94,17 +94,17 @@ secret="correct horse battery staple"
 #   auth=psk          certificate: `issue` has made the hub's and `make_authority` what it trusts
 #   secret=…          the pre-shared key      id=HUB.example   its own name      edge_id=branch-017   the edge's
 #   mode=tunnel       gre or ipip: a transport for the device that hub_tunnel made, which is left alone
-#   ike=… esp=…       proposals               ike_rekey=4h child_rekey=1h reauth=0   seconds
+#   ike=… esp=…       proposals               ike_rekey=14400 child_rekey=3600 reauth=0   seconds
 #   encap=no          yes: UDP even without a NAT   dpd=30s      unique=no       never: whatever an edge says of first contact
 hub_ipsec() {
   local hub=$1 number=$2 edge=$3 word
   local -A option=(
     [auth]=psk [secret]=$secret [id]=$1.example [edge_id]=$edge_id [mode]=tunnel
-    [ike]=aes256gcm16-prfsha384-ecp384 [esp]=aes256gcm16-ecp384 [ike_rekey]=4h [child_rekey]=1h [reauth]=0
+    [ike]=aes256gcm16-prfsha384-ecp384 [esp]=aes256gcm16-ecp384 [ike_rekey]=14400 [child_rekey]=3600 [reauth]=0
     [encap]=no [dpd]=30s [unique]=no)
   shift 3
   for word; do
-    [[ -v option[${word%%=*}] ]] || { echo "hub_ipsec: no such option: $word" >&2; return 1; }
+    [[ -v option[${word%%=*}] ]] || { echo "hub_ipsec: no such option: $word"; exit 1; }
     option[${word%%=*}]=${word#*=}
   done
   make_folders "$hub"
@@ -114,7 +114,7 @@ hub_ipsec() {
     ip -n "$hub" link add "t$number" type xfrm dev wan0 if_id "$number"
     join_tunnel "$hub" "$number"
   fi
-  if running "charon-$hub"; then load_hub "$hub"; fi
+  if running "charon-$hub"; then load_hub "$hub" || exit 1; fi
 }
 
 # hub_connection — of what hub_ipsec has understood.
@@ -134,6 +134,8 @@ connections {
     proposals = ${option[ike]}
     rekey_time = ${option[ike_rekey]}
     reauth_time = ${option[reauth]}
+    over_time = 60
+    rand_time = 0
     dpd_delay = ${option[dpd]}
     encap = ${option[encap]}
     unique = ${option[unique]}
@@ -153,6 +155,9 @@ connections {
         remote_ts = $selector
         esp_proposals = ${option[esp]}
         rekey_time = ${option[child_rekey]}
+        # By default a tenth more, so what lives for seconds would end before it is rekeyed.
+        life_time = $((option[child_rekey] + 60))
+        rand_time = 0
         $identifiers
       }
     }
