@@ -7,7 +7,8 @@
 revision=0
 source_url=http://198.18.0.9:8080/rule-set.json
 
-# configure [UPLINK...] — the local configuration; wan0 is the only uplink unless more are named, in order of tier.
+# configure [UPLINK[:private]...] — the local configuration; wan0 is the only uplink unless more are named, in order of
+# tier. With ipsec.bash it says where the daemon and the secrets are.
 configure() {
   local uplink tier=0
   [ $# -gt 0 ] || set -- wan0
@@ -26,7 +27,14 @@ state_directory = "$W/state"
 [log]
 level = "debug"
 T
-    for uplink; do printf '[[uplinks]]\ninterface = "%s"\ntier = %d\n' "$uplink" $((++tier)); done
+    if [ -n "${secrets:-}" ]; then
+      printf '[ipsec]\nvici_socket = "%s"\nsecrets_directory = "%s"\nstrongswan_conf = "%s"\n' \
+        "$W/edge.vici" "$secrets" "$W/edge.strongswan.conf"
+    fi
+    for uplink; do
+      printf '[[uplinks]]\ninterface = "%s"\ntier = %d\n' "${uplink%:private}" $((++tier))
+      [[ $uplink != *:private ]] || echo "private = true"
+    done
   } >"$W/agent.toml"
 }
 

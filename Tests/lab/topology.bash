@@ -89,6 +89,8 @@ table inet internet {
   set cut_links { type ifname; }
   counter gre {}
   counter ipip {}
+  counter bare_esp {}
+  counter natt {}
   counter untranslated {}
   chain lose {
     type filter hook prerouting priority raw
@@ -104,6 +106,10 @@ table inet internet {
     type filter hook forward priority filter
     ip protocol 47 counter name gre
     ip protocol 4 counter name ipip
+    ip protocol 50 counter name bare_esp
+    # In UDP: what is no IKE message (four zero bytes first) and longer than a keepalive.
+    udp dport 4500 @th,64,32 != 0 counter name natt
+    udp sport 4500 @th,64,32 != 0 counter name natt
     ip saddr 192.168.0.0/16 counter name untranslated
   }
 }'

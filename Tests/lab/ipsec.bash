@@ -1,0 +1,354 @@
+# IPsec in the lab: an IKE daemon in each namespace that needs one, hubs by hand, keys, certificates, a NAT, and watches
+# for what leaves unencrypted. Sourced in place of agent.bash.
+# shellcheck shell=bash
+
+# shellcheck source=../lab/agent.bash
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/agent.bash"
+
+# --- the daemons ----------------------------------------------------------------------------------------------------
+
+# What a router gets with the product; see packaging/strongswan/backhaul.conf.
+charon_snippet=$tests/../packaging/strongswan/backhaul.conf
+# The plugins are named, so that both ends are the same on every machine, whatever else of strongSwan lies there. All of
+# them are in Debian's libstrongswan, libstrongswan-standard-plugins (gcm, openssl) and strongswan-libcharon.
+charon_plugins="random nonce aes sha1 sha2 hmac kdf gcm openssl pem pkcs1 pkcs8 x509 pubkey revocation constraints \
+kernel-netlink socket-default vici updown counters"
+tool_plugins="random sha1 sha2 openssl pem pkcs1 pkcs8 x509 pubkey"
+
+charon_settings() {
+  cat <<S
+charon {
+  load = $charon_plugins
+  plugins { vici { socket = unix://$W/$1.vici } }
+  filelog { lab {
+      path = $W/charon-$1.log
+      time_format = %T
+      time_add_ms = yes
+      ike_name = yes
+      flush_line = yes
+      default = 1
+  } }
+}
+swanctl { load = $tool_plugins }
+S
+  if [ "$1" = edge ] && [ -e "$charon_snippet" ]; then
+    echo "include $charon_snippet"
+  else
+    # The same as the product's snippet.
+    cat <<S
+charon {
+  install_routes = no
+  install_virtual_ip = no
+  process_route = no
+  retransmit_tries = 4
+  retransmit_timeout = 1.5
+  retransmit_base = 1.4
+  make_before_break = yes
+}
+S
+  fi
+}
+
+# start_charon NAMESPACE — with settings, a VICI socket and a log of its own; returns when it answers, and, at a hub, knows
+# its connections. It makes no pid file, so any number may run.
+start_charon() {
+  charon_settings "$1" >"$W/$1.strongswan.conf"
+  make_folders "$1"
+  start "charon-$1" "$1" env STRONGSWAN_CONF="$W/$1.strongswan.conf" charon-systemd
+  must "charon runs in $1" soon 20 swanctl_on "$1" --stats
+  [ "$1" = edge ] || load_hub "$1" || exit 1
+}
+
+# Where the daemon's tool looks. It complains of each one that is not there.
+make_folders() {
+  mkdir -p "$W/$1.swanctl"/{conf.d,x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
+  echo "include conf.d/*.conf" >"$W/$1.swanctl/swanctl.conf"
+}
+
+# stop_charon NAMESPACE [SIGNAL] — TERM takes its SAs down in order; KILL leaves them in the kernel.
+stop_charon() { stop "charon-$1" "${2:-TERM}"; }
+restart_charon() { stop_charon "$@"; start_charon "$1"; }
+
+# swanctl_on NAMESPACE COMMAND... — the tool of that namespace's daemon.
+swanctl_on() {
+  local namespace=$1
+  shift
+  SWANCTL_DIR=$W/$namespace.swanctl STRONGSWAN_CONF=$W/$namespace.strongswan.conf \
+    ip netns exec "$namespace" swanctl "$@" --uri "unix://$W/$namespace.vici"
+}
+load_hub() { swanctl_on "$1" --load-all --clear --noprompt >"$W/load-$1" 2>&1 || { cat "$W/load-$1"; return 1; }; }
+
+# How many IKE SAs, or child SAs, of this name (all, where none is given) NAMESPACE's daemon has.
+count_ike() { swanctl_on "$1" --list-sas | grep -cE "^${2:-[^ ]+}: #.* ESTABLISHED,"; }
+count_children() { swanctl_on "$1" --list-sas | grep -cE "^  ${2:-[^ ]+}: #.* INSTALLED,"; }
+has_sa() { swanctl_on "$1" --list-sas | grep -E "^  ${2:-[^ ]+}: #.* INSTALLED,"; }
+
+# --- the hubs' ends -------------------------------------------------------------------------------------------------
+
+edge_id=branch-017
+secret="correct horse battery staple"
+
+# hub_ipsec HUB NUMBER EDGE-ADDRESS [OPTION=VALUE...] — the hub's end of a tunnel, by hand: the device tNUMBER with
+# 10.1.NUMBER.2/30 and the routes to the edge's LAN, and the connection eNUMBER in its daemon, if one runs. Made again
+# where it is there already. EDGE-ADDRESS is %any for an edge behind a NAT. Options, with what they are by default:
+#   auth=psk          certificate: `issue` has made the hub's and `make_authority` what it trusts
+#   secret=…          the pre-shared key      id=HUB.example   its own name      edge_id=branch-017   the edge's
+#   mode=tunnel       gre or ipip: a transport for the device that hub_tunnel made, which is left alone
+#   ike=… esp=…       proposals               ike_rekey=14400 child_rekey=3600 reauth=0   seconds
+#   encap=no          yes: UDP even without a NAT   dpd=30s      unique=no       never: whatever an edge says of first contact
+hub_ipsec() {
+  local hub=$1 number=$2 edge=$3 word
+  local -A option=(
+    [auth]=psk [secret]=$secret [id]=$1.example [edge_id]=$edge_id [mode]=tunnel
+    [ike]=aes256gcm16-prfsha384-ecp384 [esp]=aes256gcm16-ecp384 [ike_rekey]=14400 [child_rekey]=3600 [reauth]=0
+    [encap]=no [dpd]=30s [unique]=no)
+  shift 3
+  for word; do
+    [[ -v option[${word%%=*}] ]] || { echo "hub_ipsec: no such option: $word"; exit 1; }
+    option[${word%%=*}]=${word#*=}
+  done
+  make_folders "$hub"
+  hub_connection >"$W/$hub.swanctl/conf.d/e$number.conf"
+  if [ "${option[mode]}" = tunnel ]; then
+    ip -n "$hub" link del "t$number" 2>/dev/null
+    ip -n "$hub" link add "t$number" type xfrm dev wan0 if_id "$number"
+    join_tunnel "$hub" "$number"
+  fi
+  if running "charon-$hub"; then load_hub "$hub" || exit 1; fi
+}
+
+# hub_connection — of what hub_ipsec has understood.
+hub_connection() {
+  local auth=psk certificate='' selector=0.0.0.0/0 identifiers=''
+  if [ "${option[auth]}" = certificate ]; then auth=pubkey certificate="certs = $hub.pem"; fi
+  if [ "${option[mode]}" = tunnel ]; then identifiers="if_id_in = $number
+        if_id_out = $number"
+  else selector="dynamic[${option[mode]/ipip/4}]"
+  fi
+  cat <<S
+connections {
+  e$number {
+    version = 2
+    local_addrs = ${hub_address[$hub]}
+    remote_addrs = $edge
+    proposals = ${option[ike]}
+    rekey_time = ${option[ike_rekey]}
+    reauth_time = ${option[reauth]}
+    over_time = 60
+    rand_time = 0
+    dpd_delay = ${option[dpd]}
+    encap = ${option[encap]}
+    unique = ${option[unique]}
+    local {
+      auth = $auth
+      id = ${option[id]}
+      $certificate
+    }
+    remote {
+      auth = $auth
+      id = ${option[edge_id]}
+    }
+    children {
+      e$number {
+        mode = $([ "${option[mode]}" = tunnel ] && echo tunnel || echo transport)
+        local_ts = $selector
+        remote_ts = $selector
+        esp_proposals = ${option[esp]}
+        rekey_time = ${option[child_rekey]}
+        # By default a tenth more, so what lives for seconds would end before it is rekeyed.
+        life_time = $((option[child_rekey] + 60))
+        rand_time = 0
+        $identifiers
+      }
+    }
+  }
+}
+secrets {
+  ike-e$number {
+    id-1 = ${option[id]}
+    id-2 = ${option[edge_id]}
+    secret = "${option[secret]}"
+  }
+}
+S
+}
+
+# --- keys and certificates ------------------------------------------------------------------------------------------
+
+# What the edge's rule sets name lies here, as `secrets_directory` of its local configuration.
+secrets=$W/secrets
+install -d -m 700 "$secrets"
+
+# keep_secret FILE — standard input, for root alone.
+keep_secret() { (umask 077; cat >"$secrets/$1.next") && mv "$secrets/$1.next" "$secrets/$1"; }
+write_psk() { printf '%s\n' "${2:-$secret}" | keep_secret "$1"; }
+
+pki_quietly() {
+  [ -e "$W/pki.conf" ] || echo "pki { load = $tool_plugins }" >"$W/pki.conf"
+  STRONGSWAN_CONF=$W/pki.conf pki "$@" 2>>"$W/pki.log"
+}
+
+# make_authority [NAME] — a certification authority. Edge and hubs trust the one called `authority`, from now on.
+make_authority() {
+  local name=${1:-authority} hub
+  pki_quietly --gen --type ecdsa --size 384 --outform pem >"$W/$name.key" || return
+  pki_quietly --self --ca --in "$W/$name.key" --type ecdsa --dn "CN=lab $name" --outform pem >"$W/$name.pem" || return
+  [ "$name" = authority ] || return 0
+  keep_secret authority.pem <"$W/authority.pem"
+  for hub in hub1 hub2; do
+    make_folders "$hub"
+    cp "$W/authority.pem" "$W/$hub.swanctl/x509ca/"
+  done
+}
+
+# issue NAME TYPE [AUTHORITY] — a key (rsa, ecdsa or ed25519) and a certificate for it. A hub's name, HUB.example, and files
+# go to its daemon; anyone else's is the name itself, and NAME.pem and NAME.key lie among the edge's secrets.
+issue() {
+  local name=$1 type=$2 authority=${3:-authority} identity=$1 size=()
+  [[ $name != hub* ]] || identity=$name.example
+  case $type in rsa) size=(--size 2048) ;; ecdsa) size=(--size 384) ;; esac
+  pki_quietly --gen --type "$type" "${size[@]}" --outform pem >"$W/$name.key" || return
+  pki_quietly --pub --in "$W/$name.key" --type "$type" --outform pem >"$W/$name.pub" || return
+  pki_quietly --issue --in "$W/$name.pub" --type pub --cacert "$W/$authority.pem" --cakey "$W/$authority.key" \
+    --dn "CN=$identity" --san "$identity" --outform pem >"$W/$name.pem" || return
+  if [[ $name = hub* ]]; then
+    make_folders "$name"
+    cp "$W/$name.pem" "$W/$name.swanctl/x509/"
+    cp "$W/$name.key" "$W/$name.swanctl/private/"
+  else
+    keep_secret "$name.pem" <"$W/$name.pem"
+    keep_secret "$name.key" <"$W/$name.key"
+  fi
+}
+
+# --- a NAT, and lines that lose --------------------------------------------------------------------------------------
+
+# nat_between — what the edge sends to hubs by wan0 comes from inet's own address and from ports that nobody chose; ESP
+# without UDP does not pass, and what was not asked for is lost.
+nat_between() {
+  on inet nft -f - <<'N'
+table inet nat {
+  chain leave {
+    type nat hook postrouting priority srcnat
+    iifname "e0" oifname { "h1", "h2" } meta l4proto udp masquerade to :20000-29999
+    iifname "e0" oifname { "h1", "h2" } masquerade
+  }
+  chain pass {
+    type filter hook forward priority filter
+    iifname { "e0", "h1", "h2" } ip protocol 50 drop
+  }
+  chain unasked {
+    type filter hook input priority filter
+    iifname { "h1", "h2" } udp dport 20000-29999 drop
+  }
+}
+N
+}
+
+# nat_forgets — every mapping; what the edge sends next comes from other ports.
+nat_forgets() { on inet conntrack -D -p udp --orig-src "$wan0" >/dev/null 2>&1; }
+# The ports that it is known by at the hubs now.
+nat_ports() { on inet conntrack -L -p udp --orig-src "$wan0" 2>/dev/null | grep -o 'dport=2[0-9]*' | sort -u; }
+
+# cut_esp — what is encrypted is lost without a word, and IKE still passes. cut_ike — IKE, and what is in its port's UDP,
+# is lost as well.
+cut_esp() {
+  on inet nft -f - <<'N'
+table inet lose_esp {
+  chain lose {
+    type filter hook prerouting priority raw
+    ip protocol 50 drop
+    udp dport 4500 @th,64,32 != 0 drop
+    udp sport 4500 @th,64,32 != 0 drop
+  }
+}
+N
+}
+cut_ike() {
+  on inet nft -f - <<'N'
+table inet lose_ike {
+  chain lose {
+    type filter hook prerouting priority raw
+    ip protocol 50 drop
+    udp dport { 500, 4500 } drop
+    udp sport { 500, 4500 } drop
+  }
+}
+N
+}
+mend_esp() { on inet nft delete table inet lose_esp; }
+mend_ike() { on inet nft delete table inet lose_ike; }
+
+# ESP that crossed the internet, in UDP or not.
+esp_crossed() { echo $(($(crossed bare_esp) + $(crossed natt))); }
+
+# --- watches --------------------------------------------------------------------------------------------------------
+
+# All that an edge may send while nothing is to leave in the clear: ESP and IKE to a hub, its kernel's word that nobody
+# listens at IKE's port, and what a link needs (ARP, neighbour discovery).
+to_hub="(dst host $hub1 or dst host $hub2)"
+ike="(udp and (src port 500 or src port 4500) and (dst port 500 or dst port 4500))"
+nobody_listens="(icmp[0] = 3 and icmp[17] = 17 and (icmp[30:2] = 500 or icmp[30:2] = 4500))"
+in_the_clear="(ip and not ($to_hub and (ip proto 50 or $ike or $nobody_listens)))
+  or (ip6 and not dst net ff02::/16 and not (icmp6 and (ip6[40] = 135 or ip6[40] = 136)))"
+
+# watch_clear NAME — from now on, whatever else leaves the edge by an uplink is kept, and counted where it arrives: a
+# capture may miss a packet, the internet does not.
+watch_clear() {
+  on inet nft -f - <<N
+table inet clear-$1 {
+  counter heard {}
+  chain hear {
+    type filter hook prerouting priority -310
+    iifname != { "e0", "e1" } return
+    ip daddr { $hub1, $hub2 } ip protocol 50 return
+    ip daddr { $hub1, $hub2 } udp sport { 500, 4500 } udp dport { 500, 4500 } return
+    ip daddr { $hub1, $hub2 } icmp type destination-unreachable @th,136,8 17 @th,240,16 { 500, 4500 } return
+    ip6 daddr ff02::/16 return
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } return
+    counter name heard
+  }
+}
+N
+  capture "clear-$1-wan0" edge wan0 -Q out "$in_the_clear" &&
+    capture "clear-$1-wan1" edge wan1 -Q out "$in_the_clear"
+}
+heard_clear() { on inet nft -j list counter inet "clear-$1" heard | jq '.nftables[] | .counter? // empty | .packets'; }
+
+# check_clear NAME — nothing was; the watch is over.
+check_clear() {
+  check "$1: nothing left by wan0 in the clear" saw_none "clear-$1-wan0"
+  check "$1: nor by wan1" saw_none "clear-$1-wan1"
+  check "$1: nor did the internet hear any" is 0 heard_clear "$1"
+  on inet nft delete table inet "clear-$1"
+}
+
+# --- the agent ------------------------------------------------------------------------------------------------------
+
+# From here on the basic rule set's tunnel is an IPsec one.
+basic_rule_set="$basic_rule_set"'
+  | .ipsec_profiles = [{name: "to-fra", auth: "psk", remote_id: "hub1.example", psk_file: "fra.psk"}]
+  | .tunnels[0] += {kind: "ipsec", profile: "to-fra"}'
+
+# bring_up_ipsec [JQ-EDIT] — as bring_up, with a daemon at each end; the hub's takes what is in `hub_options`.
+hub_options=()
+bring_up_ipsec() {
+  put_up
+  write_psk fra.psk
+  hub_ipsec hub1 1 "$wan0" "${hub_options[@]}"
+  start_charon hub1
+  start_charon edge
+  publish "${1:-.}"
+  [[ $source_url = file://* ]] || serve_rule_sets
+  [ -e "$W/agent.toml" ] || configure
+  start_agent
+  must "the agent steers the client's traffic into the tunnel" soon 30 mode_is backhaul
+}
+
+# tunnel_says NAME JQ — of `backhaul tunnels`.
+tunnel_says() { ask tunnels | jq -r --arg name "$1" ".tunnels[] | select(.name == \$name) | $2"; }
+tunnel_is() { is "$3" tunnel_says "$1" "$2"; }
+rule_says() { ask status | jq -r --arg rule "${2:-office}" ".rules[] | select(.name == \$rule) | $1"; }
+path_cause() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .cause'; }
+# The text of the newest event of this kind.
+event_text() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)][-1].text // "no such event"'; }
