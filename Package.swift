@@ -15,10 +15,14 @@ let strict: [SwiftSetting] = [
 ]
 
 /// A tenth off the binary: nobody looks up symbols in it, and its 44,000 relocations pack into a bitmap (DT_RELR, glibc
-/// 2.36). gold, which swiftc would take, cannot do that; lld can, but keeps all of Foundation's tables.
+/// 2.36). gold, which swiftc would take, cannot do that; lld can, but keeps all of Foundation's tables. What no-unwind.ld
+/// leaves out is another seventh.
 let small: [LinkerSetting] = [
   .unsafeFlags(
-    ["-use-ld=bfd", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--no-export-dynamic"],
+    [
+      "-use-ld=bfd", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--no-export-dynamic",
+      "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/packaging/no-unwind.ld",
+    ],
     .when(configuration: .release))
 ]
 
@@ -47,7 +51,7 @@ let package = Package(
     .target(
       name: "System",
       dependencies: [
-        "Core", "Agent", "Netlink", "Transfer", "CLinux",
+        "Core", "Agent", "Netlink", "Transfer", "VICI", "CLinux",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ], swiftSettings: strict),

@@ -9,6 +9,8 @@ package struct AgentPorts: Sendable {
   /// A second way into the kernel, for deletions of connections that no reconcile may hold up.
   package var sweeper: any KernelPort
   package var kernelEvents: any KernelEventsPort
+  package var charon: any CharonPort
+  package var traffic: any TrafficPort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
   package var surroundings: any Surroundings
@@ -16,7 +18,8 @@ package struct AgentPorts: Sendable {
 
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
-    sweeper: any KernelPort, kernelEvents: any KernelEventsPort, source: any RuleSetSource, store: any RuleSetStore,
+    sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
+    source: any RuleSetSource, store: any RuleSetStore,
     surroundings: any Surroundings, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
   ) {
     self.loop = loop
@@ -25,6 +28,8 @@ package struct AgentPorts: Sendable {
     self.kernel = kernel
     self.sweeper = sweeper
     self.kernelEvents = kernelEvents
+    self.charon = charon
+    self.traffic = traffic
     self.source = source
     self.store = store
     self.surroundings = surroundings
@@ -38,7 +43,11 @@ package struct AgentPorts: Sendable {
 ///           │               ▲  └──sweep──▶ ConnectionSweeper
 ///           ▼               │ watch plan
 ///      Reconciler ──────────┘──steps──▶ kernel
-///           ▲ rule set
+///           │ ▲ ▲        ▲ SAs came, went
+///           │ │ └──────IKEKeeper ◀──▶ charon
+///           │ │           ▲ connections
+///           └─┼───────────┘
+///             │ rule set
 ///      RuleSetKeeper ◀── cache, source
 package final class AgentService: Sendable {
   package let configuration: AgentConfiguration
@@ -47,6 +56,7 @@ package final class AgentService: Sendable {
   private let watch: PathWatch
   private let reconciler: Reconciler
   private let keeper: RuleSetKeeper
+  private let ike: IKEKeeper
   private let sweeper: ConnectionSweeper
   private let sweeps: AsyncStream<ConnectionSweep>
   private let identity: Identity
@@ -75,7 +85,9 @@ package final class AgentService: Sendable {
       loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: journal,
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
-    reconciler = Reconciler(kernel: ports.kernel, watch: watch, configuration: configuration, events: journal)
+    ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
+    reconciler = Reconciler(
+      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal)
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
       events: journal, surroundings: ports.surroundings)
@@ -90,6 +102,11 @@ package final class AgentService: Sendable {
     await withTaskGroup { group in
       group.addTask { [reconciler] in await reconciler.run() }
       group.addTask { [keeper] in await keeper.run() }
+      group.addTask { [ike, watch, reconciler] in
+        await ike.run(
+          telling: .init(
+            word: { await watch.keysChanged(of: $0, $1) }, negotiated: { await reconciler.negotiated($0) }))
+      }
       group.addTask { [reconciler] in
         for await reason in bells { await reconciler.look(because: .event(reason)) }
       }
@@ -103,9 +120,10 @@ package final class AgentService: Sendable {
       AgentEvent(.agentStopping, configuration.device.text, "agent stopped; the kernel keeps steering as it does now"))
   }
 
-  /// Asks the source now, and looks at the kernel.
+  /// Asks the source now, reads the secrets again, and looks at the kernel.
   package func pullNow() async {
     await keeper.pullNow()
+    await ike.reload()
     await reconciler.look(because: .timer)
   }
 
@@ -137,12 +155,15 @@ package final class AgentService: Sendable {
     let pull = await keeper.status
     let trouble = await reconciler.trouble
     let rules = await rules().rules
+    let charon = await ike.status
     return StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
       source: configuration.ruleSet.location.description,
       lastContactSeconds: pull.lastContact.map { (snapshot.at - $0).inSeconds }, pullFailures: pull.failures,
       pullTrouble: pull.lastTrouble, applyTrouble: trouble, rules: rules, paths: writer.paths, uplinks: writer.uplinks,
+      charon: charon.isNeeded
+        ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count)
   }
 
@@ -157,8 +178,14 @@ package final class AgentService: Sendable {
 
   package func tunnels() async -> TunnelsReport {
     guard let layout = await reconciler.layout else { return TunnelsReport(tunnels: []) }
+    let snapshot = await watch.snapshot()
+    // Counters are a help and no condition: without them the rest is still told.
+    let traffic = (try? ports.traffic.traffic()) ?? [:]
     return TunnelsReport(
-      tunnels: TunnelReports(layout, await reconciler.actual, await watch.snapshot().links).all)
+      tunnels: TunnelReports(
+        layout, await reconciler.actual, snapshot.links, traffic: traffic, machines: await ike.current(),
+        at: snapshot.at
+      ).all)
   }
 
   /// Newest last.

@@ -22,7 +22,8 @@ import Testing
   }
 
   @Test func keysAreSnakeCaseAndAnswersComeBackAsTheyWere() throws {
-    let report = UplinkReport(interface: "wan0", tier: 1, usable: false, obstacle: "no carrier", gateway: nil)
+    let report = UplinkReport(
+      interface: "wan0", tier: 1, isPrivate: false, usable: false, obstacle: "no carrier", gateway: nil)
     let text = String(decoding: LocalAPI.encode(report), as: UTF8.self)
     #expect(text == #"{"interface":"wan0","obstacle":"no carrier","tier":1,"usable":false}"#)
     #expect(try LocalAPI.decode(UplinkReport.self, from: Array(text.utf8)) == report)

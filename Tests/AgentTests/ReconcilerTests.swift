@@ -62,7 +62,9 @@ private final class Bench: Sendable {
     let watch = PathWatch(
       loop: loop, prober: ScriptedProber(loop), flipper: fake, events: events, mask: .standard, chance: { 0 },
       onSweep: { _ in })
-    let reconciler = Reconciler(kernel: kernel, watch: watch, configuration: configuration, events: events)
+    let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
+    let reconciler = Reconciler(
+      kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events)
     self.reconciler = reconciler
     work = Task { await reconciler.run() }
   }

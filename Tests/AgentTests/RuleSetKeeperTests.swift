@@ -43,12 +43,6 @@ private final class ScriptedApplier: RuleSetApplier {
   }
 }
 
-private struct FixedSurroundings: Surroundings {
-  var now: Instant { Instant(nanoseconds: 0) }
-  var wallTime: WallTime { WallTime(secondsSince1970: 0) }
-  var chance: Double { 0.5 }
-}
-
 private struct Bench {
   let source = ScriptedSource()
   let store: MemoryStore
@@ -66,7 +60,7 @@ private struct Bench {
     keeper = RuleSetKeeper(
       configuration: configuration, source: source, store: store, applier: applier,
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes) }, events: events,
-      surroundings: FixedSurroundings())
+      surroundings: StillSurroundings())
   }
 
   static func document(_ revision: Int, device: String = "branch-017", direct: String = "198.18.0.0/15") -> [UInt8] {

@@ -89,3 +89,10 @@ final class RecordedEvents: EventSink {
   var all: [AgentEvent] { events.withLock { $0 } }
   func count(_ kind: AgentEvent.Kind) -> Int { all.count { $0.kind == kind } }
 }
+
+/// No time passes, and chance is always a half.
+struct StillSurroundings: Surroundings {
+  var now: Instant { Instant(nanoseconds: 0) }
+  var wallTime: WallTime { WallTime(secondsSince1970: 0) }
+  var chance: Double { 0.5 }
+}

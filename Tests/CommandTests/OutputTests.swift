@@ -31,8 +31,8 @@ import Testing
   private func rule(_ mode: String, _ choice: String?, _ cause: String) -> RuleReport {
     RuleReport(
       name: "office", enabled: true, mode: mode, choice: choice, path: nil, device: nil, sinceSeconds: 190,
-      cause: cause,
-      fallback: "local_wan", failback: "move", holdDownMs: 30_000, ipv6: "local", paths: ["fra-a"],
+      cause: cause, unencrypted: false, unencryptedSeconds: 0, fallback: "local_wan", failback: "move",
+      holdDownMs: 30_000, ipv6: "local", paths: ["fra-a"],
       interfaces: ["lan0"], prefixes: 0, table: 7904, mark: 0x400000)
   }
 
@@ -46,7 +46,9 @@ import Testing
           name: "fra-a", kind: "tunnel", device: "bh-fra-a", uplink: "wan0", state: path, sinceSeconds: 190,
           cause: cause, mark: 0x200000, rttMs: 12.3, jitterMs: 0.4, loss: 0, carries: ["office"])
       ],
-      uplinks: [UplinkReport(interface: "wan0", tier: 1, usable: true, obstacle: nil, gateway: "198.51.100.1")],
+      uplinks: [
+        UplinkReport(interface: "wan0", tier: 1, isPrivate: false, usable: true, obstacle: nil, gateway: "198.51.100.1")
+      ],
       flipMicroseconds: [], flips: 1)
   }
 

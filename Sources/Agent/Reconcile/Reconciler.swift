@@ -27,6 +27,7 @@ package actor Reconciler: RuleSetApplier {
 
   private let kernel: any KernelPort
   private let watch: PathWatch
+  private let ike: IKEKeeper
   private let configuration: AgentConfiguration
   private let events: any EventSink
   private let work: AsyncStream<Work>
@@ -35,6 +36,9 @@ package actor Reconciler: RuleSetApplier {
   private var running: Running?
   private var desired: DesiredState?
   private var watched: WatchPlan?
+  private var connections: [IKEConnection] = []
+  private var heldTunnels: Set<Name> = []
+  private var esp: [Name: ESPEncapsulation] = [:]
   private var watchedLinks: [InterfaceName: Link] = [:]
   private var queued: Set<Reason> = []
   private(set) package var actual = ActualState()
@@ -46,10 +50,12 @@ package actor Reconciler: RuleSetApplier {
   private(set) var isIdle = true
 
   package init(
-    kernel: any KernelPort, watch: PathWatch, configuration: AgentConfiguration, events: any EventSink
+    kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
+    events: any EventSink
   ) {
     self.kernel = kernel
     self.watch = watch
+    self.ike = ike
     self.configuration = configuration
     self.events = events
     (work, inbox) = AsyncStream.makeStream(of: Work.self)
@@ -91,6 +97,13 @@ package actor Reconciler: RuleSetApplier {
   package func look(because reason: Reason) {
     isIdle = false
     if queued.insert(reason).inserted { inbox.yield(.look(reason)) }
+  }
+
+  /// charon has said what ESP costs the packets of tunnels: their sizes follow.
+  package func negotiated(_ new: [Name: ESPEncapsulation]) {
+    guard new != esp else { return }
+    esp = new
+    look(because: .event("keys"))
   }
 
   package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
@@ -184,10 +197,10 @@ package actor Reconciler: RuleSetApplier {
   private func bring(to target: Running, repairing: Bool = false) async throws(KernelFailure) -> [Step] {
     let generation = await watch.linkGeneration
     var seen = try kernel.read(expecting: desired?.steering)
-    var wanted = DesiredStateCompiler(target.layout, seen).compile()
+    var wanted = DesiredStateCompiler(target.layout, seen, negotiated: esp).compile()
     if seen.steering != nil && desired?.steering != wanted.steering {
       seen = try kernel.read(expecting: wanted.steering)
-      wanted = DesiredStateCompiler(target.layout, seen).compile()
+      wanted = DesiredStateCompiler(target.layout, seen, negotiated: esp).compile()
     }
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: try kernel.rememberedSettings())
     var made: [Step] = []
@@ -205,12 +218,14 @@ package actor Reconciler: RuleSetApplier {
     if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
     actual = seen
     desired = wanted
-    let view = WatchPlan(DesiredStateCompiler(target.layout, seen))
+    let compiler = DesiredStateCompiler(target.layout, seen, negotiated: esp)
+    let view = WatchPlan(compiler)
     if view != watched || seen.links != watchedLinks {
       try await watch.watch(view, links: seen.links, generation: generation)
       watched = view
       watchedLinks = seen.links
     }
+    await wantKeys(compiler)
     if made.contains(where: \.startsSteering) { setUpAnew(view) }
     if let failure { throw failure }
     let inUse = await watch.devicesInUse
@@ -219,6 +234,14 @@ package actor Reconciler: RuleSetApplier {
     // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then.
     if !kept.isEmpty { lookAgain(in: .milliseconds(200)) }
     return made + clearing
+  }
+
+  private func wantKeys(_ compiler: DesiredStateCompiler) async {
+    let (wanted, held) = compiler.ikeConnections()
+    guard wanted != connections || held != heldTunnels else { return }
+    connections = wanted
+    heldTunnels = held
+    await ike.want(wanted, held: held)
   }
 
   /// Connections that were set up before their packets were steered keep a translation that fits no tunnel.

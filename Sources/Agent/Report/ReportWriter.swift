@@ -22,7 +22,9 @@ package struct ReportWriter: Sendable {
       mode: selection.mode(isTunnel: { name in watch.plan.paths.first { $0.name == name }?.isTunnel ?? false })
         .rawValue,
       choice: choice?.description, path: path, device: choice.flatMap(device), sinceSeconds: age(selection.since),
-      cause: selection.cause, fallback: rule.fallback.rawValue, failback: rule.failback.rawValue,
+      cause: selection.cause, unencrypted: selection.isUnencrypted,
+      unencryptedSeconds: selection.unencrypted(at: watch.at).inSeconds, fallback: rule.fallback.rawValue,
+      failback: rule.failback.rawValue,
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
       table: watched?.table.value,
@@ -33,7 +35,8 @@ package struct ReportWriter: Sendable {
   package func disabled(_ rule: BackhaulRule) -> RuleReport {
     RuleReport(
       name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil,
-      sinceSeconds: 0, cause: "the rule is disabled", fallback: rule.fallback.rawValue,
+      sinceSeconds: 0, cause: "the rule is disabled", unencrypted: false, unencryptedSeconds: 0,
+      fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
@@ -42,7 +45,7 @@ package struct ReportWriter: Sendable {
   private func device(of choice: RuleSelection.Choice) -> String? {
     switch choice {
     case .path(let name): watch.plan.paths.first { $0.name == name }?.device.text
-    case .localWAN(let uplink): uplink.text
+    case .localWAN(let uplink), .underlay(let uplink): uplink.text
     case .blocked: nil
     }
   }
@@ -66,7 +69,7 @@ package struct ReportWriter: Sendable {
       let usable = watch.usableUplinks.contains(uplink.interface)
       let gateway: String? = if case .out(_, let gateway?)? = uplink.way { gateway.description } else { nil }
       return UplinkReport(
-        interface: uplink.interface.text, tier: uplink.tier, usable: usable,
+        interface: uplink.interface.text, tier: uplink.tier, isPrivate: uplink.isPrivate, usable: usable,
         obstacle: usable ? nil : uplink.obstacle ?? "\(uplink.interface) has no carrier, is set down or is gone",
         gateway: gateway)
     }

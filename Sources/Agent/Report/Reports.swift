@@ -19,6 +19,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var rules: [RuleReport]
   package var paths: [PathReport]
   package var uplinks: [UplinkReport]
+  /// Null where no tunnel needs it.
+  package var charon: CharonReport?
   /// The last flips, from verdict to the kernel's answer.
   package var flipMicroseconds: [Double]
   package var flips: Int
@@ -29,12 +31,16 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var enabled: Bool
   /// `backhaul`, `fallback`, `blocked` or `bypass`.
   package var mode: String
-  /// `path:NAME`, `local_wan:INTERFACE`, `blocked`, or null before the first verdict.
+  /// `path:NAME`, `local_wan:INTERFACE`, `underlay:INTERFACE`, `blocked`, or null before the first verdict.
   package var choice: String?
   package var path: String?
   package var device: String?
   package var sinceSeconds: Double
   package var cause: String
+  /// Its traffic goes by a private line without its tunnel's encryption.
+  package var unencrypted: Bool
+  /// In all, since the agent started.
+  package var unencryptedSeconds: Double
   package var fallback: String
   package var failback: String
   package var holdDownMs: Int
@@ -68,6 +74,8 @@ package struct PathReport: Codable, Equatable, Sendable {
 package struct UplinkReport: Codable, Equatable, Sendable {
   package var interface: String
   package var tier: Int
+  /// A private line.
+  package var isPrivate: Bool
   package var usable: Bool
   package var obstacle: String?
   package var gateway: String?
@@ -75,7 +83,7 @@ package struct UplinkReport: Codable, Equatable, Sendable {
 
 package struct TunnelReport: Codable, Equatable, Sendable {
   package var name: String
-  /// `gre`, `ipip` or `external`.
+  /// `gre`, `ipip`, `ipsec` or `external`.
   package var kind: String
   package var device: String
   package var hub: String
@@ -89,6 +97,59 @@ package struct TunnelReport: Codable, Equatable, Sendable {
   package var link: String
   package var mtu: Int?
   package var mss: Int?
+  /// The IPsec profile: of an `ipsec` tunnel its own, of another the one that it is protected by.
+  package var profile: String?
+  /// Of the device, since it was made.
+  package var bytesIn: UInt64?
+  package var bytesOut: UInt64?
+  /// Null where no IPsec is involved.
+  package var ike: IKEReport?
+  package var child: ChildReport?
+}
+
+/// The IKE_SA of a tunnel.
+package struct IKEReport: Codable, Equatable, Sendable {
+  /// `absent` (charon does not answer), `none`, or charon's own word in small letters.
+  package var state: String
+  package var localID: String?
+  package var remoteID: String?
+  package var nat: Bool
+  package var cipher: String?
+  package var establishedSeconds: Double?
+  package var rekeySeconds: Double?
+  package var reauthSeconds: Double?
+  /// Why there is none, as far as that is known.
+  package var trouble: String?
+
+  private enum CodingKeys: String, CodingKey {
+    // A coder's snake case would make `local_i_d` of it.
+    case state, nat, cipher, establishedSeconds, rekeySeconds, reauthSeconds, trouble
+    case localID = "localId"
+    case remoteID = "remoteId"
+  }
+}
+
+/// The CHILD_SA of a tunnel: its pair of ESP SAs.
+package struct ChildReport: Codable, Equatable, Sendable {
+  /// `none`, or charon's own word in small letters.
+  package var state: String
+  /// `tunnel` or `transport`.
+  package var mode: String?
+  package var cipher: String?
+  /// In UDP, as a NAT is in between.
+  package var encapsulated: Bool
+  package var installedSeconds: Double?
+  package var rekeySeconds: Double?
+  /// Since its keys were made.
+  package var bytesIn: UInt64
+  package var bytesOut: UInt64
+}
+
+/// strongSwan's daemon.
+package struct CharonReport: Codable, Equatable, Sendable {
+  package var answers: Bool
+  package var version: String?
+  package var trouble: String?
 }
 
 package struct ProbeReport: Codable, Equatable, Sendable {

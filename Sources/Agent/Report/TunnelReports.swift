@@ -5,11 +5,20 @@ struct TunnelReports {
   private let layout: Layout
   private let actual: ActualState
   private let links: [InterfaceName: Link]
+  private let traffic: [InterfaceName: Traffic]
+  private let machines: [Name: IKEMachine]
+  private let now: Instant
 
-  init(_ layout: Layout, _ actual: ActualState, _ links: [InterfaceName: Link]) {
+  init(
+    _ layout: Layout, _ actual: ActualState, _ links: [InterfaceName: Link], traffic: [InterfaceName: Traffic],
+    machines: [Name: IKEMachine], at now: Instant
+  ) {
     self.layout = layout
     self.actual = actual
     self.links = links
+    self.traffic = traffic
+    self.machines = machines
+    self.now = now
   }
 
   var all: [TunnelReport] {
@@ -21,16 +30,48 @@ struct TunnelReports {
       switch tunnel.kind {
       case .gre(let key): ("gre", key)
       case .ipip: ("ipip", nil)
+      case .ipsec: ("ipsec", nil)
       case .external: ("external", nil)
       }
     let link = links[device]
+    let traffic = traffic[device]
     let inner = tunnel.innerLocal ?? actual.addresses[device]?.first
     return TunnelReport(
       name: tunnel.name.text, kind: kind, device: device.text, hub: tunnel.hub.text, uplink: tunnel.uplink?.text,
-      local: link?.tunnel?.local.description,
+      local: local(of: tunnel, link)?.description,
       remote: layout.ruleSet.hubs.first { $0.name == tunnel.hub }?.address.description ?? "", key: key,
       innerLocal: inner?.description, innerRemote: tunnel.innerRemote?.description,
       link: link.map { $0.isUp && $0.hasCarrier ? "up" : "down" } ?? "absent", mtu: link?.mtu,
-      mss: link.map { $0.mtu - TunnelSizes.segmentOverhead })
+      mss: link.map { $0.mtu - TunnelSizes.segmentOverhead }, profile: tunnel.profile?.text,
+      bytesIn: traffic?.bytesIn, bytesOut: traffic?.bytesOut, ike: tunnel.profile == nil ? nil : ike(of: tunnel),
+      child: tunnel.profile == nil ? nil : child(of: tunnel))
+  }
+
+  /// The kernel does not know where an XFRM interface begins; the uplink does.
+  private func local(of tunnel: Tunnel, _ link: Link?) -> IPv4Address? {
+    guard case .ipsec = tunnel.kind else { return link?.tunnel?.local }
+    return tunnel.uplink.flatMap { actual.addresses[$0]?.first?.address }
+  }
+
+  private func ike(of tunnel: Tunnel) -> IKEReport {
+    let machine = machines[tunnel.name]
+    let ike = machine?.associations.ike
+    let isAbsent = machine.map { $0.phase == .absent } ?? false
+    return IKEReport(
+      state: isAbsent ? "absent" : ike?.state.rawValue.lowercased() ?? "none",
+      localID: ike?.localID ?? machine?.connection.localID.text,
+      remoteID: ike?.remoteID ?? machine?.connection.remoteID.text, nat: ike?.hasNAT ?? false, cipher: ike?.cipher,
+      establishedSeconds: ike?.established.map { (now - $0).inSeconds },
+      rekeySeconds: ike?.nextRekey.map { ($0 - now).inSeconds },
+      reauthSeconds: ike?.nextReauthentication.map { ($0 - now).inSeconds }, trouble: machine?.trouble)
+  }
+
+  private func child(of tunnel: Tunnel) -> ChildReport {
+    let child = machines[tunnel.name]?.associations.child
+    return ChildReport(
+      state: child?.state.rawValue.lowercased() ?? "none", mode: child?.mode, cipher: child?.cipher,
+      encapsulated: child?.isInUDP ?? false, installedSeconds: child?.installed.map { (now - $0).inSeconds },
+      rekeySeconds: child?.nextRekey.map { ($0 - now).inSeconds }, bytesIn: child?.bytesIn ?? 0,
+      bytesOut: child?.bytesOut ?? 0)
   }
 }

@@ -18,6 +18,8 @@ package actor PathWatch {
   private var touched: [InterfaceName: UInt64] = [:]
   private var probes: [Name: WatchedProbe] = [:]
   private var health: [Name: PathHealth] = [:]
+  /// What is known of the SAs of tunnels.
+  private var keys: [Name: IKEKeeper.Word] = [:]
   private var selections: [Name: RuleSelection] = [:]
   /// What was last put into each rule's table: compared with the kernel whenever something stirs there.
   private var active: [TableID: TableRoute.Way] = [:]
@@ -82,7 +84,7 @@ package actor PathWatch {
         selection.ruleChanged(to: watched.rule)
         kept[watched.rule.name] = selection
       } else {
-        let adopted = inKernel[watched.table].flatMap { choice(of: $0, for: watched.rule) }
+        let adopted = inKernel[watched.table].flatMap { choice(of: $0, for: watched) }
         kept[watched.rule.name] = RuleSelection(watched.rule, adopted: adopted, at: now)
       }
     }
@@ -152,6 +154,22 @@ package actor PathWatch {
     if changed || plan.uplinks.contains(where: { $0.interface == name }) { decideAll(at: now) }
     // With a device that goes down the kernel takes its routes away, and tells nobody.
     inspectSoon()
+  }
+
+  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs.
+  package func keysChanged(of tunnel: Name, _ word: IKEKeeper.Word) {
+    let now = loop.now
+    keys[tunnel] = word
+    var changed = false
+    for path in plan.paths where path.securedTunnel == tunnel {
+      for probe in path.probes {
+        guard let watched = probes[probe.name] else { continue }
+        watched.machine.prompted(at: now)
+        schedule(watched, probe.name)
+      }
+      if judge(path, at: now) { changed = true }
+    }
+    if changed { decideAll(at: now) }
   }
 
   /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
@@ -238,7 +256,8 @@ package actor PathWatch {
     guard var state = health[path.name] else { return false }
     let before = state
     let changed = state.judge(
-      obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, at: now)
+      obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine },
+      remark: remark(on: path), at: now)
     health[path.name] = state
     guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
@@ -258,7 +277,21 @@ package actor PathWatch {
 
   private func obstacle(of path: WatchPlan.WatchedPath) -> String? {
     if let underlay = path.underlay, let trouble = trouble(of: underlay) { return "uplink \(trouble)" }
-    return trouble(of: path.device) ?? path.obstacle
+    if let trouble = trouble(of: path.device) ?? path.obstacle { return trouble }
+    // With no probe to ask, the keys are the only evidence that there is.
+    guard path.probes.isEmpty, case .down(let why)? = word(on: path) else { return nil }
+    return "no SA: \(why)"
+  }
+
+  private func word(on path: WatchPlan.WatchedPath) -> IKEKeeper.Word? { path.securedTunnel.flatMap { keys[$0] } }
+
+  private func remark(on path: WatchPlan.WatchedPath) -> String? {
+    switch word(on: path) {
+    case .up?: "the SA is up, so the data plane is dead"
+    case .down(let why)?: "no SA: \(why)"
+    case .unknown?: "charon does not answer"
+    case nil: nil
+    }
   }
 
   private func trouble(of device: InterfaceName) -> String? {
@@ -272,15 +305,18 @@ package actor PathWatch {
   }
 
   private func decideAll(at now: Instant) {
-    let best = plan.uplinks.first(where: canUse)?.interface
+    let best = plan.uplinks.first { canUse($0) && !$0.isPrivate }?.interface
     let health = health
     let uplinks = plan.uplinks.filter(canUse).map(\.interface)
-    let view = RuleSelection.View(
+    var view = RuleSelection.View(
       state: { health[$0] }, localWAN: best, canUse: { uplinks.contains($0) })
     for watched in plan.rules {
       guard var selection = selections[watched.rule.name] else { continue }
+      view.underlay = watched.underlays.first { uplinks.contains($0) }
+      let before = selection
       let flip = selection.decide(view, at: now)
       selections[watched.rule.name] = selection
+      tellOfEncryption(before, selection, at: now)
       if let flip { carryOut(flip, watched, verdict: now) }
     }
     scheduleHoldDown()
@@ -292,6 +328,23 @@ package actor PathWatch {
     pending = []
     for event in told { events.record(event) }
     settleActiveRoutes()
+  }
+
+  private func tellOfEncryption(_ before: RuleSelection, _ after: RuleSelection, at now: Instant) {
+    let name = after.rule.name
+    if case .underlay(let line)? = after.choice, !before.isUnencrypted {
+      pending.append(
+        AgentEvent(
+          .unencryptedStarted, name.text,
+          "rule \(name): traffic goes by the private line \(line) in the clear, until its tunnel is back",
+          details: ["uplink": line.text]))
+    } else if before.isUnencrypted && !after.isUnencrypted {
+      let seconds = (now - before.since).inSeconds
+      pending.append(
+        AgentEvent(
+          .unencryptedEnded, name.text, "rule \(name): no traffic goes in the clear any more, after \(Int(seconds)) s",
+          details: ["seconds": "\(Int(seconds))"]))
+    }
   }
 
   private func scheduleHoldDown() {
@@ -371,19 +424,22 @@ package actor PathWatch {
   private func way(of choice: RuleSelection.Choice) -> TableRoute.Way? {
     switch choice {
     case .path(let name): plan.paths.first { $0.name == name }?.way
-    case .localWAN(let uplink): plan.uplinks.first { $0.interface == uplink }?.way
+    case .localWAN(let uplink), .underlay(let uplink): plan.uplinks.first { $0.interface == uplink }?.way
     case .blocked: nil
     }
   }
 
   /// Which choice a route in the kernel stands for; nil where it stands for none of the rule's.
-  private func choice(of way: TableRoute.Way, for rule: BackhaulRule) -> RuleSelection.Choice? {
+  private func choice(of way: TableRoute.Way, for watched: WatchPlan.WatchedRule) -> RuleSelection.Choice? {
+    let rule = watched.rule
     guard case .out(let device, _) = way else { return nil }
     if let path = plan.paths.first(where: { $0.device == device && rule.paths.contains($0.name) }) {
       return .path(path.name)
     }
-    if rule.fallback == .localWAN, plan.uplinks.contains(where: { $0.interface == device }) { return .localWAN(device) }
-    return nil
+    if watched.underlays.contains(device) { return .underlay(device) }
+    guard rule.fallback == .localWAN, plan.uplinks.contains(where: { $0.interface == device && !$0.isPrivate })
+    else { return nil }
+    return .localWAN(device)
   }
 
   /// Brings the kernel's active routes to the choices, where a gateway changed, a flip failed or another has meddled. A
@@ -434,7 +490,7 @@ package actor PathWatch {
   private func mark(of choice: RuleSelection.Choice) -> Mark? {
     switch choice {
     case .path(let name): plan.paths.first { $0.name == name }?.mark ?? orphans[name]
-    case .localWAN(let uplink): plan.uplinks.first { $0.interface == uplink }?.mark
+    case .localWAN(let uplink), .underlay(let uplink): plan.uplinks.first { $0.interface == uplink }?.mark
     case .blocked: nil
     }
   }
@@ -468,7 +524,7 @@ package actor PathWatch {
   private func sweepLeftovers() {
     for watched in plan.rules where watched.rule.failback == .move && !watched.sources.isEmpty {
       guard let choice = selections[watched.rule.name]?.choice else { continue }
-      for (way, mark) in ways(of: watched.rule, in: plan) where way != choice && mark != self.mark(of: choice) {
+      for (way, mark) in ways(of: watched, in: plan) where way != choice && mark != self.mark(of: choice) {
         onSweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description))
       }
     }
@@ -483,7 +539,7 @@ package actor PathWatch {
     guard otherDestinations || otherSources else { return }
     for before in old.rules {
       let known = before.rule.sources.prefixes.isEmpty ? nil : before.sources
-      for (way, mark) in ways(of: before.rule, in: old) {
+      for (way, mark) in ways(of: before, in: old) {
         onSweep(ConnectionSweep(mark: mark, sources: known, way: way.description))
       }
     }
@@ -509,12 +565,18 @@ package actor PathWatch {
   }
 
   /// Every way that a rule's connections can have been made on.
-  private func ways(of rule: BackhaulRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
+  private func ways(of watched: WatchPlan.WatchedRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
+    let rule = watched.rule
     let paths = plan.paths.filter { rule.paths.contains($0.name) }.map {
       (RuleSelection.Choice.path($0.name), $0.mark)
     }
-    guard rule.fallback == .localWAN else { return paths }
-    return paths + plan.uplinks.map { (.localWAN($0.interface), $0.mark) }
+    switch rule.fallback {
+    case .block: return paths
+    case .localWAN: return paths + plan.uplinks.filter { !$0.isPrivate }.map { (.localWAN($0.interface), $0.mark) }
+    case .underlay:
+      let lines = plan.uplinks.filter { watched.underlays.contains($0.interface) }
+      return paths + lines.map { (.underlay($0.interface), $0.mark) }
+    }
   }
 
   // MARK: - What is seen

@@ -7,11 +7,13 @@ package struct AgentConfiguration: Equatable, Sendable {
   package var lans: [InterfaceName]
   package var kernel: KernelRanges
   package var files: FileLocations
+  package var ipsec: IPsecConfiguration
   package var logLevel: LogLevel
 
   package init(
     device: Name, ruleSet: RuleSetSourceConfiguration, uplinks: [UplinkConfiguration], lans: [InterfaceName],
-    kernel: KernelRanges = KernelRanges(), files: FileLocations = FileLocations(), logLevel: LogLevel = .info
+    kernel: KernelRanges = KernelRanges(), files: FileLocations = FileLocations(),
+    ipsec: IPsecConfiguration = IPsecConfiguration(), logLevel: LogLevel = .info
   ) {
     self.device = device
     self.ruleSet = ruleSet
@@ -19,6 +21,7 @@ package struct AgentConfiguration: Equatable, Sendable {
     self.lans = lans
     self.kernel = kernel
     self.files = files
+    self.ipsec = ipsec
     self.logLevel = logLevel
   }
 
@@ -30,10 +33,17 @@ package struct UplinkConfiguration: Equatable, Sendable {
   package var interface: InterfaceName
   /// The lowest tier that can be used is used first.
   package var tier: Int
+  /// A private line to the hub's site: no way to the internet, so `local_wan` never leaves by it and nothing is
+  /// masqueraded there.
+  package var isPrivate: Bool
+  /// The next hop of a private line that has no default route in the main table.
+  package var gateway: IPv4Address?
 
-  package init(interface: InterfaceName, tier: Int = 1) {
+  package init(interface: InterfaceName, tier: Int = 1, isPrivate: Bool = false, gateway: IPv4Address? = nil) {
     self.interface = interface
     self.tier = tier
+    self.isPrivate = isPrivate
+    self.gateway = gateway
   }
 }
 

@@ -9,7 +9,7 @@ package enum AgentConfigurationDecoder {
     return configuration
   }
 
-  private static let keys = ["device", "lans", "uplinks", "rule_set", "kernel", "files", "log"]
+  private static let keys = ["device", "lans", "uplinks", "rule_set", "kernel", "files", "ipsec", "log"]
 
   private static func configuration(from document: DocumentValue, _ book: ComplaintBook) -> AgentConfiguration? {
     guard let top = FieldReader(document, keys: keys, book: book) else { return nil }
@@ -18,10 +18,12 @@ package enum AgentConfigurationDecoder {
     let ruleSet = RuleSetSourceReader.read(top)
     let kernel = KernelRangesReader.read(top)
     let files = files(top)
+    let ipsec = IPsecConfigurationReader.read(top)
     let logLevel = logLevel(top)
-    guard let device, let ruleSet, let kernel, let files, let logLevel else { return nil }
+    guard let device, let ruleSet, let kernel, let files, let ipsec, let logLevel else { return nil }
     return AgentConfiguration(
-      device: device, ruleSet: ruleSet, uplinks: uplinks, lans: lans, kernel: kernel, files: files, logLevel: logLevel)
+      device: device, ruleSet: ruleSet, uplinks: uplinks, lans: lans, kernel: kernel, files: files, ipsec: ipsec,
+      logLevel: logLevel)
   }
 
   /// More than a router has ports; each uplink takes a slot.
@@ -35,12 +37,19 @@ package enum AgentConfigurationDecoder {
     var seen: [InterfaceName: String] = [:]
     for lan in lans { note(lan.value, at: "lans[\(lan.index)]", &seen, top.book) }
     let uplinks = top.objects("uplinks", 1...mostInterfaces) { _, value, path -> UplinkConfiguration? in
-      guard let fields = FieldReader(value, at: path, keys: ["interface", "tier"], book: top.book) else { return nil }
+      guard
+        let fields = FieldReader(value, at: path, keys: ["interface", "tier", "private", "gateway"], book: top.book)
+      else { return nil }
       let interface = fields.required("interface", .interface)
       let tier = fields.value("tier", .integer(1...255), default: 1)
+      let isPrivate = fields.value("private", .boolean, default: false)
+      let gateway = fields.optional("gateway", .hostAddress)
+      if fields["gateway"] != nil && isPrivate == false {
+        fields.complain("gateway", "only a private line has one here; a WAN's is its DHCP client's, in the main table")
+      }
       if let interface { note(interface, at: fields.field("interface"), &seen, top.book) }
-      guard let interface, let tier else { return nil }
-      return UplinkConfiguration(interface: interface, tier: Int(tier))
+      guard let interface, let tier, let isPrivate else { return nil }
+      return UplinkConfiguration(interface: interface, tier: Int(tier), isPrivate: isPrivate, gateway: gateway)
     }
     return (uplinks.map(\.value), lans.map(\.value))
   }

@@ -8,14 +8,20 @@
 package struct DesiredStateCompiler: Sendable {
   package let layout: Layout
   package let actual: ActualState
+  /// What ESP last cost each tunnel, as far as charon has said.
+  package let negotiated: [Name: ESPEncapsulation]
 
-  package init(_ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook, _ actual: ActualState) {
-    self.init(Layout(ruleSet, configuration, slots), actual)
+  package init(
+    _ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook, _ actual: ActualState,
+    negotiated: [Name: ESPEncapsulation] = [:]
+  ) {
+    self.init(Layout(ruleSet, configuration, slots), actual, negotiated: negotiated)
   }
 
-  package init(_ layout: Layout, _ actual: ActualState) {
+  package init(_ layout: Layout, _ actual: ActualState, negotiated: [Name: ESPEncapsulation] = [:]) {
     self.layout = layout
     self.actual = actual
+    self.negotiated = negotiated
   }
 
   package func compile() -> DesiredState {

@@ -8,6 +8,10 @@ package struct InterfaceSetting: Hashable, Sendable {
     case sourceValidMark = "net/ipv4/conf/IF/src_valid_mark"
     /// net.ipv4.conf.IF.forwarding
     case forwarding = "net/ipv4/conf/IF/forwarding"
+    /// net.ipv4.conf.IF.disable_xfrm: 1: nothing that leaves by it is encrypted. The kernel uses this or `all`.
+    case disableXFRM = "net/ipv4/conf/IF/disable_xfrm"
+    /// net.ipv4.conf.IF.disable_policy: 1: what comes in by it is held to no IPsec policy. The kernel uses this or `all`.
+    case disablePolicy = "net/ipv4/conf/IF/disable_policy"
     /// net.ipv6.conf.IF.disable_ipv6
     case disableIPv6 = "net/ipv6/conf/IF/disable_ipv6"
   }

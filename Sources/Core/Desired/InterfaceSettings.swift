@@ -10,10 +10,19 @@ extension DesiredStateCompiler {
       result[InterfaceSetting(device.name, .reversePathFilter)] = device.address == nil ? 0 : 2
       result[InterfaceSetting(device.name, .sourceValidMark)] = 1
       result[InterfaceSetting(device.name, .forwarding)] = 1
+      if case .xfrm = device.encapsulation {
+        // Whatever `default` says: this device is nothing but IPsec.
+        result[InterfaceSetting(device.name, .disableXFRM)] = 0
+        result[InterfaceSetting(device.name, .disablePolicy)] = 0
+      }
       // A kernel without IPv6 has no such setting.
       if value(.disableIPv6, of: Self.all) != nil {
         result[InterfaceSetting(device.name, .disableIPv6)] = 1
       }
+    }
+    for tunnel in layout.ruleSet.tunnels where tunnel.protection != nil {
+      guard let uplink = tunnel.uplink, actual.links[uplink] != nil else { continue }
+      result[InterfaceSetting(uplink, .disableXFRM)] = 0
     }
     for way in layout.ways where way.kind != .ownTunnel && actual.links[way.device] != nil {
       let own = value(.reversePathFilter, of: way.device) ?? 0

@@ -38,10 +38,16 @@ package struct Layout: Sendable {
   package func device(of tunnel: Tunnel) -> InterfaceName? {
     switch tunnel.kind {
     case .external(let device): device
-    case .gre, .ipip: InterfaceName(configuration.kernel.interfacePrefix + tunnel.name.text)
+    case .gre, .ipip, .ipsec: InterfaceName(configuration.kernel.interfacePrefix + tunnel.name.text)
     }
   }
 
+  /// What joins an `ipsec` tunnel's device to its SAs and policies: its mark, which is ours alone and never changes
+  /// while the tunnel lives.
+  package func interfaceID(of tunnel: Tunnel) -> UInt32? { mark(.tunnel(tunnel.name))?.value }
+
+  package func profile(named name: Name) -> IPsecProfile? { ruleSet.profiles.first { $0.name == name } }
+  package func hub(of tunnel: Tunnel) -> Hub? { ruleSet.hubs.first { $0.name == tunnel.hub } }
   package func tunnel(named name: Name) -> Tunnel? { ruleSet.tunnels.first { $0.name == name } }
   package func path(named name: Name) -> Path? { ruleSet.paths.first { $0.name == name } }
 
@@ -63,6 +69,8 @@ package struct Layout: Sendable {
     package var device: InterfaceName
     package var mark: Mark
     package var table: TableID
+    /// Of an uplink: a private line.
+    package var isPrivate = false
     package var isTunnel: Bool { kind != .uplink }
   }
 
@@ -78,7 +86,11 @@ package struct Layout: Sendable {
   }
 
   package var uplinkWays: [Way] {
-    configuration.uplinks.compactMap { way(.uplink, "uplink \($0.interface)", .uplink($0.interface), $0.interface) }
+    configuration.uplinks.compactMap { uplink in
+      var way = way(.uplink, "uplink \(uplink.interface)", .uplink(uplink.interface), uplink.interface)
+      way?.isPrivate = uplink.isPrivate
+      return way
+    }
   }
 
   private func way(_ kind: Way.Kind, _ title: String, _ owner: SlotBook.Owner, _ device: InterfaceName) -> Way? {
@@ -107,6 +119,19 @@ package struct Layout: Sendable {
       guard case .uplink(let interface)? = path(named: name)?.way else { return nil }
       return interface
     }
+  }
+
+  /// The private lines below a rule's tunnels, in the order of its paths: where `fallback: underlay` goes.
+  package func underlays(of rule: BackhaulRule) -> [InterfaceName] {
+    guard rule.fallback == .underlay else { return [] }
+    var found: [InterfaceName] = []
+    for name in rule.paths {
+      guard case .tunnel(let tunnel)? = path(named: name)?.way, let uplink = self.tunnel(named: tunnel)?.uplink,
+        !found.contains(uplink), configuration.uplinks.contains(where: { $0.interface == uplink && $0.isPrivate })
+      else { continue }
+      found.append(uplink)
+    }
+    return found
   }
 
   /// The LAN interfaces that a rule's traffic can come in by.

@@ -31,7 +31,7 @@ extension DesiredStateCompiler {
     let way: TableRoute.Way?
     switch choice {
     case .path(let name): way = layout.path(named: name).flatMap { self.way(by: $0) }
-    case .localWAN(let interface): way = self.way(by: .uplink(interface))
+    case .localWAN(let interface), .underlay(let interface): way = self.way(by: .uplink(interface))
     case .blocked: way = nil
     }
     return way.map { TableRoute(table: table, metric: .active, way: $0) }

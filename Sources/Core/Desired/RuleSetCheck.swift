@@ -7,6 +7,7 @@ package enum RuleSetCheck {
       all.append(
         Complaint(field: "device", "expected \(configuration.device), this router's name, found \(ruleSet.device)"))
     }
+    all += profiles(ruleSet, configuration)
     all += tunnels(ruleSet, configuration)
     for (index, path) in ruleSet.paths.enumerated() {
       guard case .uplink(let interface) = path.way else { continue }
@@ -14,6 +15,13 @@ package enum RuleSetCheck {
     }
     for (index, rule) in ruleSet.backhaulRules.enumerated() {
       all += sources(of: rule, configuration, field: "backhaul_rules[\(index)].sources")
+      if rule.fallback == .underlay, Layout(ruleSet, configuration, SlotBook()).underlays(of: rule).isEmpty {
+        all.append(
+          Complaint(
+            field: "backhaul_rules[\(index)].fallback",
+            "\"underlay\" sends in the clear, and no tunnel of the rule goes over a private line (an uplink with "
+              + "private = true in the local configuration)"))
+      }
     }
     return all + numbers(ruleSet, configuration)
   }
@@ -22,6 +30,35 @@ package enum RuleSetCheck {
   package static func check(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) throws(Complaints) {
     let all = complaints(ruleSet, configuration)
     guard all.isEmpty else { throw Complaints(all) }
+  }
+
+  /// Of the profiles that a tunnel uses.
+  private static func profiles(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
+    let used = Set(ruleSet.tunnels.compactMap(\.profile))
+    var all: [Complaint] = []
+    var keys: [[IKEIdentity]: (file: String, index: Int)] = [:]
+    for (index, profile) in ruleSet.profiles.enumerated() where used.contains(profile.name) {
+      let field = "ipsec_profiles[\(index)]"
+      switch profile.credentials(configuration.ipsec) {
+      case nil:
+        let missing = profile.missingFiles(configuration.ipsec).joined(separator: ", ")
+        all.append(
+          Complaint(field: field, "neither the profile nor [ipsec] of the local configuration names: \(missing)"))
+      case .psk(let file)?:
+        // charon finds a pre-shared key by the ids alone.
+        guard let local = profile.localID ?? IKEIdentity(configuration.device.text) else { continue }
+        if let other = keys[[local, profile.remoteID]], other.file != file {
+          all.append(
+            Complaint(
+              field: field,
+              "the same ids as ipsec_profiles[\(other.index)] and another psk_file: charon could not tell which to use")
+          )
+        }
+        keys[[local, profile.remoteID]] = (file, index)
+      case .certificate?: continue
+      }
+    }
+    return all
   }
 
   private static func unknownUplink(
@@ -71,6 +108,7 @@ package enum RuleSetCheck {
       switch tunnel.kind {
       case .gre(let key): identity = hub.map { Identity(kind: "gre", key: key, uplink: tunnel.uplink, hub: $0) }
       case .ipip: identity = hub.map { Identity(kind: "ipip", key: nil, uplink: tunnel.uplink, hub: $0) }
+      case .ipsec: break  // known by its number, which is its mark
       case .external: deviceField = "device"
       }
       if let identity, let other = identities.updateValue(tunnel.name, forKey: identity) {

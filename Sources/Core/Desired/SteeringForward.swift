@@ -120,20 +120,20 @@ extension DesiredStateCompiler {
         SteeringRule([.ipv4, .destinationIn(set: Self.directSet)], [.return], comment: "direct destination"))
     }
     let active = layout.activeRules.map(\.rule)
-    let lastBlock = active.lastIndex { $0.fallback == .block } ?? 0
-    for rule in active[...lastBlock] {
+    let lastStrict = active.lastIndex(where: \.isStrict) ?? 0
+    for rule in active[...lastStrict] {
       for matches in sourceMatches(rule) {
-        if rule.fallback == .localWAN {
+        if !rule.isStrict {
           rules.append(SteeringRule(matches, [.return], comment: "rule \(rule.name): may leave"))
           continue
         }
         // An uplink that the rule itself lists is a way of its own; what the main table sends there is not.
-        for uplink in layout.ownUplinks(of: rule) {
+        for uplink in layout.ownUplinks(of: rule) + layout.underlays(of: rule) {
           rules.append(
             SteeringRule(
               matches + [.outgoing(uplink), marked], [.return], comment: "rule \(rule.name): its own path \(uplink)"))
         }
-        rules.append(SteeringRule(matches, [.count, .drop], comment: "rule \(rule.name): block"))
+        rules.append(SteeringRule(matches, [.count, .drop], comment: "rule \(rule.name): \(rule.fallback.rawValue)"))
       }
     }
     return SteeringChain(name: "guard", rules: rules)

@@ -71,7 +71,8 @@ extension DesiredStateCompiler {
     guard rule.failback == .drain else { return [] }
     let owners = Set(rule.paths.compactMap { layout.path(named: $0).map(layout.owner(of:)) })
     return layout.ways.filter { way in
-      owners.contains(way.owner) || (way.kind == .uplink && rule.fallback == .localWAN)
+      owners.contains(way.owner) || (way.kind == .uplink && !way.isPrivate && rule.fallback == .localWAN)
+        || (way.kind == .uplink && layout.underlays(of: rule).contains(way.device))
     }
   }
 }

@@ -4,7 +4,28 @@ extension DesiredStateCompiler {
   func ownChain() -> SteeringChain {
     SteeringChain(
       name: "own", hook: .init(kind: .filter, point: .output, priority: -160),
-      rules: [SteeringRule([marked], [clearMark], comment: "the router's own packets and outer packets")])
+      rules: protectedTunnels.map { tunnel in
+        SteeringRule(
+          [
+            .ipv4, .destinationIs(tunnel.hub), .protocolIs(tunnel.outerProtocol), .willBeEncrypted(false),
+          ], [.count, .drop], comment: "tunnel \(tunnel.name): never in the clear")
+      } + [SteeringRule([marked], [clearMark], comment: "the router's own packets and outer packets")])
+  }
+
+  private struct ProtectedTunnel {
+    var name: Name
+    var hub: IPv4Address
+    var outerProtocol: UInt8
+  }
+
+  /// GRE and IPIP that go in a transport mode SA. charon takes its policies away with the SA, and the kernel would then
+  /// send them as they are.
+  private var protectedTunnels: [ProtectedTunnel] {
+    layout.ruleSet.tunnels.compactMap { tunnel in
+      guard tunnel.protection != nil, let hub = layout.hub(of: tunnel), let number = tunnel.outerProtocol
+      else { return nil }
+      return ProtectedTunnel(name: tunnel.name, hub: hub.address, outerProtocol: number)
+    }
   }
 
   /// The router's answers to what came by a tunnel go back by it: a chain of type `route` looks up again where the mark
@@ -23,11 +44,16 @@ extension DesiredStateCompiler {
   func arriveChain() -> SteeringChain {
     SteeringChain(
       name: "arrive", hook: .init(kind: .filter, point: .input, priority: -150),
-      rules: layout.tunnelWays.map { way in
+      rules: protectedTunnels.map { tunnel in
         SteeringRule(
-          [.incoming(way.device), .ipv4, .original, unbound], [bind(to: way.mark)],
-          comment: "to the router by \(way.title)")
-      })
+          [.ipv4, .sourceIs(tunnel.hub), .protocolIs(tunnel.outerProtocol), .wasEncrypted(false)], [.count, .drop],
+          comment: "tunnel \(tunnel.name): came in the clear")
+      }
+        + layout.tunnelWays.map { way in
+          SteeringRule(
+            [.incoming(way.device), .ipv4, .original, unbound], [bind(to: way.mark)],
+            comment: "to the router by \(way.title)")
+        })
   }
 
   /// Steered traffic that leaves by an uplink takes the uplink's address. Only the first packet of a connection comes
@@ -35,7 +61,8 @@ extension DesiredStateCompiler {
   func leaveChain() -> SteeringChain {
     SteeringChain(
       name: "leave", hook: .init(kind: .nat, point: .postrouting, priority: 100),
-      rules: layout.uplinkWays.map { way in
+      // The far end of a private line knows the sources as they are.
+      rules: layout.uplinkWays.filter { !$0.isPrivate }.map { way in
         SteeringRule([.ipv4, .outgoing(way.device), marked], [.masquerade], comment: "by \(way.title)")
       })
   }

@@ -9,7 +9,7 @@ extension DesiredStateCompiler {
   ///
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
   func steeringTable() -> SteeringTable {
-    let needsGuard = layout.activeRules.contains { $0.rule.fallback == .block }
+    let needsGuard = layout.activeRules.contains { $0.rule.isStrict }
     var chains = [markChain(), steerChain(), ownChain(), replyChain(), arriveChain()]
     chains += [passChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }

@@ -21,11 +21,14 @@ extension DesiredStateCompiler {
     switch tunnel.kind {
     case .gre(let key): encapsulation = .gre(key: key)
     case .ipip: encapsulation = .ipip
+    case .ipsec:
+      guard let interfaceID = layout.interfaceID(of: tunnel) else { return nil }
+      encapsulation = .xfrm(interfaceID: interfaceID)
     case .external: return nil
     }
     guard obstacle(to: tunnel) == nil, let name = layout.device(of: tunnel),
       let uplinkName = tunnel.uplink, let uplink = uplink(uplinkName), let local = uplink.address,
-      let hub = layout.ruleSet.hubs.first(where: { $0.name == tunnel.hub }),
+      let hub = layout.hub(of: tunnel),
       let lookupMark = layout.mark(.uplink(uplinkName))
     else { return nil }
     // The peer belongs to the address only where the subnet does not hold it: a /30 has its route already.
@@ -55,20 +58,46 @@ extension DesiredStateCompiler {
   /// What fits through a tunnel. Nil for an external one that is not there and whose MTU nobody told.
   package func sizes(of tunnel: Tunnel) -> TunnelSizes? {
     let device = layout.device(of: tunnel).flatMap { actual.links[$0] }
-    let layers: [TunnelSizes.Layer]
-    switch tunnel.kind {
-    case .external:
+    if case .external = tunnel.kind {
       // Its maker's MTU holds for the device; a lower one that the operator tells us holds for the clamp.
       guard let mtu = [tunnel.mtu, device?.mtu].compactMap({ $0 }).min() else { return nil }
       return TunnelSizes(underlayMTU: mtu, layers: [])
-    case .gre(let key): layers = [.gre(hasKey: key != nil)]
-    case .ipip: layers = [.ipip]
     }
-    if let underlay = tunnel.uplink.flatMap({ actual.links[$0]?.mtu }) {
-      return TunnelSizes(underlayMTU: underlay, layers: layers, operatorMTU: tunnel.mtu)
+    let ours = device?.isOurs == true ? device : nil
+    let underlay = underlayMTU(of: tunnel)
+    // The uplink is away, or charon has not said yet what its SAs cost: what the device had stays, so that nothing
+    // changes until that is known.
+    if let ours, underlay == nil || (tunnel.profile != nil && negotiated[tunnel.name] == nil) {
+      return TunnelSizes(underlayMTU: ours.mtu, layers: [], operatorMTU: tunnel.mtu)
     }
-    // The uplink is away: what the device had stays, so that nothing changes until it is back.
-    if let device { return TunnelSizes(underlayMTU: device.mtu, layers: [], operatorMTU: tunnel.mtu) }
-    return TunnelSizes(underlayMTU: TunnelSizes.assumedUnderlayMTU, layers: layers, operatorMTU: tunnel.mtu)
+    let below = underlay ?? TunnelSizes.assumedUnderlayMTU
+    return TunnelSizes(underlayMTU: below, layers: layers(of: tunnel, in: below), operatorMTU: tunnel.mtu)
+  }
+
+  /// The uplink's, or what the path to the hub is known to take where that is less.
+  private func underlayMTU(of tunnel: Tunnel) -> Int? {
+    guard let uplink = tunnel.uplink, let mtu = actual.links[uplink]?.mtu else { return nil }
+    let learnt = layout.hub(of: tunnel).flatMap { actual.pathMTUs[PathMTUKey($0.address, uplink)] }
+    return min(mtu, learnt ?? mtu)
+  }
+
+  private func layers(of tunnel: Tunnel, in underlay: Int) -> [TunnelSizes.Layer] {
+    let esp = tunnel.profile == nil ? nil : negotiated[tunnel.name] ?? costliest(of: tunnel, in: underlay)
+    let protection = tunnel.protection.flatMap { _ in esp }.map { [TunnelSizes.Layer.espTransport($0)] } ?? []
+    return switch tunnel.kind {
+    case .gre(let key): protection + [.gre(hasKey: key != nil)]
+    case .ipip: protection + [.ipip]
+    case .ipsec: esp.map { [.espTunnel($0)] } ?? []
+    case .external: []
+    }
+  }
+
+  /// The most that what is offered can cost: what to count on while nobody knows what the hub will take.
+  private func costliest(of tunnel: Tunnel, in underlay: Int) -> ESPEncapsulation? {
+    let chosen = tunnel.profile.flatMap { layout.profile(named: $0) }?.espProposals ?? []
+    let offered = chosen.isEmpty ? Proposal.defaults(for: .esp, offeredBy: nil) : chosen
+    return ESPTransform.worst(of: offered, underlayMTU: underlay, isUDPEncapsulated: true).map {
+      ESPEncapsulation($0, isInUDP: true)
+    }
   }
 }

@@ -6,12 +6,19 @@ package struct TunnelSizes: Equatable, Sendable {
     case ipip
     /// An outer IPv4 header and the 4-byte GRE header (RFC 2784 section 2.1); the key is 4 more (RFC 2890 section 2).
     case gre(hasKey: Bool)
+    /// ESP in tunnel mode (RFC 4303 section 3.1.2): what is inside is a whole IPv4 packet.
+    case espTunnel(ESPEncapsulation)
+    /// ESP in transport mode: behind the header of the packet that the layer above has made.
+    case espTransport(ESPEncapsulation)
 
-    package var overhead: Int {
+    /// Bytes of the largest packet that this layer takes, where `outer` bytes fit below it.
+    package func largestInner(in outer: Int) -> Int {
       switch self {
-      case .ipip: 20
-      case .gre(hasKey: false): 24
-      case .gre(hasKey: true): 28
+      case .ipip: outer - 20
+      case .gre(hasKey: false): outer - 24
+      case .gre(hasKey: true): outer - 28
+      case .espTunnel(let esp): esp.largestInner(.tunnel, in: outer)
+      case .espTransport(let esp): esp.largestInner(.transport, in: outer)
       }
     }
   }
@@ -31,9 +38,10 @@ package struct TunnelSizes: Equatable, Sendable {
   package static let segmentOverhead = 40
 
   /// - Parameters:
-  ///   - mtu: what the operator insists on; nil: the underlay's, less every layer's overhead.
+  ///   - layers: from the underlay inwards.
+  ///   - operatorMTU: what the operator insists on; nil: the underlay's, less every layer's overhead.
   package init(underlayMTU: Int, layers: [Layer], operatorMTU: Int? = nil) {
-    let computed = underlayMTU - layers.reduce(0) { $0 + $1.overhead }
+    let computed = layers.reduce(underlayMTU) { $1.largestInner(in: $0) }
     mtu = min(max(operatorMTU ?? computed, Self.minimumMTU), Self.maximumMTU)
   }
 

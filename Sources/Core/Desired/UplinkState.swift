@@ -2,6 +2,7 @@
 package struct UplinkState: Equatable, Sendable {
   package var interface: InterfaceName
   package var tier: Int
+  package var isPrivate: Bool
   package var exists: Bool
   package var isUp: Bool
   package var hasCarrier: Bool
@@ -21,6 +22,7 @@ package struct UplinkState: Equatable, Sendable {
   package init(_ uplink: UplinkConfiguration, in actual: ActualState) {
     interface = uplink.interface
     tier = uplink.tier
+    isPrivate = uplink.isPrivate
     let link = actual.links[uplink.interface]
     exists = link != nil
     isUp = link?.isUp ?? false
@@ -29,8 +31,8 @@ package struct UplinkState: Equatable, Sendable {
     address = actual.addresses[uplink.interface]?.first?.address
     // Main's default is its DHCP client's: followed, never changed.
     let best = actual.mainDefaults.filter { $0.device == uplink.interface }.min { $0.metric < $1.metric }
-    gateway = best?.gateway
-    if best != nil || link?.isPointToPoint == true {
+    gateway = uplink.gateway ?? best?.gateway
+    if best != nil || uplink.gateway != nil || link?.isPointToPoint == true {
       way = .out(device: uplink.interface, gateway: gateway)
     }
     obstacle =
@@ -43,7 +45,7 @@ package struct UplinkState: Equatable, Sendable {
       } else if address == nil {
         "no IPv4 address"
       } else if way == nil {
-        "the main table has no default route by it"
+        isPrivate ? "no gateway is configured" : "the main table has no default route by it"
       } else {
         nil
       }
@@ -57,6 +59,6 @@ package struct UplinkState: Equatable, Sendable {
   /// Where `fallback: local_wan` goes: the usable uplink of the lowest tier; within a tier the first one configured.
   package static func localWAN(_ uplinks: [UplinkState]) -> InterfaceName? {
     // `min` keeps the first of equals.
-    uplinks.filter(\.usable).min { $0.tier < $1.tier }?.interface
+    uplinks.filter { $0.usable && !$0.isPrivate }.min { $0.tier < $1.tier }?.interface
   }
 }

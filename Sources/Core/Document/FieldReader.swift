@@ -116,6 +116,16 @@ package struct FieldReader {
   }
 }
 
+extension DocumentValue {
+  /// The member of this name as one of a fixed set of words: looked at before a reader is made, where the word decides
+  /// which keys there are. Nil where it is missing or none of them, which the reader then complains about.
+  func word<Word: RawRepresentable>(_ key: String) -> Word? where Word.RawValue == String {
+    guard case .object(let members) = self, case .string(let text)? = members.first(where: { $0.key == key })?.value
+    else { return nil }
+    return Word(rawValue: text)
+  }
+}
+
 /// An item of a list, with its place: what is found wrong later can still be named.
 package struct Item<Value> {
   package var index: Int

@@ -21,6 +21,15 @@ package struct AgentEvent: Equatable, Sendable {
     case connectionsDeleted = "connections_deleted"
     case uplinkChanged = "uplink_changed"
     case storeFailed = "store_failed"
+    case charonUp = "charon_up"
+    case charonDown = "charon_down"
+    case charonRefused = "charon_refused"
+    case saUp = "sa_up"
+    case saDown = "sa_down"
+    case saFailed = "sa_failed"
+    case saRekeyed = "sa_rekeyed"
+    case unencryptedStarted = "unencrypted_started"
+    case unencryptedEnded = "unencrypted_ended"
   }
 
   package enum Severity: Int, Comparable, Sendable {
@@ -46,9 +55,11 @@ package struct AgentEvent: Equatable, Sendable {
   package var severity: Severity {
     switch kind {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
-    case .connectionsDeleted, .pathUnknown: .info
-    case .failback, .changed, .uplinkChanged: .notice
-    case .failover, .pathDown, .driftRepaired, .pullFailed: .warning
+    case .connectionsDeleted, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
+    case .failback, .changed, .uplinkChanged, .unencryptedEnded: .notice
+    case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
+    case .unencryptedStarted: .warning
+    case .charonRefused: .error
     case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
     }
   }

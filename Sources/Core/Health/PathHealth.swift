@@ -17,12 +17,16 @@ package struct PathHealth: Equatable, Sendable {
 
   /// Judges by the device and the probes. True where the state changed, or whether there can be one.
   ///
-  /// - Parameter obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
-  package mutating func judge(obstacle: String?, probes: [ProbeMachine], at now: Instant) -> Bool {
+  /// - Parameters:
+  ///   - obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
+  ///   - remark: what else is known where the probes have no answer: whether the tunnel has keys. No evidence of its own.
+  package mutating func judge(
+    obstacle: String?, probes: [ProbeMachine], remark: String? = nil, at now: Instant
+  ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
     let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, before: state)
-    cause = why
+    cause = new == .down && obstacle == nil ? why + (remark.map { "; \($0)" } ?? "") : why
     guard new != state else { return cannotBeProbed != couldNotBeProbed }
     state = new
     since = now

@@ -50,6 +50,7 @@ package struct ProbeMachine: Equatable, Sendable {
   private var usual = UsualRoundTrip()
   private var nextNumber: UInt64 = 1
   private var nextSend: Instant
+  private var lastPrompt: Instant?
   /// Oldest first; never more than `fall` and one, since each has a deadline and suspicion stops there.
   private var waiting: [Unanswered] = []
 
@@ -101,6 +102,15 @@ package struct ProbeMachine: Equatable, Sendable {
     nextNumber += 1
     waiting.append(Unanswered(number: number, sent: now, deadline: now + probe.timeout))
     return .send(number)
+  }
+
+  /// Something happened that may have changed the answer: the next probe is due now. Not more often than a fifth of the
+  /// interval, whatever happens how often.
+  package mutating func prompted(at now: Instant) {
+    let soonest = (lastPrompt ?? now) + probe.interval / 5
+    guard lastPrompt == nil || soonest <= now, nextSend > now else { return }
+    lastPrompt = now
+    nextSend = now
   }
 
   /// Something became of probe `number`. Late and unknown numbers are ignored.

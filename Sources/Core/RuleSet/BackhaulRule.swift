@@ -6,7 +6,12 @@ package struct BackhaulRule: Equatable, Sendable {
     case localWAN = "local_wan"
     /// It goes nowhere; the sender gets "host unreachable".
     case block
+    /// It leaves by the private line below the rule's tunnels, in the clear and as it is, and by no other uplink.
+    case underlay
   }
+
+  /// Whether an uplink is shut to the rule's traffic, but for what the rule itself names.
+  package var isStrict: Bool { fallback != .localWAN }
 
   /// What happens to live flows when traffic returns to a better path.
   package enum Failback: String, CaseIterable, Equatable, Sendable {

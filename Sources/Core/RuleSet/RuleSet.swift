@@ -8,6 +8,7 @@ package struct RuleSet: Equatable, Sendable {
   /// Rises with every change that the orchestrator makes.
   package var revision: UInt64
   package var hubs: [Hub]
+  package var profiles: [IPsecProfile]
   package var tunnels: [Tunnel]
   package var paths: [Path]
   package var probes: [Probe]
@@ -16,12 +17,14 @@ package struct RuleSet: Equatable, Sendable {
   package var directDestinations: [IPv4Prefix]
 
   package init(
-    device: Name, revision: UInt64, hubs: [Hub] = [], tunnels: [Tunnel] = [], paths: [Path] = [], probes: [Probe] = [],
+    device: Name, revision: UInt64, hubs: [Hub] = [], profiles: [IPsecProfile] = [], tunnels: [Tunnel] = [],
+    paths: [Path] = [], probes: [Probe] = [],
     backhaulRules: [BackhaulRule] = [], directDestinations: [IPv4Prefix] = []
   ) {
     self.device = device
     self.revision = revision
     self.hubs = hubs
+    self.profiles = profiles
     self.tunnels = tunnels
     self.paths = paths
     self.probes = probes

@@ -3,6 +3,12 @@
 package enum RuleSetBounds {
   package static let revision: ClosedRange<Int64> = 1...(1 << 53 - 1)
   package static let hubs = 256
+  package static let profiles = 256
+  /// Of one profile and one kind.
+  package static let proposals = 16
+  /// A minute, below which rekeying is all that charon would do, up to a week.
+  package static let rekey: ClosedRange<Int64> = 60...604_800
+  package static let deadPeerDetection: ClosedRange<Int64> = 1...3_600
   package static let tunnels = 1024
   package static let paths = 1024
   package static let probes = 4096

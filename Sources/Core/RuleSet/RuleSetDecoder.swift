@@ -38,7 +38,7 @@ package enum RuleSetDecoder {
   private enum Role: String, CaseIterable, Sendable { case edge }
 
   private static let keys = [
-    "schema", "device", "revision", "role", "hubs", "tunnels", "paths", "probes", "backhaul_rules",
+    "schema", "device", "revision", "role", "hubs", "ipsec_profiles", "tunnels", "paths", "probes", "backhaul_rules",
     "direct_destinations",
   ]
   private static let refused = ["steering_rules": "steering rules are not supported by this version"]
@@ -51,6 +51,7 @@ package enum RuleSetDecoder {
     _ = top.optional("role", roleForm)
     var draft = RuleSetDraft(book)
     draft.readHubs(top)
+    draft.readProfiles(top)
     draft.readTunnels(top)
     draft.readPaths(top)
     draft.readProbes(top)
@@ -60,8 +61,9 @@ package enum RuleSetDecoder {
     draft.validate()
     guard let device, let revision else { return nil }
     return RuleSet(
-      device: device, revision: UInt64(revision), hubs: draft.hubs.map(\.value), tunnels: draft.tunnels.map(\.value),
-      paths: draft.paths.map(\.value), probes: draft.probes.map(\.value), backhaulRules: draft.rules.map(\.value.rule),
+      device: device, revision: UInt64(revision), hubs: draft.hubs.map(\.value),
+      profiles: draft.profiles.map(\.value), tunnels: draft.tunnels.map(\.value), paths: draft.paths.map(\.value),
+      probes: draft.probes.map(\.value), backhaulRules: draft.rules.map(\.value.rule),
       directDestinations: draft.directDestinations.map(\.value))
   }
 }

@@ -27,12 +27,7 @@ extension RuleSetDraft {
   }
 
   private mutating func readProbe(_ index: Int, _ value: DocumentValue, at path: String) -> Probe? {
-    var kind: ProbeKind?
-    if case .object(let members) = value, let word = members.first(where: { $0.key == "kind" }),
-      case .string(let text) = word.value
-    {
-      kind = ProbeKind(rawValue: text)
-    }
+    let kind: ProbeKind? = value.word("kind")
     let ownKeys = kind?.ownKeys ?? ProbeKind.allCases.flatMap(\.ownKeys)
     guard
       let fields = FieldReader(

@@ -3,9 +3,6 @@ extension RuleSetDraft {
   private static let ruleKeys = [
     "name", "enabled", "sources", "paths", "fallback", "failback", "hold_down_ms", "ipv6",
   ]
-  private static let fallbackForm = Form<BackhaulRule.Fallback>.choice(unsupported: [
-    "underlay": "underlay is not supported by this version"
-  ])
 
   mutating func readRules(_ top: FieldReader) {
     if top["backhaul_rules"] == nil {
@@ -22,7 +19,7 @@ extension RuleSetDraft {
     if fields["paths"] == nil { fields.complain("paths", "missing; expected a list of paths, the preferred one first") }
     let paths = fields.list("paths", 1...RuleSetBounds.pathsOfRule, of: .name)
     complainOfRepetition(paths) { "\(fields.field("paths"))[\($0)]" }
-    let fallback = fields.required("fallback", Self.fallbackForm)
+    let fallback = fields.required("fallback", .choice() as Form<BackhaulRule.Fallback>)
     let failback = fields.value("failback", .choice(), default: BackhaulRule.Failback.move)
     let holdDown = fields.value("hold_down_ms", .milliseconds(RuleSetBounds.holdDown), default: .seconds(30))
     let ipv6 = fields.value("ipv6", .choice(), default: BackhaulRule.IPv6.local)
@@ -63,7 +60,7 @@ extension RuleSetDraft {
     }
   }
 
-  private func complainOfRepetition(
+  func complainOfRepetition(
     _ items: [Item<some Hashable & CustomStringConvertible>], at field: (Int) -> String
   ) {
     for (place, item) in items.enumerated() {

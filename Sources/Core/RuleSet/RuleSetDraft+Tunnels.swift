@@ -17,31 +17,42 @@ extension RuleSetDraft {
 
   /// The words that `kind` may have.
   private enum TunnelKind: String, CaseIterable, Sendable {
-    case gre, ipip, external
+    case gre, ipip, ipsec, external
 
     var keys: [String] {
       switch self {
-      case .gre: ["name", "kind", "hub", "uplink", "key", "inner", "mtu"]
-      case .ipip: ["name", "kind", "hub", "uplink", "inner", "mtu"]
+      case .gre: ["name", "kind", "hub", "uplink", "key", "inner", "mtu", "protected_by"]
+      case .ipip: ["name", "kind", "hub", "uplink", "inner", "mtu", "protected_by"]
+      case .ipsec: ["name", "kind", "hub", "uplink", "profile", "inner", "mtu"]
       case .external: ["name", "kind", "hub", "device"]
       }
     }
+
+    private static let noDevice = "only an external tunnel names its device"
+    private static let protection = "IPsec around it is \"protected_by\""
 
     /// Keys that another kind has, and why this one has not.
     var refused: [String: String] {
       let maker = "an external tunnel's device is set up by what makes it"
       return switch self {
-      case .gre: ["device": "only an external tunnel names its device"]
-      case .ipip: ["device": "only an external tunnel names its device", "key": "only a gre tunnel has a key"]
-      case .external: ["uplink": maker, "inner": maker, "mtu": maker, "key": maker]
+      case .gre: ["device": Self.noDevice, "profile": Self.protection]
+      case .ipip: ["device": Self.noDevice, "profile": Self.protection, "key": "only a gre tunnel has a key"]
+      case .ipsec:
+        [
+          "device": Self.noDevice, "key": "only a gre tunnel has a key",
+          "protected_by": "an ipsec tunnel names its \"profile\"",
+        ]
+      case .external:
+        ["uplink": maker, "inner": maker, "mtu": maker, "key": maker, "profile": maker, "protected_by": maker]
       }
     }
   }
 
-  private static let anyTunnelKeys = ["name", "kind", "hub", "uplink", "key", "inner", "mtu", "device"]
+  private static let anyTunnelKeys = [
+    "name", "kind", "hub", "uplink", "key", "inner", "mtu", "device", "profile", "protected_by",
+  ]
   private static let tunnelKindForm = Form<TunnelKind>.choice(unsupported: [
-    "ipsec": "IPsec is not supported by this version; a tunnel that something else makes is \"external\"",
-    "wireguard": "a tunnel that something else makes is \"external\"",
+    "wireguard": "a tunnel that something else makes is \"external\""
   ])
 
   mutating func readTunnels(_ top: FieldReader) {
@@ -49,13 +60,7 @@ extension RuleSetDraft {
   }
 
   private mutating func readTunnel(_ index: Int, _ value: DocumentValue, at path: String) -> Tunnel? {
-    // The kind decides which keys there are, so it is looked at before the reader is made and read (or refused) by it.
-    var kind: TunnelKind?
-    if case .object(let members) = value, let word = members.first(where: { $0.key == "kind" }),
-      case .string(let text) = word.value
-    {
-      kind = TunnelKind(rawValue: text)
-    }
+    let kind: TunnelKind? = value.word("kind")
     guard
       let fields = FieldReader(
         value, at: path, keys: kind?.keys ?? Self.anyTunnelKeys, refused: kind?.refused ?? [:], book: book)
@@ -64,16 +69,12 @@ extension RuleSetDraft {
     _ = fields.required("kind", Self.tunnelKindForm)
     let hub = fields.required("hub", .name)
     guard let kind else { return nil }
-    let complete: (kind: Tunnel.Kind, uplink: InterfaceName?, inner: Inner?, mtu: Int?)?
     if kind == .external {
-      complete = fields.required("device", .interface).map { (.external(device: $0), nil, nil, nil) }
-    } else {
-      complete = readOwnTunnel(kind, name, fields)
+      let device = fields.required("device", .interface)
+      guard let name, let hub, let device else { return nil }
+      return Tunnel(name: name, kind: .external(device: device), hub: hub)
     }
-    guard let name, let hub, let complete else { return nil }
-    return Tunnel(
-      name: name, kind: complete.kind, hub: hub, uplink: complete.uplink, innerLocal: complete.inner?.local,
-      innerRemote: complete.inner?.remote, mtu: complete.mtu)
+    return readOwnTunnel(kind, name, hub, fields)
   }
 
   private struct Inner {
@@ -81,9 +82,7 @@ extension RuleSetDraft {
     var remote: IPv4Address?
   }
 
-  private func readOwnTunnel(
-    _ kind: TunnelKind, _ name: Name?, _ fields: FieldReader
-  ) -> (kind: Tunnel.Kind, uplink: InterfaceName?, inner: Inner?, mtu: Int?)? {
+  private func readOwnTunnel(_ word: TunnelKind, _ name: Name?, _ hub: Name?, _ fields: FieldReader) -> Tunnel? {
     if let name, name.text.utf8.count > RuleSetBounds.tunnelName {
       fields.complain(
         "name",
@@ -91,11 +90,20 @@ extension RuleSetDraft {
           + " (it becomes part of the device's name)")
     }
     let uplink = fields.required("uplink", .interface)
-    let key: Int64? = kind == .gre ? fields.optional("key", .integer(0...Int64(UInt32.max))) : nil
+    let kind: Tunnel.Kind?
+    switch word {
+    case .gre: kind = .gre(key: fields.optional("key", .integer(0...Int64(UInt32.max))).map { UInt32($0) })
+    case .ipip: kind = .ipip
+    case .ipsec: kind = fields.required("profile", .name).map { .ipsec(profile: $0) }
+    case .external: kind = nil
+    }
+    let protection = word == .ipsec ? nil : fields.optional("protected_by", .name)
     let mtu = fields.optional("mtu", .integer(RuleSetBounds.mtu, of: "bytes"))
     let inner = readInner(fields)
-    guard let uplink else { return nil }
-    return (kind == .gre ? .gre(key: key.map { UInt32($0) }) : .ipip, uplink, inner, mtu.map { Int($0) })
+    guard let name, let hub, let kind, let uplink else { return nil }
+    return Tunnel(
+      name: name, kind: kind, hub: hub, uplink: uplink, innerLocal: inner?.local, innerRemote: inner?.remote,
+      mtu: mtu.map { Int($0) }, protection: protection)
   }
 
   private func readInner(_ tunnel: FieldReader) -> Inner? {

@@ -3,6 +3,7 @@
 struct RuleSetDraft {
   let book: ComplaintBook
   var hubs: [Item<Hub>] = []
+  var profiles: [Item<IPsecProfile>] = []
   var tunnels: [Item<Tunnel>] = []
   var paths: [Item<Path>] = []
   var probes: [Item<Probe>] = []
@@ -16,13 +17,16 @@ struct RuleSetDraft {
 
   /// A list of the document whose items have names.
   enum Part: String, CaseIterable {
-    case hubs, tunnels, paths, probes
+    case hubs
+    case profiles = "ipsec_profiles"
+    case tunnels, paths, probes
     case rules = "backhaul_rules"
 
     /// What one item is called.
     var noun: String {
       switch self {
       case .hubs: "hub"
+      case .profiles: "IPsec profile"
       case .tunnels: "tunnel"
       case .paths: "path"
       case .probes: "probe"
@@ -63,7 +67,7 @@ struct RuleSetDraft {
 
   private func danglingReference(_ name: Name, to part: Part) -> String {
     let text = "no \(part.noun) is named \(quoted(name.text))"
-    for other in [Part.hubs, .tunnels, .paths] where other != part && names[other]?[name] != nil {
+    for other in [Part.hubs, .profiles, .tunnels, .paths] where other != part && names[other]?[name] != nil {
       return text + " (that is a \(other.noun))"
     }
     let known = (names[part] ?? [:]).keys.map(\.text).sorted()

@@ -12,6 +12,7 @@ package enum RuleSetEncoder {
       .init("revision", .integer(Int64(clamping: ruleSet.revision))),
       .init("role", .string("edge")),
       .init("hubs", .list(ruleSet.hubs.map(hub))),
+      .init("ipsec_profiles", .list(ruleSet.profiles.map(profile))),
       .init("tunnels", .list(ruleSet.tunnels.map(tunnel))),
       .init("paths", .list(ruleSet.paths.map(path))),
       .init("probes", .list(ruleSet.probes.map(probe))),
@@ -24,6 +25,35 @@ package enum RuleSetEncoder {
     .object([.init("name", .string(hub.name.text)), .init("address", text(hub.address))])
   }
 
+  private static func profile(_ profile: IPsecProfile) -> DocumentValue {
+    var members: [DocumentValue.Member] = [.init("name", .string(profile.name.text))]
+    func add(_ key: String, _ file: SecretFileName?) { if let file { members.append(.init(key, text(file))) } }
+    switch profile.authentication {
+    case .psk(let file):
+      members.append(.init("auth", .string("psk")))
+      add("psk_file", file)
+    case .certificate(let files):
+      members.append(.init("auth", .string("certificate")))
+      add("certificate_file", files.certificate)
+      add("key_file", files.key)
+      add("authority_file", files.authority)
+    }
+    if let id = profile.localID { members.append(.init("local_id", text(id))) }
+    members.append(.init("remote_id", text(profile.remoteID)))
+    // An empty list is refused: what is left to charon is left out.
+    if !profile.ikeProposals.isEmpty { members.append(.init("ike_proposals", .list(texts(profile.ikeProposals)))) }
+    if !profile.espProposals.isEmpty { members.append(.init("esp_proposals", .list(texts(profile.espProposals)))) }
+    members += [
+      .init("ike_rekey_seconds", seconds(profile.ikeRekey)), .init("child_rekey_seconds", seconds(profile.childRekey)),
+    ]
+    if let time = profile.reauthentication { members.append(.init("reauth_seconds", seconds(time))) }
+    return .object(
+      members + [
+        .init("dpd_delay_seconds", seconds(profile.deadPeerDetection)),
+        .init("udp_encapsulation", .string(profile.udpEncapsulation.rawValue)),
+      ])
+  }
+
   private static func tunnel(_ tunnel: Tunnel) -> DocumentValue {
     var members: [DocumentValue.Member] = [.init("name", .string(tunnel.name.text))]
     switch tunnel.kind {
@@ -31,6 +61,8 @@ package enum RuleSetEncoder {
       members.append(.init("kind", .string("gre")))
       if let key { members.append(.init("key", .integer(Int64(key)))) }
     case .ipip: members.append(.init("kind", .string("ipip")))
+    case .ipsec(let profile):
+      members += [.init("kind", .string("ipsec")), .init("profile", .string(profile.text))]
     case .external(let device):
       members += [.init("kind", .string("external")), .init("device", .string(device.text))]
     }
@@ -41,6 +73,7 @@ package enum RuleSetEncoder {
       if let remote = tunnel.innerRemote { inner.append(.init("remote", text(remote))) }
       members.append(.init("inner", .object(inner)))
     }
+    if let protection = tunnel.protection { members.append(.init("protected_by", .string(protection.text))) }
     if let mtu = tunnel.mtu { members.append(.init("mtu", .integer(Int64(mtu)))) }
     return .object(members)
   }
@@ -95,6 +128,8 @@ package enum RuleSetEncoder {
   private static func milliseconds(_ duration: Duration) -> DocumentValue {
     .integer(duration.nanoseconds / 1_000_000)
   }
+
+  private static func seconds(_ duration: Duration) -> DocumentValue { .integer(duration.components.seconds) }
 
   private static func text(_ value: some CustomStringConvertible) -> DocumentValue { .string(value.description) }
 

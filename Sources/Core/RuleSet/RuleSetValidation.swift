@@ -3,6 +3,7 @@ extension RuleSetDraft {
   func validate() {
     validateHubs()
     validateTunnels()
+    validateProfiles()
     validateInnerAddresses()
     validatePaths()
     for probe in probes {
@@ -56,6 +57,7 @@ extension RuleSetDraft {
     case .gre(nil): ("gre \(between)", "the same kind, hub, uplink and key")
     case .gre(let key?): ("gre \(between) \(key)", "the same kind, hub, uplink and key")
     case .ipip: ("ipip \(between)", "the same kind, hub and uplink")
+    case .ipsec: ("ipsec \(between)", "the same kind, hub and uplink")
     case .external(let device): ("external \(device)", "the same device")
     }
   }

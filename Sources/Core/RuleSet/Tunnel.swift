@@ -5,6 +5,8 @@ package struct Tunnel: Equatable, Sendable {
     case gre(key: UInt32?)
     /// IPv4 in IPv4 (RFC 2003).
     case ipip
+    /// IPv4 in ESP, tunnel mode (RFC 4303), through an XFRM interface; charon makes the keys by the profile of this name.
+    case ipsec(profile: Name)
     /// A device that something else makes (WireGuard, a vendor's VPN). It is used, never made, changed or deleted.
     case external(device: InterfaceName)
   }
@@ -20,10 +22,12 @@ package struct Tunnel: Equatable, Sendable {
   package var innerRemote: IPv4Address?
   /// An MTU that the operator insists on, in bytes; nil: computed from the underlay.
   package var mtu: Int?
+  /// The IPsec profile whose transport mode SA the outer packets of a `gre` or `ipip` tunnel travel in; nil: in the clear.
+  package var protection: Name?
 
   package init(
     name: Name, kind: Kind, hub: Name, uplink: InterfaceName? = nil, innerLocal: InterfaceAddress? = nil,
-    innerRemote: IPv4Address? = nil, mtu: Int? = nil
+    innerRemote: IPv4Address? = nil, mtu: Int? = nil, protection: Name? = nil
   ) {
     self.name = name
     self.kind = kind
@@ -32,5 +36,19 @@ package struct Tunnel: Equatable, Sendable {
     self.innerLocal = innerLocal
     self.innerRemote = innerRemote
     self.mtu = mtu
+    self.protection = protection
   }
+
+  /// The IP protocol of its outer packets, before any IPsec around it; nil for a tunnel that we do not make.
+  package var outerProtocol: UInt8? {
+    switch kind {
+    case .gre: 47
+    case .ipip: 4
+    case .ipsec: 50
+    case .external: nil
+    }
+  }
+
+  /// The IPsec profile that encrypts it, as its kind or around it; nil: nothing that we know of encrypts it.
+  package var profile: Name? { if case .ipsec(let profile) = kind { profile } else { protection } }
 }

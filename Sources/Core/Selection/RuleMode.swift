@@ -2,7 +2,7 @@
 package enum RuleMode: String, CaseIterable, Equatable, Sendable {
   /// Through a hub.
   case backhaul
-  /// By a local uplink, because the hub is gone.
+  /// By a local uplink or, in the clear, by the private line, because the hub or the tunnel is gone.
   case fallback
   /// Nowhere.
   case blocked
@@ -16,7 +16,7 @@ extension RuleSelection {
     guard rule.enabled else { return .bypass }
     switch choice {
     case .path(let name)?: return isTunnel(name) ? .backhaul : .fallback
-    case .localWAN?: return .fallback
+    case .localWAN?, .underlay?: return .fallback
     case .blocked?, nil: return .blocked
     }
   }

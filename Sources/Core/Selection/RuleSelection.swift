@@ -5,7 +5,7 @@
 ///     undecided ───────────────▶ path(a) ◀──────────────────────────────▶ path(b)
 ///         │ every path down         │ ▲ up for hold-down (or, while blocked, at once)
 ///         ▼                         ▼ │ every path down
-///     localWAN(uplink) or blocked ◀───┘      by the rule's `fallback`
+///     localWAN(uplink), underlay(line) or blocked ◀───┘      by the rule's `fallback`
 ///
 /// A path whose state is `unknown` is never a target, and never a reason to leave. With nowhere to go nothing is torn
 /// down: the choice stays, and the cause says so.
@@ -13,6 +13,8 @@ package struct RuleSelection: Equatable, Sendable {
   package enum Choice: Hashable, Sendable, CustomStringConvertible {
     case path(Name)
     case localWAN(InterfaceName)
+    /// The private line below the rule's tunnels, in the clear.
+    case underlay(InterfaceName)
     case blocked
 
     /// As events and reports write it.
@@ -20,6 +22,7 @@ package struct RuleSelection: Equatable, Sendable {
       switch self {
       case .path(let name): "path:\(name)"
       case .localWAN(let uplink): "local_wan:\(uplink)"
+      case .underlay(let line): "underlay:\(line)"
       case .blocked: "blocked"
       }
     }
@@ -48,13 +51,17 @@ package struct RuleSelection: Equatable, Sendable {
     package var state: (Name) -> PathHealth?
     /// The best usable uplink for `fallback: local_wan`, nil where there is none.
     package var localWAN: InterfaceName?
+    /// The first usable private line below the rule's tunnels, for `fallback: underlay`.
+    package var underlay: InterfaceName?
     package var canUse: (InterfaceName) -> Bool
 
     package init(
-      state: @escaping (Name) -> PathHealth?, localWAN: InterfaceName?, canUse: @escaping (InterfaceName) -> Bool
+      state: @escaping (Name) -> PathHealth?, localWAN: InterfaceName?, underlay: InterfaceName? = nil,
+      canUse: @escaping (InterfaceName) -> Bool
     ) {
       self.state = state
       self.localWAN = localWAN
+      self.underlay = underlay
       self.canUse = canUse
     }
   }
@@ -66,6 +73,8 @@ package struct RuleSelection: Equatable, Sendable {
   package private(set) var cause = "no path has been judged yet"
   /// When a path that is up may be returned to; the loop must ask again then.
   package private(set) var nextDeadline: Instant?
+  /// How long traffic has gone in the clear, as far as that has ended.
+  private var unencryptedBefore: Duration = .zero
   /// Paths that had no verdict when the first choice was made: their first `up` needs no hold-down.
   private var unjudged: Set<Name> = []
 
@@ -75,6 +84,14 @@ package struct RuleSelection: Equatable, Sendable {
     choice = adopted
     since = now
     if adopted != nil { cause = "kept from before the agent started" }
+  }
+
+  /// Traffic goes by a private line without its tunnel's encryption.
+  package var isUnencrypted: Bool { if case .underlay? = choice { true } else { false } }
+
+  /// How long it has, in all, since the machine was made.
+  package func unencrypted(at now: Instant) -> Duration {
+    unencryptedBefore + (isUnencrypted ? now - since : .zero)
   }
 
   /// The rule changed under a running agent. A choice that it no longer allows is left at the next `decide`.
@@ -95,7 +112,7 @@ package struct RuleSelection: Equatable, Sendable {
   private var preference: Int {
     switch choice {
     case .path(let name)?: rule.paths.firstIndex(of: name) ?? rule.paths.count
-    case .localWAN?: rule.paths.count
+    case .localWAN?, .underlay?: rule.paths.count
     case .blocked?, nil: 0
     }
   }
@@ -144,11 +161,15 @@ package struct RuleSelection: Equatable, Sendable {
       let why = view.canUse(uplink) ? "uplink \(best) has a better tier" : "uplink \(uplink) cannot be used"
       return flip(view.canUse(uplink) ? .failback : .failover, to: .localWAN(best), cause: why, at: now)
 
+    case .underlay(let line)?:
+      if let flip = better(than: rule.paths.count, states, .failback, at: now) { return flip }
+      guard rule.fallback == .underlay else { return fallBack(.changed, view, states, at: now) }
+      return view.underlay == line ? nil : fallBack(.failover, view, states, at: now)
+
     case .blocked?:
       // Nothing flows, so nothing is won by waiting for the hold-down.
       if let firstUp { return flip(.failback, to: .path(firstUp), cause: "path \(firstUp) is up", at: now) }
-      if rule.fallback == .localWAN { return fallBack(.changed, view, states, at: now) }
-      return nil
+      return rule.fallback == .block ? nil : fallBack(.changed, view, states, at: now)
     }
   }
 
@@ -175,6 +196,12 @@ package struct RuleSelection: Equatable, Sendable {
     switch rule.fallback {
     case .block:
       return choice == .blocked ? nil : flip(kind, to: .blocked, cause: why, at: now)
+    case .underlay:
+      guard let line = view.underlay else {
+        let unusable = "\(why); no private line of the rule can be used"
+        return choice == .blocked ? nil : flip(kind, to: .blocked, cause: unusable, at: now)
+      }
+      return choice == .underlay(line) ? nil : flip(kind, to: .underlay(line), cause: why, at: now)
     case .localWAN:
       guard let best = view.localWAN else {
         cause = "\(why); no local uplink can be used, so the route is left as it is"
@@ -186,6 +213,7 @@ package struct RuleSelection: Equatable, Sendable {
 
   private mutating func flip(_ kind: Flip.Kind, to target: Choice, cause why: String, at now: Instant) -> Flip {
     let flip = Flip(kind: kind, from: choice, to: target, cause: why)
+    unencryptedBefore = unencrypted(at: now)
     choice = target
     since = now
     cause = why

@@ -4,6 +4,8 @@ package struct WatchPlan: Equatable, Sendable {
   package struct WatchedPath: Equatable, Sendable {
     package var name: Name
     package var isTunnel: Bool
+    /// The tunnel that charon makes the keys of; nil where none does.
+    package var securedTunnel: Name?
     package var device: InterfaceName
     /// The uplink below a tunnel; nil for an uplink path and for external tunnels.
     package var underlay: InterfaceName?
@@ -18,11 +20,13 @@ package struct WatchPlan: Equatable, Sendable {
     package var probes: [Probe]
 
     package init(
-      name: Name, isTunnel: Bool, device: InterfaceName, underlay: InterfaceName?, mark: Mark, way: TableRoute.Way?,
+      name: Name, isTunnel: Bool, securedTunnel: Name? = nil, device: InterfaceName, underlay: InterfaceName?,
+      mark: Mark, way: TableRoute.Way?,
       obstacle: String?, source: IPv4Address?, probes: [Probe]
     ) {
       self.name = name
       self.isTunnel = isTunnel
+      self.securedTunnel = securedTunnel
       self.device = device
       self.underlay = underlay
       self.mark = mark
@@ -47,13 +51,18 @@ package struct WatchPlan: Equatable, Sendable {
   package struct WatchedUplink: Equatable, Sendable {
     package var interface: InterfaceName
     package var tier: Int
+    /// A private line: `local_wan` never goes there.
+    package var isPrivate: Bool
     package var mark: Mark
     package var way: TableRoute.Way?
     package var obstacle: String?
 
-    package init(interface: InterfaceName, tier: Int, mark: Mark, way: TableRoute.Way?, obstacle: String?) {
+    package init(
+      interface: InterfaceName, tier: Int, isPrivate: Bool = false, mark: Mark, way: TableRoute.Way?, obstacle: String?
+    ) {
       self.interface = interface
       self.tier = tier
+      self.isPrivate = isPrivate
       self.mark = mark
       self.way = way
       self.obstacle = obstacle
@@ -68,12 +77,17 @@ package struct WatchPlan: Equatable, Sendable {
     /// Addresses that the rule's connections come from, as far as they are known: its prefixes, else the subnets of its
     /// LAN interfaces.
     package var sources: [ClosedRange<UInt32>]
+    /// The private lines that `fallback: underlay` may go by, in order.
+    package var underlays: [InterfaceName]
 
-    package init(rule: BackhaulRule, table: TableID, mark: Mark, sources: [ClosedRange<UInt32>]) {
+    package init(
+      rule: BackhaulRule, table: TableID, mark: Mark, sources: [ClosedRange<UInt32>], underlays: [InterfaceName] = []
+    ) {
       self.rule = rule
       self.table = table
       self.mark = mark
       self.sources = sources
+      self.underlays = underlays
     }
 
     package var claim: Claim { Claim(rule: rule.name, sources: rule.sources) }

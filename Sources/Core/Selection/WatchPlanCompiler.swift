@@ -14,7 +14,8 @@ extension WatchPlan {
       .compactMap { _, state in
         guard let mark = compiler.layout.mark(.uplink(state.interface)) else { return nil }
         return WatchedUplink(
-          interface: state.interface, tier: state.tier, mark: mark, way: state.way, obstacle: state.obstacle)
+          interface: state.interface, tier: state.tier, isPrivate: state.isPrivate, mark: mark, way: state.way,
+          obstacle: state.obstacle)
       }
   }
 
@@ -23,19 +24,22 @@ extension WatchPlan {
     return compiler.layout.ruleSet.paths.compactMap { path in
       guard let binding = compiler.binding(of: path) else { return nil }
       var isTunnel = false
+      var secured: Name?
       var underlay: InterfaceName?
       var obstacle: String?
       switch path.way {
       case .tunnel(let name):
         let tunnel = compiler.layout.tunnel(named: name)
         isTunnel = true
+        secured = tunnel?.profile == nil ? nil : name
         underlay = tunnel?.uplink
         obstacle = tunnel.flatMap { compiler.obstacle(to: $0) }
       case .uplink(let interface):
         obstacle = uplinks.first { $0.interface == interface }?.obstacle
       }
       return WatchedPath(
-        name: path.name, isTunnel: isTunnel, device: binding.device, underlay: underlay, mark: binding.mark,
+        name: path.name, isTunnel: isTunnel, securedTunnel: secured, device: binding.device, underlay: underlay,
+        mark: binding.mark,
         way: compiler.way(by: path), obstacle: obstacle, source: binding.source, probes: probes[path.name] ?? [])
     }
   }
@@ -48,7 +52,8 @@ extension WatchPlan {
         ? compiler.layout.interfaces(of: active.rule).flatMap { compiler.actual.addresses[$0] ?? [] }.map(\.subnet)
         : prefixes
       return WatchedRule(
-        rule: active.rule, table: active.table, mark: active.mark, sources: AddressRanges.merged(known))
+        rule: active.rule, table: active.table, mark: active.mark, sources: AddressRanges.merged(known),
+        underlays: compiler.layout.underlays(of: active.rule))
     }
   }
 }

@@ -13,6 +13,8 @@ extension VICIMessage {
 
   package mutating func set(_ name: String, _ list: [String]) { put(name, .list(list.map { Array($0.utf8) })) }
 
+  package mutating func set(_ name: String, items: [[UInt8]]) { put(name, .list(items)) }
+
   /// Adds to the section of this name, which is made where there is none.
   package mutating func section(_ name: String, _ build: (inout VICIMessage) -> Void) {
     var inner = section(name) ?? VICIMessage()

@@ -19,6 +19,11 @@ struct StatusCommand: ParsableCommand {
     for rule in status.rules {
       let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
       lines.append("rule \(rule.name): \(rule.mode)\(way(rule))\(since): \(rule.cause)")
+      if rule.unencrypted {
+        lines.append(
+          "UNENCRYPTED: traffic of rule \(rule.name) goes by the private line in the clear, for "
+            + "\(Words.age(rule.unencryptedSeconds)) in all since the agent started")
+      }
     }
     for path in status.paths {
       let trip = path.rttMs == nil ? "" : ", \(Words.milliseconds(path.rttMs)), loss \(Words.share(path.loss))"
@@ -30,8 +35,14 @@ struct StatusCommand: ParsableCommand {
       lines.append(
         "uplink \(uplink.interface): "
           + (uplink.usable
-            ? "usable, gateway \(uplink.gateway ?? "none needed")" : "not usable: \(uplink.obstacle ?? "")")
+            ? "usable\(uplink.isPrivate ? " private line" : ""), gateway \(uplink.gateway ?? "none needed")"
+            : "not usable: \(uplink.obstacle ?? "")")
       )
+    }
+    if let charon = status.charon {
+      lines.append(
+        charon.answers
+          ? "charon: \(charon.version ?? "answers")" : "charon: does not answer: \(charon.trouble ?? "not asked yet")")
     }
     lines.append("source \(status.source): \(contact(status))")
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }

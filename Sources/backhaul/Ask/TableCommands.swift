@@ -23,21 +23,40 @@ struct PathsCommand: ParsableCommand {
 
 struct TunnelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tunnels", abstract: "Every tunnel: its kind, its ends, its sizes.")
+    commandName: "tunnels", abstract: "Every tunnel: its kind, its ends, its keys, its sizes.")
 
   @OptionGroup var options: QuestionOptions
 
   func run() throws {
     try ask(.tunnels, options, as: TunnelsReport.self) { report in
-      var table = Columns("TUNNEL", "KIND", "DEVICE", "LINK", "LOCAL", "REMOTE", "INNER", "HUB", "UPLINK", "MTU", "MSS")
-      for tunnel in report.tunnels {
-        let kind = tunnel.key.map { "\(tunnel.kind) key \($0)" } ?? tunnel.kind
-        table.add(
-          tunnel.name, kind, tunnel.device, tunnel.link, tunnel.local ?? "-", tunnel.remote, tunnel.innerLocal ?? "-",
-          tunnel.hub, tunnel.uplink ?? "-", tunnel.mtu.map(String.init) ?? "-", tunnel.mss.map(String.init) ?? "-")
-      }
-      return table.lines
+      Self.lines(report)
     }
+  }
+
+  static func lines(_ report: TunnelsReport) -> [String] {
+    var table = Columns(
+      "TUNNEL", "KIND", "DEVICE", "LINK", "LOCAL", "REMOTE", "INNER", "HUB", "UPLINK", "MTU", "MSS", "IN", "OUT", "IKE",
+      "CHILD", "CIPHER", "AGE", "REKEY", "TROUBLE")
+    for tunnel in report.tunnels {
+      table.add(
+        tunnel.name, kind(tunnel), tunnel.device, tunnel.link, tunnel.local ?? "-", tunnel.remote,
+        tunnel.innerLocal ?? "-", tunnel.hub, tunnel.uplink ?? "-", tunnel.mtu.map(String.init) ?? "-",
+        tunnel.mss.map(String.init) ?? "-", Words.bytes(tunnel.bytesIn), Words.bytes(tunnel.bytesOut),
+        tunnel.ike?.state ?? "-", tunnel.child?.state ?? "-", cipher(tunnel),
+        tunnel.child?.installedSeconds.map(Words.age) ?? "-", tunnel.child?.rekeySeconds.map(Words.age) ?? "-",
+        tunnel.ike?.trouble ?? "-")
+    }
+    return table.lines
+  }
+
+  private static func kind(_ tunnel: TunnelReport) -> String {
+    let kind = tunnel.key.map { "\(tunnel.kind) key \($0)" } ?? tunnel.kind
+    return tunnel.profile != nil && tunnel.kind != "ipsec" ? "\(kind) in ipsec" : kind
+  }
+
+  private static func cipher(_ tunnel: TunnelReport) -> String {
+    guard let child = tunnel.child, let cipher = child.cipher else { return "-" }
+    return child.encapsulated ? "\(cipher) in UDP" : cipher
   }
 }
 

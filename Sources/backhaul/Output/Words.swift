@@ -18,6 +18,20 @@ enum Words {
     return "\(tenths / 10).\(tenths % 10) ms"
   }
 
+  /// `0 B`, `1.5 kB`, `12 MB`: powers of 1,000, as `ip -s -h link` counts; `-` for nil.
+  static func bytes(_ value: UInt64?) -> String {
+    guard let value else { return "-" }
+    if value < 1_000 { return "\(value) B" }
+    var unit = 0
+    var tenths = value / 100
+    while tenths >= 10_000 && unit < 4 {
+      tenths /= 1_000
+      unit += 1
+    }
+    let name = ["kB", "MB", "GB", "TB", "PB"][unit]
+    return tenths < 100 && tenths % 10 != 0 ? "\(tenths / 10).\(tenths % 10) \(name)" : "\(tenths / 10) \(name)"
+  }
+
   /// `0 %`, `2.5 %`; `-` for nil. Takes a share, 0...1.
   static func share(_ value: Double?) -> String {
     guard let value, value.isFinite else { return "-" }

@@ -1,0 +1,51 @@
+package import Core
+
+/// strongSwan's charon: the daemon that does IKE. Never called from the event loop of the probes.
+///
+/// Contract: every call ends within a few seconds, whatever charon does. Only what is ours by its name (`IKEConnection`)
+/// is told of or changed. A step whose effect is there already succeeds. After a failure that says `isGone` nothing works
+/// until the next `connect`.
+package protocol CharonPort: Sendable {
+  /// Connects, anew where there was a connection, and tells `handler` of what happens from now on, on a thread of its own.
+  /// Throws where nobody answers.
+  func connect(_ handler: @escaping @Sendable (CharonEvent) -> Void) async throws(CharonFailure) -> CharonIdentity
+  func apply(_ step: IKEStep) async throws(CharonFailure)
+  /// The tunnels that charon has a connection of ours for.
+  func loadedTunnels() async throws(CharonFailure) -> Set<Name>
+  /// What charon has of one tunnel, or (nil) of all that have anything.
+  func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations]
+}
+
+/// Who answers.
+package struct CharonIdentity: Equatable, Sendable {
+  /// `charon-systemd 5.9.8`.
+  package var version: String
+  package init(version: String) { self.version = version }
+}
+
+/// Something that charon told without being asked. A hint: what is so must be asked.
+package enum CharonEvent: Equatable, Sendable {
+  /// An SA of the tunnel came, went, or was made anew.
+  case changed(Name)
+  /// A negotiation of the tunnel failed, in words.
+  case trouble(Name, String)
+  /// charon closed the connection, or broke the protocol.
+  case gone(String)
+}
+
+/// A call to charon that failed. No text in it ever holds a secret.
+package struct CharonFailure: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What was asked: `load-conn backhaul-fra-a`.
+  package var operation: String
+  package var cause: String
+  /// Nobody answers any more: connect again.
+  package var isGone: Bool
+
+  package init(operation: String, cause: String, isGone: Bool) {
+    self.operation = operation
+    self.cause = cause
+    self.isGone = isGone
+  }
+
+  package var description: String { "\(operation): \(cause)" }
+}

@@ -1,0 +1,56 @@
+/// What charon must know to make the SAs of one tunnel: a connection with one child, and the credentials for it. By its
+/// name it is ours; all other connections of charon's are another's.
+package struct IKEConnection: Equatable, Sendable {
+  package enum Credentials: Equatable, Sendable {
+    /// A file whose content, less a line end, is the key.
+    case psk(file: String)
+    case certificate(file: String, key: String, authority: String)
+  }
+
+  package enum Mode: Equatable, Sendable {
+    /// All IPv4 that enters the XFRM interface with this number.
+    case tunnel(interfaceID: UInt32)
+    /// Packets of one protocol between the two addresses: 47 for GRE, 4 for IPIP.
+    case transport(protocol: UInt8)
+  }
+
+  package var tunnel: Name
+  package var mode: Mode
+  package var local: IPv4Address
+  package var remote: IPv4Address
+  package var localID: IKEIdentity
+  package var remoteID: IKEIdentity
+  package var credentials: Credentials
+  /// Empty: what is safe of what charon offers.
+  package var ikeProposals: [Proposal]
+  package var espProposals: [Proposal]
+  package var ikeRekey: Duration
+  package var childRekey: Duration
+  package var reauthentication: Duration?
+  package var deadPeerDetection: Duration
+  package var isAlwaysInUDP: Bool
+  /// Another tunnel has the same ids at both ends: neither may be taken for the other's successor.
+  package var sharesIDs: Bool
+
+  package static let prefix = "backhaul-"
+
+  /// Of the connection in charon. The child has the tunnel's name.
+  package var name: String { Self.prefix + tunnel.text }
+
+  /// The tunnel of one of our connections; nil for another's.
+  package static func tunnel(ofConnection name: String) -> Name? {
+    name.hasPrefix(prefix) ? Name(name.dropFirst(prefix.count)) : nil
+  }
+}
+
+/// One call to charon.
+package enum IKEStep: Equatable, Sendable {
+  /// Credentials, then the connection. One that is there with the same content stays as it is.
+  case load(IKEConnection)
+  /// Ends the SAs of a tunnel, and forgets its connection and credentials.
+  case unload(Name)
+  /// Begins to make the SAs; returns before they are made.
+  case initiate(Name)
+  /// Ends the SAs without waiting for the hub's word.
+  case terminate(Name)
+}

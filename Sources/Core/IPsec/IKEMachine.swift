@@ -1,0 +1,187 @@
+/// One tunnel's keys over time: when charon is given the connection, when it is asked to make SAs, how long to wait after
+/// a failure. charon does the IKE, this only sees to it that charon has what to do it with.
+///
+///     absent ──charon came──▶ unloaded ──loaded──▶ idle ──initiate──▶ connecting ──SA seen──▶ up
+///       ▲                      ▲  ▲ again after     ▲                     │                    │
+///       │                      │  └──a refusal      │ after the pause     │ no SA seen         │ SA gone
+///       └──charon went         └──new settings      └──────── waiting ◀───┴────────────────────┘
+///
+/// What charon has is looked at, never remembered: an SA that was there before this machine is as good as one that it
+/// asked for.
+package struct IKEMachine: Equatable, Sendable {
+  package enum Phase: String, CaseIterable, Equatable, Sendable {
+    /// charon does not answer.
+    case absent
+    /// charon does not have the connection, or an older one.
+    case unloaded
+    /// charon has the connection and makes nothing of it.
+    case idle
+    /// charon is at work on an SA, or was just asked for one.
+    case connecting
+    case up
+  }
+
+  package private(set) var connection: IKEConnection
+  package private(set) var phase: Phase = .absent
+  package private(set) var associations = TunnelAssociations()
+  /// Why there is no SA, as far as charon or we know.
+  package private(set) var trouble: String?
+  /// The SAs that are there were made by older settings.
+  private var isStale = false
+  /// charon's SAs have been looked at since it came.
+  private var isSeen = false
+  private var failures = 0
+  private var nextAttempt: Instant
+
+  package static let firstPause: Duration = .seconds(1)
+  package static let longestPause: Duration = .seconds(30)
+  /// How long charon may take to show an SA that it was asked for.
+  static let patience: Duration = .seconds(1)
+
+  package init(_ connection: IKEConnection, at now: Instant) {
+    self.connection = connection
+    nextAttempt = now
+  }
+
+  // MARK: Facts
+
+  /// charon answers, for the first time or again: it knows nothing of us, until it is seen.
+  package mutating func charonCame(at now: Instant) {
+    phase = .unloaded
+    isSeen = false
+    failures = 0
+    nextAttempt = now
+  }
+
+  package mutating func charonWent() {
+    phase = .absent
+    associations = TunnelAssociations()
+    trouble = nil
+  }
+
+  /// The rule set, the uplink's address or a secret is another.
+  package mutating func connectionChanged(to new: IKEConnection, at now: Instant) {
+    // A number that only tells of other tunnels changes nothing that this one's SAs were made by.
+    var same = connection
+    same.sharesIDs = new.sharesIDs
+    isStale = isStale || (same != new && isBusy)
+    connection = new
+    if phase != .absent { phase = .unloaded }
+    failures = 0
+    nextAttempt = now
+  }
+
+  /// Its files may have changed: charon is given them again. What runs, runs on.
+  package mutating func reload(at now: Instant) {
+    guard phase != .absent else { return }
+    phase = .unloaded
+    failures = 0
+    nextAttempt = now
+  }
+
+  package mutating func loaded(at now: Instant) {
+    guard phase == .unloaded else { return }
+    phase = .idle
+    failures = 0
+    nextAttempt = now
+    settle(at: now)
+  }
+
+  /// charon, or a file, refused.
+  package mutating func refused(_ why: String, at now: Instant, chance: Double) {
+    trouble = why
+    pause(from: now, chance)
+  }
+
+  package mutating func initiated(at now: Instant) {
+    guard phase == .idle else { return }
+    phase = .connecting
+    nextAttempt = now + Self.patience
+  }
+
+  package mutating func terminated(at now: Instant) {
+    isStale = false
+    associations = TunnelAssociations()
+    if phase != .unloaded && phase != .absent { phase = .idle }
+    nextAttempt = now
+  }
+
+  /// Something went wrong, in charon's words or ours.
+  package mutating func noticed(_ why: String) {
+    if !associations.isUp { trouble = why }
+  }
+
+  /// What charon has of it now.
+  package mutating func saw(_ new: TunnelAssociations, at now: Instant, chance: Double) {
+    guard phase != .absent else { return }
+    let wasUp = associations.isUp
+    associations = new
+    isSeen = true
+    if new.isUp {
+      trouble = nil
+      failures = 0
+    }
+    let wasConnecting = phase == .connecting
+    settle(at: now)
+    if phase == .idle && (wasConnecting || wasUp) { pause(from: now, chance) }
+  }
+
+  /// The phase that follows from the SAs.
+  private mutating func settle(at now: Instant) {
+    switch phase {
+    case .absent, .unloaded: return
+    case .idle, .connecting, .up: break
+    }
+    if associations.isUp {
+      phase = .up
+    } else if associations.ike?.isConnecting == true {
+      phase = .connecting
+      nextAttempt = now + Self.patience
+    } else if phase == .connecting && now < nextAttempt {
+      // It may not have begun yet.
+    } else {
+      phase = .idle
+    }
+  }
+
+  private mutating func pause(from now: Instant, _ chance: Double) {
+    let doubled = Self.firstPause * (1 << min(failures, 10))
+    let half = min(doubled, Self.longestPause) / 2
+    failures = min(failures + 1, 30)
+    nextAttempt = now + half + half * min(max(chance, 0), 1)
+  }
+
+  private var isBusy: Bool { associations.ike != nil || phase == .connecting }
+
+  // MARK: Decisions
+
+  /// What to ask of charon now; each is told of by a fact when it is done.
+  package func next(at now: Instant) -> IKEStep? {
+    switch phase {
+    case .absent: return nil
+    case .unloaded: return nextAttempt <= now ? .load(connection) : nil
+    case .idle, .connecting, .up:
+      // Whether SAs are stale is not known before they were seen.
+      guard isSeen else { return nil }
+      if isStale || hasStrayed { return .terminate(connection.tunnel) }
+      return phase == .idle && nextAttempt <= now ? .initiate(connection.tunnel) : nil
+    }
+  }
+
+  /// The SAs begin at an address that the uplink has no more (seen after a restart of ours).
+  private var hasStrayed: Bool {
+    guard let ike = associations.ike, ike.isEstablished || ike.isConnecting, let local = ike.local else { return false }
+    return local != connection.local
+  }
+
+  /// When `next` must be asked again or, while connecting, charon be looked at; nil: not before something happens.
+  package var nextDeadline: Instant? {
+    switch phase {
+    case .absent, .up: nil
+    case .unloaded, .idle, .connecting: nextAttempt
+    }
+  }
+
+  /// charon's word for what becomes of the SA is overdue.
+  package func wantsLook(at now: Instant) -> Bool { !isSeen || (phase == .connecting && nextAttempt <= now) }
+}

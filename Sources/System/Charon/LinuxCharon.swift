@@ -1,0 +1,223 @@
+package import Agent
+package import Core
+internal import VICI
+
+/// strongSwan's charon over its VICI socket: one connection for commands, one for events, on a thread of its own, so that
+/// a charon that hangs holds up nobody else. A call that charon leaves unanswered ends the connections: what is still
+/// under way would be taken for the next call's answer.
+package actor LinuxCharon: CharonPort {
+  private let configuration: IPsecConfiguration
+  private let loop: Reactor
+  private var sessions: Sessions?
+  private var algorithms: CharonAlgorithms?
+  private var credentials: CharonCredentials
+  private var handler: (@Sendable (CharonEvent) -> Void)?
+
+  /// For any one command. charon answers within milliseconds, unless it hangs.
+  static let patience: Duration = .seconds(4)
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+  private final class Sessions {
+    var commands: VICISession
+    var events: VICISession
+
+    init(_ path: String) throws(VICIFailure) {
+      let commands = try VICISession.open(socketPath: path, timeout: LinuxCharon.patience)
+      let events = try VICISession.open(socketPath: path, timeout: LinuxCharon.patience)
+      self.commands = commands
+      self.events = events
+    }
+  }
+
+  package init(_ configuration: IPsecConfiguration) throws(SystemCallFailure) {
+    self.configuration = configuration
+    credentials = CharonCredentials()
+    loop = try Reactor(name: "charon")
+  }
+
+  // MARK: CharonPort
+
+  package func connect(
+    _ handler: @escaping @Sendable (CharonEvent) -> Void
+  ) async throws(CharonFailure) -> CharonIdentity {
+    close()
+    let operation = "connect to charon"
+    do throws(VICIFailure) {
+      let new = try Sessions(configuration.viciSocket)
+      let version = try new.commands.request("version", timeout: Self.patience)
+      algorithms = CharonAlgorithms(try new.commands.request("get-algorithms", timeout: Self.patience))
+      for event in CharonMessages.events {
+        // An older charon has not all of them; what it does not tell is seen at the next look.
+        _ = try new.events.register(event, timeout: Self.patience)
+      }
+      try watch(new, operation)
+      sessions = new
+      self.handler = handler
+      credentials = CharonCredentials()
+      return CharonIdentity(
+        version: "\(version.text("daemon") ?? "charon") \(version.text("version") ?? "of unknown version")")
+    } catch {
+      throw CharonFailure(operation: operation, error)
+    }
+  }
+
+  package func apply(_ step: IKEStep) async throws(CharonFailure) {
+    switch step {
+    case .load(let connection): try load(connection)
+    case .unload(let tunnel): try unload(tunnel)
+    case .initiate(let tunnel):
+      // Returns at once: what becomes of it is told by events, and no thread of charon's waits for us.
+      try ask(
+        "initiate",
+        VICIMessage {
+          $0.set("ike", IKEConnection.prefix + tunnel.text)
+          $0.set("child", tunnel.text)
+          $0.set("timeout", -1)
+        }, of: tunnel)
+    case .terminate(let tunnel): try terminate(tunnel)
+    }
+  }
+
+  package func loadedTunnels() async throws(CharonFailure) -> Set<Name> {
+    Set(try ask("get-conns").list("conns").compactMap { IKEConnection.tunnel(ofConnection: $0) })
+  }
+
+  package func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations] {
+    var found: [Name: TunnelAssociations] = [:]
+    let now = MonotonicClock.now
+    let operation = "list-sas" + (tunnel.map { " \(IKEConnection.prefix)\($0)" } ?? "")
+    try calling(operation) { (session) throws(VICIFailure) in
+      let filter = VICIMessage { message in
+        if let tunnel { message.set("ike", IKEConnection.prefix + tunnel.text) }
+      }
+      _ = try session.stream("list-sas", event: "list-sa", filter, timeout: Self.patience) { message in
+        for (name, section) in message.sections {
+          guard let tunnel = IKEConnection.tunnel(ofConnection: name) else { continue }
+          CharonMessages.add(section, to: &found[tunnel, default: TunnelAssociations()], at: now)
+        }
+      }
+    }
+    return found
+  }
+
+  // MARK: Steps
+
+  private func load(_ connection: IKEConnection) throws(CharonFailure) {
+    let ike = try proposals(connection.ikeProposals, for: .ike, of: connection)
+    let esp = try proposals(connection.espProposals, for: .esp, of: connection)
+    let secrets: CharonCredentials.Content
+    do throws(SystemCallFailure) { secrets = try CharonCredentials.read(connection) } catch {
+      throw CharonFailure(operation: error.operation, cause: error.cause, isGone: false)
+    }
+    // Whatever the connection needs must be there before it.
+    for (command, message) in secrets.messages(for: connection) {
+      let answer = try ask(command, message, of: connection.tunnel)
+      if command == "load-key", let key = answer.text("id") { credentials.keys[connection.tunnel] = key }
+    }
+    try ask("load-conn", CharonMessages.connection(connection, secrets, ike: ike, esp: esp), of: connection.tunnel)
+  }
+
+  private func proposals(
+    _ chosen: [Proposal], for use: ProposalUse, of connection: IKEConnection
+  ) throws(CharonFailure) -> [Proposal] {
+    if chosen.isEmpty { return Proposal.defaults(for: use, offeredBy: algorithms) }
+    let missing = algorithms.map { algorithms in chosen.flatMap { $0.unsupported(by: algorithms) } } ?? []
+    guard missing.isEmpty else {
+      throw CharonFailure(
+        operation: "load-conn \(connection.name)", cause: missing.joined(separator: "; "), isGone: false)
+    }
+    return chosen
+  }
+
+  private func unload(_ tunnel: Name) throws(CharonFailure) {
+    try terminate(tunnel)
+    let name = IKEConnection.prefix + tunnel.text
+    try askLoosely("unload-conn", VICIMessage { $0.set("name", name) }, of: tunnel)
+    try askLoosely("unload-shared", VICIMessage { $0.set("id", name) }, of: tunnel)
+    // Two tunnels of one profile have the same key.
+    if let key = credentials.keys.removeValue(forKey: tunnel), !credentials.keys.values.contains(key) {
+      try askLoosely("unload-key", VICIMessage { $0.set("id", key) }, of: tunnel)
+    }
+  }
+
+  private func terminate(_ tunnel: Name) throws(CharonFailure) {
+    try askLoosely(
+      "terminate",
+      VICIMessage {
+        $0.set("ike", IKEConnection.prefix + tunnel.text)
+        $0.set("force", true)
+        $0.set("timeout", -1)
+      }, of: tunnel)
+  }
+
+  // MARK: Calls
+
+  @discardableResult
+  private func ask(
+    _ command: String, _ message: VICIMessage = VICIMessage(), of tunnel: Name? = nil
+  ) throws(CharonFailure) -> VICIMessage {
+    try calling(command + (tunnel.map { " \(IKEConnection.prefix)\($0)" } ?? "")) { (session) throws(VICIFailure) in
+      try session.request(command, message, timeout: Self.patience)
+    }
+  }
+
+  /// A refusal means that what shall go is gone already.
+  private func askLoosely(_ command: String, _ message: VICIMessage, of tunnel: Name) throws(CharonFailure) {
+    do throws(CharonFailure) { try ask(command, message, of: tunnel) } catch {
+      if error.isGone { throw error }
+    }
+  }
+
+  @discardableResult
+  private func calling<R>(
+    _ operation: String, _ body: (inout VICISession) throws(VICIFailure) -> R
+  ) throws(CharonFailure) -> R {
+    guard let sessions else {
+      throw CharonFailure(operation: operation, cause: "charon is not connected", isGone: true)
+    }
+    do throws(VICIFailure) { return try body(&sessions.commands) } catch {
+      if error.breaksSession { close() }
+      throw CharonFailure(operation: operation, error)
+    }
+  }
+
+  private func close() {
+    guard let sessions else { return }
+    loop.unwatch(sessions.events.descriptor)
+    self.sessions = nil
+    handler = nil
+  }
+
+  // MARK: Events
+
+  private func watch(_ new: Sessions, _ operation: String) throws(VICIFailure) {
+    do throws(SystemCallFailure) {
+      try loop.watch(new.events.descriptor, for: .readable) { [weak self] _ in
+        self?.assumeIsolated { $0.drain() }
+      }
+    } catch {
+      throw VICIFailure(
+        operation: operation, socketPath: configuration.viciSocket,
+        cause: .system(call: "epoll_ctl", errno: error.errno))
+    }
+  }
+
+  private func drain() {
+    guard let sessions, let handler else { return }
+    do throws(VICIFailure) {
+      while let (name, message) = try sessions.events.nextEvent() {
+        for event in CharonMessages.events(name, message) { handler(event) }
+      }
+    } catch {
+      close()
+      handler(.gone("charon: \(error)"))
+    }
+  }
+}
+
+extension CharonFailure {
+  init(operation: String, _ failure: VICIFailure) {
+    self.init(operation: operation, cause: failure.description, isGone: failure.breaksSession || failure.isGone)
+  }
+}

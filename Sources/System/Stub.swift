@@ -1,0 +1,5 @@
+internal import Agent
+internal import Core
+struct LinuxTraffic: TrafficPort {
+  init() throws {}; func traffic() throws(KernelFailure) -> [InterfaceName: Traffic] { [:] }
+}
