@@ -36,6 +36,25 @@ enum CharonMessages {
     }
   }
 
+  /// Ends the SAs and forgets connection and pre-shared key, each whether or not it is there.
+  static func unloading(_ tunnel: Name) -> [(command: String, message: VICIMessage)] {
+    let name = IKEConnection.prefix + tunnel.text
+    return [
+      ("terminate", terminating(tunnel)),
+      ("unload-conn", VICIMessage { $0.set("name", name) }),
+      ("unload-shared", VICIMessage { $0.set("id", name) }),
+    ]
+  }
+
+  /// The hub is told, and its answer not waited for.
+  static func terminating(_ tunnel: Name) -> VICIMessage {
+    VICIMessage {
+      $0.set("ike", IKEConnection.prefix + tunnel.text)
+      $0.set("force", true)
+      $0.set("timeout", -1)
+    }
+  }
+
   private static func authentication(
     _ connection: IKEConnection, _ secrets: CharonCredentials.Content, _ message: inout VICIMessage
   ) {

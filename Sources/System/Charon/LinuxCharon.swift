@@ -75,7 +75,7 @@ package actor LinuxCharon: CharonPort {
           $0.set("child", tunnel.text)
           $0.set("timeout", -1)
         }, of: tunnel)
-    case .terminate(let tunnel): try terminate(tunnel)
+    case .terminate(let tunnel): try askLoosely("terminate", CharonMessages.terminating(tunnel), of: tunnel)
     }
   }
 
@@ -131,24 +131,11 @@ package actor LinuxCharon: CharonPort {
   }
 
   private func unload(_ tunnel: Name) throws(CharonFailure) {
-    try terminate(tunnel)
-    let name = IKEConnection.prefix + tunnel.text
-    try askLoosely("unload-conn", VICIMessage { $0.set("name", name) }, of: tunnel)
-    try askLoosely("unload-shared", VICIMessage { $0.set("id", name) }, of: tunnel)
+    for (command, message) in CharonMessages.unloading(tunnel) { try askLoosely(command, message, of: tunnel) }
     // Two tunnels of one profile have the same key.
     if let key = credentials.keys.removeValue(forKey: tunnel), !credentials.keys.values.contains(key) {
       try askLoosely("unload-key", VICIMessage { $0.set("id", key) }, of: tunnel)
     }
-  }
-
-  private func terminate(_ tunnel: Name) throws(CharonFailure) {
-    try askLoosely(
-      "terminate",
-      VICIMessage {
-        $0.set("ike", IKEConnection.prefix + tunnel.text)
-        $0.set("force", true)
-        $0.set("timeout", -1)
-      }, of: tunnel)
   }
 
   // MARK: Calls

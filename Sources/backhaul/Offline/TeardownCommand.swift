@@ -19,12 +19,14 @@ struct TeardownCommand: ParsableCommand {
   func run() throws {
     let configuration = try options.load()
     try refuseWhileAgentRuns(configuration.files.socket)
+    // Before the devices go: charon tells the hub while it can.
+    let ended = try endConnections(configuration.ipsec)
     do throws(KernelFailure) {
       let kernel = try LinuxKernel(
         configuration.kernel, stateDirectory: configuration.files.stateDirectory)
       let plan = Planner.teardown(
         actual: try kernel.read(expecting: nil), remembered: try kernel.rememberedSettings())
-      guard !plan.isEmpty else { return print("nothing of ours is in the kernel") }
+      guard !plan.isEmpty else { return ended ? () : print("nothing of ours is in the kernel") }
       let text = PlanText(configuration.kernel, remembered: try kernel.rememberedSettings())
       for step in plan.steps {
         for line in text.lines(step) { print(line) }
@@ -32,6 +34,21 @@ struct TeardownCommand: ParsableCommand {
       }
     } catch {
       throw kernelComplaint(error)
+    }
+  }
+
+  /// True where charon had connections of ours.
+  private func endConnections(_ configuration: IPsecConfiguration) throws -> Bool {
+    do throws(CharonFailure) {
+      guard var charon = try CharonTeardown.open(configuration) else { return false }
+      let tunnels = try charon.tunnels()
+      for tunnel in tunnels {
+        print("swanctl --terminate --ike \(IKEConnection.prefix)\(tunnel)  # and unloaded")
+        if !dryRun { try charon.end(tunnel) }
+      }
+      return !tunnels.isEmpty
+    } catch {
+      throw complain("charon: \(error)", Exit.failed)
     }
   }
 
