@@ -16,7 +16,9 @@ package struct TunnelDevice: Equatable, Sendable {
   /// The uplink that outer packets leave by (IFLA_GRE_LINK, IFLA_IPTUN_LINK, IFLA_XFRM_LINK).
   package var underlay: InterfaceName
   /// The mark of the outer packets' route lookup (IFLA_GRE_FWMARK): the uplink's, so that they use its table and never a
-  /// backhaul rule's. Of an XFRM interface the security association must have it (`set_mark_out`).
+  /// backhaul rule's. An XFRM interface has none: its outer packets are looked up with the mark that their security
+  /// association sets (`set_mark_out`), else with none, and always by the underlay (xfrm_bundle_create,
+  /// net/xfrm/xfrm_policy.c).
   package var lookupMark: Mark
   /// Bytes of the largest inner packet.
   package var mtu: Int
