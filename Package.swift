@@ -73,7 +73,8 @@ let package = Package(
       path: "Tests/KernelGrounds", swiftSettings: strict),
     .testTarget(
       name: "KernelTests", dependencies: ["Core", "Agent", "System", "Fakes", "KernelGrounds"], swiftSettings: strict),
-    .testTarget(name: "TunnelTests", dependencies: ["Fakes", "KernelGrounds"], swiftSettings: strict),
+    .testTarget(
+      name: "TunnelTests", dependencies: ["Core", "Agent", "Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),
     .testTarget(name: "VICITests", dependencies: ["VICI", "CLinux"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent", "Fakes"], swiftSettings: strict),

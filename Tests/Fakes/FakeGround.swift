@@ -11,6 +11,7 @@ package struct FakeGround: KernelGround {
 
   package var kernel: any KernelPort { fake }
   package var flip: any FlipPort { fake }
+  package var traffic: any TrafficPort { fake }
 
   package func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws {
     try fake.change("ip link add \(name)") { $0.addLink(name, address: address) }
@@ -20,6 +21,12 @@ package struct FakeGround: KernelGround {
     try fake.change("ip route add default via \(gateway) dev \(device) onlink") {
       $0.setMainDefaults([MainDefault(device: device, gateway: gateway, metric: RouteMetric(0))])
     }
+  }
+
+  package func learnPathMTU(
+    _ mtu: Int, to destination: IPv4Address, by device: InterfaceName, from router: IPv4Address
+  ) throws {
+    try fake.change("ping -M do \(destination)") { $0.learnPathMTU(mtu, to: destination, by: device) }
   }
 
   package func setDown(_ name: InterfaceName) throws {

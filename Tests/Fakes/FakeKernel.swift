@@ -3,7 +3,7 @@ package import Core
 import Synchronization
 
 /// A kernel in memory that refuses what Linux refuses. Each step works on a copy, which takes its place only on success.
-package final class FakeKernel: KernelPort, FlipPort {
+package final class FakeKernel: KernelPort, FlipPort, TrafficPort {
   let state: Mutex<FakeState>
   private let ranges: KernelRanges
 
@@ -70,6 +70,10 @@ package final class FakeKernel: KernelPort, FlipPort {
       return Dictionary(active.map { ($0.route.table, $0.route.way) }, uniquingKeysWith: { first, _ in first })
     }
   }
+
+  // MARK: TrafficPort
+
+  package func traffic() throws(KernelFailure) -> [InterfaceName: Traffic] { state.withLock { $0.traffic } }
 
   // MARK: What an operator does
 

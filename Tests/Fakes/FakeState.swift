@@ -1,3 +1,4 @@
+package import Agent
 package import Core
 import Glibc
 
@@ -24,12 +25,15 @@ package struct FakeState: Sendable {
   var settings: [InterfaceSetting: Int] = [:]
   var remembered: [InterfaceSetting: Int] = [:]
   var connections: [FakeConnection] = []
+  var pathMTUs: [PathMTUKey: Int] = [:]
+  var traffic: [InterfaceName: Traffic] = [:]
   private var lastIndex: UInt32 = 1
 
   /// Every namespace has loopback, up; `all` holds the kernel's defaults.
   init(_ ranges: KernelRanges) {
     self.ranges = ranges
     if let loopback = InterfaceName("lo") {
+      traffic[loopback] = Traffic()
       links[loopback] = Link(index: InterfaceIndex(1), isUp: true, hasCarrier: true, mtu: 65_536)
       addresses[loopback] = [InterfaceAddress("127.0.0.1/8")].compactMap(\.self)
       settings(of: loopback)
@@ -48,7 +52,8 @@ package struct FakeState: Sendable {
       links: links, addresses: addresses, mainDefaults: mainDefaults.sorted { $0.metric < $1.metric },
       routes: Set(routes.filter { $0.isOurs && ranges.tables.contains($0.route.table.value) }.map(\.route)),
       rules: rules.filter { $0.isOurs && ranges.priorities.contains($0.rule.priority.value) }.map(\.rule),
-      steering: steering.map { recognised($0, expecting) }, settings: settings)
+      steering: steering.map { recognised($0, expecting) }, settings: settings,
+      pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
   }
 
   /// A rule that is not expected in its chain comes as its text, as from the real kernel.
@@ -75,6 +80,7 @@ package struct FakeState: Sendable {
       index: InterfaceIndex(lastIndex), isUp: isUp, hasCarrier: isUp, mtu: mtu, isPointToPoint: isPointToPoint,
       alias: alias)
     addresses[name] = address.map { [$0] }
+    traffic[name] = Traffic()
     settings(of: name)
   }
 
@@ -91,6 +97,7 @@ package struct FakeState: Sendable {
     for other in links.keys where links[other]?.tunnel?.underlay == name { links[other]?.tunnel?.underlay = nil }
     addresses[name] = nil
     peers[name] = nil
+    traffic[name] = nil
     settings = settings.filter { $0.key.interface != name }
     dropRoutes(of: name)
   }
@@ -100,10 +107,23 @@ package struct FakeState: Sendable {
   package mutating func addForeign(_ rule: RoutingRule) { insert(Rule(rule: rule, isOurs: false)) }
   /// `nft flush ruleset` and its like, or another's hand in our table.
   package mutating func setSteering(_ table: SteeringTable?) { steering = table }
+  /// A router on the way said that no more fits; nil: the kernel forgot it, as it does after ten minutes.
+  package mutating func learnPathMTU(_ mtu: Int?, to destination: IPv4Address, by device: InterfaceName) {
+    pathMTUs[PathMTUKey(destination, by: device)] = mtu
+  }
+  /// It carried so much more.
+  package mutating func carry(_ more: Traffic, by device: InterfaceName) {
+    guard let before = traffic[device] else { return }
+    traffic[device] = Traffic(
+      bytesIn: before.bytesIn + more.bytesIn, bytesOut: before.bytesOut + more.bytesOut,
+      packetsIn: before.packetsIn + more.packetsIn, packetsOut: before.packetsOut + more.packetsOut)
+  }
   package mutating func setSetting(_ setting: InterfaceSetting, to value: Int) { settings[setting] = value }
 
   mutating func dropRoutes(of name: InterfaceName) {
     mainDefaults.removeAll { $0.device == name }
+    // Each is an exception to a route.
+    pathMTUs = pathMTUs.filter { $0.key.device != name }
     routes.removeAll {
       if case .out(name, _) = $0.route.way { true } else { false }
     }

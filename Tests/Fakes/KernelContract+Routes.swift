@@ -120,6 +120,30 @@ extension KernelGround {
     try expect(link?.isUp == true && link?.isOurs == false && link?.mtu == 1500, "the device is now \(link as Any)")
   }
 
+  func pathMTUTold() throws {
+    let device = try Sample.device("wan0")
+    let router = try Sample.address("192.0.2.1")
+    let hub = try Sample.address("203.0.113.2")
+    try addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    try addMainDefault(device, onLink: router)
+    try expect(try read().pathMTUs, is: [:], "before anything was sent")
+    try learnPathMTU(1400, to: hub, by: device, from: router)
+    try expect(try read().pathMTUs, is: [PathMTUKey(hub, by: device): 1400], "path MTUs")
+    try expect(try read().routes, is: [], "an exception is no route")
+    try removeDevice(device)
+    try expect(try read().pathMTUs, is: [:], "without the device")
+  }
+
+  func countersTold() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: nil)
+    try expect(Set(try traffic.traffic().keys), is: Set(try read().links.keys), "devices")
+    try setDown(device)
+    try expect(try traffic.traffic()[device] != nil, "a device that is down has none")
+    try removeDevice(device)
+    try expect(try traffic.traffic()[device] == nil, "a device that is gone has some")
+  }
+
   func settingPutBack() throws {
     let device = try Sample.device("wan0")
     try addDevice(device, address: nil)

@@ -25,6 +25,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
   case setsChangeAndChangeAgain
   case ruleThatNobodyExpectsComesAsItsText
+  case pathMTUThatTheKernelLearntIsTold
+  case everyDeviceThatIsThereHasCounters
 
   package var description: String { rawValue }
 
@@ -53,6 +55,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
     case .setsChangeAndChangeAgain: try ground.setsChange()
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()
+    case .pathMTUThatTheKernelLearntIsTold: try ground.pathMTUTold()
+    case .everyDeviceThatIsThereHasCounters: try ground.countersTold()
     }
   }
 }

@@ -6,11 +6,15 @@ package protocol KernelGround {
   var ranges: KernelRanges { get }
   var kernel: any KernelPort { get }
   var flip: any FlipPort { get }
+  var traffic: any TrafficPort { get }
 
   /// Someone else's device, up and with carrier.
   func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws
   /// A default route of main, metric 0, by a gateway that no address of the device covers.
   func addMainDefault(_ device: InterfaceName, onLink gateway: IPv4Address) throws
+  /// The router at the other end of the device says that no packet of more bytes than this (1472 at most) fits on the
+  /// way to an address that main leads to it.
+  func learnPathMTU(_ mtu: Int, to destination: IPv4Address, by device: InterfaceName, from router: IPv4Address) throws
   func setDown(_ name: InterfaceName) throws
   func removeDevice(_ name: InterfaceName) throws
   /// Another's route or rule: not of our protocol.

@@ -11,6 +11,7 @@ package struct RealGround: KernelGround {
   package let stateDirectory: String
   package let kernel: any KernelPort
   package let flip: any FlipPort
+  package let traffic: any TrafficPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
 
@@ -37,6 +38,7 @@ package struct RealGround: KernelGround {
     let flip = try LinuxFlip(ranges)
     self.kernel = kernel
     self.flip = flip
+    traffic = try LinuxTraffic()
     ports = kernel.ports.union(flip.ports)
   }
 
@@ -70,6 +72,44 @@ package struct RealGround: KernelGround {
 
   package func addMainDefault(_ device: InterfaceName, onLink gateway: IPv4Address) throws {
     try shell("ip route add default via \(gateway) dev \(device) onlink")
+  }
+
+  package func learnPathMTU(
+    _ mtu: Int, to destination: IPv4Address, by device: InterfaceName, from router: IPv4Address
+  ) throws {
+    try withRouter(router, at: device, narrow: mtu) { _ in
+      try shell("ping -q -M do -s \(mtu) -c 2 -i 0.2 -W 1 \(destination) >/dev/null || :")
+    }
+  }
+
+  /// Makes the other end of a device that `addDevice` made a router, in a namespace of its own, with a way on to
+  /// everywhere that takes no more than `mtu` bytes. `body` gets the start of a command line that runs there.
+  package func withRouter(
+    _ router: IPv4Address, at device: InterfaceName, narrow mtu: Int, _ body: (String) throws -> Void
+  ) throws {
+    let pid = "\(stateDirectory)/router"
+    try shell("unshare --net sleep 60 & echo $! > \(pid)")
+    defer {
+      // It ended itself only where a test hung for a minute.
+      try? shell("kill $(cat \(pid))")
+      unlink(pid)
+    }
+    let there = "nsenter --net=/proc/$(cat \(pid))/ns/net "
+    try shell(
+      """
+      here=$(readlink /proc/self/ns/net)
+      until [ "$(readlink /proc/$(cat \(pid))/ns/net)" != "$here" ]; do sleep 0.01; done
+      ip link set \(device)-peer netns $(cat \(pid))
+      \(there)sh -ec '
+        ip link set \(device)-peer up
+        ip address add \(router)/24 dev \(device)-peer
+        ip link add far mtu \(mtu) type veth peer name farther
+        ip link set far up
+        ip link set farther up
+        ip route add default dev far
+        echo 1 > /proc/sys/net/ipv4/ip_forward'
+      """)
+    try body(there)
   }
 
   package func setDown(_ name: InterfaceName) throws { try shell("ip link set \(name) down") }

@@ -56,6 +56,46 @@ struct ParserTests {
     #expect(first(route(lying), RouteMessage.init)?.hops.isEmpty == true)
   }
 
+  /// What is known of the way to 203.0.113.2.
+  private func exception(length: UInt8 = 32, flags: UInt32 = 0x200, _ attributes: [UInt8]) -> PathMTUMessage? {
+    var datagram = Datagram()
+    datagram.message(type: 24, [2, length, 0, 0, 254, 0, 0, 1] + Datagram.raw(flags) + attributes)
+    return first(datagram, PathMTUMessage.init)
+  }
+
+  @Test("a learnt path MTU is a cloned route's, and an expired one has none")
+  func pathMTU() {
+    let destination = Datagram.attribute(1, [203, 0, 113, 2])
+    func metrics(_ value: [UInt8], length: UInt16? = nil) -> [UInt8] {
+      Datagram.attribute(8, Datagram.attribute(2, value, length: length))
+    }
+    let mtu = metrics(Datagram.raw(UInt32(1400)))
+    let expected = PathMTUMessage(destination: 0xcb00_7102, index: 5, mtu: 1400)
+    #expect(exception(destination + device + mtu) == expected)
+    #expect(exception(flags: 0, destination + device + mtu) == nil, "a route of a kernel that knows no such dump")
+    #expect(exception(length: 24, destination + device + mtu) == nil)
+    #expect(exception(destination + device) == nil)
+    #expect(exception(destination + mtu) == nil)
+    #expect(exception(destination + device + metrics([1, 2])) == nil)
+    #expect(exception(destination + device + metrics(Datagram.raw(UInt32(1400)), length: 255)) == nil)
+  }
+
+  @Test("counters that are cut off are none")
+  func counters() {
+    func traffic(_ numbers: [UInt64]) -> TrafficMessage? {
+      var datagram = Datagram()
+      datagram.message(
+        type: 16,
+        [UInt8](repeating: 0, count: 16) + Datagram.attribute(3, Array("wan0".utf8) + [0])
+          + Datagram.attribute(23, numbers.flatMap { Datagram.raw($0) }))
+      return first(datagram, TrafficMessage.init)
+    }
+    let numbers: [UInt64] = [1, 2, 3 << 32, 4 << 32]
+    let expected = TrafficMessage(name: "wan0", packetsIn: 1, packetsOut: 2, bytesIn: 3 << 32, bytesOut: 4 << 32)
+    #expect(traffic(numbers + [9, 9]) == expected)
+    #expect(traffic(Array(numbers.dropLast())) == nil)
+  }
+
   @Test("a rule without a mark attribute but with a mask asks for mark 0")
   func zeroMark() {
     var datagram = Datagram()

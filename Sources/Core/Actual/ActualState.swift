@@ -14,11 +14,14 @@ package struct ActualState: Equatable, Sendable {
   package var steering: SteeringTable?
   /// Present values of the settings of every interface, and of `all` under the name "all".
   package var settings: [InterfaceSetting: Int]
+  /// What the kernel was told of smaller MTUs on the way (ICMP "fragmentation needed", RFC 1191) and has not forgotten
+  /// yet, by devices that are not ours. Complete enough to decide by, never exhaustive.
+  package var pathMTUs: [PathMTUKey: Int]
 
   package init(
     links: [InterfaceName: Link] = [:], addresses: [InterfaceName: [InterfaceAddress]] = [:],
     mainDefaults: [MainDefault] = [], routes: Set<TableRoute> = [], rules: [RoutingRule] = [],
-    steering: SteeringTable? = nil, settings: [InterfaceSetting: Int] = [:]
+    steering: SteeringTable? = nil, settings: [InterfaceSetting: Int] = [:], pathMTUs: [PathMTUKey: Int] = [:]
   ) {
     self.links = links
     self.addresses = addresses
@@ -27,6 +30,7 @@ package struct ActualState: Equatable, Sendable {
     self.rules = rules
     self.steering = steering
     self.settings = settings
+    self.pathMTUs = pathMTUs
   }
 }
 

@@ -77,7 +77,7 @@ extension DesiredStateCompiler {
   /// The uplink's, or what the path to the hub is known to take where that is less.
   private func underlayMTU(of tunnel: Tunnel) -> Int? {
     guard let uplink = tunnel.uplink, let mtu = actual.links[uplink]?.mtu else { return nil }
-    let learnt = layout.hub(of: tunnel).flatMap { actual.pathMTUs[PathMTUKey($0.address, uplink)] }
+    let learnt = layout.hub(of: tunnel).flatMap { actual.pathMTUs[PathMTUKey($0.address, by: uplink)] }
     return min(mtu, learnt ?? mtu)
   }
 

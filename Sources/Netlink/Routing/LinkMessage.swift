@@ -64,6 +64,23 @@ package struct TunnelMessage: Equatable, Sendable {
   }
 }
 
+/// What a network device has carried.
+package struct TrafficMessage: Equatable, Sendable {
+  package var name: String
+  package var packetsIn: UInt64
+  package var packetsOut: UInt64
+  package var bytesIn: UInt64
+  package var bytesOut: UInt64
+
+  package init(name: String, packetsIn: UInt64, packetsOut: UInt64, bytesIn: UInt64, bytesOut: UInt64) {
+    self.name = name
+    self.packetsIn = packetsIn
+    self.packetsOut = packetsOut
+    self.bytesIn = bytesIn
+    self.bytesOut = bytesOut
+  }
+}
+
 /// An IPv4 address on a device. Numbers in host order.
 package struct AddressMessage: Equatable, Sendable {
   package var index: UInt32

@@ -33,6 +33,29 @@ extension LinkMessage {
   private static let lowerUp: UInt32 = 1 << 16
 }
 
+extension TrafficMessage {
+  /// Nil where the message is cut off, lies, or has no counters.
+  init?(_ message: Message) {
+    guard let attributes = message.payload.dropping(MemoryLayout<ifinfomsg>.size) else { return nil }
+    var name = ""
+    var counters: Bytes?
+    let isGood = attributes.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFLA_IFNAME: name = value.string
+      case IFLA_STATS64: counters = value
+      default: break
+      }
+    }
+    // Four numbers begin struct rtnl_link_stats64, which newer kernels have made longer at its end.
+    guard isGood, !name.isEmpty, let counters, let packetsIn = counters.load(UInt64.self),
+      let packetsOut = counters.load(UInt64.self, at: 8), let bytesIn = counters.load(UInt64.self, at: 16),
+      let bytesOut = counters.load(UInt64.self, at: 24)
+    else { return nil }
+    self.init(
+      name: name, packetsIn: packetsIn, packetsOut: packetsOut, bytesIn: bytesIn, bytesOut: bytesOut)
+  }
+}
+
 extension TunnelMessage {
   /// Nil where the device is none of these kinds.
   init?(linkInfo: Bytes) {

@@ -54,6 +54,33 @@ extension RouteMessage {
   }
 }
 
+extension PathMTUMessage {
+  /// Nil where the message is cut off, lies, or is no exception with an MTU: one that has expired has none
+  /// (rt_fill_info, net/ipv4/route.c).
+  init?(_ message: Message) {
+    guard let header = message.payload.load(rtmsg.self), Int32(header.rtm_family) == AF_INET,
+      header.rtm_dst_len == 32, header.rtm_flags & UInt32(RTM_F_CLONED) != 0,
+      let attributes = message.payload.dropping(MemoryLayout<rtmsg>.size)
+    else { return nil }
+    var destination: UInt32?
+    var index: UInt32?
+    var mtu: UInt32?
+    let isGood = attributes.forEachAttribute { type, value in
+      switch Int(type) {
+      case Int(RTA_DST.rawValue): destination = value.bigEndian
+      case Int(RTA_OIF.rawValue): index = value.load(UInt32.self)
+      case Int(RTA_METRICS.rawValue):
+        value.forEachAttribute { metric, value in
+          if Int(metric) == Int(RTAX_MTU) { mtu = value.load(UInt32.self) }
+        }
+      default: break
+      }
+    }
+    guard isGood, let destination, let index, let mtu else { return nil }
+    self.init(destination: destination, index: index, mtu: mtu)
+  }
+}
+
 extension RouteMessage.Kind {
   init(_ type: UInt8) {
     switch Int(type) {

@@ -45,6 +45,20 @@ package struct RouteMessage: Hashable, Sendable {
   }
 }
 
+/// What the kernel has learnt of the way to one address (a route exception). The address is a number in host order.
+package struct PathMTUMessage: Equatable, Sendable {
+  package var destination: UInt32
+  /// The device that leads there.
+  package var index: UInt32
+  package var mtu: UInt32
+
+  package init(destination: UInt32, index: UInt32, mtu: UInt32) {
+    self.destination = destination
+    self.index = index
+    self.mtu = mtu
+  }
+}
+
 /// A policy routing rule, as rtnetlink tells it. Addresses are numbers in host order.
 package struct RuleMessage: Hashable, Sendable {
   package enum Action: Hashable, Sendable {

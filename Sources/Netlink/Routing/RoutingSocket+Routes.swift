@@ -29,6 +29,22 @@ extension RoutingSocket {
     }
   }
 
+  /// Every path MTU that was learnt and has not expired, of all tables. A dump that something comes between may lack some
+  /// and is as good: they come and go anyway.
+  package mutating func eachPathMTU(_ body: (PathMTUMessage) -> Void) throws(NetlinkFailure) {
+    do throws(NetlinkFailure) {
+      try conversation.dump("ip route show cache", type: RTM_GETROUTE, attempts: 1) {
+        $0.exceptionFilter()
+      } restart: {
+      } each: { message in
+        if let known = PathMTUMessage(message) { body(known) }
+        return true
+      }
+    } catch {
+      guard error.isInterrupted else { throw error }
+    }
+  }
+
   /// Adds the route, or replaces what has the same table, destination and metric: one message, so no packet falls between.
   package mutating func put(_ route: RouteMessage) throws(NetlinkFailure) {
     try conversation.request("ip route replace", type: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE) {

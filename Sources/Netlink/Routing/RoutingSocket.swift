@@ -18,11 +18,8 @@ package struct RoutingSocket: ~Copyable, Sendable {
 
   package mutating func links() throws(NetlinkFailure) -> [LinkMessage] {
     var links: [LinkMessage] = []
-    try conversation.dump("ip link", type: RTM_GETLINK) { builder in
-      var header = ifinfomsg()
-      header.ifi_family = UInt8(AF_UNSPEC)
-      builder.header(header)
-      builder.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
+    try conversation.dump("ip link", type: RTM_GETLINK) {
+      $0.linkFilter(RTEXT_FILTER_SKIP_STATS)
     } restart: {
       links = []
     } each: { message in
@@ -31,6 +28,21 @@ package struct RoutingSocket: ~Copyable, Sendable {
       return true
     }
     return links
+  }
+
+  /// Of every device.
+  package mutating func traffic() throws(NetlinkFailure) -> [TrafficMessage] {
+    var all: [TrafficMessage] = []
+    try conversation.dump("ip -s link", type: RTM_GETLINK) {
+      $0.linkFilter(0)
+    } restart: {
+      all = []
+    } each: { message in
+      guard let traffic = TrafficMessage(message) else { return false }
+      all.append(traffic)
+      return true
+    }
+    return all
   }
 
   /// Nil where there is none of this name.

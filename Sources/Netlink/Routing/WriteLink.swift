@@ -12,6 +12,14 @@ extension MessageBuilder {
     put(IFLA_IFNAME, string: name)
   }
 
+  /// A dump's filter: RTEXT_FILTER_….
+  mutating func linkFilter(_ mask: Int32) {
+    var header = ifinfomsg()
+    header.ifi_family = UInt8(AF_UNSPEC)
+    self.header(header)
+    put(IFLA_EXT_MASK, UInt32(mask))
+  }
+
   /// IFLA_LINKINFO. All of it each time: a change resets what is not said (ipgre_netlink_parms, net/ipv4/ip_gre.c).
   mutating func linkInfo(_ tunnel: TunnelMessage) {
     nested(IFLA_LINKINFO) { info in

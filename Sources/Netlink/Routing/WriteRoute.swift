@@ -31,6 +31,14 @@ extension MessageBuilder {
     if table != 0 { put(Int(RTA_TABLE.rawValue), table) }
   }
 
+  /// Asks for route exceptions alone. Kernels before 5.3 have no such dump, and send routes: callers look again.
+  mutating func exceptionFilter() {
+    var header = rtmsg()
+    header.rtm_family = UInt8(AF_INET)
+    header.rtm_flags = UInt32(RTM_F_CLONED)
+    self.header(header)
+  }
+
   /// RTM_NEWRULE and RTM_DELRULE.
   mutating func rule(_ rule: RuleMessage) {
     var header = fib_rule_hdr()

@@ -9,8 +9,9 @@ package func readAnything(_ datagram: UnsafeRawBufferPointer) -> Int {
   var count = 0
   _ = Message.forEach(in: datagram) { message in
     let isRead = [
-      LinkMessage(message) != nil, AddressMessage(message) != nil, RouteMessage(message) != nil,
-      RuleMessage(message) != nil, ConnectionMessage(message) != nil, NetlinkEvent(message) != nil,
+      LinkMessage(message) != nil, TrafficMessage(message) != nil, AddressMessage(message) != nil,
+      RouteMessage(message) != nil, PathMTUMessage(message) != nil, RuleMessage(message) != nil,
+      ConnectionMessage(message) != nil, NetlinkEvent(message) != nil,
       isTable(message), isElements(message), message.extendedText != nil,
     ]
     count += isRead.filter(\.self).count

@@ -64,16 +64,16 @@ struct Conversation: ~Copyable, @unchecked Sendable {
 
   /// Dumps, again where the kernel says that what it dumped changed meanwhile. `restart` is called before each attempt.
   mutating func dump(
-    _ operation: String, type: Int, _ fill: (inout MessageBuilder) -> Void, restart: () -> Void,
-    each: (Message) -> Bool
+    _ operation: String, type: Int, attempts: Int = dumpAttempts, _ fill: (inout MessageBuilder) -> Void,
+    restart: () -> Void, each: (Message) -> Bool
   ) throws(NetlinkFailure) {
-    for attempt in 1...Self.dumpAttempts {
+    for attempt in 1...attempts {
       restart()
       do throws(NetlinkFailure) {
         try dumpOnce(operation, type: type, fill, each)
         return
       } catch {
-        guard error.isInterrupted, attempt < Self.dumpAttempts else { throw error }
+        guard error.isInterrupted, attempt < attempts else { throw error }
       }
     }
   }

@@ -40,6 +40,7 @@ struct KernelState: ~Copyable, Sendable {
       if let route = translation.route($0, names) { actual.routes.insert(route) }
     }
     actual.rules = try routing.rules().compactMap(translation.rule)
+    actual.pathMTUs = pathMTUs(links, names)
     actual.steering = try steering.read(&netfilter)?.steering(expecting: expecting)
     return actual
   }
