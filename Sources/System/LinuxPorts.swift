@@ -19,7 +19,11 @@ extension AgentPorts {
       prober: Probers(icmp: ICMPProber(on: loop), http: HTTPProber(on: loop, by: engine)),
       flipper: flipper, kernel: kernel, sweeper: sweeper,
       kernelEvents: LinuxKernelEvents(ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports)),
-      charon: try LinuxCharon(configuration.ipsec), traffic: try LinuxTraffic(),
+      charon: try LinuxCharon(configuration.ipsec) {
+        do throws(Complaint) { return try CharonCheck.complaints(configuration).map(\.description) } catch {
+          return [error.description]
+        }
+      }, traffic: try LinuxTraffic(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(),
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) })

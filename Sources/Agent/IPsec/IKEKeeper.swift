@@ -173,6 +173,9 @@ package actor IKEKeeper {
       status.trouble = nil
       events.record(
         AgentEvent(.charonUp, "charon", "\(identity.version) answers; it is given the tunnels' connections"))
+      for complaint in identity.complaints {
+        events.record(AgentEvent(.charonSettings, "charon", "charon's settings, see `backhaul check`: \(complaint)"))
+      }
       for name in machines.keys { machines[name]?.charonCame(at: surroundings.now) }
     } catch {
       let wait = min(Self.firstRetry * (1 << min(connectFailures, 10)), Self.longestRetry)

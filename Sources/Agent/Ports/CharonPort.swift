@@ -20,7 +20,13 @@ package protocol CharonPort: Sendable {
 package struct CharonIdentity: Equatable, Sendable {
   /// `charon-systemd 5.9.8`.
   package var version: String
-  package init(version: String) { self.version = version }
+  /// What of its settings contradicts what the agent needs, in words.
+  package var complaints: [String]
+
+  package init(version: String, complaints: [String] = []) {
+    self.version = version
+    self.complaints = complaints
+  }
 }
 
 /// Something that charon told without being asked. A hint: what is so must be asked.

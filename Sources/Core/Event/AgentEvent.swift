@@ -24,6 +24,7 @@ package struct AgentEvent: Equatable, Sendable {
     case charonUp = "charon_up"
     case charonDown = "charon_down"
     case charonRefused = "charon_refused"
+    case charonSettings = "charon_settings"
     case saUp = "sa_up"
     case saDown = "sa_down"
     case saFailed = "sa_failed"
@@ -58,7 +59,7 @@ package struct AgentEvent: Equatable, Sendable {
     case .connectionsDeleted, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
     case .failback, .changed, .uplinkChanged, .unencryptedEnded: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
-    case .unencryptedStarted: .warning
+    case .unencryptedStarted, .charonSettings: .warning
     case .charonRefused: .error
     case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
     }

@@ -16,8 +16,13 @@ struct CharonCredentials {
   private static let mostBytes = 60 << 10
 
   /// Throws where a file is missing, too large, or a secret may be read by others than root.
-  static func read(_ connection: IKEConnection) throws(SystemCallFailure) -> Content {
-    switch connection.credentials {
+  static func read(_ connection: IKEConnection) throws(SystemCallFailure) -> Content { try read(connection.credentials) }
+
+  /// Throws where `read` would; what was read is forgotten.
+  static func check(_ credentials: IKEConnection.Credentials) throws(SystemCallFailure) { _ = try read(credentials) }
+
+  private static func read(_ credentials: IKEConnection.Credentials) throws(SystemCallFailure) -> Content {
+    switch credentials {
     case .psk(let file):
       var key = try BoundedFile.read(file, atMost: 4096, secrecy: .ownerOnly)[...]
       while let last = key.last, last == 0x0a || last == 0x0d { key.removeLast() }

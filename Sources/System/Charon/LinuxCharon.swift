@@ -7,6 +7,7 @@ internal import VICI
 /// under way would be taken for the next call's answer.
 package actor LinuxCharon: CharonPort {
   private let configuration: IPsecConfiguration
+  private let complaints: @Sendable () -> [String]
   private let loop: Reactor
   private var sessions: Sessions?
   private var algorithms: CharonAlgorithms?
@@ -30,8 +31,12 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
-  package init(_ configuration: IPsecConfiguration) throws(SystemCallFailure) {
+  /// - Parameter complaints: says what is wrong with charon's settings; asked at each connection.
+  package init(
+    _ configuration: IPsecConfiguration, complaints: @escaping @Sendable () -> [String] = { [] }
+  ) throws(SystemCallFailure) {
     self.configuration = configuration
+    self.complaints = complaints
     credentials = CharonCredentials()
     loop = try Reactor(name: "charon")
   }
@@ -55,8 +60,11 @@ package actor LinuxCharon: CharonPort {
       sessions = new
       self.handler = handler
       credentials = CharonCredentials()
+      // What came while events were registered is in memory already, and no descriptor tells of it.
+      drain()
       return CharonIdentity(
-        version: "\(version.text("daemon") ?? "charon") \(version.text("version") ?? "of unknown version")")
+        version: "\(version.text("daemon") ?? "charon") \(version.text("version") ?? "of unknown version")",
+        complaints: complaints())
     } catch {
       throw CharonFailure(operation: operation, error)
     }

@@ -7,7 +7,8 @@ struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Say whether a rule set would be taken over, and if not, everything that is wrong.",
     discussion: """
-      With the local configuration at hand the rule set is also held against this router: its name, uplinks and LANs. \
+      With the local configuration at hand the rule set is also held against this router: its name, uplinks and \
+      LANs and, where a tunnel is encrypted, charon's settings and algorithms and the files with the secrets. \
       Exit status 0: it would be taken over; 1: it would be refused.
       """)
 
@@ -20,7 +21,9 @@ struct CheckCommand: ParsableCommand {
     let ruleSet = try RuleSetFile.load(file)
     let fits: String
     if access(options.config, F_OK) == 0 {
-      try RuleSetFile.check(ruleSet, on: options.load(), file)
+      let configuration = try options.load()
+      try RuleSetFile.check(ruleSet, on: configuration, file)
+      try checkCharon(ruleSet, configuration)
       fits = "fits this router"
     } else {
       fits = "not held against a router: there is no \(options.config)"
@@ -30,6 +33,16 @@ struct CheckCommand: ParsableCommand {
         + "\(count(ruleSet.paths.count, "path")), \(count(ruleSet.probes.count, "probe")), "
         + "\(count(ruleSet.backhaulRules.count, "backhaul rule")), "
         + "\(count(ruleSet.directDestinations.count, "direct destination")); \(fits)")
+  }
+
+  /// Warnings are told and no reason to refuse.
+  private func checkCharon(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) throws {
+    let findings = CharonCheck(configuration).findings(ruleSet)
+    for warning in findings where !warning.isError { printError("backhaul: warning: \(warning.text)") }
+    let errors = findings.filter(\.isError).map(\.text)
+    guard errors.isEmpty else {
+      throw complain("\(file) does not fit this router:\n\(errors.joined(separator: "\n"))", Exit.bad)
+    }
   }
 
   private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

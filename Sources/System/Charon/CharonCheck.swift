@@ -1,0 +1,70 @@
+package import Core
+internal import VICI
+
+/// Whether this router's charon can do what a rule set asks of it: its settings, what it offers, and the secrets. Looks
+/// only; what cannot be looked at (charon does not run) is said.
+package struct CharonCheck {
+  package struct Finding: Equatable, Sendable {
+    package var isError: Bool
+    package var text: String
+  }
+
+  private let configuration: AgentConfiguration
+
+  package init(_ configuration: AgentConfiguration) { self.configuration = configuration }
+
+  /// Empty also where no tunnel of the rule set needs charon.
+  package func findings(_ ruleSet: RuleSet) -> [Finding] {
+    let used = Set(ruleSet.tunnels.compactMap(\.profile))
+    let profiles = ruleSet.profiles.filter { used.contains($0.name) }
+    guard !profiles.isEmpty else { return [] }
+    return settings + profiles.flatMap { secrets(of: $0) } + proposals(of: profiles)
+  }
+
+  /// What of charon's configuration file contradicts the agent's needs.
+  package static func complaints(_ configuration: AgentConfiguration) throws(Complaint) -> [CharonComplaint] {
+    CharonSettings.complaints(
+      try StrongswanConfFile.read(configuration.ipsec.strongswanConfiguration),
+      expecting: .init(
+        viciSocket: configuration.ipsec.viciSocket, kernel: configuration.kernel,
+        uplinks: configuration.uplinks.map(\.interface)))
+  }
+
+  private var settings: [Finding] {
+    do throws(Complaint) {
+      return try Self.complaints(configuration).map {
+        Finding(isError: $0.severity == .error, text: "charon: \($0)")
+      }
+    } catch {
+      return [Finding(isError: true, text: "charon's settings: \(error)")]
+    }
+  }
+
+  private func secrets(of profile: IPsecProfile) -> [Finding] {
+    // A profile without its files is refused before this.
+    guard let credentials = profile.credentials(configuration.ipsec) else { return [] }
+    do throws(SystemCallFailure) {
+      try CharonCredentials.check(credentials)
+      return []
+    } catch {
+      return [Finding(isError: true, text: "profile \(profile.name): \(error)")]
+    }
+  }
+
+  private func proposals(of profiles: [IPsecProfile]) -> [Finding] {
+    let algorithms: CharonAlgorithms
+    do throws(VICIFailure) {
+      var session = try VICISession.open(socketPath: configuration.ipsec.viciSocket, timeout: LinuxCharon.patience)
+      algorithms = CharonAlgorithms(try session.request("get-algorithms", timeout: LinuxCharon.patience))
+    } catch {
+      return [Finding(isError: false, text: "the proposals were not held against charon: \(error)")]
+    }
+    return profiles.flatMap { profile in
+      (profile.ikeProposals + profile.espProposals).flatMap { proposal in
+        proposal.unsupported(by: algorithms).map {
+          Finding(isError: true, text: "profile \(profile.name): \(proposal): \($0)")
+        }
+      }
+    }
+  }
+}
