@@ -6,8 +6,8 @@ package enum RuleSetBounds {
   package static let profiles = 256
   /// Of one profile and one kind.
   package static let proposals = 16
-  /// A minute, below which rekeying is all that charon would do, up to a week.
-  package static let rekey: ClosedRange<Int64> = 60...604_800
+  /// Five seconds, below which rekeying is all that charon would do, up to a week.
+  package static let rekey: ClosedRange<Int64> = 5...604_800
   package static let deadPeerDetection: ClosedRange<Int64> = 1...3_600
   package static let tunnels = 1024
   package static let paths = 1024

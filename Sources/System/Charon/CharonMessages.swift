@@ -29,6 +29,8 @@ enum CharonMessages {
         message.set("unique", connection.sharesIDs ? "never" : "no")
         message.set("rekey_time", seconds(connection.ikeRekey))
         message.set("reauth_time", seconds(connection.reauthentication ?? .zero))
+        message.set("over_time", seconds(grace(after: connection.ikeRekey)))
+        message.set("rand_time", seconds(connection.ikeRekey / 10))
         message.set("send_cert", "always")
         authentication(connection, secrets, &message)
         message.section("children") { $0.section(connection.tunnel.text) { child(connection, esp, &$0) } }
@@ -93,11 +95,17 @@ enum CharonMessages {
     }
     message.set("esp_proposals", proposals.map(\.text))
     message.set("rekey_time", seconds(connection.childRekey))
+    message.set("life_time", seconds(connection.childRekey + grace(after: connection.childRekey)))
+    message.set("rand_time", seconds(connection.childRekey / 10))
     // The agent asks for the SA when the kernel is ready for it; from then on charon sees to it, agent or not.
     message.set("start_action", "none")
     message.set("dpd_action", "restart")
     message.set("close_action", "start")
   }
+
+  /// How long keys that were not made anew in time may still be used. charon's own tenth leaves short-lived ones no time
+  /// for a packet that is lost.
+  private static func grace(after rekey: Duration) -> Duration { max(rekey / 10, .seconds(60)) }
 
   private static func seconds(_ duration: Duration) -> String { "\(duration.components.seconds)s" }
 
