@@ -250,16 +250,15 @@ nat_forgets() { on inet conntrack -D -p udp --orig-src "$wan0" >/dev/null 2>&1; 
 # The ports that it is known by at the hubs now.
 nat_ports() { on inet conntrack -L -p udp --orig-src "$wan0" 2>/dev/null | grep -o 'dport=2[0-9]*' | sort -u; }
 
-# cut_esp — what is encrypted is lost without a word, and IKE still passes. cut_ike — IKE, and what is in its port's UDP,
-# is lost as well.
+# cut_esp [MATCH] — what is encrypted (and matches) is lost without a word, and IKE still passes. cut_ike — so is IKE.
 cut_esp() {
-  on inet nft -f - <<'N'
+  on inet nft -f - <<N
 table inet lose_esp {
   chain lose {
     type filter hook prerouting priority raw
-    ip protocol 50 drop
-    udp dport 4500 @th,64,32 != 0 drop
-    udp sport 4500 @th,64,32 != 0 drop
+    ${1:-} ip protocol 50 drop
+    ${1:-} udp dport 4500 @th,64,32 != 0 drop
+    ${1:-} udp sport 4500 @th,64,32 != 0 drop
   }
 }
 N
