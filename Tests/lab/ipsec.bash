@@ -119,7 +119,7 @@ hub_ipsec() {
 
 # hub_connection — of what hub_ipsec has understood.
 hub_connection() {
-  local auth=psk certificate='' selector=0.0.0.0/0 identifiers=''
+  local auth=psk certificate='' selector=0.0.0.0/0 identifiers='' rekey=${option[child_rekey]}
   if [ "${option[auth]}" = certificate ]; then auth=pubkey certificate="certs = $hub.pem"; fi
   if [ "${option[mode]}" = tunnel ]; then identifiers="if_id_in = $number
         if_id_out = $number"
@@ -154,9 +154,9 @@ connections {
         local_ts = $selector
         remote_ts = $selector
         esp_proposals = ${option[esp]}
-        rekey_time = ${option[child_rekey]}
+        rekey_time = $rekey
         # By default a tenth more, so what lives for seconds would end before it is rekeyed.
-        life_time = $((option[child_rekey] + 60))
+        life_time = $((rekey + 60))
         rand_time = 0
         $identifiers
       }
@@ -250,16 +250,15 @@ nat_forgets() { on inet conntrack -D -p udp --orig-src "$wan0" >/dev/null 2>&1; 
 # The ports that it is known by at the hubs now.
 nat_ports() { on inet conntrack -L -p udp --orig-src "$wan0" 2>/dev/null | grep -o 'dport=2[0-9]*' | sort -u; }
 
-# cut_esp — what is encrypted is lost without a word, and IKE still passes. cut_ike — IKE, and what is in its port's UDP,
-# is lost as well.
+# cut_esp [MATCH] — what is encrypted (and matches) is lost without a word, and IKE still passes. cut_ike — so is IKE.
 cut_esp() {
-  on inet nft -f - <<'N'
+  on inet nft -f - <<N
 table inet lose_esp {
   chain lose {
     type filter hook prerouting priority raw
-    ip protocol 50 drop
-    udp dport 4500 @th,64,32 != 0 drop
-    udp sport 4500 @th,64,32 != 0 drop
+    ${1:-} ip protocol 50 drop
+    ${1:-} udp dport 4500 @th,64,32 != 0 drop
+    ${1:-} udp sport 4500 @th,64,32 != 0 drop
   }
 }
 N
@@ -323,6 +322,15 @@ check_clear() {
   on inet nft delete table inet "clear-$1"
 }
 
+# check_watch — that such a watch can see: the router itself sends a packet in the clear.
+check_watch() {
+  watch_clear witness
+  on edge ping -q -c 1 -W 1 "$server" >/dev/null
+  check "a watch sees a packet that leaves in the clear" saw clear-witness-wan0
+  check "and so does the internet" at_least "$(heard_clear witness)" 1
+  on inet nft delete table inet clear-witness
+}
+
 # --- the agent ------------------------------------------------------------------------------------------------------
 
 # From here on the basic rule set's tunnel is an IPsec one.
@@ -330,14 +338,24 @@ basic_rule_set="$basic_rule_set"'
   | .ipsec_profiles = [{name: "to-fra", auth: "psk", remote_id: "hub1.example", psk_file: "fra.psk"}]
   | .tunnels[0] += {kind: "ipsec", profile: "to-fra"}'
 
-# bring_up_ipsec [JQ-EDIT] — as bring_up, with a daemon at each end; the hub's takes what is in `hub_options`.
+# bring_up_ipsec [JQ-EDIT] — as bring_up, with a daemon at each end. The hub's takes what is in `hub_options`.
 hub_options=()
 bring_up_ipsec() {
+  put_up_ipsec "$wan0"
+  steer "${1:-.}"
+}
+
+# put_up_ipsec EDGE-ADDRESS — the network, both daemons, and the hub's end of the tunnel.
+put_up_ipsec() {
   put_up
   write_psk fra.psk
-  hub_ipsec hub1 1 "$wan0" "${hub_options[@]}"
+  hub_ipsec hub1 1 "$1" "${hub_options[@]}"
   start_charon hub1
   start_charon edge
+}
+
+# steer [JQ-EDIT] — publishes, starts the agent and waits until it does its work.
+steer() {
   publish "${1:-.}"
   [[ $source_url = file://* ]] || serve_rule_sets
   [ -e "$W/agent.toml" ] || configure
@@ -348,7 +366,16 @@ bring_up_ipsec() {
 # tunnel_says NAME JQ — of `backhaul tunnels`.
 tunnel_says() { ask tunnels | jq -r --arg name "$1" ".tunnels[] | select(.name == \$name) | $2"; }
 tunnel_is() { is "$3" tunnel_says "$1" "$2"; }
+ike_is() { tunnel_is "$1" .ike.state "$2"; }
+trouble_names() { tunnel_says "$1" .ike.trouble | grep -iE -- "$2" || { tunnel_says "$1" .ike; return 1; }; }
 rule_says() { ask status | jq -r --arg rule "${2:-office}" ".rules[] | select(.name == \$rule) | $1"; }
 path_cause() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .cause'; }
-# The text of the newest event of this kind.
-event_text() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)][-1].text // "no such event"'; }
+# What the newest event of this kind says.
+event_says() { ask events | jq -c --arg kind "$1" '[.events[] | select(.kind == $kind)][-1] // "no such event"'; }
+event_names() { event_says "$1" | grep -iE -- "$2" || { event_says "$1"; return 1; }; }
+
+# What an edge's child SA is known by, new with each rekeying.
+spi_of() { swanctl_on edge --list-sas | grep -A 8 "^  $1: #.* INSTALLED," | sed -n 's/^ *in  \([0-9a-f]*\).*/\1/p' | tail -1; }
+
+# forget_sas NAMESPACE — as a reboot does, what the kernel has of IPsec is gone.
+forget_sas() { ip -n "$1" xfrm state flush; ip -n "$1" xfrm policy flush; }
