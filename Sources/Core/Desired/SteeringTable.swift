@@ -70,7 +70,7 @@ package struct SteeringRule: Equatable, Sendable {
     /// `ip saddr 203.0.113.2` / `ip daddr 203.0.113.2`; only after `.ipv4`
     case sourceIs(IPv4Address)
     case destinationIs(IPv4Address)
-    /// `ip protocol gre`, by number; only after `.ipv4`
+    /// `ip protocol gre`, by number; only after `.ipv4`, and not beside `.tcpSYN`, which asks for TCP itself
     case protocolIs(UInt8)
     /// `rt ipsec exists` / `missing`: an IPsec policy holds for the packet's route, and the packet will leave as another.
     /// Holds neither way before the packet is routed. What an XFRM interface encrypts is `missing` on its way there.
