@@ -37,6 +37,9 @@ package actor FakeCharon: CharonPort {
   package func addForeignConnection(_ name: String, _ like: IKEConnection) { connections[name] = like }
   package func forgetLog() { log = [] }
 
+  /// `swanctl --load-conns` with files that know nothing of us; the SAs stay.
+  package func forgetConnection(of tunnel: Name) { connections[IKEConnection.prefix + tunnel.text] = nil }
+
   /// The hub ends the SA, or its keys run out.
   package func dropAssociations(of tunnel: Name) {
     sas[tunnel] = nil
@@ -65,9 +68,9 @@ package actor FakeCharon: CharonPort {
     return CharonIdentity(version: "fake 0")
   }
 
-  package func loadedTunnels() async throws(CharonFailure) -> Set<Name> {
+  package func holdings() async throws(CharonFailure) -> CharonHoldings {
     try checkConnected("get-conns")
-    return Set(connections.keys.compactMap { IKEConnection.tunnel(ofConnection: $0) })
+    return CharonHoldings(connections: Set(connections.keys.compactMap { IKEConnection.tunnel(ofConnection: $0) }))
   }
 
   package func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations] {

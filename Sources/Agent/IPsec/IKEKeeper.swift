@@ -37,6 +37,8 @@ package actor IKEKeeper {
 
   /// Events may be lost with a connection, and charon has states that it tells nobody of.
   static let period: Duration = .seconds(10)
+  /// How often charon is asked what it holds: what another took away shall be back within a second or so.
+  static let inventoryPeriod: Duration = .seconds(1)
   /// charon tells of a failure while it still has the SA.
   static let settleTime: Duration = .milliseconds(50)
   static let firstRetry: Duration = .milliseconds(200)
@@ -56,6 +58,7 @@ package actor IKEKeeper {
   private var connectFailures = 0
   private var nextConnect: Instant
   private var nextLook: Instant
+  private var nextInventory: Instant
   /// charon may have connections of ours that no rule set wants.
   private var mayHaveStrangers = false
   private var timer: Task<Void, Never>?
@@ -69,6 +72,7 @@ package actor IKEKeeper {
     self.surroundings = surroundings
     nextConnect = surroundings.now
     nextLook = surroundings.now
+    nextInventory = surroundings.now
   }
 
   /// Works until cancelled. What charon has stays.
@@ -124,7 +128,7 @@ package actor IKEKeeper {
     for (name, trouble) in post.troubles { machines[name]?.noticed(trouble) }
     guard hasConnections || mayHaveStrangers else { return }
     if !isConnected { await connect() }
-    if isConnected { await unloadStrangers() }
+    if isConnected && (mayHaveStrangers || nextInventory <= surroundings.now) { await takeInventory() }
     if isConnected {
       let due = nextLook <= surroundings.now || machines.values.contains { $0.wantsLook(at: surroundings.now) }
       if due { await lookAtAll() } else { await look(at: post.changed.union(post.troubles.keys)) }
@@ -202,13 +206,26 @@ package actor IKEKeeper {
         .charonDown, "charon", "\(why); SAs that the kernel has go on, and charon is asked again until it answers"))
   }
 
-  private func unloadStrangers() async {
-    guard mayHaveStrangers else { return }
+  /// Unloads what no rule set wants, and has what another took away loaded again.
+  private func takeInventory() async {
+    nextInventory = surroundings.now + Self.inventoryPeriod
     do {
-      for name in try await charon.loadedTunnels().sorted() where machines[name] == nil && !held.contains(name) {
-        try await charon.apply(.unload(name))
+      let holdings = try await charon.holdings()
+      if mayHaveStrangers {
+        for name in holdings.connections.sorted() where machines[name] == nil && !held.contains(name) {
+          try await charon.apply(.unload(name))
+        }
+        mayHaveStrangers = false
       }
-      mayHaveStrangers = false
+      for name in machines.keys.sorted() {
+        let isWhole = holdings.connections.contains(name) && !holdings.withoutCredentials.contains(name)
+        guard !isWhole, machines[name]?.hasLoaded == true else { continue }
+        machines[name]?.reload(at: surroundings.now)
+        events.record(
+          AgentEvent(
+            .driftRepaired, name.text,
+            "tunnel \(name): another took its connection or its key away from charon, and it is loaded again"))
+      }
     } catch {
       if error.isGone { return await lost(error.description) }
       events.record(AgentEvent(.charonRefused, "charon", "what is no longer wanted stays for now: \(error)"))
@@ -305,7 +322,7 @@ package actor IKEKeeper {
 
   private func scheduleNext() {
     timer?.cancel()
-    var next = isConnected ? nextLook : nextConnect
+    var next = isConnected ? min(nextLook, nextInventory) : nextConnect
     if isConnected {
       for (name, machine) in machines where !held.contains(name) {
         if let deadline = machine.nextDeadline { next = min(next, deadline) }

@@ -10,8 +10,8 @@ package protocol CharonPort: Sendable {
   /// Throws where nobody answers.
   func connect(_ handler: @escaping @Sendable (CharonEvent) -> Void) async throws(CharonFailure) -> CharonIdentity
   func apply(_ step: IKEStep) async throws(CharonFailure)
-  /// The tunnels that charon has a connection of ours for.
-  func loadedTunnels() async throws(CharonFailure) -> Set<Name>
+  /// What charon holds of ours. Cheap: it is asked every second.
+  func holdings() async throws(CharonFailure) -> CharonHoldings
   /// What charon has of one tunnel, or (nil) of all that have anything.
   func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations]
 }
@@ -26,6 +26,19 @@ package struct CharonIdentity: Equatable, Sendable {
   package init(version: String, complaints: [String] = []) {
     self.version = version
     self.complaints = complaints
+  }
+}
+
+/// The tunnels that charon knows. Other clients of its (`swanctl --load-all`) take away whatever they don't know.
+package struct CharonHoldings: Equatable, Sendable {
+  /// There is a connection of ours.
+  package var connections: Set<Name>
+  /// There is one, but not the pre-shared key or private key that was given with it.
+  package var withoutCredentials: Set<Name>
+
+  package init(connections: Set<Name> = [], withoutCredentials: Set<Name> = []) {
+    self.connections = connections
+    self.withoutCredentials = withoutCredentials
   }
 }
 

@@ -182,6 +182,9 @@ package struct IKEMachine: Equatable, Sendable {
     }
   }
 
+  /// charon was given the connection and the credentials.
+  package var hasLoaded: Bool { phase != .absent && phase != .unloaded }
+
   /// charon's word for what becomes of the SA is overdue.
   package func wantsLook(at now: Instant) -> Bool { !isSeen || (phase == .connecting && nextAttempt <= now) }
 }

@@ -5,6 +5,8 @@ internal import VICI
 struct CharonCredentials {
   /// charon's ids of the private keys that it was given, by tunnel.
   var keys: [Name: String] = [:]
+  /// The tunnels whose pre-shared keys it was given; their ids are the connections' names.
+  var shared: Set<Name> = []
 
   /// What one connection needs. Never printed: it holds keys.
   enum Content {

@@ -87,8 +87,15 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
-  package func loadedTunnels() async throws(CharonFailure) -> Set<Name> {
-    Set(try ask("get-conns").list("conns").compactMap { IKEConnection.tunnel(ofConnection: $0) })
+  package func holdings() async throws(CharonFailure) -> CharonHoldings {
+    let connections = Set(try ask("get-conns").list("conns").compactMap { IKEConnection.tunnel(ofConnection: $0) })
+    let shared = credentials.shared.isEmpty ? [] : Set(try ask("get-shared").list("keys"))
+    let keys = credentials.keys.isEmpty ? [] : Set(try ask("get-keys").list("keys"))
+    let lacking = connections.filter { tunnel in
+      let hasShared = !credentials.shared.contains(tunnel) || shared.contains(IKEConnection.prefix + tunnel.text)
+      return !hasShared || credentials.keys[tunnel].map { !keys.contains($0) } ?? false
+    }
+    return CharonHoldings(connections: connections, withoutCredentials: lacking)
   }
 
   package func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations] {
@@ -122,6 +129,7 @@ package actor LinuxCharon: CharonPort {
     for (command, message) in secrets.messages(for: connection) {
       let answer = try ask(command, message, of: connection.tunnel)
       if command == "load-key", let key = answer.text("id") { credentials.keys[connection.tunnel] = key }
+      if command == "load-shared" { credentials.shared.insert(connection.tunnel) }
     }
     try ask("load-conn", CharonMessages.connection(connection, secrets, ike: ike, esp: esp), of: connection.tunnel)
   }
@@ -140,6 +148,7 @@ package actor LinuxCharon: CharonPort {
 
   private func unload(_ tunnel: Name) throws(CharonFailure) {
     for (command, message) in CharonMessages.unloading(tunnel) { try askLoosely(command, message, of: tunnel) }
+    credentials.shared.remove(tunnel)
     // Two tunnels of one profile have the same key.
     if let key = credentials.keys.removeValue(forKey: tunnel), !credentials.keys.values.contains(key) {
       try askLoosely("unload-key", VICIMessage { $0.set("id", key) }, of: tunnel)
