@@ -113,6 +113,7 @@ private func conf(_ text: String) throws -> StrongswanConf {
     ("a = \"b\nc", "t.conf:1: a quoted text has no end"),
     ("a = \"b\\", "t.conf:1: a quoted text has no end"),
     ("a : { }", #"t.conf:1: expected the name of a section to refer to, found "{""#),
+    ("a : b, c.d. { }", #"t.conf:1: expected names with one dot between them, found "c.d.""#),
     ("a : b c { }", #"t.conf:1: expected "=" or "{" after "a", found "c""#),
     ("include \nb = c", #"t.conf:1: expected a pattern of files after "include", found the end of the line"#),
     ("a = b\u{0}c", "t.conf:1: expected text, found a zero byte"),

@@ -122,6 +122,9 @@ private struct StrongswanConfScan {
       skipSpace()
       let name = text { Self.isName($0) || $0 == UInt8(ascii: ".") }
       if name.isEmpty { throw complaint("expected the name of a section to refer to, found \(foundHere)") }
+      if name.split(separator: ".", omittingEmptySubsequences: false).contains("") {
+        throw complaint("expected names with one dot between them, found \(quoted(name))")
+      }
       references.append(name)
       skipSpace()
     } while take(",")

@@ -1,5 +1,5 @@
 /// What strongswan.conf and the files that it includes say, as strongSwan's libraries take it (settings.c).
-package struct StrongswanConf: Equatable, Sendable {
+package struct StrongswanConf: Sendable {
   /// The value of a key. Empty is not the same as missing: it hides what the key has in the section to fall back to.
   package struct Setting: Equatable, Sendable {
     package var value: String?
@@ -20,7 +20,7 @@ package struct StrongswanConf: Equatable, Sendable {
     case include(pattern: String, Place)
   }
 
-  struct Section: Equatable, Sendable {
+  struct Section: Sendable {
     var settings: [String: Setting] = [:]
     var sections: [String: Section] = [:]
     /// Sections that what this one lacks is looked for in.

@@ -143,6 +143,7 @@ package struct Transform: Hashable, Sendable {
     case "sha", "sha1", "sha1_160", "prfsha1": "SHA-1 is on its way out; use SHA-2"
     case "sha256_96", "sha2_256_96": "old kernels' own shortening; use sha256"
     case "camelliaxcbc", "prfcamelliaxcbc", "chacha20poly1305compat": "it is charon's own, no standard of IPsec"
+    case _ where word.hasPrefix("camellia"): "of Camellia the kernel has CBC alone, such as camellia256"
     case "modp768", "modp1024", "modp1536": "the group is small enough to be broken"
     case "modp1024s160", "modp2048s224", "modp2048s256": "nobody knows where the group's primes are from (RFC 5114)"
     case "ecp192", "ecp224", "ecp224bp": "less than 128 bits strong"
