@@ -208,7 +208,7 @@ issue() {
   [[ $name != hub* ]] || identity=$name.example
   case $type in rsa) size=(--size 2048) ;; ecdsa) size=(--size 384) ;; esac
   pki_quietly --gen --type "$type" "${size[@]}" --outform pem >"$W/$name.key" || return
-  pki_quietly --pub --in "$W/$name.key" --type "$type" --outform pem >"$W/$name.pub" || return
+  pki_quietly --pub --in "$W/$name.key" --type priv --outform pem >"$W/$name.pub" || return
   pki_quietly --issue --in "$W/$name.pub" --type pub --cacert "$W/$authority.pem" --cakey "$W/$authority.key" \
     --dn "CN=$identity" --san "$identity" --outform pem >"$W/$name.pem" || return
   if [[ $name = hub* ]]; then

@@ -45,7 +45,7 @@ package enum IKETrouble {
     ("certificate invalid", "a certificate is not valid now"),
     ("certificate was revoked", "a certificate was revoked"),
     ("constraint check failed", "the hub is not who the profile names"),
-    ("signature validation failed", "the hub could not prove who it is"),
+    ("signature validation failed", "the hub could not prove that its certificate is its own"),
     ("no acceptable proposal found", "the hub proposes nothing that we accept"),
     ("no config named", "charon does not know the connection"),
     ("error writing to socket", "charon cannot send"),
