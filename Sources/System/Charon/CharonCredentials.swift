@@ -18,7 +18,9 @@ struct CharonCredentials {
   private static let mostBytes = 60 << 10
 
   /// Throws where a file is missing, too large, or a secret may be read by others than root.
-  static func read(_ connection: IKEConnection) throws(SystemCallFailure) -> Content { try read(connection.credentials) }
+  static func read(_ connection: IKEConnection) throws(SystemCallFailure) -> Content {
+    try read(connection.credentials)
+  }
 
   /// Throws where `read` would; what was read is forgotten.
   static func check(_ credentials: IKEConnection.Credentials) throws(SystemCallFailure) { _ = try read(credentials) }
