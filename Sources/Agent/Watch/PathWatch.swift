@@ -156,8 +156,8 @@ package actor PathWatch {
     inspectSoon()
   }
 
-  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs.
-  package func keysChanged(of tunnel: Name, _ word: IKEKeeper.Word) {
+  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs. Nil: the tunnel is no more.
+  package func keysChanged(of tunnel: Name, _ word: IKEKeeper.Word?) {
     let now = loop.now
     keys[tunnel] = word
     var changed = false
@@ -257,7 +257,7 @@ package actor PathWatch {
     let before = state
     let changed = state.judge(
       obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine },
-      remark: remark(on: path), at: now)
+      remark: remark(on: path), doubt: doubt(about: path), at: now)
     health[path.name] = state
     guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
@@ -283,12 +283,23 @@ package actor PathWatch {
     return "no SA: \(why)"
   }
 
+  /// With no probe to ask and no word on the keys, nobody knows.
+  private func doubt(about path: WatchPlan.WatchedPath) -> PathHealth.Doubt? {
+    guard path.probes.isEmpty, path.securedTunnel != nil else { return nil }
+    return switch word(on: path) {
+    case .up?, .down?: nil
+    case .pending?, nil: .passing("no SA yet")
+    case .unknown?: .lasting("charon does not answer")
+    }
+  }
+
   private func word(on path: WatchPlan.WatchedPath) -> IKEKeeper.Word? { path.securedTunnel.flatMap { keys[$0] } }
 
   private func remark(on path: WatchPlan.WatchedPath) -> String? {
     switch word(on: path) {
     case .up?: "the SA is up, so the data plane is dead"
     case .down(let why)?: "no SA: \(why)"
+    case .pending?: "no SA yet"
     case .unknown?: "charon does not answer"
     case nil: nil
     }
