@@ -85,7 +85,9 @@ package actor PathWatch {
         kept[watched.rule.name] = selection
       } else {
         let adopted = inKernel[watched.table].flatMap { choice(of: $0, for: watched) }
-        kept[watched.rule.name] = RuleSelection(watched.rule, adopted: adopted, at: now)
+        let selection = RuleSelection(watched.rule, adopted: adopted, at: now)
+        kept[watched.rule.name] = selection
+        tellOfEncryption(nil, selection, at: now)
       }
     }
     selections = kept
@@ -341,16 +343,18 @@ package actor PathWatch {
     settleActiveRoutes()
   }
 
-  private func tellOfEncryption(_ before: RuleSelection, _ after: RuleSelection, at now: Instant) {
+  /// - Parameter before: nil at the first look after a start.
+  private func tellOfEncryption(_ before: RuleSelection?, _ after: RuleSelection, at now: Instant) {
     let name = after.rule.name
-    if case .underlay(let line)? = after.choice, !before.isUnencrypted {
+    let since = before?.unencryptedSince
+    if case .underlay(let line)? = after.choice, since == nil {
       pending.append(
         AgentEvent(
           .unencryptedStarted, name.text,
           "rule \(name): traffic goes by the private line \(line) in the clear, until its tunnel is back",
           details: ["uplink": line.text]))
-    } else if before.isUnencrypted && !after.isUnencrypted {
-      let seconds = (now - before.since).inSeconds
+    } else if let since, !after.isUnencrypted {
+      let seconds = (now - since).inSeconds
       pending.append(
         AgentEvent(
           .unencryptedEnded, name.text, "rule \(name): no traffic goes in the clear any more, after \(Int(seconds)) s",
