@@ -90,6 +90,7 @@ package actor PathWatch {
         tellOfEncryption(nil, selection, at: now)
       }
     }
+    for (name, gone) in selections where kept[name] == nil { tellOfEncryption(gone, nil, at: now) }
     selections = kept
     active = inKernel
     for path in new.paths { judge(path, at: now) }
@@ -343,17 +344,17 @@ package actor PathWatch {
     settleActiveRoutes()
   }
 
-  /// - Parameter before: nil at the first look after a start.
-  private func tellOfEncryption(_ before: RuleSelection?, _ after: RuleSelection, at now: Instant) {
-    let name = after.rule.name
+  /// `before` is nil at the first look after a start, `after` where the rule is no more.
+  private func tellOfEncryption(_ before: RuleSelection?, _ after: RuleSelection?, at now: Instant) {
+    guard let name = (after ?? before)?.rule.name else { return }
     let since = before?.unencryptedSince
-    if case .underlay(let line)? = after.choice, since == nil {
+    if case .underlay(let line)? = after?.choice, since == nil {
       pending.append(
         AgentEvent(
           .unencryptedStarted, name.text,
           "rule \(name): traffic goes by the private line \(line) in the clear, until its tunnel is back",
           details: ["uplink": line.text]))
-    } else if let since, !after.isUnencrypted {
+    } else if let since, after?.isUnencrypted != true {
       let seconds = (now - since).inSeconds
       pending.append(
         AgentEvent(
