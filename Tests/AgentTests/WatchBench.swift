@@ -46,7 +46,8 @@ final class WatchBench: Sendable {
       let name = try #require(Name(name))
       return .init(
         name: name, isTunnel: true, securedTunnel: secured ? name : nil, device: device, underlay: wan,
-        mark: Mark(value: mark << 20), way: .out(device: device, gateway: nil), obstacle: nil, source: IPv4Address(value: 0x0a01_0101),
+        mark: Mark(value: mark << 20), way: .out(device: device, gateway: nil), obstacle: nil,
+        source: IPv4Address(value: 0x0a01_0101),
         probes: probed
           ? [
             Probe(
