@@ -85,9 +85,12 @@ package actor PathWatch {
         kept[watched.rule.name] = selection
       } else {
         let adopted = inKernel[watched.table].flatMap { choice(of: $0, for: watched) }
-        kept[watched.rule.name] = RuleSelection(watched.rule, adopted: adopted, at: now)
+        let selection = RuleSelection(watched.rule, adopted: adopted, at: now)
+        kept[watched.rule.name] = selection
+        tellOfEncryption(nil, selection, at: now)
       }
     }
+    for (name, gone) in selections where kept[name] == nil { tellOfEncryption(gone, nil, at: now) }
     selections = kept
     active = inKernel
     for path in new.paths { judge(path, at: now) }
@@ -341,16 +344,18 @@ package actor PathWatch {
     settleActiveRoutes()
   }
 
-  private func tellOfEncryption(_ before: RuleSelection, _ after: RuleSelection, at now: Instant) {
-    let name = after.rule.name
-    if case .underlay(let line)? = after.choice, !before.isUnencrypted {
+  /// `before` is nil at the first look after a start, `after` where the rule is no more.
+  private func tellOfEncryption(_ before: RuleSelection?, _ after: RuleSelection?, at now: Instant) {
+    guard let name = (after ?? before)?.rule.name else { return }
+    let since = before?.unencryptedSince
+    if case .underlay(let line)? = after?.choice, since == nil {
       pending.append(
         AgentEvent(
           .unencryptedStarted, name.text,
           "rule \(name): traffic goes by the private line \(line) in the clear, until its tunnel is back",
           details: ["uplink": line.text]))
-    } else if before.isUnencrypted && !after.isUnencrypted {
-      let seconds = (now - before.since).inSeconds
+    } else if let since, after?.isUnencrypted != true {
+      let seconds = (now - since).inSeconds
       pending.append(
         AgentEvent(
           .unencryptedEnded, name.text, "rule \(name): no traffic goes in the clear any more, after \(Int(seconds)) s",
