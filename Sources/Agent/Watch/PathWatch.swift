@@ -271,7 +271,7 @@ package actor PathWatch {
         kind, path.name.text,
         "path \(path.name) is \(state.state.rawValue), was \(before.state.rawValue): \(state.cause)",
         details: ["cause": state.cause, "before": before.state.rawValue]))
-    if state.state == .down { newlyDown.append(path.name) }
+    if state.isDead && !before.isDead { newlyDown.append(path.name) }
     return true
   }
 
@@ -502,7 +502,7 @@ package actor PathWatch {
     if case .path(let name) = from {
       // Swept whole, now that every rule has flipped.
       if newlyDown.contains(name) { return }
-      if orphans.removeValue(forKey: name) != nil || health[name]?.state == .down {
+      if orphans.removeValue(forKey: name) != nil || health[name]?.isDead == true {
         return onSweep(ConnectionSweep(mark: mark, sources: nil, way: from.description))
       }
     }

@@ -1,7 +1,7 @@
 /// What is known of one path: its device, the uplink below it, and its probes. The verdict is worked out anew from all
 /// evidence at each change.
 package struct PathHealth: Equatable, Sendable {
-  /// `degraded` and `disabled` are words of the status that no evidence of today leads to.
+  /// `degraded` is a word of the status that no evidence of today leads to; `disabled` is an operator's.
   package enum State: String, CaseIterable, Equatable, Sendable { case up, degraded, down, unknown, disabled }
 
   package private(set) var state: State = .unknown
@@ -12,6 +12,12 @@ package struct PathHealth: Equatable, Sendable {
   package private(set) var hasBeenDown = false
   /// A probe of the path cannot even be sent, so there may never be a verdict.
   package private(set) var cannotBeProbed = false
+  /// When it last fell, ascending; the oldest are forgotten.
+  package private(set) var falls: [Instant] = []
+  private static let rememberedFalls = 12
+
+  /// What an operator says of a path, whatever its probes say.
+  package enum Force: String, CaseIterable, Codable, Equatable, Sendable { case up, down }
 
   package init(at now: Instant) { since = now }
 
@@ -19,22 +25,34 @@ package struct PathHealth: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
+  ///   - force: what an operator wants it to be.
   ///   - remark: what else is known where the probes have no answer: whether the tunnel has keys. No evidence of its own.
   package mutating func judge(
-    obstacle: String?, probes: [ProbeMachine], remark: String? = nil, at now: Instant
+    obstacle: String?, probes: [ProbeMachine], force: Force? = nil, remark: String? = nil, at now: Instant
   ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
-    let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, before: state)
+    let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, force: force, before: state)
     cause = new == .down && obstacle == nil ? why + (remark.map { "; \($0)" } ?? "") : why
     guard new != state else { return cannotBeProbed != couldNotBeProbed }
+    if new == .down && (state == .up || state == .degraded) { falls = falls.suffix(Self.rememberedFalls - 1) + [now] }
     state = new
     since = now
     if new == .down { hasBeenDown = true }
     return true
   }
 
-  private static func verdict(obstacle: String?, probes: [ProbeMachine], before: State) -> (State, String) {
+  /// Nothing goes by it: it is dead, or an operator has shut it.
+  package var isDead: Bool { state == .down || state == .disabled }
+
+  private static func verdict(
+    obstacle: String?, probes: [ProbeMachine], force: Force?, before: State
+  ) -> (State, String) {
+    switch force {
+    case .down?: return (.disabled, "forced down by an operator")
+    case .up? where obstacle == nil: return (.up, "forced up by an operator, whatever its probes say")
+    case .up?, nil: break
+    }
     if let obstacle { return (.down, obstacle) }
     if let failed = probes.first(where: { $0.state == .down }) {
       let trouble = failed.trouble ?? "no answer"
