@@ -145,7 +145,11 @@ package struct RuleSelection: Equatable, Sendable {
         return flip(.changed, to: .path(firstUp), cause: "the rule no longer lists path \(current)", at: now)
       }
       guard let health = view.state(current), health.isDead else {
-        return better(than: index, states, .failback, at: now)
+        if let flip = better(than: index, states, .failback, at: now) { return flip }
+        guard let health = view.state(current), health.state == .degraded,
+          let next = states.dropFirst(index + 1).first(where: { isSteady($0.1, at: now) })
+        else { return nil }
+        return flip(.failover, to: .path(next.0), cause: "path \(current) is degraded: \(health.cause)", at: now)
       }
       let why = "path \(current) is \(health.state.rawValue): \(health.cause)"
       if let firstUp { return flip(.failover, to: .path(firstUp), cause: why, at: now) }
@@ -197,9 +201,13 @@ package struct RuleSelection: Equatable, Sendable {
 
   /// The first path that is up, one that keeps falling only where there is no other, then the first that is degraded.
   private func firstUsable(_ states: [(Name, PathHealth?)], at now: Instant) -> Name? {
-    let up = states.filter { $0.1?.state == .up }
-    let steady = up.first { rule.damping.suppressed(falls: $0.1?.falls ?? [], at: now) == nil }
-    return steady?.0 ?? up.first?.0 ?? states.first { $0.1?.state == .degraded }?.0
+    let steady = states.first { isSteady($0.1, at: now) }
+    return steady?.0 ?? states.first { $0.1?.state == .up }?.0 ?? states.first { $0.1?.state == .degraded }?.0
+  }
+
+  private func isSteady(_ health: PathHealth?, at now: Instant) -> Bool {
+    guard let health, health.state == .up else { return false }
+    return rule.damping.suppressed(falls: health.falls, at: now) == nil
   }
 
   private mutating func fallBack(
