@@ -35,7 +35,7 @@ final class RealCharonGround: CharonGround {
   private init() throws {
     folder = try Folder()
     charon = try LinuxCharon(IPsecConfiguration(viciSocket: folder.file("vici")))
-    files = try Self.files.get()
+    files = try Self.sharedFiles.get()
     try folder.write(
       """
       charon {
@@ -65,10 +65,12 @@ final class RealCharonGround: CharonGround {
   }
 
   func end() async throws {
-    guard let daemon = daemon.withLock({ daemon in
-      defer { daemon = nil }
-      return daemon
-    }) else { return }
+    guard
+      let daemon = daemon.withLock({ daemon in
+        defer { daemon = nil }
+        return daemon
+      })
+    else { return }
     // By its process id: whatever else runs here under that name is another's.
     kill(daemon.id, SIGTERM)
     _ = try await blocking { daemon.finish() }
@@ -83,8 +85,11 @@ final class RealCharonGround: CharonGround {
 
   // MARK: Files
 
-  /// Made once; no test changes them.
-  private static let files = Result { try makeFiles() }
+  /// Made once, and gone with the process; no test changes them.
+  private static let sharedFiles: Result<Folder, any Error> = Result {
+    atexit { if let folder = try? RealCharonGround.sharedFiles.get() { folder.remove() } }
+    return try makeFiles()
+  }
 
   private static func makeFiles() throws -> Folder {
     let folder = try Folder()
