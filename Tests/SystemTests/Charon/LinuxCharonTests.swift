@@ -221,6 +221,7 @@ import VICI
       handler(event)
     }
     #expect(await events.end()?.contains("closed the connection") == true)
+    #expect(try await failure { _ = try await charon.holdings() }.isGone)
     let ams = try #require(Name("ams"))
     #expect(
       told.withLock { $0.dropLast() } == [
@@ -248,14 +249,11 @@ import VICI
       }
     }
     let told = Mutex(0)
-    do {
-      let charon = try charon(flood)
-      _ = try await charon.connect { _ in told.withLock { $0 += 1 } }
-      while told.withLock({ $0 }) < 10_000 { try await Task.sleep(for: .milliseconds(1)) }
-      for _ in 0..<20 { #expect(try await charon.holdings() == CharonHoldings()) }
-      // Ends the flood.
-      _ = try? await charon.connect { _ in }
-    }
+    // The flood ends with it.
+    let charon = try charon(flood)
+    _ = try await charon.connect { _ in told.withLock { $0 += 1 } }
+    while told.withLock({ $0 }) < 10_000 { try await Task.sleep(for: .milliseconds(1)) }
+    for _ in 0..<20 { #expect(try await charon.holdings() == CharonHoldings()) }
   }
 }
 
