@@ -201,6 +201,9 @@ import Testing
       await bench.time.pass(.seconds(60))
       #expect(await bench.charon.names == ["backhaul-old"])
       #expect(await bench.steps == [])
+      await bench.want()
+      await bench.time.pass(.seconds(2))
+      #expect(await bench.charon.names == [], "until no rule set has it")
     }
   }
 

@@ -114,6 +114,7 @@ package actor IKEKeeper {
     }
     hasConnections = !names.isEmpty
     status.isNeeded = hasConnections
+    let released = !self.held.isSubset(of: names)
     self.held = held
     for connection in connections {
       guard let before = machines[connection.tunnel]?.connection else {
@@ -130,8 +131,10 @@ package actor IKEKeeper {
       negotiated[name] = nil
       gone.insert(name)
       mayHaveStrangers = true
-      nextInventory = now
     }
+    // One that was held from the start has no machine.
+    if released { mayHaveStrangers = true }
+    if mayHaveStrangers { nextInventory = now }
     mailbox.ring()
   }
 
