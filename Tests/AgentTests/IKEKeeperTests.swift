@@ -324,6 +324,15 @@ import Testing
     }
   }
 
+  @Test func aHubThatIsSilentWithoutAWordIsNotWaitedForForEver() async throws {
+    try await IKEBench.run { bench in
+      await bench.charon.set(.silent, for: try name("fra-a"))
+      await bench.want(try IKEBench.connection())
+      await bench.time.pass(.seconds(7))
+      #expect(bench.said == ["fra-a pending", "fra-a down: neither charon nor the hub said why"])
+    }
+  }
+
   @Test func aFailureThatNobodyExplainsIsOneAllTheSame() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")

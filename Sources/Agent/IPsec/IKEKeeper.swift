@@ -371,7 +371,7 @@ package actor IKEKeeper {
     guard let machine = machines[name] else { return }
     tellTrouble(of: machine)
     let before = words[name]
-    let word = Self.word(on: machine, after: before)
+    let word = word(on: machine, after: before)
     guard word != before else { return }
     words[name] = word
     switch (before, word) {
@@ -396,10 +396,10 @@ package actor IKEKeeper {
     }
   }
 
-  private static func word(on machine: IKEMachine, after before: Word?) -> Word {
+  private func word(on machine: IKEMachine, after before: Word?) -> Word {
     if machine.phase == .absent { return .unknown }
     if machine.associations.isUp { return .up }
-    if machine.isUndecided {
+    if machine.isUndecided(at: surroundings.now) {
       // Whether the hub wants us shows soon. What was up is down in any case, and what was down stays so.
       switch before {
       case .down(let why)?: return .down(why)

@@ -14,10 +14,11 @@ package struct PathHealth: Equatable, Sendable {
   /// a verdict.
   package private(set) var cannotBeProbed = false
 
-  /// Why a path that no probe watches cannot be judged.
+  /// Why a path cannot be judged.
   package enum Doubt: Equatable, Sendable {
-    /// There will be evidence soon.
+    /// The tunnel is still being made, which will be evidence. Until then probes that were lost are none.
     case passing(String)
+    /// Nobody can be asked but probes.
     case lasting(String)
   }
 
@@ -27,14 +28,20 @@ package struct PathHealth: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
-  ///   - doubt: why nothing is known where there are no probes.
+  ///   - doubt: why nothing is known yet, or where there are no probes.
   ///   - remark: what else is known where the probes have no answer: whether the tunnel has keys. No evidence of its own.
   package mutating func judge(
     obstacle: String?, probes: [ProbeMachine], remark: String? = nil, doubt: Doubt? = nil, at now: Instant
   ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
-    if obstacle == nil, probes.isEmpty, case .lasting? = doubt { cannotBeProbed = true }
+    if obstacle == nil {
+      switch doubt {
+      case .lasting?: cannotBeProbed = cannotBeProbed || probes.isEmpty
+      case .passing?: cannotBeProbed = cannotBeProbed && state != .unknown
+      case nil: break
+      }
+    }
     let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, doubt: doubt, before: state)
     cause = new == .down && obstacle == nil ? why + (remark.map { "; \($0)" } ?? "") : why
     guard new != state else { return cannotBeProbed != couldNotBeProbed }
@@ -52,6 +59,7 @@ package struct PathHealth: Equatable, Sendable {
     // Nothing says that what carried carries no more, nor that what did not does again.
     case .passing(let why)? where probes.isEmpty, .lasting(let why)? where probes.isEmpty:
       return (before == .down ? .unknown : before, why)
+    case .passing(let why)? where before == .unknown && probes.contains { $0.state == .down }: return (.unknown, why)
     case .passing?, .lasting?, nil: break
     }
     if let failed = probes.first(where: { $0.state == .down }) {
