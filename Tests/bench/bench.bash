@@ -6,8 +6,9 @@
 # vpn0 and t1 are the ends of one cable, without ARP and with the same hardware address, as a tunnel's would be.
 # shellcheck shell=bash
 
+# Unless the part has sourced ipsec.bash, which is more.
 # shellcheck source=../lab/agent.bash
-. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/agent.bash"
+declare -F configure >/dev/null || . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/agent.bash"
 # shellcheck source=../bench/figures.bash
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/figures.bash"
 

@@ -7,7 +7,7 @@
   stopwatch.py answer SOCKET COMMAND...     from the start of COMMAND to its first answer to "status" on SOCKET
   stopwatch.py pings DEVICE FILE            until a signal: the times between ICMP requests that come in by DEVICE, to FILE
   stopwatch.py cpu PID                      CPU time of PID until now, ended threads and all
-  stopwatch.py spent FILE COMMAND...        to the end of COMMAND; the CPU time of it and of all that it waited for: to FILE
+  stopwatch.py spent FILE COMMAND...        to the end of COMMAND; its CPU time, and of all that it has waited for, to FILE
   stopwatch.py installed COUNT COMMAND...   from the start of COMMAND until the kernel has taken COUNT SAs out, and as many in
 
 COMMAND runs on for `steered`, `answer` and `installed`, and its process id follows. All times are CLOCK_MONOTONIC.
