@@ -138,6 +138,23 @@ struct RouteTranslation {
       isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, tunnel: tunnel)
   }
 
+  func settings(_ message: SettingsMessage, of name: InterfaceName) -> [InterfaceSetting: Int] {
+    var settings: [InterfaceSetting: Int] = [:]
+    for key in InterfaceSetting.Key.allCases {
+      let value =
+        switch key {
+        case .reversePathFilter: message.reversePathFilter
+        case .sourceValidMark: message.sourceValidMark
+        case .forwarding: message.forwarding
+        case .disableXFRM: message.disableXFRM
+        case .disablePolicy: message.disablePolicy
+        case .disableIPv6: message.disableIPv6
+        }
+      if let value { settings[InterfaceSetting(name, key)] = Int(value) }
+    }
+    return settings
+  }
+
   private func parameters(_ message: TunnelMessage, _ names: [UInt32: InterfaceName]) -> TunnelParameters {
     let encapsulation: TunnelDevice.Encapsulation
     switch message.kind {
