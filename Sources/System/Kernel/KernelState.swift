@@ -43,7 +43,7 @@ struct KernelState: ~Copyable, Sendable {
     }
     actual.rules = try routing.rules().compactMap(translation.rule)
     actual.pathMTUs = pathMTUs(links, names)
-    actual.steering = try steering.read(&netfilter)?.steering(expecting: expecting)
+    actual.steering = try steering.steering(expecting: expecting, &netfilter)
     return actual
   }
 
