@@ -60,6 +60,14 @@ struct RouteTranslation {
     return index
   }
 
+  /// Nil where there is no such device.
+  static func name(of index: UInt32) -> InterfaceName? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
+      guard let start = buffer.baseAddress, if_indextoname(index, start) != nil else { return nil }
+      return InterfaceName(String(cString: start))
+    }
+  }
+
   // MARK: Rules
 
   func message(_ rule: RoutingRule) -> RuleMessage {
