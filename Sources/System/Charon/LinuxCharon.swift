@@ -61,6 +61,8 @@ package actor LinuxCharon: CharonPort {
       let new = try Sessions(configuration.viciSocket, timeout: left())
       let version = try new.commands.request("version", timeout: left())
       algorithms = CharonAlgorithms(try new.commands.request("get-algorithms", timeout: left()))
+      // For good: each look at the SAs would take three calls in place of one. charon sends it to who asks, when he asks.
+      _ = try new.commands.register(CharonMessages.associationEvent, timeout: left())
       for event in CharonMessages.events {
         // An older charon has not all of them; what it does not tell is seen at the next look.
         _ = try new.events.register(event, timeout: left())
@@ -115,7 +117,8 @@ package actor LinuxCharon: CharonPort {
       let filter = VICIMessage { message in
         if let tunnel { message.set("ike", IKEConnection.prefix + tunnel.text) }
       }
-      _ = try session.stream("list-sas", event: "list-sa", filter, timeout: patience) { message in
+      let event = CharonMessages.associationEvent
+      _ = try session.stream("list-sas", event: event, filter, timeout: patience) { message in
         for (name, section) in message.sections {
           guard let tunnel = IKEConnection.tunnel(ofConnection: name) else { continue }
           CharonMessages.add(section, to: &found[tunnel, default: TunnelAssociations()], at: now)
