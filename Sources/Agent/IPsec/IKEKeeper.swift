@@ -162,7 +162,10 @@ package actor IKEKeeper {
       if !isConnected { await connect() }
       if isConnected && nextInventory <= surroundings.now { await takeInventory() }
       await look(after: post)
-      for name in machines.keys.sorted() where isConnected && !held.contains(name) { await advance(name) }
+      let now = surroundings.now
+      for name in machines.keys.sorted() where isConnected && !held.contains(name) {
+        if machines[name]?.next(at: now) != nil { await advance(name) }
+      }
       scheduleNext()
     }
     await tellAll()
@@ -322,16 +325,18 @@ package actor IKEKeeper {
   private func lookAtAll() async {
     do {
       let all = try await charon.associations(of: nil)
-      nextLook = surroundings.now + Self.period
+      let now = surroundings.now
+      nextLook = now + Self.period
       status.trouble = nil
-      for name in machines.keys { saw(all[name] ?? TunnelAssociations(), name) }
+      for name in machines.keys { saw(all[name] ?? TunnelAssociations(), name, at: now) }
     } catch { lookFailed(error) }
   }
 
   private func look(at names: Set<Name>) async {
     for name in names.sorted() where isConnected && machines[name] != nil {
       do {
-        saw(try await charon.associations(of: name)[name] ?? TunnelAssociations(), name)
+        let new = try await charon.associations(of: name)[name] ?? TunnelAssociations()
+        saw(new, name, at: surroundings.now)
       } catch { return lookFailed(error) }
     }
   }
@@ -343,10 +348,10 @@ package actor IKEKeeper {
     nextLook = looksAgain
   }
 
-  private func saw(_ new: TunnelAssociations, _ name: Name) {
+  private func saw(_ new: TunnelAssociations, _ name: Name, at now: Instant) {
     guard var machine = machines[name] else { return }
     let before = machine.associations
-    machine.saw(new, at: surroundings.now, chance: surroundings.chance)
+    machine.saw(new, at: now, chance: surroundings.chance)
     machines[name] = machine
     if let encapsulation = new.child?.encapsulation, new.isUp { negotiated[name] = encapsulation }
     if before.isUp, new.isUp, before.child?.number != new.child?.number {

@@ -135,8 +135,8 @@ package struct IKEMachine: Equatable, Sendable {
     if phase != .absent && !associations.isUp { trouble = why }
   }
 
-  /// What charon has of it now.
-  package mutating func saw(_ new: TunnelAssociations, at now: Instant, chance: Double) {
+  /// What charon has of it now. `chance` is asked for only where there is a pause.
+  package mutating func saw(_ new: TunnelAssociations, at now: Instant, chance: @autoclosure () -> Double) {
     guard phase != .absent else { return }
     let wasUp = associations.isUp
     associations = new
@@ -150,7 +150,7 @@ package struct IKEMachine: Equatable, Sendable {
     }
     let wasConnecting = phase == .connecting
     settle(at: now)
-    if phase == .idle && (wasConnecting || wasUp) { pause(from: now, chance) }
+    if phase == .idle && (wasConnecting || wasUp) { pause(from: now, chance()) }
   }
 
   /// The phase that follows from the SAs.
