@@ -82,7 +82,8 @@ let package = Package(
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
     .testTarget(name: "DataPlaneTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(
-      name: "SystemTests", dependencies: ["Core", "Agent", "System", "Transfer", "CLinux"], swiftSettings: strict),
+      name: "SystemTests", dependencies: ["Core", "Agent", "System", "Transfer", "VICI", "Fakes", "CLinux"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

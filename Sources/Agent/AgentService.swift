@@ -178,12 +178,14 @@ package final class AgentService: Sendable {
 
   package func tunnels() async -> TunnelsReport {
     guard let layout = await reconciler.layout else { return TunnelsReport(tunnels: []) }
+    // Before the clock is read: ages and deadlines are those of the moment that is told of.
+    let machines = await ike.current()
     let snapshot = await watch.snapshot()
     // Counters are a help and no condition: without them the rest is still told.
     let traffic = (try? ports.traffic.traffic()) ?? [:]
     return TunnelsReport(
       tunnels: TunnelReports(
-        layout, await reconciler.actual, snapshot.links, traffic: traffic, machines: await ike.current(),
+        layout, await reconciler.actual, snapshot.links, traffic: traffic, machines: machines,
         at: snapshot.at
       ).all)
   }

@@ -5,7 +5,7 @@ import Testing
 @testable import Agent
 
 /// What charon is asked for, when, and what is told of it.
-@Suite struct IKEKeeperTests {
+@Suite(.timeLimit(.minutes(1))) struct IKEKeeperTests {
   private func name(_ text: String) throws -> Name { try #require(Name(text)) }
 
   // MARK: Start and end
@@ -201,6 +201,9 @@ import Testing
       await bench.time.pass(.seconds(60))
       #expect(await bench.charon.names == ["backhaul-old"])
       #expect(await bench.steps == [])
+      await bench.want()
+      await bench.time.pass(.seconds(2))
+      #expect(await bench.charon.names == [], "until no rule set has it")
     }
   }
 
@@ -318,6 +321,15 @@ import Testing
       await bench.charon.hubComesBack(for: tunnel)
       await bench.time.pass(.seconds(1))
       #expect(bench.said.last == "fra-a up")
+    }
+  }
+
+  @Test func aHubThatIsSilentWithoutAWordIsNotWaitedForForEver() async throws {
+    try await IKEBench.run { bench in
+      await bench.charon.set(.silent, for: try name("fra-a"))
+      await bench.want(try IKEBench.connection())
+      await bench.time.pass(.seconds(7))
+      #expect(bench.said == ["fra-a pending", "fra-a down: neither charon nor the hub said why"])
     }
   }
 
@@ -551,8 +563,9 @@ import Testing
     try await IKEBench.run { bench in
       let all = try ["a", "b", "c"].map { try IKEBench.connection($0) }
       await bench.bringUp(all[0], all[1], all[2])
-      await bench.charon.hold { $0 == .unload(all[0].tunnel) }
-      await bench.want(all[1], all[2])
+      // One that comes before it in the order of their names.
+      await bench.charon.hold { $0 == .unload(all[1].tunnel) }
+      await bench.want(all[0], all[2])
       #expect(await bench.charon.isHeld)
       await bench.want(all[2])
       await bench.charon.goOn()

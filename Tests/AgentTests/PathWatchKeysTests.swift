@@ -89,6 +89,69 @@ import Testing
     #expect(event.text.hasSuffix(remark), "\(event.text)")
   }
 
+  // MARK: The first keys
+
+  /// Probes are lost from the start, since there are no keys yet.
+  private func starting(_ fallback: BackhaulRule.Fallback = .localWAN) async throws -> WatchBench {
+    let bench = try WatchBench()
+    try await bench.watch.watch(try bench.plan(fallback: fallback, secured: true), links: bench.links, generation: 0)
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .pending) }
+    bench.loop.advance(by: .seconds(2))
+    return bench
+  }
+
+  @Test func whatIsLostBeforeTheFirstKeysIsNoEvidence() async throws {
+    let bench = try await starting()
+    #expect(bench.flipper.active.isEmpty, "a router that boots does not flip to the WAN and back")
+    #expect(try await health("a", bench).state == .unknown)
+    #expect(try await health("a", bench).cause == "no SA yet")
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    await bench.watch.keysChanged(of: try name("a"), .up)
+    bench.loop.advance(by: .milliseconds(5))
+    #expect(bench.goesBy(bench.a), "the first answer is enough")
+    #expect(bench.events.all.map(\.kind) == [.pathUp, .initial])
+  }
+
+  @Test func aHubThatRefusesAtTheStartIsAVerdictAtOnce() async throws {
+    let bench = try await starting()
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .down("the hub refused")) }
+    #expect(bench.goesBy(bench.wan))
+    #expect(try await health("a", bench).cause.hasSuffix("; no SA: the hub refused"))
+  }
+
+  @Test func firstKeysWithADeadDataPlaneAreLostProbesAndThenAVerdict() async throws {
+    let bench = try await starting(.block)
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .up) }
+    #expect(try await health("a", bench).state == .unknown)
+    bench.loop.advance(by: .milliseconds(400))
+    let health = try await health("a", bench)
+    #expect(health.state == .down)
+    #expect(health.cause.hasSuffix("; the SA is up, so the data plane is dead"))
+  }
+
+  @Test func aCharonThatIsAbsentAtTheStartLeavesTheVerdictToTheProbes() async throws {
+    let bench = try await starting()
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .unknown) }
+    #expect(bench.goesBy(bench.wan))
+  }
+
+  @Test func probesThatCannotBeSentAreNoEvidenceEitherBeforeTheFirstKeys() async throws {
+    let bench = try WatchBench()
+    for device in [bench.a, bench.b] { bench.prober.set(device, .cannotSend("no policy")) }
+    try await bench.watch.watch(try bench.plan(secured: true), links: bench.links, generation: 0)
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .pending) }
+    bench.loop.advance(by: .seconds(2))
+    #expect(bench.flipper.active.isEmpty)
+  }
+
+  @Test func aPathThatCarriedIsJudgedByItsProbesWhileNewKeysAreMade() async throws {
+    let bench = try await running()
+    for word in [IKEKeeper.Word.unknown, .pending] { await bench.watch.keysChanged(of: try name("a"), word) }
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .milliseconds(500))
+    #expect(bench.goesBy(bench.b))
+  }
+
   @Test func theCauseFollowsTheKeysWhileThePathIsDown() async throws {
     let bench = try await running()
     bench.prober.set(bench.a, .silent)

@@ -63,11 +63,12 @@ final class VirtualTime: Surroundings, TaskExecutor {
   /// Returns when nobody has anything left to do at this time.
   func settle() async { await withCheckedContinuation { done in state.withLock { $0.waiting = done } } }
 
-  /// Lets this much time pass; alarms ring in their order.
+  /// Lets this much time pass; alarms ring in their order. A test whose time limit is over goes no further: something may
+  /// ring for ever.
   func pass(_ duration: Duration) async {
     await settle()
     let end = now + duration
-    while let ring = takeAlarm(until: end) {
+    while !Task.isCancelled, let ring = takeAlarm(until: end) {
       ring()
       await settle()
     }

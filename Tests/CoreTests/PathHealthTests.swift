@@ -56,6 +56,20 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     #expect((isNews, health.cannotBeProbed) == (true, false))
   }
 
+  @Test func whatProbesLoseWhileTheTunnelIsMadeIsNoEvidence() throws {
+    var health = PathHealth(at: at(0))
+    _ = health.judge(obstacle: nil, probes: [try down()], doubt: .passing("no SA yet"), at: at(1))
+    #expect(health.state == .unknown)
+    #expect(health.cause == "no SA yet")
+    _ = health.judge(obstacle: nil, probes: [try down()], at: at(2))
+    #expect(health.state == .down)
+    _ = health.judge(obstacle: nil, probes: [try down()], doubt: .passing("no SA yet"), at: at(3))
+    #expect(health.state == .down, "what is known to be dead is not made anew by a doubt")
+    health = PathHealth(at: at(0))
+    _ = health.judge(obstacle: "wan0 has no carrier", probes: [], doubt: .passing("no SA yet"), at: at(1))
+    #expect(health.state == .down)
+  }
+
   @Test func probesAreAskedWhateverTheDoubt() throws {
     var health = PathHealth(at: at(0))
     _ = health.judge(obstacle: nil, probes: [try down()], doubt: .lasting("charon does not answer"), at: at(1))

@@ -267,6 +267,25 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(down == at(170), "10, 50 and 90 ms, and the last one's timeout")
   }
 
+  @Test func whatBeginsAnewTrustsTheFirstAnswer() throws {
+    var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
+    let (_, down) = silence(&machine, from: at(0))
+    let now = try #require(down)
+    machine.begun(at: now)
+    #expect(machine.state == .unknown)
+    #expect(machine.lost == 0)
+    let due = machine.nextDeadline
+    guard case .send(let number)? = machine.timePassed(to: due).last else {
+      Issue.record("nothing is sent")
+      return
+    }
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: number, at: due + .milliseconds(1))
+    #expect(machine.state == .up)
+    let before = machine
+    machine.begun(at: due + .milliseconds(2))
+    #expect(machine == before, "what is up has begun")
+  }
+
   @Test func timeoutAsLongAsTheIntervalLosesNone() throws {
     var machine = ProbeMachine(try probe(interval: 100, timeout: 100), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))

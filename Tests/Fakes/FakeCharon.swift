@@ -14,6 +14,7 @@ package actor FakeCharon: CharonPort {
   private var connections: [String: IKEConnection] = [:]
   private var sas: [Name: TunnelAssociations] = [:]
   private var hubs: [Name: Hub] = [:]
+  private var everyHub = Hub.accepts
   private var lastNumber: UInt32 = 0
   /// Tunnels whose secrets another took away.
   private var withoutSecrets: Set<Name> = []
@@ -61,6 +62,7 @@ package actor FakeCharon: CharonPort {
   package func dropEverySession(_ why: String?) { dropsAtOnce = why }
 
   package func set(_ hub: Hub, for tunnel: Name) { hubs[tunnel] = hub }
+  package func setEveryHub(_ hub: Hub) { everyHub = hub }
   package func refuseLoading(_ why: String?) {
     refusal = { step in if case .load = step { why } else { nil } }
   }
@@ -196,7 +198,7 @@ package actor FakeCharon: CharonPort {
 
   private func negotiate(_ tunnel: Name, _ connection: IKEConnection) {
     lastNumber += 2
-    switch hubs[tunnel] ?? .accepts {
+    switch hubs[tunnel] ?? everyHub {
     case .accepts:
       let transform = ESPTransform(encryption: "AES_GCM_16", keyBits: 256)
       sas[tunnel] = TunnelAssociations(

@@ -26,6 +26,8 @@ package struct RealGround: KernelGround {
     guard mkdtemp(&template) != nil else { throw ContractBreach("mkdtemp: errno \(errno)") }
     let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     defer {
+      // Routers have this thread's signal mask, which may block TERM.
+      _ = namespace_run("cat \(directory)/router-* 2>/dev/null | xargs -r kill -KILL; rm -f \(directory)/router-*")
       unlink("\(directory)/sysctls.json")
       rmdir(directory)
     }
@@ -83,17 +85,12 @@ package struct RealGround: KernelGround {
   }
 
   /// Makes the other end of a device that `addDevice` made a router, in a namespace of its own, with a way on to
-  /// everywhere that takes no more than `mtu` bytes. `body` gets the start of a command line that runs there.
+  /// everywhere that takes no more than `mtu` bytes; it ends with this ground. `body` gets the start of a command line that runs there.
   package func withRouter(
     _ router: IPv4Address, at device: InterfaceName, narrow mtu: Int, _ body: (String) throws -> Void
   ) throws {
-    let pid = "\(stateDirectory)/router"
+    let pid = "\(stateDirectory)/router-\(device)"
     try shell("unshare --net sleep 60 & echo $! > \(pid)")
-    defer {
-      // It ended itself only where a test hung for a minute.
-      try? shell("kill $(cat \(pid))")
-      unlink(pid)
-    }
     let there = "nsenter --net=/proc/$(cat \(pid))/ns/net "
     try shell(
       """

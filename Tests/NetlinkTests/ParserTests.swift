@@ -181,6 +181,24 @@ struct ParserTests {
     #expect(decode([0, 200, 65]) == "")
     #expect(decode([7, 1, 0, 0, 3, 65, 66, 0]) == "AB")
   }
+
+  @Test("a device's settings are absent where the kernel's array ends before them")
+  func shortSettings() {
+    func link(_ ipv4: [UInt32], family: UInt8 = 0) -> LinkMessage? {
+      let array = Datagram.attribute(1, ipv4.flatMap { Datagram.raw($0) })
+      let attributes =
+        Datagram.attribute(3, Array("wan0".utf8) + [0]) + Datagram.attribute(4, Datagram.raw(UInt32(1500)))
+        + Datagram.attribute(26, Datagram.attribute(2, array))
+      var datagram = Datagram()
+      datagram.message(type: 16, [family, 0, 0, 0] + [UInt8](repeating: 0, count: 12) + attributes)
+      return first(datagram, LinkMessage.init)
+    }
+    let ten = link((1...10).map { UInt32($0) })?.settings
+    #expect(ten?.forwarding == 1 && ten?.reversePathFilter == 8 && ten?.disableXFRM == nil)
+    #expect(ten?.sourceValidMark == nil && ten?.disableIPv6 == nil)
+    // A bridge's port (AF_BRIDGE) says something else there.
+    #expect(link((1...40).map { UInt32($0) }, family: 7)?.settings == SettingsMessage())
+  }
 }
 
 @Suite("Building messages")

@@ -41,6 +41,7 @@ import Testing
 
   @Test(arguments: [
     ("{\"a\":1,\"b\":[{\"c\":1,\"c\":2}]}", "b[0].c: line 1, column 20: the key \"c\" is there twice"),
+    ("{\"a\\u001b[31m\":{\"b c\":}}", "\"a\\u{1b}[31m\".\"b c\": line 1, column 23: expected a value, found \"}\""),
     ("{\n \"é\": \"ü\", x}", "line 2, column 12: expected a key in double quotes, found \"x\""),
     ("\"\\u12\"", "line 1, column 2: expected four hexadecimal digits after \\u"),
     ("\"\\ud800\\u0041\"", "line 1, column 2: expected a whole surrogate pair, found half of one"),

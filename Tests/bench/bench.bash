@@ -1,4 +1,4 @@
-# What the parts share: the scenarios' network with a tunnel that the kernel at hand has, and small statistics. Sourced.
+# What the parts share: the scenarios' network with a tunnel that the kernel at hand has. Sourced.
 #
 #   client ── lan0 EDGE wan0 ── INET ── server       by the local WAN the server sees the edge's wan0
 #                   vpn0 ── t1 HUB ── INET            by the hub it sees the hub
@@ -6,11 +6,12 @@
 # vpn0 and t1 are the ends of one cable, without ARP and with the same hardware address, as a tunnel's would be.
 # shellcheck shell=bash
 
+# Unless the part has sourced ipsec.bash, which is more.
 # shellcheck source=../lab/agent.bash
-. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/agent.bash"
+declare -F configure >/dev/null || . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../lab/agent.bash"
+# shellcheck source=../bench/figures.bash
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/figures.bash"
 
-# shellcheck disable=SC2034
-stopwatch=${BASH_SOURCE[0]%/*}/stopwatch.py
 source_url=file://$W/www/rule-set.json
 # shellcheck disable=SC2034 # read by the parts
 external='.tunnels[0] = {name: "fra-a", kind: "external", hub: "fra", device: "vpn0"}'
@@ -39,23 +40,3 @@ N
 # The tunnel loses every packet in both directions, without a word and with its carrier; and no more.
 silence() { on hub1 nft add element inet cut links '{ t1 }'; }
 sound() { on hub1 nft flush set inet cut links; }
-
-# need WHAT COMMAND... — without which nothing can be measured. Says nothing where it holds.
-need() {
-  local what=$1
-  shift
-  "$@" >"$W/check" 2>&1 || { echo "could not measure: not so: $what"; cat "$W/check"; exit 1; }
-}
-
-# statistics LABEL UNIT FILE — of the numbers in a file, one on each line.
-statistics() {
-  jq -rs --arg name "$1" --arg unit "$2" 'sort | def at(p): .[[((length * p) | ceil) - 1, 0] | max];
-    def shown: . * 100 | round / 100;
-    if length == 0 then "\($name): nothing measured" else
-    "\($name | .[0:30] | . + " " * (30 - length)) n \(length)  min \(.[0] | shown)  median \(at(0.5) | shown)  " +
-    "p99 \(at(0.99) | shown)  max \(.[-1] | shown) \($unit)" end' "$3"
-  [ -s "$3" ]
-}
-median() { jq -s 'sort | .[(length - 1) / 2 | floor]' "$1"; }
-# ratio LABEL FILE FILE — of the medians.
-ratio() { printf '%-30s %s\n' "$1" "$(jq -n "$(median "$2") / $(median "$3") * 1000 | round / 1000")"; }

@@ -30,12 +30,12 @@ T
   } >"$W/edge.conf"
   bird_common hub 10.1.1.2 t1 10.1.1.1 10.1.1.2 >"$W/hub.conf"
   # What the edge does not translate, the internet does; and knows the way back.
-  ip -n inet route add 192.168.10.0/24 via $wan0
+  ip -n inet route add 192.168.10.0/24 via "$wan0"
   on inet nft -f - <<<'table inet translate { chain leave {
     type nat hook postrouting priority srcnat; ip saddr 192.168.0.0/16 masquerade; }; }'
 }
 
-default_is() { ip -n edge route get "$server" from $client iif lan0 2>/dev/null | grep -q "dev $1"; }
+default_is() { ip -n edge route get "$server" from "$client" iif lan0 2>/dev/null | grep -q "dev $1"; }
 settle_ours() { start_agent && soon 15 mode_is backhaul; }
 settle_bird() { start bird edge bird -f -c "$W/edge.conf" -s "$W/edge.ctl" && soon 15 default_is vpn0; }
 leave_ours() { stop agent && teardown; }
@@ -48,7 +48,7 @@ begin() {
   begin_flow "$1"
   sleep 0.7
   random_pause 0 300
-  need "$1: the flow comes out at the hub" flow_moved "$1" $hub1
+  need "$1: the flow comes out at the hub" flow_moved "$1" "$hub1"
 }
 
 put_up_pair() {

@@ -5,11 +5,15 @@
   stopwatch.py reload PID                   from SIGHUP to PID, to the same
   stopwatch.py steered TABLE COMMAND...     from the start of COMMAND to its nftables table and a default route in TABLE
   stopwatch.py answer SOCKET COMMAND...     from the start of COMMAND to its first answer to "status" on SOCKET
+  stopwatch.py pings DEVICE FILE            until a signal: the times between ICMP requests that come in by DEVICE, to FILE
   stopwatch.py cpu PID                      CPU time of PID until now, ended threads and all
+  stopwatch.py spent FILE COMMAND...        to the end of COMMAND; its CPU time, and of all that it has waited for, to FILE
+  stopwatch.py installed COUNT COMMAND...   from the start of COMMAND until the kernel has taken COUNT SAs out, and as many in
 
-COMMAND runs on for the last two, and its process id follows. All times are CLOCK_MONOTONIC.
+COMMAND runs on for `steered`, `answer` and `installed`, and its process id follows. All times are CLOCK_MONOTONIC.
 """
 import os
+import resource
 import signal
 import socket
 import struct
@@ -17,9 +21,10 @@ import sys
 import time
 
 LIMIT = 30
-NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
+NETLINK_ROUTE, NETLINK_XFRM, NETLINK_NETFILTER = 0, 6, 12
 NEW_GENERATION, GET_GENERATION, NEW_ROUTE = 10 << 8 | 15, 10 << 8 | 16, 24
-GROUP_NFTABLES, GROUP_IPV4_ROUTE = 7, 7
+NEW_SA, UPDATE_SA = 16, 26
+GROUP_SAS, GROUP_NFTABLES, GROUP_IPV4_ROUTE = 3, 7, 7
 SOL_NETLINK, ADD_MEMBERSHIP = 270, 1
 ATTRIBUTE_TABLE, TABLE_FIELD = 15, 4
 
@@ -130,6 +135,20 @@ def time_steered(table, command):
     print(milliseconds(begun, time.monotonic()), process)
 
 
+def time_installed(count, command):
+    """An SA out is new to the kernel; one in has had its number before, and is filled."""
+    channel, left = netlink(NETLINK_XFRM, GROUP_SAS), {NEW_SA: count, UPDATE_SA: count}
+    begun = time.monotonic()
+    process = spawn(command)
+
+    def is_last(kind, _):
+        if kind in left:
+            left[kind] -= 1
+        return all(number <= 0 for number in left.values())
+    await_message(channel, is_last)
+    print(milliseconds(begun, time.monotonic()), process)
+
+
 def first_answer(path):
     request = b'{"schema":1,"verb":"status"}'
     end = time.monotonic() + LIMIT
@@ -153,9 +172,37 @@ def time_answer(path, command):
     print(milliseconds(begun, first_answer(path)), process)
 
 
+def time_pings(device, file):
+    channel = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
+    channel.bind((device, 0x0800))
+    before = None
+    with open(file, "w", encoding="ascii") as out:
+        print("listening", flush=True)
+        while True:
+            packet, sender = channel.recvfrom(256)
+            now = time.monotonic()
+            # Sent to us; ICMP without options in the IP header; an echo request.
+            if sender[2] != socket.PACKET_HOST or packet[0] != 0x45 or packet[9] != 1 or packet[20] != 8:
+                continue
+            if before:
+                print(milliseconds(before, now), file=out, flush=True)
+            before = now
+
+
 def cpu(process):
     # The process's clock, by the kernel's numbering of clocks: CPUCLOCK_SCHED.
     print(f"{time.clock_gettime_ns(~process << 3 | 2) / 1e6:.3f}")
+
+
+def time_spent(file, command):
+    begun = time.monotonic()
+    process = os.posix_spawnp(command[0], command, os.environ)
+    status = os.waitpid(process, 0)[1]
+    ended, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with open(file, "w", encoding="ascii") as out:
+        print(f"{(used.ru_utime + used.ru_stime) * 1000:.3f}", file=out)
+    print(milliseconds(begun, ended))
+    raise SystemExit(os.waitstatus_to_exitcode(status))
 
 
 def main(words):
@@ -164,7 +211,10 @@ def main(words):
         case ["reload", process]: time_reload(int(process))
         case ["steered", table, *command] if command: time_steered(int(table), command)
         case ["answer", path, *command] if command: time_answer(path, command)
+        case ["pings", device, file]: time_pings(device, file)
         case ["cpu", process]: cpu(int(process))
+        case ["spent", file, *command] if command: time_spent(file, command)
+        case ["installed", count, *command] if command: time_installed(int(count), command)
         case _: raise SystemExit(__doc__)
 
 

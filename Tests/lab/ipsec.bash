@@ -15,6 +15,9 @@ charon_plugins="random nonce aes sha1 sha2 hmac kdf gcm openssl pem pkcs1 pkcs8 
 kernel-netlink socket-default vici updown counters"
 tool_plugins="random sha1 sha2 openssl pem pkcs1 pkcs8 x509 pubkey"
 
+# What hubs' daemons have beside.
+hub_settings=''
+
 charon_settings() {
   cat <<S
 charon {
@@ -43,6 +46,7 @@ charon {
   retransmit_timeout = 1.5
   retransmit_base = 1.4
 }
+$hub_settings
 S
   fi
 }

@@ -114,6 +114,7 @@ package actor IKEKeeper {
     }
     hasConnections = !names.isEmpty
     status.isNeeded = hasConnections
+    let released = !self.held.isSubset(of: names)
     self.held = held
     for connection in connections {
       guard let before = machines[connection.tunnel]?.connection else {
@@ -130,8 +131,10 @@ package actor IKEKeeper {
       negotiated[name] = nil
       gone.insert(name)
       mayHaveStrangers = true
-      nextInventory = now
     }
+    // One that was held from the start has no machine.
+    if released { mayHaveStrangers = true }
+    if mayHaveStrangers { nextInventory = now }
     mailbox.ring()
   }
 
@@ -159,7 +162,10 @@ package actor IKEKeeper {
       if !isConnected { await connect() }
       if isConnected && nextInventory <= surroundings.now { await takeInventory() }
       await look(after: post)
-      for name in machines.keys.sorted() where isConnected && !held.contains(name) { await advance(name) }
+      let now = surroundings.now
+      for name in machines.keys.sorted() where isConnected && !held.contains(name) {
+        if machines[name]?.next(at: now) != nil { await advance(name) }
+      }
       scheduleNext()
     }
     await tellAll()
@@ -319,16 +325,18 @@ package actor IKEKeeper {
   private func lookAtAll() async {
     do {
       let all = try await charon.associations(of: nil)
-      nextLook = surroundings.now + Self.period
+      let now = surroundings.now
+      nextLook = now + Self.period
       status.trouble = nil
-      for name in machines.keys { saw(all[name] ?? TunnelAssociations(), name) }
+      for name in machines.keys { saw(all[name] ?? TunnelAssociations(), name, at: now) }
     } catch { lookFailed(error) }
   }
 
   private func look(at names: Set<Name>) async {
     for name in names.sorted() where isConnected && machines[name] != nil {
       do {
-        saw(try await charon.associations(of: name)[name] ?? TunnelAssociations(), name)
+        let new = try await charon.associations(of: name)[name] ?? TunnelAssociations()
+        saw(new, name, at: surroundings.now)
       } catch { return lookFailed(error) }
     }
   }
@@ -340,10 +348,10 @@ package actor IKEKeeper {
     nextLook = looksAgain
   }
 
-  private func saw(_ new: TunnelAssociations, _ name: Name) {
+  private func saw(_ new: TunnelAssociations, _ name: Name, at now: Instant) {
     guard var machine = machines[name] else { return }
     let before = machine.associations
-    machine.saw(new, at: surroundings.now, chance: surroundings.chance)
+    machine.saw(new, at: now, chance: surroundings.chance)
     machines[name] = machine
     if let encapsulation = new.child?.encapsulation, new.isUp { negotiated[name] = encapsulation }
     if before.isUp, new.isUp, before.child?.number != new.child?.number {
@@ -368,7 +376,7 @@ package actor IKEKeeper {
     guard let machine = machines[name] else { return }
     tellTrouble(of: machine)
     let before = words[name]
-    let word = Self.word(on: machine, after: before)
+    let word = word(on: machine, after: before)
     guard word != before else { return }
     words[name] = word
     switch (before, word) {
@@ -393,10 +401,10 @@ package actor IKEKeeper {
     }
   }
 
-  private static func word(on machine: IKEMachine, after before: Word?) -> Word {
+  private func word(on machine: IKEMachine, after before: Word?) -> Word {
     if machine.phase == .absent { return .unknown }
     if machine.associations.isUp { return .up }
-    if machine.isUndecided {
+    if machine.isUndecided(at: surroundings.now) {
       // Whether the hub wants us shows soon. What was up is down in any case, and what was down stays so.
       switch before {
       case .down(let why)?: return .down(why)

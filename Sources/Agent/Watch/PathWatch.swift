@@ -162,14 +162,17 @@ package actor PathWatch {
     inspectSoon()
   }
 
-  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs. Nil: the tunnel is no more.
+  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs, but that what they lost before the
+  /// first keys were there is no evidence. Nil: the tunnel is no more.
   package func keysChanged(of tunnel: Name, _ word: IKEKeeper.Word?) {
     let now = loop.now
+    let isFirst = keys[tunnel] == .pending && word == .up
     keys[tunnel] = word
     var changed = false
     for path in plan.paths where path.securedTunnel == tunnel {
       for probe in path.probes {
         guard let watched = probes[probe.name] else { continue }
+        if isFirst && health[path.name]?.state == .unknown { watched.machine.begun(at: now) }
         watched.machine.prompted(at: now)
         schedule(watched, probe.name)
       }
@@ -293,13 +296,14 @@ package actor PathWatch {
     return "no SA: \(why)"
   }
 
-  /// With no probe to ask and no word on the keys, nobody knows.
+  /// With no probe to ask and no word on the keys, nobody knows; while the first keys are being made no probe does.
   private func doubt(about path: WatchPlan.WatchedPath) -> PathHealth.Doubt? {
-    guard path.probes.isEmpty, path.securedTunnel != nil else { return nil }
+    guard path.securedTunnel != nil else { return nil }
     return switch word(on: path) {
     case .up?, .down?: nil
-    case .pending?, nil: .passing("no SA yet")
+    case .pending?: .passing("no SA yet")
     case .unknown?: .lasting("charon does not answer")
+    case nil: path.probes.isEmpty ? .passing("no SA yet") : nil
     }
   }
 

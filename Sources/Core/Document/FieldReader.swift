@@ -28,12 +28,8 @@ package struct FieldReader {
     return "unknown key; expected " + (keys.count == 1 ? "" : "one of ") + keys.map(quoted).joined(separator: ", ")
   }
 
-  /// The path of a field of this object. A key from outside is shown as it is only where it looks like a key.
-  package func field(_ key: String) -> String {
-    let isPlain = (1...40).contains(key.utf8.count) && key.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
-    let step = isPlain ? key : quoted(key)
-    return path.isEmpty ? step : "\(path).\(step)"
-  }
+  /// The path of a field of this object.
+  package func field(_ key: String) -> String { path.isEmpty ? pathStep(key) : "\(path).\(pathStep(key))" }
 
   package subscript(_ key: String) -> DocumentValue? { members.first { $0.key == key }?.value }
 

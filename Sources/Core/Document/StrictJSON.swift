@@ -130,7 +130,7 @@ package struct StrictJSON {
       let isNew =
         members.count < 16 ? !members.contains { $0.key == key } : seen.insert(key).inserted
       guard isNew else {
-        throw failure("the key \(quoted(key)) is there twice", at: start).inside(fieldStep(key))
+        throw failure("the key \(quoted(key)) is there twice", at: start).inside(pathStep(key))
       }
       skipSpace()
       guard current == UInt8(ascii: ":") else { throw failure("expected \":\" after the key, found \(foundHere)") }
@@ -139,7 +139,7 @@ package struct StrictJSON {
       do throws(Failure) {
         members.append(DocumentValue.Member(key, try value(depth: depth)))
       } catch {
-        throw error.inside(fieldStep(key))
+        throw error.inside(pathStep(key))
       }
       if try endOfItem(closing: UInt8(ascii: "}")) { return .object(members) }
     }
@@ -230,6 +230,4 @@ package struct StrictJSON {
     return (0x21...0x7e).contains(byte)
       ? "\"\(Character(Unicode.Scalar(byte)))\"" : "the byte 0x\(String(byte, radix: 16))"
   }
-
-  private func fieldStep(_ key: String) -> String { key.count <= 40 ? key : "\(key.prefix(40))…" }
 }

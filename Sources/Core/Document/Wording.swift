@@ -17,6 +17,13 @@ package func quoted(_ text: String) -> String {
   return result + "\""
 }
 
+/// A key of a document as a step of a field's path. A key from outside is shown as it is only where it looks like a key:
+/// another may hold what a terminal obeys.
+package func pathStep(_ key: String) -> String {
+  let isPlain = (1...40).contains(key.utf8.count) && key.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
+  return isPlain ? key : quoted(key)
+}
+
 /// The candidate that a writer may have meant by `word`; nil where none is near.
 package func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
   let wanted = plain(word)

@@ -20,10 +20,11 @@ package struct PathHealth: Equatable, Sendable {
   /// What an operator says of a path, whatever its probes say.
   package enum Force: String, CaseIterable, Codable, Equatable, Sendable { case up, down }
 
-  /// Why a path that no probe watches cannot be judged.
+  /// Why a path cannot be judged.
   package enum Doubt: Equatable, Sendable {
-    /// There will be evidence soon.
+    /// The tunnel is still being made, which will be evidence. Until then probes that were lost are none.
     case passing(String)
+    /// Nobody can be asked but probes.
     case lasting(String)
   }
 
@@ -36,7 +37,7 @@ package struct PathHealth: Equatable, Sendable {
   ///   - quorum: how many probes must be answered; nil: all.
   ///   - limits: how bad the path may be; nil: as bad as its probes bear.
   ///   - force: what an operator wants it to be.
-  ///   - doubt: why nothing is known where there are no probes.
+  ///   - doubt: why nothing is known yet, or where there are no probes.
   ///   - remark: what else is known where the probes have no answer: whether the tunnel has keys. No evidence of its own.
   package mutating func judge(
     obstacle: String?, probes: [ProbeMachine], quorum: Int? = nil, limits: PathLimits? = nil, force: Force? = nil,
@@ -44,7 +45,13 @@ package struct PathHealth: Equatable, Sendable {
   ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
-    if obstacle == nil, probes.isEmpty, case .lasting? = doubt { cannotBeProbed = true }
+    if obstacle == nil {
+      switch doubt {
+      case .lasting?: cannotBeProbed = cannotBeProbed || probes.isEmpty
+      case .passing?: cannotBeProbed = cannotBeProbed && state != .unknown
+      case nil: break
+      }
+    }
     var (new, why) = Self.verdict(
       obstacle: obstacle, probes: probes, quorum: quorum, force: force, doubt: doubt, before: state)
     if new == .up, force == nil, let limits,
@@ -85,7 +92,10 @@ package struct PathHealth: Equatable, Sendable {
     let answered = probes.count { $0.state == .up }
     let failed = probes.filter { $0.state == .down }
     if answered >= needed { return (.up, words(probes.count, answered)) }
-    if let first = failed.first, failed.count > probes.count - needed { return (.down, words(first, failed.count)) }
+    if let first = failed.first, failed.count > probes.count - needed {
+      if case .passing(let why)? = doubt, before == .unknown { return (.unknown, why) }
+      return (.down, words(first, failed.count))
+    }
     guard let silent = probes.first(where: { $0.state == .unknown }) else { return (before, "no verdict") }
     if silent.unsent >= silent.probe.fall, let trouble = silent.trouble {
       // Our own trouble says nothing about the far end: what was known stays.

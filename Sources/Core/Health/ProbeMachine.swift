@@ -1,6 +1,6 @@
 /// One probe over time: when to send, when to stop waiting, and what the answers say. No socket and no clock.
 ///
-///     unknown ──answer──▶ up ◀──rise answers in a row── down
+///     unknown ──answer──▶ up ◀──rise answers in a row── down ──begun──▶ unknown
 ///        │                 │                             ▲
 ///        └─fall losses in a row──────────────────────────┘
 ///
@@ -152,6 +152,14 @@ package struct ProbeMachine: Equatable, Sendable {
     guard lastPrompt == nil || soonest <= now, nextSend > now else { return }
     lastPrompt = now
     nextSend = now
+  }
+
+  /// What was lost until now said nothing of the path, as it was still being made: as at the start, the next answer is
+  /// enough. What was answered stays true.
+  package mutating func begun(at now: Instant) {
+    guard state == .down else { return }
+    lost = 0
+    become(.unknown, at: now)
   }
 
   /// Something became of probe `number`. Late and unknown numbers are ignored.

@@ -32,6 +32,7 @@ package struct IKEMachine: Equatable, Sendable {
   private var isSeen = false
   private var failures = 0
   private var upSince: Instant?
+  private var undecidedUntil: Instant
   /// Rises with each reason to give charon everything again: a load that was begun before does not count.
   package private(set) var edition: UInt64 = 0
   /// Not before this is charon asked for anything.
@@ -45,6 +46,8 @@ package struct IKEMachine: Equatable, Sendable {
   package static let longestPause: Duration = .seconds(30)
   /// How long charon may take to show an SA that it was asked for.
   static let patience: Duration = .seconds(1)
+  /// charon by itself says after four seconds that a hub is silent (swanctl.conf(5), `retransmit_timeout`).
+  static let decisionTime: Duration = .seconds(5)
   /// SAs that last less long are as good as none: two routers of one name throw each other out all the time.
   static let probation = longestPause
 
@@ -53,6 +56,7 @@ package struct IKEMachine: Equatable, Sendable {
     nextAttempt = now
     nextTermination = now
     nextLook = now
+    undecidedUntil = now
   }
 
   // MARK: Facts
@@ -91,6 +95,7 @@ package struct IKEMachine: Equatable, Sendable {
     edition += 1
     failures = 0
     nextAttempt = now
+    undecidedUntil = now + Self.decisionTime
   }
 
   package mutating func loaded(at now: Instant) {
@@ -130,8 +135,8 @@ package struct IKEMachine: Equatable, Sendable {
     if phase != .absent && !associations.isUp { trouble = why }
   }
 
-  /// What charon has of it now.
-  package mutating func saw(_ new: TunnelAssociations, at now: Instant, chance: Double) {
+  /// What charon has of it now. `chance` is asked for only where there is a pause.
+  package mutating func saw(_ new: TunnelAssociations, at now: Instant, chance: @autoclosure () -> Double) {
     guard phase != .absent else { return }
     let wasUp = associations.isUp
     associations = new
@@ -145,7 +150,7 @@ package struct IKEMachine: Equatable, Sendable {
     }
     let wasConnecting = phase == .connecting
     settle(at: now)
-    if phase == .idle && (wasConnecting || wasUp) { pause(from: now, chance) }
+    if phase == .idle && (wasConnecting || wasUp) { pause(from: now, chance()) }
   }
 
   /// The phase that follows from the SAs.
@@ -217,8 +222,10 @@ package struct IKEMachine: Equatable, Sendable {
   /// charon was given the connection and the credentials.
   package var hasLoaded: Bool { phase != .absent && phase != .unloaded }
 
-  /// charon is there and has neither made an SA nor failed to since then.
-  package var isUndecided: Bool { phase != .absent && !associations.isUp && trouble == nil && failures == 0 }
+  /// charon is there, and has neither made an SA nor failed to yet. It does not take long to do one or the other.
+  package func isUndecided(at now: Instant) -> Bool {
+    phase != .absent && !associations.isUp && trouble == nil && failures == 0 && now < undecidedUntil
+  }
 
   /// charon must be looked at: it was not yet, or its word for what becomes of the SA is overdue.
   package func wantsLook(at now: Instant) -> Bool {

@@ -12,10 +12,11 @@ package struct LinkMessage: Equatable, Sendable {
   package var alias: String?
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface.
   package var tunnel: TunnelMessage?
+  package var settings: SettingsMessage
 
   package init(
     index: UInt32, name: String, isUp: Bool, hasCarrier: Bool, isPointToPoint: Bool, mtu: UInt32, alias: String? = nil,
-    tunnel: TunnelMessage? = nil
+    tunnel: TunnelMessage? = nil, settings: SettingsMessage = SettingsMessage()
   ) {
     self.index = index
     self.name = name
@@ -25,7 +26,21 @@ package struct LinkMessage: Equatable, Sendable {
     self.mtu = mtu
     self.alias = alias
     self.tunnel = tunnel
+    self.settings = settings
   }
+}
+
+/// A device's own numbers in /proc/sys/net/ipv4/conf and …/ipv6/conf, by the names of their files. Nil where it has no
+/// such file.
+package struct SettingsMessage: Equatable, Sendable {
+  package var forwarding: Int32?
+  package var reversePathFilter: Int32?
+  package var disableXFRM: Int32?
+  package var disablePolicy: Int32?
+  package var sourceValidMark: Int32?
+  package var disableIPv6: Int32?
+
+  package init() {}
 }
 
 /// What makes a GRE, IPIP or XFRM device the one that it is (IFLA_INFO_DATA). Addresses are numbers in host order.

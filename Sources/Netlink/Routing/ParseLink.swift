@@ -13,12 +13,15 @@ extension LinkMessage {
       isPointToPoint: header.ifi_flags & UInt32(IFF_POINTOPOINT) != 0, mtu: 0)
     var tunnel: TunnelMessage?
     var alias: String?
+    var settings = SettingsMessage()
     var mtu: UInt32?
     var name = ""
     var isGood = attributes.forEachAttribute { type, value in
       switch Int(type) {
       case IFLA_IFNAME: name = value.string
       case IFLA_MTU: mtu = value.load(UInt32.self)
+      // Of a bridge's port (family AF_BRIDGE) it holds something else.
+      case IFLA_AF_SPEC where Int32(header.ifi_family) == AF_UNSPEC: settings = SettingsMessage(families: value)
       case IFLA_IFALIAS: alias = value.string
       case IFLA_LINKINFO: tunnel = TunnelMessage(linkInfo: value)
       default: break
@@ -26,11 +29,35 @@ extension LinkMessage {
     }
     isGood = isGood && !name.isEmpty
     guard isGood, let mtu else { return nil }
-    (self.name, self.mtu, self.alias, self.tunnel) = (name, mtu, alias, tunnel)
+    (self.name, self.mtu, self.alias, self.tunnel, self.settings) = (name, mtu, alias, tunnel, settings)
   }
 
   /// IFF_LOWER_UP of linux/if.h, which net/if.h hides.
   private static let lowerUp: UInt32 = 1 << 16
+}
+
+extension SettingsMessage {
+  /// All settings of a family are one array of numbers. Newer kernels have made it longer at its end.
+  init(families: Bytes) {
+    self.init()
+    families.forEachAttribute { family, attributes in
+      attributes.forEachAttribute { type, value in
+        // IPV4_DEVCONF_… of linux/ip.h begins with 1, DEVCONF_… of linux/ipv6.h with 0. Neither header goes together
+        // with Glibc's.
+        func number(_ index: Int) -> Int32? { value.load(Int32.self, at: index * MemoryLayout<Int32>.size) }
+        switch (Int32(family), Int(type)) {
+        case (AF_INET, IFLA_INET_CONF):
+          forwarding = number(1 - 1)
+          reversePathFilter = number(8 - 1)
+          disableXFRM = number(15 - 1)
+          disablePolicy = number(16 - 1)
+          sourceValidMark = number(24 - 1)
+        case (AF_INET6, IFLA_INET6_CONF): disableIPv6 = number(26)
+        default: break
+        }
+      }
+    }
+  }
 }
 
 extension TrafficMessage {

@@ -7,6 +7,8 @@ internal import VICI
 enum CharonMessages {
   /// What is listened to. `log` alone tells why a negotiation failed, in every version.
   static let events = ["ike-updown", "ike-rekey", "ike-update", "child-updown", "child-rekey", "log"]
+  /// In answer to `list-sas`, one for each IKE_SA.
+  static let associationEvent = "list-sa"
 
   // MARK: Connections
 

@@ -8,14 +8,15 @@ internal import VICI
 package actor LinuxCharon: CharonPort {
   private let configuration: IPsecConfiguration
   private let complaints: @Sendable () -> [String]
+  private let patience: Duration
   private let loop: Reactor
   private var sessions: Sessions?
   private var algorithms: CharonAlgorithms?
   private var credentials: CharonCredentials
   private var handler: (@Sendable (CharonEvent) -> Void)?
 
-  /// For any one command, and for all that connecting takes. charon answers within milliseconds, unless it hangs.
-  static let patience: Duration = .seconds(4)
+  /// charon answers within milliseconds, unless it hangs.
+  package static let patience: Duration = .seconds(4)
   /// Events taken in before whoever waits for an answer has a turn.
   private static let eventsAtOnce = 256
 
@@ -33,11 +34,15 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
-  /// - Parameter complaints: says what is wrong with charon's settings; asked at each connection.
+  /// - Parameters:
+  ///   - patience: for any one command, and for all that connecting takes.
+  ///   - complaints: says what is wrong with charon's settings; asked at each connection.
   package init(
-    _ configuration: IPsecConfiguration, complaints: @escaping @Sendable () -> [String] = { [] }
+    _ configuration: IPsecConfiguration, patience: Duration = LinuxCharon.patience,
+    complaints: @escaping @Sendable () -> [String] = { [] }
   ) throws(SystemCallFailure) {
     self.configuration = configuration
+    self.patience = patience
     self.complaints = complaints
     credentials = CharonCredentials()
     loop = try Reactor(name: "charon")
@@ -50,12 +55,14 @@ package actor LinuxCharon: CharonPort {
   ) async throws(CharonFailure) -> CharonIdentity {
     close()
     let operation = "connect to charon"
-    let deadline = MonotonicClock.now + Self.patience
+    let deadline = MonotonicClock.now + patience
     func left() -> Duration { max(deadline - MonotonicClock.now, .zero) }
     do throws(VICIFailure) {
       let new = try Sessions(configuration.viciSocket, timeout: left())
       let version = try new.commands.request("version", timeout: left())
       algorithms = CharonAlgorithms(try new.commands.request("get-algorithms", timeout: left()))
+      // For good: each look at the SAs would take three calls in place of one. charon sends it to who asks, when he asks.
+      _ = try new.commands.register(CharonMessages.associationEvent, timeout: left())
       for event in CharonMessages.events {
         // An older charon has not all of them; what it does not tell is seen at the next look.
         _ = try new.events.register(event, timeout: left())
@@ -110,7 +117,8 @@ package actor LinuxCharon: CharonPort {
       let filter = VICIMessage { message in
         if let tunnel { message.set("ike", IKEConnection.prefix + tunnel.text) }
       }
-      _ = try session.stream("list-sas", event: "list-sa", filter, timeout: Self.patience) { message in
+      let event = CharonMessages.associationEvent
+      _ = try session.stream("list-sas", event: event, filter, timeout: patience) { message in
         for (name, section) in message.sections {
           guard let tunnel = IKEConnection.tunnel(ofConnection: name) else { continue }
           CharonMessages.add(section, to: &found[tunnel, default: TunnelAssociations()], at: now)
@@ -183,7 +191,7 @@ package actor LinuxCharon: CharonPort {
     _ command: String, _ message: VICIMessage = VICIMessage(), of tunnel: Name? = nil
   ) throws(CharonFailure) -> VICIMessage {
     try calling(command + (tunnel.map { " \(IKEConnection.prefix)\($0)" } ?? "")) { (session) throws(VICIFailure) in
-      try session.request(command, message, timeout: Self.patience)
+      try session.request(command, message, timeout: patience)
     }
   }
 

@@ -8,13 +8,13 @@ struct InterfaceSettings: Sendable {
 
   init(stateDirectory: String) { memory = SettingMemory(stateDirectory: stateDirectory) }
 
-  func read(of interfaces: [InterfaceName]) throws(KernelFailure) -> [InterfaceSetting: Int] {
+  /// What holds for all interfaces together; each one's own settings come with the interface.
+  func readOfAll() throws(KernelFailure) -> [InterfaceSetting: Int] {
+    guard let all = SettingFiles.all else { return [:] }
     var values: [InterfaceSetting: Int] = [:]
-    for interface in interfaces + [SettingFiles.all].compactMap(\.self) {
-      for key in InterfaceSetting.Key.allCases {
-        let setting = InterfaceSetting(interface, key)
-        values[setting] = try calling { () throws(SystemCallFailure) in try SettingFiles.read(setting) }
-      }
+    for key in InterfaceSetting.Key.allCases {
+      let setting = InterfaceSetting(all, key)
+      values[setting] = try calling { () throws(SystemCallFailure) in try SettingFiles.read(setting) }
     }
     return values
   }
@@ -23,13 +23,20 @@ struct InterfaceSettings: Sendable {
     try calling { () throws(SystemCallFailure) in try memory.load() }
   }
 
-  func change(_ setting: InterfaceSetting, to value: Int, remembering: Bool) throws(KernelFailure) {
-    try calling { () throws(SystemCallFailure) in
+  /// - Parameter remembering: asked only where there is something to change.
+  func change(
+    _ setting: InterfaceSetting, to value: Int, remembering: () throws(KernelFailure) -> Bool
+  ) throws(KernelFailure) {
+    let present = try calling { () throws(SystemCallFailure) in
       guard let present = try SettingFiles.read(setting) else {
         throw SystemCallFailure("sysctl \(SettingFiles.path(setting))", errno: ENOENT)
       }
-      if present == value { return }
-      if remembering {
+      return present
+    }
+    if present == value { return }
+    let isToRemember = try remembering()
+    try calling { () throws(SystemCallFailure) in
+      if isToRemember {
         var remembered = try memory.load()
         // What it was before our first change is what counts.
         if remembered[setting] == nil {

@@ -19,7 +19,7 @@ struct KernelState: ~Copyable, Sendable {
     steering = SteeringStore(name: ranges.nftTable)
   }
 
-  /// All but the settings.
+  /// All but the settings that are no device's own.
   mutating func read(expecting: SteeringTable?) throws(NetlinkFailure) -> ActualState {
     var actual = ActualState()
     let links = try routing.links()
@@ -27,7 +27,9 @@ struct KernelState: ~Copyable, Sendable {
       links.compactMap { link in InterfaceName(link.name).map { (link.index, $0) } },
       uniquingKeysWith: { first, _ in first })
     for link in links {
-      if let name = names[link.index] { actual.links[name] = translation.link(link, names) }
+      guard let name = names[link.index] else { continue }
+      actual.links[name] = translation.link(link, names)
+      actual.settings.merge(translation.settings(link.settings, of: name)) { $1 }
     }
     actual.addresses = Self.addresses(try routing.addresses(), names)
     let translation = translation
@@ -41,7 +43,7 @@ struct KernelState: ~Copyable, Sendable {
     }
     actual.rules = try routing.rules().compactMap(translation.rule)
     actual.pathMTUs = pathMTUs(links, names)
-    actual.steering = try steering.read(&netfilter)?.steering(expecting: expecting)
+    actual.steering = try steering.steering(expecting: expecting, &netfilter)
     return actual
   }
 

@@ -43,14 +43,17 @@ package final class LinuxFlip: FlipPort {
   package func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking("ip route show") { () throws(NetlinkFailure) in
-        let names = Dictionary(
-          try routing.links().compactMap { link in InterfaceName(link.name).map { (link.index, $0) } },
-          uniquingKeysWith: { first, _ in first })
+        var found: [RouteMessage] = []
+        try routing.eachRoute(origin: ranges.routeProtocol.value, restart: { found = [] }) { message in
+          if message.length == 0 && message.metric == RouteMetric.active.value { found.append(message) }
+        }
+        // One for each rule: to ask for the names of those devices is less than to list all devices there are, and
+        // probes and flips wait meanwhile.
+        var names: [UInt32: InterfaceName] = [:]
+        for index in Set(found.flatMap(\.hops).map(\.index)) { names[index] = RouteTranslation.name(of: index) }
         var active: [TableID: TableRoute.Way] = [:]
-        for message in try routing.routes(origin: ranges.routeProtocol.value) {
-          guard let route = translation.route(message, names), route.destination == .all, route.metric == .active
-          else { continue }
-          active[route.table] = route.way
+        for message in found {
+          if let route = translation.route(message, names) { active[route.table] = route.way }
         }
         return active
       }

@@ -24,7 +24,7 @@ package final class LinuxKernel: KernelPort {
     var actual = try state.withLock { (state) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in try state.read(expecting: expecting) }
     }
-    actual.settings = try settings.read(of: Array(actual.links.keys))
+    actual.settings.merge(try settings.readOfAll()) { $1 }
     return actual
   }
 
@@ -33,8 +33,7 @@ package final class LinuxKernel: KernelPort {
   package func apply(_ step: Step) throws(KernelFailure) {
     switch step {
     case .changeSetting(let setting, let value):
-      let isOurs = try isOurs(setting.interface)
-      try settings.change(setting, to: value, remembering: !isOurs)
+      try settings.change(setting, to: value) { () throws(KernelFailure) in try !isOurs(setting.interface) }
     case .restoreSetting(let setting): try settings.restore(setting)
     // The kernel names the rule or set that it refuses; the whole table would be a long operation.
     case .replaceSteering, .changeSets, .deleteSteering: try apply(step, operation: nil)

@@ -37,11 +37,7 @@ struct RawTable: Equatable, Sendable {
       }
     }
     var rulesOf: [String: [SteeringRule]] = [:]
-    for rule in rules {
-      let text = rule.expressions.map(\.description).joined(separator: ", ")
-      rulesOf[rule.chain, default: []].append(
-        known[rule] ?? SteeringRule([], [], comment: rule.comment, unrecognised: text))
-    }
+    for rule in rules { rulesOf[rule.chain, default: []].append(known[rule] ?? Self.unrecognised(rule)) }
     return SteeringTable(
       name: name,
       sets: sets.map {
@@ -59,6 +55,11 @@ struct RawTable: Equatable, Sendable {
         }
         return SteeringChain(name: chain.name, hook: hook ?? nil, rules: rules)
       })
+  }
+
+  private static func unrecognised(_ rule: NFTRule) -> SteeringRule {
+    let text = rule.expressions.map(\.description).joined(separator: ", ")
+    return SteeringRule([], [], comment: rule.comment, unrecognised: text)
   }
 
   /// After a transaction that changed sets.

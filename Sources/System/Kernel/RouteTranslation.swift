@@ -60,6 +60,14 @@ struct RouteTranslation {
     return index
   }
 
+  /// Nil where there is no such device.
+  static func name(of index: UInt32) -> InterfaceName? {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
+      guard let start = buffer.baseAddress, if_indextoname(index, start) != nil else { return nil }
+      return InterfaceName(String(cString: start))
+    }
+  }
+
   // MARK: Rules
 
   func message(_ rule: RoutingRule) -> RuleMessage {
@@ -136,6 +144,23 @@ struct RouteTranslation {
     return Link(
       index: InterfaceIndex(message.index), isUp: message.isUp, hasCarrier: message.hasCarrier, mtu: Int(message.mtu),
       isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, tunnel: tunnel)
+  }
+
+  func settings(_ message: SettingsMessage, of name: InterfaceName) -> [InterfaceSetting: Int] {
+    var settings: [InterfaceSetting: Int] = [:]
+    for key in InterfaceSetting.Key.allCases {
+      let value =
+        switch key {
+        case .reversePathFilter: message.reversePathFilter
+        case .sourceValidMark: message.sourceValidMark
+        case .forwarding: message.forwarding
+        case .disableXFRM: message.disableXFRM
+        case .disablePolicy: message.disablePolicy
+        case .disableIPv6: message.disableIPv6
+        }
+      if let value { settings[InterfaceSetting(name, key)] = Int(value) }
+    }
+    return settings
   }
 
   private func parameters(_ message: TunnelMessage, _ names: [UInt32: InterfaceName]) -> TunnelParameters {

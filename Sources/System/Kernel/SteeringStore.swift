@@ -7,11 +7,25 @@ internal import Netlink
 struct SteeringStore: ~Copyable, Sendable {
   private let name: String
   private var known: (generation: UInt32, table: RawTable?)?
+  /// The same in Core's words, as it was last told.
+  private var told: (generation: UInt32, expecting: SteeringTable?, steering: SteeringTable?)?
 
   /// Someone else's transactions can come between ours and its generation; each try is a fresh look.
   private static let attempts = 16
 
   init(name: String) { self.name = name }
+
+  /// In Core's words; nil where there is no such table.
+  mutating func steering(
+    expecting: SteeringTable?, _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) -> SteeringTable? {
+    let table = try read(&socket)
+    // With hundreds of rules the translation is most of the work of a look that finds nothing new.
+    if let told, told.generation == known?.generation, told.expecting == expecting { return told.steering }
+    let steering = table?.steering(expecting: expecting)
+    told = known.map { ($0.generation, expecting, steering) }
+    return steering
+  }
 
   /// Nil where there is no such table.
   mutating func read(_ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable? {

@@ -3,8 +3,10 @@ struct Columns {
   private var rows: [[String]]
 
   init(_ header: String...) { rows = [header] }
+  init(_ header: [String]) { rows = [header] }
 
   mutating func add(_ cells: String...) { rows.append(cells) }
+  mutating func add(_ cells: [String]) { rows.append(cells) }
 
   var isEmpty: Bool { rows.count == 1 }
 
