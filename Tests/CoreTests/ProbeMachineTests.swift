@@ -138,6 +138,17 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.window.loss == 0)
   }
 
+  @Test func whatAClosedSocketHasSentIsNoLoss() throws {
+    var machine = ProbeMachine(try probe(fall: 1), at: at(0), phase: .zero)
+    _ = machine.timePassed(to: at(0))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    #expect(machine.timePassed(to: at(100)) == [.send(2)])
+    machine.socketChanged()
+    #expect(machine.timePassed(to: at(200)) == [.send(3)])
+    #expect(machine.state == .up)
+    #expect(machine.window.loss == 0)
+  }
+
   @Test func aSuspendedThreadDoesNotSendWhatItMissed() throws {
     var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))

@@ -113,6 +113,9 @@ package struct ProbeMachine: Equatable, Sendable {
     nextSend = now
   }
 
+  /// Another socket sends from now on. What the old one has sent cannot be answered any more, and is no loss of the path's.
+  package mutating func socketChanged() { waiting.removeAll() }
+
   /// Something became of probe `number`. Late and unknown numbers are ignored.
   package mutating func came(_ evidence: Evidence, of number: UInt64, at now: Instant) -> [Directive] {
     guard let index = waiting.firstIndex(where: { $0.number == number }) else { return [] }
