@@ -10,6 +10,8 @@ private struct Bench {
   var health: [Name: PathHealth] = [:]
   var localWAN = InterfaceName("wan0")
   var usable: Set<InterfaceName> = []
+  var underlay: InterfaceName?
+  var isAstray = false
   let a: Name
   let b: Name
   let wan0: InterfaceName
@@ -56,7 +58,9 @@ private struct Bench {
     let health = health
     let usable = usable
     return selection.decide(
-      .init(state: { health[$0] }, localWAN: localWAN, canUse: { usable.contains($0) }), at: now)
+      .init(
+        state: { health[$0] }, localWAN: localWAN, underlay: underlay, isAstray: isAstray,
+        canUse: { usable.contains($0) }), at: now)
   }
 }
 
@@ -182,6 +186,58 @@ private struct Bench {
     let flip = bench.decide(at: at(2))
     #expect(flip?.kind == .failover)
     #expect(flip?.to == .localWAN(bench.wan1))
+  }
+
+  @Test func aPathThatIsTakenAwayIsKeptUntilAnotherWorksButNoUplinkIs() throws {
+    for isUplink in [false, true] {
+      var bench = try Bench(fallback: .block)
+      bench.set(bench.a, .up, at: at(0))
+      #expect(bench.decide(at: at(0))?.to == .path(bench.a))
+      var rule = bench.selection.rule
+      rule.paths = [bench.b]
+      bench.selection.ruleChanged(to: rule)
+      bench.isAstray = isUplink
+      let flip = bench.decide(at: at(1))
+      #expect(flip?.to == (isUplink ? .blocked : nil))
+      #expect(flip?.cause.isEmpty != true)
+    }
+  }
+
+  /// On the fallback, with `a` up for less than the hold-down.
+  private func waiting(_ fallback: BackhaulRule.Fallback) throws -> Bench {
+    var bench = try Bench(fallback: fallback)
+    bench.underlay = fallback == .underlay ? bench.wan1 : nil
+    bench.set(bench.a, .down, at: at(0))
+    bench.set(bench.b, .down, at: at(0))
+    #expect(bench.decide(at: at(0)) != nil)
+    bench.set(bench.a, .up, at: at(10))
+    #expect(bench.decide(at: at(10)) == nil, "the hold-down")
+    return bench
+  }
+
+  @Test(arguments: [BackhaulRule.Fallback.localWAN, .underlay]) func aFallbackThatIsNoneAnyMoreIsLeftForAPathThatIsUp(
+    _ fallback: BackhaulRule.Fallback
+  ) throws {
+    var bench = try waiting(fallback)
+    var rule = bench.selection.rule
+    rule.fallback = .block
+    bench.selection.ruleChanged(to: rule)
+    let flip = bench.decide(at: at(11))
+    #expect(flip?.to == .path(bench.a), "not blocked, with nobody to ask again")
+    #expect(flip?.kind == .changed)
+  }
+
+  @Test(arguments: [BackhaulRule.Fallback.localWAN, .underlay]) func aFallbackThatIsDeadDoesNotWaitForTheHoldDown(
+    _ fallback: BackhaulRule.Fallback
+  ) throws {
+    var bench = try waiting(fallback)
+    bench.usable = []
+    bench.localWAN = nil
+    bench.underlay = nil
+    let flip = bench.decide(at: at(11))
+    #expect(flip?.to == .path(bench.a))
+    #expect(flip?.kind == .failover)
+    #expect(flip?.cause.contains("cannot be used") == true)
   }
 
   @Test func everyFlipHasACause() throws {

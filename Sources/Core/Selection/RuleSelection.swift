@@ -54,14 +54,17 @@ package struct RuleSelection: Equatable, Sendable {
     /// The first usable private line below the rule's tunnels, for `fallback: underlay`.
     package var underlay: InterfaceName?
     package var canUse: (InterfaceName) -> Bool
+    /// The path that the rule is on is an uplink that it may no longer use.
+    package var isAstray: Bool
 
     package init(
       state: @escaping (Name) -> PathHealth?, localWAN: InterfaceName?, underlay: InterfaceName? = nil,
-      canUse: @escaping (InterfaceName) -> Bool
+      isAstray: Bool = false, canUse: @escaping (InterfaceName) -> Bool
     ) {
       self.state = state
       self.localWAN = localWAN
       self.underlay = underlay
+      self.isAstray = isAstray
       self.canUse = canUse
     }
   }
@@ -138,8 +141,9 @@ package struct RuleSelection: Equatable, Sendable {
     case .path(let current)?:
       guard let index = rule.paths.firstIndex(of: current) else {
         guard let firstUp else {
-          // The rule set took the path away before another is known to work: stay until one is, or all are down.
-          guard states.allSatisfy({ $0.1?.state == .down }) else { return nil }
+          // The rule set took the path away before another is known to work: stay until one is, or all are down; but not
+          // for a moment on an uplink that was the rule's only by that path.
+          guard view.isAstray || states.allSatisfy({ $0.1?.state == .down }) else { return nil }
           return fallBack(.changed, view, states, at: now)
         }
         return flip(.changed, to: .path(firstUp), cause: "the rule no longer lists path \(current)", at: now)
@@ -153,18 +157,28 @@ package struct RuleSelection: Equatable, Sendable {
 
     case .localWAN(let uplink)?:
       if let flip = better(than: rule.paths.count, states, .failback, at: now) { return flip }
-      guard rule.fallback == .localWAN else { return fallBack(.changed, view, states, at: now) }
-      guard let best = view.localWAN, best != uplink else {
-        if view.localWAN == nil { cause = "no local uplink can be used and no path is up: the route is left as it is" }
+      guard rule.fallback == .localWAN else { return changeOver(to: firstUp, view, states, at: now) }
+      guard let best = view.localWAN else {
+        // What is dead is no better for waiting out the hold-down.
+        if !view.canUse(uplink), let firstUp {
+          let why = "uplink \(uplink) cannot be used, and there is no other"
+          return flip(.failover, to: .path(firstUp), cause: why, at: now)
+        }
+        cause = "no local uplink can be used and no path is up: the route is left as it is"
         return nil
       }
+      if best == uplink { return nil }
       let why = view.canUse(uplink) ? "uplink \(best) has a better tier" : "uplink \(uplink) cannot be used"
       return flip(view.canUse(uplink) ? .failback : .failover, to: .localWAN(best), cause: why, at: now)
 
     case .underlay(let line)?:
       if let flip = better(than: rule.paths.count, states, .failback, at: now) { return flip }
-      guard rule.fallback == .underlay else { return fallBack(.changed, view, states, at: now) }
-      return view.underlay == line ? nil : fallBack(.failover, view, states, at: now)
+      guard rule.fallback == .underlay else { return changeOver(to: firstUp, view, states, at: now) }
+      if view.underlay == line { return nil }
+      if view.underlay == nil, let firstUp {
+        return flip(.failover, to: .path(firstUp), cause: "private line \(line) cannot be used", at: now)
+      }
+      return fallBack(.failover, view, states, at: now)
 
     case .blocked?:
       // Nothing flows, so nothing is won by waiting for the hold-down.
@@ -187,6 +201,15 @@ package struct RuleSelection: Equatable, Sendable {
       nextDeadline = min(nextDeadline ?? due, due)
     }
     return nil
+  }
+
+  /// The rule's fallback changed under its traffic: where a path is up nothing waits for its hold-down.
+  private mutating func changeOver(
+    to firstUp: Name?, _ view: View, _ states: [(Name, PathHealth?)], at now: Instant
+  ) -> Flip? {
+    guard let firstUp else { return fallBack(.changed, view, states, at: now) }
+    let why = "the rule's fallback is \(rule.fallback.rawValue) now, and path \(firstUp) is up"
+    return flip(.changed, to: .path(firstUp), cause: why, at: now)
   }
 
   private mutating func fallBack(
