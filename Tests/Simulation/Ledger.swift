@@ -1,0 +1,133 @@
+/// What really became of the last probes of one target that left this router: not what the machine makes of it.
+struct Ledger {
+  struct Sent {
+    let number: UInt64
+    let at: Nanoseconds
+    /// The end of its timeout.
+    let deadline: Nanoseconds
+    /// When its answer, or a refusal, is at this host.
+    var arrival = never
+    var isRefusal = false
+    /// When the agent took it.
+    var taken = Moment.never
+    /// When the agent gave it up.
+    var abandoned = Moment.never
+
+    /// There is an answer, and it is here in time: whenever a suspended agent takes it.
+    var isAnswered: Bool { !isRefusal && arrival <= deadline }
+  }
+
+  /// An agent that wakes does many things at one time, one after another.
+  struct Moment: Comparable {
+    let time: Nanoseconds
+    let order: Int
+    static let never = Moment(time: .max, order: .max)
+    static func < (left: Self, right: Self) -> Bool { (left.time, left.order) < (right.time, right.order) }
+  }
+
+  /// More than any `fall` and `rise` with all that may be on its way. A ring, the newest at `count - 1`.
+  private static let capacity = 32
+  private var ring: [Sent] = []
+  private var count = 0
+  private var moments = 0
+  /// When the agent last took an answer; or could not send; or began. By the clock that stands still while it sleeps.
+  private(set) var lastSign: Nanoseconds = 0
+  /// It was, since its machine was made.
+  private(set) var wasAnswered = false
+
+  init() { ring.reserveCapacity(Self.capacity) }
+
+  mutating func begin(awake: Nanoseconds) {
+    ring.removeAll(keepingCapacity: true)
+    count = 0
+    lastSign = awake
+    wasAnswered = false
+  }
+
+  mutating func sent(_ sent: Sent) {
+    if ring.count < Self.capacity { ring.append(sent) } else { ring[count % Self.capacity] = sent }
+    count += 1
+  }
+
+  private func index(of number: UInt64) -> Int? {
+    for back in 1...Self.capacity where back <= count {
+      let index = (count - back) % Self.capacity
+      if ring[index].number == number { return index }
+    }
+    return nil
+  }
+
+  /// When the so-many-th last was sent; nil where there were fewer.
+  func sentAt(back: Int) -> Nanoseconds? {
+    back <= min(count, ring.count) ? ring[(count - back) % Self.capacity].at : nil
+  }
+
+  mutating func taken(_ number: UInt64, _ arrival: Arrival, at now: Nanoseconds, awake: Nanoseconds) {
+    if case .couldNotSend = arrival { lastSign = awake }
+    guard let index = index(of: number), ring[index].taken == .never else { return }
+    ring[index].taken = moment(now)
+    guard case .answered = arrival, ring[index].abandoned == .never || ring[index].isAnswered else { return }
+    lastSign = awake
+    wasAnswered = true
+  }
+
+  mutating func abandoned(_ number: UInt64, at now: Nanoseconds) {
+    guard let index = index(of: number), ring[index].abandoned == .never else { return }
+    ring[index].abandoned = moment(now)
+  }
+
+  private mutating func moment(_ now: Nanoseconds) -> Moment {
+    moments += 1
+    return Moment(time: now, order: moments)
+  }
+
+  /// What is on its way is void.
+  mutating func forget(since now: Nanoseconds) {
+    let oldest = ring.count == Self.capacity ? count % Self.capacity : 0
+    ring = (ring[oldest...] + ring[..<oldest]).filter { min($0.taken, $0.abandoned).time <= now || $0.deadline <= now }
+    count = ring.count
+  }
+
+  private enum Result {
+    case success, failure
+    /// Late, but a sleeping agent found it before it looked at the clock: the one or the other.
+    case either
+    /// Too late, and an agent that has just woken may not have seen that yet.
+    case unseen
+  }
+
+  /// What has come out by now, the newest first. A probe that a newer one's answer made uninteresting is no result.
+  private func results(at now: Nanoseconds) -> [Result] {
+    var results: [(at: Moment, Result)] = []
+    // When the first answer to a newer probe was taken.
+    var newer = Moment.never
+    for back in 1...Self.capacity where back <= count {
+      let sent = ring[(count - back) % Self.capacity]
+      let end = min(sent.taken, sent.abandoned)
+      let isOver = end.time <= now
+      let isAnswer = isOver && sent.taken < sent.abandoned && !sent.isRefusal
+      defer { if isAnswer { newer = min(newer, sent.taken) } }
+      if !isAnswer && newer < end && newer.time <= now { continue }
+      if isOver {
+        results.append((end, sent.isAnswered ? .success : isAnswer ? .either : .failure))
+      } else if sent.deadline <= now && !sent.isAnswered {
+        results.append((Moment(time: sent.deadline, order: 0), .unseen))
+      }
+    }
+    results.sort { $0.at > $1.at }
+    return results.map(\.1)
+  }
+
+  /// How many probes in a row have failed by now. `surely`: whatever one may see as the agent likes.
+  func failures(at now: Nanoseconds, surely: Bool = false) -> Int {
+    let results = results(at: now)
+    return surely
+      ? results.filter { $0 != .unseen }.prefix { $0 == .failure }.count
+      : results.prefix { $0 != .success }.count
+  }
+
+  /// How many in a row were answered, if one sees it as the agent likes.
+  func successes(at now: Nanoseconds) -> Int {
+    results(at: now).filter { $0 != .unseen }.prefix { $0 != .failure }.count
+  }
+}
