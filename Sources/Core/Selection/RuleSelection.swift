@@ -208,7 +208,7 @@ package struct RuleSelection: Equatable, Sendable {
     to firstUp: Name?, _ view: View, _ states: [(Name, PathHealth?)], at now: Instant
   ) -> Flip? {
     guard let firstUp else { return fallBack(.changed, view, states, at: now) }
-    let why = "the rule's fallback is \(rule.fallback.rawValue) now, and path \(firstUp) is up"
+    let why = "the rule's fallback is \(rule.fallback.rawValue) now, and path \(firstUp) can be used"
     return flip(.changed, to: .path(firstUp), cause: why, at: now)
   }
 
