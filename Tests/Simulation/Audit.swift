@@ -32,7 +32,7 @@ extension World {
     for target in town.targetsOf[path] {
       guard let probe = witness.probes[target] else { continue }
       let sign = max(network.ledgers[target].lastSign, network.couldNotSend[path])
-      let due = max(sign + Self.bound(probe), since)
+      let due = max(sign + Promise.bound(probe), since)
       if awake > due {
         fail(
           .deadPathIsLeft,
@@ -55,10 +55,6 @@ extension World {
         .deadPathIsLeft, "rule \(known.rule.name) stays on uplink \(uplink), which cannot be used, and could go \(way)")
     }
   }
-
-  /// The last answer may have come just before the next probe leaves; `fall` probes go unanswered, each an interval after
-  /// the one before; and the last of them has its whole timeout.
-  static func bound(_ probe: Probe) -> Nanoseconds { (probe.interval * probe.fall + probe.timeout).nanoseconds }
 
   private func couldGo(_ rule: Int, _ known: WatchPlan.WatchedRule, from path: Int) -> Bool {
     usablePaths(of: known).contains { $0 != path } || fallback(of: known) != nil
@@ -136,14 +132,12 @@ extension World {
     }
   }
 
-  /// A machine that slept for hours does not send for hours; and a suspicion is confirmed by `fall` probes, not by a storm.
-  /// Eight more: prompts, of which there are five to an interval, and what is due anyway.
   func checkPace(of target: Int, _ probe: Probe) {
-    guard let before = network.ledgers[target].sentAt(back: probe.fall + 8) else { return }
+    guard let before = network.ledgers[target].sentAt(back: Promise.probesInAnInterval(probe)) else { return }
     if now - before < probe.interval.nanoseconds {
       fail(
         .probesKeepTheirPace,
-        "probe \(probe.name) was sent \(probe.fall + 9) times in \((now - before) / microsecond) µs, an interval is "
+        "probe \(probe.name) was sent \(Promise.probesInAnInterval(probe) + 1) times in \((now - before) / microsecond) µs, an interval is "
           + "\(probe.interval.milliseconds) ms")
     }
   }

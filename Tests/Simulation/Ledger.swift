@@ -5,6 +5,8 @@ struct Ledger {
     let at: Nanoseconds
     /// The end of its timeout.
     let deadline: Nanoseconds
+    /// An answer that is here by then is never missed.
+    let prompt: Nanoseconds
     /// When its answer, or a refusal, is at this host.
     var arrival = never
     var isRefusal = false
@@ -32,6 +34,7 @@ struct Ledger {
   private var moments = 0
   /// When the agent last took an answer; or could not send; or began. By the clock that stands still while it sleeps.
   private(set) var lastSign: Nanoseconds = 0
+  private var lastRoundTrip: Nanoseconds = 0
   /// It was, since its machine was made.
   private(set) var wasAnswered = false
 
@@ -41,6 +44,7 @@ struct Ledger {
     ring.removeAll(keepingCapacity: true)
     count = 0
     lastSign = awake
+    lastRoundTrip = 0
     wasAnswered = false
   }
 
@@ -66,8 +70,11 @@ struct Ledger {
     if case .couldNotSend = arrival { lastSign = awake }
     guard let index = index(of: number), ring[index].taken == .never else { return }
     ring[index].taken = moment(now)
-    guard case .answered = arrival, ring[index].abandoned == .never || ring[index].isAnswered else { return }
+    guard case .answered(let roundTrip) = arrival, ring[index].abandoned == .never || ring[index].isAnswered else {
+      return
+    }
     lastSign = awake
+    lastRoundTrip = roundTrip
     wasAnswered = true
   }
 
@@ -92,8 +99,8 @@ struct Ledger {
     case success, failure
     /// Late, but a sleeping agent found it before it looked at the clock: the one or the other.
     case either
-    /// Too late, and an agent that has just woken may not have seen that yet.
-    case unseen
+    /// Late, and there may still be an answer to it; or too late, and an agent that has just woken may not know yet.
+    case pending
   }
 
   /// What has come out by now, the newest first. A probe that a newer one's answer made uninteresting is no result.
@@ -110,24 +117,29 @@ struct Ledger {
       if !isAnswer && newer < end && newer.time <= now { continue }
       if isOver {
         results.append((end, sent.isAnswered ? .success : isAnswer ? .either : .failure))
-      } else if sent.deadline <= now && !sent.isAnswered {
-        results.append((Moment(time: sent.deadline, order: 0), .unseen))
+      } else if sent.prompt <= now && !isPrompt(sent) {
+        results.append((Moment(time: sent.prompt, order: 0), .pending))
       }
     }
     results.sort { $0.at > $1.at }
     return results.map(\.1)
   }
 
+  /// Its answer is not missed by a machine that keeps what it promises.
+  private func isPrompt(_ sent: Sent) -> Bool {
+    sent.isAnswered && sent.arrival <= max(sent.prompt, sent.at + lastRoundTrip)
+  }
+
   /// How many probes in a row have failed by now. `surely`: whatever one may see as the agent likes.
   func failures(at now: Nanoseconds, surely: Bool = false) -> Int {
     let results = results(at: now)
     return surely
-      ? results.filter { $0 != .unseen }.prefix { $0 == .failure }.count
+      ? results.filter { $0 != .pending }.prefix { $0 == .failure }.count
       : results.prefix { $0 != .success }.count
   }
 
   /// How many in a row were answered, if one sees it as the agent likes.
   func successes(at now: Nanoseconds) -> Int {
-    results(at: now).filter { $0 != .unseen }.prefix { $0 != .failure }.count
+    results(at: now).filter { $0 != .pending }.prefix { $0 != .failure }.count
   }
 }

@@ -71,7 +71,9 @@ extension World {
     guard town.canSend(by: path) else {
       return plan(.arrival(socket: socket, number: number, .couldNotSend), in: 0)
     }
-    var sent = Ledger.Sent(number: number, at: now, deadline: now + probe.timeout.nanoseconds)
+    var sent = Ledger.Sent(
+      number: number, at: now, deadline: now + probe.timeout.nanoseconds,
+      prompt: now + Promise.promptAnswer(probe).nanoseconds)
     defer { network.ledgers[target].sent(sent) }
     guard let fate = town.fate(of: target, &dice) else {
       noteProbe { "  probe \(probe.name) \(number) is sent, and lost" }

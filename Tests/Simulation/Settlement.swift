@@ -37,7 +37,7 @@ extension World {
     var quiet = 2 * second
     for target in town.targets {
       let probe = target.probe
-      quiet = max(quiet, Self.bound(probe) * 2 + (probe.interval * (probe.rise + 2)).nanoseconds)
+      quiet = max(quiet, Promise.bound(probe) * 2 + (probe.interval * (probe.rise + 2)).nanoseconds)
     }
     for rule in town.rules { quiet = max(quiet, quiet + rule.rule.holdDown.nanoseconds) }
     run(until: now + quiet)

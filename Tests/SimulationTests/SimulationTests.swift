@@ -75,7 +75,7 @@ import Testing
     -> Ledger.Sent
   {
     Ledger.Sent(
-      number: number, at: at, deadline: at + 80, arrival: answer ?? refusal ?? never, isRefusal: refusal != nil)
+      number: number, at: at, deadline: at + 80, prompt: at + 80, arrival: answer ?? refusal ?? never, isRefusal: refusal != nil)
   }
 
   @Test func aFailureIsOneOnceItsTimeIsOver() {
