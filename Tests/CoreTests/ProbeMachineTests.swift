@@ -33,15 +33,72 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     return (sent, nil)
   }
 
-  @Test func downAfterFallLossesAndNotBefore() throws {
-    var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
+  /// The machine when one probe was answered in a millisecond.
+  private func answered(_ probe: Probe) -> ProbeMachine {
+    var machine = ProbeMachine(probe, at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    return machine
+  }
+
+  @Test func downAfterFallLossesAndNotBefore() throws {
+    var machine = answered(try probe())
     let (sent, down) = silence(&machine, from: at(1))
-    #expect(
-      sent.prefix(3) == [at(100), at(140), at(180)], "confirmed after two fifths of the interval, not a whole one")
-    #expect(down == at(260), "the third probe has had its whole timeout")
+    #expect(sent.prefix(3) == [at(100), at(120), at(130)], "confirmed at once, not at each probe's turn")
+    #expect(down == at(170), "the third probe has had two fifths of the interval")
     #expect(machine.lost == 3)
+  }
+
+  @Test func aPathThatIsProbedEachSecondIsLeftSoon() throws {
+    for fall in 1...5 {
+      var machine = answered(try probe(interval: 1_000, timeout: 800, fall: fall))
+      let (sent, down) = silence(&machine, from: at(1))
+      #expect(sent.count == fall, "not one probe more than the verdict needs")
+      // The cut came right after the answer at the worst.
+      #expect(try #require(down) <= at(1_300))
+    }
+  }
+
+  @Test func anAnswerThatIsLateButWithinItsTimeoutEndsTheSuspicion() throws {
+    var machine = answered(try probe(interval: 1_000, timeout: 800, fall: 3))
+    #expect(machine.timePassed(to: at(1_000)) == [.send(2)])
+    #expect(machine.timePassed(to: at(1_050)) == [.send(3)])
+    #expect(machine.timePassed(to: at(1_075)) == [.send(4)])
+    #expect(machine.timePassed(to: at(1_150)).isEmpty)
+    #expect(machine.lost == 1)
+    _ = machine.came(.answered(roundTrip: .milliseconds(160)), of: 2, at: at(1_160))
+    #expect(machine.lost == 0)
+    #expect(machine.state == .up)
+    #expect(machine.window.loss == 0)
+  }
+
+  @Test func aPathThatBecomesSlowIsNotLeftForIt() throws {
+    var machine = answered(try probe(interval: 1_000, timeout: 800, fall: 3))
+    var arriving: [(at: Instant, number: UInt64)] = []
+    var now = at(1)
+    for _ in 0..<200 {
+      let next = arriving.first.map { min($0.at, machine.nextDeadline) } ?? machine.nextDeadline
+      now = max(now, next)
+      if let first = arriving.first, first.at <= now {
+        arriving.removeFirst()
+        _ = machine.came(.answered(roundTrip: .milliseconds(140)), of: first.number, at: now)
+      }
+      for case .send(let number) in machine.timePassed(to: now) { arriving.append((now + .milliseconds(140), number)) }
+      #expect(machine.state == .up)
+    }
+    #expect(machine.window.loss == 0)
+  }
+
+  @Test func aRefusalIsConfirmedAtOnce() throws {
+    var machine = answered(try probe(interval: 1_000, timeout: 800, fall: 3))
+    var now = at(1_000)
+    for number in UInt64(2)...4 {
+      #expect(machine.timePassed(to: now) == [.send(number)])
+      _ = machine.came(.refused("Host unreachable"), of: number, at: now)
+      now = machine.nextDeadline
+    }
+    #expect(machine.state == .down)
+    #expect(machine.since == at(1_050))
   }
 
   @Test func withoutSuspicionNoProbeMoreIsSentThanTheIntervalSays() throws {
@@ -84,12 +141,12 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     #expect(machine.timePassed(to: at(100)) == [.send(2)])
-    #expect(machine.timePassed(to: at(140)) == [.send(3)])
-    #expect(machine.came(.answered(roundTrip: .milliseconds(70)), of: 2, at: at(170)).isEmpty)
-    #expect(machine.came(.answered(roundTrip: .milliseconds(31)), of: 3, at: at(171)).isEmpty)
+    #expect(machine.timePassed(to: at(120)) == [.send(3)])
+    #expect(machine.came(.answered(roundTrip: .milliseconds(25)), of: 2, at: at(125)).isEmpty)
+    #expect(machine.came(.answered(roundTrip: .milliseconds(6)), of: 3, at: at(126)).isEmpty)
     #expect(machine.lost == 0)
     #expect(machine.window.loss == 0)
-    #expect(machine.nextDeadline == at(240))
+    #expect(machine.nextDeadline == at(220))
   }
 
   @Test func anAnswerMakesOlderProbesUninteresting() throws {
@@ -97,8 +154,8 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
     _ = machine.timePassed(to: at(100))
-    _ = machine.timePassed(to: at(140))
-    #expect(machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(141)) == [.abandon(2)])
+    _ = machine.timePassed(to: at(120))
+    #expect(machine.came(.answered(roundTrip: .milliseconds(1)), of: 3, at: at(121)) == [.abandon(2)])
     #expect(machine.lost == 0)
     #expect(machine.window.count == 3)
   }

@@ -248,4 +248,49 @@ private struct Bench {
     bench.set(bench.b, .down, at: at(1))
     #expect(bench.decide(at: at(1))?.cause.contains("path a is down") == true)
   }
+
+  @Test func aPathThatKeepsFallingIsNotReturnedTo() throws {
+    var bench = try Bench(holdDown: .seconds(1))
+    bench.set(bench.a, .up, at: at(0))
+    bench.set(bench.b, .up, at: at(0))
+    #expect(bench.decide(at: at(0))?.to == .path(bench.a))
+    for round in 1...3 {
+      bench.set(bench.a, .down, at: at(Double(round) * 10))
+      #expect(bench.decide(at: at(Double(round) * 10))?.to == .path(bench.b))
+      bench.set(bench.a, .up, at: at(Double(round) * 10 + 1))
+      #expect(bench.decide(at: at(Double(round) * 10 + 1)) == nil)
+      if round < 3 { #expect(bench.decide(at: at(Double(round) * 10 + 3))?.to == .path(bench.a)) }
+    }
+    #expect(bench.decide(at: at(33)) == nil, "three falls in half a minute")
+    let due = try #require(bench.selection.nextDeadline)
+    #expect(due > at(90) && due < at(140))
+    #expect(bench.decide(at: due)?.to == .path(bench.a))
+  }
+
+  @Test func aPathThatKeepsFallingIsBetterThanNone() throws {
+    var bench = try Bench(fallback: .block, holdDown: .seconds(1))
+    for round in 0..<4 {
+      bench.set(bench.a, .up, at: at(Double(round)))
+      #expect(bench.decide(at: at(Double(round)))?.to == .path(bench.a))
+      bench.set(bench.a, .down, at: at(Double(round) + 0.5))
+      bench.set(bench.b, .down, at: at(Double(round) + 0.5))
+      #expect(bench.decide(at: at(Double(round) + 0.5))?.to == .blocked)
+    }
+  }
+
+  @Test func anOperatorShutsAPath() throws {
+    var bench = try Bench()
+    bench.set(bench.a, .up, at: at(0))
+    bench.set(bench.b, .up, at: at(0))
+    #expect(bench.decide(at: at(0))?.to == .path(bench.a))
+    _ = bench.health[bench.a]?.judge(obstacle: nil, probes: [], force: .down, at: at(5))
+    #expect(bench.health[bench.a]?.state == .disabled)
+    let flip = bench.decide(at: at(5))
+    #expect(flip?.to == .path(bench.b))
+    #expect(flip?.cause == "path a is disabled: forced down by an operator")
+    _ = bench.health[bench.a]?.judge(obstacle: nil, probes: [], force: .up, at: at(6))
+    #expect(bench.health[bench.a]?.state == .up)
+    _ = bench.health[bench.a]?.judge(obstacle: "wan0 has no carrier", probes: [], force: .up, at: at(7))
+    #expect(bench.health[bench.a]?.state == .down, "no operator can make a cable")
+  }
 }

@@ -18,6 +18,8 @@ package actor PathWatch {
   private var touched: [InterfaceName: UInt64] = [:]
   private var probes: [Name: WatchedProbe] = [:]
   private var health: [Name: PathHealth] = [:]
+  /// The paths that have limits.
+  private var limited: Set<Name> = []
   /// What is known of the SAs of tunnels.
   private var keys: [Name: IKEKeeper.Word] = [:]
   private var selections: [Name: RuleSelection] = [:]
@@ -69,6 +71,7 @@ package actor PathWatch {
     let first = plan.rules.isEmpty
     let before = plan
     plan = new
+    limited = Set(new.paths.filter { $0.limits != nil }.map(\.name))
     let newer = touched.filter { $0.value > generation }
     let told = links.filter { newer[$0.key] != nil }
     links = actual.filter { newer[$0.key] == nil }.merging(told) { $1 }
@@ -207,8 +210,14 @@ package actor PathWatch {
     let before = probe.machine.state
     follow(probe.machine.timePassed(to: now), probe, at: now)
     schedule(probe, name)
-    if probe.machine.state != before || probe.machine.unsent == probe.machine.probe.fall {
-      verdictMayChange(of: probe.machine.probe.path, at: now)
+    settle(probe.machine, before: before, at: now)
+  }
+
+  /// A verdict may follow from a probe's new state, and from each of its results where the path has limits.
+  private func settle(_ machine: ProbeMachine, before: ProbeMachine.State, at now: Instant) {
+    let name = machine.probe.path
+    if machine.state != before || machine.unsent == machine.probe.fall || limited.contains(name) {
+      verdictMayChange(of: name, at: now)
     }
   }
 
@@ -239,9 +248,7 @@ package actor PathWatch {
     let deadline = probe.machine.nextDeadline
     follow(probe.machine.came(evidence, of: number, at: now), probe, at: now)
     if probe.machine.nextDeadline != deadline { schedule(probe, name) }
-    if probe.machine.state != before || probe.machine.unsent == probe.machine.probe.fall {
-      verdictMayChange(of: probe.machine.probe.path, at: now)
-    }
+    settle(probe.machine, before: before, at: now)
   }
 
   // MARK: - Verdict and flip
@@ -256,8 +263,8 @@ package actor PathWatch {
     guard var state = health[path.name] else { return false }
     let before = state
     let changed = state.judge(
-      obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine },
-      remark: remark(on: path), at: now)
+      obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, quorum: path.quorum,
+      limits: path.limits, remark: remark(on: path), at: now)
     health[path.name] = state
     guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
@@ -271,7 +278,7 @@ package actor PathWatch {
         kind, path.name.text,
         "path \(path.name) is \(state.state.rawValue), was \(before.state.rawValue): \(state.cause)",
         details: ["cause": state.cause, "before": before.state.rawValue]))
-    if state.state == .down { newlyDown.append(path.name) }
+    if state.isDead && !before.isDead { newlyDown.append(path.name) }
     return true
   }
 
@@ -530,7 +537,7 @@ package actor PathWatch {
     if case .path(let name) = from {
       // Swept whole, now that every rule has flipped.
       if newlyDown.contains(name) { return }
-      if orphans.removeValue(forKey: name) != nil || health[name]?.state == .down {
+      if orphans.removeValue(forKey: name) != nil || health[name]?.isDead == true {
         return onSweep(ConnectionSweep(mark: mark, sources: nil, way: from.description))
       }
     }

@@ -1,7 +1,7 @@
 /// What is known of one path: its device, the uplink below it, and its probes. The verdict is worked out anew from all
 /// evidence at each change.
 package struct PathHealth: Equatable, Sendable {
-  /// `degraded` and `disabled` are words of the status that no evidence of today leads to.
+  /// `degraded`: it carries, but worse than its limits say; `disabled`: an operator has shut it.
   package enum State: String, CaseIterable, Equatable, Sendable { case up, degraded, down, unknown, disabled }
 
   package private(set) var state: State = .unknown
@@ -12,6 +12,12 @@ package struct PathHealth: Equatable, Sendable {
   package private(set) var hasBeenDown = false
   /// A probe of the path cannot even be sent, so there may never be a verdict.
   package private(set) var cannotBeProbed = false
+  /// When it last fell, ascending; the oldest are forgotten.
+  package private(set) var falls: [Instant] = []
+  private static let rememberedFalls = 12
+
+  /// What an operator says of a path, whatever its probes say.
+  package enum Force: String, CaseIterable, Codable, Equatable, Sendable { case up, down }
 
   package init(at now: Instant) { since = now }
 
@@ -19,37 +25,68 @@ package struct PathHealth: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
+  ///   - quorum: how many probes must be answered; nil: all.
+  ///   - limits: how bad the path may be; nil: as bad as its probes bear.
+  ///   - force: what an operator wants it to be.
   ///   - remark: what else is known where the probes have no answer: whether the tunnel has keys. No evidence of its own.
   package mutating func judge(
-    obstacle: String?, probes: [ProbeMachine], remark: String? = nil, at now: Instant
+    obstacle: String?, probes: [ProbeMachine], quorum: Int? = nil, limits: PathLimits? = nil, force: Force? = nil,
+    remark: String? = nil, at now: Instant
   ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
-    let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, before: state)
+    var (new, why) = Self.verdict(obstacle: obstacle, probes: probes, quorum: quorum, force: force, before: state)
+    if new == .up, force == nil, let limits,
+      let excess = limits.excess(PathMeasure(probes, last: limits.window), wasOver: state == .degraded)
+    {
+      (new, why) = (.degraded, excess)
+    }
     cause = new == .down && obstacle == nil ? why + (remark.map { "; \($0)" } ?? "") : why
     guard new != state else { return cannotBeProbed != couldNotBeProbed }
+    if new == .down && (state == .up || state == .degraded) { falls = falls.suffix(Self.rememberedFalls - 1) + [now] }
     state = new
     since = now
     if new == .down { hasBeenDown = true }
     return true
   }
 
-  private static func verdict(obstacle: String?, probes: [ProbeMachine], before: State) -> (State, String) {
+  /// Nothing goes by it: it is dead, or an operator has shut it.
+  package var isDead: Bool { state == .down || state == .disabled }
+
+  private static func verdict(
+    obstacle: String?, probes: [ProbeMachine], quorum: Int?, force: Force?, before: State
+  ) -> (State, String) {
+    switch force {
+    case .down?: return (.disabled, "forced down by an operator")
+    case .up? where obstacle == nil: return (.up, "forced up by an operator, whatever its probes say")
+    case .up?, nil: break
+    }
     if let obstacle { return (.down, obstacle) }
-    if let failed = probes.first(where: { $0.state == .down }) {
-      let trouble = failed.trouble ?? "no answer"
-      if failed.lost == 0 {
-        return (.down, "probe \(failed.probe.name): \(failed.answered) of \(failed.probe.rise) answers needed")
-      }
-      return (.down, "probe \(failed.probe.name): \(failed.lost) in a row without an answer (\(trouble))")
+    let needed = min(quorum ?? probes.count, probes.count)
+    let answered = probes.count { $0.state == .up }
+    let failed = probes.filter { $0.state == .down }
+    if answered >= needed { return (.up, words(probes.count, answered)) }
+    if let first = failed.first, failed.count > probes.count - needed { return (.down, words(first, failed.count)) }
+    guard let silent = probes.first(where: { $0.state == .unknown }) else { return (before, "no verdict") }
+    if silent.unsent >= silent.probe.fall, let trouble = silent.trouble {
+      // Our own trouble says nothing about the far end: what was known stays.
+      return ([.down, .disabled].contains(before) ? .unknown : before, "probe \(silent.probe.name) \(trouble)")
     }
-    if let silent = probes.first(where: { $0.state == .unknown }) {
-      if silent.unsent >= silent.probe.fall, let trouble = silent.trouble {
-        // Our own trouble says nothing about the far end: what was known stays.
-        return (before == .down ? .unknown : before, "probe \(silent.probe.name) \(trouble)")
-      }
-      return (.unknown, "probe \(silent.probe.name) has no answer yet")
+    return (.unknown, "probe \(silent.probe.name) has no answer yet")
+  }
+
+  private static func words(_ probes: Int, _ answered: Int) -> String {
+    if probes == 0 { return "the device is up; no probe watches it" }
+    return answered == probes
+      ? "every probe is answered" : "\(answered) of \(probes) probes are answered, as many as needed"
+  }
+
+  private static func words(_ failed: ProbeMachine, _ count: Int) -> String {
+    let others = count > 1 ? ", as \(count - 1) other\(count > 2 ? "s" : "")" : ""
+    if failed.lost == 0 {
+      return "probe \(failed.probe.name): \(failed.answered) of \(failed.probe.rise) answers needed\(others)"
     }
-    return (.up, probes.isEmpty ? "the device is up; no probe watches it" : "every probe is answered")
+    return
+      "probe \(failed.probe.name): \(failed.lost) in a row without an answer (\(failed.trouble ?? "no answer"))\(others)"
   }
 }

@@ -7,9 +7,10 @@
 /// The first answer ever is enough for `up`: a router that boots has no reason to distrust it. A probe that could not be
 /// sent is neither an answer nor a loss; after `fall` of them in a row the verdict is `unknown`, never `down`.
 ///
-/// While `up`, an answer that is later than usual, and two fifths of an interval late at least, raises suspicion, and
-/// the next probe is sent then instead of at its turn. Each probe still has its whole timeout to be answered in, so nothing is taken for lost that the configuration
-/// gives more time; it is only known sooner. In steady state no probe more is sent than the interval says.
+/// While `up`, an answer that is later than usual raises suspicion, and the probes that `fall` asks for follow at once
+/// instead of each at its turn; and an answer is missed when it is much later than usual (`Limits`), not only when its
+/// whole timeout is over. One that still comes within its timeout ends all suspicion. In steady state no probe more is
+/// sent than the interval says.
 package struct ProbeMachine: Equatable, Sendable {
   package enum State: String, Equatable, Sendable { case unknown, up, down }
 
@@ -30,7 +31,32 @@ package struct ProbeMachine: Equatable, Sendable {
   private struct Unanswered: Equatable, Sendable {
     var number: UInt64
     var sent: Instant
+    /// The end of its timeout: an answer after it is none.
     var deadline: Instant
+    /// It was counted as lost already, and may still be answered.
+    var isMissed = false
+  }
+
+  /// How late is late, while the path is up. All bounded in milliseconds, so that a path that is probed each second is left
+  /// a quarter of a second after the first probe that it does not answer, and by the interval, so that one that is probed
+  /// often is not left for a pause that nobody would have noticed.
+  private struct Limits {
+    /// Later than this is later than usual.
+    let suspicion: Duration
+    /// Between the probes that confirm it.
+    let confirmation: Duration
+    /// Later than this is missed.
+    let answer: Duration
+
+    init(_ probe: Probe, _ usual: UsualRoundTrip) {
+      guard let longest = usual.longest else {
+        (suspicion, confirmation, answer) = (probe.timeout, probe.interval, probe.timeout)
+        return
+      }
+      suspicion = min(max(longest, min(probe.interval / 5, .milliseconds(50))), probe.timeout)
+      confirmation = min(probe.interval / 10, .milliseconds(25))
+      answer = min(max(longest, min(probe.interval * 2 / 5, .milliseconds(150))), probe.timeout)
+    }
   }
 
   package private(set) var probe: Probe
@@ -51,7 +77,8 @@ package struct ProbeMachine: Equatable, Sendable {
   private var nextNumber: UInt64 = 1
   private var nextSend: Instant
   private var lastPrompt: Instant?
-  /// Oldest first; never more than `fall` and one, since each has a deadline and suspicion stops there.
+  private var lastSend: Instant?
+  /// Oldest first. Each has a deadline, and no more than `fall` confirm a suspicion, so they are few.
   private var waiting: [Unanswered] = []
 
   /// `phase` spreads probes of one interval, so that many do not leave at once: 0 up to the interval.
@@ -63,18 +90,25 @@ package struct ProbeMachine: Equatable, Sendable {
 
   /// When `timePassed` must be called next.
   package var nextDeadline: Instant {
+    let limits = Limits(probe, usual)
     var next = nextSend
-    for unanswered in waiting { next = min(next, unanswered.deadline) }
-    return suspicion.map { min(next, $0) } ?? next
+    for unanswered in waiting { next = min(next, due(unanswered, limits)) }
+    return suspicion(limits).map { min(next, $0) } ?? next
   }
 
-  /// When the newest probe has been waited for longer than usual. Nil where there is nothing to confirm: no probe is on
-  /// its way, the verdict is made, or enough are on their way to make it.
-  private var suspicion: Instant? {
-    guard state == .up, let newest = waiting.last, lost + waiting.count < probe.fall else { return nil }
-    // Two fifths: known sooner than by BFD at the same numbers, and a pause shorter than most of an interval moves nobody.
-    let patience = max(usual.longest, probe.interval * 2 / 5)
-    return patience < probe.interval ? newest.sent + patience : nil
+  /// When something is to be done about a probe that is not answered.
+  private func due(_ unanswered: Unanswered, _ limits: Limits) -> Instant {
+    state == .up && !unanswered.isMissed ? unanswered.sent + limits.answer : unanswered.deadline
+  }
+
+  /// When the next probe is to be sent before its turn. Nil where there is nothing to confirm: nothing is late, the verdict
+  /// is made, or enough are on their way to make it.
+  private func suspicion(_ limits: Limits) -> Instant? {
+    let pending = waiting.count { !$0.isMissed }
+    guard state == .up, let lastSend, lost > 0 || pending > 0, lost + pending < probe.fall else { return nil }
+    // The first must be late; those that confirm it follow one another.
+    let patience = lost > 0 || pending > 1 ? limits.confirmation : limits.suspicion
+    return patience < probe.interval ? lastSend + patience : nil
   }
 
   /// Sends what is due and gives up what is late.
@@ -83,14 +117,20 @@ package struct ProbeMachine: Equatable, Sendable {
     while let late = waiting.first, late.deadline <= now {
       waiting.removeFirst()
       directives.append(.abandon(late.number))
-      noAnswer("no answer in \(milliseconds(probe.timeout))", at: now)
+      window.lost()
+      if !late.isMissed { noAnswer("no answer in \(milliseconds(probe.timeout))", at: now) }
+    }
+    let limits = Limits(probe, usual)
+    for index in waiting.indices where due(waiting[index], limits) <= now && !waiting[index].isMissed {
+      waiting[index].isMissed = true
+      noAnswer("no answer in \(milliseconds(limits.answer))", at: now)
     }
     if nextSend <= now {
       directives.append(send(at: now))
       // From the plan, not from now, so that the rate holds; a suspended thread does not send what it missed at once.
       nextSend = nextSend + probe.interval
       if nextSend <= now { nextSend = now + probe.interval }
-    } else if let suspicion, suspicion <= now {
+    } else if let suspicion = suspicion(limits), suspicion <= now {
       directives.append(send(at: now))
       nextSend = now + probe.interval
     }
@@ -100,6 +140,7 @@ package struct ProbeMachine: Equatable, Sendable {
   private mutating func send(at now: Instant) -> Directive {
     let number = nextNumber
     nextNumber += 1
+    lastSend = now
     waiting.append(Unanswered(number: number, sent: now, deadline: now + probe.timeout))
     return .send(number)
   }
@@ -140,6 +181,7 @@ package struct ProbeMachine: Equatable, Sendable {
       }
       return older.map { .abandon($0) }
     case .refused(let why):
+      window.lost()
       noAnswer(why, at: now)
     case .couldNotSend(let why):
       unsent = min(unsent, Int(Int32.max)) + 1
@@ -150,7 +192,6 @@ package struct ProbeMachine: Equatable, Sendable {
   }
 
   private mutating func noAnswer(_ why: String, at now: Instant) {
-    window.lost()
     answered = 0
     unsent = 0
     lost = min(lost, Int(Int32.max)) + 1
@@ -185,6 +226,6 @@ private struct UsualRoundTrip: Equatable, Sendable {
     self.mean = mean * 7 / 8 + roundTrip / 8
   }
 
-  /// An answer later than this is later than usual; zero before the first answer.
-  var longest: Duration { mean.map { $0 + deviation * 4 } ?? .zero }
+  /// An answer later than this is later than usual; nil before the first answer.
+  var longest: Duration? { mean.map { $0 + deviation * 4 } }
 }

@@ -28,6 +28,14 @@ package struct ProbeWindow: Equatable, Sendable {
 
   package var count: Int { results.count }
 
+  /// The last so many results, or all where there are fewer.
+  package func recent(_ count: Int) -> ProbeWindow {
+    guard count < results.count else { return self }
+    var window = ProbeWindow()
+    for result in ordered.suffix(max(0, count)) { window.append(result) }
+    return window
+  }
+
   /// Share of probes without an answer, 0...1; nil before the first result.
   package var loss: Double? {
     results.isEmpty ? nil : Double(results.count { $0 < 0 }) / Double(results.count)

@@ -38,11 +38,13 @@ package struct BackhaulRule: Equatable, Sendable {
   package var failback: Failback
   /// How long a better path must have been up before traffic returns to it.
   package var holdDown: Duration
+  /// Keeps traffic from a path that comes and goes; see `FlapDamping`.
+  package var damping: FlapDamping
   package var ipv6: IPv6
 
   package init(
     name: Name, enabled: Bool = true, sources: Sources, paths: [Name], fallback: Fallback, failback: Failback = .move,
-    holdDown: Duration = .seconds(30), ipv6: IPv6 = .local
+    holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
   ) {
     self.name = name
     self.enabled = enabled
@@ -51,6 +53,7 @@ package struct BackhaulRule: Equatable, Sendable {
     self.fallback = fallback
     self.failback = failback
     self.holdDown = holdDown
+    self.damping = damping
     self.ipv6 = ipv6
   }
 }

@@ -7,9 +7,15 @@ package struct Path: Equatable, Sendable {
 
   package var name: Name
   package var way: Way
+  /// How many of its probes must be answered for it to be up; nil: all of them.
+  package var quorum: Int?
+  /// Nil: a path that is not down is up.
+  package var limits: PathLimits?
 
-  package init(name: Name, way: Way) {
+  package init(name: Name, way: Way, quorum: Int? = nil, limits: PathLimits? = nil) {
     self.name = name
     self.way = way
+    self.quorum = quorum
+    self.limits = limits
   }
 }

@@ -1,7 +1,7 @@
 /// Backhaul rules and direct destinations: whose traffic goes where.
 extension RuleSetDraft {
   private static let ruleKeys = [
-    "name", "enabled", "sources", "paths", "fallback", "failback", "hold_down_ms", "ipv6",
+    "name", "enabled", "sources", "paths", "fallback", "failback", "hold_down_ms", "flap_half_life_seconds", "ipv6",
   ]
 
   mutating func readRules(_ top: FieldReader) {
@@ -22,15 +22,19 @@ extension RuleSetDraft {
     let fallback = fields.required("fallback", .choice() as Form<BackhaulRule.Fallback>)
     let failback = fields.value("failback", .choice(), default: BackhaulRule.Failback.move)
     let holdDown = fields.value("hold_down_ms", .milliseconds(RuleSetBounds.holdDown), default: .seconds(30))
+    let halfLife = fields.value(
+      "flap_half_life_seconds", .seconds(RuleSetBounds.flapHalfLife), default: FlapDamping.standard.halfLife)
     let ipv6 = fields.value("ipv6", .choice(), default: BackhaulRule.IPv6.local)
     if let sources, ipv6 == .block, sources.interfaces.isEmpty {
       fields.complain("ipv6", "\"block\" needs sources.interfaces: an IPv4 prefix does not tell whose IPv6 it is")
     }
-    guard let name, let enabled, let sources, let fallback, let failback, let holdDown, let ipv6 else { return nil }
+    guard let name, let enabled, let sources, let fallback, let failback, let holdDown, let halfLife, let ipv6
+    else { return nil }
     let rule = BackhaulRule(
       name: name, enabled: enabled,
       sources: Sources(interfaces: sources.interfaces.map(\.value), prefixes: sources.prefixes.map(\.value)),
-      paths: paths.map(\.value), fallback: fallback, failback: failback, holdDown: holdDown, ipv6: ipv6)
+      paths: paths.map(\.value), fallback: fallback, failback: failback, holdDown: holdDown,
+      damping: FlapDamping(halfLife: halfLife), ipv6: ipv6)
     return DraftRule(rule: rule, sources: sources, paths: paths)
   }
 

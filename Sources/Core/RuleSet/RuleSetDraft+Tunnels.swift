@@ -132,9 +132,9 @@ extension RuleSetDraft {
 
   mutating func readPaths(_ top: FieldReader) {
     paths = top.objects("paths", 0...RuleSetBounds.paths) { index, value, path in
-      guard let fields = FieldReader(value, at: path, keys: ["name", "tunnel", "uplink"], book: book) else {
-        return nil
-      }
+      guard
+        let fields = FieldReader(value, at: path, keys: ["name", "tunnel", "uplink", "quorum", "limits"], book: book)
+      else { return nil }
       let name = readName(.paths, index: index, fields)
       let tunnel = fields.optional("tunnel", .name)
       let uplink = fields.optional("uplink", .interface)
@@ -143,9 +143,11 @@ extension RuleSetDraft {
         let found = fields["tunnel"] == nil ? "neither" : "both"
         book.complain(path, "expected either \"tunnel\" or \"uplink\", found \(found)")
       }
+      let quorum = fields.optional("quorum", .integer(1...Int64(RuleSetBounds.probes), of: "probes")).map { Int($0) }
+      let limits = readLimits(fields)
       guard let name, isOneWay else { return nil }
-      if let tunnel { return Path(name: name, way: .tunnel(tunnel)) }
-      return uplink.map { Path(name: name, way: .uplink($0)) }
+      if let tunnel { return Path(name: name, way: .tunnel(tunnel), quorum: quorum, limits: limits) }
+      return uplink.map { Path(name: name, way: .uplink($0), quorum: quorum, limits: limits) }
     }
   }
 }

@@ -84,7 +84,21 @@ package enum RuleSetEncoder {
       case .tunnel(let name): .init("tunnel", .string(name.text))
       case .uplink(let interface): .init("uplink", .string(interface.text))
       }
-    return .object([.init("name", .string(path.name.text)), way])
+    var members: [DocumentValue.Member] = [.init("name", .string(path.name.text)), way]
+    if let quorum = path.quorum { members.append(.init("quorum", .integer(Int64(quorum)))) }
+    if let limits = path.limits { members.append(.init("limits", self.limits(limits))) }
+    return .object(members)
+  }
+
+  private static func limits(_ limits: PathLimits) -> DocumentValue {
+    func limit<Value>(_ limit: PathLimits.Limit<Value>, _ number: (Value) -> DocumentValue) -> DocumentValue {
+      .object([.init("over", number(limit.over)), .init("under", number(limit.under))])
+    }
+    var members: [DocumentValue.Member] = []
+    if let loss = limits.loss { members.append(.init("loss_percent", limit(loss) { .integer(Int64($0)) })) }
+    if let trip = limits.roundTrip { members.append(.init("rtt_ms", limit(trip, milliseconds))) }
+    if let jitter = limits.jitter { members.append(.init("jitter_ms", limit(jitter, milliseconds))) }
+    return .object(members + [.init("window", .integer(Int64(limits.window)))])
   }
 
   private static func probe(_ probe: Probe) -> DocumentValue {
@@ -121,6 +135,7 @@ package enum RuleSetEncoder {
       .init("fallback", .string(rule.fallback.rawValue)),
       .init("failback", .string(rule.failback.rawValue)),
       .init("hold_down_ms", milliseconds(rule.holdDown)),
+      .init("flap_half_life_seconds", seconds(rule.damping.halfLife)),
       .init("ipv6", .string(rule.ipv6.rawValue)),
     ])
   }

@@ -9,6 +9,7 @@ extension RuleSetDraft {
     for probe in probes {
       checkReference(probe.value.path, to: .paths, at: "probes[\(probe.index)].path")
     }
+    validateQuorums()
     validateRules()
     validatePrefixCount()
   }
@@ -104,6 +105,17 @@ extension RuleSetDraft {
         book.complain(field, "\(way) is already the way of paths[\(first)]")
       } else {
         seen[way] = path.index
+      }
+    }
+  }
+
+  private func validateQuorums() {
+    for path in paths {
+      guard let quorum = path.value.quorum, !incomplete.contains(.probes) else { continue }
+      let count = probes.count { $0.value.path == path.value.name }
+      if quorum > count {
+        book.complain(
+          "paths[\(path.index)].quorum", "expected at most as many as probes watch the path, \(count), found \(quorum)")
       }
     }
   }

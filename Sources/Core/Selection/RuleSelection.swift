@@ -106,7 +106,7 @@ package struct RuleSelection: Equatable, Sendable {
     guard let flip = choose(view, at: now) else { return nil }
     // A path better than the one just taken may be up already, only not for long enough.
     nextDeadline = rule.paths.prefix(preference).compactMap { name in
-      view.state(name).flatMap { $0.state == .up ? max($0.since + rule.holdDown, now) : nil }
+      view.state(name).flatMap { $0.state == .up ? max(mayReturn($0, at: now), now) : nil }
     }.min()
     return flip
   }
@@ -122,7 +122,7 @@ package struct RuleSelection: Equatable, Sendable {
 
   private mutating func choose(_ view: View, at now: Instant) -> Flip? {
     let states = rule.paths.map { ($0, view.state($0)) }
-    let firstUp = states.first { $0.1?.state == .up }?.0
+    let firstUp = firstUsable(states, at: now)
     unjudged.subtract(states.filter { $0.1?.hasBeenDown ?? false }.map(\.0))
 
     switch choice {
@@ -132,7 +132,7 @@ package struct RuleSelection: Equatable, Sendable {
         return flip(.initial, to: .path(firstUp), cause: "first path in order that is up", at: now)
       }
       // Where no probe can be sent there is nothing to wait for, and no living choice to keep.
-      guard states.allSatisfy({ $0.1?.state == .down || $0.1?.cannotBeProbed == true }) else {
+      guard states.allSatisfy({ $0.1.map { $0.isDead || $0.cannotBeProbed } ?? false }) else {
         cause = "waiting for the first verdict on \(waitingFor(states))"
         return nil
       }
@@ -143,15 +143,19 @@ package struct RuleSelection: Equatable, Sendable {
         guard let firstUp else {
           // The rule set took the path away before another is known to work: stay until one is, or all are down; but not
           // for a moment on an uplink that was the rule's only by that path.
-          guard view.isAstray || states.allSatisfy({ $0.1?.state == .down }) else { return nil }
+          guard view.isAstray || states.allSatisfy({ $0.1?.isDead == true }) else { return nil }
           return fallBack(.changed, view, states, at: now)
         }
         return flip(.changed, to: .path(firstUp), cause: "the rule no longer lists path \(current)", at: now)
       }
-      guard view.state(current)?.state == .down else {
-        return better(than: index, states, .failback, at: now)
+      guard let health = view.state(current), health.isDead else {
+        if let flip = better(than: index, states, .failback, at: now) { return flip }
+        guard let health = view.state(current), health.state == .degraded,
+          let next = states.dropFirst(index + 1).first(where: { isSteady($0.1, at: now) })
+        else { return nil }
+        return flip(.failover, to: .path(next.0), cause: "path \(current) is degraded: \(health.cause)", at: now)
       }
-      let why = "path \(current) is down: \(view.state(current)?.cause ?? "")"
+      let why = "path \(current) is \(health.state.rawValue): \(health.cause)"
       if let firstUp { return flip(.failover, to: .path(firstUp), cause: why, at: now) }
       return fallBack(.failover, view, states, at: now)
 
@@ -193,7 +197,7 @@ package struct RuleSelection: Equatable, Sendable {
   ) -> Flip? {
     for (name, health) in states.prefix(index) {
       guard let health, health.state == .up else { continue }
-      let due = health.since + rule.holdDown
+      let due = mayReturn(health, at: now)
       if unjudged.contains(name) || due <= now {
         unjudged.remove(name)
         return flip(kind, to: .path(name), cause: "path \(name) is up: \(health.cause)", at: now)
@@ -210,6 +214,23 @@ package struct RuleSelection: Equatable, Sendable {
     guard let firstUp else { return fallBack(.changed, view, states, at: now) }
     let why = "the rule's fallback is \(rule.fallback.rawValue) now, and path \(firstUp) can be used"
     return flip(.changed, to: .path(firstUp), cause: why, at: now)
+  }
+
+  /// When traffic may return to a path that is up: after the hold-down, and when it has not fallen too often.
+  private func mayReturn(_ health: PathHealth, at now: Instant) -> Instant {
+    let held = health.since + rule.holdDown
+    return max(held, rule.damping.suppressed(falls: health.falls, at: now) ?? held)
+  }
+
+  /// The first path that is up, one that keeps falling only where there is no other, then the first that is degraded.
+  private func firstUsable(_ states: [(Name, PathHealth?)], at now: Instant) -> Name? {
+    let steady = states.first { isSteady($0.1, at: now) }
+    return steady?.0 ?? states.first { $0.1?.state == .up }?.0 ?? states.first { $0.1?.state == .degraded }?.0
+  }
+
+  private func isSteady(_ health: PathHealth?, at now: Instant) -> Bool {
+    guard let health, health.state == .up else { return false }
+    return rule.damping.suppressed(falls: health.falls, at: now) == nil
   }
 
   private mutating func fallBack(
@@ -250,6 +271,6 @@ package struct RuleSelection: Equatable, Sendable {
   }
 
   private func waitingFor(_ states: [(Name, PathHealth?)]) -> String {
-    states.filter { $0.1?.state != .down }.map(\.0.text).joined(separator: ", ")
+    states.filter { $0.1?.isDead != true }.map(\.0.text).joined(separator: ", ")
   }
 }

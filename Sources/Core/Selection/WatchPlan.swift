@@ -18,11 +18,13 @@ package struct WatchPlan: Equatable, Sendable {
     /// The address that probes are sent from; nil while there is none.
     package var source: IPv4Address?
     package var probes: [Probe]
+    package var quorum: Int?
+    package var limits: PathLimits?
 
     package init(
       name: Name, isTunnel: Bool, securedTunnel: Name? = nil, device: InterfaceName, underlay: InterfaceName?,
       mark: Mark, way: TableRoute.Way?,
-      obstacle: String?, source: IPv4Address?, probes: [Probe]
+      obstacle: String?, source: IPv4Address?, probes: [Probe], quorum: Int? = nil, limits: PathLimits? = nil
     ) {
       self.name = name
       self.isTunnel = isTunnel
@@ -34,6 +36,8 @@ package struct WatchPlan: Equatable, Sendable {
       self.obstacle = obstacle
       self.source = source
       self.probes = probes
+      self.quorum = quorum
+      self.limits = limits
     }
 
     /// The same name for the same device and mark: what is known of the one holds for the other.

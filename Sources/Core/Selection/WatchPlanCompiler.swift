@@ -40,7 +40,8 @@ extension WatchPlan {
       return WatchedPath(
         name: path.name, isTunnel: isTunnel, securedTunnel: secured, device: binding.device, underlay: underlay,
         mark: binding.mark,
-        way: compiler.way(by: path), obstacle: obstacle, source: binding.source, probes: probes[path.name] ?? [])
+        way: compiler.way(by: path), obstacle: obstacle, source: binding.source, probes: probes[path.name] ?? [],
+        quorum: path.quorum, limits: path.limits)
     }
   }
 

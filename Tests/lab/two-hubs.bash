@@ -1,0 +1,42 @@
+# Two hubs, a GRE tunnel to each, and lines that lose, delay and shake: what scenarios of path selection source.
+# shellcheck shell=bash
+
+# shellcheck source=../lab/agent.bash
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/agent.bash"
+
+# shellcheck disable=SC2034 # read by the scenarios
+two_hubs='.hubs += [{name: "ams", address: "203.0.113.6"}]
+  | .tunnels += [{name: "ams-a", kind: "gre", hub: "ams", uplink: "wan0", inner: {local: "10.1.2.1/30", remote: "10.1.2.2"}}]
+  | .paths += [{name: "ams-a", tunnel: "ams-a"}]
+  | .probes += [{name: "ams-a-ping", path: "ams-a", kind: "icmp", target: "10.1.2.2", interval_ms: 100, timeout_ms: 90, fall: 3, rise: 3}]
+  | .backhaul_rules[0].paths = ["fra-a", "ams-a"]'
+
+# bring_up_two_hubs [JQ-EDIT] — traffic goes to the first hub, and the second one's path is up.
+bring_up_two_hubs() {
+  put_up
+  hub_tunnel hub1 1 gre "$wan0"
+  hub_tunnel hub2 2 gre "$wan0"
+  publish "$two_hubs | ${1:-.}"
+  serve_rule_sets
+  configure
+  start_agent
+  must "both paths are up" soon 20 eval 'path_is fra-a up && path_is ams-a up'
+  must "traffic goes to the first hub" soon 10 way_is path:fra-a
+}
+
+# shape HUB NETEM... — what the hub's line does to packets, in both directions; nothing: it is a good line again.
+shape() {
+  local number=${1#hub}
+  shift
+  on inet tc qdisc del dev "h$number" root 2>/dev/null
+  on "hub$number" tc qdisc del dev wan0 root 2>/dev/null
+  [ $# -gt 0 ] || return 0
+  on inet tc qdisc add dev "h$number" root netem "$@" && on "hub$number" tc qdisc add dev wan0 root netem "$@"
+}
+
+# probes_heard SECONDS — how many probes of the first path the hub's line hears in so many seconds.
+probes_heard() {
+  capture probes inet h1 'ip proto 47 and src host 198.51.100.2'
+  sleep "$1"
+  count_captured probes 'ip proto 47'
+}
