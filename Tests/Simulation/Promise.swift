@@ -12,7 +12,10 @@ enum Promise {
   /// `fall` probes go unanswered, each an interval after the one before; and the last of them has its whole timeout.
   static func bound(_ probe: Probe) -> Nanoseconds { (probe.interval * probe.fall + probe.timeout).nanoseconds }
 
-  /// A machine that slept for hours does not send for hours; and a suspicion is confirmed by `fall` probes, not by a storm.
-  /// Eight more: prompts, of which there are five to an interval, and what is due anyway.
-  static func probesInAnInterval(_ probe: Probe) -> Int { probe.fall + 8 }
+  /// A machine that slept for hours does not send for hours; and a suspicion is confirmed by probes that follow one another
+  /// in a tenth of an interval, 25 ms at most. Eight more: prompts, of which there are five to an interval, and what is due
+  /// anyway.
+  static func probesInAnInterval(_ probe: Probe) -> Int {
+    Int(probe.interval.nanoseconds / min(probe.interval / 10, .milliseconds(25)).nanoseconds) + 8
+  }
 }
