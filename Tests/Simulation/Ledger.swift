@@ -14,6 +14,8 @@ struct Ledger {
     var taken = Moment.never
     /// When the agent gave it up.
     var abandoned = Moment.never
+    /// Its socket was closed when it was late already.
+    var isVoid = false
 
     /// There is an answer, and it is here in time: whenever a suspended agent takes it.
     var isAnswered: Bool { !isRefusal && arrival <= deadline }
@@ -74,7 +76,8 @@ struct Ledger {
       return
     }
     lastSign = awake
-    lastRoundTrip = roundTrip
+    // One that was given up for a newer answer is not looked at.
+    if ring[index].abandoned == .never { lastRoundTrip = roundTrip }
     wasAnswered = true
   }
 
@@ -88,10 +91,17 @@ struct Ledger {
     return Moment(time: now, order: moments)
   }
 
-  /// What is on its way is void.
+  /// What is on its way is void, but for what is late already.
   mutating func forget(since now: Nanoseconds) {
     let oldest = ring.count == Self.capacity ? count % Self.capacity : 0
-    ring = (ring[oldest...] + ring[..<oldest]).filter { min($0.taken, $0.abandoned).time <= now || $0.deadline <= now }
+    ring = (ring[oldest...] + ring[..<oldest]).compactMap { sent in
+      if min(sent.taken, sent.abandoned).time <= now { return sent }
+      guard sent.prompt <= now, !isPrompt(sent) else { return nil }
+      var sent = sent
+      sent.abandoned = moment(now)
+      sent.isVoid = true
+      return sent
+    }
     count = ring.count
   }
 
@@ -115,10 +125,12 @@ struct Ledger {
       let isAnswer = isOver && sent.taken < sent.abandoned && !sent.isRefusal
       defer { if isAnswer { newer = min(newer, sent.taken) } }
       if !isAnswer && newer < end && newer.time <= now { continue }
-      if isOver {
+      if sent.isVoid {
+        results.append((end, .pending))
+      } else if isOver {
         results.append((end, sent.isAnswered ? .success : isAnswer ? .either : .failure))
       } else if sent.prompt <= now && !isPrompt(sent) {
-        results.append((Moment(time: sent.prompt, order: 0), .pending))
+        results.append((Moment(time: now, order: .max), .pending))
       }
     }
     results.sort { $0.at > $1.at }
