@@ -10,7 +10,7 @@ internal import Simulation
   /// Of the machines and the watch together.
   private static let faults = 1_000_000
   /// A mutant that does as much unnoticed is none, or the invariants are.
-  private static let mutantFaults = 100_000
+  private static let mutantFaults = 400_000
 
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())

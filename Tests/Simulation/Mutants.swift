@@ -4,10 +4,16 @@ package struct Mutant: Sendable {
   /// What must find it, in the order of likelihood.
   package let caughtBy: [Invariant]
 
+  /// It errs only where several things come together: in one of some ten thousand faults.
+  package let isRare: Bool
+
   package var name: String { subject.name }
 
   /// - Parameter amid: faults that come ten times as often, where it is only by them that it errs.
-  private init<Under: Machines>(_ machines: Under.Type, amid: [Fault] = [], _ caughtBy: Invariant...) {
+  private init<Under: Machines>(
+    _ machines: Under.Type, amid: [Fault] = [], isRare: Bool = false, _ caughtBy: Invariant...
+  ) {
+    self.isRare = isRare
     let type = "\(machines)"
     // `IgnoresHoldDown` is `ignores-hold-down`.
     let name = type.reduce(into: "") { text, letter in
@@ -23,7 +29,7 @@ package struct Mutant: Sendable {
     // Probes.
     Mutant(UnsentIsLost.self, .answeringPathIsKept),
     Mutant(ForgetsToResetLost.self, .answeringPathIsKept),
-    Mutant(NeverGivesUp.self, .deadPathIsLeft, .historyLeavesNoTrace),
+    Mutant(NeverGivesUp.self, .deadPathIsLeft, .historyLeavesNoTrace, .onlyAnswersMakeUp),
     Mutant(OneLossIsEnough.self, .answeringPathIsKept),
     Mutant(OneAnswerIsEnough.self, .onlyAnswersMakeUp),
     Mutant(MakesUpForSleep.self, .probesKeepTheirPace, .answeringPathIsKept),
@@ -37,7 +43,7 @@ package struct Mutant: Sendable {
     Mutant(IgnoresHoldDown.self, .flipsAreBounded),
     Mutant(FallsBackUnderBlock.self, .noUplinkUnderBlock, .deadPathIsLeft),
     Mutant(PrefersTheWorst.self, .bestWayIsTaken, .flipsAreBounded, .historyLeavesNoTrace),
-    Mutant(NeverReturns.self, .historyLeavesNoTrace, .bestWayIsTaken),
+    Mutant(NeverReturns.self, .historyLeavesNoTrace, .bestWayIsTaken, .deadPathIsLeft),
     Mutant(ForgetsToAskAgain.self, .historyLeavesNoTrace),
     Mutant(StaysOnTheDead.self, .deadPathIsLeft),
     Mutant(LeavesTheUnknown.self, .answeringPathIsKept, .bestWayIsTaken),
@@ -45,7 +51,7 @@ package struct Mutant: Sendable {
     Mutant(GivesNoReason.self, .everyFlipHasACause),
     Mutant(BelievesItsMemory.self, .kernelFollowsChoice),
     Mutant(TakesNothingOver.self, .kernelFollowsChoice),
-    Mutant(KeepsAnUplink.self, amid: [.ruleChanged, .pathToggled, .probeChanged], .noUplinkUnderBlock),
+    Mutant(KeepsAnUplink.self, amid: [.ruleChanged, .pathToggled, .probeChanged], isRare: true, .noUplinkUnderBlock),
   ]
 
   package static func named(_ name: String) -> Mutant? { all.first { $0.name == name } }

@@ -14,7 +14,7 @@ import Testing
     #expect(campaign.tally.flipCount > 100)
   }
 
-  @Test(arguments: Mutant.all) func aMutantIsCaught(_ mutant: Mutant) throws {
+  @Test(arguments: Mutant.all.filter { !$0.isRare }) func aMutantIsCaught(_ mutant: Mutant) throws {
     var campaign = Campaign(seed: Self.seed, subject: mutant.subject)
     campaign.run(faults: 10_000)
     let failure = try #require(campaign.failure, "\(mutant.name) goes unnoticed")
@@ -75,7 +75,8 @@ import Testing
     -> Ledger.Sent
   {
     Ledger.Sent(
-      number: number, at: at, deadline: at + 80, prompt: at + 80, arrival: answer ?? refusal ?? never, isRefusal: refusal != nil)
+      number: number, at: at, deadline: at + 80, prompt: at + 80, arrival: answer ?? refusal ?? never,
+      isRefusal: refusal != nil)
   }
 
   @Test func aFailureIsOneOnceItsTimeIsOver() {
