@@ -129,7 +129,9 @@ package struct RuleSelection: Equatable, Sendable {
     case nil:
       if let firstUp {
         unjudged = Set(states.filter { ($0.1?.state ?? .unknown) == .unknown }.map(\.0))
-        return flip(.initial, to: .path(firstUp), cause: "first path in order that is up", at: now)
+        let isUp = view.state(firstUp)?.state == .up
+        let why = isUp ? "first path in order that is up" : "path \(firstUp) is degraded, and none is up"
+        return flip(.initial, to: .path(firstUp), cause: why, at: now)
       }
       // Where no probe can be sent there is nothing to wait for, and no living choice to keep.
       guard states.allSatisfy({ $0.1.map { $0.isDead || $0.cannotBeProbed } ?? false }) else {
@@ -186,7 +188,10 @@ package struct RuleSelection: Equatable, Sendable {
 
     case .blocked?:
       // Nothing flows, so nothing is won by waiting for the hold-down.
-      if let firstUp { return flip(.failback, to: .path(firstUp), cause: "path \(firstUp) is up", at: now) }
+      if let firstUp {
+        let why = "path \(firstUp) is \(view.state(firstUp)?.state.rawValue ?? "")"
+        return flip(.failback, to: .path(firstUp), cause: why, at: now)
+      }
       return rule.fallback == .block ? nil : fallBack(.changed, view, states, at: now)
     }
   }
