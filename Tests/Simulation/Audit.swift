@@ -29,11 +29,13 @@ extension World {
       return fail(.deadPathIsLeft, "rule \(known.rule.name) stays on path \(watched.name), which has an obstacle")
     }
     guard network.canSend(by: path) else { return }
+    var silent = 0
     for target in town.targetsOf[path] {
       guard let probe = witness.probes[target] else { continue }
       let sign = max(network.ledgers[target].lastSign, network.couldNotSend[path])
       let due = max(sign + Promise.bound(probe), since)
-      if awake > due {
+      if awake > due { silent += 1 }
+      if awake > due && silent > Self.spare(watched) {
         fail(
           .deadPathIsLeft,
           "rule \(known.rule.name) stays on path \(watched.name), whose probe \(probe.name) has had no answer for "

@@ -5,6 +5,7 @@ extension World {
   // MARK: - Verdicts
 
   func probed(_ target: Int, _ from: ProbeMachine.State, _ to: ProbeMachine.State) {
+    witness.probeStates[target] = to
     guard let probe = witness.probes[target] else { return }
     let ledger = network.ledgers[target]
     switch to {
@@ -32,30 +33,39 @@ extension World {
       count { $0.verdicts[state, default: 0] += 1 }
       witness.isStirred = true
     }
-    switch state {
-    case .down where before != .down:
-      witness.paths[path].falls += 1
-      if !hasObstacle(known) && !hasFailedProbe(known) {
+    defer { witness.paths[path].state = state }
+    if state == .down && before != .down {
+      if Self.isUsable(before) { witness.paths[path].falls = witness.paths[path].falls.suffix(2) + [now] }
+      // Among several that may fail, one that has failed is still down until it was answered as often as `rise` says.
+      let failed = witness.paths[path].hadQuorum ? doubtfulProbes(known) : failedProbes(known)
+      if !hasObstacle(known) && failed <= Self.spare(known) {
         fail(
           .answeringPathIsKept,
           "path \(known.name) is held for down, and no probe of it failed as often as its fall says")
       }
-    case .up where before != .up:
-      witness.paths[path].upSince = now
-      if hasObstacle(known) { fail(.onlyAnswersMakeUp, "path \(known.name) is up, and it has an obstacle") }
-      if hasFailedProbe(known, surely: true) {
-        fail(.onlyAnswersMakeUp, "path \(known.name) is up, and a probe of it fails")
-      }
-      for target in town.targetsOf[path] where witness.probes[target] != nil && !network.ledgers[target].wasAnswered {
-        fail(.onlyAnswersMakeUp, "path \(known.name) is up, and probe \(town.targets[target].probe.name) has no answer")
-      }
-    default: break
     }
-    witness.paths[path].state = state
+    if state == .up && before != .up { witness.paths[path].upSince = now }
+    guard Self.isUsable(state), !Self.isUsable(before) else { return }
+    witness.paths[path].usableSince = now
+    if hasObstacle(known) { fail(.onlyAnswersMakeUp, "path \(known.name) is \(state), and it has an obstacle") }
+    if failedProbes(known, surely: true) > Self.spare(known) {
+      fail(.onlyAnswersMakeUp, "path \(known.name) is \(state), and a probe of it fails")
+    }
+    let answered = town.targetsOf[path].count { witness.probes[$0] != nil && network.ledgers[$0].wasAnswered }
+    if answered < known.probes.count - Self.spare(known) {
+      fail(.onlyAnswersMakeUp, "path \(known.name) is \(state), and too few of its probes ever had an answer")
+    }
   }
 
-  private func hasFailedProbe(_ path: WatchPlan.WatchedPath, surely: Bool = false) -> Bool {
-    path.probes.contains { probe in
+  /// Those that are down, or of whom nobody says whether they are.
+  private func doubtfulProbes(_ path: WatchPlan.WatchedPath) -> Int {
+    path.probes.count { probe in
+      town.targetNumbers[probe.name].map { witness.probeStates[$0] == .down || witness.probeStates[$0] == nil } ?? false
+    }
+  }
+
+  private func failedProbes(_ path: WatchPlan.WatchedPath, surely: Bool = false) -> Int {
+    path.probes.count { probe in
       town.targetNumbers[probe.name].map { network.ledgers[$0].failures(at: now, surely: surely) >= probe.fall }
         ?? false
     }
@@ -150,6 +160,11 @@ extension World {
     }
   }
 
+  private func isDegraded(_ choice: RuleSelection.Choice?) -> Bool {
+    guard case .path(let name)? = choice, let number = town.pathNumbers[name] else { return false }
+    return witness.paths[number].state == .degraded
+  }
+
   private func isUp(_ choice: RuleSelection.Choice) -> Bool {
     guard case .path(let name) = choice, let number = town.pathNumbers[name] else { return false }
     return witness.paths[number].state == .up
@@ -165,12 +180,16 @@ extension World {
       fail(.bestWayIsTaken, "rule \(known.rule.name) returns from path \(left) to \(name), which is less preferred")
     }
     let seen = witness.paths[number]
-    if witness.rules[rule].returns[number] == seen.upSince {
+    let period = max(seen.upSince, seen.usableSince)
+    if witness.rules[rule].returns[number] == period {
       fail(.flipsAreBounded, "rule \(known.rule.name) returns to path \(name) twice while it is up once")
     }
-    witness.rules[rule].returns[number] = seen.upSince
+    witness.rules[rule].returns[number] = period
     // While blocked nothing is won by waiting; and at the start the first verdict on a path is no return.
-    if move.from == .blocked || (seen.falls == 0 && witness.rules[rule].isFresh) { return }
+    if move.from == .blocked || (seen.falls.isEmpty && witness.rules[rule].isFresh) { return }
+    if isDamped(seen, known.rule.damping) {
+      fail(.flipsAreBounded, "rule \(known.rule.name) returns to path \(name), which fell three times a moment ago")
+    }
     let hold = known.rule.holdDown.nanoseconds
     if now - seen.upSince < hold {
       fail(
@@ -178,6 +197,14 @@ extension World {
         "rule \(known.rule.name) returns to path \(name) after \((now - seen.upSince) / millisecond) of \(hold / millisecond) ms"
       )
     }
+  }
+
+  /// Three falls within a quarter of a half-life keep a path out of use for a half-life at least: each costs as much as
+  /// halves in that time, and return is when less than one is left.
+  private func isDamped(_ seen: Witness.SeenPath, _ damping: FlapDamping) -> Bool {
+    let halfLife = damping.halfLife.nanoseconds
+    guard halfLife > 0, seen.falls.count == 3 else { return false }
+    return seen.falls[2] - seen.falls[0] < halfLife / 4 && now - seen.falls[2] < halfLife
   }
 
   private func checkBetterUplink(_ move: Move, _ known: WatchPlan.WatchedRule) {
@@ -205,8 +232,8 @@ extension World {
       return fail(.bestWayIsTaken, "rule \(name) goes by path \(path), which is \(state)")
     }
     // A better one that keeps falling may be passed over.
-    if move.kind != .failback,
-      let first = usable.first(where: { witness.paths[$0].falls < 3 && isUp(.path(town.paths[$0].name)) }),
+    if move.kind != .failback, !isDegraded(move.from),
+      let first = usable.first(where: { witness.paths[$0].falls.count < 3 && isUp(.path(town.paths[$0].name)) }),
       let best = usable.firstIndex(of: first), let taken = usable.firstIndex(of: number), best < taken
     {
       fail(.bestWayIsTaken, "rule \(name) goes by path \(path), and \(town.paths[first].name) is preferred and up")

@@ -37,6 +37,7 @@ struct Ledger {
   /// When the agent last took an answer; or could not send; or began. By the clock that stands still while it sleeps.
   private(set) var lastSign: Nanoseconds = 0
   private var lastRoundTrip: Nanoseconds = 0
+  private var lastAnswer: Nanoseconds = -1
   /// It was, since its machine was made.
   private(set) var wasAnswered = false
 
@@ -47,6 +48,7 @@ struct Ledger {
     count = 0
     lastSign = awake
     lastRoundTrip = 0
+    lastAnswer = -1
     wasAnswered = false
   }
 
@@ -77,7 +79,9 @@ struct Ledger {
     }
     lastSign = awake
     // One that was given up for a newer answer is not looked at.
-    if ring[index].abandoned == .never { lastRoundTrip = roundTrip }
+    guard ring[index].abandoned == .never else { return }
+    lastRoundTrip = roundTrip
+    lastAnswer = now
     wasAnswered = true
   }
 
@@ -109,7 +113,8 @@ struct Ledger {
     case success, failure
     /// Late, but a sleeping agent found it before it looked at the clock: the one or the other.
     case either
-    /// Late, and there may still be an answer to it; or too late, and an agent that has just woken may not know yet.
+    /// Late, and there may still be an answer to it; or too late, and an agent that has just woken may not know yet; or
+    /// failed, and an older one was answered after that became likely.
     case pending
   }
 
@@ -125,7 +130,7 @@ struct Ledger {
       let isAnswer = isOver && sent.taken < sent.abandoned && !sent.isRefusal
       defer { if isAnswer { newer = min(newer, sent.taken) } }
       if !isAnswer && newer < end && newer.time <= now { continue }
-      if sent.isVoid {
+      if sent.isVoid || (isOver && !isAnswer && sent.at < lastAnswer && !sent.isAnswered) {
         results.append((end, .pending))
       } else if isOver {
         results.append((end, sent.isAnswered ? .success : isAnswer ? .either : .failure))

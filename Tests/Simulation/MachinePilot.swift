@@ -244,8 +244,9 @@ final class MachinePilot<Under: Machines>: Pilot {
   private func settle(_ slot: ProbeSlot, before: ProbeMachine.State, at now: Instant) {
     let state = slot.machine.state
     if state != before { world.saw(.probe(target: slot.target, from: before, to: state)) }
-    guard state != before || slot.machine.unsent == slot.spec.fall else { return }
-    if judge(paths[slot.path], at: now) { decideAll(at: now) }
+    let path = paths[slot.path]
+    guard state != before || slot.machine.unsent == slot.spec.fall || path.watched.limits != nil else { return }
+    if judge(path, at: now) { decideAll(at: now) }
   }
 
   @discardableResult private func judge(_ path: PathSlot, at now: Instant, tellAll: Bool = false) -> Bool {

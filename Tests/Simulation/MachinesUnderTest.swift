@@ -39,7 +39,7 @@ extension PathHealth: HealthUnderTest {
   mutating func weigh(obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant)
     -> Bool
   {
-    judge(obstacle: obstacle, probes: probes, at: now)
+    judge(obstacle: obstacle, probes: probes, quorum: path.quorum, limits: path.limits, at: now)
   }
   var shown: PathHealth { self }
 }

@@ -38,6 +38,32 @@ struct IgnoresTheSecondProbe: Machines {
   }
 }
 
+/// All probes must be answered, whatever the quorum.
+struct IgnoresTheQuorum: Machines {
+  struct Judging: MutantHealth {
+    var inner: PathHealth
+
+    mutating func weigh(
+      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
+    ) -> Bool {
+      inner.judge(obstacle: obstacle, probes: probes, limits: path.limits, at: now)
+    }
+  }
+}
+
+/// However bad it is, what is not down is up.
+struct IgnoresLimits: Machines {
+  struct Judging: MutantHealth {
+    var inner: PathHealth
+
+    mutating func weigh(
+      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
+    ) -> Bool {
+      inner.judge(obstacle: obstacle, probes: probes, quorum: path.quorum, at: now)
+    }
+  }
+}
+
 /// Only probes count, not the device.
 struct IgnoresTheDevice: Machines {
   struct Judging: MutantHealth {

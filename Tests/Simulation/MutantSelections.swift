@@ -41,6 +41,18 @@ struct IgnoresHoldDown: Machines {
   }
 }
 
+/// It returns to a path that comes and goes as often as that comes.
+struct IgnoresDamping: Machines {
+  struct Choosing: MutantSelection {
+    var inner: RuleSelection
+    static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
+      var rule = rule
+      rule.damping = FlapDamping(halfLife: .zero)
+      return rule
+    }
+  }
+}
+
 /// Under `block` it falls back to an uplink.
 struct FallsBackUnderBlock: Machines {
   struct Choosing: MutantSelection {

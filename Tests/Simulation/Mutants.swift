@@ -37,10 +37,13 @@ package struct Mutant: Sendable {
     // Health.
     Mutant(UnknownIsDown.self, .answeringPathIsKept),
     Mutant(IgnoresTheSecondProbe.self, .onlyAnswersMakeUp, .deadPathIsLeft, .historyLeavesNoTrace),
+    Mutant(IgnoresTheQuorum.self, .answeringPathIsKept, .historyLeavesNoTrace),
+    Mutant(IgnoresLimits.self, .historyLeavesNoTrace),
     Mutant(IgnoresTheDevice.self, .onlyAnswersMakeUp, .deadPathIsLeft),
     Mutant(ForgetsTheLastFall.self, .flipsAreBounded),
     // Selection.
     Mutant(IgnoresHoldDown.self, .flipsAreBounded),
+    Mutant(IgnoresDamping.self, amid: [.cut, .carrier], .flipsAreBounded),
     Mutant(FallsBackUnderBlock.self, .noUplinkUnderBlock, .deadPathIsLeft),
     Mutant(PrefersTheWorst.self, .bestWayIsTaken, .flipsAreBounded, .historyLeavesNoTrace),
     Mutant(NeverReturns.self, .historyLeavesNoTrace, .bestWayIsTaken, .deadPathIsLeft),

@@ -29,6 +29,7 @@ package enum Fault: String, CaseIterable, Sendable {
   case ruleChanged = "rule_changed"
   case ruleToggled = "rule_toggled"
   case pathToggled = "path_toggled"
+  case pathChanged = "path_changed"
   case probeChanged = "probe_changed"
   case probeToggled = "probe_toggled"
   case tierChanged = "tier_changed"
@@ -48,7 +49,8 @@ package enum Fault: String, CaseIterable, Sendable {
     case .carrier, .cannotSend, .suspended: (fault, 35)
     case .duplicates, .hubDead, .hubRefuses, .setDown, .deviceGone, .keys: (fault, 20)
     case .addressLost, .gatewayChanged, .busy, .ruleChanged, .pathToggled, .meddled: (fault, 20)
-    case .sourceLost, .ruleToggled, .probeChanged, .probeToggled, .tierChanged, .kernelRefuses: (fault, 10)
+    case .sourceLost, .pathChanged, .ruleToggled, .probeChanged, .probeToggled, .tierChanged, .kernelRefuses:
+      (fault, 10)
     case .restart: (fault, 12)
     case .clockGap: (fault, 2)
     }
@@ -117,7 +119,7 @@ extension World {
       note { "FAULT restart" }
       kill()
       plan(.birth, in: dice.time(millisecond...2 * second))
-    case .ruleChanged, .ruleToggled, .pathToggled, .probeChanged, .probeToggled: strikeRuleSet(fault)
+    case .ruleChanged, .ruleToggled, .pathToggled, .pathChanged, .probeChanged, .probeToggled: strikeRuleSet(fault)
     case .meddled, .kernelRefuses: strikeKernel(fault)
     case .keys:
       let path = dice.below(town.paths.count)
@@ -257,6 +259,9 @@ extension World {
     case .ruleChanged: changeRule()
     case .ruleToggled: town.rules[dice.below(town.rules.count)].rule.enabled.toggle()
     case .pathToggled: togglePath()
+    case .pathChanged:
+      let number = dice.below(town.paths.count)
+      (town.paths[number].quorum, town.paths[number].limits) = (Town.quorum(&dice), Town.limits(&dice))
     case .probeChanged where !town.targets.isEmpty:
       let number = dice.below(town.targets.count)
       let old = town.targets[number].probe
@@ -270,7 +275,8 @@ extension World {
 
   private func changeRule() {
     let number = dice.below(town.rules.count)
-    switch dice.below(4) {
+    switch dice.below(5) {
+    case 4: town.rules[number].rule.damping = Town.damping(&dice)
     case 0: town.rules[number].rule.fallback = dice.of(BackhaulRule.Fallback.allCases)
     case 1: town.rules[number].rule.holdDown = Town.holdDown(&dice)
     case 2: town.rules[number].rule.failback = dice.of([.move, .drain])

@@ -57,13 +57,32 @@ extension Town {
   private mutating func foundTargets(_ dice: inout Dice) {
     for path in paths.indices {
       // One path in ten has no probe: the device alone is evidence.
-      for number in 0..<(dice.chance(100) ? 0 : dice.between(1...2)) {
+      (paths[path].quorum, paths[path].limits) = (Self.quorum(&dice), Self.limits(&dice))
+      for number in 0..<(dice.chance(100) ? 0 : dice.between(1...3)) {
         targets.append(
           Target(
             path: path, probe: Self.probe("\(paths[path].name)-\(number)", of: paths[path].name, &dice),
             line: SimulatedLink(delay: dice.time(0...2 * millisecond))))
       }
     }
+  }
+
+  static func quorum(_ dice: inout Dice) -> Int? { dice.chance(300) ? dice.between(1...2) : nil }
+
+  static func limits(_ dice: inout Dice) -> PathLimits? {
+    guard dice.chance(200) else { return nil }
+    let loss = Double(dice.of([5, 20, 50]))
+    let roundTrip = Duration.milliseconds(dice.of([20, 50, 100]))
+    return PathLimits(
+      loss: dice.chance(700) ? .init(over: loss, under: loss / 2) : nil,
+      roundTrip: dice.chance(700) ? .init(over: roundTrip, under: roundTrip * 4 / 5) : nil,
+      jitter: dice.chance(300) ? .init(over: .milliseconds(30), under: .milliseconds(20)) : nil,
+      window: dice.of([5, 10, 20]))
+  }
+
+  /// None, or one that a simulation lives to see the end of.
+  static func damping(_ dice: inout Dice) -> FlapDamping {
+    FlapDamping(halfLife: .seconds(dice.of([0, 1, 2, 5])))
   }
 
   static func probe(_ text: String, of path: Name, _ dice: inout Dice) -> Probe {
@@ -80,7 +99,7 @@ extension Town {
       let rule = BackhaulRule(
         name: Self.name("rule-\(number)"), sources: Sources(prefixes: [prefix]), paths: somePaths(&dice),
         fallback: dice.of(BackhaulRule.Fallback.allCases), failback: dice.of([.move, .drain]),
-        holdDown: Self.holdDown(&dice))
+        holdDown: Self.holdDown(&dice), damping: Self.damping(&dice))
       rules.append(
         Rule(rule: rule, table: TableID(7_910 + UInt32(number)), mark: Mark(value: UInt32(number + 30) << 20)))
     }

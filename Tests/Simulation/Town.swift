@@ -35,6 +35,8 @@ struct Town {
     let hub: Int?
     let mark: Mark
     var line: SimulatedLink
+    var quorum: Int?
+    var limits: PathLimits?
     /// In the rule set.
     var isListed = true
     var hasSource = true
@@ -112,7 +114,8 @@ struct Town {
       name: path.name, isTunnel: path.isTunnel, securedTunnel: path.isTunnel ? path.name : nil,
       device: devices[path.device].name, underlay: path.isTunnel ? path.uplink.map { devices[$0].name } : nil,
       mark: path.mark, way: way(of: number), obstacle: obstacle(to: number),
-      source: path.hasSource ? IPv4Address(value: 0x0a01_0101) : nil, probes: probes)
+      source: path.hasSource ? IPv4Address(value: 0x0a01_0101) : nil, probes: probes, quorum: path.quorum,
+      limits: path.limits)
   }
 
   /// The private lines below a rule's tunnels, in the order of its paths.

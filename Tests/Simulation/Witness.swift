@@ -5,8 +5,12 @@ struct Witness {
   struct SeenPath {
     var state: PathHealth.State = .unknown
     var upSince: Nanoseconds = 0
-    /// Since the agent began.
-    var falls = 0
+    /// It was up without some of its probes: what they are owes itself to more than the last few.
+    var hadQuorum = false
+    /// Up, or degraded.
+    var usableSince: Nanoseconds = 0
+    /// Since the agent began, the last of them.
+    var falls: [Nanoseconds] = []
   }
 
   struct SeenRule {
@@ -27,6 +31,8 @@ struct Witness {
   var rules: [SeenRule]
   /// As the agent has been told of them; nil: it has not.
   var probes: [Probe?]
+  /// What each probe's machine says; nil: it has not said.
+  var probeStates: [ProbeMachine.State?]
   /// What the agent told in this turn.
   var said: [Observation] = []
   /// Something changed that choices follow from.
@@ -36,13 +42,14 @@ struct Witness {
     paths = town.paths.map { _ in SeenPath() }
     rules = town.rules.map { _ in SeenRule() }
     probes = town.targets.map { _ in nil }
+    probeStates = probes.map { _ in nil }
   }
 
   /// A new agent knows nothing.
   mutating func isBorn() {
     for index in paths.indices { paths[index] = SeenPath() }
     for index in rules.indices { rules[index] = SeenRule() }
-    for index in probes.indices { probes[index] = nil }
+    for index in probes.indices { (probes[index], probeStates[index]) = (nil, nil) }
     said.removeAll()
     isStirred = true
   }
@@ -80,6 +87,7 @@ extension World {
     for (number, path) in town.paths.enumerated() where !knownPlan.paths.contains(where: { $0.name == path.name }) {
       witness.paths[number] = Witness.SeenPath()
     }
+    for number in town.paths.indices where known(path: number)?.quorum != nil { witness.paths[number].hadQuorum = true }
     for number in witness.probes.indices { witness.probes[number] = nil }
     for probe in knownPlan.paths.lazy.flatMap(\.probes) {
       if let number = town.targetNumbers[probe.name] { witness.probes[number] = probe }
@@ -143,6 +151,11 @@ extension World {
   /// The rule's paths that traffic can be put on.
   func usablePaths(of rule: WatchPlan.WatchedRule) -> [Int] {
     rule.rule.paths.compactMap { town.pathNumbers[$0] }.filter { Self.isUsable(witness.paths[$0].state) }
+  }
+
+  /// How many of a path's probes may go without an answer.
+  static func spare(_ path: WatchPlan.WatchedPath) -> Int {
+    path.probes.count - min(path.quorum ?? path.probes.count, path.probes.count)
   }
 
   // MARK: - For a trace
