@@ -353,10 +353,17 @@ private final class Bench: Sendable {
     await bench.watch.linkChanged(bench.wan, bench.link(carrier: false))
     #expect(bench.goesBy(bench.wan), "the kernel refuses the flip")
     bench.flipper.fail(with: nil)
+    // Path a's device is gone as well, so that there is no route to put in its place.
+    var links = bench.links
+    links[bench.a] = nil
+    var gone = try bench.plan(fallback: .block)
+    gone.rules[0].rule.paths = [try #require(Name("b"))]
+    try await bench.watch.watch(gone, links: links, generation: 0)
+    #expect(!bench.goesBy(bench.wan), "the floor, rather")
+    bench.flipper.active = [bench.table: .out(device: bench.wan, gateway: nil)]
     var moved = try bench.plan(fallback: .block)
     moved.paths[0].device = try #require(InterfaceName("bh-c"))
     moved.paths[0].way = .out(device: moved.paths[0].device, gateway: nil)
-    var links = bench.links
     links[moved.paths[0].device] = bench.link()
     try await bench.watch.watch(moved, links: links, generation: 0)
     #expect(!bench.goesBy(bench.wan), "not until path a, which leads another way now, has a verdict")

@@ -362,9 +362,16 @@ final class MachinePilot<Under: Machines>: Pilot {
       }
       let wanted = way(of: choice)
       guard wanted != active[rule.watched.table], !keepsOldRoute(choice, of: rule.watched) else { continue }
-      if case .out(let device, _)? = wanted, trouble(of: device) != nil { continue }
+      if let device = device(of: wanted), trouble(of: device) != nil {
+        if leaks(rule.watched) { removeStray(rule.watched.table) }
+        continue
+      }
       put(choice, into: rule.watched.table)
     }
+  }
+
+  private func leaks(_ watched: WatchPlan.WatchedRule) -> Bool {
+    watched.rule.isStrict && isShut(device(of: active[watched.table]), to: watched)
   }
 
   private func removeStray(_ table: TableID) {
@@ -379,7 +386,7 @@ final class MachinePilot<Under: Machines>: Pilot {
   private func keepsOldRoute(_ choice: RuleSelection.Choice, of watched: WatchPlan.WatchedRule) -> Bool {
     guard case .path(let name) = choice else { return false }
     let old = active[watched.table]
-    if watched.rule.isStrict && isShut(device(of: old), to: watched) { return false }
+    if leaks(watched) { return false }
     guard let path = paths.first(where: { $0.watched.name == name }) else { return true }
     return path.health.shown.state == .unknown && old != nil && old != path.watched.way
   }

@@ -482,7 +482,10 @@ package actor PathWatch {
       }
       let wanted = way(of: choice)
       guard wanted != active[watched.table], !keepsOldRoute(choice, of: watched) else { continue }
-      if case .out(let device, _)? = wanted, trouble(of: device) != nil { continue }
+      if let device = device(of: wanted), trouble(of: device) != nil {
+        if leaks(watched) { removeStray(watched.table) }
+        continue
+      }
       guard put(choice, into: watched.table) else { continue }
       if let late = unfinished.removeValue(forKey: watched.table) {
         made(late.flip, watched, verdict: late.verdict)
@@ -503,9 +506,14 @@ package actor PathWatch {
   private func keepsOldRoute(_ choice: RuleSelection.Choice, of watched: WatchPlan.WatchedRule) -> Bool {
     guard case .path(let name) = choice else { return false }
     let old = active[watched.table]
-    if watched.rule.isStrict && isShut(device(of: old), to: watched) { return false }
+    if leaks(watched) { return false }
     guard plan.paths.contains(where: { $0.name == name }) else { return true }
     return health[name]?.state == .unknown && old != nil && old != way(of: choice)
+  }
+
+  /// The kernel leads the rule's traffic out of an uplink, where it may rather go nowhere.
+  private func leaks(_ watched: WatchPlan.WatchedRule) -> Bool {
+    watched.rule.isStrict && isShut(device(of: active[watched.table]), to: watched)
   }
 
   private func removeStray(_ table: TableID) {
