@@ -54,6 +54,16 @@ private struct Bench {
     _ = health[path]?.judge(obstacle: nil, probes: [machine], at: now)
   }
 
+  mutating func degrade(_ path: Name, at now: Instant) {
+    var machine = machine(path, .up, at: now)
+    for number in UInt64(2)...6 {
+      _ = machine.timePassed(to: machine.nextDeadline)
+      _ = machine.came(.answered(roundTrip: .milliseconds(50)), of: number, at: now)
+    }
+    let limits = PathLimits(roundTrip: .init(over: .milliseconds(10), under: .milliseconds(8)), window: 5)
+    _ = health[path]?.judge(obstacle: nil, probes: [machine], limits: limits, at: now)
+  }
+
   mutating func decide(at now: Instant) -> RuleSelection.Flip? {
     let health = health
     let usable = usable
@@ -265,6 +275,22 @@ private struct Bench {
     let due = try #require(bench.selection.nextDeadline)
     #expect(due > at(90) && due < at(140))
     #expect(bench.decide(at: due)?.to == .path(bench.a))
+  }
+
+  @Test func aDegradedPathIsLeftOnceAnotherHasFallenLongAgo() throws {
+    var bench = try Bench(holdDown: .seconds(1))
+    for round in 0..<3 {
+      bench.set(bench.b, .up, at: at(Double(round)))
+      bench.set(bench.b, .down, at: at(Double(round) + 0.5))
+    }
+    bench.set(bench.a, .up, at: at(3))
+    #expect(bench.decide(at: at(3))?.to == .path(bench.a))
+    bench.set(bench.b, .up, at: at(4))
+    bench.degrade(bench.a, at: at(5))
+    #expect(bench.health[bench.a]?.state == .degraded)
+    #expect(bench.decide(at: at(5)) == nil, "b keeps falling")
+    let due = try #require(bench.selection.nextDeadline, "and nobody would ask again")
+    #expect(bench.decide(at: due)?.to == .path(bench.b))
   }
 
   @Test func aPathThatKeepsFallingIsBetterThanNone() throws {

@@ -152,9 +152,14 @@ package struct RuleSelection: Equatable, Sendable {
       }
       guard let health = view.state(current), health.isDead else {
         if let flip = better(than: index, states, .failback, at: now) { return flip }
-        guard let health = view.state(current), health.state == .degraded,
-          let next = states.dropFirst(index + 1).first(where: { isSteady($0.1, at: now) })
-        else { return nil }
+        guard let health = view.state(current), health.state == .degraded else { return nil }
+        let others = states.dropFirst(index + 1)
+        guard let next = others.first(where: { isSteady($0.1, at: now) }) else {
+          // One that keeps falling is taken once it has been up for long enough: someone must ask again then.
+          let due = others.filter { $0.1?.state == .up }.compactMap { suppression($0.1, at: now) }.min()
+          nextDeadline = due.map { min(nextDeadline ?? $0, $0) } ?? nextDeadline
+          return nil
+        }
         return flip(.failover, to: .path(next.0), cause: "path \(current) is degraded: \(health.cause)", at: now)
       }
       let why = "path \(current) is \(health.state.rawValue): \(health.cause)"
@@ -235,7 +240,11 @@ package struct RuleSelection: Equatable, Sendable {
 
   private func isSteady(_ health: PathHealth?, at now: Instant) -> Bool {
     guard let health, health.state == .up else { return false }
-    return rule.damping.suppressed(falls: health.falls, at: now) == nil
+    return suppression(health, at: now) == nil
+  }
+
+  private func suppression(_ health: PathHealth?, at now: Instant) -> Instant? {
+    rule.damping.suppressed(falls: health?.falls ?? [], at: now)
   }
 
   private mutating func fallBack(
