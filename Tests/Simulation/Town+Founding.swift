@@ -70,19 +70,19 @@ extension Town {
   static func quorum(_ dice: inout Dice) -> Int? { dice.chance(300) ? dice.between(1...2) : nil }
 
   static func limits(_ dice: inout Dice) -> PathLimits? {
-    guard dice.chance(200) else { return nil }
+    guard dice.chance(150) else { return nil }
     let loss = Double(dice.of([5, 20, 50]))
     let roundTrip = Duration.milliseconds(dice.of([20, 50, 100]))
     return PathLimits(
       loss: dice.chance(700) ? .init(over: loss, under: loss / 2) : nil,
       roundTrip: dice.chance(700) ? .init(over: roundTrip, under: roundTrip * 4 / 5) : nil,
       jitter: dice.chance(300) ? .init(over: .milliseconds(30), under: .milliseconds(20)) : nil,
-      window: dice.of([5, 10, 20]))
+      window: dice.of([5, 10]))
   }
 
   /// None, or one that a simulation lives to see the end of.
   static func damping(_ dice: inout Dice) -> FlapDamping {
-    FlapDamping(halfLife: .seconds(dice.of([0, 1, 2, 5])))
+    FlapDamping(halfLife: .seconds(dice.of([0, 1, 1, 3])))
   }
 
   static func probe(_ text: String, of path: Name, _ dice: inout Dice) -> Probe {
