@@ -5,14 +5,15 @@ import PackageDescription
 // and are used by System alone. A target can import only what stands in its `dependencies`, so the compiler keeps the
 // rings.
 
-let strict: [SwiftSetting] = [
+let fast: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
   .treatAllWarnings(as: .error),
-  // A router's flash is small, and the hot path is system calls: size first.
-  .unsafeFlags(["-Osize"], .when(configuration: .release)),
 ]
+
+// A router's flash is small, and the hot path is system calls: size first.
+let strict = fast + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 /// A tenth off the binary: nobody looks up symbols in it, and its 44,000 relocations pack into a bitmap (DT_RELR, glibc
 /// 2.36). gold, which swiftc would take, cannot do that; lld can, but keeps all of Foundation's tables. What no-unwind.ld
@@ -81,6 +82,15 @@ let package = Package(
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
     .testTarget(name: "DataPlaneTests", dependencies: ["Core"], swiftSettings: strict),
+    // A world on a virtual clock for the machines of Core, and the invariants that hold in it.
+    .target(
+      name: "Simulation", dependencies: ["Core", "Agent"], path: "Tests/Simulation",
+      // A million faults are a hundred million accesses; the debug build checks each of them.
+      swiftSettings: fast + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]),
+    .executableTarget(
+      name: "backhaul-simulate", dependencies: ["Simulation"], path: "Tests/Simulate",
+      swiftSettings: fast + [.unsafeFlags(["-parse-as-library"])]),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests", dependencies: ["Core", "Agent", "System", "Transfer", "VICI", "Fakes", "CLinux"],
       swiftSettings: strict),

@@ -240,6 +240,98 @@ private typealias Bench = WatchBench
     #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) && $0.sources == nil })
   }
 
+  @Test func anUplinkThatTheRuleNoLongerNamesIsLeftAtOnce() async throws {
+    let bench = try Bench()
+    let lte = try #require(Name("lte"))
+    var named = try bench.plan(fallback: .block)
+    named.paths.append(named.paths[0])
+    named.paths[2].name = lte
+    named.paths[2].isTunnel = false
+    named.paths[2].device = bench.wan
+    named.paths[2].underlay = nil
+    named.paths[2].way = .out(device: bench.wan, gateway: nil)
+    named.paths[2].probes = []
+    named.rules[0].rule.paths = [lte]
+    try await bench.watch.watch(named, links: bench.links, generation: 0)
+    #expect(bench.goesBy(bench.wan))
+    // Another took its route away, so that the kernel does not tell by what the rule goes.
+    bench.flipper.active = [:]
+    var unnamed = try bench.plan(fallback: .block)
+    unnamed.paths = named.paths
+    try await bench.watch.watch(unnamed, links: bench.links, generation: 0)
+    #expect(bench.flipper.active[bench.table] == nil, "though neither of the tunnels has a verdict yet")
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .milliseconds(300))
+    #expect(bench.goesBy(bench.b))
+  }
+
+  @Test func aRouteByAnUplinkDoesNotOutliveAFlipThatTheKernelRefused() async throws {
+    let bench = try Bench()
+    let lte = try #require(Name("lte"))
+    var named = try bench.plan(fallback: .block)
+    named.paths.append(named.paths[0])
+    named.paths[2].name = lte
+    named.paths[2].device = bench.wan
+    named.paths[2].underlay = nil
+    named.paths[2].way = .out(device: bench.wan, gateway: nil)
+    named.paths[2].probes = []
+    named.rules[0].rule.paths = [lte, try #require(Name("a"))]
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(named, links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    bench.flipper.fail(with: KernelFailure(operation: "ip route replace", errno: 105, cause: "no buffer"))
+    await bench.watch.linkChanged(bench.wan, bench.link(carrier: false))
+    #expect(bench.goesBy(bench.wan), "the kernel refuses the flip")
+    bench.flipper.fail(with: nil)
+    // Path a's device is gone as well, so that there is no route to put in its place.
+    var links = bench.links
+    links[bench.a] = nil
+    var gone = try bench.plan(fallback: .block)
+    gone.rules[0].rule.paths = [try #require(Name("b"))]
+    try await bench.watch.watch(gone, links: links, generation: 0)
+    #expect(!bench.goesBy(bench.wan), "the floor, rather")
+    bench.flipper.active = [bench.table: .out(device: bench.wan, gateway: nil)]
+    var moved = try bench.plan(fallback: .block)
+    moved.paths[0].device = try #require(InterfaceName("bh-c"))
+    moved.paths[0].way = .out(device: moved.paths[0].device, gateway: nil)
+    links[moved.paths[0].device] = bench.link()
+    try await bench.watch.watch(moved, links: links, generation: 0)
+    #expect(!bench.goesBy(bench.wan), "not until path a, which leads another way now, has a verdict")
+  }
+
+  @Test func anAddressThatChangesMovesNobody() async throws {
+    let bench = try Bench()
+    for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(30))) }
+    func plan(_ source: UInt32) throws -> WatchPlan {
+      var plan = try bench.plan()
+      for index in plan.paths.indices {
+        plan.paths[index].source = IPv4Address(value: source)
+        plan.paths[index].probes[0].fall = 1
+      }
+      return plan
+    }
+    try await bench.watch.watch(try plan(0x0a01_0101), links: bench.links, generation: 0)
+    bench.loop.advance(by: .milliseconds(1_010))
+    #expect(bench.goesBy(bench.a))
+    // A probe is on its way, and its answer finds no socket.
+    try await bench.watch.watch(try plan(0x0a01_0105), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.goesBy(bench.a))
+    #expect(bench.events.count(.pathDown) == 0)
+  }
+
+  @Test func aStrayRouteThatCouldNotBeRemovedIsTriedAgain() async throws {
+    let bench = try Bench()
+    try await bench.watch.watch(try bench.plan(fallback: .block), links: bench.links, generation: 0)
+    bench.flipper.active = [bench.table: .out(device: bench.wan, gateway: nil)]
+    bench.flipper.failRemovals(with: KernelFailure(operation: "ip route del", errno: 105, cause: "no buffer"))
+    await bench.watch.inspect()
+    #expect(bench.goesBy(bench.wan))
+    bench.flipper.failRemovals(with: nil)
+    bench.loop.advance(by: .milliseconds(250))
+    #expect(bench.flipper.active[bench.table] == nil)
+  }
+
   @Test func aFlipThatCameLateIsToldAndSwept() async throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))

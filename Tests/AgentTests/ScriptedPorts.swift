@@ -49,6 +49,7 @@ final class ScriptedFlipper: FlipPort {
     var active: [TableID: TableRoute.Way] = [:]
     var log: [String] = []
     var failure: KernelFailure?
+    var removalFailure: KernelFailure?
   }
   private let state = Mutex(State())
 
@@ -59,6 +60,7 @@ final class ScriptedFlipper: FlipPort {
   /// Each change that was asked for.
   var log: [String] { state.withLock { $0.log } }
   func fail(with failure: KernelFailure?) { state.withLock { $0.failure = failure } }
+  func failRemovals(with failure: KernelFailure?) { state.withLock { $0.removalFailure = failure } }
 
   func activate(_ route: TableRoute) throws(KernelFailure) {
     try check()
@@ -69,6 +71,7 @@ final class ScriptedFlipper: FlipPort {
   }
   func deactivate(_ table: TableID) throws(KernelFailure) {
     try check()
+    if let failure = state.withLock({ $0.removalFailure }) { throw failure }
     state.withLock {
       $0.active[table] = nil
       $0.log.append("\(table) → floor")

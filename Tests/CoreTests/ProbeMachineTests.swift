@@ -89,6 +89,56 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.window.loss == 0)
   }
 
+  /// What is sent until then on a path that answers each probe after this time.
+  private func sent(_ machine: inout ProbeMachine, until end: Instant, answering delay: Duration) -> Int {
+    var arriving: [(at: Instant, number: UInt64)] = []
+    var sent = 0
+    var now = at(1)
+    while now < end {
+      now = max(now, min(arriving.first?.at ?? end, machine.nextDeadline))
+      while let first = arriving.first, first.at <= now {
+        arriving.removeFirst()
+        _ = machine.came(.answered(roundTrip: delay), of: first.number, at: now)
+      }
+      for case .send(let number) in machine.timePassed(to: now) {
+        sent += 1
+        arriving.append((now + delay, number))
+      }
+    }
+    return sent
+  }
+
+  @Test func aPathThatBecomesSlowIsAskedMoreOnlyUntilThatIsUsual() throws {
+    var machine = answered(try probe(interval: 500, timeout: 400, fall: 5))
+    let first = sent(&machine, until: at(2_000), answering: .milliseconds(122))
+    #expect(first <= 12)
+    let then = sent(&machine, until: at(12_000), answering: .milliseconds(122))
+    #expect(then <= 21, "confirmations of confirmations would go on for ever")
+    #expect(machine.state == .up)
+  }
+
+  @Test func whatWasMissedAndThenRefusedIsOneLoss() throws {
+    var machine = answered(try probe(interval: 1_000, timeout: 800, fall: 3))
+    #expect(machine.timePassed(to: at(1_000)) == [.send(2)])
+    #expect(machine.timePassed(to: at(1_150)) == [.send(3)])
+    #expect(machine.lost == 1)
+    _ = machine.came(.refused("Host unreachable"), of: 2, at: at(1_160))
+    #expect(machine.lost == 1)
+  }
+
+  @Test func aProbeThatIsNeverAnsweredBreaksTheRowOfAnswers() throws {
+    var machine = answered(try probe(interval: 200, timeout: 160, fall: 2, rise: 4))
+    #expect(machine.timePassed(to: at(200)) == [.send(2)])
+    #expect(machine.timePassed(to: at(250)) == [.send(3)])
+    _ = machine.timePassed(to: at(330))
+    #expect(machine.state == .down)
+    // The first comes after all, the second never.
+    _ = machine.came(.answered(roundTrip: .milliseconds(150)), of: 2, at: at(350))
+    #expect(machine.answered == 1)
+    _ = machine.timePassed(to: at(410))
+    #expect(machine.answered == 0)
+  }
+
   @Test func aRefusalIsConfirmedAtOnce() throws {
     var machine = answered(try probe(interval: 1_000, timeout: 800, fall: 3))
     var now = at(1_000)
@@ -192,6 +242,17 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
       #expect(machine.state != .down)
     }
     #expect(machine.state == .unknown)
+    #expect(machine.window.loss == 0)
+  }
+
+  @Test func whatAClosedSocketHasSentIsNoLoss() throws {
+    var machine = ProbeMachine(try probe(fall: 1), at: at(0), phase: .zero)
+    _ = machine.timePassed(to: at(0))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    #expect(machine.timePassed(to: at(100)) == [.send(2)])
+    machine.socketChanged()
+    #expect(machine.timePassed(to: at(200)) == [.send(3)])
+    #expect(machine.state == .up)
     #expect(machine.window.loss == 0)
   }
 

@@ -10,6 +10,8 @@ private struct Bench {
   var health: [Name: PathHealth] = [:]
   var localWAN = InterfaceName("wan0")
   var usable: Set<InterfaceName> = []
+  var underlay: InterfaceName?
+  var isAstray = false
   let a: Name
   let b: Name
   let wan0: InterfaceName
@@ -52,11 +54,23 @@ private struct Bench {
     _ = health[path]?.judge(obstacle: nil, probes: [machine], at: now)
   }
 
+  mutating func degrade(_ path: Name, at now: Instant) {
+    var machine = machine(path, .up, at: now)
+    for number in UInt64(2)...6 {
+      _ = machine.timePassed(to: machine.nextDeadline)
+      _ = machine.came(.answered(roundTrip: .milliseconds(50)), of: number, at: now)
+    }
+    let limits = PathLimits(roundTrip: .init(over: .milliseconds(10), under: .milliseconds(8)), window: 5)
+    _ = health[path]?.judge(obstacle: nil, probes: [machine], limits: limits, at: now)
+  }
+
   mutating func decide(at now: Instant) -> RuleSelection.Flip? {
     let health = health
     let usable = usable
     return selection.decide(
-      .init(state: { health[$0] }, localWAN: localWAN, canUse: { usable.contains($0) }), at: now)
+      .init(
+        state: { health[$0] }, localWAN: localWAN, underlay: underlay, isAstray: isAstray,
+        canUse: { usable.contains($0) }), at: now)
   }
 }
 
@@ -184,6 +198,58 @@ private struct Bench {
     #expect(flip?.to == .localWAN(bench.wan1))
   }
 
+  @Test func aPathThatIsTakenAwayIsKeptUntilAnotherWorksButNoUplinkIs() throws {
+    for isUplink in [false, true] {
+      var bench = try Bench(fallback: .block)
+      bench.set(bench.a, .up, at: at(0))
+      #expect(bench.decide(at: at(0))?.to == .path(bench.a))
+      var rule = bench.selection.rule
+      rule.paths = [bench.b]
+      bench.selection.ruleChanged(to: rule)
+      bench.isAstray = isUplink
+      let flip = bench.decide(at: at(1))
+      #expect(flip?.to == (isUplink ? .blocked : nil))
+      #expect(flip?.cause.isEmpty != true)
+    }
+  }
+
+  /// On the fallback, with `a` up for less than the hold-down.
+  private func waiting(_ fallback: BackhaulRule.Fallback) throws -> Bench {
+    var bench = try Bench(fallback: fallback)
+    bench.underlay = fallback == .underlay ? bench.wan1 : nil
+    bench.set(bench.a, .down, at: at(0))
+    bench.set(bench.b, .down, at: at(0))
+    #expect(bench.decide(at: at(0)) != nil)
+    bench.set(bench.a, .up, at: at(10))
+    #expect(bench.decide(at: at(10)) == nil, "the hold-down")
+    return bench
+  }
+
+  @Test(arguments: [BackhaulRule.Fallback.localWAN, .underlay]) func aFallbackThatIsNoneAnyMoreIsLeftForAPathThatIsUp(
+    _ fallback: BackhaulRule.Fallback
+  ) throws {
+    var bench = try waiting(fallback)
+    var rule = bench.selection.rule
+    rule.fallback = .block
+    bench.selection.ruleChanged(to: rule)
+    let flip = bench.decide(at: at(11))
+    #expect(flip?.to == .path(bench.a), "not blocked, with nobody to ask again")
+    #expect(flip?.kind == .changed)
+  }
+
+  @Test(arguments: [BackhaulRule.Fallback.localWAN, .underlay]) func aFallbackThatIsDeadDoesNotWaitForTheHoldDown(
+    _ fallback: BackhaulRule.Fallback
+  ) throws {
+    var bench = try waiting(fallback)
+    bench.usable = []
+    bench.localWAN = nil
+    bench.underlay = nil
+    let flip = bench.decide(at: at(11))
+    #expect(flip?.to == .path(bench.a))
+    #expect(flip?.kind == .failover)
+    #expect(flip?.cause.contains("cannot be used") == true)
+  }
+
   @Test func everyFlipHasACause() throws {
     var bench = try Bench()
     bench.set(bench.a, .up, at: at(0))
@@ -209,6 +275,22 @@ private struct Bench {
     let due = try #require(bench.selection.nextDeadline)
     #expect(due > at(90) && due < at(140))
     #expect(bench.decide(at: due)?.to == .path(bench.a))
+  }
+
+  @Test func aDegradedPathIsLeftOnceAnotherHasFallenLongAgo() throws {
+    var bench = try Bench(holdDown: .seconds(1))
+    for round in 0..<3 {
+      bench.set(bench.b, .up, at: at(Double(round)))
+      bench.set(bench.b, .down, at: at(Double(round) + 0.5))
+    }
+    bench.set(bench.a, .up, at: at(3))
+    #expect(bench.decide(at: at(3))?.to == .path(bench.a))
+    bench.set(bench.b, .up, at: at(4))
+    bench.degrade(bench.a, at: at(5))
+    #expect(bench.health[bench.a]?.state == .degraded)
+    #expect(bench.decide(at: at(5)) == nil, "b keeps falling")
+    let due = try #require(bench.selection.nextDeadline, "and nobody would ask again")
+    #expect(bench.decide(at: due)?.to == .path(bench.b))
   }
 
   @Test func aPathThatKeepsFallingIsBetterThanNone() throws {

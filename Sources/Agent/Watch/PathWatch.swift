@@ -111,7 +111,7 @@ package actor PathWatch {
 
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
   package var devicesInUse: Set<InterfaceName> {
-    Set(active.values.compactMap { if case .out(let device, _) = $0 { device } else { nil } })
+    Set(active.values.compactMap { device(of: $0) })
   }
 
   /// - Parameter same: paths that lead the same way as before: their probes keep their history.
@@ -338,6 +338,7 @@ package actor PathWatch {
     for watched in plan.rules {
       guard var selection = selections[watched.rule.name] else { continue }
       view.underlay = watched.underlays.first { uplinks.contains($0) }
+      view.isAstray = isAstray(watched)
       let before = selection
       let flip = selection.decide(view, at: now)
       selections[watched.rule.name] = selection
@@ -353,6 +354,28 @@ package actor PathWatch {
     pending = []
     for event in told { events.record(event) }
     settleActiveRoutes()
+  }
+
+  /// By a path that it no longer names the rule's traffic leaves, or would leave once its route is put back, out of an
+  /// uplink that it may not use otherwise.
+  private func isAstray(_ watched: WatchPlan.WatchedRule) -> Bool {
+    guard case .path(let name)? = selections[watched.rule.name]?.choice, !watched.rule.paths.contains(name) else {
+      return false
+    }
+    return isShut(plan.paths.first { $0.name == name }?.device ?? device(of: active[watched.table]), to: watched)
+  }
+
+  /// The device is an uplink that the rule's traffic may not leave by: neither for a path that the rule names nor as its
+  /// fallback.
+  private func isShut(_ device: InterfaceName?, to watched: WatchPlan.WatchedRule) -> Bool {
+    guard let device, let uplink = plan.uplinks.first(where: { $0.interface == device }),
+      !plan.paths.contains(where: { $0.device == device && watched.rule.paths.contains($0.name) })
+    else { return false }
+    return watched.rule.isStrict ? !watched.underlays.contains(device) : uplink.isPrivate
+  }
+
+  private func device(of way: TableRoute.Way?) -> InterfaceName? {
+    if case .out(let device, _)? = way { device } else { nil }
   }
 
   /// `before` is nil at the first look after a start, `after` where the rule is no more.
@@ -478,8 +501,11 @@ package actor PathWatch {
         continue
       }
       let wanted = way(of: choice)
-      guard wanted != active[watched.table], !keepsOldRoute(choice, in: watched.table) else { continue }
-      if case .out(let device, _)? = wanted, trouble(of: device) != nil { continue }
+      guard wanted != active[watched.table], !keepsOldRoute(choice, of: watched) else { continue }
+      if let device = device(of: wanted), trouble(of: device) != nil {
+        if leaks(watched) { removeStray(watched.table) }
+        continue
+      }
       guard put(choice, into: watched.table) else { continue }
       if let late = unfinished.removeValue(forKey: watched.table) {
         made(late.flip, watched, verdict: late.verdict)
@@ -496,11 +522,18 @@ package actor PathWatch {
   }
 
   /// A path that the rule set took away, or led another way that has no verdict yet, keeps the route that it had until
-  /// the rule has left it or the verdict is there.
-  private func keepsOldRoute(_ choice: RuleSelection.Choice, in table: TableID) -> Bool {
+  /// the rule has left it or the verdict is there; but none that leaks.
+  private func keepsOldRoute(_ choice: RuleSelection.Choice, of watched: WatchPlan.WatchedRule) -> Bool {
     guard case .path(let name) = choice else { return false }
+    let old = active[watched.table]
+    if leaks(watched) { return false }
     guard plan.paths.contains(where: { $0.name == name }) else { return true }
-    return health[name]?.state == .unknown && active[table] != nil && active[table] != way(of: choice)
+    return health[name]?.state == .unknown && old != nil && old != way(of: choice)
+  }
+
+  /// The kernel leads the rule's traffic out of an uplink, where it may rather go nowhere.
+  private func leaks(_ watched: WatchPlan.WatchedRule) -> Bool {
+    watched.rule.isStrict && isShut(device(of: active[watched.table]), to: watched)
   }
 
   private func removeStray(_ table: TableID) {
@@ -508,7 +541,10 @@ package actor PathWatch {
       try flipper.deactivate(table)
       active[table] = nil
     } catch {
-      events.record(AgentEvent(.flipFailed, "table \(table)", "a stray active route could not be removed: \(error)"))
+      events.record(
+        AgentEvent(
+          .flipFailed, "table \(table)", "a stray active route could not be removed, tried again in 200 ms: \(error)"))
+      retrySoon()
     }
   }
 

@@ -15,6 +15,7 @@ final class WatchedProbe {
   {
     guard new != binding || handle == nil else { return }
     handle?.close()
+    machine.socketChanged()
     binding = new
     handle = new.map { port.open(machine.probe, bound: $0, deliver: deliver) }
   }

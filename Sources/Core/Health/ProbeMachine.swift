@@ -105,10 +105,12 @@ package struct ProbeMachine: Equatable, Sendable {
   /// is made, or enough are on their way to make it.
   private func suspicion(_ limits: Limits) -> Instant? {
     let pending = waiting.count { !$0.isMissed }
-    guard state == .up, let lastSend, lost > 0 || pending > 0, lost + pending < probe.fall else { return nil }
-    // The first must be late; those that confirm it follow one another.
-    let patience = lost > 0 || pending > 1 ? limits.confirmation : limits.suspicion
-    return patience < probe.interval ? lastSend + patience : nil
+    guard state == .up, let lastSend, lost + pending < probe.fall, limits.suspicion < probe.interval else { return nil }
+    // The first must be late; those that confirm it follow one another. Several on their way are no suspicion: on a slow
+    // path there are always several once they follow one another.
+    let next = lastSend + limits.confirmation
+    if lost > 0 { return next }
+    return waiting.first { !$0.isMissed }.map { max($0.sent + limits.suspicion, next) }
   }
 
   /// Sends what is due and gives up what is late.
@@ -118,6 +120,8 @@ package struct ProbeMachine: Equatable, Sendable {
       waiting.removeFirst()
       directives.append(.abandon(late.number))
       window.lost()
+      // One that was missed is counted already, but an answer to an older one may have come since.
+      answered = 0
       if !late.isMissed { noAnswer("no answer in \(milliseconds(probe.timeout))", at: now) }
     }
     let limits = Limits(probe, usual)
@@ -162,10 +166,13 @@ package struct ProbeMachine: Equatable, Sendable {
     become(.unknown, at: now)
   }
 
+  /// Another socket sends from now on. What the old one has sent cannot be answered any more, and is no loss of the path's.
+  package mutating func socketChanged() { waiting.removeAll() }
+
   /// Something became of probe `number`. Late and unknown numbers are ignored.
   package mutating func came(_ evidence: Evidence, of number: UInt64, at now: Instant) -> [Directive] {
     guard let index = waiting.firstIndex(where: { $0.number == number }) else { return [] }
-    waiting.remove(at: index)
+    let wasMissed = waiting.remove(at: index).isMissed
     switch evidence {
     case .answered(let roundTrip):
       // What was sent before it is lost, but says nothing any more.
@@ -187,7 +194,8 @@ package struct ProbeMachine: Equatable, Sendable {
       return older.map { .abandon($0) }
     case .refused(let why):
       window.lost()
-      noAnswer(why, at: now)
+      answered = 0
+      if !wasMissed { noAnswer(why, at: now) }
     case .couldNotSend(let why):
       unsent = min(unsent, Int(Int32.max)) + 1
       trouble = "could not be sent: \(why)"

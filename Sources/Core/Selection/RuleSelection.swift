@@ -54,14 +54,17 @@ package struct RuleSelection: Equatable, Sendable {
     /// The first usable private line below the rule's tunnels, for `fallback: underlay`.
     package var underlay: InterfaceName?
     package var canUse: (InterfaceName) -> Bool
+    /// The path that the rule is on is an uplink that it may no longer use.
+    package var isAstray: Bool
 
     package init(
       state: @escaping (Name) -> PathHealth?, localWAN: InterfaceName?, underlay: InterfaceName? = nil,
-      canUse: @escaping (InterfaceName) -> Bool
+      isAstray: Bool = false, canUse: @escaping (InterfaceName) -> Bool
     ) {
       self.state = state
       self.localWAN = localWAN
       self.underlay = underlay
+      self.isAstray = isAstray
       self.canUse = canUse
     }
   }
@@ -129,7 +132,9 @@ package struct RuleSelection: Equatable, Sendable {
     case nil:
       if let firstUp {
         unjudged = Set(states.filter { ($0.1?.state ?? .unknown) == .unknown }.map(\.0))
-        return flip(.initial, to: .path(firstUp), cause: "first path in order that is up", at: now)
+        let isUp = view.state(firstUp)?.state == .up
+        let why = isUp ? "first path in order that is up" : "path \(firstUp) is degraded, and none is up"
+        return flip(.initial, to: .path(firstUp), cause: why, at: now)
       }
       // Where no probe can be sent there is nothing to wait for, and no living choice to keep.
       guard states.allSatisfy({ $0.1.map { $0.isDead || $0.cannotBeProbed } ?? false }) else {
@@ -141,17 +146,23 @@ package struct RuleSelection: Equatable, Sendable {
     case .path(let current)?:
       guard let index = rule.paths.firstIndex(of: current) else {
         guard let firstUp else {
-          // The rule set took the path away before another is known to work: stay until one is, or all are down.
-          guard states.allSatisfy({ $0.1?.isDead == true }) else { return nil }
+          // The rule set took the path away before another is known to work: stay until one is, or all are down; but not
+          // for a moment on an uplink that was the rule's only by that path.
+          guard view.isAstray || states.allSatisfy({ $0.1?.isDead == true }) else { return nil }
           return fallBack(.changed, view, states, at: now)
         }
         return flip(.changed, to: .path(firstUp), cause: "the rule no longer lists path \(current)", at: now)
       }
       guard let health = view.state(current), health.isDead else {
         if let flip = better(than: index, states, .failback, at: now) { return flip }
-        guard let health = view.state(current), health.state == .degraded,
-          let next = states.dropFirst(index + 1).first(where: { isSteady($0.1, at: now) })
-        else { return nil }
+        guard let health = view.state(current), health.state == .degraded else { return nil }
+        let others = states.dropFirst(index + 1)
+        guard let next = others.first(where: { isSteady($0.1, at: now) }) else {
+          // One that keeps falling is taken once it has been up for long enough: someone must ask again then.
+          let due = others.filter { $0.1?.state == .up }.compactMap { suppression($0.1, at: now) }.min()
+          nextDeadline = due.map { min(nextDeadline ?? $0, $0) } ?? nextDeadline
+          return nil
+        }
         return flip(.failover, to: .path(next.0), cause: "path \(current) is degraded: \(health.cause)", at: now)
       }
       let why = "path \(current) is \(health.state.rawValue): \(health.cause)"
@@ -160,25 +171,38 @@ package struct RuleSelection: Equatable, Sendable {
 
     case .localWAN(let uplink)?:
       if let flip = better(than: rule.paths.count, states, .failback, at: now) { return flip }
-      guard rule.fallback == .localWAN else { return fallBack(.changed, view, states, at: now) }
-      guard let best = view.localWAN, best != uplink else {
-        if view.localWAN == nil { cause = "no local uplink can be used and no path is up: the route is left as it is" }
+      guard rule.fallback == .localWAN else { return changeOver(to: firstUp, view, states, at: now) }
+      guard let best = view.localWAN else {
+        // What is dead is no better for waiting out the hold-down.
+        if !view.canUse(uplink), let firstUp {
+          let why = "uplink \(uplink) cannot be used, and there is no other"
+          return flip(.failover, to: .path(firstUp), cause: why, at: now)
+        }
+        cause = "no local uplink can be used and no path is up: the route is left as it is"
         return nil
       }
+      if best == uplink { return nil }
       let why = view.canUse(uplink) ? "uplink \(best) has a better tier" : "uplink \(uplink) cannot be used"
       return flip(view.canUse(uplink) ? .failback : .failover, to: .localWAN(best), cause: why, at: now)
 
     case .underlay(let line)?:
       if let flip = better(than: rule.paths.count, states, .failback, at: now) { return flip }
-      guard rule.fallback == .underlay else { return fallBack(.changed, view, states, at: now) }
-      guard let best = view.underlay else { return fallBack(.failover, view, states, at: now) }
+      guard rule.fallback == .underlay else { return changeOver(to: firstUp, view, states, at: now) }
+      guard let best = view.underlay else {
+        // What is dead is no better for waiting out the hold-down.
+        guard let firstUp else { return fallBack(.failover, view, states, at: now) }
+        return flip(.failover, to: .path(firstUp), cause: "private line \(line) cannot be used", at: now)
+      }
       guard best != line else { return nil }
       let why = view.canUse(line) ? "private line \(best) comes first" : "private line \(line) cannot be used"
       return flip(view.canUse(line) ? .failback : .failover, to: .underlay(best), cause: why, at: now)
 
     case .blocked?:
       // Nothing flows, so nothing is won by waiting for the hold-down.
-      if let firstUp { return flip(.failback, to: .path(firstUp), cause: "path \(firstUp) is up", at: now) }
+      if let firstUp {
+        let why = "path \(firstUp) is \(view.state(firstUp)?.state.rawValue ?? "")"
+        return flip(.failback, to: .path(firstUp), cause: why, at: now)
+      }
       return rule.fallback == .block ? nil : fallBack(.changed, view, states, at: now)
     }
   }
@@ -199,6 +223,15 @@ package struct RuleSelection: Equatable, Sendable {
     return nil
   }
 
+  /// The rule's fallback changed under its traffic: where a path is up nothing waits for its hold-down.
+  private mutating func changeOver(
+    to firstUp: Name?, _ view: View, _ states: [(Name, PathHealth?)], at now: Instant
+  ) -> Flip? {
+    guard let firstUp else { return fallBack(.changed, view, states, at: now) }
+    let why = "the rule's fallback is \(rule.fallback.rawValue) now, and path \(firstUp) can be used"
+    return flip(.changed, to: .path(firstUp), cause: why, at: now)
+  }
+
   /// When traffic may return to a path that is up: after the hold-down, and when it has not fallen too often.
   private func mayReturn(_ health: PathHealth, at now: Instant) -> Instant {
     let held = health.since + rule.holdDown
@@ -213,7 +246,11 @@ package struct RuleSelection: Equatable, Sendable {
 
   private func isSteady(_ health: PathHealth?, at now: Instant) -> Bool {
     guard let health, health.state == .up else { return false }
-    return rule.damping.suppressed(falls: health.falls, at: now) == nil
+    return suppression(health, at: now) == nil
+  }
+
+  private func suppression(_ health: PathHealth?, at now: Instant) -> Instant? {
+    rule.damping.suppressed(falls: health?.falls ?? [], at: now)
   }
 
   private mutating func fallBack(

@@ -1,0 +1,75 @@
+import Agent
+import Core
+
+/// The active default routes of the rules' tables, in a kernel that refuses what Linux refuses.
+struct Kernel {
+  fileprivate(set) var routes: [TableRoute.Way?] = []
+  /// As they were when the agent last took a plan.
+  fileprivate(set) var routesBefore: [TableRoute.Way?] = []
+  /// Whose doing a table's route is: another's, until the agent has had its time to put it right.
+  fileprivate(set) var isForeign: [Bool] = []
+  /// Until then it answers ENOBUFS.
+  var refusesUntil: Nanoseconds = 0
+  /// Since when, as far as was seen, a table does not lead where its rule's choice does, on the clock that stands still in sleep.
+  var strayedSince: [Nanoseconds?] = []
+
+  mutating func begin(_ town: Town) {
+    routes = town.rules.map { _ in nil }
+    isForeign = town.rules.map { _ in false }
+    strayedSince = town.rules.map { _ in nil }
+  }
+
+  mutating func remember() { routesBefore = routes }
+
+  /// With a device that goes down its routes go, and nobody is told.
+  mutating func flush(_ device: InterfaceName) {
+    for number in routes.indices {
+      if case .out(device, _)? = routes[number] { put(nil, number, isForeign: isForeign[number]) }
+    }
+  }
+
+  /// The table is no rule's any more.
+  mutating func forget(_ rule: Int) { put(nil, rule, isForeign: false) }
+
+  mutating func wipe() { for number in routes.indices { forget(number) } }
+
+  mutating func put(_ way: TableRoute.Way?, _ rule: Int, isForeign: Bool) {
+    routes[rule] = way
+    self.isForeign[rule] = isForeign
+    strayedSince[rule] = nil
+  }
+}
+
+// What a pilot asks.
+extension World {
+  private func refusal() -> KernelFailure? {
+    now < kernel.refusesUntil ? KernelFailure(operation: "simulated", errno: 105, cause: "no buffer space") : nil
+  }
+
+  func activate(_ route: TableRoute) throws(KernelFailure) {
+    if let refusal = refusal() { throw refusal }
+    guard let rule = town.ruleNumber(route.table) else { return }
+    if case .out(let device, _) = route.way, let number = town.deviceNumbers[device] {
+      let state = town.devices[number]
+      if !state.exists { throw KernelFailure(operation: "route to \(device)", errno: 19, cause: "no such device") }
+      if !state.isUp { throw KernelFailure(operation: "route to \(device)", errno: 100, cause: "network is down") }
+    }
+    kernel.put(route.way, rule, isForeign: false)
+    note { "  table \(route.table): \(Self.text(route.way))" }
+    checkWay(of: rule)
+  }
+
+  func deactivate(_ table: TableID) throws(KernelFailure) {
+    if let refusal = refusal() { throw refusal }
+    guard let rule = town.ruleNumber(table) else { return }
+    kernel.put(nil, rule, isForeign: false)
+    note { "  table \(table): the floor" }
+  }
+
+  func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+    if let refusal = refusal() { throw refusal }
+    var active: [TableID: TableRoute.Way] = [:]
+    for (number, way) in kernel.routes.enumerated() { active[town.rules[number].table] = way }
+    return active
+  }
+}

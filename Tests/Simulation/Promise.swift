@@ -1,0 +1,21 @@
+import Core
+
+/// What the machines promise of a probe, as numbers: the invariants ask for no more, and know of no others.
+enum Promise {
+  /// Two fifths of an interval, 150 ms at most: see `ProbeMachine.Limits`.
+  /// A path that answers no slower than this, or than it did the last time, is never left.
+  static func promptAnswer(_ probe: Probe) -> Duration {
+    min(probe.interval * 2 / 5, .milliseconds(150), probe.timeout)
+  }
+
+  /// A path that does not answer is left within this time. The last answer may have come just before the next probe leaves;
+  /// `fall` probes go unanswered, each an interval after the one before; and the last of them has its whole timeout.
+  static func bound(_ probe: Probe) -> Nanoseconds { (probe.interval * probe.fall + probe.timeout).nanoseconds }
+
+  /// A machine that slept for hours does not send for hours; and a suspicion is confirmed by probes that follow one another
+  /// in a tenth of an interval, 25 ms at most. Eight more: prompts, of which there are five to an interval, and what is due
+  /// anyway.
+  static func probesInAnInterval(_ probe: Probe) -> Int {
+    Int(probe.interval.nanoseconds / min(probe.interval / 10, .milliseconds(25)).nanoseconds) + 8
+  }
+}

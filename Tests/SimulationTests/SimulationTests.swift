@@ -1,0 +1,119 @@
+import Testing
+
+@testable import Simulation
+
+/// A little of what `Tests/run simulation` does at length.
+@Suite struct SimulationTests {
+  /// Named with every failure; another one explores other worlds.
+  static let seed: UInt64 = 20_261_121
+
+  @Test(arguments: ["machines", "watch"]) func theInvariantsHold(_ name: String) throws {
+    var campaign = Campaign(seed: Self.seed, subject: try #require(Subject.named(name)))
+    campaign.run(faults: 5_000)
+    #expect(campaign.failure == nil, "backhaul-simulate replay \(name) \(campaign.failure?.seed ?? 0)")
+    #expect(campaign.tally.flipCount > 100)
+  }
+
+  @Test(arguments: Mutant.all.filter { !$0.isRare }) func aMutantIsCaught(_ mutant: Mutant) throws {
+    var campaign = Campaign(seed: Self.seed, subject: mutant.subject)
+    campaign.run(faults: 10_000)
+    let failure = try #require(campaign.failure, "\(mutant.name) goes unnoticed")
+    #expect(mutant.caughtBy.contains(failure.violation.invariant), "\(failure.violation.text)")
+  }
+
+  @Test func oneSeedIsOneStory() {
+    let runs = [1, 1, 2].map { seed in
+      var campaign = Campaign(seed: UInt64(seed))
+      campaign.run(faults: 1_000)
+      return campaign.tally.digest
+    }
+    #expect(runs[0] == runs[1])
+    #expect(runs[0] != runs[2])
+  }
+
+  @Test func aFailureIsReplayedWithItsLastEvents() throws {
+    let mutant = try #require(Mutant.named("ignores-hold-down"))
+    var campaign = Campaign(seed: Self.seed, subject: mutant.subject)
+    campaign.run(faults: 5_000)
+    let failure = try #require(campaign.failure)
+    let (violation, lines, _) = Campaign.replay(failure.seed, mutant.subject, lines: 20)
+    #expect(violation?.text == failure.violation.text)
+    #expect(lines.count <= 20)
+    #expect(lines.last?.hasSuffix("VIOLATION flips-are-bounded") == true)
+    #expect(lines.contains { $0.contains("failback") })
+  }
+
+  @Test func moreThanTenMutantsAreCaughtByEveryInvariantTogether() {
+    #expect(Mutant.all.count >= 10)
+    #expect(Set(Mutant.all.map(\.name)).count == Mutant.all.count)
+    #expect(
+      Set(Mutant.all.flatMap(\.caughtBy)) == Set(Invariant.allCases), "an invariant that finds nothing shows nothing")
+  }
+}
+
+@Suite struct EventQueueTests {
+  @Test func descriptorsBeforeTimersAndElseInOrder() {
+    var queue = EventQueue()
+    queue.plan(.timer(life: 1, token: 1), at: 5)
+    queue.plan(.timer(life: 1, token: 2), at: 3)
+    queue.plan(.arrival(socket: 0, number: 7, .refused), at: 5)
+    queue.plan(.arrival(socket: 0, number: 8, .refused), at: 5)
+    var order: [String] = []
+    while let entry = queue.next() {
+      switch entry.event {
+      case .timer(_, let token): order.append("timer \(token)")
+      case .arrival(_, let number, _): order.append("arrival \(number)")
+      default: break
+      }
+    }
+    #expect(order == ["timer 2", "arrival 7", "arrival 8", "timer 1"])
+  }
+}
+
+@Suite struct LedgerTests {
+  private func sent(_ number: UInt64, at: Nanoseconds, answer: Nanoseconds? = nil, refusal: Nanoseconds? = nil)
+    -> Ledger.Sent
+  {
+    Ledger.Sent(
+      number: number, at: at, deadline: at + 80, prompt: at + 80, arrival: answer ?? refusal ?? never,
+      isRefusal: refusal != nil)
+  }
+
+  @Test func aFailureIsOneOnceItsTimeIsOver() {
+    var ledger = Ledger()
+    for number in 1...3 { ledger.sent(sent(UInt64(number), at: Nanoseconds(number) * 100)) }
+    #expect(ledger.failures(at: 379) == 2)
+    #expect(ledger.failures(at: 380) == 3)
+    #expect(ledger.successes(at: 380) == 0)
+  }
+
+  @Test func whatANewerAnswerOvertookIsNoFailure() {
+    var ledger = Ledger()
+    ledger.sent(sent(1, at: 0))
+    ledger.sent(sent(2, at: 40, answer: 60))
+    ledger.taken(2, .answered(roundTrip: 20), at: 60, awake: 60)
+    ledger.abandoned(1, at: 60)
+    #expect(ledger.failures(at: 100) == 0)
+    #expect(ledger.successes(at: 100) == 1)
+    #expect(ledger.lastSign == 60)
+  }
+
+  @Test func anAnswerThatASleepingAgentFindsCountsForIt() {
+    var ledger = Ledger()
+    ledger.sent(sent(1, at: 0, answer: 10))
+    ledger.sent(sent(2, at: 20, answer: 200))
+    ledger.taken(1, .answered(roundTrip: 10), at: 300, awake: 0)
+    ledger.taken(2, .answered(roundTrip: 180), at: 300, awake: 0)
+    #expect(ledger.failures(at: 300) == 1, "late is late")
+    #expect(ledger.failures(at: 300, surely: true) == 0, "but it may be taken for an answer")
+    #expect(ledger.successes(at: 300) == 2)
+  }
+
+  @Test func aRefusalIsAFailureAtOnce() {
+    var ledger = Ledger()
+    ledger.sent(sent(1, at: 0, refusal: 5))
+    #expect(ledger.failures(at: 4) == 0)
+    ledger.taken(1, .refused, at: 5, awake: 5)
+    #expect(ledger.failures(at: 5) == 1)
+  }
+}
