@@ -5,27 +5,38 @@ import Testing
 
 @Suite struct LocalAPITests {
   @Test(arguments: LocalAPI.Verb.allCases)
-  func everyVerbIsUnderstood(_ verb: LocalAPI.Verb) {
-    #expect(LocalAPI.verb(of: LocalAPI.encode(LocalAPI.Request(verb))) == .success(verb))
+  func everyVerbIsUnderstood(_ verb: LocalAPI.Verb) throws {
+    #expect(try LocalAPI.read(LocalAPI.encode(LocalAPI.Request(verb))).verb == verb)
+    // As the first clients wrote it.
+    let (_, request) = try LocalAPI.read(Array("{\"schema\":1,\"verb\":\"\(verb)\"}".utf8))
+    #expect(request == LocalAPI.Request(verb))
   }
 
   @Test(arguments: [
     "", "{}", "[]", "{\"schema\":1}", "{\"schema\":2,\"verb\":\"status\"}", "{\"schema\":1,\"verb\":\"rm\"}",
+    "{\"schema\":1,\"verb\":\"events\",\"limit\":\"all\"}",
   ])
-  func anythingElseIsRefusedInWords(_ text: String) {
-    guard case .failure(let refusal) = LocalAPI.verb(of: Array(text.utf8)) else {
-      Issue.record("\(text) was understood")
-      return
-    }
-    #expect(!refusal.error.isEmpty)
-    #expect(refusal.schema == 1)
+  func anythingElseIsRefusedInWords(_ text: String) throws {
+    let refusal = #expect(throws: LocalAPI.Refusal.self) { try LocalAPI.read(Array(text.utf8)) }
+    #expect(refusal?.error.isEmpty == false)
+    #expect(refusal?.schema == 1)
+  }
+
+  @Test func parametersAreSnakeCaseAndComeBack() throws {
+    var request = LocalAPI.Request(.events)
+    request.sinceSeconds = 90
+    request.kinds = ["failover"]
+    request.limit = 5
+    let text = String(decoding: LocalAPI.encode(request), as: UTF8.self)
+    #expect(text == #"{"kinds":["failover"],"limit":5,"schema":1,"since_seconds":90,"verb":"events"}"#)
+    #expect(try LocalAPI.read(Array(text.utf8)).request == request)
   }
 
   @Test func keysAreSnakeCaseAndAnswersComeBackAsTheyWere() throws {
     let report = UplinkReport(
       interface: "wan0", tier: 1, isPrivate: false, usable: false, obstacle: "no carrier", gateway: nil)
     let text = String(decoding: LocalAPI.encode(report), as: UTF8.self)
-    #expect(text == #"{"interface":"wan0","obstacle":"no carrier","tier":1,"usable":false}"#)
+    #expect(text == #"{"interface":"wan0","is_private":false,"obstacle":"no carrier","tier":1,"usable":false}"#)
     #expect(try LocalAPI.decode(UplinkReport.self, from: Array(text.utf8)) == report)
     let event = EventReport(
       number: 1, time: "t", kind: "failover", severity: "warning", subject: "office", text: "x",
@@ -36,7 +47,7 @@ import Testing
   }
 
   @Test func aRefusalIsThrown() {
-    let refusal = LocalAPI.Refusal(schema: 1, error: "busy")
+    let refusal = LocalAPI.Refusal("busy")
     #expect(throws: refusal) { try LocalAPI.decode(StatusReport.self, from: LocalAPI.encode(refusal)) }
   }
 }
