@@ -17,8 +17,14 @@ private final class SetSurroundings: Surroundings {
       $0.wall = WallTime(secondsSince1970: $0.wall.secondsSince1970 + duration.inSeconds)
     }
   }
-  func setClock(by seconds: Double) {
-    state.withLock { $0.wall = WallTime(secondsSince1970: $0.wall.secondsSince1970 + seconds) }
+  /// Whoever waits for time to pass is woken at once, and sees for himself how late it is.
+  func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm {
+    Task {
+      try? await Task.sleep(for: .milliseconds(1))
+      pass(wait)
+      body()
+    }
+    return Alarm {}
   }
 }
 
@@ -35,11 +41,7 @@ private final class Life: Sendable {
     self.surroundings = surroundings
     let box = Box()
     journal = Journal(surroundings: surroundings) { event in box.events.withLock { $0.append(event) } }
-    // Whoever waits for time to pass is woken at once, and sees for himself how late it is.
-    let writer = JournalWriter(journal, store: FakeJournal(on: disk), surroundings: surroundings) { pause in
-      try? await Task.sleep(for: .milliseconds(1))
-      surroundings.pass(pause)
-    }
+    let writer = JournalWriter(journal, store: FakeJournal(on: disk), surroundings: surroundings)
     self.writer = writer
     self.box = box
     running = Task { await writer.run() }
@@ -132,6 +134,22 @@ private final class Life: Sendable {
     #expect(disk.records.filter { $0.kind == "failover" }.map(\.text) == ["one"] + (2...30).map(String.init))
     #expect(disk.records.last?.text == "events are kept on disk again")
     #expect(await life.writer.trouble == nil)
+  }
+
+  @Test func diskIsTriedAgainThoughNothingMoreHappens() async {
+    let life = Life(on: disk)
+    life.record("one")
+    await life.until { disk.syncs == 1 }
+    life.record("two")
+    await life.written(2)
+    // A sync is due later; now the disk fails before it.
+    disk.fail(with: StoreFailure(operation: "write journal", cause: "Input/output error"))
+    life.record("three")
+    await life.until { life.events.contains { $0.kind == .journalFailed } }
+    disk.fail(with: nil)
+    await life.until { life.events.contains { $0.kind == .journalRecovered } }
+    await life.end()
+    #expect(disk.records.map(\.number) == [1, 2, 3, 4, 5])
   }
 
   @Test func diskThatHangsHoldsNobodyUpAndWhatIsLostIsCounted() async {

@@ -86,6 +86,7 @@ final class ScriptedFlipper: FlipPort {
 final class RecordedEvents: EventSink {
   private let events = Mutex<[AgentEvent]>([])
   func record(_ event: AgentEvent) { events.withLock { $0.append(event) } }
+  func forget() { events.withLock { $0 = [] } }
   var all: [AgentEvent] { events.withLock { $0 } }
   func count(_ kind: AgentEvent.Kind) -> Int { all.count { $0.kind == kind } }
 }

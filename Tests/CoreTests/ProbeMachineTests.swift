@@ -146,6 +146,70 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.nextDeadline == at(5_080))
   }
 
+  // MARK: Prompts
+
+  /// Up since 1 ms, next probe due at 100 ms.
+  private func up() throws -> ProbeMachine {
+    var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
+    _ = machine.timePassed(to: at(0))
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
+    return machine
+  }
+
+  @Test func aPromptMakesTheNextProbeDue() throws {
+    var machine = try up()
+    machine.prompted(at: at(10))
+    #expect(machine.nextDeadline == at(10))
+    #expect(machine.state == .up, "the verdict is the probes'")
+    #expect(machine.timePassed(to: at(10)) == [.send(2)])
+    _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 2, at: at(11))
+    #expect(machine.nextDeadline == at(110), "an interval after it, as ever")
+  }
+
+  @Test func promptsAreTakenAFifthOfTheIntervalApart() throws {
+    var machine = try up()
+    var sent = 0
+    for now in 10..<90 {
+      machine.prompted(at: at(now))
+      for case .send(let number) in machine.timePassed(to: at(now)) {
+        sent += 1
+        _ = machine.came(.answered(roundTrip: .zero), of: number, at: at(now))
+      }
+    }
+    #expect(sent == 4, "at 10, 30, 50 and 70 ms")
+  }
+
+  @Test func aPromptDelaysNoProbeThatIsDue() throws {
+    var machine = try up()
+    machine.prompted(at: at(150))
+    #expect(machine.nextDeadline == at(100))
+    machine = try up()
+    machine.prompted(at: at(10))
+    machine.prompted(at: at(5_000))
+    #expect(machine.nextDeadline == at(10))
+  }
+
+  @Test func promptsMakeNoLossOfProbesThatAreOnTheirWay() throws {
+    var machine = try up()
+    machine.prompted(at: at(10))
+    #expect(machine.timePassed(to: at(10)) == [.send(2)])
+    machine.prompted(at: at(30))
+    #expect(machine.timePassed(to: at(30)) == [.send(3)])
+    #expect(machine.came(.answered(roundTrip: .milliseconds(50)), of: 2, at: at(60)).isEmpty)
+    #expect(machine.lost == 0)
+    #expect(machine.came(.answered(roundTrip: .milliseconds(50)), of: 3, at: at(80)).isEmpty)
+    #expect(machine.window.loss == 0)
+  }
+
+  @Test func aDeadPathIsKnownSoonerByPromptsAndNotByFewerLosses() throws {
+    var machine = try up()
+    machine.prompted(at: at(10))
+    let (sent, down) = silence(&machine, from: at(10))
+    #expect(sent.first == at(10))
+    #expect(machine.lost == 3)
+    #expect(down == at(170), "10, 50 and 90 ms, and the last one's timeout")
+  }
+
   @Test func timeoutAsLongAsTheIntervalLosesNone() throws {
     var machine = ProbeMachine(try probe(interval: 100, timeout: 100), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))

@@ -24,9 +24,10 @@ import Testing
   @Test func theSamplesCommentedKeysAreTheDefaults() throws {
     let text = try Repository.text("etc/agent.toml")
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-      let isKey = line.hasPrefix("# ") && line.contains(" = ") && !line.contains("\"http://") && !line.contains("wwan0")
-      // The second uplink is an example, and its table's head would be without an interface.
-      return isKey && !line.contains("tier = 2") ? line.dropFirst(2) : line
+      let isKey = line.hasPrefix("# ") && line.contains(" = ") && !line.contains("\"http://")
+      // The other uplinks are examples, and their tables' heads would be without an interface.
+      let isExample = ["wwan0", "tier = 2", "mpls0", "private = true", "gateway ="].contains { line.contains($0) }
+      return isKey && !isExample ? line.dropFirst(2) : line
     }
     let full = try ConfigurationFile.decode(Array(lines.joined(separator: "\n").utf8))
     var sample = try ConfigurationFile.load(Repository.path("etc/agent.toml"))
@@ -34,6 +35,10 @@ import Testing
     sample.ruleSet.authorityFile = "/etc/backhaul/ca.pem"
     sample.ruleSet.clientCertificateFile = "/etc/backhaul/client.pem"
     sample.ruleSet.clientKeyFile = "/etc/backhaul/client.key"
+    sample.ipsec.pskFile = "/etc/backhaul/secrets/hubs.psk"
+    sample.ipsec.certificateFile = "/etc/backhaul/secrets/branch-017.pem"
+    sample.ipsec.keyFile = "/etc/backhaul/secrets/branch-017.key"
+    sample.ipsec.authorityFile = "/etc/backhaul/secrets/authority.pem"
     #expect(full == sample)
   }
 

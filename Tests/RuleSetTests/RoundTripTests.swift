@@ -27,27 +27,52 @@ private struct Dice {
 
   mutating func ruleSet() throws -> RuleSet {
     let hubs = try (0...roll(3)).map { Hub(name: try name("hub", $0), address: try address("198.51.100.\($0 + 1)")) }
-    let tunnels = try (0...roll(5)).map { try tunnel($0, hubs) }
+    let profiles = try (0...roll(3)).map { try profile($0) }
+    let tunnels = try (0...roll(5)).map { try tunnel($0, hubs, profiles) }
     var paths = try tunnels.map { Path(name: try name("path-\($0.name)", 0), way: .tunnel($0.name)) }
     paths.append(Path(name: try name("dsl", 0), way: .uplink(try interface("wan0"))))
-    let rules = try (0..<roll(4)).map { try rule($0, tunnelPaths: paths.dropLast().map(\.name)) }
+    let isOverUplink = tunnels.contains { $0.uplink != nil }
+    let rules = try (0..<roll(4)).map {
+      try rule($0, tunnelPaths: paths.dropLast().map(\.name), isOverUplink: isOverUplink)
+    }
     let probes = try (0..<roll(6)).map { try probe($0, paths: paths) }
     return RuleSet(
-      device: try name("branch", roll(100)), revision: UInt64(1 + roll(1 << 30)), hubs: hubs, tunnels: tunnels,
-      paths: paths, probes: probes, backhaulRules: rules,
+      device: try name("branch", roll(100)), revision: UInt64(1 + roll(1 << 30)), hubs: hubs,
+      profiles: profiles, tunnels: tunnels, paths: paths, probes: probes, backhaulRules: rules,
       directDestinations: try (0..<roll(4)).map { try prefix("172.16.\($0).0/24") })
   }
 
-  private mutating func tunnel(_ index: Int, _ hubs: [Hub]) throws -> Tunnel {
+  private mutating func profile(_ index: Int) throws -> IPsecProfile {
+    // A certificate and its key go together.
+    let psk = maybe(try file("hub-\(index).psk"))
+    let hasFiles = roll(2) == 0
+    let files = CertificateFiles(
+      certificate: hasFiles ? try file("a.pem") : nil, key: hasFiles ? try file("a.key") : nil,
+      authority: maybe(try file("ca_1.DER")))
+    let ike = ["aes256gcm16-prfsha384-x25519", "aes128-aes256-sha256-ecp256-modp3072-ke1_mlkem768-ke2_none"]
+    let esp = ["aes128gcm16", "camellia256-sha512-esn-noesn", "chacha20poly1305-x25519-none"]
+    return IPsecProfile(
+      name: try name("profile", index), authentication: roll(2) == 0 ? .psk(file: psk) : .certificate(files),
+      localID: maybe(try identity("C=CH, O=\"Ex\\ample\", CN=edge")), remoteID: try identity("hub-\(index).example"),
+      ikeProposals: try ike.prefix(roll(3)).map { try Proposal.parse($0, for: .ike) },
+      espProposals: try esp.prefix(roll(4)).map { try Proposal.parse($0, for: .esp) },
+      ikeRekey: .seconds(5 + roll(604_796)), childRekey: .seconds(5 + roll(604_796)),
+      reauthentication: maybe(.seconds(5 + roll(604_796))), deadPeerDetection: .seconds(1 + roll(3_600)),
+      udpEncapsulation: IPsecProfile.UDPEncapsulation.allCases[roll(2)])
+  }
+
+  private mutating func tunnel(_ index: Int, _ hubs: [Hub], _ profiles: [IPsecProfile]) throws -> Tunnel {
     let name = try name("t", index)
     let hub = hubs[roll(hubs.count)].name
     if roll(3) == 0 { return Tunnel(name: name, kind: .external(device: try interface("wg\(index)")), hub: hub) }
     let local = try #require(InterfaceAddress("10.255.\(index).1/30"))
     let isNumbered = roll(2) == 0
+    let profile = profiles[roll(profiles.count)].name
+    let kind: Tunnel.Kind = [.gre(key: maybe(UInt32(roll(1 << 31)))), .ipip, .ipsec(profile: profile)][roll(3)]
     return Tunnel(
-      name: name, kind: roll(2) == 0 ? .gre(key: maybe(UInt32(roll(1 << 31)))) : .ipip, hub: hub,
-      uplink: try interface("wan\(index)"), innerLocal: isNumbered ? local : nil,
-      innerRemote: isNumbered ? maybe(try address("10.255.\(index).2")) : nil, mtu: maybe(576 + roll(8424)))
+      name: name, kind: kind, hub: hub, uplink: try interface("wan\(index)"), innerLocal: isNumbered ? local : nil,
+      innerRemote: isNumbered ? maybe(try address("10.255.\(index).2")) : nil, mtu: maybe(576 + roll(8424)),
+      protection: kind == .ipsec(profile: profile) ? nil : maybe(profile))
   }
 
   private mutating func probe(_ index: Int, paths: [Path]) throws -> Probe {
@@ -66,7 +91,7 @@ private struct Dice {
       timeout: .milliseconds(10 + roll(interval - 9)), fall: 1 + roll(100), rise: 1 + roll(100))
   }
 
-  private mutating func rule(_ index: Int, tunnelPaths: [Name]) throws -> BackhaulRule {
+  private mutating func rule(_ index: Int, tunnelPaths: [Name], isOverUplink: Bool) throws -> BackhaulRule {
     let hasInterface = roll(2) == 0
     let sources = Sources(
       interfaces: hasInterface ? [try interface("lan\(index)")] : [],
@@ -74,12 +99,14 @@ private struct Dice {
         ? [] : [try prefix("10.\(index).0.0/17"), try prefix("10.\(index).128.0/32")])
     return BackhaulRule(
       name: try name("rule", index), enabled: index > 0 && !hasInterface ? roll(2) == 0 : false, sources: sources,
-      paths: tunnelPaths, fallback: BackhaulRule.Fallback.allCases[roll(2)],
+      paths: tunnelPaths, fallback: BackhaulRule.Fallback.allCases[roll(isOverUplink ? 3 : 2)],
       failback: BackhaulRule.Failback.allCases[roll(2)], holdDown: .milliseconds(roll(86_400_001)),
       ipv6: hasInterface ? BackhaulRule.IPv6.allCases[roll(2)] : .local)
   }
 
   private func name(_ text: String, _ number: Int) throws -> Name { try #require(Name("\(text)-\(number)")) }
+  private func file(_ text: String) throws -> SecretFileName { try #require(SecretFileName(text)) }
+  private func identity(_ text: String) throws -> IKEIdentity { try #require(IKEIdentity(text)) }
   private func interface(_ text: String) throws -> InterfaceName { try #require(InterfaceName(text)) }
   private func address(_ text: String) throws -> IPv4Address { try #require(IPv4Address(text)) }
   private func prefix(_ text: String) throws -> IPv4Prefix { try #require(IPv4Prefix(text)) }

@@ -6,8 +6,10 @@ import Testing
   @Test func theExampleIsValid() throws {
     let ruleSet = try RuleSetDecoder.decode(Repository.bytes("etc/rule-set.example.json"))
     #expect(ruleSet.revision == 42)
-    #expect(ruleSet.tunnels.map(\.name.text) == ["fra-a", "fra-b", "ams-wg"])
+    #expect(ruleSet.tunnels.map(\.name.text) == ["fra-a", "fra-b", "ams-a", "ams-wg"])
     #expect(ruleSet.tunnels.first?.kind == .gre(key: 7))
+    #expect(ruleSet.tunnels.map(\.profile?.text) == [nil, nil, "to-ams", nil])
+    #expect(ruleSet.profiles.map(\.remoteID.text) == ["ams.example"])
     #expect(ruleSet.tunnels.first?.innerLocal?.description == "10.255.1.1/30")
     #expect(ruleSet.tunnels.first?.innerRemote?.description == "10.255.1.2")
     #expect(ruleSet.backhaulRules.first?.sources.prefixes.map(\.description) == ["192.168.10.0/24"])
@@ -34,6 +36,32 @@ import Testing
     #expect(
       ruleSet.probes.last?.kind
         == .http(HTTPCheck(scheme: .https, address: address, port: 443, target: "/?q", statuses: [200, 204])))
+  }
+
+  @Test func defaultsOfAProfileAreAsThePageSays() throws {
+    let ruleSet = try decode(
+      """
+      {"schema":1,"device":"a","revision":1,"backhaul_rules":[],
+       "ipsec_profiles":[{"name":"p","auth":"psk","remote_id":"hub.example"},
+                         {"name":"c","auth":"certificate","remote_id":"hub.example"}]}
+      """)
+    #expect(ruleSet.profiles.map(\.authentication) == [.psk(file: nil), .certificate(CertificateFiles())])
+    let profile = try #require(ruleSet.profiles.first)
+    #expect(profile.localID == nil && profile.remoteID.text == "hub.example")
+    #expect(profile.ikeProposals.isEmpty && profile.espProposals.isEmpty)
+    #expect(profile.ikeRekey == .seconds(14_400) && profile.childRekey == .seconds(3_600))
+    #expect(profile.reauthentication == nil && profile.deadPeerDetection == .seconds(10))
+    #expect(profile.udpEncapsulation == .auto)
+  }
+
+  /// A path that could not be read may be the one that fits: only what is known to be wrong is complained of.
+  @Test func underlayIsNotJudgedByABrokenPath() throws {
+    let error = #expect(throws: Complaints.self) {
+      try decode(
+        #"{"schema":1,"device":"a","revision":1,"paths":[{"name":"p","tunnel":"t"},{"name":"d","uplink":"wan0"}],"#
+          + #""backhaul_rules":[{"name":"r","sources":{"interfaces":["l"]},"paths":["d","p"],"fallback":"underlay"}]}"#)
+    }
+    #expect(error?.description == #"paths[0].tunnel: no tunnel is named "t""#)
   }
 
   @Test func tenThousandPrefixesAreReadAndHeldApart() throws {

@@ -7,7 +7,7 @@
 
 # --- the daemons ----------------------------------------------------------------------------------------------------
 
-# What a router gets with the product; see packaging/strongswan/backhaul.conf.
+# What a router gets with the product.
 charon_snippet=$tests/../packaging/strongswan/backhaul.conf
 # The plugins are named, so that both ends are the same on every machine, whatever else of strongSwan lies there. All of
 # them are in Debian's libstrongswan, libstrongswan-standard-plugins (gcm, openssl) and strongswan-libcharon.
@@ -31,19 +31,17 @@ charon {
 }
 swanctl { load = $tool_plugins }
 S
-  if [ "$1" = edge ] && [ -e "$charon_snippet" ]; then
+  if [ "$1" = edge ]; then
     echo "include $charon_snippet"
   else
-    # The same as the product's snippet.
+    # A hub routes by its devices as well, and gives up as early.
     cat <<S
 charon {
   install_routes = no
   install_virtual_ip = no
-  process_route = no
   retransmit_tries = 4
   retransmit_timeout = 1.5
   retransmit_base = 1.4
-  make_before_break = yes
 }
 S
   fi

@@ -76,10 +76,7 @@ at_most() { before "$1" "$(add "$2" 0.000001)" || { echo "$1 is more than $2"; r
 at_least() { at_most "$2" "$1" || { echo "$1 is less than $2"; return 1; }; }
 milliseconds_since() { echo $((($(microseconds "$EPOCHREALTIME") - $(microseconds "$1")) / 1000)); }
 # A pause of FROM to TO milliseconds: no cut may fall into step with the probes.
-random_pause() {
-  local milliseconds=$(($1 + RANDOM % ($2 - $1)))
-  sleep "$(printf '%d.%03d' $((milliseconds / 1000)) $((milliseconds % 1000)))"
-}
+random_pause() { sleep "$(printf '0.%03d' $(($1 + RANDOM % ($2 - $1))))"; }
 
 # --- namespaces and processes ----------------------------------------------------------------------------------------
 

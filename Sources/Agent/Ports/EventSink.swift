@@ -11,4 +11,28 @@ package protocol Surroundings: Sendable {
   var wallTime: WallTime { get }
   /// 0 up to but not including 1.
   var chance: Double { get }
+  /// Calls `body` once this much time has passed, on any thread, unless it is cancelled before. `body` must not block.
+  func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm
+}
+
+/// Something that happens later.
+package struct Alarm: Sendable {
+  /// Does nothing once it has rung.
+  package let cancel: @Sendable () -> Void
+  package init(cancel: @escaping @Sendable () -> Void) { self.cancel = cancel }
+}
+
+extension Surroundings {
+  package func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm {
+    let task = Task {
+      try? await Task.sleep(for: wait)
+      if !Task.isCancelled { body() }
+    }
+    return Alarm { task.cancel() }
+  }
+
+  /// Returns when this much time has passed.
+  package func pause(_ wait: Duration) async {
+    await withCheckedContinuation { done in _ = alarm(after: wait) { done.resume() } }
+  }
 }

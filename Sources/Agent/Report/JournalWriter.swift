@@ -13,7 +13,6 @@ package actor JournalWriter {
   private let journal: Journal
   private let store: any JournalStore
   private let surroundings: any Surroundings
-  private let sleep: @Sendable (Duration) async -> Void
 
   private var isOpen = false
   /// How many events of this life are in the file.
@@ -28,14 +27,10 @@ package actor JournalWriter {
   /// Why events do not get to the disk; nil while they do.
   package private(set) var trouble: String?
 
-  package init(
-    _ journal: Journal, store: any JournalStore, surroundings: any Surroundings,
-    sleep: @escaping @Sendable (Duration) async -> Void = { try? await Task.sleep(for: $0) }
-  ) {
+  package init(_ journal: Journal, store: any JournalStore, surroundings: any Surroundings) {
     self.journal = journal
     self.store = store
     self.surroundings = surroundings
-    self.sleep = sleep
   }
 
   /// Runs until `finish`, and whatever was recorded before that is on disk then, if it takes it.
@@ -57,7 +52,9 @@ package actor JournalWriter {
 
   private func work() async {
     let now = surroundings.now
-    if let lastFailure, now < lastFailure + Self.pauseAfterFailure { return }
+    if let lastFailure, now < lastFailure + Self.pauseAfterFailure {
+      return ring(after: lastFailure + Self.pauseAfterFailure - now)
+    }
     busySince = now
     defer { busySince = nil }
     do throws(StoreFailure) {
@@ -124,7 +121,8 @@ package actor JournalWriter {
 
   private func failed(_ failure: StoreFailure) {
     isOpen = false
-    isUnsynced = false
+    // Whatever is there of it.
+    isUnsynced = true
     lastFailure = surroundings.now
     ring(after: Self.pauseAfterFailure)
     defer { trouble = "\(failure)" }
@@ -139,10 +137,11 @@ package actor JournalWriter {
   private func ring(after pause: Duration) {
     guard !alarmIsSet else { return }
     alarmIsSet = true
-    Task {
-      await sleep(pause)
-      alarmIsSet = false
-      journal.ringBell()
-    }
+    _ = surroundings.alarm(after: pause) { Task { await self.alarmRang() } }
+  }
+
+  private func alarmRang() {
+    alarmIsSet = false
+    journal.ringBell()
   }
 }

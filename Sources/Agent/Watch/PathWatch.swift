@@ -79,8 +79,8 @@ package actor PathWatch {
     health = Dictionary(
       new.paths.map { ($0.name, same.contains($0.name) ? health[$0.name] ?? PathHealth(at: now) : PathHealth(at: now)) }
     ) { first, _ in first }
-    histories = Dictionary(new.paths.map { ($0.name, histories[$0.name] ?? PathHistory(at: now)) }) { first, _ in first
-    }
+    let known = histories
+    histories = Dictionary(new.paths.map { ($0.name, known[$0.name] ?? PathHistory(at: now)) }) { first, _ in first }
     var kept: [Name: RuleSelection] = [:]
     for watched in new.rules {
       if var selection = selections[watched.rule.name] {
@@ -88,9 +88,12 @@ package actor PathWatch {
         kept[watched.rule.name] = selection
       } else {
         let adopted = inKernel[watched.table].flatMap { choice(of: $0, for: watched) }
-        kept[watched.rule.name] = RuleSelection(watched.rule, adopted: adopted, at: now)
+        let selection = RuleSelection(watched.rule, adopted: adopted, at: now)
+        kept[watched.rule.name] = selection
+        tellOfEncryption(nil, selection, at: now)
       }
     }
+    for (name, gone) in selections where kept[name] == nil { tellOfEncryption(gone, nil, at: now) }
     selections = kept
     active = inKernel
     for path in new.paths { judge(path, at: now) }
@@ -159,8 +162,8 @@ package actor PathWatch {
     inspectSoon()
   }
 
-  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs.
-  package func keysChanged(of tunnel: Name, _ word: IKEKeeper.Word) {
+  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs. Nil: the tunnel is no more.
+  package func keysChanged(of tunnel: Name, _ word: IKEKeeper.Word?) {
     let now = loop.now
     keys[tunnel] = word
     var changed = false
@@ -272,7 +275,7 @@ package actor PathWatch {
     let before = state
     let changed = state.judge(
       obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine },
-      remark: remark(on: path), at: now)
+      remark: remark(on: path), doubt: doubt(about: path), at: now)
     health[path.name] = state
     guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
@@ -301,12 +304,23 @@ package actor PathWatch {
     return "no SA: \(why)"
   }
 
+  /// With no probe to ask and no word on the keys, nobody knows.
+  private func doubt(about path: WatchPlan.WatchedPath) -> PathHealth.Doubt? {
+    guard path.probes.isEmpty, path.securedTunnel != nil else { return nil }
+    return switch word(on: path) {
+    case .up?, .down?: nil
+    case .pending?, nil: .passing("no SA yet")
+    case .unknown?: .lasting("charon does not answer")
+    }
+  }
+
   private func word(on path: WatchPlan.WatchedPath) -> IKEKeeper.Word? { path.securedTunnel.flatMap { keys[$0] } }
 
   private func remark(on path: WatchPlan.WatchedPath) -> String? {
     switch word(on: path) {
     case .up?: "the SA is up, so the data plane is dead"
     case .down(let why)?: "no SA: \(why)"
+    case .pending?: "no SA yet"
     case .unknown?: "charon does not answer"
     case nil: nil
     }
@@ -348,20 +362,22 @@ package actor PathWatch {
     settleActiveRoutes()
   }
 
-  private func tellOfEncryption(_ before: RuleSelection, _ after: RuleSelection, at now: Instant) {
-    let name = after.rule.name
-    if case .underlay(let line)? = after.choice, !before.isUnencrypted {
+  /// `before` is nil at the first look after a start, `after` where the rule is no more.
+  private func tellOfEncryption(_ before: RuleSelection?, _ after: RuleSelection?, at now: Instant) {
+    guard let name = (after ?? before)?.rule.name else { return }
+    let since = before?.unencryptedSince
+    if case .underlay(let line)? = after?.choice, since == nil {
       pending.append(
         AgentEvent(
           .unencryptedStarted, name.text,
           "rule \(name): traffic goes by the private line \(line) in the clear, until its tunnel is back",
           details: ["uplink": line.text]))
-    } else if before.isUnencrypted && !after.isUnencrypted {
-      let seconds = (now - before.since).inSeconds
+    } else if let since, after?.isUnencrypted != true {
+      let seconds = (now - since).inSeconds
       pending.append(
         AgentEvent(
           .unencryptedEnded, name.text, "rule \(name): no traffic goes in the clear any more, after \(Int(seconds)) s",
-          details: ["seconds": "\(Int(seconds))", "duration_seconds": AgentEvent.seconds(now - before.since)]))
+          details: ["seconds": "\(Int(seconds))"]))
     }
   }
 

@@ -92,7 +92,11 @@ extension Form where Value == String {
     Form("an absolute path of at most \(bytes) bytes") { value in
       guard case .string(let text) = value, text.hasPrefix("/"), (2...bytes).contains(text.utf8.count),
         !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f })
-      else { return .refused() }
+      else {
+        // As strongswan.conf writes a socket.
+        if case .string(let text) = value, text.hasPrefix("unix:") { return .refused(hint: "without \"unix://\"") }
+        return .refused()
+      }
       return text.split(separator: "/").contains("..") ? .refused(hint: "without \"..\"") : .value(text)
     }
   }

@@ -38,17 +38,31 @@ enum IPsecConfigurationReader {
     "authority_file",
   ]
 
+  private static let refused = Dictionary(
+    uniqueKeysWithValues: ["psk", "secret", "key", "password"].map {
+      ($0, "a secret lies in a file of its own, for root alone: \"psk_file\" or \"key_file\" names it")
+    })
+
+  /// A path, which is repeated where it is refused only if it looks like one.
+  private static let secretPath: Form<String> = {
+    let path = Form.absolutePath(atMost: 4000)
+    return Form(path.expected) { value in
+      if case .string(let text) = value, text.hasPrefix("/") { return path.read(value) }
+      return .mayBeTheSecret
+    }
+  }()
+
   static func read(_ top: FieldReader) -> IPsecConfiguration? {
     let standard = IPsecConfiguration()
     guard let value = top["ipsec"] else { return standard }
-    guard let fields = FieldReader(value, at: "ipsec", keys: keys, book: top.book) else { return nil }
+    guard let fields = FieldReader(value, at: "ipsec", keys: keys, refused: refused, book: top.book) else { return nil }
     // sun_path has 108 bytes, the last one is 0 (unix(7)).
     let socket = fields.value("vici_socket", .absolutePath(atMost: 107), default: standard.viciSocket)
     let secrets = fields.value("secrets_directory", .absolutePath(atMost: 3900), default: standard.secretsDirectory)
     let conf = fields.value("strongswan_conf", .absolutePath(atMost: 4000), default: standard.strongswanConfiguration)
-    let psk = fields.optional("psk_file", .absolutePath(atMost: 4000))
+    let psk = fields.optional("psk_file", secretPath)
     let certificate = fields.optional("certificate_file", .absolutePath(atMost: 4000))
-    let key = fields.optional("key_file", .absolutePath(atMost: 4000))
+    let key = fields.optional("key_file", secretPath)
     let authority = fields.optional("authority_file", .absolutePath(atMost: 4000))
     if (fields["certificate_file"] == nil) != (fields["key_file"] == nil) {
       let missing = fields["key_file"] == nil ? "key_file" : "certificate_file"

@@ -15,15 +15,30 @@ package enum RuleSetCheck {
     }
     for (index, rule) in ruleSet.backhaulRules.enumerated() {
       all += sources(of: rule, configuration, field: "backhaul_rules[\(index)].sources")
-      if rule.fallback == .underlay, Layout(ruleSet, configuration, SlotBook()).underlays(of: rule).isEmpty {
-        all.append(
-          Complaint(
-            field: "backhaul_rules[\(index)].fallback",
-            "\"underlay\" sends in the clear, and no tunnel of the rule goes over a private line (an uplink with "
-              + "private = true in the local configuration)"))
-      }
+      all += fallback(of: rule, ruleSet, configuration, field: "backhaul_rules[\(index)].fallback")
     }
     return all + numbers(ruleSet, configuration)
+  }
+
+  private static func fallback(
+    of rule: BackhaulRule, _ ruleSet: RuleSet, _ configuration: AgentConfiguration, field: String
+  ) -> [Complaint] {
+    switch rule.fallback {
+    case .block: return []
+    case .localWAN:
+      if configuration.uplinks.contains(where: { !$0.isPrivate }) { return [] }
+      return [
+        Complaint(field: field, "\"local_wan\" never leaves by a private line, and this router has no other uplink")
+      ]
+    case .underlay:
+      if !Layout(ruleSet, configuration, SlotBook()).underlays(of: rule).isEmpty { return [] }
+      return [
+        Complaint(
+          field: field,
+          "\"underlay\" sends in the clear, and no tunnel of the rule goes over a private line (an uplink with "
+            + "private = true in the local configuration)")
+      ]
+    }
   }
 
   /// Throws everything that is wrong.
@@ -36,26 +51,18 @@ package enum RuleSetCheck {
   private static func profiles(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
     let used = Set(ruleSet.tunnels.compactMap(\.profile))
     var all: [Complaint] = []
-    var keys: [[IKEIdentity]: (file: String, index: Int)] = [:]
+    var seen: [Set<String>: (file: String, index: Int)] = [:]
     for (index, profile) in ruleSet.profiles.enumerated() where used.contains(profile.name) {
       let field = "ipsec_profiles[\(index)]"
-      switch profile.credentials(configuration.ipsec) {
-      case nil:
-        let missing = profile.missingFiles(configuration.ipsec).joined(separator: ", ")
-        all.append(
-          Complaint(field: field, "neither the profile nor [ipsec] of the local configuration names: \(missing)"))
-      case .psk(let file)?:
-        // charon finds a pre-shared key by the ids alone.
-        guard let local = profile.localID ?? IKEIdentity(configuration.device.text) else { continue }
-        if let other = keys[[local, profile.remoteID]], other.file != file {
-          all.append(
-            Complaint(
-              field: field,
-              "the same ids as ipsec_profiles[\(other.index)] and another psk_file: charon could not tell which to use")
-          )
-        }
-        keys[[local, profile.remoteID]] = (file, index)
-      case .certificate?: continue
+      all += profile.missingFiles(configuration.ipsec).map {
+        Complaint(field: "\(field).\($0)", "missing, and [ipsec] of the local configuration has none either")
+      }
+      guard case .psk(let file)? = profile.credentials(configuration.ipsec) else { continue }
+      let owners = profile.keyOwners(localID: profile.localID ?? IKEIdentity(configuration.device.text))
+      if let other = seen[owners], other.file != file {
+        all.append(Complaint(field: field, IPsecProfile.sharesKeyOwners(with: other.index)))
+      } else {
+        seen[owners] = (file, index)
       }
     }
     return all

@@ -32,6 +32,14 @@ package struct Form<Value>: Sendable {
   }
 }
 
+extension Form.Reading {
+  /// Where the name of a secret's file belongs: whoever puts the secret itself there, a number maybe, shall not read it
+  /// again in a log.
+  static var mayBeTheSecret: Self {
+    .refusedSecret("what was found is not repeated, since it may be the secret itself")
+  }
+}
+
 extension Form where Value == Bool {
   package static let boolean = Form("true or false") { value in
     if case .boolean(let flag) = value { return .value(flag) }

@@ -10,8 +10,16 @@ package struct PathHealth: Equatable, Sendable {
   package private(set) var cause = "not judged yet"
   /// True once the path was `down` since the agent started.
   package private(set) var hasBeenDown = false
-  /// A probe of the path cannot even be sent, so there may never be a verdict.
+  /// A probe of the path cannot even be sent, or who would judge it in a probe's place does not answer: there may never be
+  /// a verdict.
   package private(set) var cannotBeProbed = false
+
+  /// Why a path that no probe watches cannot be judged.
+  package enum Doubt: Equatable, Sendable {
+    /// There will be evidence soon.
+    case passing(String)
+    case lasting(String)
+  }
 
   package init(at now: Instant) { since = now }
 
@@ -19,13 +27,15 @@ package struct PathHealth: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
+  ///   - doubt: why nothing is known where there are no probes.
   ///   - remark: what else is known where the probes have no answer: whether the tunnel has keys. No evidence of its own.
   package mutating func judge(
-    obstacle: String?, probes: [ProbeMachine], remark: String? = nil, at now: Instant
+    obstacle: String?, probes: [ProbeMachine], remark: String? = nil, doubt: Doubt? = nil, at now: Instant
   ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
-    let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, before: state)
+    if obstacle == nil, probes.isEmpty, case .lasting? = doubt { cannotBeProbed = true }
+    let (new, why) = Self.verdict(obstacle: obstacle, probes: probes, doubt: doubt, before: state)
     cause = new == .down && obstacle == nil ? why + (remark.map { "; \($0)" } ?? "") : why
     guard new != state else { return cannotBeProbed != couldNotBeProbed }
     state = new
@@ -34,8 +44,16 @@ package struct PathHealth: Equatable, Sendable {
     return true
   }
 
-  private static func verdict(obstacle: String?, probes: [ProbeMachine], before: State) -> (State, String) {
+  private static func verdict(
+    obstacle: String?, probes: [ProbeMachine], doubt: Doubt?, before: State
+  ) -> (State, String) {
     if let obstacle { return (.down, obstacle) }
+    switch doubt {
+    // Nothing says that what carried carries no more, nor that what did not does again.
+    case .passing(let why)? where probes.isEmpty, .lasting(let why)? where probes.isEmpty:
+      return (before == .down ? .unknown : before, why)
+    case .passing?, .lasting?, nil: break
+    }
     if let failed = probes.first(where: { $0.state == .down }) {
       let trouble = failed.trouble ?? "no answer"
       if failed.lost == 0 {

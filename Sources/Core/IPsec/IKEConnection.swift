@@ -32,6 +32,29 @@ package struct IKEConnection: Equatable, Sendable {
   /// Another tunnel has the same ids at both ends: neither may be taken for the other's successor.
   package var sharesIDs: Bool
 
+  package init(
+    tunnel: Name, mode: Mode, local: IPv4Address, remote: IPv4Address, localID: IKEIdentity, remoteID: IKEIdentity,
+    credentials: Credentials, ikeProposals: [Proposal] = [], espProposals: [Proposal] = [],
+    ikeRekey: Duration = .seconds(14_400), childRekey: Duration = .seconds(3_600), reauthentication: Duration? = nil,
+    deadPeerDetection: Duration = .seconds(10), isAlwaysInUDP: Bool = false, sharesIDs: Bool = false
+  ) {
+    self.tunnel = tunnel
+    self.mode = mode
+    self.local = local
+    self.remote = remote
+    self.localID = localID
+    self.remoteID = remoteID
+    self.credentials = credentials
+    self.ikeProposals = ikeProposals
+    self.espProposals = espProposals
+    self.ikeRekey = ikeRekey
+    self.childRekey = childRekey
+    self.reauthentication = reauthentication
+    self.deadPeerDetection = deadPeerDetection
+    self.isAlwaysInUDP = isAlwaysInUDP
+    self.sharesIDs = sharesIDs
+  }
+
   package static let prefix = "backhaul-"
 
   /// Of the connection in charon. The child has the tunnel's name.

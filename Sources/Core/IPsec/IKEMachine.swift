@@ -31,31 +31,42 @@ package struct IKEMachine: Equatable, Sendable {
   /// charon's SAs have been looked at since it came.
   private var isSeen = false
   private var failures = 0
+  private var upSince: Instant?
+  /// Rises with each reason to give charon everything again: a load that was begun before does not count.
+  package private(set) var edition: UInt64 = 0
+  /// Not before this is charon asked for anything.
   private var nextAttempt: Instant
+  /// Nor before this to end SAs: one that does not go is no reason to kill its successor again and again.
+  private var nextTermination: Instant
+  /// When charon's word for what becomes of the SA is overdue.
+  private var nextLook: Instant
 
   package static let firstPause: Duration = .seconds(1)
   package static let longestPause: Duration = .seconds(30)
   /// How long charon may take to show an SA that it was asked for.
   static let patience: Duration = .seconds(1)
+  /// SAs that last less long are as good as none: two routers of one name throw each other out all the time.
+  static let probation = longestPause
 
   package init(_ connection: IKEConnection, at now: Instant) {
     self.connection = connection
     nextAttempt = now
+    nextTermination = now
+    nextLook = now
   }
 
   // MARK: Facts
 
   /// charon answers, for the first time or again: it knows nothing of us, until it is seen.
   package mutating func charonCame(at now: Instant) {
-    phase = .unloaded
     isSeen = false
-    failures = 0
-    nextAttempt = now
+    loadAgain(at: now)
   }
 
   package mutating func charonWent() {
     phase = .absent
     associations = TunnelAssociations()
+    isSeen = false
     trouble = nil
   }
 
@@ -64,17 +75,20 @@ package struct IKEMachine: Equatable, Sendable {
     // A number that only tells of other tunnels changes nothing that this one's SAs were made by.
     var same = connection
     same.sharesIDs = new.sharesIDs
-    isStale = isStale || (same != new && isBusy)
+    // What is there and was not seen yet was made by older settings too.
+    isStale = isStale || (same != new && (isBusy || !isSeen))
     connection = new
-    if phase != .absent { phase = .unloaded }
-    failures = 0
-    nextAttempt = now
+    if phase != .absent { loadAgain(at: now) }
   }
 
   /// Its files may have changed: charon is given them again. What runs, runs on.
   package mutating func reload(at now: Instant) {
-    guard phase != .absent else { return }
+    if phase != .absent { loadAgain(at: now) }
+  }
+
+  private mutating func loadAgain(at now: Instant) {
     phase = .unloaded
+    edition += 1
     failures = 0
     nextAttempt = now
   }
@@ -82,6 +96,7 @@ package struct IKEMachine: Equatable, Sendable {
   package mutating func loaded(at now: Instant) {
     guard phase == .unloaded else { return }
     phase = .idle
+    trouble = nil
     failures = 0
     nextAttempt = now
     settle(at: now)
@@ -89,14 +104,17 @@ package struct IKEMachine: Equatable, Sendable {
 
   /// charon, or a file, refused.
   package mutating func refused(_ why: String, at now: Instant, chance: Double) {
+    guard phase != .absent else { return }
     trouble = why
+    if phase == .connecting && associations.ike == nil { phase = .idle }
     pause(from: now, chance)
   }
 
-  package mutating func initiated(at now: Instant) {
+  /// charon is being asked for SAs. Before its answer, which takes time: what changes meanwhile must know of them.
+  package mutating func initiating(at now: Instant) {
     guard phase == .idle else { return }
     phase = .connecting
-    nextAttempt = now + Self.patience
+    nextLook = now + Self.patience
   }
 
   package mutating func terminated(at now: Instant) {
@@ -104,11 +122,12 @@ package struct IKEMachine: Equatable, Sendable {
     associations = TunnelAssociations()
     if phase != .unloaded && phase != .absent { phase = .idle }
     nextAttempt = now
+    nextTermination = now + Self.firstPause
   }
 
   /// Something went wrong, in charon's words or ours.
   package mutating func noticed(_ why: String) {
-    if !associations.isUp { trouble = why }
+    if phase != .absent && !associations.isUp { trouble = why }
   }
 
   /// What charon has of it now.
@@ -117,8 +136,11 @@ package struct IKEMachine: Equatable, Sendable {
     let wasUp = associations.isUp
     associations = new
     isSeen = true
-    if new.isUp {
-      trouble = nil
+    if new.isUp && phase != .unloaded { trouble = nil }
+    if new.isUp && !wasUp {
+      upSince = now
+      nextAttempt = phase == .unloaded ? nextAttempt : now
+    } else if wasUp && !new.isUp, let since = upSince, since + Self.probation <= now {
       failures = 0
     }
     let wasConnecting = phase == .connecting
@@ -136,8 +158,8 @@ package struct IKEMachine: Equatable, Sendable {
       phase = .up
     } else if associations.ike?.isConnecting == true {
       phase = .connecting
-      nextAttempt = now + Self.patience
-    } else if phase == .connecting && now < nextAttempt {
+      nextLook = now + Self.patience
+    } else if phase == .connecting && now < nextLook {
       // It may not have begun yet.
     } else {
       phase = .idle
@@ -162,11 +184,13 @@ package struct IKEMachine: Equatable, Sendable {
     case .unloaded: return nextAttempt <= now ? .load(connection) : nil
     case .idle, .connecting, .up:
       // Whether SAs are stale is not known before they were seen.
-      guard isSeen else { return nil }
-      if isStale || hasStrayed { return .terminate(connection.tunnel) }
-      return phase == .idle && nextAttempt <= now ? .initiate(connection.tunnel) : nil
+      guard isSeen, nextAttempt <= now else { return nil }
+      if mustEnd { return nextTermination <= now ? .terminate(connection.tunnel) : nil }
+      return phase == .idle ? .initiate(connection.tunnel) : nil
     }
   }
+
+  private var mustEnd: Bool { isStale || hasStrayed }
 
   /// The SAs begin at an address that the uplink has no more (seen after a restart of ours).
   private var hasStrayed: Bool {
@@ -177,14 +201,27 @@ package struct IKEMachine: Equatable, Sendable {
   /// When `next` must be asked again or, while connecting, charon be looked at; nil: not before something happens.
   package var nextDeadline: Instant? {
     switch phase {
-    case .absent, .up: nil
-    case .unloaded, .idle, .connecting: nextAttempt
+    case .absent: return nil
+    case .unloaded: return nextAttempt
+    case .idle, .connecting, .up:
+      guard isSeen else { return nil }
+      if mustEnd { return max(nextAttempt, nextTermination) }
+      return switch phase {
+      case .idle: nextAttempt
+      case .connecting: nextLook
+      case .absent, .unloaded, .up: nil
+      }
     }
   }
 
   /// charon was given the connection and the credentials.
   package var hasLoaded: Bool { phase != .absent && phase != .unloaded }
 
-  /// charon's word for what becomes of the SA is overdue.
-  package func wantsLook(at now: Instant) -> Bool { !isSeen || (phase == .connecting && nextAttempt <= now) }
+  /// charon is there and has neither made an SA nor failed to since then.
+  package var isUndecided: Bool { phase != .absent && !associations.isUp && trouble == nil && failures == 0 }
+
+  /// charon must be looked at: it was not yet, or its word for what becomes of the SA is overdue.
+  package func wantsLook(at now: Instant) -> Bool {
+    phase != .absent && (!isSeen || (phase == .connecting && nextLook <= now))
+  }
 }

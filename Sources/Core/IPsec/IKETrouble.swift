@@ -4,7 +4,8 @@ package enum IKETrouble {
   /// Nil where the line tells of no failure that an operator must know.
   package static func recognised(in line: String) -> String? {
     if let name = notification(in: line) { return explained(name) }
-    if silence.contains(where: line.containsText) { return "the hub does not answer" }
+    // What the other end sends again is its own silence to suffer: `received retransmit of request with ID 1`.
+    if line.hasPrefix("retransmit ") || silence.contains(where: line.containsText) { return "the hub does not answer" }
     for (mark, meaning) in marks where line.containsText(mark) { return "\(meaning): \(quoted(line))" }
     return nil
   }
@@ -15,10 +16,14 @@ package enum IKETrouble {
     let words = line.split(separator: " ", maxSplits: 3)
     guard words.count >= 3, words[2] == "notify" || words[2] == "notify," else { return nil }
     let isFailure = words.count == 4 && (words[3].hasPrefix("error") || words[3].hasPrefix("no CHILD_SA"))
-    let name = words[1]
+    // One that charon has no name for stands there as its number: `(8192)`.
+    let isNumber = words[1].hasPrefix("(") && words[1].hasSuffix(")")
+    let name = isNumber ? words[1].dropFirst().dropLast() : words[1]
     let isName =
-      (4...40).contains(name.utf8.count)
-      && name.utf8.allSatisfy { (0x41...0x5a).contains($0) || $0 == UInt8(ascii: "_") }
+      (1...40).contains(name.utf8.count)
+      && name.utf8.allSatisfy { byte in
+        isNumber ? (0x30...0x39).contains(byte) : (0x41...0x5a).contains(byte) || byte == UInt8(ascii: "_")
+      }
     return isFailure && isName ? String(name) : nil
   }
 
@@ -39,21 +44,24 @@ package enum IKETrouble {
     ("but MAC mismatched", "the hub has another pre-shared key than we"),
     ("no shared key found", "no pre-shared key for these ids"),
     ("no private key found", "no private key for our certificate"),
-    ("does not match to", "the hub says that it is another"),
+    ("(myself) failed", "we could not prove who we are"),
     ("no trusted ", "the hub's certificate comes from no authority that we trust"),
     ("no issuer certificate found", "the hub's certificate comes from no authority that we trust"),
     ("certificate invalid", "a certificate is not valid now"),
     ("certificate was revoked", "a certificate was revoked"),
     ("constraint check failed", "the hub is not who the profile names"),
+    ("constraint requires", "the hub proves who it is in another way than the profile says"),
+    ("constraint checking failed", "the hub is not who the profile names"),
     ("signature validation failed", "the hub could not prove that its certificate is its own"),
     ("no acceptable proposal found", "the hub proposes nothing that we accept"),
-    ("no config named", "charon does not know the connection"),
-    ("error writing to socket", "charon cannot send"),
+    ("no acceptable traffic selectors found", "the hub wants other traffic than we"),
+    ("mode requested by responder is unacceptable", "the hub wants another mode than we"),
+    ("not supported by kernel", "the kernel lacks an algorithm"),
     ("unable to install", "charon could not install an SA or policy"),
   ]
 
   /// Each line of these has a number in it; it shall not be told anew for each.
-  private static let silence = ["retransmit ", "giving up after", "peer not responding"]
+  private static let silence = [" retransmits", "peer not responding"]
 }
 
 extension String {

@@ -90,20 +90,60 @@ package struct SecretFileName: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// An IKE identity as strongSwan writes it (swanctl.conf(5)): a host name, an address, `user@host` or a distinguished
-/// name such as `C=CH, O=Example, CN=hub`. Never one that stands for anybody.
+/// name such as `C=CH, O=Example, CN=hub`. Never one that stands for anybody, or for several.
 package struct IKEIdentity: Hashable, Sendable, CustomStringConvertible {
   package let text: String
 
-  /// Nil where it is empty, too long (255 bytes), has a character beyond printable ASCII, or means "anyone" to charon
-  /// (`%any`, `0.0.0.0`, `::`, `*`).
   package init?(_ text: String) {
-    let bytes = text.utf8
-    guard (1...255).contains(bytes.count), bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "*") }),
-      bytes.first != UInt8(ascii: "%"), bytes.first != 0x20, bytes.last != 0x20,
-      !["0.0.0.0", "::", "0::0"].contains(text)
-    else { return nil }
+    guard Self.fault(of: text) == nil else { return nil }
     self.text = text
   }
 
+  /// Why charon would not take a text for one peer's identity (libstrongswan's identification.c); nil where it would.
+  static func fault(of text: String) -> String? {
+    let bytes = text.utf8
+    guard (1...255).contains(bytes.count), bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }), bytes.first != 0x20,
+      bytes.last != 0x20
+    else { return "1 to 255 printable ASCII characters, no space at either end" }
+    let isAnyone = bytes.first == UInt8(ascii: "%") || ["0.0.0.0", "::", "0::0"].contains(text)
+    if isAnyone || bytes.contains(UInt8(ascii: "*")) || isRange(text) { return "it stands for more than one peer" }
+    return hasType(text) ? "without a type such as \"dns:\" in front" : nil
+  }
+
+  /// `10.0.0.0/8`, `10.0.0.1-10.0.0.9`: to charon they match every address in them.
+  private static func isRange(_ text: String) -> Bool {
+    let head = text.prefix { $0 != "/" && $0 != "-" }
+    guard head.utf8.count < text.utf8.count else { return false }
+    let isIPv6 =
+      head.contains(":")
+      && head.utf8.allSatisfy { isHexadecimal($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }
+    return isIPv6 || IPv4Address(head) != nil
+  }
+
+  /// `dns:^.+$`, `fqdn:#2a`, `{0}:x`: behind a type may stand a regular expression (since charon 6.0.2) or bytes in
+  /// hexadecimal, and the type may be "any". An IPv6 address has colons, too.
+  private static func hasType(_ text: String) -> Bool {
+    guard text.utf8.first != UInt8(ascii: "{") else { return true }
+    let head = text.utf8.prefix { $0 != UInt8(ascii: ":") }
+    let isWord = head.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) }
+    return isWord && head.count < text.utf8.count && !head.allSatisfy(isHexadecimal)
+  }
+
+  private static func isHexadecimal(_ byte: UInt8) -> Bool {
+    (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte | 0x20)
+  }
+
   package var description: String { text }
+}
+
+extension IPsecProfile {
+  /// What charon finds a pre-shared key by: the ids at both ends, whichever is whose. Capitals make no difference to it.
+  func keyOwners(localID: IKEIdentity?) -> Set<String> {
+    [localID?.text.lowercased() ?? "", remoteID.text.lowercased()]
+  }
+
+  /// To complain of a profile whose key charon could not tell from that of another one.
+  static func sharesKeyOwners(with index: Int) -> String {
+    "the same ids as ipsec_profiles[\(index)] and another psk_file: charon finds a key by the ids alone"
+  }
 }

@@ -27,6 +27,10 @@ extension RuleSetDraft {
   /// A secret in the document would be in the cache, in backups and in every log of the orchestrator.
   private static let noSecret = "a rule set holds no secret: put it into a file of the secrets directory and name that"
 
+  private static let secretKeys = [
+    "psk", "secret", "key", "password", "passphrase", "shared_key", "pre_shared_key", "private_key",
+  ]
+
   mutating func readProfiles(_ top: FieldReader) {
     profiles = top.objects("ipsec_profiles", 0...RuleSetBounds.profiles) { readProfile($0, $1, at: $2) }
   }
@@ -34,7 +38,7 @@ extension RuleSetDraft {
   private mutating func readProfile(_ index: Int, _ value: DocumentValue, at path: String) -> IPsecProfile? {
     let kind: Authentication? = value.word("auth")
     var refused = kind?.refused ?? [:]
-    for key in ["psk", "secret", "key", "password"] { refused[key] = Self.noSecret }
+    for key in Self.secretKeys { refused[key] = Self.noSecret }
     guard
       let fields = FieldReader(
         value, at: path, keys: Self.commonProfileKeys + (kind?.ownKeys ?? Authentication.allCases.flatMap(\.ownKeys)),
@@ -62,12 +66,19 @@ extension RuleSetDraft {
   private func readAuthentication(_ kind: Authentication, _ fields: FieldReader) -> IPsecProfile.Authentication {
     switch kind {
     case .psk: .psk(file: fields.optional("psk_file", .secretFile))
-    case .certificate:
-      .certificate(
-        CertificateFiles(
-          certificate: fields.optional("certificate_file", .secretFile),
-          key: fields.optional("key_file", .secretFile), authority: fields.optional("authority_file", .secretFile)))
+    case .certificate: .certificate(readCertificateFiles(fields))
     }
+  }
+
+  private func readCertificateFiles(_ fields: FieldReader) -> CertificateFiles {
+    // One of the two and the local configuration's other one would not belong together.
+    if (fields["certificate_file"] == nil) != (fields["key_file"] == nil) {
+      let missing = fields["key_file"] == nil ? "key_file" : "certificate_file"
+      fields.complain(missing, "missing; a certificate and its key go together")
+    }
+    return CertificateFiles(
+      certificate: fields.optional("certificate_file", .secretFile), key: fields.optional("key_file", .secretFile),
+      authority: fields.optional("authority_file", .secretFile))
   }
 
   private struct Times {
@@ -88,30 +99,47 @@ extension RuleSetDraft {
 
   /// What profiles and tunnels say together.
   func validateProfiles() {
-    // Transport SAs are chosen by addresses and protocol alone: two of them could not be told apart.
-    var seen: [String: Int] = [:]
     for tunnel in tunnels {
-      let field = "tunnels[\(tunnel.index)]"
-      let key: String
-      switch tunnel.value.kind {
-      case .ipsec(let profile):
-        checkReference(profile, to: .profiles, at: "\(field).profile")
+      guard let profile = tunnel.value.profile else { continue }
+      let key = tunnel.value.isIPsec ? "profile" : "protected_by"
+      checkReference(profile, to: .profiles, at: "tunnels[\(tunnel.index)].\(key)")
+    }
+    validateProtection()
+    validateSharedKeys()
+  }
+
+  /// Transport SAs are chosen by addresses and protocol alone, whatever key GRE has: between two ends there is one, and
+  /// all other GRE that goes there would be taken into it. What has the same key, too, is complained of elsewhere.
+  private func validateProtection() {
+    var seen: [String: Item<Tunnel>] = [:]
+    for tunnel in tunnels {
+      guard case .gre = tunnel.value.kind else { continue }
+      let ends = "\(tunnel.value.hub) \(tunnel.value.uplink?.text ?? "")"
+      guard let first = seen[ends] else {
+        seen[ends] = tunnel
         continue
-      case .gre: key = "gre"
-      case .ipip: key = "ipip"
-      case .external: continue
       }
-      if let protection = tunnel.value.protection {
-        checkReference(protection, to: .profiles, at: "\(field).protected_by")
-      }
-      let ends = "\(key) \(tunnel.value.hub) \(tunnel.value.uplink?.text ?? "")"
-      guard let first = seen.updateValue(tunnel.index, forKey: ends) else { continue }
-      let other = tunnels.first { $0.index == first }
-      if tunnel.value.protection != nil || other?.value.protection != nil {
-        book.complain(
-          field,
-          "the same kind, hub and uplink as tunnels[\(first)], and one of them is protected: IPsec protects all \(key) "
-            + "between two addresses, or none")
+      let isProtected = [first, tunnel].map { $0.value.protection != nil }
+      guard isProtected.contains(true), first.value.kind != tunnel.value.kind else { continue }
+      book.complain(
+        "tunnels[\(tunnel.index)]",
+        "the same kind, hub and uplink as tunnels[\(first.index)], and "
+          + (isProtected.contains(false) ? "one of them is" : "both are")
+          + " protected: IPsec takes all gre between two ends into one SA, whatever its key")
+    }
+  }
+
+  /// Ids and files that the local configuration decides, `RuleSetCheck` looks at.
+  private func validateSharedKeys() {
+    let used = Set(tunnels.compactMap(\.value.profile))
+    var seen: [Set<String>: (file: SecretFileName, index: Int)] = [:]
+    for profile in profiles where used.contains(profile.value.name) {
+      guard case .psk(let file?) = profile.value.authentication else { continue }
+      let owners = profile.value.keyOwners(localID: profile.value.localID)
+      if let other = seen[owners], other.file != file {
+        book.complain("ipsec_profiles[\(profile.index)]", IPsecProfile.sharesKeyOwners(with: other.index))
+      } else {
+        seen[owners] = (file, profile.index)
       }
     }
   }
@@ -119,20 +147,18 @@ extension RuleSetDraft {
 
 extension Form where Value == SecretFileName {
   package static let secretFile = Form(
-    "the name of a file in the secrets directory: 1 to 64 letters, digits, \".\", \"_\" and \"-\""
+    "the name of a file in the secrets directory (1 to 64 letters, digits, \".\", \"_\" and \"-\")"
   ) { value in
-    guard case .string(let text) = value else { return .refused() }
+    guard case .string(let text) = value else { return .mayBeTheSecret }
     if let name = SecretFileName(text) { return .value(name) }
-    // Whoever puts the secret itself here shall not read it again in a log.
-    return .refusedSecret(text.contains("/") ? "a name and no path" : "and never the secret itself")
+    if text.contains("/") { return .refusedSecret("a name and no path") }
+    return text.hasPrefix(".") ? .refusedSecret("no \".\" at its beginning") : .mayBeTheSecret
   }
 }
 
 extension Form where Value == IKEIdentity {
-  package static let identity = Form(
-    "an IKE identity such as hub.example, of at most 255 printable characters, that stands for one peer"
-  ) { value in
-    guard case .string(let text) = value, let identity = IKEIdentity(text) else { return .refused() }
-    return .value(identity)
+  package static let identity = Form("an IKE identity such as hub.example") { value in
+    guard case .string(let text) = value else { return .refused() }
+    return IKEIdentity(text).map { .value($0) } ?? .refused(hint: IKEIdentity.fault(of: text))
   }
 }

@@ -43,7 +43,8 @@ extension RuleSetDraft {
       if let uplink = tunnel.value.uplink { checkUplink(uplink, at: "\(field).uplink") }
       let (identity, words) = identity(of: tunnel.value)
       if let first = seen[identity] {
-        book.complain(field, "\(words) as tunnels[\(first)]: the kernel can't tell them apart")
+        let why = tunnel.value.isIPsec ? "it carries all that a second one could" : "the kernel can't tell them apart"
+        book.complain(field, "\(words) as tunnels[\(first)]: \(why)")
       } else {
         seen[identity] = tunnel.index
       }
@@ -113,8 +114,21 @@ extension RuleSetDraft {
       paths.compactMap { path in
         if case .uplink = path.value.way { path.value.name } else { nil }
       })
+    let withoutUplink = Set(tunnels.filter { $0.value.uplink == nil }.map(\.value.name))
+    let external = Set(
+      paths.compactMap { path in
+        if case .tunnel(let name) = path.value.way, withoutUplink.contains(name) { path.value.name } else { nil }
+      })
     for rule in rules {
       let field = "backhaul_rules[\(rule.index)]"
+      // Whether the uplink below is a private line is asked later, by `RuleSetCheck`.
+      if rule.value.rule.fallback == .underlay, !rule.value.paths.isEmpty,
+        rule.value.paths.allSatisfy({ uplinks.contains($0.value) || external.contains($0.value) })
+      {
+        book.complain(
+          "\(field).fallback",
+          "\"underlay\" sends by the uplink of a tunnel, and none of the rule's paths is a tunnel with an uplink")
+      }
       for path in rule.value.paths {
         checkReference(path.value, to: .paths, at: "\(field).paths[\(path.index)]")
         if rule.value.rule.fallback == .block && uplinks.contains(path.value) {

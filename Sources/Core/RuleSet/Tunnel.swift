@@ -49,6 +49,8 @@ package struct Tunnel: Equatable, Sendable {
     }
   }
 
+  package var isIPsec: Bool { if case .ipsec = kind { true } else { false } }
+
   /// The IPsec profile that encrypts it, as its kind or around it; nil: nothing that we know of encrypts it.
   package var profile: Name? { if case .ipsec(let profile) = kind { profile } else { protection } }
 }

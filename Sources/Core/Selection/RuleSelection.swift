@@ -77,6 +77,8 @@ package struct RuleSelection: Equatable, Sendable {
   package private(set) var nextDeadline: Instant?
   /// How long traffic has gone in the clear, as far as that has ended.
   private var unencryptedBefore: Duration = .zero
+  /// Since when it goes in the clear now, by whatever line; nil: it does not.
+  package private(set) var unencryptedSince: Instant?
   /// Paths that had no verdict when the first choice was made: their first `up` needs no hold-down.
   private var unjudged: Set<Name> = []
 
@@ -86,14 +88,15 @@ package struct RuleSelection: Equatable, Sendable {
     choice = adopted
     since = now
     if adopted != nil { cause = "kept from before the agent started" }
+    if case .underlay? = adopted { unencryptedSince = now }
   }
 
   /// Traffic goes by a private line without its tunnel's encryption.
-  package var isUnencrypted: Bool { if case .underlay? = choice { true } else { false } }
+  package var isUnencrypted: Bool { unencryptedSince != nil }
 
   /// How long it has, in all, since the machine was made.
   package func unencrypted(at now: Instant) -> Duration {
-    unencryptedBefore + (isUnencrypted ? now - since : .zero)
+    unencryptedBefore + (unencryptedSince.map { now - $0 } ?? .zero)
   }
 
   /// The rule changed under a running agent. A choice that it no longer allows is left at the next `decide`.
@@ -166,7 +169,10 @@ package struct RuleSelection: Equatable, Sendable {
     case .underlay(let line)?:
       if let flip = better(than: rule.paths.count, states, .failback, at: now) { return flip }
       guard rule.fallback == .underlay else { return fallBack(.changed, view, states, at: now) }
-      return view.underlay == line ? nil : fallBack(.failover, view, states, at: now)
+      guard let best = view.underlay else { return fallBack(.failover, view, states, at: now) }
+      guard best != line else { return nil }
+      let why = view.canUse(line) ? "private line \(best) comes first" : "private line \(line) cannot be used"
+      return flip(view.canUse(line) ? .failback : .failover, to: .underlay(best), cause: why, at: now)
 
     case .blocked?:
       // Nothing flows, so nothing is won by waiting for the hold-down.
@@ -215,7 +221,12 @@ package struct RuleSelection: Equatable, Sendable {
 
   private mutating func flip(_ kind: Flip.Kind, to target: Choice, cause why: String, at now: Instant) -> Flip {
     let flip = Flip(kind: kind, from: choice, to: target, cause: why, after: now - since)
-    unencryptedBefore = unencrypted(at: now)
+    if case .underlay = target {
+      unencryptedSince = unencryptedSince ?? now
+    } else {
+      unencryptedBefore = unencrypted(at: now)
+      unencryptedSince = nil
+    }
     choice = target
     since = now
     cause = why

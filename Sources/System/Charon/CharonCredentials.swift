@@ -8,10 +8,21 @@ struct CharonCredentials {
   /// The tunnels whose pre-shared keys it was given; their ids are the connections' names.
   var shared: Set<Name> = []
 
-  /// What one connection needs. Never printed: it holds keys.
-  enum Content {
+  /// What one connection needs. It holds keys, so nothing that prints it shows more than its kind.
+  enum Content: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     case psk([UInt8])
     case certificate([UInt8], key: [UInt8], authority: [UInt8])
+
+    var description: String {
+      switch self {
+      case .psk: "a pre-shared key"
+      case .certificate: "a certificate with its key"
+      }
+    }
+
+    var debugDescription: String { description }
+
+    var customMirror: Mirror { Mirror(self, children: []) }
   }
 
   /// A certificate, key or authority with whatever text stands around it; charon takes 64 KiB at most in one value.

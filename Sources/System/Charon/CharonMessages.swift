@@ -116,7 +116,7 @@ enum CharonMessages {
     guard let state = section.text("state").flatMap({ IKEAssociation.State(rawValue: $0) }) else { return }
     let ike = IKEAssociation(
       number: number(section, "uniqueid"), state: state, local: section.text("local-host").flatMap { IPv4Address($0) },
-      localID: section.text("local-id"), remoteID: section.text("remote-id"), hasNAT: section.flag("nat-any"),
+      localID: section.words("local-id"), remoteID: section.words("remote-id"), hasNAT: section.flag("nat-any"),
       cipher: cipher(section, ["encr-alg", "integ-alg", "prf-alg", "dh-group"]),
       established: time(section, "established", before: now), nextRekey: time(section, "rekey-time", after: now),
       nextReauthentication: time(section, "reauth-time", after: now))
@@ -131,7 +131,7 @@ enum CharonMessages {
       ESPTransform(encryption: $0, keyBits: section.integer("encr-keysize"), integrity: section.text("integ-alg"))
     }
     return ChildAssociation(
-      number: number(section, "uniqueid"), state: state, mode: (section.text("mode") ?? "").lowercased(),
+      number: number(section, "uniqueid"), state: state, mode: (section.words("mode") ?? "").lowercased(),
       cipher: cipher(section, ["encr-alg", "integ-alg"]),
       encapsulation: transform.map { ESPEncapsulation($0, isInUDP: isInUDP) }, isInUDP: isInUDP,
       installed: time(section, "install-time", before: now), nextRekey: time(section, "rekey-time", after: now),
@@ -146,8 +146,8 @@ enum CharonMessages {
   /// Nil while nothing is negotiated.
   private static func cipher(_ section: VICIMessage, _ names: [String]) -> String? {
     let parts = names.compactMap { name in
-      section.text(name).map { text in
-        name == "encr-alg" ? text + (section.text("encr-keysize").map { "-\($0)" } ?? "") : text
+      section.words(name).map { text in
+        name == "encr-alg" ? text + (section.integer("encr-keysize").map { "-\($0)" } ?? "") : text
       }
     }
     return parts.isEmpty ? nil : parts.joined(separator: "/")
@@ -176,6 +176,15 @@ enum CharonMessages {
       let trouble = message.text("msg").flatMap({ IKETrouble.recognised(in: $0) })
     else { return [] }
     return [.trouble(tunnel, trouble)]
+  }
+}
+
+extension VICIMessage {
+  /// Fit to be shown to people, whatever a hub calls itself: one line of no terminal's commands, and not of any length.
+  func words(_ name: String) -> String? {
+    text(name).map { text in
+      String(String.UnicodeScalarView(text.unicodeScalars.prefix(256).map { (" "..."~").contains($0) ? $0 : "?" }))
+    }
   }
 }
 

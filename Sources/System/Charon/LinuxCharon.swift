@@ -14,8 +14,10 @@ package actor LinuxCharon: CharonPort {
   private var credentials: CharonCredentials
   private var handler: (@Sendable (CharonEvent) -> Void)?
 
-  /// For any one command. charon answers within milliseconds, unless it hangs.
+  /// For any one command, and for all that connecting takes. charon answers within milliseconds, unless it hangs.
   static let patience: Duration = .seconds(4)
+  /// Events taken in before whoever waits for an answer has a turn.
+  private static let eventsAtOnce = 256
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -23,9 +25,9 @@ package actor LinuxCharon: CharonPort {
     var commands: VICISession
     var events: VICISession
 
-    init(_ path: String) throws(VICIFailure) {
-      let commands = try VICISession.open(socketPath: path, timeout: LinuxCharon.patience)
-      let events = try VICISession.open(socketPath: path, timeout: LinuxCharon.patience)
+    init(_ path: String, timeout: Duration) throws(VICIFailure) {
+      let commands = try VICISession.open(socketPath: path, timeout: timeout)
+      let events = try VICISession.open(socketPath: path, timeout: timeout)
       self.commands = commands
       self.events = events
     }
@@ -48,13 +50,15 @@ package actor LinuxCharon: CharonPort {
   ) async throws(CharonFailure) -> CharonIdentity {
     close()
     let operation = "connect to charon"
+    let deadline = MonotonicClock.now + Self.patience
+    func left() -> Duration { max(deadline - MonotonicClock.now, .zero) }
     do throws(VICIFailure) {
-      let new = try Sessions(configuration.viciSocket)
-      let version = try new.commands.request("version", timeout: Self.patience)
-      algorithms = CharonAlgorithms(try new.commands.request("get-algorithms", timeout: Self.patience))
+      let new = try Sessions(configuration.viciSocket, timeout: left())
+      let version = try new.commands.request("version", timeout: left())
+      algorithms = CharonAlgorithms(try new.commands.request("get-algorithms", timeout: left()))
       for event in CharonMessages.events {
         // An older charon has not all of them; what it does not tell is seen at the next look.
-        _ = try new.events.register(event, timeout: Self.patience)
+        _ = try new.events.register(event, timeout: left())
       }
       try watch(new, operation)
       sessions = new
@@ -63,7 +67,7 @@ package actor LinuxCharon: CharonPort {
       // What came while events were registered is in memory already, and no descriptor tells of it.
       drain()
       return CharonIdentity(
-        version: "\(version.text("daemon") ?? "charon") \(version.text("version") ?? "of unknown version")",
+        version: "\(version.words("daemon") ?? "charon") \(version.words("version") ?? "of unknown version")",
         complaints: complaints())
     } catch {
       throw CharonFailure(operation: operation, error)
@@ -125,6 +129,7 @@ package actor LinuxCharon: CharonPort {
     do throws(SystemCallFailure) { secrets = try CharonCredentials.read(connection) } catch {
       throw CharonFailure(operation: error.operation, cause: error.cause, isGone: false)
     }
+    let before = credentials
     // Whatever the connection needs must be there before it.
     for (command, message) in secrets.messages(for: connection) {
       let answer = try ask(command, message, of: connection.tunnel)
@@ -132,6 +137,23 @@ package actor LinuxCharon: CharonPort {
       if command == "load-shared" { credentials.shared.insert(connection.tunnel) }
     }
     try ask("load-conn", CharonMessages.connection(connection, secrets, ike: ike, esp: esp), of: connection.tunnel)
+    // What it no longer needs can go after it.
+    switch secrets {
+    case .psk: credentials.keys[connection.tunnel] = nil
+    case .certificate: credentials.shared.remove(connection.tunnel)
+    }
+    try forgetUnused(of: before, connection.tunnel)
+  }
+
+  /// Takes from charon what it was given for the tunnel and has no use for now. Two tunnels of one profile have the same
+  /// private key.
+  private func forgetUnused(of before: CharonCredentials, _ tunnel: Name) throws(CharonFailure) {
+    if before.shared.contains(tunnel), !credentials.shared.contains(tunnel) {
+      try askLoosely("unload-shared", VICIMessage { $0.set("id", IKEConnection.prefix + tunnel.text) }, of: tunnel)
+    }
+    if let key = before.keys[tunnel], !credentials.keys.values.contains(key) {
+      try askLoosely("unload-key", VICIMessage { $0.set("id", key) }, of: tunnel)
+    }
   }
 
   private func proposals(
@@ -149,10 +171,9 @@ package actor LinuxCharon: CharonPort {
   private func unload(_ tunnel: Name) throws(CharonFailure) {
     for (command, message) in CharonMessages.unloading(tunnel) { try askLoosely(command, message, of: tunnel) }
     credentials.shared.remove(tunnel)
-    // Two tunnels of one profile have the same key.
-    if let key = credentials.keys.removeValue(forKey: tunnel), !credentials.keys.values.contains(key) {
-      try askLoosely("unload-key", VICIMessage { $0.set("id", key) }, of: tunnel)
-    }
+    let before = credentials
+    credentials.keys[tunnel] = nil
+    try forgetUnused(of: before, tunnel)
   }
 
   // MARK: Calls
@@ -210,9 +231,12 @@ package actor LinuxCharon: CharonPort {
   private func drain() {
     guard let sessions, let handler else { return }
     do throws(VICIFailure) {
-      while let (name, message) = try sessions.events.nextEvent() {
+      for _ in 0..<Self.eventsAtOnce {
+        guard let (name, message) = try sessions.events.nextEvent() else { return }
         for event in CharonMessages.events(name, message) { handler(event) }
       }
+      // What is in memory no descriptor tells of.
+      loop.enqueue { [weak self] in self?.assumeIsolated { $0.drain() } }
     } catch {
       close()
       handler(.gone("charon: \(error)"))

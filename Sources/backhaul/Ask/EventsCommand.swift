@@ -1,6 +1,7 @@
 internal import Agent
 internal import ArgumentParser
 internal import Core
+internal import Glibc
 internal import System
 
 struct EventsCommand: ParsableCommand {
@@ -65,9 +66,12 @@ struct EventsCommand: ParsableCommand {
   private func read(_ directory: String) throws -> EventsReport {
     do {
       let records = try FileJournal.read(directory: directory)
+      if records.isEmpty && access("\(directory)/journal", F_OK) != 0 {
+        throw complain("there is no journal in \(directory)", Exit.failed)
+      }
       return EventsReport(try EventQuery(request).select(from: records, newestAge: nil, now: WallClock.now))
-    } catch {
-      throw complain("\(error)", Exit.failed)
+    } catch let failure as StoreFailure {
+      throw complain("\(failure)", Exit.failed)
     }
   }
 

@@ -27,32 +27,24 @@ struct TunnelsCommand: ParsableCommand {
 
   @OptionGroup var options: QuestionOptions
 
-  @Flag(help: "Show devices, inner addresses, hubs, uplinks, segment sizes and profiles as well.")
-  var wide = false
-
   func run() throws {
-    try ask(.tunnels, options, as: TunnelsReport.self) { Self.lines($0, wide: wide) }
+    try ask(.tunnels, options, as: TunnelsReport.self) { report in
+      Self.lines(report)
+    }
   }
 
-  static func lines(_ report: TunnelsReport, wide: Bool = false) -> [String] {
-    var header = ["TUNNEL", "KIND", "LINK", "LOCAL", "REMOTE", "IKE", "CHILD", "CIPHER", "AGE", "REKEY"]
-    header += ["IN", "OUT", "MTU"]
-    if wide { header += ["DEVICE", "INNER", "HUB", "UPLINK", "MSS", "PROFILE"] }
-    var table = Columns(header + ["TROUBLE"])
+  static func lines(_ report: TunnelsReport) -> [String] {
+    var table = Columns(
+      "TUNNEL", "KIND", "DEVICE", "LINK", "LOCAL", "REMOTE", "INNER", "HUB", "UPLINK", "MTU", "MSS", "IN", "OUT", "IKE",
+      "CHILD", "CIPHER", "AGE", "REKEY", "TROUBLE")
     for tunnel in report.tunnels {
-      var row = [
-        tunnel.name, kind(tunnel), tunnel.link, tunnel.local ?? "-", tunnel.remote, tunnel.ike?.state ?? "-",
-        tunnel.child?.state ?? "-", cipher(tunnel), tunnel.child?.installedSeconds.map(Words.age) ?? "-",
-        tunnel.child?.rekeySeconds.map(Words.age) ?? "-", Words.bytes(tunnel.bytesIn), Words.bytes(tunnel.bytesOut),
-        tunnel.mtu.map(String.init) ?? "-",
-      ]
-      if wide {
-        row += [
-          tunnel.device, tunnel.innerLocal ?? "-", tunnel.hub, tunnel.uplink ?? "-",
-          tunnel.mss.map(String.init) ?? "-", tunnel.profile ?? "-",
-        ]
-      }
-      table.add(row + [tunnel.ike?.trouble ?? "-"])
+      table.add(
+        tunnel.name, kind(tunnel), tunnel.device, tunnel.link, tunnel.local ?? "-", tunnel.remote,
+        tunnel.innerLocal ?? "-", tunnel.hub, tunnel.uplink ?? "-", tunnel.mtu.map(String.init) ?? "-",
+        tunnel.mss.map(String.init) ?? "-", Words.bytes(tunnel.bytesIn), Words.bytes(tunnel.bytesOut),
+        tunnel.ike?.state ?? "-", tunnel.child?.state ?? "-", cipher(tunnel),
+        tunnel.child?.installedSeconds.map(Words.age) ?? "-", tunnel.child?.rekeySeconds.map(Words.age) ?? "-",
+        tunnel.ike?.trouble ?? "-")
     }
     return table.lines
   }

@@ -1,0 +1,59 @@
+internal import Core
+internal import Synchronization
+
+/// What charon has told since it was last looked at. Bounded, however much charon says.
+final class CharonMailbox: Sendable {
+  struct Post: Sendable {
+    var changed: Set<Name> = []
+    /// The first of each tunnel: what follows it are its consequences.
+    var troubles: [Name: String] = [:]
+    var gone: String?
+    /// There was no room for all: anything may have changed.
+    var isOverfull = false
+
+    /// A rule set has no more tunnels; other names are none of ours.
+    static let most = RuleSetBounds.tunnels
+
+    mutating func add(_ event: CharonEvent) {
+      switch event {
+      case .changed(let name): if hasRoom(for: changed.contains(name), changed.count) { changed.insert(name) }
+      case .trouble(let name, let text):
+        if troubles[name] == nil, hasRoom(for: false, troubles.count) { troubles[name] = text }
+      case .gone(let why): gone = why
+      }
+    }
+
+    mutating func add(_ later: Post) {
+      for name in later.changed { add(.changed(name)) }
+      for (name, text) in later.troubles { add(.trouble(name, text)) }
+      gone = later.gone ?? gone
+      isOverfull = isOverfull || later.isOverfull
+    }
+
+    private mutating func hasRoom(for isThere: Bool, _ count: Int) -> Bool {
+      if isThere || count < Self.most { return true }
+      isOverfull = true
+      return false
+    }
+  }
+
+  let bell: AsyncStream<Void>
+  private let inbox: AsyncStream<Void>.Continuation
+  private let post = Mutex(Post())
+
+  init() { (bell, inbox) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1)) }
+
+  func ring() { inbox.yield() }
+
+  func take(_ event: CharonEvent) {
+    post.withLock { $0.add(event) }
+    ring()
+  }
+
+  func empty() -> Post {
+    post.withLock { post in
+      defer { post = Post() }
+      return post
+    }
+  }
+}

@@ -1,0 +1,178 @@
+import Core
+import Testing
+
+@testable import Agent
+
+/// What the keys of a tunnel do to the verdict on its path: with probes they hurry, without probes they are all that
+/// there is.
+@Suite struct PathWatchKeysTests {
+  private func name(_ text: String) throws -> Name { try #require(Name(text)) }
+
+  /// Both paths secured, both answered, traffic by `a`.
+  private func running(probed: Bool = true, fallback: BackhaulRule.Fallback = .localWAN) async throws -> WatchBench {
+    let bench = try WatchBench()
+    for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
+    try await bench.watch.watch(
+      try bench.plan(fallback: fallback, secured: true, probed: probed), links: bench.links, generation: 0)
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .up) }
+    bench.loop.advance(by: .milliseconds(1_010))
+    #expect(bench.goesBy(bench.a))
+    return bench
+  }
+
+  private func health(_ path: String, _ bench: WatchBench) async throws -> PathHealth {
+    try #require(await bench.watch.snapshot().health[try name(path)])
+  }
+
+  @Test func aWordMakesTheTunnelsProbesDueAtOnceAndNoOthers() async throws {
+    let bench = try await running()
+    let before = bench.prober.probesSent.count
+    await bench.watch.keysChanged(of: try name("a"), .down("the hub ended it"))
+    bench.loop.advance(by: .zero)
+    let new = bench.prober.probesSent.dropFirst(before)
+    #expect(new.map(\.device) == [bench.a])
+    #expect(bench.goesBy(bench.a), "the verdict stays with the probes, and they are answered")
+    #expect(try await health("a", bench).state == .up)
+  }
+
+  @Test func whatHasNoKeysIsNotPrompted() async throws {
+    let bench = try WatchBench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .milliseconds(1_010))
+    let before = bench.prober.probesSent.count
+    await bench.watch.keysChanged(of: try name("a"), .down("another tunnel of this name, once"))
+    bench.loop.advance(by: .zero)
+    #expect(bench.prober.probesSent.count == before)
+    #expect(try await health("a", bench).state == .up)
+  }
+
+  @Test func wordsThatComeInAFloodMakeNoFloodOfProbes() async throws {
+    let bench = try await running()
+    let before = bench.prober.probesSent.count
+    for _ in 0..<1_000 {
+      await bench.watch.keysChanged(of: try name("a"), .down("one"))
+      await bench.watch.keysChanged(of: try name("a"), .up)
+      bench.loop.advance(by: .microseconds(100))
+    }
+    #expect(bench.prober.probesSent.dropFirst(before).filter { $0.device == bench.a }.count <= 6, "in 100 ms")
+  }
+
+  @Test func aProbeBeforeItsTurnFindsADeadPathSooner() async throws {
+    let prompted = try await running()
+    prompted.prober.set(prompted.a, .silent)
+    await prompted.watch.keysChanged(of: try name("a"), .down("the hub ended it"))
+    prompted.loop.advance(by: .milliseconds(165))
+    #expect(prompted.goesBy(prompted.b))
+    let left = try await running()
+    left.prober.set(left.a, .silent)
+    left.loop.advance(by: .milliseconds(165))
+    #expect(left.goesBy(left.a))
+  }
+
+  @Test(
+    "the cause of a dead path says what is known of its keys",
+    arguments: [
+      (IKEKeeper.Word.up, "; the SA is up, so the data plane is dead"),
+      (.down("the hub refused"), "; no SA: the hub refused"), (.unknown, "; charon does not answer"),
+      (.pending, "; no SA yet"),
+    ])
+  func cause(_ word: IKEKeeper.Word, _ remark: String) async throws {
+    let bench = try await running()
+    bench.prober.set(bench.a, .silent)
+    await bench.watch.keysChanged(of: try name("a"), word)
+    bench.loop.advance(by: .milliseconds(500))
+    let health = try await health("a", bench)
+    #expect(health.state == .down)
+    #expect(health.cause.hasSuffix(remark), "\(health.cause)")
+    let event = try #require(bench.events.all.first { $0.kind == .pathDown })
+    #expect(event.text.hasSuffix(remark), "\(event.text)")
+  }
+
+  @Test func theCauseFollowsTheKeysWhileThePathIsDown() async throws {
+    let bench = try await running()
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .milliseconds(500))
+    await bench.watch.keysChanged(of: try name("a"), .down("the hub does not answer"))
+    #expect(try await health("a", bench).cause.hasSuffix("; no SA: the hub does not answer"))
+    await bench.watch.keysChanged(of: try name("a"), .up)
+    #expect(try await health("a", bench).cause.hasSuffix("; the SA is up, so the data plane is dead"))
+    #expect(bench.events.count(.pathDown) == 1, "one verdict, one event")
+  }
+
+  // MARK: Without probes
+
+  @Test func aPathWithoutProbesFollowsTheSA() async throws {
+    let bench = try await running(probed: false)
+    await bench.watch.keysChanged(of: try name("a"), .down("the hub refused"))
+    #expect(bench.goesBy(bench.b), "without a moment passing")
+    #expect(try await health("a", bench).cause == "no SA: the hub refused")
+    await bench.watch.keysChanged(of: try name("a"), .up)
+    bench.loop.advance(by: .seconds(6))
+    #expect(bench.goesBy(bench.a), "after the hold-down")
+  }
+
+  @Test func aPathWithoutProbesIsNotUpBeforeItsSA() async throws {
+    let bench = try WatchBench()
+    try await bench.watch.watch(try bench.plan(secured: true, probed: false), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(60))
+    #expect(bench.flipper.active.isEmpty, "not before a verdict")
+    await bench.watch.keysChanged(of: try name("a"), .pending)
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.flipper.active.isEmpty)
+    await bench.watch.keysChanged(of: try name("a"), .up)
+    #expect(bench.goesBy(bench.a))
+    #expect(bench.events.count(.pathDown) == 0)
+  }
+
+  @Test func aPathWithoutProbesWhoseHubIsSilentAtTheStartIsNotWaitedFor() async throws {
+    let bench = try WatchBench()
+    try await bench.watch.watch(try bench.plan(secured: true, probed: false), links: bench.links, generation: 0)
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .down("the hub does not answer")) }
+    #expect(bench.goesBy(bench.wan))
+  }
+
+  @Test func whereCharonIsAbsentAtTheStartTheFallbackIsTaken() async throws {
+    let bench = try WatchBench()
+    try await bench.watch.watch(try bench.plan(secured: true, probed: false), links: bench.links, generation: 0)
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .unknown) }
+    #expect(bench.goesBy(bench.wan), "nobody knows when it will be there")
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .up) }
+    bench.loop.advance(by: .seconds(6))
+    #expect(bench.goesBy(bench.a))
+  }
+
+  @Test func aCharonThatGoesTakesNoPathAlongAndBringsNoneBack() async throws {
+    let bench = try await running(probed: false)
+    await bench.watch.keysChanged(of: try name("b"), .down("the hub refused"))
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .unknown) }
+    bench.loop.advance(by: .seconds(60))
+    #expect(bench.goesBy(bench.a), "the kernel's SAs go on")
+    #expect(try await health("b", bench).state == .unknown, "which is no way for traffic")
+    await bench.watch.linkChanged(bench.a, nil)
+    #expect(bench.goesBy(bench.wan), "and not by b")
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .pending) }
+    await bench.watch.keysChanged(of: try name("b"), .up)
+    bench.loop.advance(by: .seconds(6))
+    #expect(bench.goesBy(bench.b))
+    #expect(try await health("b", bench).state == .up)
+  }
+
+  @Test func aRestartWithCharonAbsentStaysWhereItIs() async throws {
+    let bench = try WatchBench()
+    bench.flipper.active = [bench.table: .out(device: bench.a, gateway: nil)]
+    try await bench.watch.watch(try bench.plan(secured: true, probed: false), links: bench.links, generation: 0)
+    for path in ["a", "b"] { await bench.watch.keysChanged(of: try name(path), .unknown) }
+    bench.loop.advance(by: .seconds(60))
+    #expect(bench.flipper.log.isEmpty)
+  }
+
+  @Test func aTunnelThatIsNoMoreIsForgotten() async throws {
+    let bench = try await running()
+    bench.prober.set(bench.a, .silent)
+    await bench.watch.keysChanged(of: try name("a"), .down("the hub refused"))
+    bench.loop.advance(by: .seconds(1))
+    await bench.watch.keysChanged(of: try name("a"), nil)
+    #expect(try await health("a", bench).cause.hasSuffix("(no answer in 80 ms)"), "nothing is said of its keys")
+  }
+}

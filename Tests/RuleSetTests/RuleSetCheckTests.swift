@@ -1,0 +1,89 @@
+import Testing
+
+@testable import Core
+
+/// What a rule set asks of IPsec, held against a router's own configuration.
+@Suite struct RuleSetCheckTests {
+  @Test func aRuleSetThatNamesItsFilesFitsARouterWithoutAny() throws {
+    for name in ["ipsec-psk", "ipsec-certificate"] {
+      var router = try router()
+      router.ipsec.pskFile = "/etc/backhaul/secrets/hubs.psk"
+      router.ipsec.certificateFile = "/etc/backhaul/secrets/branch-017.pem"
+      router.ipsec.keyFile = "/etc/backhaul/secrets/branch-017.key"
+      router.ipsec.authorityFile = "/etc/backhaul/secrets/authority.pem"
+      #expect(try complaints(ruleSet(name), router).isEmpty)
+    }
+    #expect(try complaints(ruleSet("gre-protected"), router()).isEmpty)
+  }
+
+  /// `spare` names none either, and no tunnel uses it.
+  @Test func filesThatNobodyNames() throws {
+    #expect(
+      try complaints(ruleSet("ipsec-psk"), router()) == [
+        "ipsec_profiles[0].psk_file: missing, and [ipsec] of the local configuration has none either"
+      ])
+    #expect(
+      try complaints(ruleSet("ipsec-certificate"), router()) == [
+        "ipsec_profiles[0].certificate_file: missing, and [ipsec] of the local configuration has none either",
+        "ipsec_profiles[0].key_file: missing, and [ipsec] of the local configuration has none either",
+        "ipsec_profiles[0].authority_file: missing, and [ipsec] of the local configuration has none either",
+      ])
+  }
+
+  @Test func aKeyOfTheRuleSetAndTheRoutersOwnForTheSameIDs() throws {
+    var ruleSet = try ruleSet("ipsec-psk")
+    ruleSet.profiles[1].localID = IKEIdentity("Branch-017")
+    ruleSet.profiles[1].remoteID = try #require(IKEIdentity("FRA.example"))
+    var router = try router()
+    router.ipsec.pskFile = "/etc/backhaul/secrets/hubs.psk"
+    #expect(
+      complaints(ruleSet, router) == [
+        "ipsec_profiles[1]: the same ids as ipsec_profiles[0] and another psk_file: charon finds a key by the ids alone"
+      ])
+    router.ipsec.pskFile = "/etc/backhaul/secrets/ams.psk"
+    #expect(complaints(ruleSet, router).isEmpty)
+  }
+
+  @Test func underlayNeedsAPrivateLine() throws {
+    let ruleSet = try ruleSet("private-line")
+    var router = try router(uplinks: ["wan0", "mpls0"], lans: ["lan0", "lan1"])
+    router.ipsec.pskFile = "/etc/backhaul/secrets/hubs.psk"
+    let refusal =
+      "backhaul_rules[0].fallback: \"underlay\" sends in the clear, and no tunnel of the rule goes over a private line "
+      + "(an uplink with private = true in the local configuration)"
+    #expect(complaints(ruleSet, router) == [refusal])
+    router.uplinks[1].isPrivate = true
+    #expect(complaints(ruleSet, router).isEmpty)
+    var elsewhere = ruleSet
+    elsewhere.backhaulRules[0].paths.removeAll { $0.text == "line" }
+    #expect(complaints(elsewhere, router) == [refusal])
+  }
+
+  @Test func localWANNeedsAnUplinkThatIsNoPrivateLine() throws {
+    let ruleSet = try ruleSet("ipsec-certificate")
+    var router = try router()
+    router.ipsec.certificateFile = "/a.pem"
+    router.ipsec.keyFile = "/a.key"
+    router.ipsec.authorityFile = "/ca.pem"
+    for index in router.uplinks.indices { router.uplinks[index].isPrivate = true }
+    #expect(
+      complaints(ruleSet, router) == [
+        "backhaul_rules[0].fallback: \"local_wan\" never leaves by a private line, and this router has no other uplink"
+      ])
+  }
+
+  private func complaints(_ ruleSet: RuleSet, _ router: AgentConfiguration) -> [String] {
+    RuleSetCheck.complaints(ruleSet, router).map(\.description)
+  }
+
+  private func ruleSet(_ name: String) throws -> RuleSet {
+    try RuleSetDecoder.decode(Repository.bytes("Tests/good-rule-sets/\(name).json"))
+  }
+
+  private func router(uplinks: [String] = ["wan0", "wan1"], lans: [String] = ["lan0"]) throws -> AgentConfiguration {
+    AgentConfiguration(
+      device: try #require(Name("branch-017")), ruleSet: .init(location: .file(path: "/rule-set.json")),
+      uplinks: try uplinks.map { UplinkConfiguration(interface: try #require(InterfaceName($0))) },
+      lans: try lans.map { try #require(InterfaceName($0)) })
+  }
+}
