@@ -64,7 +64,10 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict, linkerSettings: small),
 
-    .testTarget(name: "CommandTests", dependencies: ["Agent", "backhaul"], swiftSettings: strict),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["Core", "Agent", "backhaul", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: strict),
     // Tests. `Fakes` are kernels that refuse what Linux refuses, and the contracts that both must keep.
     .target(name: "CNamespace", path: "Tests/CNamespace"),
     .target(name: "Fakes", dependencies: ["Core", "Agent"], path: "Tests/Fakes", swiftSettings: strict),
@@ -108,6 +111,7 @@ func fuzzTarget(_ name: String, _ folder: String, of dependency: Target.Dependen
 if Context.environment["BACKHAUL_FUZZ"] != nil {
   package.targets += [
     fuzzTarget("fuzz-rule-set", "RuleSet", of: "Core"),
+    fuzzTarget("fuzz-journal", "Journal", of: "Core"),
     fuzzTarget("fuzz-icmp", "ICMP", of: "System"),
     fuzzTarget("fuzz-netlink", "Netlink", of: "Netlink"),
     fuzzTarget("fuzz-vici", "VICI", of: "VICI"),

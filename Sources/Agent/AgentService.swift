@@ -13,13 +13,14 @@ package struct AgentPorts: Sendable {
   package var traffic: any TrafficPort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
+  package var journal: any JournalStore
   package var surroundings: any Surroundings
   package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
 
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    source: any RuleSetSource, store: any RuleSetStore,
+    source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
     surroundings: any Surroundings, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
   ) {
     self.loop = loop
@@ -32,6 +33,7 @@ package struct AgentPorts: Sendable {
     self.traffic = traffic
     self.source = source
     self.store = store
+    self.journal = journal
     self.surroundings = surroundings
     self.parse = parse
   }
@@ -53,6 +55,7 @@ package final class AgentService: Sendable {
   package let configuration: AgentConfiguration
   private let ports: AgentPorts
   private let journal: Journal
+  private let writer: JournalWriter
   private let watch: PathWatch
   private let reconciler: Reconciler
   private let keeper: RuleSetKeeper
@@ -81,6 +84,7 @@ package final class AgentService: Sendable {
     let (sweeps, inbox) = AsyncStream.makeStream(of: ConnectionSweep.self)
     self.sweeps = sweeps
     let surroundings = ports.surroundings
+    writer = JournalWriter(journal, store: ports.journal, surroundings: surroundings)
     watch = PathWatch(
       loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: journal,
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
@@ -95,6 +99,20 @@ package final class AgentService: Sendable {
 
   /// Runs until the task is cancelled. The data plane stays as it is then.
   package func run() async throws(KernelFailure) {
+    // Outside of what is cancelled: the last words must get to the disk too.
+    let writing = Task { [writer] in await writer.run() }
+    let result: Result<Void, KernelFailure>
+    do throws(KernelFailure) {
+      result = .success(try await steer())
+    } catch {
+      result = .failure(error)
+    }
+    writer.finish()
+    await writing.value
+    try result.get()
+  }
+
+  private func steer() async throws(KernelFailure) {
     journal.record(AgentEvent(.agentStarted, configuration.device.text, "agent \(identity.version) started"))
     // A flush of a large table tells of each object: the reconciler needs to know once.
     let (bells, bell) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
@@ -151,6 +169,7 @@ package final class AgentService: Sendable {
 
   package func status() async -> StatusReport {
     let snapshot = await watch.snapshot()
+    let journalTrouble = await writer.trouble
     let writer = ReportWriter(snapshot)
     let pull = await keeper.status
     let trouble = await reconciler.trouble
@@ -164,7 +183,8 @@ package final class AgentService: Sendable {
       pullTrouble: pull.lastTrouble, applyTrouble: trouble, rules: rules, paths: writer.paths, uplinks: writer.uplinks,
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
-      flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count)
+      flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
+      journalTrouble: journalTrouble)
   }
 
   package func paths() async -> PathsReport { PathsReport(paths: ReportWriter(await watch.snapshot()).paths) }
@@ -190,8 +210,39 @@ package final class AgentService: Sendable {
       ).all)
   }
 
-  /// Newest last.
-  package func events() -> EventsReport {
-    EventsReport(events: journal.entries.map(EventReport.init))
+  /// Of lives of the agent before this one too, as far as the journal on disk goes back.
+  package func events(_ query: EventQuery) async -> EventsReport {
+    let numbered = journal.isNumbered
+    let disk = await writer.read()
+    let (memory, newestAge) = journal.records(after: disk?.last?.number ?? 0)
+    let first = numbered ? memory.first?.number ?? .max : .max
+    var trouble = await writer.trouble
+    if disk == nil && trouble == nil { trouble = "the journal on disk cannot be read now" }
+    return EventsReport(
+      query.select(
+        from: (disk ?? []).filter { $0.number < first } + memory, newestAge: newestAge,
+        now: ports.surroundings.wallTime),
+      trouble: trouble)
+  }
+
+  package func history(of path: String?) async throws(LocalAPI.Refusal) -> HistoryReport {
+    guard let path else { throw LocalAPI.Refusal("history needs a path") }
+    let snapshot = await watch.snapshot()
+    guard let name = Name(path), let watched = snapshot.plan.paths.first(where: { $0.name == name }),
+      let health = snapshot.health[name], let history = await watch.history(of: name)
+    else { throw unknown(path, among: snapshot.plan.paths.map(\.name.text)) }
+    return HistoryReport(
+      path: path, device: watched.device.text, state: health.state.rawValue,
+      sinceSeconds: (snapshot.at - health.since).inSeconds, cause: health.cause, probes: watched.probes.count,
+      lastBucketSeconds: PathHistory.lasted(at: snapshot.at).inSeconds,
+      buckets: history.minutes(at: snapshot.at).map(HistoryReport.Bucket.init))
+  }
+
+  private func unknown(_ path: String, among names: [String]) -> LocalAPI.Refusal {
+    let start = "no path is called \(quoted(path)); "
+    if let near = nearest(to: path, among: names) { return LocalAPI.Refusal(start + "did you mean \(quoted(near))?") }
+    if names.isEmpty { return LocalAPI.Refusal(start + "there is none at all") }
+    let more = names.count > 10 ? " and \(names.count - 10) more" : ""
+    return LocalAPI.Refusal(start + "there are " + names.prefix(10).joined(separator: ", ") + more)
   }
 }

@@ -22,7 +22,7 @@ struct Backhaul: ParsableCommand {
         name: "Questions to the agent",
         subcommands: [
           StatusCommand.self, PathsCommand.self, TunnelsCommand.self, ProbesCommand.self, RulesCommand.self,
-          EventsCommand.self,
+          EventsCommand.self, HistoryCommand.self,
         ]),
       CommandGroup(
         name: "Without an agent", subcommands: [CheckCommand.self, PlanCommand.self, TeardownCommand.self]),

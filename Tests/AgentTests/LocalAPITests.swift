@@ -5,20 +5,31 @@ import Testing
 
 @Suite struct LocalAPITests {
   @Test(arguments: LocalAPI.Verb.allCases)
-  func everyVerbIsUnderstood(_ verb: LocalAPI.Verb) {
-    #expect(LocalAPI.verb(of: LocalAPI.encode(LocalAPI.Request(verb))) == .success(verb))
+  func everyVerbIsUnderstood(_ verb: LocalAPI.Verb) throws {
+    #expect(try LocalAPI.read(LocalAPI.encode(LocalAPI.Request(verb))).verb == verb)
+    // As the first clients wrote it.
+    let (_, request) = try LocalAPI.read(Array("{\"schema\":1,\"verb\":\"\(verb)\"}".utf8))
+    #expect(request == LocalAPI.Request(verb))
   }
 
   @Test(arguments: [
     "", "{}", "[]", "{\"schema\":1}", "{\"schema\":2,\"verb\":\"status\"}", "{\"schema\":1,\"verb\":\"rm\"}",
+    "{\"schema\":1,\"verb\":\"events\",\"limit\":\"all\"}",
   ])
-  func anythingElseIsRefusedInWords(_ text: String) {
-    guard case .failure(let refusal) = LocalAPI.verb(of: Array(text.utf8)) else {
-      Issue.record("\(text) was understood")
-      return
-    }
-    #expect(!refusal.error.isEmpty)
-    #expect(refusal.schema == 1)
+  func anythingElseIsRefusedInWords(_ text: String) throws {
+    let refusal = #expect(throws: LocalAPI.Refusal.self) { try LocalAPI.read(Array(text.utf8)) }
+    #expect(refusal?.error.isEmpty == false)
+    #expect(refusal?.schema == 1)
+  }
+
+  @Test func parametersAreSnakeCaseAndComeBack() throws {
+    var request = LocalAPI.Request(.events)
+    request.sinceSeconds = 90
+    request.kinds = ["failover"]
+    request.limit = 5
+    let text = String(decoding: LocalAPI.encode(request), as: UTF8.self)
+    #expect(text == #"{"kinds":["failover"],"limit":5,"schema":1,"since_seconds":90,"verb":"events"}"#)
+    #expect(try LocalAPI.read(Array(text.utf8)).request == request)
   }
 
   @Test func keysAreSnakeCaseAndAnswersComeBackAsTheyWere() throws {
@@ -36,7 +47,7 @@ import Testing
   }
 
   @Test func aRefusalIsThrown() {
-    let refusal = LocalAPI.Refusal(schema: 1, error: "busy")
+    let refusal = LocalAPI.Refusal("busy")
     #expect(throws: refusal) { try LocalAPI.decode(StatusReport.self, from: LocalAPI.encode(refusal)) }
   }
 }

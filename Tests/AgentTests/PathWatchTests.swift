@@ -38,6 +38,53 @@ private typealias Bench = WatchBench
     #expect(bench.events.all.filter { $0.kind == .failover }.allSatisfy { $0.details["cause"]?.isEmpty == false })
   }
 
+  @Test func transitionsSayHowLongTheStateBeforeLasted() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(10))
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .seconds(1))
+    func lasted(_ kind: AgentEvent.Kind, _ subject: String) throws -> Double {
+      let event = try #require(bench.events.all.last { $0.kind == kind && $0.subject == subject })
+      return try #require(event.details["duration_seconds"].flatMap { Double($0) })
+    }
+    #expect((10...10.5).contains(try lasted(.pathDown, "a")))
+    #expect((10...10.5).contains(try lasted(.failover, "office")))
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .seconds(20))
+    #expect((0.5...1.5).contains(try lasted(.pathUp, "a")))
+    #expect((5...7).contains(try lasted(.failback, "office")), "with the hold-down of five seconds")
+  }
+
+  @Test func resultsOfProbesMakeUpThePathsHistory() async throws {
+    let bench = try Bench()
+    let name = try #require(Name("a"))
+    bench.prober.set(bench.a, .answers(.milliseconds(2)))
+    bench.prober.set(bench.b, .cannotSend("no route"))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(60))
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .seconds(30))
+    bench.prober.set(bench.a, .refuses("port unreachable"))
+    bench.loop.advance(by: .seconds(30))
+    bench.prober.set(bench.a, .answers(.milliseconds(85)))
+    bench.loop.advance(by: .seconds(60))
+    // A new plan with the same path goes on with it.
+    try await bench.watch.watch(try bench.plan(failback: .drain), links: bench.links, generation: 0)
+    let history = try #require(await bench.watch.history(of: name))
+    let minutes = history.minutes(at: bench.loop.now)
+    #expect(minutes.prefix(3).allSatisfy { (590...610).contains($0.probes) }, "ten a second")
+    #expect(minutes[0].loss == 0 && minutes[0].meanRoundTrip == .milliseconds(2))
+    #expect(minutes[1].loss.map { $0 > 0.99 } == true)
+    #expect(minutes[2].loss.map { $0 > 0.9 } == true, "answers after the timeout are none")
+    let silent = try #require(Name("b"))
+    let other = try #require(await bench.watch.history(of: silent))
+    #expect(other.minutes(at: bench.loop.now).allSatisfy { $0.probes == 0 }, "not sent is not lost")
+    let unknown = try #require(Name("c"))
+    #expect(await bench.watch.history(of: unknown) == nil)
+  }
+
   @Test func theDeadPathsConnectionsAreDeletedByItsMarkAlone() async throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))

@@ -1,17 +1,16 @@
-internal import Core
-internal import FoundationEssentials
+package import Core
 
 extension EventReport {
-  init(_ entry: Journal.Entry) {
+  package init(_ record: EventRecord) {
     self.init(
-      number: entry.number, time: timestamp(entry.time), kind: entry.event.kind.rawValue,
-      severity: "\(entry.event.severity)", subject: entry.event.subject, text: entry.event.text,
-      details: entry.event.details)
+      number: record.number, time: record.time.text, kind: record.kind, severity: record.severity.name,
+      subject: record.subject, text: record.text, details: record.details,
+      afterSeconds: record.sincePrevious?.inSeconds)
   }
 }
 
-/// RFC 3339 in UTC with milliseconds.
-private func timestamp(_ time: WallTime) -> String {
-  let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-  return Date(timeIntervalSince1970: time.secondsSince1970).formatted(style)
+extension EventsReport {
+  package init(_ selected: (matching: [EventRecord], omitted: Int), trouble: String? = nil) {
+    self.init(events: selected.matching.map(EventReport.init), omitted: selected.omitted, trouble: trouble)
+  }
 }

@@ -1,42 +1,111 @@
 package import Core
 internal import Synchronization
 
-/// The last events, in memory, and whoever wants to be told of each (the log). A ring of fixed size.
+/// The last events, in memory, and whoever wants to be told of each (the log). A ring of fixed size, which is the queue
+/// for the disk as well: whoever records never waits for that.
 package final class Journal: EventSink {
   package static let capacity = 1_000
 
-  package struct Entry: Sendable {
-    /// Rises by one with each event since the agent started.
-    package var number: UInt64
-    package var time: WallTime
-    package var event: AgentEvent
+  private struct Entry {
+    var time: WallTime
+    /// Nil for the first of this life.
+    var sincePrevious: Duration?
+    var event: AgentEvent
   }
 
   private struct Ring {
+    /// The nth event of this life is in place (n − 1) mod capacity.
     var entries: [Entry] = []
-    var next: UInt64 = 1
+    /// In this life.
+    var count: UInt64 = 0
+    /// The last number of the lives before; nil as long as nobody has looked. The nth event of this life has number
+    /// `base + n`.
+    var base: UInt64?
+    var last: Instant?
+
+    var first: UInt64 { count - UInt64(entries.count) + 1 }
+    func entry(_ ordinal: UInt64) -> Entry { entries[Int((ordinal - 1) % UInt64(Journal.capacity))] }
+    func record(_ ordinal: UInt64, base: UInt64) -> EventRecord {
+      let entry = entry(ordinal)
+      return EventRecord(
+        entry.event, number: base + ordinal, time: entry.time, sincePrevious: entry.sincePrevious
+      ).bounded
+    }
   }
 
   private let ring = Mutex(Ring())
   private let surroundings: any Surroundings
   private let tell: @Sendable (AgentEvent) -> Void
+  /// Rung for each event, for the one who writes them down.
+  let bells: AsyncStream<Void>
+  private let bell: AsyncStream<Void>.Continuation
 
   /// - Parameter tell: called for each event, on the thread that recorded it; must not block.
   package init(surroundings: any Surroundings, tell: @escaping @Sendable (AgentEvent) -> Void) {
     self.surroundings = surroundings
     self.tell = tell
+    (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
 
   package func record(_ event: AgentEvent) {
     let time = surroundings.wallTime
     ring.withLock { ring in
-      if ring.entries.count == Self.capacity { ring.entries.removeFirst() }
-      ring.entries.append(Entry(number: ring.next, time: time, event: event))
-      ring.next += 1
+      let now = surroundings.now
+      let entry = Entry(time: time, sincePrevious: ring.last.map { now - $0 }, event: event)
+      ring.last = now
+      if ring.entries.count < Self.capacity {
+        ring.entries.append(entry)
+      } else {
+        ring.entries[Int(ring.count % UInt64(Self.capacity))] = entry
+      }
+      ring.count += 1
     }
+    ringBell()
     tell(event)
   }
 
-  /// Oldest first.
-  package var entries: [Entry] { ring.withLock { $0.entries } }
+  func ringBell() { bell.yield() }
+  /// Ends `bells`: nothing is written down any more.
+  func endBells() { bell.finish() }
+
+  // MARK: - For the writer
+
+  /// Told how far the disk is. Returns how many events of this life are there already.
+  func opened(lastNumber: UInt64) -> UInt64 {
+    ring.withLock { ring in
+      // Lost or taken away, the file is written anew, with numbers that go on rising.
+      if let base = ring.base, lastNumber < base { return 0 }
+      if let base = ring.base, lastNumber - base <= ring.count { return lastNumber - base }
+      // Numbers are known only now, or another has put a longer journal there: what is recorded comes after it.
+      let written = ring.base == nil ? 0 : ring.count
+      ring.base = lastNumber - written
+      return written
+    }
+  }
+
+  /// The next events after the nth of this life, oldest first, and how many between are gone from memory already.
+  func waiting(after ordinal: UInt64, atMost limit: Int) -> (records: [EventRecord], lost: UInt64) {
+    ring.withLock { ring in
+      let next = max(ordinal + 1, ring.first)
+      guard next <= ring.count else { return ([], 0) }
+      let last = min(ring.count, next + UInt64(limit) - 1)
+      return ((next...last).map { ring.record($0, base: ring.base ?? 0) }, next - ordinal - 1)
+    }
+  }
+
+  // MARK: - For reports
+
+  /// Those in memory, oldest first, and how long ago the newest was.
+  ///
+  /// - Parameter base: the last number on disk, for events that have no number yet.
+  func records(after base: UInt64) -> (records: [EventRecord], newestAge: Duration?) {
+    ring.withLock { ring in
+      guard ring.count > 0 else { return ([], nil) }
+      let base = ring.base ?? base
+      return ((ring.first...ring.count).map { ring.record($0, base: base) }, ring.last.map { surroundings.now - $0 })
+    }
+  }
+
+  /// Whether events have their final numbers.
+  var isNumbered: Bool { ring.withLock { $0.base != nil } }
 }

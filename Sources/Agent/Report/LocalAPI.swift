@@ -5,11 +5,23 @@ internal import FoundationEssentials
 ///
 ///     {"schema": 1, "verb": "status"}   →   {"schema": 1, "device": …}   or   {"schema": 1, "error": "…"}
 package struct LocalAPI: Sendable {
-  package enum Verb: String, Codable, CaseIterable, Sendable { case status, paths, tunnels, probes, rules, events }
+  package enum Verb: String, Codable, CaseIterable, Sendable {
+    case status, paths, tunnels, probes, rules, events, history
+  }
 
   package struct Request: Codable, Equatable, Sendable {
     package var schema: Int
     package var verb: String
+    /// `events`: from this time on (RFC 3339), or of so many last seconds; both null: all.
+    package var since: String?
+    package var sinceSeconds: Double?
+    /// `events`: of these kinds, about this subject, at most so many, the newest.
+    package var kinds: [String]?
+    package var subject: String?
+    package var limit: Int?
+    /// `history`: of this path.
+    package var path: String?
+
     package init(_ verb: Verb) {
       schema = Reports.schema
       self.verb = verb.rawValue
@@ -19,6 +31,11 @@ package struct LocalAPI: Sendable {
   package struct Refusal: Codable, Equatable, Sendable {
     package var schema: Int
     package var error: String
+
+    package init(_ error: String) {
+      schema = Reports.schema
+      self.error = error
+    }
   }
 
   private let agent: AgentService
@@ -26,30 +43,36 @@ package struct LocalAPI: Sendable {
   package init(_ agent: AgentService) { self.agent = agent }
 
   package func answer(_ request: [UInt8]) async -> [UInt8] {
-    switch Self.verb(of: request) {
-    case .failure(let refusal): return Self.encode(refusal)
-    case .success(.status): return Self.encode(await agent.status())
-    case .success(.paths): return Self.encode(await agent.paths())
-    case .success(.tunnels): return Self.encode(await agent.tunnels())
-    case .success(.probes): return Self.encode(await agent.probes())
-    case .success(.rules): return Self.encode(await agent.rules())
-    case .success(.events): return Self.encode(agent.events())
+    do throws(Refusal) {
+      let (verb, asked) = try Self.read(request)
+      switch verb {
+      case .status: return Self.encode(await agent.status())
+      case .paths: return Self.encode(await agent.paths())
+      case .tunnels: return Self.encode(await agent.tunnels())
+      case .probes: return Self.encode(await agent.probes())
+      case .rules: return Self.encode(await agent.rules())
+      case .events: return Self.encode(await agent.events(try EventQuery(asked)))
+      case .history: return Self.encode(try await agent.history(of: asked.path))
+      }
+    } catch {
+      return Self.encode(error)
     }
   }
 
   /// Reads a request; what it does not know is refused with what it knows.
-  package static func verb(of request: [UInt8]) -> Result<Verb, LocalAPI.Refusal> {
-    func refusal(_ text: String) -> Result<Verb, Refusal> { .failure(Refusal(schema: Reports.schema, error: text)) }
-    guard let asked = try? JSONDecoder().decode(Request.self, from: Data(request)) else {
-      return refusal("the request is not of the form {\"schema\": \(Reports.schema), \"verb\": \"status\"}")
+  package static func read(_ request: [UInt8]) throws(Refusal) -> (verb: Verb, request: Request) {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let asked = try? decoder.decode(Request.self, from: Data(request)) else {
+      throw Refusal("the request is not of the form {\"schema\": \(Reports.schema), \"verb\": \"status\"}")
     }
     guard asked.schema == Reports.schema else {
-      return refusal("schema \(asked.schema) is not spoken here, only \(Reports.schema)")
+      throw Refusal("schema \(asked.schema) is not spoken here, only \(Reports.schema)")
     }
     guard let verb = Verb(rawValue: asked.verb) else {
-      return refusal("no such verb; there are \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
+      throw Refusal("no such verb; there are \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
     }
-    return .success(verb)
+    return (verb, asked)
   }
 
   package static func encode(_ value: some Encodable) -> [UInt8] {

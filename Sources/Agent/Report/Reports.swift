@@ -24,6 +24,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   /// The last flips, from verdict to the kernel's answer.
   package var flipMicroseconds: [Double]
   package var flips: Int
+  /// Why events do not get to the disk; null while they do.
+  package var journalTrouble: String?
 }
 
 package struct RuleReport: Codable, Equatable, Sendable {
@@ -189,6 +191,8 @@ package struct EventReport: Codable, Equatable, Sendable {
   package var subject: String
   package var text: String
   package var details: [String: String]
+  /// By the monotonic clock, since event `number - 1`; null for the first of an agent's life.
+  package var afterSeconds: Double?
 }
 
 package struct PathsReport: Codable, Equatable, Sendable {
@@ -213,5 +217,10 @@ package struct RulesReport: Codable, Equatable, Sendable {
 
 package struct EventsReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
+  /// Oldest first.
   package var events: [EventReport]
+  /// Older ones that were asked for too, beyond the limit.
+  package var omitted: Int?
+  /// Why events do not get to the disk, or could not be read from it.
+  package var trouble: String?
 }

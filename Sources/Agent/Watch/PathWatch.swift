@@ -20,6 +20,7 @@ package actor PathWatch {
   private var health: [Name: PathHealth] = [:]
   /// The paths that have limits.
   private var limited: Set<Name> = []
+  private var histories: [Name: PathHistory] = [:]
   /// What is known of the SAs of tunnels.
   private var keys: [Name: IKEKeeper.Word] = [:]
   private var selections: [Name: RuleSelection] = [:]
@@ -81,6 +82,8 @@ package actor PathWatch {
     health = Dictionary(
       new.paths.map { ($0.name, same.contains($0.name) ? health[$0.name] ?? PathHealth(at: now) : PathHealth(at: now)) }
     ) { first, _ in first }
+    let known = histories
+    histories = Dictionary(new.paths.map { ($0.name, known[$0.name] ?? PathHistory(at: now)) }) { first, _ in first }
     var kept: [Name: RuleSelection] = [:]
     for watched in new.rules {
       if var selection = selections[watched.rule.name] {
@@ -214,7 +217,9 @@ package actor PathWatch {
     guard let probe = probes[name] else { return }
     probe.timer = nil
     let before = probe.machine.state
+    let losses = probe.machine.window.lossesInAll
     follow(probe.machine.timePassed(to: now), probe, at: now)
+    remember(probe, losses: losses, at: now)
     schedule(probe, name)
     settle(probe.machine, before: before, at: now)
   }
@@ -252,9 +257,19 @@ package actor PathWatch {
       case .couldNotSend(let why): .couldNotSend(why)
       }
     let deadline = probe.machine.nextDeadline
+    let (answers, losses) = (probe.machine.window.answersInAll, probe.machine.window.lossesInAll)
     follow(probe.machine.came(evidence, of: number, at: now), probe, at: now)
+    remember(probe, losses: losses, at: now)
+    if case .answered(let roundTrip) = outcome, probe.machine.window.answersInAll > answers {
+      histories[probe.machine.probe.path]?.answered(roundTrip: roundTrip, at: now)
+    }
     if probe.machine.nextDeadline != deadline { schedule(probe, name) }
     settle(probe.machine, before: before, at: now)
+  }
+
+  /// - Parameter losses: how many the machine had counted before.
+  private func remember(_ probe: WatchedProbe, losses: Int, at now: Instant) {
+    histories[probe.machine.probe.path]?.lost(probe.machine.window.lossesInAll - losses, at: now)
   }
 
   // MARK: - Verdict and flip
@@ -283,7 +298,10 @@ package actor PathWatch {
       AgentEvent(
         kind, path.name.text,
         "path \(path.name) is \(state.state.rawValue), was \(before.state.rawValue): \(state.cause)",
-        details: ["cause": state.cause, "before": before.state.rawValue]))
+        details: [
+          "cause": state.cause, "before": before.state.rawValue,
+          "duration_seconds": AgentEvent.seconds(state.since - before.since),
+        ]))
     if state.isDead && !before.isDead { newlyDown.append(path.name) }
     return true
   }
@@ -437,6 +455,7 @@ package actor PathWatch {
         details: [
           "from": from, "to": flip.to.description, "cause": flip.cause,
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
+          "duration_seconds": AgentEvent.seconds(flip.after),
         ]))
     if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, watched) }
   }
@@ -643,6 +662,8 @@ package actor PathWatch {
   }
 
   // MARK: - What is seen
+
+  package func history(of path: Name) -> PathHistory? { histories[path] }
 
   package func snapshot() -> WatchSnapshot {
     WatchSnapshot(

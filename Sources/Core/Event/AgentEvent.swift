@@ -31,11 +31,30 @@ package struct AgentEvent: Equatable, Sendable {
     case saRekeyed = "sa_rekeyed"
     case unencryptedStarted = "unencrypted_started"
     case unencryptedEnded = "unencrypted_ended"
+    case journalFailed = "journal_failed"
+    case journalRecovered = "journal_recovered"
+    case journalRepaired = "journal_repaired"
   }
 
-  package enum Severity: Int, Comparable, Sendable {
+  package enum Severity: Int, CaseIterable, Comparable, Sendable {
     case debug, info, notice, warning, error
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+
+    /// As reports and the journal write it.
+    package var name: String {
+      switch self {
+      case .debug: "debug"
+      case .info: "info"
+      case .notice: "notice"
+      case .warning: "warning"
+      case .error: "error"
+      }
+    }
+
+    package init?(name: String) {
+      guard let severity = Self.allCases.first(where: { $0.name == name }) else { return nil }
+      self = severity
+    }
   }
 
   package var kind: Kind
@@ -43,7 +62,8 @@ package struct AgentEvent: Equatable, Sendable {
   package var subject: String
   /// What happened and what happens next, in one sentence.
   package var text: String
-  /// More about it, by name: `from`, `to`, `cause`, `flip_microseconds`.
+  /// More about it, by name: `from`, `to`, `cause`, `flip_microseconds`. Where a state ended, `duration_seconds` says how
+  /// long it lasted.
   package var details: [String: String]
 
   package init(_ kind: Kind, _ subject: String, _ text: String, details: [String: String] = [:]) {
@@ -53,6 +73,13 @@ package struct AgentEvent: Equatable, Sendable {
     self.details = details
   }
 
+  /// A duration as details give it: seconds to the millisecond, `12.034`.
+  package static func seconds(_ duration: Duration) -> String {
+    let milliseconds = max(0, duration.nanoseconds) / 1_000_000
+    let rest = "\(milliseconds % 1_000)"
+    return "\(milliseconds / 1_000)." + String(repeating: "0", count: 3 - rest.count) + rest
+  }
+
   package var severity: Severity {
     switch kind {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
@@ -60,6 +87,8 @@ package struct AgentEvent: Equatable, Sendable {
     case .failback, .changed, .uplinkChanged, .unencryptedEnded: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
     case .unencryptedStarted, .charonSettings: .warning
+    case .journalFailed: .error
+    case .journalRecovered, .journalRepaired: .notice
     case .charonRefused: .error
     case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
     }

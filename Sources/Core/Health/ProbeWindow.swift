@@ -6,11 +6,21 @@ package struct ProbeWindow: Equatable, Sendable {
   /// Nanoseconds of each answer, −1 for a loss, oldest overwritten first.
   private var results: [Int64] = []
   private var next = 0
+  /// Since the window was made, also of what it has forgotten.
+  package private(set) var answersInAll = 0
+  package private(set) var lossesInAll = 0
 
   package init() {}
 
-  package mutating func answered(roundTrip: Duration) { append(max(0, roundTrip.nanoseconds)) }
-  package mutating func lost() { append(-1) }
+  package mutating func answered(roundTrip: Duration) {
+    append(max(0, roundTrip.nanoseconds))
+    answersInAll &+= 1
+  }
+
+  package mutating func lost() {
+    append(-1)
+    lossesInAll &+= 1
+  }
 
   private mutating func append(_ result: Int64) {
     if results.count < Self.capacity {

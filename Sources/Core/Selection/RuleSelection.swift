@@ -44,6 +44,8 @@ package struct RuleSelection: Equatable, Sendable {
     package var from: Choice?
     package var to: Choice
     package var cause: String
+    /// How long traffic went the way before.
+    package var after: Duration
   }
 
   /// What the machine looks at.
@@ -276,7 +278,7 @@ package struct RuleSelection: Equatable, Sendable {
   }
 
   private mutating func flip(_ kind: Flip.Kind, to target: Choice, cause why: String, at now: Instant) -> Flip {
-    let flip = Flip(kind: kind, from: choice, to: target, cause: why)
+    let flip = Flip(kind: kind, from: choice, to: target, cause: why, after: now - since)
     if case .underlay = target {
       unencryptedSince = unencryptedSince ?? now
     } else {

@@ -24,7 +24,15 @@ struct QuestionOptions: ParsableArguments {
 func ask<Answer: Decodable>(
   _ verb: LocalAPI.Verb, _ options: QuestionOptions, as type: Answer.Type, _ lines: (Answer) -> [String]
 ) throws {
-  let request = LocalAPI.encode(LocalAPI.Request(verb))
+  try ask(LocalAPI.Request(verb), options, as: type, lines)
+}
+
+/// - Parameter hint: what else there is to do where no agent answers.
+func ask<Answer: Decodable>(
+  _ question: LocalAPI.Request, _ options: QuestionOptions, hint: String? = nil, as type: Answer.Type,
+  _ lines: (Answer) -> [String]
+) throws {
+  let request = LocalAPI.encode(question)
   let bytes: [UInt8]
   do throws(LocalFailure) {
     bytes = try LocalClient.ask(
@@ -32,7 +40,8 @@ func ask<Answer: Decodable>(
   } catch {
     switch error {
     case .noPermission: throw complain("\(error); run as root", Exit.notPermitted)
-    case .noAgent, .brokeOff, .timedOut, .system: throw complain("\(error)", Exit.unavailable)
+    case .noAgent, .brokeOff, .timedOut, .system:
+      throw complain("\(error)" + (hint.map { "\n\($0)" } ?? ""), Exit.unavailable)
     }
   }
   let answer: Answer

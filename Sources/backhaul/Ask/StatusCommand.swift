@@ -45,6 +45,7 @@ struct StatusCommand: ParsableCommand {
           ? "charon: \(charon.version ?? "answers")" : "charon: does not answer: \(charon.trouble ?? "not asked yet")")
     }
     lines.append("source \(status.source): \(contact(status))")
+    if let trouble = status.journalTrouble { lines.append("journal: events are not kept on disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
     return lines
   }

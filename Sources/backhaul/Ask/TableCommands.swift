@@ -111,16 +111,3 @@ struct RulesCommand: ParsableCommand {
     }
   }
 }
-
-struct EventsCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "events", abstract: "What happened since the agent started, oldest first (the last 1,000).")
-
-  @OptionGroup var options: QuestionOptions
-
-  func run() throws {
-    try ask(.events, options, as: EventsReport.self) { report in
-      report.events.map { "\($0.time)  \($0.severity)  \($0.kind)  \($0.text)" }
-    }
-  }
-}

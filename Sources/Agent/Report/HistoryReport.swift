@@ -1,0 +1,34 @@
+internal import Core
+
+/// RTT and loss of one path, a minute a bucket, oldest first. Since the agent began to watch the path, at most an hour.
+package struct HistoryReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var path: String
+  package var device: String
+  package var state: String
+  package var sinceSeconds: Double
+  package var cause: String
+  /// How many probes watch the path; each bucket is of all of them.
+  package var probes: Int
+  package var bucketSeconds = 60
+  /// Of the last bucket, which is not over yet.
+  package var lastBucketSeconds: Double
+  package var buckets: [Bucket]
+
+  package struct Bucket: Codable, Equatable, Sendable {
+    package var probes: Int
+    package var lost: Int
+    /// Null where nothing was answered.
+    package var rttMinMs: Double?
+    package var rttMeanMs: Double?
+    package var rttMaxMs: Double?
+  }
+}
+
+extension HistoryReport.Bucket {
+  init(_ minute: PathHistory.Minute) {
+    self.init(
+      probes: minute.probes, lost: Int(minute.losses), rttMinMs: minute.leastRoundTrip?.milliseconds,
+      rttMeanMs: minute.meanRoundTrip?.milliseconds, rttMaxMs: minute.mostRoundTrip?.milliseconds)
+  }
+}

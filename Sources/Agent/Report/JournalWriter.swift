@@ -1,0 +1,147 @@
+package import Core
+
+/// Brings the journal's events to the disk, and tells once where that does not succeed. The agent goes on without it.
+package actor JournalWriter {
+  /// Every event is handed to the kernel at once, so that it outlasts the agent; the disk is waited for no more often than
+  /// this, so that a path that flaps does not wear out a router's flash. After a pause the first event is on disk at once.
+  static let pauseBetweenSyncs: Duration = .milliseconds(250)
+  /// How soon the disk is tried again after a failure.
+  static let pauseAfterFailure: Duration = .seconds(10)
+  /// A disk that takes longer is not waited for by whoever only wants to read.
+  static let patience: Duration = .seconds(2)
+
+  private let journal: Journal
+  private let store: any JournalStore
+  private let surroundings: any Surroundings
+
+  private var isOpen = false
+  /// How many events of this life are in the file.
+  private var written: UInt64 = 0
+  private var isUnsynced = false
+  private var lastSync: Instant?
+  private var lastFailure: Instant?
+  /// Events that memory forgot before the disk took them.
+  private var lost: UInt64 = 0
+  private var busySince: Instant?
+  private var alarmIsSet = false
+  /// Why events do not get to the disk; nil while they do.
+  package private(set) var trouble: String?
+
+  package init(_ journal: Journal, store: any JournalStore, surroundings: any Surroundings) {
+    self.journal = journal
+    self.store = store
+    self.surroundings = surroundings
+  }
+
+  /// Runs until `finish`, and whatever was recorded before that is on disk then, if it takes it.
+  package func run() async {
+    await work()
+    for await _ in journal.bells { await work() }
+    lastFailure = nil
+    lastSync = nil
+    await work()
+  }
+
+  package nonisolated func finish() { journal.endBells() }
+
+  /// What is on disk; nil where it cannot be read, or where it is so slow that nobody should wait for it.
+  package func read() async -> [EventRecord]? {
+    if let busySince, surroundings.now - busySince > Self.patience { return nil }
+    return try? await store.read()
+  }
+
+  private func work() async {
+    let now = surroundings.now
+    if let lastFailure, now < lastFailure + Self.pauseAfterFailure {
+      return ring(after: lastFailure + Self.pauseAfterFailure - now)
+    }
+    busySince = now
+    defer { busySince = nil }
+    do throws(StoreFailure) {
+      if !isOpen { try await open() }
+      try await appendAll()
+      try await syncSoon()
+    } catch {
+      return failed(error)
+    }
+    succeeded()
+  }
+
+  private func open() async throws(StoreFailure) {
+    let found = try await store.open()
+    written = journal.opened(lastNumber: found.lastNumber)
+    isOpen = true
+    guard found.bytesCutOff > 0 else { return }
+    journal.record(
+      AgentEvent(
+        .journalRepaired, "journal",
+        "\(found.bytesCutOff) bytes at the journal's end were torn by a crash, and are cut off",
+        details: ["bytes": "\(found.bytesCutOff)"]))
+  }
+
+  private func appendAll() async throws(StoreFailure) {
+    while true {
+      let (records, gone) = journal.waiting(after: written, atMost: 100)
+      lost += gone
+      written += gone
+      if records.isEmpty { return }
+      try await store.append(records)
+      written += UInt64(records.count)
+      isUnsynced = true
+    }
+  }
+
+  private func syncSoon() async throws(StoreFailure) {
+    guard isUnsynced else { return }
+    if let lastSync {
+      let wait = lastSync + Self.pauseBetweenSyncs - surroundings.now
+      if wait > .zero { return ring(after: wait) }
+    }
+    isUnsynced = false
+    try await store.sync()
+    lastSync = surroundings.now
+  }
+
+  private func succeeded() {
+    lastFailure = nil
+    let gone = lost > 0 ? "; \(lost) events are missing there" : ""
+    if trouble != nil {
+      journal.record(
+        AgentEvent(
+          .journalRecovered, "journal", "events are kept on disk again\(gone)", details: ["missing": "\(lost)"]))
+    } else if lost > 0 {
+      journal.record(
+        AgentEvent(
+          .journalFailed, "journal", "the disk takes events slower than they come\(gone)",
+          details: ["missing": "\(lost)"]))
+    }
+    lost = 0
+    trouble = nil
+  }
+
+  private func failed(_ failure: StoreFailure) {
+    isOpen = false
+    // Whatever is there of it.
+    isUnsynced = true
+    lastFailure = surroundings.now
+    ring(after: Self.pauseAfterFailure)
+    defer { trouble = "\(failure)" }
+    guard trouble == nil else { return }
+    journal.record(
+      AgentEvent(
+        .journalFailed, "journal",
+        "events are not kept on disk, but only the last \(Journal.capacity) in memory, until that succeeds: \(failure)",
+        details: ["cause": "\(failure)"]))
+  }
+
+  private func ring(after pause: Duration) {
+    guard !alarmIsSet else { return }
+    alarmIsSet = true
+    _ = surroundings.alarm(after: pause) { Task { await self.alarmRang() } }
+  }
+
+  private func alarmRang() {
+    alarmIsSet = false
+    journal.ringBell()
+  }
+}

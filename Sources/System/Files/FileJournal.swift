@@ -1,0 +1,164 @@
+package import Agent
+package import Core
+internal import Glibc
+
+/// The journal in two files of lines: `journal`, and `journal.1` with what came before. When the first is full it takes
+/// the second's place. Both are of mode 0600.
+///
+/// A thread of its own does the work, so that a disk that hangs holds up nobody but whoever asks for the journal.
+package actor FileJournal: JournalStore {
+  /// Some 2,000 events each.
+  package static let segmentBytes = 512 << 10
+
+  private let path: String
+  private var older: String { path + ".1" }
+  private let segmentBytes: Int
+  private let thread: Reactor
+  private var file: OpenFile?
+  /// A name was made or moved since the last `sync`.
+  private var nameIsNew = false
+  private var lastNumber: UInt64 = 0
+
+  private final class OpenFile {
+    let descriptor: FileDescriptor
+    init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+    var number: Int32 { descriptor.number }
+  }
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+  /// - Parameter directory: must be there. Nothing is opened or made yet.
+  package init(directory: String, segmentBytes: Int = FileJournal.segmentBytes) throws(SystemCallFailure) {
+    path = directory + "/journal"
+    self.segmentBytes = segmentBytes
+    thread = try Reactor(name: "journal")
+  }
+
+  deinit { thread.stop() }
+
+  package func open() throws(StoreFailure) -> JournalCondition {
+    do throws(SystemCallFailure) {
+      file = nil
+      let bytes = try Self.contents(of: path, segmentBytes)
+      let scan = JournalScan(bytes)
+      try take(existing: !bytes.isEmpty)
+      if scan.end < bytes.count, let file {
+        guard ftruncate(file.number, scan.end) == 0 else { throw SystemCallFailure.last("cut \(path)") }
+      }
+      let before = JournalScan(try Self.contents(of: older, segmentBytes)).records.last?.number ?? 0
+      lastNumber = max(scan.records.last?.number ?? 0, before)
+      return JournalCondition(lastNumber: lastNumber, bytesCutOff: bytes.count - scan.end)
+    } catch {
+      file = nil
+      throw StoreFailure(operation: error.operation, cause: error.cause)
+    }
+  }
+
+  package func append(_ records: [EventRecord]) throws(StoreFailure) {
+    do throws(SystemCallFailure) {
+      var size = try currentSize()
+      var lines: [UInt8] = []
+      for record in records where record.number > lastNumber {
+        let line = JournalLine.encode(record)
+        if size + lines.count + line.count > segmentBytes, size + lines.count > 0 {
+          try write(lines)
+          try turnOver()
+          size = 0
+          lines = []
+        }
+        lines += line
+        lastNumber = record.number
+      }
+      try write(lines)
+    } catch {
+      file = nil
+      throw StoreFailure(operation: error.operation, cause: error.cause)
+    }
+  }
+
+  package func sync() throws(StoreFailure) {
+    do throws(SystemCallFailure) { try syncAll() } catch {
+      file = nil
+      throw StoreFailure(operation: error.operation, cause: error.cause)
+    }
+  }
+
+  package func read() throws(StoreFailure) -> [EventRecord] {
+    try Self.read(directory: Directory.holding(path), segmentBytes: segmentBytes)
+  }
+
+  /// What is in a journal that perhaps another writes to at this moment, or none. Changes nothing.
+  package static func read(
+    directory: String, segmentBytes: Int = FileJournal.segmentBytes
+  ) throws(StoreFailure) -> [EventRecord] {
+    let path = directory + "/journal"
+    do throws(SystemCallFailure) {
+      // In this order: where the one becomes the other between the two, it is read twice rather than not at all.
+      let newer = try contents(of: path, segmentBytes)
+      let older = JournalScan(try contents(of: path + ".1", segmentBytes)).records
+      return older + JournalScan(newer, after: older.last?.number ?? 0).records
+    } catch {
+      throw StoreFailure(operation: error.operation, cause: error.cause)
+    }
+  }
+
+  // MARK: - Files
+
+  /// Empty where there is no file.
+  private static func contents(of path: String, _ segmentBytes: Int) throws(SystemCallFailure) -> [UInt8] {
+    do throws(SystemCallFailure) {
+      // Another version may have had larger ones.
+      return try BoundedFile.read(path, atMost: 8 * max(segmentBytes, FileJournal.segmentBytes))
+    } catch {
+      guard error.errno == ENOENT else { throw error }
+      return []
+    }
+  }
+
+  private func take(existing: Bool) throws(SystemCallFailure) {
+    // O_NONBLOCK: opening a pipe must not wait for its reader.
+    let flags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+    let opened = OpenFile(try FileDescriptor.adopting(Glibc.open(path, flags, 0o600), "open \(path)"))
+    if !existing { nameIsNew = true }
+    file = opened
+  }
+
+  /// Where somebody took the file away from under us, a new one is begun.
+  private func currentSize() throws(SystemCallFailure) -> Int {
+    guard let file else { throw SystemCallFailure("write \(path)", cause: "it is not open") }
+    var status = stat()
+    guard fstat(file.number, &status) == 0 else { throw SystemCallFailure.last("stat \(path)") }
+    if status.st_nlink > 0 { return Int(status.st_size) }
+    try take(existing: false)
+    return 0
+  }
+
+  private func write(_ bytes: [UInt8]) throws(SystemCallFailure) {
+    guard let file else { throw SystemCallFailure("write \(path)", cause: "it is not open") }
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.write(file.number, $0.baseAddress.map { $0 + written }, $0.count - written)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw SystemCallFailure.last("write \(path)") }
+      written += count
+    }
+  }
+
+  /// The full file takes the older one's place, and an empty one its. Killed in between, there is only the older one.
+  private func turnOver() throws(SystemCallFailure) {
+    try syncAll()
+    file = nil
+    guard rename(path, older) == 0 else { throw SystemCallFailure.last("rename \(path) to \(older)") }
+    try take(existing: false)
+  }
+
+  private func syncAll() throws(SystemCallFailure) {
+    guard let file else { throw SystemCallFailure("sync \(path)", cause: "it is not open") }
+    guard fdatasync(file.number) == 0 else { throw SystemCallFailure.last("sync \(path)") }
+    guard nameIsNew else { return }
+    try Directory.sync(Directory.holding(path))
+    nameIsNew = false
+  }
+}
