@@ -62,11 +62,11 @@ import Testing
     let prompted = try await running()
     prompted.prober.set(prompted.a, .silent)
     await prompted.watch.keysChanged(of: try name("a"), .down("the hub ended it"))
-    prompted.loop.advance(by: .milliseconds(165))
+    prompted.loop.advance(by: .milliseconds(75))
     #expect(prompted.goesBy(prompted.b))
     let left = try await running()
     left.prober.set(left.a, .silent)
-    left.loop.advance(by: .milliseconds(165))
+    left.loop.advance(by: .milliseconds(75))
     #expect(left.goesBy(left.a))
   }
 

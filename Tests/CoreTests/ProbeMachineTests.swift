@@ -325,7 +325,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     let (sent, down) = silence(&machine, from: at(10))
     #expect(sent.first == at(10))
     #expect(machine.lost == 3)
-    #expect(down == at(170), "10, 50 and 90 ms, and the last one's timeout")
+    #expect(down == at(80), "10, 30 and 40 ms, and two fifths of an interval without an answer to the last one")
   }
 
   @Test func whatBeginsAnewTrustsTheFirstAnswer() throws {

@@ -9,6 +9,8 @@ final class WatchPilot: Pilot {
   private let ports: WorldPorts
   private let watch: PathWatch
   private var plan = WatchPlan.empty(.standard)
+  /// Tunnels whose keys it was told of.
+  private var secured: Set<Name> = []
 
   init(_ world: World) {
     self.world = world
@@ -48,8 +50,22 @@ final class WatchPilot: Pilot {
       }
     }
     let known = Set(before.rules.map(\.rule.name))
+    tellKeys()
     tell(newRules: plan.rules.map(\.rule.name).filter { !known.contains($0) }, allPaths: true)
     return true
+  }
+
+  /// As the keeper of keys does: the keys of a new tunnel are being made, and will be there soon; a tunnel that is no more
+  /// has none.
+  private func tellKeys() {
+    let tunnels = Set(plan.paths.compactMap(\.securedTunnel))
+    for tunnel in secured.subtracting(tunnels).sorted() { run { $0.keysChanged(of: tunnel, nil) } }
+    for tunnel in tunnels.subtracting(secured).sorted() {
+      run { $0.keysChanged(of: tunnel, .pending) }
+      guard let path = world.town.pathNumbers[tunnel] else { continue }
+      world.plan(.news(.keys(path: path)), in: world.dice.time(0...second))
+    }
+    secured = tunnels
   }
 
   func linkChanged(_ device: InterfaceName, _ link: Link?) {
