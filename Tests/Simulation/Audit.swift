@@ -29,6 +29,8 @@ extension World {
       return fail(.deadPathIsLeft, "rule \(known.rule.name) stays on path \(watched.name), which has an obstacle")
     }
     guard network.canSend(by: path) else { return }
+    let seen = witness.paths[path]
+    if seen.awaitsKeys && seen.state == .unknown { return }
     var silent = 0
     for target in town.targetsOf[path] {
       guard let probe = witness.probes[target] else { continue }

@@ -52,6 +52,9 @@ struct Ledger {
     wasAnswered = false
   }
 
+  /// That there was no answer until now says nothing.
+  mutating func excuse(awake: Nanoseconds) { lastSign = max(lastSign, awake) }
+
   mutating func sent(_ sent: Sent) {
     if ring.count < Self.capacity { ring.append(sent) } else { ring[count % Self.capacity] = sent }
     count += 1

@@ -63,6 +63,7 @@ final class WatchPilot: Pilot {
     for tunnel in tunnels.subtracting(secured).sorted() {
       run { $0.keysChanged(of: tunnel, .pending) }
       guard let path = world.town.pathNumbers[tunnel] else { continue }
+      world.keysAwaited(of: path)
       world.plan(.news(.keys(path: path)), in: world.dice.time(0...second))
     }
     secured = tunnels
@@ -74,6 +75,7 @@ final class WatchPilot: Pilot {
   }
 
   func keysChanged(of tunnel: Name) {
+    if let path = world.town.pathNumbers[tunnel] { world.keysCame(to: path) }
     run { $0.keysChanged(of: tunnel, .up) }
     tell()
   }

@@ -7,6 +7,8 @@ struct Witness {
     var upSince: Nanoseconds = 0
     /// It was up without some of its probes: what they are owes itself to more than the last few.
     var hadQuorum = false
+    /// The keys of its tunnel are being made: while nothing is known of it, what its probes lose is no evidence.
+    var awaitsKeys = false
     /// Up, or degraded.
     var usableSince: Nanoseconds = 0
     /// Since the agent began, the last of them.
@@ -80,6 +82,16 @@ extension World {
     witness.said.removeAll(keepingCapacity: true)
     witness.isStirred = false
     for rule in witness.rules.indices { look(at: rule) }
+  }
+
+  /// A tunnel's first keys are being made.
+  func keysAwaited(of path: Int) { witness.paths[path].awaitsKeys = true }
+
+  /// They are there: its probes begin anew.
+  func keysCame(to path: Int) {
+    guard witness.paths[path].awaitsKeys else { return }
+    witness.paths[path].awaitsKeys = false
+    for target in town.targetsOf[path] { network.ledgers[target].excuse(awake: awake) }
   }
 
   /// The agent has taken a plan.
