@@ -30,9 +30,9 @@ import Testing
 @Suite struct StatusLinesTests {
   private func rule(_ mode: String, _ choice: String?, _ cause: String) -> RuleReport {
     RuleReport(
-      name: "office", enabled: true, mode: mode, choice: choice, path: nil, device: nil, sinceSeconds: 190,
+      name: "office", enabled: true, mode: mode, choice: choice, path: nil, device: nil, shares: [], sinceSeconds: 190,
       cause: cause, unencrypted: false, unencryptedSeconds: 0, fallback: "local_wan", failback: "move",
-      holdDownMs: 30_000, ipv6: "local", paths: ["fra-a"],
+      holdDownMs: 30_000, ipv6: "local", paths: ["fra-a"], tiers: [],
       interfaces: ["lan0"], prefixes: 0, table: 7904, mark: 0x400000)
   }
 

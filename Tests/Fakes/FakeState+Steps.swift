@@ -109,7 +109,7 @@ extension FakeState {
   // MARK: Routes
 
   mutating func put(_ route: TableRoute) throws(FakeRefusal) {
-    if case .out(let device, let gateway) = route.way {
+    for (device, gateway) in route.way.hops {
       guard let link = links[device] else { throw FakeRefusal(ENODEV, "there is no device \(device)") }
       guard link.isUp else { throw FakeRefusal(ENETDOWN, "Device for nexthop is not up") }
       if let gateway, addresses[device]?.contains(where: { $0.subnet.contains(gateway) }) != true,
@@ -192,5 +192,15 @@ extension FakeState {
       try check(table.sets[index])
     }
     steering = table
+  }
+}
+
+extension TableRoute.Way {
+  fileprivate var hops: [(InterfaceName, IPv4Address?)] {
+    switch self {
+    case .out(let device, let gateway): [(device, gateway)]
+    case .shared(let shares): shares.map { ($0.device, $0.gateway) }
+    case .unreachable: []
+    }
   }
 }

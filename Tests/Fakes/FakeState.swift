@@ -88,7 +88,7 @@ package struct FakeState: Sendable {
     links[name]?.isUp = isUp
     links[name]?.hasCarrier = isUp
     // The kernel drops IPv4 routes of a device that goes down, and says nothing.
-    if !isUp { dropRoutes(of: name) }
+    if !isUp { dropRoutes(of: name, isGone: false) }
   }
 
   package mutating func removeLink(_ name: InterfaceName) {
@@ -99,7 +99,7 @@ package struct FakeState: Sendable {
     peers[name] = nil
     traffic[name] = nil
     settings = settings.filter { $0.key.interface != name }
-    dropRoutes(of: name)
+    dropRoutes(of: name, isGone: true)
   }
 
   package mutating func setMainDefaults(_ defaults: [MainDefault]) { mainDefaults = defaults }
@@ -120,12 +120,15 @@ package struct FakeState: Sendable {
   }
   package mutating func setSetting(_ setting: InterfaceSetting, to value: Int) { settings[setting] = value }
 
-  mutating func dropRoutes(of name: InterfaceName) {
+  /// A shared route stays while one of its devices is up; with one that is deleted it goes (fib_sync_down_dev,
+  /// net/ipv4/fib_semantics.c).
+  mutating func dropRoutes(of name: InterfaceName, isGone: Bool) {
     mainDefaults.removeAll { $0.device == name }
     // Each is an exception to a route.
     pathMTUs = pathMTUs.filter { $0.key.device != name }
     routes.removeAll {
-      if case .out(name, _) = $0.route.way { true } else { false }
+      let devices = $0.route.way.devices
+      return devices.contains(name) && (isGone || !devices.contains { links[$0]?.isUp == true })
     }
   }
 

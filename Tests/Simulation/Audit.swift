@@ -50,7 +50,7 @@ extension World {
   private func checkUplink(of rule: Int) {
     guard let choice = witness.rules[rule].choice, let known = known(rule) else { return }
     switch choice {
-    case .path, .blocked: return
+    case .path, .paths, .blocked: return
     case .localWAN(let uplink), .underlay(let uplink):
       if knownPlan.uplinks.contains(where: { $0.interface == uplink && isUsable($0) }) { return }
       guard let way = usablePaths(of: known).first.map({ town.paths[$0].name.text }) ?? fallback(of: known)?.description
@@ -117,6 +117,16 @@ extension World {
       guard let number = town.pathNumbers[name], let path = known(path: number), witness.paths[number].state != .unknown
       else { return .anything }
       return wanted(path.way, by: town.paths[number].device)
+    case .paths(let names)?:
+      guard let shared = known(rule)?.rule else { return .anything }
+      var ways: [(way: TableRoute.Way?, weight: Int)] = []
+      for name in names {
+        guard let number = town.pathNumbers[name], let path = known(path: number),
+          witness.paths[number].state != .unknown, path.way != nil, town.devices[town.paths[number].device].carries
+        else { return .anything }
+        ways.append((path.way, shared.weight(of: name)))
+      }
+      return .exactly(.sharing(ways))
     case .localWAN(let uplink)?, .underlay(let uplink)?:
       guard let number = town.deviceNumbers[uplink] else { return .anything }
       return wanted(knownPlan.uplinks.first { $0.interface == uplink }?.way, by: number)
@@ -132,6 +142,7 @@ extension World {
     switch way {
     case nil: "no route"
     case .unreachable?: "unreachable"
+    case .shared(let shares)?: shares.map { "dev \($0.device) weight \($0.weight)" }.joined(separator: " + ")
     case .out(let device, let gateway)?: "dev \(device)" + (gateway.map { " via \($0)" } ?? "")
     }
   }

@@ -242,7 +242,7 @@ extension World {
 
   private func wrongFallback(_ choice: RuleSelection.Choice, _ known: WatchPlan.WatchedRule) -> Invariant {
     switch (choice, known.rule.fallback) {
-    case (.localWAN, .localWAN), (.underlay, .underlay), (.blocked, _), (.path, _): .bestWayIsTaken
+    case (.localWAN, .localWAN), (.underlay, .underlay), (.blocked, _), (.path, _), (.paths, _): .bestWayIsTaken
     case (.localWAN, _), (.underlay, _): .noUplinkUnderBlock
     }
   }

@@ -285,7 +285,7 @@ final class MachinePilot<Under: Machines>: Pilot {
       view.isAstray = isAstray(rules[index])
       guard let move = rules[index].selection.move(view, at: now) else { continue }
       if let number = world.town.ruleNumber(rules[index].watched.rule.name) { world.saw(.moved(rule: number, move)) }
-      put(move.to, into: rules[index].watched.table)
+      put(move.to, rules[index].watched)
     }
     let due = rules.compactMap { $0.selection.nextDeadline }.min()
     if due != returnAt, let due { world.wake(pilot: returnToken, at: due) }
@@ -296,32 +296,38 @@ final class MachinePilot<Under: Machines>: Pilot {
   // MARK: - The kernel
 
   private func isAstray(_ slot: RuleSlot) -> Bool {
-    guard case .path(let name)? = slot.selection.choice, !slot.watched.rule.paths.contains(name) else { return false }
-    let device = paths.first { $0.watched.name == name }?.watched.device ?? device(of: active[slot.watched.table])
-    return isShut(device, to: slot.watched)
+    let names = slot.selection.choice?.paths ?? []
+    guard !names.isEmpty, !names.contains(where: slot.watched.rule.paths.contains) else { return false }
+    let known = paths.map(\.watched).filter { names.contains($0.name) }.map(\.device)
+    let devices = known.count == names.count ? known : known + (active[slot.watched.table]?.devices ?? [])
+    return devices.contains { isShut($0, to: slot.watched) }
   }
 
-  private func isShut(_ device: InterfaceName?, to watched: WatchPlan.WatchedRule) -> Bool {
-    guard let device, let uplink = uplinks.first(where: { $0.interface == device }),
+  private func isShut(_ device: InterfaceName, to watched: WatchPlan.WatchedRule) -> Bool {
+    guard let uplink = uplinks.first(where: { $0.interface == device }),
       !paths.contains(where: { $0.watched.device == device && watched.rule.paths.contains($0.watched.name) })
     else { return false }
     return watched.rule.isStrict ? !watched.underlays.contains(device) : uplink.isPrivate
   }
 
-  private func device(of way: TableRoute.Way?) -> InterfaceName? {
-    if case .out(let device, _)? = way { device } else { nil }
-  }
-
-  private func way(of choice: RuleSelection.Choice) -> TableRoute.Way? {
+  private func way(of choice: RuleSelection.Choice, for rule: BackhaulRule) -> TableRoute.Way? {
     switch choice {
     case .path(let name): paths.first { $0.watched.name == name }?.watched.way
+    case .paths(let names):
+      .sharing(names.map { name in (paths.first { $0.watched.name == name }?.watched.way, rule.weight(of: name)) })
     case .localWAN(let uplink), .underlay(let uplink): uplinks.first { $0.interface == uplink }?.way
     case .blocked: nil
     }
   }
 
   private func choice(of way: TableRoute.Way, for rule: WatchPlan.WatchedRule) -> RuleSelection.Choice? {
-    guard let device = device(of: way) else { return nil }
+    if case .shared(let shares) = way {
+      let devices = shares.map(\.device)
+      let names = paths.map(\.watched).filter { devices.contains($0.device) }.map(\.name)
+      let found = rule.rule.tiers.lazy.map { $0.map(\.path).filter(names.contains) }.first { !$0.isEmpty }
+      return found.map { $0.count == 1 ? .path($0[0]) : .paths($0) }
+    }
+    guard case .out(let device, _) = way else { return nil }
     if let path = paths.first(where: { $0.watched.device == device && rule.rule.paths.contains($0.watched.name) }) {
       return .path(path.watched.name)
     }
@@ -331,9 +337,10 @@ final class MachinePilot<Under: Machines>: Pilot {
     return .localWAN(device)
   }
 
-  @discardableResult private func put(_ choice: RuleSelection.Choice, into table: TableID) -> Bool {
+  @discardableResult private func put(_ choice: RuleSelection.Choice, _ watched: WatchPlan.WatchedRule) -> Bool {
+    let table = watched.table
     do throws(KernelFailure) {
-      if let way = way(of: choice) {
+      if let way = way(of: choice, for: watched.rule) {
         try world.activate(TableRoute(table: table, metric: .active, way: way))
         active[table] = way
       } else {
@@ -360,18 +367,18 @@ final class MachinePilot<Under: Machines>: Pilot {
         if active[rule.watched.table] != nil { removeStray(rule.watched.table) }
         continue
       }
-      let wanted = way(of: choice)
+      let wanted = way(of: choice, for: rule.watched.rule)
       guard wanted != active[rule.watched.table], !keepsOldRoute(choice, of: rule.watched) else { continue }
-      if let device = device(of: wanted), trouble(of: device) != nil {
+      if wanted?.devices.contains(where: { trouble(of: $0) != nil }) == true {
         if leaks(rule.watched) { removeStray(rule.watched.table) }
         continue
       }
-      put(choice, into: rule.watched.table)
+      put(choice, rule.watched)
     }
   }
 
   private func leaks(_ watched: WatchPlan.WatchedRule) -> Bool {
-    watched.rule.isStrict && isShut(device(of: active[watched.table]), to: watched)
+    watched.rule.isStrict && active[watched.table]?.devices.contains { isShut($0, to: watched) } == true
   }
 
   private func removeStray(_ table: TableID) {
@@ -384,11 +391,10 @@ final class MachinePilot<Under: Machines>: Pilot {
   }
 
   private func keepsOldRoute(_ choice: RuleSelection.Choice, of watched: WatchPlan.WatchedRule) -> Bool {
-    guard case .path(let name) = choice else { return false }
-    let old = active[watched.table]
-    if leaks(watched) { return false }
-    guard let path = paths.first(where: { $0.watched.name == name }) else { return true }
-    return path.health.shown.state == .unknown && old != nil && old != path.watched.way
+    let names = choice.paths
+    if names.isEmpty || leaks(watched) { return false }
+    let known = paths.filter { names.contains($0.watched.name) }
+    return known.isEmpty || (known.contains { $0.health.shown.state == .unknown } && active[watched.table] != nil)
   }
 }
 

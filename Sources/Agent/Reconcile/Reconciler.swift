@@ -268,7 +268,7 @@ extension ArraySlice<Step> {
       switch step {
       case .deleteDevice(let name), .removeAddress(let name, _): inUse.contains(name)
       case .deleteRoute(let route):
-        if case .out(let device, _) = route.way { inUse.contains(device) } else { false }
+        route.way.devices.contains(where: inUse.contains)
       default: false
       }
     }

@@ -17,15 +17,21 @@ package struct ReportWriter: Sendable {
     let rule = selection.rule
     let choice = selection.choice
     let path: String? = if case .path(let name)? = choice { name.text } else { nil }
+    let shares = (choice?.paths ?? []).map { name in
+      ShareReport(
+        path: name.text, weight: rule.weight(of: name),
+        device: watch.plan.paths.first { $0.name == name }?.device.text)
+    }
     return RuleReport(
       name: rule.name.text, enabled: rule.enabled,
       mode: selection.mode(isTunnel: { name in watch.plan.paths.first { $0.name == name }?.isTunnel ?? false })
         .rawValue,
-      choice: choice?.description, path: path, device: choice.flatMap(device), sinceSeconds: age(selection.since),
+      choice: choice?.description, path: path, device: choice.flatMap(device), shares: shares,
+      sinceSeconds: age(selection.since),
       cause: selection.cause, unencrypted: selection.isUnencrypted,
       unencryptedSeconds: selection.unencrypted(at: watch.at).inSeconds, fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
-      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
+      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text), tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
       table: watched?.table.value,
       mark: watched?.mark.value)
@@ -34,19 +40,29 @@ package struct ReportWriter: Sendable {
   /// A disabled rule has no selection; it is reported all the same.
   package func disabled(_ rule: BackhaulRule) -> RuleReport {
     RuleReport(
-      name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil,
+      name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil, shares: [],
       sinceSeconds: 0, cause: "the rule is disabled", unencrypted: false, unencryptedSeconds: 0,
       fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
-      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
+      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text), tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
+  }
+
+  private func tiers(of rule: BackhaulRule) -> [[ShareReport]] {
+    rule.tiers.map { tier in
+      tier.map { share in
+        ShareReport(
+          path: share.path.text, weight: share.weight,
+          device: watch.plan.paths.first { $0.name == share.path }?.device.text)
+      }
+    }
   }
 
   private func device(of choice: RuleSelection.Choice) -> String? {
     switch choice {
     case .path(let name): watch.plan.paths.first { $0.name == name }?.device.text
     case .localWAN(let uplink), .underlay(let uplink): uplink.text
-    case .blocked: nil
+    case .paths, .blocked: nil
     }
   }
 
@@ -54,7 +70,7 @@ package struct ReportWriter: Sendable {
     watch.plan.paths.map { path in
       let health = watch.health[path.name] ?? PathHealth(at: watch.at)
       let window = path.probes.first.flatMap { watch.probes[$0.name]?.window }
-      let carries = watch.selections.values.filter { $0.choice == .path(path.name) }.map(\.rule.name.text).sorted()
+      let carries = watch.selections.values.filter { $0.choice?.paths.contains(path.name) == true }.map(\.rule.name.text).sorted()
       return PathReport(
         name: path.name.text, kind: path.isTunnel ? "tunnel" : "uplink", device: path.device.text,
         uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,

@@ -33,10 +33,13 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var enabled: Bool
   /// `backhaul`, `fallback`, `blocked` or `bypass`.
   package var mode: String
-  /// `path:NAME`, `local_wan:INTERFACE`, `underlay:INTERFACE`, `blocked`, or null before the first verdict.
+  /// `path:NAME`, `paths:NAME,NAME`, `local_wan:INTERFACE`, `underlay:INTERFACE`, `blocked`, or null before the first verdict.
   package var choice: String?
   package var path: String?
   package var device: String?
+  /// The paths that share its flows now: one where `path` says which; none where traffic leaves by an uplink as it is,
+  /// or nowhere.
+  package var shares: [ShareReport]
   package var sinceSeconds: Double
   package var cause: String
   /// Its traffic goes by a private line without its tunnel's encryption.
@@ -48,10 +51,20 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var holdDownMs: Int
   package var ipv6: String
   package var paths: [String]
+  /// The same paths, tier by tier.
+  package var tiers: [[ShareReport]]
   package var interfaces: [String]
   package var prefixes: Int
   package var table: UInt32?
   package var mark: UInt32?
+}
+
+/// A path's part in a tier of a rule.
+package struct ShareReport: Codable, Equatable, Sendable {
+  package var path: String
+  /// Beside the others of the tier.
+  package var weight: Int
+  package var device: String?
 }
 
 package struct PathReport: Codable, Equatable, Sendable {

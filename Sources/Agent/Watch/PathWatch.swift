@@ -114,7 +114,7 @@ package actor PathWatch {
 
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
   package var devicesInUse: Set<InterfaceName> {
-    Set(active.values.compactMap { device(of: $0) })
+    Set(active.values.flatMap(\.devices))
   }
 
   /// - Parameter same: paths that lead the same way as before: their probes keep their history.
@@ -377,23 +377,20 @@ package actor PathWatch {
   /// By a path that it no longer names the rule's traffic leaves, or would leave once its route is put back, out of an
   /// uplink that it may not use otherwise.
   private func isAstray(_ watched: WatchPlan.WatchedRule) -> Bool {
-    guard case .path(let name)? = selections[watched.rule.name]?.choice, !watched.rule.paths.contains(name) else {
-      return false
-    }
-    return isShut(plan.paths.first { $0.name == name }?.device ?? device(of: active[watched.table]), to: watched)
+    let names = selections[watched.rule.name]?.choice?.paths ?? []
+    guard !names.isEmpty, !names.contains(where: watched.rule.paths.contains) else { return false }
+    let known = plan.paths.filter { names.contains($0.name) }.map(\.device)
+    let devices = known.count == names.count ? known : known + (active[watched.table]?.devices ?? [])
+    return devices.contains { isShut($0, to: watched) }
   }
 
   /// The device is an uplink that the rule's traffic may not leave by: neither for a path that the rule names nor as its
   /// fallback.
-  private func isShut(_ device: InterfaceName?, to watched: WatchPlan.WatchedRule) -> Bool {
-    guard let device, let uplink = plan.uplinks.first(where: { $0.interface == device }),
+  private func isShut(_ device: InterfaceName, to watched: WatchPlan.WatchedRule) -> Bool {
+    guard let uplink = plan.uplinks.first(where: { $0.interface == device }),
       !plan.paths.contains(where: { $0.device == device && watched.rule.paths.contains($0.name) })
     else { return false }
     return watched.rule.isStrict ? !watched.underlays.contains(device) : uplink.isPrivate
-  }
-
-  private func device(of way: TableRoute.Way?) -> InterfaceName? {
-    if case .out(let device, _)? = way { device } else { nil }
   }
 
   /// `before` is nil at the first look after a start, `after` where the rule is no more.
@@ -428,7 +425,7 @@ package actor PathWatch {
   }
 
   private func carryOut(_ flip: RuleSelection.Flip, _ watched: WatchPlan.WatchedRule, verdict: Instant) {
-    guard put(flip.to, into: watched.table) else {
+    guard put(flip.to, watched) else {
       unfinished[watched.table] = (flip, verdict)
       return
     }
@@ -461,9 +458,10 @@ package actor PathWatch {
   }
 
   /// Makes the kernel's active route of a table lead there. False where that failed; it is tried again soon.
-  private func put(_ choice: RuleSelection.Choice, into table: TableID) -> Bool {
+  private func put(_ choice: RuleSelection.Choice, _ watched: WatchPlan.WatchedRule) -> Bool {
+    let table = watched.table
     do throws(KernelFailure) {
-      if let way = way(of: choice) {
+      if let way = way(of: choice, for: watched.rule) {
         try flipper.activate(TableRoute(table: table, metric: .active, way: way))
         active[table] = way
       } else {
@@ -490,17 +488,30 @@ package actor PathWatch {
     }
   }
 
-  private func way(of choice: RuleSelection.Choice) -> TableRoute.Way? {
+  private func way(of choice: RuleSelection.Choice, for rule: BackhaulRule) -> TableRoute.Way? {
     switch choice {
-    case .path(let name): plan.paths.first { $0.name == name }?.way
-    case .localWAN(let uplink), .underlay(let uplink): plan.uplinks.first { $0.interface == uplink }?.way
-    case .blocked: nil
+    case .path(let name): return plan.paths.first { $0.name == name }?.way
+    case .paths(let names):
+      return .sharing(names.map { name in (plan.paths.first { $0.name == name }?.way, rule.weight(of: name)) })
+    case .localWAN(let uplink), .underlay(let uplink): return plan.uplinks.first { $0.interface == uplink }?.way
+    case .blocked: return nil
     }
   }
 
   /// Which choice a route in the kernel stands for; nil where it stands for none of the rule's.
   private func choice(of way: TableRoute.Way, for watched: WatchPlan.WatchedRule) -> RuleSelection.Choice? {
     let rule = watched.rule
+    if case .shared(let shares) = way {
+      let devices = shares.map(\.device)
+      for tier in rule.tiers {
+        let names = tier.map(\.path).filter { name in
+          plan.paths.contains { $0.name == name && devices.contains($0.device) }
+        }
+        if names.count > 1 { return .paths(names) }
+        if let only = names.first { return .path(only) }
+      }
+      return nil
+    }
     guard case .out(let device, _) = way else { return nil }
     if let path = plan.paths.first(where: { $0.device == device && rule.paths.contains($0.name) }) {
       return .path(path.name)
@@ -519,13 +530,13 @@ package actor PathWatch {
         if active[watched.table] != nil { removeStray(watched.table) }
         continue
       }
-      let wanted = way(of: choice)
+      let wanted = way(of: choice, for: watched.rule)
       guard wanted != active[watched.table], !keepsOldRoute(choice, of: watched) else { continue }
-      if let device = device(of: wanted), trouble(of: device) != nil {
+      if wanted?.devices.contains(where: { trouble(of: $0) != nil }) == true {
         if leaks(watched) { removeStray(watched.table) }
         continue
       }
-      guard put(choice, into: watched.table) else { continue }
+      guard put(choice, watched) else { continue }
       if let late = unfinished.removeValue(forKey: watched.table) {
         made(late.flip, watched, verdict: late.verdict)
       } else if repairing {
@@ -543,16 +554,16 @@ package actor PathWatch {
   /// A path that the rule set took away, or led another way that has no verdict yet, keeps the route that it had until
   /// the rule has left it or the verdict is there; but none that leaks.
   private func keepsOldRoute(_ choice: RuleSelection.Choice, of watched: WatchPlan.WatchedRule) -> Bool {
-    guard case .path(let name) = choice else { return false }
-    let old = active[watched.table]
-    if leaks(watched) { return false }
-    guard plan.paths.contains(where: { $0.name == name }) else { return true }
-    return health[name]?.state == .unknown && old != nil && old != way(of: choice)
+    let names = choice.paths
+    if names.isEmpty || leaks(watched) { return false }
+    let known = plan.paths.map(\.name).filter(names.contains)
+    guard !known.isEmpty else { return true }
+    return known.contains { health[$0]?.state == .unknown } && active[watched.table] != nil
   }
 
   /// The kernel leads the rule's traffic out of an uplink, where it may rather go nowhere.
   private func leaks(_ watched: WatchPlan.WatchedRule) -> Bool {
-    watched.rule.isStrict && isShut(device(of: active[watched.table]), to: watched)
+    watched.rule.isStrict && active[watched.table]?.devices.contains { isShut($0, to: watched) } == true
   }
 
   private func removeStray(_ table: TableID) {
@@ -569,30 +580,39 @@ package actor PathWatch {
 
   // MARK: - Live flows
 
-  private func mark(of choice: RuleSelection.Choice) -> Mark? {
+  /// Each way of a choice by itself, with the mark of the connections that were made on it.
+  private func marks(of choice: RuleSelection.Choice) -> [(way: RuleSelection.Choice, mark: Mark)] {
     switch choice {
-    case .path(let name): plan.paths.first { $0.name == name }?.mark ?? orphans[name]
-    case .localWAN(let uplink), .underlay(let uplink): plan.uplinks.first { $0.interface == uplink }?.mark
-    case .blocked: nil
+    case .path, .paths:
+      choice.paths.compactMap { name in
+        (plan.paths.first { $0.name == name }?.mark ?? orphans[name]).map { (.path(name), $0) }
+      }
+    case .localWAN(let uplink), .underlay(let uplink):
+      plan.uplinks.filter { $0.interface == uplink }.map { (choice, $0.mark) }
+    case .blocked: []
     }
   }
 
   private func sweep(
     after flip: RuleSelection.Flip, leaving from: RuleSelection.Choice, _ watched: WatchPlan.WatchedRule
   ) {
-    guard let mark = mark(of: from) else { return }
-    if case .path(let name) = from {
-      // Swept whole, now that every rule has flipped.
-      if newlyDown.contains(name) { return }
-      if orphans.removeValue(forKey: name) != nil || health[name]?.isDead == true {
-        return onSweep(ConnectionSweep(mark: mark, sources: nil, way: from.description))
+    // What goes on sharing the flows keeps its own.
+    let staying = flip.to.paths
+    for (way, mark) in marks(of: from) where !way.paths.contains(where: staying.contains) {
+      if let name = way.paths.first {
+        // Swept whole, now that every rule has flipped.
+        if newlyDown.contains(name) { continue }
+        if orphans.removeValue(forKey: name) != nil || health[name]?.isDead == true {
+          onSweep(ConnectionSweep(mark: mark, sources: nil, way: way.description))
+          continue
+        }
       }
+      if flip.kind == .failback && watched.rule.failback == .drain { continue }
+      // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for
+      // a flow that stays behind would hang, and one that is set up anew in vain does not.
+      let exact = !watched.rule.sources.prefixes.isEmpty
+      onSweep(ConnectionSweep(mark: mark, sources: exact ? watched.sources : nil, way: way.description))
     }
-    if flip.kind == .failback && watched.rule.failback == .drain { return }
-    // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for a
-    // flow that stays behind would hang, and one that is set up anew in vain does not.
-    let exact = !watched.rule.sources.prefixes.isEmpty
-    onSweep(ConnectionSweep(mark: mark, sources: exact ? watched.sources : nil, way: from.description))
   }
 
   /// A path that is down carries nothing: its connections are set up anew wherever the rules lead now, if anywhere.
@@ -606,7 +626,8 @@ package actor PathWatch {
   private func sweepLeftovers() {
     for watched in plan.rules where watched.rule.failback == .move && !watched.sources.isEmpty {
       guard let choice = selections[watched.rule.name]?.choice else { continue }
-      for (way, mark) in ways(of: watched, in: plan) where way != choice && mark != self.mark(of: choice) {
+      let used = marks(of: choice).map(\.mark)
+      for (way, mark) in ways(of: watched, in: plan) where !used.contains(mark) {
         onSweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description))
       }
     }
@@ -634,7 +655,7 @@ package actor PathWatch {
   private func sweepVanished(since old: WatchPlan) {
     let living = Set(plan.paths.map(\.mark) + plan.uplinks.map(\.mark))
     for path in old.paths where !plan.paths.contains(where: { $0.isSameWay(as: path) }) {
-      let isSelected = selections.values.contains { $0.choice == .path(path.name) }
+      let isSelected = selections.values.contains { $0.choice?.paths.contains(path.name) == true }
       if isSelected && !living.contains(path.mark) && !plan.paths.contains(where: { $0.name == path.name }) {
         orphans[path.name] = path.mark
       } else {

@@ -31,6 +31,10 @@ extension DesiredStateCompiler {
     let way: TableRoute.Way?
     switch choice {
     case .path(let name): way = layout.path(named: name).flatMap { self.way(by: $0) }
+    case .paths(let names):
+      let rule = layout.ruleSet.backhaulRules.first { $0.name == rule }
+      way = .sharing(
+        names.map { name in (layout.path(named: name).flatMap { self.way(by: $0) }, rule?.weight(of: name) ?? 1) })
     case .localWAN(let interface), .underlay(let interface): way = self.way(by: .uplink(interface))
     case .blocked: way = nil
     }

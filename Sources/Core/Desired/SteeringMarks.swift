@@ -52,7 +52,7 @@ extension DesiredStateCompiler {
     }
     for active in layout.activeRules {
       for matches in sourceMatches(active.rule) {
-        for way in drainWays(of: active.rule) {
+        for way in keepingWays(of: active.rule) {
           rules.append(
             SteeringRule(
               matches + [isBound(to: way.mark)], [setMark(way.mark), .return],
@@ -65,11 +65,14 @@ extension DesiredStateCompiler {
     return SteeringChain(name: "steer", rules: rules)
   }
 
-  /// The ways on which a live connection of the rule finishes although the rule has moved on: those that the rule may
-  /// use at all. Connections of a way that died are deleted at the flip, so nothing is kept on a dead one.
-  private func drainWays(of rule: BackhaulRule) -> [Layout.Way] {
-    guard rule.failback == .drain else { return [] }
-    let owners = Set(rule.paths.compactMap { layout.path(named: $0).map(layout.owner(of:)) })
+  /// The ways that keep a live connection of the rule. Under `drain`, where it finishes although the rule has moved on:
+  /// those that the rule may use at all. Else those that share flows with another, lest a connection goes by another
+  /// when one of them comes or goes. Connections of a way that died are deleted at the flip, so nothing is kept on a
+  /// dead one.
+  private func keepingWays(of rule: BackhaulRule) -> [Layout.Way] {
+    let keeping = rule.failback == .drain ? rule.paths : rule.balancedPaths
+    let owners = Set(keeping.compactMap { layout.path(named: $0).map(layout.owner(of:)) })
+    guard rule.failback == .drain else { return layout.ways.filter { owners.contains($0.owner) } }
     return layout.ways.filter { way in
       owners.contains(way.owner) || (way.kind == .uplink && !way.isPrivate && rule.fallback == .localWAN)
         || (way.kind == .uplink && layout.underlays(of: rule).contains(way.device))

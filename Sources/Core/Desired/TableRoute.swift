@@ -3,8 +3,23 @@ package struct TableRoute: Hashable, Sendable {
   package enum Way: Hashable, Sendable {
     /// Out of a device; a gateway only where the device is no point-to-point link.
     case out(device: InterfaceName, gateway: IPv4Address?)
+    /// Out of several, each with its part of the flows; two at least.
+    case shared([Share])
     /// The sender gets ICMP "host unreachable", and no later table is asked.
     case unreachable
+  }
+
+  package struct Share: Hashable, Sendable {
+    package var device: InterfaceName
+    package var gateway: IPv4Address?
+    /// 1 to 256, beside the others'.
+    package var weight: Int
+
+    package init(device: InterfaceName, gateway: IPv4Address?, weight: Int) {
+      self.device = device
+      self.gateway = gateway
+      self.weight = weight
+    }
   }
 
   package var table: TableID
@@ -22,5 +37,26 @@ package struct TableRoute: Hashable, Sendable {
   /// The `unreachable default` under a table.
   package static func floor(_ table: TableID) -> TableRoute {
     TableRoute(table: table, metric: .floor, way: .unreachable)
+  }
+}
+
+extension TableRoute.Way {
+  /// By those of the ways that lead out, each with its weight; nil where none does.
+  package static func sharing(_ ways: [(way: Self?, weight: Int)]) -> Self? {
+    let shares = ways.compactMap { way, weight -> TableRoute.Share? in
+      guard case .out(let device, let gateway)? = way else { return nil }
+      return TableRoute.Share(device: device, gateway: gateway, weight: weight)
+    }
+    guard let first = shares.first else { return nil }
+    return shares.count == 1 ? .out(device: first.device, gateway: first.gateway) : .shared(shares)
+  }
+
+  /// Those that packets can leave by.
+  package var devices: [InterfaceName] {
+    switch self {
+    case .out(let device, _): [device]
+    case .shared(let shares): shares.map(\.device)
+    case .unreachable: []
+    }
   }
 }

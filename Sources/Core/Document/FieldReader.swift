@@ -59,7 +59,8 @@ package struct FieldReader {
     self[key] == nil ? standard : optional(key, form)
   }
 
-  private func read<Value>(_ value: DocumentValue, _ form: Form<Value>, at path: () -> String) -> Value? {
+  /// Nil, with a complaint at `path`, where the value is refused.
+  package func read<Value>(_ value: DocumentValue, _ form: Form<Value>, at path: () -> String) -> Value? {
     switch form.judge(value) {
     case .success(let result): return result
     case .failure(let refusal):

@@ -75,9 +75,17 @@ package struct PlanText: Sendable {
     switch route.way {
     case .unreachable:
       return "unreachable \(destination) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
-    case .out(let device, let gateway): way = gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)"
+    case .out(let device, let gateway): way = text(device, gateway)
+    case .shared(let shares):
+      // ip(8) takes the ways last.
+      let ways = shares.map { " nexthop \(text($0.device, $0.gateway)) weight \($0.weight)" }.joined()
+      return "\(destination) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)\(ways)"
     }
     return "\(destination) \(way) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
+  }
+
+  private func text(_ device: InterfaceName, _ gateway: IPv4Address?) -> String {
+    gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)"
   }
 
   private func text(_ rule: RoutingRule) -> String {

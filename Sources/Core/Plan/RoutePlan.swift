@@ -52,6 +52,6 @@ struct RoutePlan {
 
 extension TableRoute {
   fileprivate func leads(by devices: Set<InterfaceName>) -> Bool {
-    if case .out(let device, _) = way { devices.contains(device) } else { false }
+    way.devices.contains(where: devices.contains)
   }
 }

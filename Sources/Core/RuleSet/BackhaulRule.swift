@@ -32,8 +32,8 @@ package struct BackhaulRule: Equatable, Sendable {
   package var name: Name
   package var enabled: Bool
   package var sources: Sources
-  /// In order of preference.
-  package var paths: [Name]
+  /// In order of preference; the paths of one tier share the rule's flows. Never empty, and no path is there twice.
+  package var tiers: [[PathShare]]
   package var fallback: Fallback
   package var failback: Failback
   /// How long a better path must have been up before traffic returns to it.
@@ -43,18 +43,54 @@ package struct BackhaulRule: Equatable, Sendable {
   package var ipv6: IPv6
 
   package init(
-    name: Name, enabled: Bool = true, sources: Sources, paths: [Name], fallback: Fallback, failback: Failback = .move,
+    name: Name, enabled: Bool = true, sources: Sources, tiers: [[PathShare]], fallback: Fallback, failback: Failback = .move,
     holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
   ) {
     self.name = name
     self.enabled = enabled
     self.sources = sources
-    self.paths = paths
+    self.tiers = tiers
     self.fallback = fallback
     self.failback = failback
     self.holdDown = holdDown
     self.damping = damping
     self.ipv6 = ipv6
+  }
+}
+
+extension BackhaulRule {
+  /// With each path in a tier of its own.
+  package init(
+    name: Name, enabled: Bool = true, sources: Sources, paths: [Name], fallback: Fallback, failback: Failback = .move,
+    holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
+  ) {
+    self.init(
+      name: name, enabled: enabled, sources: sources, tiers: paths.map { [PathShare($0)] }, fallback: fallback,
+      failback: failback, holdDown: holdDown, damping: damping, ipv6: ipv6)
+  }
+
+  /// Every path, in order of preference. To set it puts each in a tier of its own.
+  package var paths: [Name] {
+    get { tiers.flatMap { $0.map(\.path) } }
+    set { tiers = newValue.map { [PathShare($0)] } }
+  }
+
+  /// The paths that share flows with another of their tier.
+  package var balancedPaths: [Name] { tiers.filter { $0.count > 1 }.flatMap { $0.map(\.path) } }
+
+  /// How much of its tier's flows a path takes, beside the others; 1 for one that the rule does not name.
+  package func weight(of path: Name) -> Int { tiers.lazy.joined().first { $0.path == path }?.weight ?? 1 }
+}
+
+/// A path's part in its tier.
+package struct PathShare: Hashable, Sendable {
+  package var path: Name
+  /// How many of the tier's flows it takes, beside the others' weights; 1 to 256 (rtnh_hops, linux/rtnetlink.h).
+  package var weight: Int
+
+  package init(_ path: Name, weight: Int = 1) {
+    self.path = path
+    self.weight = weight
   }
 }
 

@@ -15,6 +15,8 @@ package enum RuleSetBounds {
   package static let rules = 256
   package static let interfacesOfRule = 64
   package static let pathsOfRule = 64
+  /// Of a path in a balanced tier.
+  package static let weight: ClosedRange<Int64> = 1...256
   /// In the whole document, and so in one list as well.
   package static let prefixes = 100_000
   /// Bytes of an inner packet: what every IPv4 host must take (RFC 791) up to a jumbo frame.

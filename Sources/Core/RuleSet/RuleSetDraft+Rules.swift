@@ -17,8 +17,7 @@ extension RuleSetDraft {
     let enabled = fields.value("enabled", .boolean, default: true)
     let sources = readSources(fields)
     if fields["paths"] == nil { fields.complain("paths", "missing; expected a list of paths, the preferred one first") }
-    let paths = fields.list("paths", 1...RuleSetBounds.pathsOfRule, of: .name)
-    complainOfRepetition(paths) { "\(fields.field("paths"))[\($0)]" }
+    let (tiers, paths) = readTiers(fields)
     let fallback = fields.required("fallback", .choice() as Form<BackhaulRule.Fallback>)
     let failback = fields.value("failback", .choice(), default: BackhaulRule.Failback.move)
     let holdDown = fields.value("hold_down_ms", .milliseconds(RuleSetBounds.holdDown), default: .seconds(30))
@@ -33,9 +32,50 @@ extension RuleSetDraft {
     let rule = BackhaulRule(
       name: name, enabled: enabled,
       sources: Sources(interfaces: sources.interfaces.map(\.value), prefixes: sources.prefixes.map(\.value)),
-      paths: paths.map(\.value), fallback: fallback, failback: failback, holdDown: holdDown,
+      tiers: tiers, fallback: fallback, failback: failback, holdDown: holdDown,
       damping: FlapDamping(halfLife: halfLife), ipv6: ipv6)
     return DraftRule(rule: rule, sources: sources, paths: paths)
+  }
+
+  /// Each item is a path, or paths that share flows: `{"balance": [{"path": "fra-a", "weight": 3}, {"path": "fra-b"}]}`.
+  private func readTiers(_ rule: FieldReader) -> (tiers: [[PathShare]], paths: [DraftRulePath]) {
+    var tiers: [[PathShare]] = []
+    var paths: [DraftRulePath] = []
+    let items = rule.objects("paths", 1...RuleSetBounds.pathsOfRule) { index, value, field in (index, value, field) }
+    for (index, value, field) in items.map(\.value) {
+      if case .object = value {
+        guard let tier = FieldReader(value, at: field, keys: ["balance"], book: book) else { continue }
+        if tier["balance"] == nil { tier.complain("balance", "missing; expected a list of the paths that share flows") }
+        let shares = tier.objects("balance", 2...RuleSetBounds.pathsOfRule) { place, value, field -> DraftShare? in
+          guard let fields = FieldReader(value, at: field, keys: ["path", "weight"], book: book) else { return nil }
+          let path = fields.required("path", .name)
+          let weight = fields.value("weight", .integer(RuleSetBounds.weight), default: 1)
+          guard let path, let weight else { return nil }
+          return DraftShare(
+            share: PathShare(path, weight: Int(weight)), place: "paths[\(index)].balance[\(place)].path")
+        }.map(\.value)
+        tiers.append(shares.map(\.share))
+        paths += shares.map { DraftRulePath(place: $0.place, name: $0.share.path) }
+      } else if let name = rule.read(value, .name, at: { field }) {
+        tiers.append([PathShare(name)])
+        paths.append(DraftRulePath(place: "paths[\(index)]", name: name))
+      }
+    }
+    for (count, path) in paths.enumerated() {
+      guard let first = paths.prefix(count).first(where: { $0.name == path.name }) else { continue }
+      // `[0]` beside its neighbour in the same list, the whole place elsewhere.
+      let said = first.place.hasPrefix("paths[") && !first.place.contains(".") ? String(first.place.dropFirst(5)) : first.place
+      book.complain(rule.field(path.place), "\(quoted(path.name.text)) is there twice, first at \(said)")
+    }
+    if paths.count > RuleSetBounds.pathsOfRule {
+      rule.complain("paths", "expected at most \(RuleSetBounds.pathsOfRule) paths, found \(paths.count)")
+    }
+    return (tiers.filter { !$0.isEmpty }, paths)
+  }
+
+  private struct DraftShare {
+    var share: PathShare
+    var place: String
   }
 
   private func readSources(_ rule: FieldReader) -> DraftSources? {

@@ -79,7 +79,13 @@ struct RuleSetDraft {
 struct DraftRule {
   var rule: BackhaulRule
   var sources: DraftSources
-  var paths: [Item<Name>]
+  var paths: [DraftRulePath]
+}
+
+/// A path that a rule names, and where: `paths[1]`, `paths[2].balance[0].path`.
+struct DraftRulePath {
+  var place: String
+  var name: Name
 }
 
 struct DraftSources {

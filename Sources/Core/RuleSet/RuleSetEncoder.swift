@@ -131,13 +131,23 @@ package enum RuleSetEncoder {
       .init("name", .string(rule.name.text)),
       .init("enabled", .boolean(rule.enabled)),
       .init("sources", .object(sources)),
-      .init("paths", .list(texts(rule.paths))),
+      .init("paths", .list(rule.tiers.map(tier))),
       .init("fallback", .string(rule.fallback.rawValue)),
       .init("failback", .string(rule.failback.rawValue)),
       .init("hold_down_ms", milliseconds(rule.holdDown)),
       .init("flap_half_life_seconds", seconds(rule.damping.halfLife)),
       .init("ipv6", .string(rule.ipv6.rawValue)),
     ])
+  }
+
+  private static func tier(_ shares: [PathShare]) -> DocumentValue {
+    if shares.count == 1, let only = shares.first { return .string(only.path.text) }
+    let balance = shares.map { share in
+      DocumentValue.object([
+        .init("path", .string(share.path.text)), .init("weight", .integer(Int64(share.weight))),
+      ])
+    }
+    return .object([.init("balance", .list(balance))])
   }
 
   private static func milliseconds(_ duration: Duration) -> DocumentValue {

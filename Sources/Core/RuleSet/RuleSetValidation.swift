@@ -135,19 +135,24 @@ extension RuleSetDraft {
       let field = "backhaul_rules[\(rule.index)]"
       // Whether the uplink below is a private line is asked later, by `RuleSetCheck`.
       if rule.value.rule.fallback == .underlay, !rule.value.paths.isEmpty,
-        rule.value.paths.allSatisfy({ uplinks.contains($0.value) || external.contains($0.value) })
+        rule.value.paths.allSatisfy({ uplinks.contains($0.name) || external.contains($0.name) })
       {
         book.complain(
           "\(field).fallback",
           "\"underlay\" sends by the uplink of a tunnel, and none of the rule's paths is a tunnel with an uplink")
       }
       for path in rule.value.paths {
-        checkReference(path.value, to: .paths, at: "\(field).paths[\(path.index)]")
-        if rule.value.rule.fallback == .block && uplinks.contains(path.value) {
+        checkReference(path.name, to: .paths, at: "\(field).\(path.place)")
+        if rule.value.rule.fallback == .block && uplinks.contains(path.name) {
           book.complain(
-            "\(field).paths[\(path.index)]",
-            "expected a path through a tunnel, as fallback is \"block\", found \(quoted(path.value.text)), an uplink")
+            "\(field).\(path.place)",
+            "expected a path through a tunnel, as fallback is \"block\", found \(quoted(path.name.text)), an uplink")
         }
+      }
+      // Part of a rule's traffic through a hub and part past it is what nobody means by sharing.
+      for tier in rule.value.rule.tiers where Set(tier.map { uplinks.contains($0.path) }).count > 1 {
+        let names = tier.map { quoted($0.path.text) }.joined(separator: ", ")
+        book.complain("\(field).paths", "expected tunnels alone or uplinks alone to share flows, found \(names)")
       }
     }
     validateSourcesAreApart()

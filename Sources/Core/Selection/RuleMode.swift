@@ -16,6 +16,8 @@ extension RuleSelection {
     guard rule.enabled else { return .bypass }
     switch choice {
     case .path(let name)?: return isTunnel(name) ? .backhaul : .fallback
+    // They are of one kind.
+    case .paths(let names)?: return names.allSatisfy(isTunnel) ? .backhaul : .fallback
     case .localWAN?, .underlay?: return .fallback
     case .blocked?, nil: return .blocked
     }

@@ -110,6 +110,9 @@ extension PacketFate.Stage: CustomStringConvertible {
     case .lookup(let rule, let route?):
       switch route.way {
       case .unreachable: "ip rule \(rule.priority): table \(route.table): unreachable \(route.destination)"
+      case .shared(let shares):
+        "ip rule \(rule.priority): table \(route.table): \(route.destination) dev "
+          + shares.map(\.device.text).joined(separator: " or ")
       case .out(let device, _): "ip rule \(rule.priority): table \(route.table): \(route.destination) dev \(device)"
       }
     case .local: "local"

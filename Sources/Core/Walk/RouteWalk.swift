@@ -55,6 +55,9 @@ struct RouteWalk {
         switch route.way {
         case .unreachable: return (.unreachable, .lookup(rule, route))
         case .out(let device, let gateway): return (.out(device, gateway: gateway), .lookup(rule, route))
+        case .shared(let shares):
+          guard let share = share(of: question, among: shares) else { return (.unreachable, .lookup(rule, route)) }
+          return (.out(share.device, gateway: share.gateway), .lookup(rule, route))
         }
       }
     }
@@ -74,10 +77,26 @@ struct RouteWalk {
   private func best(in table: TableID, _ question: Question) -> TableRoute? {
     (tables[table] ?? []).filter { route in
       guard route.destination.contains(question.destination) else { return false }
-      guard case .out(let device, _) = route.way else { return true }
-      return state.links[device]?.isUp == true && (question.outgoing.map { $0 == device } ?? true)
+      guard route.way != .unreachable else { return true }
+      return route.way.devices.contains { isUsable($0, question) }
     }
     .min { ($1.destination.length, $0.metric) < ($0.destination.length, $1.metric) }
+  }
+
+  private func isUsable(_ device: InterfaceName, _ question: Question) -> Bool {
+    state.links[device]?.isUp == true && (question.outgoing.map { $0 == device } ?? true)
+  }
+
+  /// The same for all packets between two addresses, as the kernel's own choice is; its hash is another.
+  private func share(of question: Question, among shares: [TableRoute.Share]) -> TableRoute.Share? {
+    let usable = shares.filter { isUsable($0.device, question) }
+    let weights = usable.reduce(0) { $0 + $1.weight }
+    guard weights > 0 else { return nil }
+    var place = Int((question.source.value ^ question.destination.value) % UInt32(weights))
+    return usable.first { share in
+      place -= share.weight
+      return place < 0
+    }
   }
 
   /// __fib_validate_source, net/ipv4/fib_frontend.c: would an answer to this packet leave by the device it came by? The

@@ -41,7 +41,9 @@ extension RouteMessage {
       Int(header.rtnh_len) <= rest.count
     {
       let isOnLink = Int32(header.rtnh_flags) & RTNH_F_ONLINK != 0
-      var hop = NextHop(index: UInt32(bitPattern: header.rtnh_ifindex), isOnLink: isOnLink)
+      // It counts from 0.
+      var hop = NextHop(
+        index: UInt32(bitPattern: header.rtnh_ifindex), isOnLink: isOnLink, weight: Int(header.rtnh_hops) + 1)
       let attributes = UnsafeRawBufferPointer(rebasing: rest.raw[headerSize..<Int(header.rtnh_len)])
       Bytes(attributes).forEachAttribute { type, value in
         if Int(type) == Int(RTA_GATEWAY.rawValue) { hop.gateway = value.bigEndian }

@@ -14,11 +14,14 @@ package struct RouteMessage: Hashable, Sendable {
     package var gateway: UInt32?
     /// RTNH_F_ONLINK: the gateway is a neighbour though no address of the device covers it.
     package var isOnLink: Bool
+    /// Of a balanced route: how many of the flows, beside the others' weights; 1 to 256.
+    package var weight: Int
 
-    package init(index: UInt32, gateway: UInt32? = nil, isOnLink: Bool = false) {
+    package init(index: UInt32, gateway: UInt32? = nil, isOnLink: Bool = false, weight: Int = 1) {
       self.index = index
       self.gateway = gateway
       self.isOnLink = isOnLink
+      self.weight = weight
     }
   }
 

@@ -12,14 +12,34 @@ extension MessageBuilder {
     header.rtm_protocol = route.origin
     header.rtm_scope = UInt8((deleting ? RT_SCOPE_NOWHERE : route.scope).rawValue)
     header.rtm_type = anyWay ? 0 : route.kind.number
-    if route.hops.first?.isOnLink == true { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
+    if route.hops.count == 1, route.hops.first?.isOnLink == true { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
     self.header(header)
     put(Int(RTA_TABLE.rawValue), route.table)
     if route.length > 0 { put(Int(RTA_DST.rawValue), bigEndian: route.destination) }
     put(Int(RTA_PRIORITY.rawValue), route.metric)
     guard !anyWay, let hop = route.hops.first else { return }
+    guard route.hops.count == 1 else { return several(route.hops) }
     if hop.index != 0 { put(Int(RTA_OIF.rawValue), hop.index) }
     if let gateway = hop.gateway { put(Int(RTA_GATEWAY.rawValue), bigEndian: gateway) }
+  }
+
+  /// RTA_MULTIPATH: one rtnexthop after the other, each with its attributes and as long as both.
+  private mutating func several(_ hops: [RouteMessage.NextHop]) {
+    let size = MemoryLayout<rtnexthop>.size
+    let attribute = MemoryLayout<nlattr>.size + MemoryLayout<UInt32>.size
+    var bytes: [UInt8] = []
+    for hop in hops {
+      var header = rtnexthop()
+      header.rtnh_len = UInt16(size + (hop.gateway == nil ? 0 : attribute))
+      header.rtnh_flags = hop.isOnLink ? UInt8(RTNH_F_ONLINK) : 0
+      header.rtnh_hops = UInt8(clamping: hop.weight - 1)
+      header.rtnh_ifindex = Int32(bitPattern: hop.index)
+      withUnsafeBytes(of: header) { bytes += $0 }
+      guard let gateway = hop.gateway else { continue }
+      withUnsafeBytes(of: nlattr(nla_len: UInt16(attribute), nla_type: UInt16(RTA_GATEWAY.rawValue))) { bytes += $0 }
+      withUnsafeBytes(of: gateway.bigEndian) { bytes += $0 }
+    }
+    bytes.withUnsafeBytes { put(Int(RTA_MULTIPATH.rawValue), bytes: $0) }
   }
 
   /// A dump's filter: 0 is any. The kernel filters with NETLINK_GET_STRICT_CHK; older ones do not, so callers look again.
@@ -66,7 +86,7 @@ extension MessageBuilder {
 extension RouteMessage {
   /// As ip(8) chooses it: a device without a gateway is a link away.
   fileprivate var scope: rt_scope_t {
-    kind == .unicast && hops.first?.gateway == nil ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
+    kind == .unicast && hops.allSatisfy { $0.gateway == nil } ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
   }
 }
 

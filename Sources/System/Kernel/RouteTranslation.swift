@@ -17,6 +17,12 @@ struct RouteTranslation {
     case .unreachable: message.kind = .unreachable
     case .out(let device, let gateway):
       message.hops = [RouteMessage.NextHop(index: try index(of: device), gateway: gateway?.value)]
+    case .shared(let shares):
+      for share in shares {
+        message.hops.append(
+          RouteMessage.NextHop(
+            index: try index(of: share.device), gateway: share.gateway?.value, weight: share.weight))
+      }
     }
     return message
   }
@@ -36,8 +42,13 @@ struct RouteTranslation {
     case .unreachable: return .unreachable
     case .other: return nil
     case .unicast:
-      guard message.hops.count == 1, let hop = message.hops.first, let device = names[hop.index] else { return nil }
-      return .out(device: device, gateway: hop.gateway.map { IPv4Address(value: $0) })
+      let shares = message.hops.compactMap { hop in
+        names[hop.index].map {
+          TableRoute.Share(device: $0, gateway: hop.gateway.map { IPv4Address(value: $0) }, weight: hop.weight)
+        }
+      }
+      guard shares.count == message.hops.count, let first = shares.first else { return nil }
+      return shares.count == 1 ? .out(device: first.device, gateway: first.gateway) : .shared(shares)
     }
   }
 

@@ -53,6 +53,7 @@ struct StatusCommand: ParsableCommand {
   private static func way(_ rule: RuleReport) -> String {
     switch rule.choice {
     case nil, "blocked"?: ""
+    case _? where rule.shares.count > 1: " by \(Words.tiers([rule.shares]))"
     case let choice?: " by \(choice)"
     }
   }

@@ -104,7 +104,7 @@ struct RulesCommand: ParsableCommand {
         if rule.prefixes > 0 { sources.append("\(rule.prefixes) prefix\(rule.prefixes == 1 ? "" : "es")") }
         table.add(
           rule.name, rule.mode, rule.choice ?? "-", rule.enabled ? Words.age(rule.sinceSeconds) : "-",
-          sources.joined(separator: ","), rule.paths.joined(separator: ","), rule.fallback, rule.failback,
+          sources.joined(separator: ","), Words.tiers(rule.tiers), rule.fallback, rule.failback,
           "\(rule.holdDownMs) ms", rule.ipv6, rule.cause)
       }
       return table.lines

@@ -1,3 +1,5 @@
+internal import Agent
+
 /// Numbers as a person reads them.
 enum Words {
   /// `4 s`, `3 m 12 s`, `5 h 2 m`, `9 d 4 h`.
@@ -37,5 +39,13 @@ enum Words {
     guard let value, value.isFinite else { return "-" }
     let tenths = Int((value * 1_000).rounded())
     return tenths % 10 == 0 ? "\(tenths / 10) %" : "\(tenths / 10).\(tenths % 10) %"
+  }
+
+  /// `fra-a,fra-b`, `fra-a*3+fra-b,ams-a`: paths that share flows with a plus between them, and their weights.
+  static func tiers(_ tiers: [[ShareReport]]) -> String {
+    tiers.map { tier in
+      let isEven = tier.allSatisfy { $0.weight == tier.first?.weight }
+      return tier.map { isEven ? $0.path : "\($0.path)*\($0.weight)" }.joined(separator: "+")
+    }.joined(separator: ",")
   }
 }
