@@ -42,7 +42,9 @@ package struct FakeState: Sendable {
   }
 
   private mutating func settings(of interface: InterfaceName) {
-    for key in InterfaceSetting.Key.allCases { settings[InterfaceSetting(interface, key)] = 0 }
+    for key in InterfaceSetting.Key.allCases where key != .multipathHash || interface == InterfaceSetting.all {
+      settings[InterfaceSetting(interface, key)] = 0
+    }
   }
 
   // MARK: Reading

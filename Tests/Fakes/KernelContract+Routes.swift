@@ -44,6 +44,46 @@ extension KernelGround {
     try expect(try read().routes, is: [.floor(table)], "routes with nothing active")
   }
 
+  /// Two devices with an address each, and a route that shares between them.
+  private func shared() throws -> TableRoute {
+    let uplink = try Sample.device("wan0")
+    let second = try Sample.device("wan1")
+    try addDevice(uplink, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    try addDevice(second, address: try Sample.interfaceAddress("198.51.100.2/24"))
+    return TableRoute(
+      table: table, metric: .active,
+      way: .shared([
+        .init(device: uplink, gateway: nil, weight: 256),
+        .init(device: second, gateway: try Sample.address("198.51.100.1"), weight: 1),
+      ]))
+  }
+
+  func sharedRoute() throws {
+    let route = try shared()
+    try apply([.putRoute(.floor(table))])
+    let single = try out(try Sample.device("wan0"))
+    try flip.activate(single)
+    try flip.activate(route)
+    try flip.activate(route)
+    try expect(try read().routes, is: [.floor(table), route], "routes")
+    try expect(try flip.activeRoutes(), is: [table: route.way], "active routes")
+    try flip.activate(single)
+    try expect(try flip.activeRoutes(), is: [table: single.way], "active routes with one way again")
+    try flip.activate(route)
+    try flip.deactivate(table)
+    try expect(try read().routes, is: [.floor(table)], "routes with nothing active")
+  }
+
+  func sharedRouteLosesDevice() throws {
+    let route = try shared()
+    try flip.activate(route)
+    try setDown(try Sample.device("wan0"))
+    try expect(try flip.activeRoutes(), is: [table: route.way], "active routes with one device down")
+    try expect(.putRoute(route), failsWith: ENETDOWN)
+    try removeDevice(try Sample.device("wan0"))
+    try expect(try flip.activeRoutes(), is: [:], "active routes with one device gone")
+  }
+
   func routeOutOfMissingDevice() throws {
     try expect(.putRoute(try out(try Sample.device("gone0"))), failsWith: ENODEV)
   }

@@ -5,6 +5,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case nothingOfOursInAFreshKernel
   case routeIsThereOnceHoweverOftenItIsPut
   case flipReplacesTheRouteAndLeavesTheFloor
+  case sharedRouteIsReadBackAsItWas
+  case sharedRouteOutlivesOneOfItsDevices
   case routeOutOfAMissingDeviceIsRefused
   case routeOutOfADownDeviceIsRefused
   case gatewayThatNoLinkReachesIsRefused
@@ -35,6 +37,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .nothingOfOursInAFreshKernel: try ground.nothingOfOurs()
     case .routeIsThereOnceHoweverOftenItIsPut: try ground.routePutTwice()
     case .flipReplacesTheRouteAndLeavesTheFloor: try ground.flipReplaces()
+    case .sharedRouteIsReadBackAsItWas: try ground.sharedRoute()
+    case .sharedRouteOutlivesOneOfItsDevices: try ground.sharedRouteLosesDevice()
     case .routeOutOfAMissingDeviceIsRefused: try ground.routeOutOfMissingDevice()
     case .routeOutOfADownDeviceIsRefused: try ground.routeOutOfDownDevice()
     case .gatewayThatNoLinkReachesIsRefused: try ground.gatewayOutOfReach()

@@ -5,8 +5,11 @@ import Testing
 
 @Suite("Settings of devices")
 struct SettingTests {
+  /// Of each device by itself.
+  private static let keys = InterfaceSetting.Key.allCases.filter { $0 != .multipathHash }
+
   private func paths(of device: InterfaceName) -> [(InterfaceSetting.Key, String)] {
-    InterfaceSetting.Key.allCases.map { key in
+    Self.keys.map { key in
       (
         key,
         "/proc/sys/"
@@ -16,7 +19,7 @@ struct SettingTests {
   }
 
   /// Where the kernel tells them they are in one long array each, and a number of the wrong place would go unnoticed.
-  @Test("are told as their files say, each for itself", arguments: InterfaceSetting.Key.allCases)
+  @Test("are told as their files say, each for itself", arguments: Self.keys)
   func asInFiles(_ changed: InterfaceSetting.Key) throws {
     try RealGround.with { ground in
       let wan = try #require(InterfaceName("wan0"))
@@ -24,9 +27,23 @@ struct SettingTests {
       for (_, path) in paths(of: wan) { try ground.shell("echo 0 > \(path)") }
       for (key, path) in paths(of: wan) where key == changed { try ground.shell("echo 1 > \(path)") }
       let settings = try ground.kernel.read(expecting: nil).settings
-      for key in InterfaceSetting.Key.allCases {
+      for key in Self.keys {
         #expect(settings[InterfaceSetting(wan, key)] == (key == changed ? 1 : 0), "\(key.rawValue)")
       }
+    }
+  }
+
+  @Test("for all devices together are told, changed and put back")
+  func ofAll() throws {
+    try RealGround.with { ground in
+      let all = try #require(InterfaceSetting.all)
+      let setting = InterfaceSetting(all, .multipathHash)
+      #expect(try ground.kernel.read(expecting: nil).settings[setting] == 0)
+      try ground.kernel.apply(.changeSetting(setting, to: 1))
+      #expect(try ground.kernel.read(expecting: nil).settings[setting] == 1)
+      #expect(try ground.kernel.rememberedSettings() == [setting: 0])
+      try ground.kernel.apply(.restoreSetting(setting))
+      #expect(try ground.kernel.read(expecting: nil).settings[setting] == 0)
     }
   }
 }

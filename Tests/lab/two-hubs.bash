@@ -11,7 +11,7 @@ two_hubs='.hubs += [{name: "ams", address: "203.0.113.6"}]
   | .probes += [{name: "ams-a-ping", path: "ams-a", kind: "icmp", target: "10.1.2.2", interval_ms: 100, timeout_ms: 90, fall: 3, rise: 3}]
   | .backhaul_rules[0].paths = ["fra-a", "ams-a"]'
 
-# bring_up_two_hubs [JQ-EDIT] — traffic goes to the first hub, and the second one's path is up.
+# bring_up_two_hubs [JQ-EDIT [CHOICE]] — traffic goes to the first hub, or as CHOICE says, and both paths are up.
 bring_up_two_hubs() {
   put_up
   hub_tunnel hub1 1 gre "$wan0"
@@ -21,7 +21,7 @@ bring_up_two_hubs() {
   configure
   start_agent
   must "both paths are up" soon 20 eval 'path_is fra-a up && path_is ams-a up'
-  must "traffic goes to the first hub" soon 10 way_is path:fra-a
+  must "traffic goes ${2:-to the first hub}" soon 10 way_is "${2:-path:fra-a}"
 }
 
 # shape HUB NETEM... — what the hub's line does to packets, in both directions; nothing: it is a good line again.

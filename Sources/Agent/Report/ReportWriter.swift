@@ -31,7 +31,8 @@ package struct ReportWriter: Sendable {
       cause: selection.cause, unencrypted: selection.isUnencrypted,
       unencryptedSeconds: selection.unencrypted(at: watch.at).inSeconds, fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
-      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text), tiers: tiers(of: rule),
+      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
+      tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
       table: watched?.table.value,
       mark: watched?.mark.value)
@@ -40,11 +41,13 @@ package struct ReportWriter: Sendable {
   /// A disabled rule has no selection; it is reported all the same.
   package func disabled(_ rule: BackhaulRule) -> RuleReport {
     RuleReport(
-      name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil, shares: [],
+      name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil,
+      shares: [],
       sinceSeconds: 0, cause: "the rule is disabled", unencrypted: false, unencryptedSeconds: 0,
       fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
-      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text), tiers: tiers(of: rule),
+      holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
+      tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
   }
 
@@ -70,7 +73,9 @@ package struct ReportWriter: Sendable {
     watch.plan.paths.map { path in
       let health = watch.health[path.name] ?? PathHealth(at: watch.at)
       let window = path.probes.first.flatMap { watch.probes[$0.name]?.window }
-      let carries = watch.selections.values.filter { $0.choice?.paths.contains(path.name) == true }.map(\.rule.name.text).sorted()
+      let carries = watch.selections.values.filter { $0.choice?.paths.contains(path.name) == true }.map(
+        \.rule.name.text
+      ).sorted()
       return PathReport(
         name: path.name.text, kind: path.isTunnel ? "tunnel" : "uplink", device: path.device.text,
         uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,

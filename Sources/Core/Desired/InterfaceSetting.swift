@@ -1,4 +1,5 @@
-/// A sysctl of one interface. Only per-interface ones are ever set; their old values are remembered and put back.
+/// A sysctl of one interface. Only per-interface ones are ever set, but for one that there is for all together; their
+/// old values are remembered and put back.
 package struct InterfaceSetting: Hashable, Sendable {
   package enum Key: String, CaseIterable, Hashable, Sendable {
     /// net.ipv4.conf.IF.rp_filter: 0 off, 1 strict, 2 loose. The kernel uses the larger of this and `all`.
@@ -12,9 +13,15 @@ package struct InterfaceSetting: Hashable, Sendable {
     case disableXFRM = "net/ipv4/conf/IF/disable_xfrm"
     /// net.ipv4.conf.IF.disable_policy: 1: what comes in by it is held to no IPsec policy. The kernel uses this or `all`.
     case disablePolicy = "net/ipv4/conf/IF/disable_policy"
+    /// net.ipv4.fib_multipath_hash_policy, of the interface `all` alone: 1: connections of the same two hosts are shared
+    /// out each by itself; 0: all of them go one way.
+    case multipathHash = "net/ipv4/fib_multipath_hash_policy"
     /// net.ipv6.conf.IF.disable_ipv6
     case disableIPv6 = "net/ipv6/conf/IF/disable_ipv6"
   }
+
+  /// The name under which the kernel keeps what holds for every interface.
+  package static var all: InterfaceName? { InterfaceName("all") }
 
   package var interface: InterfaceName
   package var key: Key

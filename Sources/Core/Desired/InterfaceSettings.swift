@@ -16,7 +16,7 @@ extension DesiredStateCompiler {
         result[InterfaceSetting(device.name, .disablePolicy)] = 0
       }
       // A kernel without IPv6 has no such setting.
-      if value(.disableIPv6, of: Self.all) != nil {
+      if value(.disableIPv6, of: InterfaceSetting.all) != nil {
         result[InterfaceSetting(device.name, .disableIPv6)] = 1
       }
     }
@@ -26,13 +26,19 @@ extension DesiredStateCompiler {
     }
     for way in layout.ways where way.kind != .ownTunnel && actual.links[way.device] != nil {
       let own = value(.reversePathFilter, of: way.device) ?? 0
-      let effective = max(own, value(.reversePathFilter, of: Self.all) ?? 0)
+      let effective = max(own, value(.reversePathFilter, of: InterfaceSetting.all) ?? 0)
       if own == 2 || effective == 1 {
         result[InterfaceSetting(way.device, .reversePathFilter)] = 2
       }
-      if value(.sourceValidMark, of: way.device) == 1 || value(.sourceValidMark, of: Self.all) != 1 {
+      if value(.sourceValidMark, of: way.device) == 1 || value(.sourceValidMark, of: InterfaceSetting.all) != 1 {
         result[InterfaceSetting(way.device, .sourceValidMark)] = 1
       }
+    }
+    // Whoever has chosen another way of his own (2 or 3) keeps it.
+    if let all = InterfaceSetting.all, layout.activeRules.contains(where: { !$0.rule.balancedPaths.isEmpty }),
+      let present = value(.multipathHash, of: all), present <= 1
+    {
+      result[InterfaceSetting(all, .multipathHash)] = 1
     }
     return result
   }
@@ -40,7 +46,4 @@ extension DesiredStateCompiler {
   private func value(_ key: InterfaceSetting.Key, of interface: InterfaceName?) -> Int? {
     interface.flatMap { actual.settings[InterfaceSetting($0, key)] }
   }
-
-  /// The name under which the kernel keeps what holds for every interface.
-  private static var all: InterfaceName? { InterfaceName("all") }
 }

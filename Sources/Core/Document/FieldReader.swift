@@ -83,7 +83,9 @@ package struct FieldReader {
     }
     if values.count < count.lowerBound {
       complain(
-        key, "expected at least \(count.lowerBound) item\(count.lowerBound == 1 ? "" : "s"), found an empty list")
+        key,
+        "expected at least \(count.lowerBound) item\(count.lowerBound == 1 ? "" : "s"), found "
+          + (values.isEmpty ? "an empty list" : "\(values.count)"))
     }
     if values.count > count.upperBound {
       complain(key, "expected at most \(count.upperBound) items, found \(values.count)")

@@ -64,8 +64,10 @@ package enum Planner {
     _ remembered: [InterfaceSetting: Int], _ desired: DesiredState, _ actual: ActualState
   ) -> [Step] {
     remembered.keys.sorted().compactMap { setting in
-      guard desired.settings[setting] == nil, let link = actual.links[setting.interface], !link.isOurs
-      else { return nil }
+      guard desired.settings[setting] == nil else { return nil }
+      if setting.interface != InterfaceSetting.all {
+        guard let link = actual.links[setting.interface], !link.isOurs else { return nil }
+      }
       return .restoreSetting(setting)
     }
   }

@@ -43,7 +43,8 @@ package struct BackhaulRule: Equatable, Sendable {
   package var ipv6: IPv6
 
   package init(
-    name: Name, enabled: Bool = true, sources: Sources, tiers: [[PathShare]], fallback: Fallback, failback: Failback = .move,
+    name: Name, enabled: Bool = true, sources: Sources, tiers: [[PathShare]], fallback: Fallback,
+    failback: Failback = .move,
     holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
   ) {
     self.name = name

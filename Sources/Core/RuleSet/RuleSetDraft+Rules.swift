@@ -64,7 +64,8 @@ extension RuleSetDraft {
     for (count, path) in paths.enumerated() {
       guard let first = paths.prefix(count).first(where: { $0.name == path.name }) else { continue }
       // `[0]` beside its neighbour in the same list, the whole place elsewhere.
-      let said = first.place.hasPrefix("paths[") && !first.place.contains(".") ? String(first.place.dropFirst(5)) : first.place
+      let said =
+        first.place.hasPrefix("paths[") && !first.place.contains(".") ? String(first.place.dropFirst(5)) : first.place
       book.complain(rule.field(path.place), "\(quoted(path.name.text)) is there twice, first at \(said)")
     }
     if paths.count > RuleSetBounds.pathsOfRule {

@@ -237,7 +237,8 @@ package struct RuleSelection: Equatable, Sendable {
       areDegraded
       ? idle.filter { isSteady($0.health, at: now) }.map(\.name) : returning(idle, at: now)
     let good = areDegraded && !joining.isEmpty ? [] : living.filter { areDegraded || $0.health?.state != .degraded }
-    let members = tiers[index].map(\.name).filter { name in joining.contains(name) || good.contains { $0.name == name } }
+    let members = tiers[index].map(\.name).filter { name in joining.contains(name) || good.contains { $0.name == name }
+    }
     if areDegraded, joining.isEmpty, let flip = relieve(living, after: index, tiers, at: now) { return flip }
     if members == current { return nil }
     unjudged.subtract(joining)

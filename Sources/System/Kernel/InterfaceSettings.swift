@@ -10,7 +10,7 @@ struct InterfaceSettings: Sendable {
 
   /// What holds for all interfaces together; each one's own settings come with the interface.
   func readOfAll() throws(KernelFailure) -> [InterfaceSetting: Int] {
-    guard let all = SettingFiles.all else { return [:] }
+    guard let all = InterfaceSetting.all else { return [:] }
     var values: [InterfaceSetting: Int] = [:]
     for key in InterfaceSetting.Key.allCases {
       let setting = InterfaceSetting(all, key)

@@ -3,9 +3,6 @@ internal import Glibc
 
 /// Per-interface sysctls, as files under /proc/sys.
 enum SettingFiles {
-  /// The name under which `conf` holds what applies to all interfaces together.
-  static let all = InterfaceName("all")
-
   static func path(_ setting: InterfaceSetting) -> String {
     let parts = setting.key.rawValue.split(separator: "/").map { $0 == "IF" ? setting.interface.text : String($0) }
     return "/proc/sys/" + parts.joined(separator: "/")
