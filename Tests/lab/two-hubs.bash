@@ -18,7 +18,7 @@ bring_up_two_hubs() {
   hub_tunnel hub2 2 gre "$wan0"
   publish "$two_hubs | ${1:-.}"
   serve_rule_sets
-  configure
+  [ -e "$W/agent.toml" ] || configure
   start_agent
   must "both paths are up" soon 20 eval 'path_is fra-a up && path_is ams-a up'
   must "traffic goes ${2:-to the first hub}" soon 10 way_is "${2:-path:fra-a}"

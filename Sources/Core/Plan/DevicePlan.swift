@@ -73,7 +73,8 @@ struct DevicePlan {
   private mutating func changeSettings(_ desired: [InterfaceSetting: Int]) {
     for (setting, value) in desired.sorted(by: { $0.key < $1.key }) {
       let isMade = made.contains(setting.interface)
-      guard isMade || actual.links[setting.interface] != nil else { continue }
+      guard isMade || setting.interface == InterfaceSetting.all || actual.links[setting.interface] != nil
+      else { continue }
       if isMade || actual.settings[setting] != value { creating.append(.changeSetting(setting, to: value)) }
     }
   }
