@@ -138,6 +138,13 @@ private struct Bench {
     #expect(bench.decide(at: at(1))?.to == .path(bench.a), "what is dead goes, what is not known stays")
   }
 
+  @Test func aDegradedOneIsNotLeftForOneOfWhichNothingIsKnown() throws {
+    var bench = try Bench { .paths([$0, $1]) }
+    bench.set([bench.b], up: true, at: at(0))
+    bench.degrade(bench.b, at: at(1))
+    #expect(bench.decide(at: at(1)) == nil)
+  }
+
   @Test func oneThatTheRuleNoLongerListsGoes() throws {
     var bench = try Bench()
     bench.set([bench.a, bench.b, bench.c], up: true, at: at(0))

@@ -1,3 +1,4 @@
+internal import Core
 internal import Glibc
 internal import Simulation
 
@@ -6,6 +7,8 @@ internal import Simulation
 ///     backhaul-simulate [SEED [FAULTS]]           the machines, the agent's watch, and the mutants
 ///     backhaul-simulate replay SUBJECT SEED       one simulation again: its last events
 ///     backhaul-simulate replay SUBJECT SEED all   every event of it, and every probe
+///     backhaul-simulate line INTERVAL TIMEOUT FALL RISE   what a probe decides on a line that was recorded (stdin: one
+///                                                 probe a line, microseconds until its answer or `-`; times in ms)
 @main struct Simulate {
   /// Of the machines and the watch together.
   private static let faults = 1_000_000
@@ -19,9 +22,10 @@ internal import Simulation
     {
       return finish(replay(subject, seed, lines: arguments.count == 4 ? .max : 100))
     }
+    if arguments.first == "line" { return finish(follow(arguments.dropFirst().compactMap { Int($0) })) }
     let numbers = arguments.compactMap { UInt64($0) }
     guard numbers.count == arguments.count, numbers.count <= 2 else {
-      print("usage: backhaul-simulate [SEED [FAULTS]] | replay SUBJECT SEED [all]")
+      print("usage: backhaul-simulate [SEED [FAULTS]] | replay SUBJECT SEED [all] | line …")
       exit(64)
     }
     let seed = numbers.first ?? 1
@@ -30,6 +34,21 @@ internal import Simulation
     let subjects = [Subject.machines, Subject.watch].map { run($0, seed, faults: faults / 2) }
     let mutants = Mutant.all.map { hunt($0, seed) }
     finish((subjects + mutants).allSatisfy { $0 })
+  }
+
+  /// Prints each decision: how many probes had been sent, and what it was.
+  private static func follow(_ settings: [Int]) -> Bool {
+    var text = ""
+    while let line = readLine(strippingNewline: false) { text += line }
+    guard settings.count == 4, let name = Name("recorded"), let line = RecordedLine(text: text) else {
+      print("expected INTERVAL TIMEOUT FALL RISE, and a number or - in each line")
+      return false
+    }
+    let probe = Probe(
+      name: name, path: name, kind: .icmp(target: IPv4Address(value: 0)), interval: .milliseconds(settings[0]),
+      timeout: .milliseconds(settings[1]), fall: settings[2], rise: settings[3])
+    for decision in line.decisions(of: probe) { print("\(decision.sent) \(decision.state.rawValue)") }
+    return true
   }
 
   private static func finish(_ isGood: Bool) { exit(isGood ? 0 : 1) }

@@ -15,15 +15,19 @@ extension World {
   func look(at rule: Int) {
     checkWay(of: rule)
     checkUplink(of: rule)
-    guard let path = witness.rules[rule].path, let known = known(rule),
-      known.rule.paths.contains(town.paths[path].name),
-      couldGo(rule, known, from: path)
-    else {
-      witness.rules[rule].couldGoSince = nil
+    guard let known = known(rule) else {
+      witness.rules[rule].couldGoSince = [:]
       return
     }
-    let since = witness.rules[rule].couldGoSince ?? awake
-    witness.rules[rule].couldGoSince = since
+    let chosen = witness.rules[rule].paths
+    let free = chosen.filter { known.rule.paths.contains(town.paths[$0].name) && couldGo(rule, known, from: $0) }
+    witness.rules[rule].couldGoSince = witness.rules[rule].couldGoSince.filter { free.contains($0.key) }
+    for path in free { look(at: path, of: rule, known) }
+  }
+
+  private func look(at path: Int, of rule: Int, _ known: WatchPlan.WatchedRule) {
+    let since = witness.rules[rule].couldGoSince[path] ?? awake
+    witness.rules[rule].couldGoSince[path] = since
     guard let watched = self.known(path: path) else { return }
     if hasObstacle(watched) {
       return fail(.deadPathIsLeft, "rule \(known.rule.name) stays on path \(watched.name), which has an obstacle")
@@ -71,8 +75,11 @@ extension World {
 
   /// No uplink carries the rule's traffic that the rule does not allow.
   func checkWay(of rule: Int) {
-    guard case .out(let device, _)? = kernel.routes[rule], !kernel.isForeign[rule], let known = known(rule),
-      kernelTakes,
+    for device in kernel.routes[rule]?.devices ?? [] { checkWay(of: rule, by: device) }
+  }
+
+  private func checkWay(of rule: Int, by device: InterfaceName) {
+    guard !kernel.isForeign[rule], let known = known(rule), kernelTakes,
       let uplink = knownPlan.uplinks.first(where: { $0.interface == device }),
       !knownPlan.paths.contains(where: { $0.device == device && known.rule.paths.contains($0.name) })
     else { return }

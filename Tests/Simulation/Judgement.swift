@@ -77,13 +77,21 @@ extension World {
     settle(rule, on: choice)
     witness.rules[rule].isFresh = choice == nil
     guard let known = known(rule) else { return }
-    let device: InterfaceName? = if case .out(let device, _)? = kernel.routesBefore[rule] { device } else { nil }
-    let standing = device.map { choices(by: $0, of: known) } ?? []
+    let way = kernel.routesBefore[rule]
+    let standing = way.map { choices(by: $0, of: known) } ?? []
     if choice.map({ standing.contains($0) }) ?? standing.isEmpty { return }
-    fail(
-      .kernelFollowsChoice,
-      "rule \(known.rule.name) takes over \(choice?.description ?? "nothing"), and the kernel has \(device?.text ?? "nothing")"
-    )
+    let (old, new) = (Self.text(way), choice?.description ?? "nothing")
+    fail(.kernelFollowsChoice, "rule \(known.rule.name) takes over \(new), and the kernel has \(old)")
+  }
+
+  /// Which of the rule's choices a route can stand for. One that shares flows stands for those of its paths that are in
+  /// the first tier that has any.
+  func choices(by way: TableRoute.Way, of rule: WatchPlan.WatchedRule) -> [RuleSelection.Choice] {
+    let devices = way.devices
+    if devices.count == 1 { return choices(by: devices[0], of: rule) }
+    let names = Set(knownPlan.paths.filter { devices.contains($0.device) }.map(\.name))
+    let shared = rule.rule.tiers.lazy.map { $0.map(\.path).filter(names.contains) }.first { !$0.isEmpty }
+    return shared.map { [RuleSelection.Choice($0)] } ?? []
   }
 
   /// Which of the rule's choices a route by this device can stand for.
@@ -101,7 +109,7 @@ extension World {
 
   private func settle(_ rule: Int, on choice: RuleSelection.Choice?) {
     witness.rules[rule].choice = choice
-    witness.rules[rule].path = if case .path(let name)? = choice { town.pathNumbers[name] } else { nil }
+    witness.rules[rule].paths = (choice?.paths ?? []).compactMap { town.pathNumbers[$0] }
   }
 
   func isOn(_ rule: Int, _ choice: RuleSelection.Choice?) {
@@ -136,19 +144,23 @@ extension World {
     let paths = known.rule.paths
     switch (move.kind, move.from) {
     case (.initial, nil): break
-    case (.failover, .path(let left)?) where paths.contains(left):
-      guard let number = town.pathNumbers[left] else { break }
-      let state = witness.paths[number].state
-      let isPoorer = state == .degraded && isUp(move.to)
-      if !Self.isDead(state) && !isPoorer {
-        fail(.answeringPathIsKept, "rule \(known.rule.name) leaves path \(left), which is \(state), for \(move.to)")
+    case (.failover, .path?), (.failover, .paths?):
+      let left = (move.from?.paths ?? []).filter { paths.contains($0) && !move.to.paths.contains($0) }
+      if left.isEmpty { return fail(.everyFlipHasACause, "rule \(known.rule.name) leaves no path for \(move.to)") }
+      for name in left {
+        guard let number = town.pathNumbers[name] else { continue }
+        let state = witness.paths[number].state
+        let isPoorer = state == .degraded && isUp(move.to)
+        if !Self.isDead(state) && !isPoorer {
+          fail(.answeringPathIsKept, "rule \(known.rule.name) leaves path \(name), which is \(state), for \(move.to)")
+        }
       }
     case (.failover, .localWAN(let left)?), (.failover, .underlay(let left)?):
       if fallback(of: known) == move.from {
         fail(.everyFlipHasACause, "rule \(known.rule.name) leaves \(left), which can be used and is preferred")
       }
     case (.failback, _): checkReturn(by: move, rule, known)
-    case (.changed, .path(let left)?) where !paths.contains(left): break
+    case (.changed, let from?) where !from.paths.isEmpty && !isTier(from.paths, of: known.rule): break
     case (.changed, .localWAN?) where known.rule.fallback != .localWAN: break
     case (.changed, .underlay?) where known.rule.fallback != .underlay: break
     case (.changed, .blocked?) where known.rule.fallback != .block: break
@@ -160,25 +172,36 @@ extension World {
     }
   }
 
-  private func isDegraded(_ choice: RuleSelection.Choice?) -> Bool {
-    guard case .path(let name)? = choice, let number = town.pathNumbers[name] else { return false }
-    return witness.paths[number].state == .degraded
+  /// The rule has them all, in one tier.
+  private func isTier(_ paths: [Name], of rule: BackhaulRule) -> Bool {
+    rule.tiers.contains { tier in paths.allSatisfy { name in tier.contains { $0.path == name } } }
   }
 
-  private func isUp(_ choice: RuleSelection.Choice) -> Bool {
-    guard case .path(let name) = choice, let number = town.pathNumbers[name] else { return false }
-    return witness.paths[number].state == .up
+  private func isDegraded(_ choice: RuleSelection.Choice?) -> Bool { has(choice, .degraded) }
+  private func isUp(_ choice: RuleSelection.Choice) -> Bool { has(choice, .up) }
+
+  /// One of its paths at least is in this state.
+  private func has(_ choice: RuleSelection.Choice?, _ state: PathHealth.State) -> Bool {
+    (choice?.paths ?? []).contains { name in town.pathNumbers[name].map { witness.paths[$0].state } == state }
   }
 
   private func checkReturn(by move: Move, _ rule: Int, _ known: WatchPlan.WatchedRule) {
-    guard case .path(let name) = move.to, let number = town.pathNumbers[name] else {
-      return checkBetterUplink(move, known)
+    guard !move.to.paths.isEmpty else { return checkBetterUplink(move, known) }
+    let left = move.from?.paths ?? []
+    for name in move.to.paths where !left.contains(name) {
+      if let was = tier(of: left, known.rule), let new = tier(of: [name], known.rule), was < new {
+        fail(.bestWayIsTaken, "rule \(known.rule.name) returns to path \(name), which is less preferred")
+      }
+      checkReturn(to: name, by: move, rule, known)
     }
-    if case .path(let left)? = move.from, let was = known.rule.paths.firstIndex(of: left),
-      let new = known.rule.paths.firstIndex(of: name), was < new
-    {
-      fail(.bestWayIsTaken, "rule \(known.rule.name) returns from path \(left) to \(name), which is less preferred")
-    }
+  }
+
+  private func tier(of paths: [Name], _ rule: BackhaulRule) -> Int? {
+    rule.tiers.firstIndex { tier in tier.contains { paths.contains($0.path) } }
+  }
+
+  private func checkReturn(to name: Name, by move: Move, _ rule: Int, _ known: WatchPlan.WatchedRule) {
+    guard let number = town.pathNumbers[name] else { return }
     let seen = witness.paths[number]
     let period = max(seen.upSince, seen.usableSince)
     if witness.rules[rule].returns[number] == period {
@@ -218,25 +241,41 @@ extension World {
   private func checkTarget(of move: Move, _ rule: Int, _ known: WatchPlan.WatchedRule) {
     let name = known.rule.name
     let usable = usablePaths(of: known)
-    guard case .path(let path) = move.to else {
+    guard let path = move.to.paths.first else {
       // A path that is up, but not for long enough to be returned to, is no reason to stay on a dead uplink.
-      let canWait = if case .path? = move.from { false } else { move.from != nil && move.from != .blocked }
+      let canWait = move.from.map { $0.paths.isEmpty && $0 != .blocked } ?? false
       if !usable.isEmpty && !canWait {
         fail(.bestWayIsTaken, "rule \(name) goes \(move.to), and path \(town.paths[usable[0]].name) is up")
       }
       if move.to != fallback(of: known) { fail(wrongFallback(move.to, known), "rule \(name) goes \(move.to)") }
       return
     }
-    guard known.rule.paths.contains(path), let number = town.pathNumbers[path], usable.contains(number) else {
-      let state = town.pathNumbers[path].map { witness.paths[$0].state.rawValue } ?? "gone"
-      return fail(.bestWayIsTaken, "rule \(name) goes by path \(path), which is \(state)")
+    if !isTier(move.to.paths, of: known.rule) {
+      fail(.bestWayIsTaken, "rule \(name) goes \(move.to), which is no tier")
+    }
+    for path in move.to.paths {
+      guard let number = town.pathNumbers[path] else { continue }
+      let state = witness.paths[number].state
+      // What it was on before, and nothing is known of, is no reason to leave.
+      let isKept = move.from?.paths.contains(path) == true && state == .unknown
+      if !usable.contains(number) && !isKept {
+        fail(.bestWayIsTaken, "rule \(name) goes by path \(path), which is \(state)")
+      }
     }
     // A better one that keeps falling may be passed over.
-    if move.kind != .failback, !isDegraded(move.from),
-      let first = usable.first(where: { witness.paths[$0].falls.count < 3 && isUp(.path(town.paths[$0].name)) }),
-      let best = usable.firstIndex(of: first), let taken = usable.firstIndex(of: number), best < taken
+    let steady = usable.filter { witness.paths[$0].falls.count < 3 && witness.paths[$0].state == .up }
+      .map { town.paths[$0].name }
+    // Those that go on sharing the flows need not be left in haste for a better one.
+    let goesOn = move.to.paths.allSatisfy { (move.from?.paths ?? []).contains($0) }
+    if move.kind != .failback, !isDegraded(move.from), !goesOn, let first = steady.first,
+      let best = tier(of: [first], known.rule), let taken = tier(of: [path], known.rule), best < taken
     {
-      fail(.bestWayIsTaken, "rule \(name) goes by path \(path), and \(town.paths[first].name) is preferred and up")
+      fail(.bestWayIsTaken, "rule \(name) goes by path \(path), and \(first) is preferred and up")
+    }
+    if move.kind == .initial, let taken = tier(of: [path], known.rule) {
+      for other in steady where tier(of: [other], known.rule) == taken && !move.to.paths.contains(other) {
+        fail(.bestWayIsTaken, "rule \(name) goes \(move.to), and \(other), which is up, has no share")
+      }
     }
   }
 

@@ -22,9 +22,13 @@ struct Kernel {
   mutating func remember() { routesBefore = routes }
 
   /// With a device that goes down its routes go, and nobody is told.
-  mutating func flush(_ device: InterfaceName) {
+  mutating func flush(_ device: InterfaceName, isGone: Bool, isUp: (InterfaceName) -> Bool) {
     for number in routes.indices {
-      if case .out(device, _)? = routes[number] { put(nil, number, isForeign: isForeign[number]) }
+      // One that shares stays while one of its devices is up; the fake kernel's contract has it from Linux.
+      let devices = routes[number]?.devices ?? []
+      if devices.contains(device) && (isGone || !devices.contains { $0 != device && isUp($0) }) {
+        put(nil, number, isForeign: isForeign[number])
+      }
     }
   }
 
@@ -49,7 +53,8 @@ extension World {
   func activate(_ route: TableRoute) throws(KernelFailure) {
     if let refusal = refusal() { throw refusal }
     guard let rule = town.ruleNumber(route.table) else { return }
-    if case .out(let device, _) = route.way, let number = town.deviceNumbers[device] {
+    for device in route.way.devices {
+      guard let number = town.deviceNumbers[device] else { continue }
       let state = town.devices[number]
       if !state.exists { throw KernelFailure(operation: "route to \(device)", errno: 19, cause: "no such device") }
       if !state.isUp { throw KernelFailure(operation: "route to \(device)", errno: 100, cause: "network is down") }

@@ -62,7 +62,7 @@ extension World {
       // With nowhere to go traffic may still go by a path that the rule does not list any more: nobody can tell then whose
       // doing it was.
       guard let known = known(rule) else { continue }
-      if case .out(let device, _)? = before[rule], choices(by: device, of: known).isEmpty { continue }
+      if let way = before[rule], choices(by: way, of: known).isEmpty { continue }
       if hasSoundPath(known) && !hasUpPath(known) { continue }
       fail(
         .historyLeavesNoTrace,
@@ -102,7 +102,10 @@ extension World {
     for rule in town.rules.indices where violation == nil {
       guard let known = known(rule), !isLeftAsItIs(known) else { continue }
       let paths = known.rule.paths.compactMap { town.pathNumbers[$0] }
-      let best = paths.first { witness.paths[$0].state == .up }.map { RuleSelection.Choice.path(town.paths[$0].name) }
+      let up = known.rule.tiers.map { tier in
+        tier.map(\.path).filter { name in town.pathNumbers[name].map { witness.paths[$0].state } == .up }
+      }
+      let best = up.first { !$0.isEmpty }.map { RuleSelection.Choice($0) }
       let has = witness.rules[rule].choice
       // Where the best path is degraded, nothing says which of several, or whether the fallback is left for it.
       if best == nil && paths.contains(where: isSound) && has != .blocked { continue }

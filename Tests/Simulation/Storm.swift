@@ -198,7 +198,9 @@ extension World {
     }
     let device = town.devices[number]
     note { "FAULT \(fault.rawValue): \(device.name)" }
-    if !device.exists || !device.isUp { kernel.flush(device.name) }
+    let devices = town.devices
+    let isUp = { (name: InterfaceName) in devices.contains { $0.name == name && $0.exists && $0.isUp } }
+    if !device.exists || !device.isUp { kernel.flush(device.name, isGone: !device.exists, isUp: isUp) }
     sendingChanged()
     tellLink(number, in: dice.chance(700) ? 0 : dice.time(0...5 * millisecond))
     return fault
@@ -280,7 +282,7 @@ extension World {
     case 0: town.rules[number].rule.fallback = dice.of(BackhaulRule.Fallback.allCases)
     case 1: town.rules[number].rule.holdDown = Town.holdDown(&dice)
     case 2: town.rules[number].rule.failback = dice.of([.move, .drain])
-    default: town.rules[number].rule.paths = town.somePaths(&dice)
+    default: town.rules[number].rule.tiers = town.someTiers(&dice)
     }
   }
 
@@ -290,6 +292,9 @@ extension World {
     town.paths[number].isListed.toggle()
     guard !town.paths[number].isListed else { return }
     let name = town.paths[number].name
-    for rule in town.rules.indices { town.rules[rule].rule.paths.removeAll { $0 == name } }
+    for rule in town.rules.indices {
+      let tiers = town.rules[rule].rule.tiers.map { $0.filter { $0.path != name } }
+      town.rules[rule].rule.tiers = tiers.filter { !$0.isEmpty }
+    }
   }
 }

@@ -97,7 +97,7 @@ extension Town {
     for number in 0..<dice.between(1...4) {
       guard let prefix = IPv4Prefix("192.168.\(10 + number).0/24") else { preconditionFailure() }
       let rule = BackhaulRule(
-        name: Self.name("rule-\(number)"), sources: Sources(prefixes: [prefix]), paths: somePaths(&dice),
+        name: Self.name("rule-\(number)"), sources: Sources(prefixes: [prefix]), tiers: someTiers(&dice),
         fallback: dice.of(BackhaulRule.Fallback.allCases), failback: dice.of([.move, .drain]),
         holdDown: Self.holdDown(&dice), damping: Self.damping(&dice))
       rules.append(
@@ -106,6 +106,22 @@ extension Town {
   }
 
   static func holdDown(_ dice: inout Dice) -> Duration { .milliseconds(dice.of([0, 100, 500, 1_000, 3_000])) }
+
+  /// Some of the paths, now and then several in a tier: all tunnels, as a rule set may.
+  func someTiers(_ dice: inout Dice) -> [[PathShare]] {
+    var tiers: [[PathShare]] = []
+    for name in somePaths(&dice) {
+      let isTunnel = pathNumbers[name].map { paths[$0].isTunnel } ?? false
+      let last = tiers.last?.first.flatMap { pathNumbers[$0.path] }
+      let share = PathShare(name, weight: dice.between(1...3))
+      if isTunnel, let last, paths[last].isTunnel, dice.chance(350) {
+        tiers[tiers.count - 1].append(share)
+      } else {
+        tiers.append([share])
+      }
+    }
+    return tiers
+  }
 
   /// Some of the paths that the rule set lists, in an order of their own.
   func somePaths(_ dice: inout Dice) -> [Name] {

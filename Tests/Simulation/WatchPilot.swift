@@ -151,6 +151,9 @@ extension World {
   fileprivate func choice(written text: String) -> RuleSelection.Choice? {
     if text == "blocked" { return .blocked }
     let uplinks = town.devices.map(\.name)
+    if text.hasPrefix("paths:") {
+      return .paths(text.dropFirst("paths:".count).split(separator: ",").compactMap { Name(String($0)) })
+    }
     let all =
       town.paths.map { RuleSelection.Choice.path($0.name) } + uplinks.map { .localWAN($0) }
       + uplinks.map { .underlay($0) }

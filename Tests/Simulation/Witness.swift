@@ -17,10 +17,10 @@ struct Witness {
 
   struct SeenRule {
     var choice: RuleSelection.Choice?
-    /// The number of the path that is chosen.
-    var path: Int?
-    /// Since when there is another way to go than the path that is chosen, by the clock that stands still in sleep.
-    var couldGoSince: Nanoseconds?
+    /// The numbers of the paths that are chosen: more than one where they share the flows.
+    var paths: [Int] = []
+    /// Of each of them, since when there is another way to go, by the clock that stands still in sleep.
+    var couldGoSince: [Int: Nanoseconds] = [:]
     /// Of each path, the beginning of the time up in which it was last returned to.
     var returns: [Int: Nanoseconds] = [:]
     /// The agent has not told of its choice yet, as the kernel has not taken it.

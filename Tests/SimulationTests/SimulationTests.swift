@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Core
 @testable import Simulation
 
 /// A little of what `Tests/run simulation` does at length.
@@ -115,5 +116,34 @@ import Testing
     #expect(ledger.failures(at: 4) == 0)
     ledger.taken(1, .refused, at: 5, awake: 5)
     #expect(ledger.failures(at: 5) == 1)
+  }
+}
+
+@Suite struct RecordedLineTests {
+  private func probe() throws -> Probe {
+    let name = try #require(Name("fra-a-ping"))
+    return Probe(
+      name: name, path: name, kind: .icmp(target: IPv4Address(value: 1)), interval: .milliseconds(100),
+      timeout: .milliseconds(90), fall: 3, rise: 2)
+  }
+
+  @Test func aCutIsLeftAndAnsweredAgain() throws {
+    let good = [Duration?](repeating: .milliseconds(2), count: 20)
+    let line = RecordedLine(answers: good + [nil, nil, nil, nil, nil] + good)
+    let decisions = line.decisions(of: try probe())
+    #expect(decisions.map(\.state) == [.up, .down, .up])
+    #expect(decisions.map(\.sent) == [1, 23, 27], "three in a row are missed, two in a row answered")
+  }
+
+  @Test func aLoneLossDecidesNothing() throws {
+    var answers = [Duration?](repeating: .milliseconds(2), count: 50)
+    for lost in [10, 20, 21, 40] { answers[lost] = nil }
+    #expect(RecordedLine(answers: answers).decisions(of: try probe()).map(\.state) == [.up])
+  }
+
+  @Test func itsTextIsReadByTheLetter() {
+    #expect(RecordedLine(text: "1500\n-\n")?.answers == [.microseconds(1_500), nil])
+    #expect(RecordedLine(text: "1500\nlate\n") == nil)
+    #expect(RecordedLine(text: "-1\n") == nil)
   }
 }

@@ -8,6 +8,7 @@ tests=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 {
   backhaul=${BACKHAUL_BINARY:-$tests/../.build/lab/backhaul}
   flow=${BACKHAUL_FLOW:-$tests/../.build/lab/flow}
+  simulate=${BACKHAUL_SIMULATE:-$tests/../.build/release/backhaul-simulate}
   serve=$tests/servers/serve
 }
 W=$(mktemp -d "${TMPDIR:-/tmp}/scenario.XXXXXX")

@@ -230,15 +230,15 @@ package struct RuleSelection: Equatable, Sendable {
     _ living: [(name: Name, health: PathHealth?)], of tiers: States, _ index: Int, leaving current: [Name],
     at now: Instant
   ) -> Flip? {
-    let areDegraded = living.allSatisfy { $0.health?.state == .degraded }
+    let isPoor = !living.contains { $0.health?.state == .up } && living.contains { $0.health?.state == .degraded }
     let idle = tiers[index].filter { !current.contains($0.name) }
     // From a degraded path a steady one is taken without waiting out the hold-down.
-    let joining =
-      areDegraded
-      ? idle.filter { isSteady($0.health, at: now) }.map(\.name) : returning(idle, at: now)
-    let good = areDegraded && !joining.isEmpty ? [] : living.filter { areDegraded || $0.health?.state != .degraded }
-    let members = tiers[index].map(\.name).filter { name in joining.contains(name) || good.contains { $0.name == name }
+    let joining = isPoor ? idle.filter { isSteady($0.health, at: now) }.map(\.name) : returning(idle, at: now)
+    let good = isPoor && joining.isEmpty ? living : living.filter { $0.health?.state != .degraded }
+    let members = tiers[index].map(\.name).filter { name in
+      joining.contains(name) || good.contains { $0.name == name }
     }
+    let areDegraded = living.allSatisfy { $0.health?.state == .degraded }
     if areDegraded, joining.isEmpty, let flip = relieve(living, after: index, tiers, at: now) { return flip }
     if members == current { return nil }
     unjudged.subtract(joining)
@@ -389,7 +389,7 @@ package struct RuleSelection: Equatable, Sendable {
 
 extension RuleSelection.Choice {
   /// Of paths, of which there is at least one.
-  init(_ paths: [Name]) {
+  package init(_ paths: [Name]) {
     if paths.count == 1, let only = paths.first { self = .path(only) } else { self = .paths(paths) }
   }
 
