@@ -3,8 +3,12 @@ package import Core
 /// Turns what the loops know into reports. Pure: what it is given is what it says.
 package struct ReportWriter: Sendable {
   private let watch: WatchSnapshot
+  private let forces: [Name: ForcedPaths.Entry]
 
-  package init(_ watch: WatchSnapshot) { self.watch = watch }
+  package init(_ watch: WatchSnapshot, forces: [Name: ForcedPaths.Entry] = [:]) {
+    self.watch = watch
+    self.forces = forces
+  }
 
   package var rules: [RuleReport] {
     let watched = Dictionary(uniqueKeysWithValues: watch.plan.rules.map { ($0.rule.name, $0) })
@@ -60,9 +64,12 @@ package struct ReportWriter: Sendable {
         uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,
         mark: path.mark.value, rttMs: window?.roundTrip?.last.milliseconds,
         jitterMs: window?.roundTrip?.jitter.milliseconds,
-        loss: window?.loss, carries: carries)
+        loss: window?.loss, carries: carries,
+        forced: forces[path.name].map { PathForceReport(path.name, $0) })
     }
   }
+
+  package var forcesOfNoPath: [PathForceReport] { PathForceReport.stray(forces, watch) }
 
   package var uplinks: [UplinkReport] {
     watch.plan.uplinks.map { uplink in

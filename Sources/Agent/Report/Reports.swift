@@ -26,6 +26,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var flips: Int
   /// Why events do not get to the disk; null while they do.
   package var journalTrouble: String?
+  /// What operators said of paths that the rule set does not have.
+  package var forcesOfNoPath: [PathForceReport] = []
 }
 
 package struct RuleReport: Codable, Equatable, Sendable {
@@ -71,6 +73,8 @@ package struct PathReport: Codable, Equatable, Sendable {
   package var loss: Double?
   /// The rules whose traffic it carries now.
   package var carries: [String]
+  /// What an operator says of it; null for nothing.
+  package var forced: PathForceReport?
 }
 
 package struct UplinkReport: Codable, Equatable, Sendable {
@@ -198,6 +202,8 @@ package struct EventReport: Codable, Equatable, Sendable {
 package struct PathsReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var paths: [PathReport]
+  /// What operators said of paths that the rule set does not have.
+  package var forcesOfNoPath: [PathForceReport] = []
 }
 
 package struct TunnelsReport: Codable, Equatable, Sendable {

@@ -18,6 +18,8 @@ package actor PathWatch {
   private var touched: [InterfaceName: UInt64] = [:]
   private var probes: [Name: WatchedProbe] = [:]
   private(set) var health: [Name: PathHealth] = [:]
+  /// What operators say of paths.
+  private var forces: [Name: PathHealth.Force] = [:]
   /// The paths that have limits.
   private var limited: Set<Name> = []
   private var histories: [Name: PathHistory] = [:]
@@ -184,6 +186,16 @@ package actor PathWatch {
     if changed { decideAll(at: now) }
   }
 
+  /// What operators say of paths from now on, all of them: verdicts and flips at once.
+  package func force(_ new: [Name: PathHealth.Force]) {
+    let now = loop.now
+    let before = forces
+    forces = new
+    for path in plan.paths where new[path.name] != before[path.name] { judge(path, at: now) }
+    // A path that is up already may be returned to now without its hold-down.
+    if new != before { decideAll(at: now) }
+  }
+
   /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
   package func inspectSoon() {
     guard inspection == nil else { return }
@@ -285,14 +297,14 @@ package actor PathWatch {
     let before = state
     let changed = state.judge(
       obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, quorum: path.quorum,
-      limits: path.limits, remark: remark(on: path), doubt: doubt(about: path), at: now)
+      limits: path.limits, force: forces[path.name], remark: remark(on: path), doubt: doubt(about: path), at: now)
     health[path.name] = state
     guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
       switch state.state {
       case .up, .degraded: .pathUp
-      case .down: .pathDown
-      case .unknown, .disabled: .pathUnknown
+      case .down, .disabled: .pathDown
+      case .unknown: .pathUnknown
       }
     pending.append(
       AgentEvent(

@@ -30,7 +30,9 @@ struct StatusCommand: ParsableCommand {
       lines.append(
         "path \(path.name): \(path.state) for \(Words.age(path.sinceSeconds)) on \(path.device)\(trip)"
           + (path.state == "up" ? "" : ": \(path.cause)"))
+      if let force = path.forced { lines.append("FORCED: path \(path.name) is \(Words.force(force))") }
     }
+    for force in status.forcesOfNoPath { lines.append(Words.stray(force)) }
     for uplink in status.uplinks {
       lines.append(
         "uplink \(uplink.interface): "
