@@ -36,6 +36,8 @@ package struct BackhaulRule: Equatable, Sendable {
   package var paths: [Name]
   package var fallback: Fallback
   package var failback: Failback
+  /// How long live flows may stay on the way left, with `drain`; zero: until they end.
+  package var drainLimit: Duration
   /// How long a better path must have been up before traffic returns to it.
   package var holdDown: Duration
   /// Keeps traffic from a path that comes and goes; see `FlapDamping`.
@@ -44,6 +46,7 @@ package struct BackhaulRule: Equatable, Sendable {
 
   package init(
     name: Name, enabled: Bool = true, sources: Sources, paths: [Name], fallback: Fallback, failback: Failback = .move,
+    drainLimit: Duration = .zero,
     holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
   ) {
     self.name = name
@@ -52,6 +55,7 @@ package struct BackhaulRule: Equatable, Sendable {
     self.paths = paths
     self.fallback = fallback
     self.failback = failback
+    self.drainLimit = drainLimit
     self.holdDown = holdDown
     self.damping = damping
     self.ipv6 = ipv6
