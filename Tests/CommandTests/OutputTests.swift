@@ -65,6 +65,20 @@ import Testing
       ])
   }
 
+  @Test func whatDrainsIsShownWithItsEnd() {
+    var office = rule("backhaul", "path:fra-a", "path fra-a is up")
+    office.draining = [
+      DrainReport(way: "path:ams-a", sinceSeconds: 12, endsInSeconds: 48),
+      DrainReport(way: "local_wan:wan0", sinceSeconds: 90, endsInSeconds: nil),
+    ]
+    let lines = StatusCommand.lines(status([office], path: "up", cause: ""))
+    #expect(
+      lines[2...3] == [
+        "rule office: live flows drain on path:ams-a, for 12 s so far, those left are set up anew in 48 s",
+        "rule office: live flows drain on local_wan:wan0, for 1 m 30 s so far, until they end",
+      ])
+  }
+
   @Test func blockedAndInTrouble() {
     let lines = StatusCommand.lines(
       status(

@@ -29,6 +29,8 @@ package struct ReportWriter: Sendable {
       cause: selection.cause, unencrypted: selection.isUnencrypted,
       unencryptedSeconds: selection.unencrypted(at: watch.at).inSeconds, fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
+      drainLimitSeconds: rule.drainLimit > .zero ? rule.drainLimit.inSeconds : nil,
+      draining: DrainReport.all(watch.drains[rule.name], at: watch.at),
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
       table: watched?.table.value,
@@ -42,6 +44,7 @@ package struct ReportWriter: Sendable {
       sinceSeconds: 0, cause: "the rule is disabled", unencrypted: false, unencryptedSeconds: 0,
       fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
+      drainLimitSeconds: rule.drainLimit > .zero ? rule.drainLimit.inSeconds : nil,
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
   }

@@ -47,6 +47,10 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var unencryptedSeconds: Double
   package var fallback: String
   package var failback: String
+  /// Of live flows under `failback: drain`; null: until they end.
+  package var drainLimitSeconds: Double?
+  /// The ways that live flows were left on.
+  package var draining: [DrainReport] = []
   package var holdDownMs: Int
   package var ipv6: String
   package var paths: [String]

@@ -2,7 +2,7 @@ internal import Core
 
 // Which connections must go, as their way does no longer carry them or is theirs no more.
 extension PathWatch {
-  private func mark(of choice: RuleSelection.Choice) -> Mark? {
+  func mark(of choice: RuleSelection.Choice) -> Mark? {
     switch choice {
     case .path(let name): plan.paths.first { $0.name == name }?.mark ?? orphans[name]
     case .localWAN(let uplink), .underlay(let uplink): plan.uplinks.first { $0.interface == uplink }?.mark
@@ -21,17 +21,24 @@ extension PathWatch {
         return onSweep(ConnectionSweep(mark: mark, sources: nil, way: from.description))
       }
     }
-    if flip.kind == .failback && watched.rule.failback == .drain { return }
+    if flip.kind == .failback && watched.rule.failback == .drain { return drain(from, watched) }
+    sweepFlows(of: watched, on: from)
+  }
+
+  /// The rule's live flows on a way that it has left are set up anew on the one that it goes now.
+  func sweepFlows(of watched: WatchPlan.WatchedRule, on way: RuleSelection.Choice) {
+    guard let mark = mark(of: way) else { return }
     // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for a
     // flow that stays behind would hang, and one that is set up anew in vain does not.
     let exact = !watched.rule.sources.prefixes.isEmpty
-    onSweep(ConnectionSweep(mark: mark, sources: exact ? watched.sources : nil, way: from.description))
+    onSweep(ConnectionSweep(mark: mark, sources: exact ? watched.sources : nil, way: way.description))
   }
 
   /// A path that is down carries nothing: its connections are set up anew wherever the rules lead now, if anywhere.
   func sweepDead(_ name: Name) {
     guard let path = plan.paths.first(where: { $0.name == name }) else { return }
     onSweep(ConnectionSweep(mark: path.mark, sources: nil, way: "path:\(name)"))
+    stopDraining(.path(name), because: "it is down, and its flows are set up anew")
   }
 
   /// An agent that was killed between a flip and its sweep left flows that hang. Ways that a `move` rule does not use
@@ -80,7 +87,7 @@ extension PathWatch {
   }
 
   /// Every way that a rule's connections can have been made on.
-  private func ways(of watched: WatchPlan.WatchedRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
+  func ways(of watched: WatchPlan.WatchedRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
     let rule = watched.rule
     let paths = plan.paths.filter { rule.paths.contains($0.name) }.map {
       (RuleSelection.Choice.path($0.name), $0.mark)

@@ -3,7 +3,7 @@ package import Core
 /// Watches the paths and moves each rule's traffic to the best of them: probe, verdict and flip on one thread, with no
 /// hop in between. It alone owns the active default route of the rules' tables.
 package actor PathWatch {
-  private let loop: any EventLoop
+  let loop: any EventLoop
   private let prober: any ProbePort
   private let flipper: any FlipPort
   private let events: any EventSink
@@ -28,6 +28,9 @@ package actor PathWatch {
   private(set) var selections: [Name: RuleSelection] = [:]
   /// What was last put into each rule's table: compared with the kernel whenever something stirs there.
   private var active: [TableID: TableRoute.Way] = [:]
+  /// Where live flows of rules were left.
+  var drains: [Name: Drains] = [:]
+  var drainTimer: TimerID?
   private var holdDownTimer: TimerID?
   private var retryTimer: TimerID?
   private var inspection: TimerID?
@@ -41,7 +44,7 @@ package actor PathWatch {
   /// Paths that went down and whose connections must go once the rules have flipped.
   private(set) var newlyDown: [Name] = []
   /// Events that are told once the flips are made.
-  private var pending: [AgentEvent] = []
+  var pending: [AgentEvent] = []
   /// Spreads the first probes.
   private var bound = 0
 
@@ -102,16 +105,18 @@ package actor PathWatch {
     selections = kept
     active = inKernel
     for path in new.paths { judge(path, at: now) }
+    settleDrains(since: before)
     decideAll(at: now)
     sweepVanished(since: before)
     if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
+    if first { assumeDrains() }
   }
 
   /// Ends all probing; the data plane stays as it is.
   package func stop() {
     for probe in probes.values { probe.close(on: loop) }
     probes = [:]
-    for timer in [holdDownTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
+    for timer in [holdDownTimer, drainTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
   }
 
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
@@ -380,9 +385,7 @@ package actor PathWatch {
     newlyDown = []
     for name in dead { sweepDead(name) }
     // Words after deeds: the log is slower than the kernel.
-    let told = pending
-    pending = []
-    for event in told { events.record(event) }
+    tellPending()
     settleActiveRoutes()
   }
 
@@ -469,6 +472,7 @@ package actor PathWatch {
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
           "duration_seconds": AgentEvent.seconds(flip.after),
         ]))
+    stopDraining(flip.to, of: rule.name, because: "traffic goes there again")
     if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, watched) }
   }
 
@@ -547,6 +551,10 @@ package actor PathWatch {
             "rule \(watched.rule.name): the active route of table \(watched.table) was gone or changed, and is back"))
       }
     }
+    tellPending()
+  }
+
+  func tellPending() {
     let told = pending
     pending = []
     for event in told { events.record(event) }
@@ -586,6 +594,6 @@ package actor PathWatch {
   package func snapshot() -> WatchSnapshot {
     WatchSnapshot(
       at: loop.now, plan: plan, links: links, health: health, probes: probes.mapValues(\.machine),
-      selections: selections, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
+      selections: selections, drains: drains, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
   }
 }

@@ -20,6 +20,8 @@ package struct AgentEvent: Equatable, Sendable {
     case applied
     case applyFailed = "apply_failed"
     case connectionsDeleted = "connections_deleted"
+    case drainStarted = "drain_started"
+    case drainEnded = "drain_ended"
     case uplinkChanged = "uplink_changed"
     case storeFailed = "store_failed"
     case charonUp = "charon_up"
@@ -84,6 +86,7 @@ package struct AgentEvent: Equatable, Sendable {
   package var severity: Severity {
     switch kind {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
+    case .drainStarted, .drainEnded: .info
     case .connectionsDeleted, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
     case .failback, .changed, .uplinkChanged, .unencryptedEnded, .pathForced: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning

@@ -19,6 +19,7 @@ struct StatusCommand: ParsableCommand {
     for rule in status.rules {
       let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
       lines.append("rule \(rule.name): \(rule.mode)\(way(rule))\(since): \(rule.cause)")
+      lines += rule.draining.map { "rule \(rule.name): \(Words.drain($0))" }
       if rule.unencrypted {
         lines.append(
           "UNENCRYPTED: traffic of rule \(rule.name) goes by the private line in the clear, for "

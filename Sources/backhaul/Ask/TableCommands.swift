@@ -109,7 +109,9 @@ struct RulesCommand: ParsableCommand {
         if rule.prefixes > 0 { sources.append("\(rule.prefixes) prefix\(rule.prefixes == 1 ? "" : "es")") }
         table.add(
           rule.name, rule.mode, rule.choice ?? "-", rule.enabled ? Words.age(rule.sinceSeconds) : "-",
-          sources.joined(separator: ","), rule.paths.joined(separator: ","), rule.fallback, rule.failback,
+          sources.joined(separator: ","), rule.paths.joined(separator: ","), rule.fallback,
+          rule.failback == "drain"
+            ? "drain" + (rule.drainLimitSeconds.map { " \(Words.age($0))" } ?? "") : rule.failback,
           "\(rule.holdDownMs) ms", rule.ipv6, rule.cause)
       }
       return table.lines

@@ -1,3 +1,5 @@
+internal import Agent
+
 /// Numbers as a person reads them.
 enum Words {
   /// `4 s`, `3 m 12 s`, `5 h 2 m`, `9 d 4 h`.
@@ -9,6 +11,12 @@ enum Words {
     case ..<86_400: return "\(whole / 3_600) h \(whole % 3_600 / 60) m"
     default: return "\(whole / 86_400) d \(whole % 86_400 / 3_600) h"
     }
+  }
+
+  /// `live flows drain on path:ams-a, for 12 s so far, until they end`
+  static func drain(_ report: DrainReport) -> String {
+    let end = report.endsInSeconds.map { "those left are set up anew in \(age($0))" } ?? "until they end"
+    return "live flows drain on \(report.way), for \(age(report.sinceSeconds)) so far, \(end)"
   }
 
   /// `0.4 ms`, `12.3 ms`; `-` for nil.
