@@ -14,13 +14,14 @@ package struct AgentPorts: Sendable {
   package var source: any RuleSetSource
   package var store: any RuleSetStore
   package var journal: any JournalStore
+  package var forces: any ForceStore
   package var surroundings: any Surroundings
   package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
 
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
+    source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore, forces: any ForceStore,
     surroundings: any Surroundings, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
   ) {
     self.loop = loop
@@ -34,6 +35,7 @@ package struct AgentPorts: Sendable {
     self.source = source
     self.store = store
     self.journal = journal
+    self.forces = forces
     self.surroundings = surroundings
     self.parse = parse
   }
@@ -49,7 +51,7 @@ package struct AgentPorts: Sendable {
 ///           │ │ └──────IKEKeeper ◀──▶ charon
 ///           │ │           ▲ connections
 ///           └─┼───────────┘
-///             │ rule set
+///             │ rule set     operators ──▶ ForceKeeper ──▶ PathWatch
 ///      RuleSetKeeper ◀── cache, source
 package final class AgentService: Sendable {
   package let configuration: AgentConfiguration
@@ -60,6 +62,7 @@ package final class AgentService: Sendable {
   private let reconciler: Reconciler
   private let keeper: RuleSetKeeper
   private let ike: IKEKeeper
+  private let forces: ForceKeeper
   private let sweeper: ConnectionSweeper
   private let sweeps: AsyncStream<ConnectionSweep>
   private let identity: Identity
@@ -88,6 +91,7 @@ package final class AgentService: Sendable {
     watch = PathWatch(
       loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: journal,
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
+    forces = ForceKeeper(store: ports.forces, watch: watch, events: journal, surroundings: surroundings)
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
@@ -114,12 +118,14 @@ package final class AgentService: Sendable {
 
   private func steer() async throws(KernelFailure) {
     journal.record(AgentEvent(.agentStarted, configuration.device.text, "agent \(identity.version) started"))
+    await forces.start()
     // A flush of a large table tells of each object: the reconciler needs to know once.
     let (bells, bell) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
     try ports.kernelEvents.start(on: ports.loop) { [watch] event in bell.yield(Self.noticed(event, by: watch)) }
     await withTaskGroup { group in
       group.addTask { [reconciler] in await reconciler.run() }
       group.addTask { [keeper] in await keeper.run() }
+      group.addTask { [forces] in await forces.run() }
       group.addTask { [ike, watch, reconciler] in
         await ike.run(
           telling: .init(
@@ -170,7 +176,7 @@ package final class AgentService: Sendable {
   package func status() async -> StatusReport {
     let snapshot = await watch.snapshot()
     let journalTrouble = await writer.trouble
-    let writer = ReportWriter(snapshot)
+    let writer = ReportWriter(snapshot, forces: await forces.entries)
     let pull = await keeper.status
     let trouble = await reconciler.trouble
     let rules = await rules().rules
@@ -184,10 +190,13 @@ package final class AgentService: Sendable {
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
-      journalTrouble: journalTrouble)
+      journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath)
   }
 
-  package func paths() async -> PathsReport { PathsReport(paths: ReportWriter(await watch.snapshot()).paths) }
+  package func paths() async -> PathsReport {
+    let writer = ReportWriter(await watch.snapshot(), forces: await forces.entries)
+    return PathsReport(paths: writer.paths, forcesOfNoPath: writer.forcesOfNoPath)
+  }
   package func probes() async -> ProbesReport { ProbesReport(probes: ReportWriter(await watch.snapshot()).probes) }
 
   package func rules() async -> RulesReport {
@@ -236,6 +245,32 @@ package final class AgentService: Sendable {
       sinceSeconds: (snapshot.at - health.since).inSeconds, cause: health.cause, probes: watched.probes.count,
       lastBucketSeconds: PathHistory.lasted(at: snapshot.at).inSeconds,
       buckets: history.minutes(at: snapshot.at).map(HistoryReport.Bucket.init))
+  }
+
+  /// The verdict, and whatever flips because of it, are made when this returns.
+  package func force(_ asked: LocalAPI.Request, by user: UInt32) async throws(LocalAPI.Refusal) -> ForceReport {
+    let request = try ForceRequest(asked)
+    guard let text = asked.path else { throw LocalAPI.Refusal("force needs a path") }
+    let known = await watch.snapshot().plan.paths.map(\.name)
+    // One that the rule set no longer has can be taken back all the same.
+    let kept = await forces.entries
+    guard let name = Name(text), known.contains(name) || (request.force == nil && kept[name] != nil) else {
+      throw unknown(text, among: known.map(\.text))
+    }
+    var warnings: [String] = []
+    if let force = request.force {
+      let failure = try await forces.force(name, force, for: request.lasting, by: user, reason: request.reason)
+      if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
+    } else {
+      let (was, failure) = await forces.takeBack(name, by: user, reason: request.reason)
+      if !was { warnings.append("path \(name) was not forced") }
+      if let failure { warnings.append("a restart of the agent will force it again: \(failure)") }
+    }
+    let snapshot = await watch.snapshot()
+    return ForceReport(
+      path: text, force: request.force?.rawValue ?? "auto", until: await forces.entries[name]?.until?.text,
+      reason: request.reason, state: snapshot.health[name]?.state.rawValue, cause: snapshot.health[name]?.cause,
+      warnings: ForceReport.warnings(of: name, request.force, snapshot) + warnings)
   }
 
   private func unknown(_ path: String, among names: [String]) -> LocalAPI.Refusal {

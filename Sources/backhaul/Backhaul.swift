@@ -24,6 +24,7 @@ struct Backhaul: ParsableCommand {
           StatusCommand.self, PathsCommand.self, TunnelsCommand.self, ProbesCommand.self, RulesCommand.self,
           EventsCommand.self, HistoryCommand.self,
         ]),
+      CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self]),
       CommandGroup(
         name: "Without an agent", subcommands: [CheckCommand.self, PlanCommand.self, TeardownCommand.self]),
     ])

@@ -46,6 +46,40 @@ import Testing
     #expect(try LocalAPI.decode(EventReport.self, from: Array(json.utf8)) == event)
   }
 
+  @Test(arguments: LocalAPI.Verb.allCases)
+  func whatChangesSomethingIsForRootAlone(_ verb: LocalAPI.Verb) throws {
+    try LocalAPI.check(verb, from: 0)
+    guard verb == .force else { return try LocalAPI.check(verb, from: 1_000) }
+    let refusal = #expect(throws: LocalAPI.Refusal.self) { try LocalAPI.check(verb, from: 1_000) }
+    #expect(refusal?.isDenied == true)
+    #expect(refusal?.error == "force changes which way traffic goes: only root may, not user 1000")
+  }
+
+  private func force(_ word: String?, for seconds: Double? = nil, _ reason: String? = nil) throws -> ForceRequest {
+    var request = LocalAPI.Request(.force)
+    request.path = "fra-a"
+    request.force = word
+    request.forSeconds = seconds
+    request.reason = reason
+    return try ForceRequest(try LocalAPI.read(LocalAPI.encode(request)).request)
+  }
+
+  @Test func aForceIsReadWithinItsBounds() throws {
+    let down = try force("down", for: 7_200, "Wartung „Süd“")
+    #expect(down.force == .down && down.lasting == .seconds(7_200) && down.reason == "Wartung „Süd“")
+    #expect(try force("up").force == .up)
+    #expect(try force("auto").force == nil)
+    let bad: [(String?, Double?, String?)] = [
+      (nil, nil, nil), ("", nil, nil), ("DOWN", nil, nil), ("disabled", nil, nil), ("down", 0, nil), ("down", -1, nil),
+      ("down", 0.5, nil), ("down", 1e300, nil), ("down", 31_622_401, nil), ("auto", 60, nil), ("down", nil, ""),
+      ("down", nil, String(repeating: "x", count: 201)), ("down", nil, "a\nb"), ("down", nil, "\u{1b}[1m"),
+    ]
+    for (word, seconds, reason) in bad {
+      let refusal = #expect(throws: LocalAPI.Refusal.self) { try force(word, for: seconds, reason) }
+      #expect(refusal?.error.unicodeScalars.contains { $0.value < 0x20 } == false)
+    }
+  }
+
   @Test func aRefusalIsThrown() {
     let refusal = LocalAPI.Refusal("busy")
     #expect(throws: refusal) { try LocalAPI.decode(StatusReport.self, from: LocalAPI.encode(refusal)) }

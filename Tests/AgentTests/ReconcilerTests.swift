@@ -29,6 +29,11 @@ private final class CountingKernel: KernelPort {
   {
     try fake.deleteConnections(marked: mark, mask: mask, from: sources)
   }
+  func moveConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
+  ) throws(KernelFailure) {
+    try fake.moveConnections(marked: mark, mask: mask, from: sources, to: heirs)
+  }
   func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int {
     try fake.deleteEarlyConnections(from: sources, mask: mask)
   }

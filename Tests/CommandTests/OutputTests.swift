@@ -65,6 +65,20 @@ import Testing
       ])
   }
 
+  @Test func whatDrainsIsShownWithItsEnd() {
+    var office = rule("backhaul", "path:fra-a", "path fra-a is up")
+    office.draining = [
+      DrainReport(way: "path:ams-a", sinceSeconds: 12, endsInSeconds: 48),
+      DrainReport(way: "local_wan:wan0", sinceSeconds: 90, endsInSeconds: nil),
+    ]
+    let lines = StatusCommand.lines(status([office], path: "up", cause: ""))
+    #expect(
+      lines[2...3] == [
+        "rule office: live flows drain on path:ams-a, for 12 s so far, those left are set up anew in 48 s",
+        "rule office: live flows drain on local_wan:wan0, for 1 m 30 s so far, until they end",
+      ])
+  }
+
   @Test func blockedAndInTrouble() {
     let lines = StatusCommand.lines(
       status(
@@ -73,5 +87,36 @@ import Testing
     #expect(lines[1] == "rule office: blocked for 3 m 10 s: path fra-a is down")
     #expect(lines[2].hasSuffix(": bh-fra-a does not exist"))
     #expect(lines.last == "TROUBLE: ip link add bh-fra-a: File exists")
+  }
+
+  @Test func whatOperatorsSaidIsShown() {
+    var report = status([], path: "disabled", cause: "forced down by an operator")
+    let force = PathForceReport(
+      path: "fra-a", force: "down", since: "2026-08-01T12:00:00.000Z", until: "2026-08-01T14:00:00.000Z", user: 0,
+      reason: "line is being mended")
+    report.paths[0].forced = force
+    report.forcesOfNoPath = [PathForceReport(path: "old", force: "up", since: "2026-08-01T12:00:00.000Z", user: 0)]
+    let lines = StatusCommand.lines(report)
+    #expect(
+      lines[2]
+        == "FORCED: path fra-a is forced down since 2026-08-01T12:00:00.000Z by user 0 until 2026-08-01T14:00:00.000Z: "
+        + "line is being mended")
+    #expect(lines[3].hasPrefix("FORCED: old is forced up since 2026-08-01T12:00:00.000Z by user 0; it is of no path"))
+    let paths = PathsCommand.lines(PathsReport(paths: report.paths, forcesOfNoPath: report.forcesOfNoPath))
+    #expect(paths[0].contains("FORCED  CAUSE"))
+    #expect(paths[1].contains("down    forced down by an operator"))
+    #expect(paths.count == 4)
+  }
+
+  @Test func aForceIsAnsweredInALine() {
+    let report = ForceReport(
+      path: "fra-a", force: "down", until: "2026-08-01T14:00:00.000Z", state: "disabled",
+      cause: "forced down by an operator", warnings: [])
+    #expect(
+      ForceCommand.lines(report) == [
+        "path fra-a: forced down until 2026-08-01T14:00:00.000Z; it is disabled now: forced down by an operator"
+      ])
+    let gone = ForceReport(path: "old", force: "auto", warnings: [])
+    #expect(ForceCommand.lines(gone) == ["path old: judged by its probes; the rule set has no such path"])
   }
 }

@@ -54,6 +54,11 @@ private struct Bench {
     _ = health[path]?.judge(obstacle: nil, probes: [machine], at: now)
   }
 
+  mutating func force(_ path: Name, _ force: PathHealth.Force?, at now: Instant) {
+    let machine = machine(path, .down, at: now)
+    _ = health[path]?.judge(obstacle: nil, probes: [machine], force: force, at: now)
+  }
+
   mutating func degrade(_ path: Name, at now: Instant) {
     var machine = machine(path, .up, at: now)
     for number in UInt64(2)...6 {
@@ -118,6 +123,27 @@ private struct Bench {
     let back = bench.decide(at: at(50))
     #expect(back?.kind == .failback)
     #expect(back?.to == .path(bench.a))
+  }
+
+  @Test func whatAnOperatorForcesUpIsTakenAtOnceHoweverOftenItFell() throws {
+    var bench = try Bench()
+    bench.set(bench.a, .up, at: at(0))
+    bench.set(bench.b, .up, at: at(0))
+    _ = bench.decide(at: at(0))
+    for fall in 1...4 {
+      bench.set(bench.a, .down, at: at(Double(fall)))
+      _ = bench.decide(at: at(Double(fall)))
+      bench.set(bench.a, .up, at: at(Double(fall) + 0.5))
+    }
+    #expect(bench.selection.choice == .path(bench.b))
+    bench.force(bench.a, .up, at: at(5))
+    let flip = bench.decide(at: at(5))
+    #expect(flip?.to == .path(bench.a))
+    #expect(flip?.cause == "path a is up: forced up by an operator, whatever its probes say")
+    bench.force(bench.a, .down, at: at(6))
+    #expect(bench.decide(at: at(6))?.to == .path(bench.b))
+    bench.force(bench.b, .down, at: at(7))
+    #expect(bench.decide(at: at(7))?.to == .localWAN(bench.wan0))
   }
 
   @Test func aBetterPathThatIsDueALittleLaterIsNotForgotten() throws {

@@ -35,6 +35,21 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort {
     }
   }
 
+  package func moveConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
+  ) throws(KernelFailure) {
+    state.withLock { state in
+      let isMeant = { (connection: FakeConnection) in
+        connection.mark.value & mask.bits == mark.value && sources.contains { $0.contains(connection.source.value) }
+      }
+      state.connections.removeAll { isMeant($0) && $0.isTranslated }
+      for (turn, index) in state.connections.indices.filter({ isMeant(state.connections[$0]) }).enumerated() {
+        let old = state.connections[index].mark.value
+        state.connections[index].mark = Mark(value: old & ~mask.bits | heirs[turn % heirs.count].value)
+      }
+    }
+  }
+
   package func deleteEarlyConnections(
     from sources: [ClosedRange<UInt32>], mask: MarkMask
   ) throws(KernelFailure) -> Int {

@@ -54,6 +54,30 @@ struct ConnectionTests {
     }
   }
 
+  @Test("moves those of the sources in turn, and leaves the other bits of their marks")
+  func moved() throws {
+    try RealGround.with { ground in
+      try track(ground)
+      // One that an operator translated on this way: that is of no use on another.
+      try ground.shell(
+        """
+        conntrack -I -p udp -s 192.168.10.9 -d 198.51.100.7 --sport 4109 --dport 53 -t 100 -m 0x1200000 \
+          -r 198.51.100.7 -q 192.0.2.2 --reply-port-src 53 --reply-port-dst 4109
+        """)
+      let sources = try #require(IPv4Prefix("192.168.10.0/24")).range
+      let heirs = [Mark(value: 0x0340_0000), Mark(value: 0x0350_0000)]
+      try ground.kernel.moveConnections(marked: mark, mask: .standard, from: [sources], to: heirs)
+      let marks = try ground.lines(
+        "conntrack -L -p udp 2>/dev/null | sed -n 's/.*udp *17 *[0-9]* src=\\([0-9.]*\\).* mark=\\([0-9]*\\) .*/\\1 \\2/p' | sort")
+      let ofTheMoved = Set(marks.filter { $0.hasPrefix("192.168.10.1 ") || $0.hasPrefix("192.168.10.2 ") })
+      let one = ["192.168.10.1 \(0x0340_0000)", "192.168.10.2 \(0x0350_0042)"]
+      let other = ["192.168.10.1 \(0x0350_0000)", "192.168.10.2 \(0x0340_0042)"]
+      #expect(ofTheMoved == Set(one) || ofTheMoved == Set(other), "\(marks)")
+      #expect(marks.contains("192.168.20.1 \(0x0120_0000)") && marks.contains("192.168.10.3 \(0x0230_0000)"))
+      #expect(!marks.contains { $0.hasPrefix("192.168.10.9 ") })
+    }
+  }
+
   @Test("that came before the rules takes unmarked, translated ones of the sources alone")
   func early() throws {
     try RealGround.with { ground in

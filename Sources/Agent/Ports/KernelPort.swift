@@ -14,6 +14,12 @@ package protocol KernelPort: Sendable {
   /// Deletes every connection whose mark, under the mask, is this, and whose original source lies in `sources` where
   /// those are given (ascending, not overlapping). Returns once the kernel has done it.
   func deleteConnections(marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?) throws(KernelFailure)
+  /// Binds every connection whose mark, under the mask, is this, and whose original source lies in `sources`, to one of
+  /// `heirs` in turn; the other bits of its mark stay. One whose source was translated is deleted instead: what it was
+  /// translated to is of the way that it was made on.
+  func moveConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
+  ) throws(KernelFailure)
   /// Deletes connections from `sources` that were set up before they were steered: original source in `sources`, no mark
   /// of ours, and a reply address that was translated (they left by an uplink). Returns how many.
   func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int

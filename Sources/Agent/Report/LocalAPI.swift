@@ -6,7 +6,10 @@ internal import FoundationEssentials
 ///     {"schema": 1, "verb": "status"}   →   {"schema": 1, "device": …}   or   {"schema": 1, "error": "…"}
 package struct LocalAPI: Sendable {
   package enum Verb: String, Codable, CaseIterable, Sendable {
-    case status, paths, tunnels, probes, rules, events, history
+    case status, paths, tunnels, probes, rules, events, history, force
+
+    /// It changes something: for root alone.
+    package var isForRoot: Bool { self == .force }
   }
 
   package struct Request: Codable, Equatable, Sendable {
@@ -19,8 +22,12 @@ package struct LocalAPI: Sendable {
     package var kinds: [String]?
     package var subject: String?
     package var limit: Int?
-    /// `history`: of this path.
+    /// `history`, `force`: of this path.
     package var path: String?
+    /// `force`: `up`, `down` or `auto`; for so many seconds, null for until it is taken back; why.
+    package var force: String?
+    package var forSeconds: Double?
+    package var reason: String?
 
     package init(_ verb: Verb) {
       schema = Reports.schema
@@ -31,10 +38,13 @@ package struct LocalAPI: Sendable {
   package struct Refusal: Codable, Equatable, Sendable {
     package var schema: Int
     package var error: String
+    /// True where another user would not have been refused.
+    package var isDenied: Bool?
 
-    package init(_ error: String) {
+    package init(_ error: String, isDenied: Bool? = nil) {
       schema = Reports.schema
       self.error = error
+      self.isDenied = isDenied
     }
   }
 
@@ -42,9 +52,11 @@ package struct LocalAPI: Sendable {
 
   package init(_ agent: AgentService) { self.agent = agent }
 
-  package func answer(_ request: [UInt8]) async -> [UInt8] {
+  /// - Parameter user: who asks, as the kernel knows it.
+  package func answer(_ request: [UInt8], from user: UInt32) async -> [UInt8] {
     do throws(Refusal) {
       let (verb, asked) = try Self.read(request)
+      try Self.check(verb, from: user)
       switch verb {
       case .status: return Self.encode(await agent.status())
       case .paths: return Self.encode(await agent.paths())
@@ -53,6 +65,7 @@ package struct LocalAPI: Sendable {
       case .rules: return Self.encode(await agent.rules())
       case .events: return Self.encode(await agent.events(try EventQuery(asked)))
       case .history: return Self.encode(try await agent.history(of: asked.path))
+      case .force: return Self.encode(try await agent.force(asked, by: user))
       }
     } catch {
       return Self.encode(error)
@@ -73,6 +86,12 @@ package struct LocalAPI: Sendable {
       throw Refusal("no such verb; there are \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     return (verb, asked)
+  }
+
+  /// Whoever may ask may not change anything: only root may.
+  package static func check(_ verb: Verb, from user: UInt32) throws(Refusal) {
+    guard verb.isForRoot && user != 0 else { return }
+    throw Refusal("\(verb.rawValue) changes which way traffic goes: only root may, not user \(user)", isDenied: true)
   }
 
   package static func encode(_ value: some Encodable) -> [UInt8] {

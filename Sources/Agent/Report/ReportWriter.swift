@@ -3,8 +3,12 @@ package import Core
 /// Turns what the loops know into reports. Pure: what it is given is what it says.
 package struct ReportWriter: Sendable {
   private let watch: WatchSnapshot
+  private let forces: [Name: ForcedPaths.Entry]
 
-  package init(_ watch: WatchSnapshot) { self.watch = watch }
+  package init(_ watch: WatchSnapshot, forces: [Name: ForcedPaths.Entry] = [:]) {
+    self.watch = watch
+    self.forces = forces
+  }
 
   package var rules: [RuleReport] {
     let watched = Dictionary(uniqueKeysWithValues: watch.plan.rules.map { ($0.rule.name, $0) })
@@ -31,6 +35,8 @@ package struct ReportWriter: Sendable {
       cause: selection.cause, unencrypted: selection.isUnencrypted,
       unencryptedSeconds: selection.unencrypted(at: watch.at).inSeconds, fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
+      drainLimitSeconds: rule.drainLimit > .zero ? rule.drainLimit.inSeconds : nil,
+      draining: DrainReport.all(watch.drains[rule.name], at: watch.at),
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
@@ -46,6 +52,7 @@ package struct ReportWriter: Sendable {
       sinceSeconds: 0, cause: "the rule is disabled", unencrypted: false, unencryptedSeconds: 0,
       fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
+      drainLimitSeconds: rule.drainLimit > .zero ? rule.drainLimit.inSeconds : nil,
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
@@ -81,9 +88,12 @@ package struct ReportWriter: Sendable {
         uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,
         mark: path.mark.value, rttMs: window?.roundTrip?.last.milliseconds,
         jitterMs: window?.roundTrip?.jitter.milliseconds,
-        loss: window?.loss, carries: carries)
+        loss: window?.loss, carries: carries,
+        forced: forces[path.name].map { PathForceReport(path.name, $0) })
     }
   }
+
+  package var forcesOfNoPath: [PathForceReport] { PathForceReport.stray(forces, watch) }
 
   package var uplinks: [UplinkReport] {
     watch.plan.uplinks.map { uplink in

@@ -26,6 +26,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var flips: Int
   /// Why events do not get to the disk; null while they do.
   package var journalTrouble: String?
+  /// What operators said of paths that the rule set does not have.
+  package var forcesOfNoPath: [PathForceReport] = []
 }
 
 package struct RuleReport: Codable, Equatable, Sendable {
@@ -48,6 +50,10 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var unencryptedSeconds: Double
   package var fallback: String
   package var failback: String
+  /// Of live flows under `failback: drain`; null: until they end.
+  package var drainLimitSeconds: Double?
+  /// The ways that live flows were left on.
+  package var draining: [DrainReport] = []
   package var holdDownMs: Int
   package var ipv6: String
   package var paths: [String]
@@ -84,6 +90,8 @@ package struct PathReport: Codable, Equatable, Sendable {
   package var loss: Double?
   /// The rules whose traffic it carries now.
   package var carries: [String]
+  /// What an operator says of it; null for nothing.
+  package var forced: PathForceReport?
 }
 
 package struct UplinkReport: Codable, Equatable, Sendable {
@@ -211,6 +219,8 @@ package struct EventReport: Codable, Equatable, Sendable {
 package struct PathsReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var paths: [PathReport]
+  /// What operators said of paths that the rule set does not have.
+  package var forcesOfNoPath: [PathForceReport] = []
 }
 
 package struct TunnelsReport: Codable, Equatable, Sendable {

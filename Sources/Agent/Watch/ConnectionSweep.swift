@@ -1,21 +1,24 @@
 package import Core
 
-/// Connections that must be set up anew, because the way they were made on is left.
+/// Connections that must go on elsewhere, because the way they were made on is left.
 package struct ConnectionSweep: Equatable, Sendable {
   package var mark: Mark
   /// Nil: every connection of the mark.
   package var sources: [ClosedRange<UInt32>]?
   /// The path or uplink that is left, for the event.
   package var way: String
+  /// The marks that they get, in turn; none: they are set up anew.
+  package var heirs: [Mark]
 
-  package init(mark: Mark, sources: [ClosedRange<UInt32>]?, way: String) {
+  package init(mark: Mark, sources: [ClosedRange<UInt32>]?, way: String, heirs: [Mark] = []) {
     self.mark = mark
     self.sources = sources
     self.way = way
+    self.heirs = heirs
   }
 }
 
-/// Deletes connections off the event loop: the kernel walks its whole table for it, tens of milliseconds in a large one.
+/// Deletes or moves connections off the event loop: the kernel walks its whole table for it, tens of milliseconds in a large one.
 package actor ConnectionSweeper {
   private let kernel: any KernelPort
   private let mask: MarkMask
@@ -29,6 +32,11 @@ package actor ConnectionSweeper {
 
   package func sweep(_ sweep: ConnectionSweep) {
     do {
+      if let sources = sweep.sources, !sweep.heirs.isEmpty {
+        try kernel.moveConnections(marked: sweep.mark, mask: mask, from: sources, to: sweep.heirs)
+        return events.record(
+          AgentEvent(.connectionsMoved, sweep.way, "live flows of \(sweep.way) go on by the way now chosen"))
+      }
       try kernel.deleteConnections(marked: sweep.mark, mask: mask, from: sweep.sources)
       events.record(
         AgentEvent(.connectionsDeleted, sweep.way, "live flows of \(sweep.way) are set up anew on the way now chosen"))

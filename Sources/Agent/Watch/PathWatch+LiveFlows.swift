@@ -3,7 +3,7 @@ internal import Core
 // Which connections must go, as their way does no longer carry them or is theirs no more.
 extension PathWatch {
   /// Each way of a choice by itself, with the mark of the connections that were made on it.
-  private func marks(of choice: RuleSelection.Choice) -> [(way: RuleSelection.Choice, mark: Mark)] {
+  func marks(of choice: RuleSelection.Choice) -> [(way: RuleSelection.Choice, mark: Mark)] {
     switch choice {
     case .path, .paths:
       choice.paths.compactMap { name in
@@ -22,18 +22,56 @@ extension PathWatch {
     let staying = flip.to.paths
     for (way, mark) in marks(of: from) where !way.paths.contains(where: staying.contains) {
       if let name = way.paths.first {
-        // Swept whole, now that every rule has flipped.
-        if newlyDown.contains(name) { continue }
-        if orphans.removeValue(forKey: name) != nil || health[name]?.isDead == true {
-          onSweep(ConnectionSweep(mark: mark, sources: nil, way: way.description))
+        let isOrphan = orphans.removeValue(forKey: name) != nil
+        if isOrphan || health[name]?.isDead == true {
+          move(flowsOf: watched, on: way, mark)
+          // One that has just died is swept whole once every rule has flipped.
+          if !newlyDown.contains(name) { onSweep(ConnectionSweep(mark: mark, sources: nil, way: way.description)) }
           continue
         }
       }
-      if flip.kind == .failback && watched.rule.failback == .drain { continue }
-      // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for
-      // a flow that stays behind would hang, and one that is set up anew in vain does not.
-      let exact = !watched.rule.sources.prefixes.isEmpty
+      if flip.kind == .failback && watched.rule.failback == .drain {
+        drain(way, watched)
+      } else {
+        sweepFlows(of: watched, on: way)
+      }
+    }
+  }
+
+  /// The rule's live flows on a way that it has left go on, or are set up anew, on the one that it goes now.
+  func sweepFlows(of watched: WatchPlan.WatchedRule, on way: RuleSelection.Choice) {
+    // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for a
+    // flow that stays behind would hang, and one that is set up anew in vain does not.
+    let exact = !watched.rule.sources.prefixes.isEmpty
+    for (way, mark) in marks(of: way) where !move(flowsOf: watched, on: way, mark) || !exact {
       onSweep(ConnectionSweep(mark: mark, sources: exact ? watched.sources : nil, way: way.description))
+    }
+  }
+
+  /// Between ways that translate nothing a flow goes on as it is: its connection is bound to the new one. To delete it
+  /// would lose the race against an answer that still comes by the old way, and would be taken for a connection that began
+  /// there. False where one of both translates.
+  @discardableResult private func move(
+    flowsOf watched: WatchPlan.WatchedRule, on way: RuleSelection.Choice, _ mark: Mark
+  ) -> Bool {
+    guard let choice = selections[watched.rule.name]?.choice, choice != .blocked, keepsAddresses(way) else { return false }
+    let heirs = marks(of: choice)
+    guard !heirs.isEmpty, heirs.allSatisfy({ keepsAddresses($0.way) && $0.mark != mark }) else { return false }
+    let turns = heirs.flatMap { heir in
+      [Mark](repeating: heir.mark, count: heir.way.paths.first.map { watched.rule.weight(of: $0) } ?? 1)
+    }
+    onSweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description, heirs: turns))
+    return true
+  }
+
+  /// What leaves by it is not masqueraded.
+  private func keepsAddresses(_ way: RuleSelection.Choice) -> Bool {
+    switch way {
+    case .path(let name):
+      guard let path = plan.paths.first(where: { $0.name == name }) else { return false }
+      return path.isTunnel || plan.uplinks.contains { $0.interface == path.device && $0.isPrivate }
+    case .underlay: return true
+    case .paths, .localWAN, .blocked: return false
     }
   }
 
@@ -41,6 +79,7 @@ extension PathWatch {
   func sweepDead(_ name: Name) {
     guard let path = plan.paths.first(where: { $0.name == name }) else { return }
     onSweep(ConnectionSweep(mark: path.mark, sources: nil, way: "path:\(name)"))
+    stopDraining(.path(name), because: "it is down, and its flows are set up anew")
   }
 
   /// An agent that was killed between a flip and its sweep left flows that hang. Ways that a `move` rule does not use
@@ -90,7 +129,7 @@ extension PathWatch {
   }
 
   /// Every way that a rule's connections can have been made on.
-  private func ways(of watched: WatchPlan.WatchedRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
+  func ways(of watched: WatchPlan.WatchedRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
     let rule = watched.rule
     let paths = plan.paths.filter { rule.paths.contains($0.name) }.map {
       (RuleSelection.Choice.path($0.name), $0.mark)

@@ -3,7 +3,7 @@ package import Core
 /// Watches the paths and moves each rule's traffic to the best of them: probe, verdict and flip on one thread, with no
 /// hop in between. It alone owns the active default route of the rules' tables.
 package actor PathWatch {
-  private let loop: any EventLoop
+  let loop: any EventLoop
   private let prober: any ProbePort
   private let flipper: any FlipPort
   private let events: any EventSink
@@ -18,6 +18,8 @@ package actor PathWatch {
   private var touched: [InterfaceName: UInt64] = [:]
   private var probes: [Name: WatchedProbe] = [:]
   private(set) var health: [Name: PathHealth] = [:]
+  /// What operators say of paths.
+  private var forces: [Name: PathHealth.Force] = [:]
   /// The paths that have limits.
   private var limited: Set<Name> = []
   private var histories: [Name: PathHistory] = [:]
@@ -26,6 +28,9 @@ package actor PathWatch {
   private(set) var selections: [Name: RuleSelection] = [:]
   /// What was last put into each rule's table: compared with the kernel whenever something stirs there.
   private var active: [TableID: TableRoute.Way] = [:]
+  /// Where live flows of rules were left.
+  var drains: [Name: Drains] = [:]
+  var drainTimer: TimerID?
   private var holdDownTimer: TimerID?
   private var retryTimer: TimerID?
   private var inspection: TimerID?
@@ -39,7 +44,7 @@ package actor PathWatch {
   /// Paths that went down and whose connections must go once the rules have flipped.
   private(set) var newlyDown: [Name] = []
   /// Events that are told once the flips are made.
-  private var pending: [AgentEvent] = []
+  var pending: [AgentEvent] = []
   /// Spreads the first probes.
   private var bound = 0
 
@@ -100,16 +105,18 @@ package actor PathWatch {
     selections = kept
     active = inKernel
     for path in new.paths { judge(path, at: now) }
+    settleDrains(since: before)
     decideAll(at: now)
     sweepVanished(since: before)
     if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
+    if first { assumeDrains() }
   }
 
   /// Ends all probing; the data plane stays as it is.
   package func stop() {
     for probe in probes.values { probe.close(on: loop) }
     probes = [:]
-    for timer in [holdDownTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
+    for timer in [holdDownTimer, drainTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
   }
 
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
@@ -182,6 +189,16 @@ package actor PathWatch {
       if judge(path, at: now) { changed = true }
     }
     if changed { decideAll(at: now) }
+  }
+
+  /// What operators say of paths from now on, all of them: verdicts and flips at once.
+  package func force(_ new: [Name: PathHealth.Force]) {
+    let now = loop.now
+    let before = forces
+    forces = new
+    for path in plan.paths where new[path.name] != before[path.name] { judge(path, at: now) }
+    // A path that is up already may be returned to now without its hold-down.
+    if new != before { decideAll(at: now) }
   }
 
   /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
@@ -285,14 +302,14 @@ package actor PathWatch {
     let before = state
     let changed = state.judge(
       obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, quorum: path.quorum,
-      limits: path.limits, remark: remark(on: path), doubt: doubt(about: path), at: now)
+      limits: path.limits, force: forces[path.name], remark: remark(on: path), doubt: doubt(about: path), at: now)
     health[path.name] = state
     guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
       switch state.state {
       case .up, .degraded: .pathUp
-      case .down: .pathDown
-      case .unknown, .disabled: .pathUnknown
+      case .down, .disabled: .pathDown
+      case .unknown: .pathUnknown
       }
     pending.append(
       AgentEvent(
@@ -368,9 +385,7 @@ package actor PathWatch {
     newlyDown = []
     for name in dead { sweepDead(name) }
     // Words after deeds: the log is slower than the kernel.
-    let told = pending
-    pending = []
-    for event in told { events.record(event) }
+    tellPending()
     settleActiveRoutes()
   }
 
@@ -454,6 +469,7 @@ package actor PathWatch {
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
           "duration_seconds": AgentEvent.seconds(flip.after),
         ]))
+    for (way, _) in marks(of: flip.to) { stopDraining(way, of: rule.name, because: "traffic goes there again") }
     if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, watched) }
   }
 
@@ -546,6 +562,10 @@ package actor PathWatch {
             "rule \(watched.rule.name): the active route of table \(watched.table) was gone or changed, and is back"))
       }
     }
+    tellPending()
+  }
+
+  func tellPending() {
     let told = pending
     pending = []
     for event in told { events.record(event) }
@@ -585,6 +605,6 @@ package actor PathWatch {
   package func snapshot() -> WatchSnapshot {
     WatchSnapshot(
       at: loop.now, plan: plan, links: links, health: health, probes: probes.mapValues(\.machine),
-      selections: selections, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
+      selections: selections, drains: drains, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
   }
 }

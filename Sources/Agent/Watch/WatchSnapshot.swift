@@ -8,6 +8,7 @@ package struct WatchSnapshot: Sendable {
   package var health: [Name: PathHealth]
   package var probes: [Name: ProbeMachine]
   package var selections: [Name: RuleSelection]
+  package var drains: [Name: Drains]
   package var usableUplinks: [InterfaceName]
   package var flips: FlipTimes
 }

@@ -10,6 +10,7 @@ package struct AgentEvent: Equatable, Sendable {
     case pathUp = "path_up"
     case pathDown = "path_down"
     case pathUnknown = "path_unknown"
+    case pathForced = "path_forced"
     case initial
     case failover
     case failback
@@ -19,6 +20,9 @@ package struct AgentEvent: Equatable, Sendable {
     case applied
     case applyFailed = "apply_failed"
     case connectionsDeleted = "connections_deleted"
+    case connectionsMoved = "connections_moved"
+    case drainStarted = "drain_started"
+    case drainEnded = "drain_ended"
     case uplinkChanged = "uplink_changed"
     case storeFailed = "store_failed"
     case charonUp = "charon_up"
@@ -83,8 +87,9 @@ package struct AgentEvent: Equatable, Sendable {
   package var severity: Severity {
     switch kind {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
-    case .connectionsDeleted, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
-    case .failback, .changed, .uplinkChanged, .unencryptedEnded: .notice
+    case .drainStarted, .drainEnded: .info
+    case .connectionsDeleted, .connectionsMoved, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
+    case .failback, .changed, .uplinkChanged, .unencryptedEnded, .pathForced: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
     case .unencryptedStarted, .charonSettings: .warning
     case .journalFailed: .error

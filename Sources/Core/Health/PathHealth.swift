@@ -13,6 +13,8 @@ package struct PathHealth: Equatable, Sendable {
   /// A probe of the path cannot even be sent, or who would judge it in a probe's place does not answer: there may never be
   /// a verdict.
   package private(set) var cannotBeProbed = false
+  /// Up because an operator says so: nothing is won by waiting, whatever it did before.
+  package private(set) var isForcedUp = false
   /// When it last fell, ascending; the oldest are forgotten.
   package private(set) var falls: [Instant] = []
   private static let rememberedFalls = 12
@@ -44,6 +46,7 @@ package struct PathHealth: Equatable, Sendable {
     remark: String? = nil, doubt: Doubt? = nil, at now: Instant
   ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
+    isForcedUp = force == .up && obstacle == nil
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
     if obstacle == nil {
       switch doubt {

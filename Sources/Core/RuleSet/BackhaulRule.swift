@@ -36,6 +36,8 @@ package struct BackhaulRule: Equatable, Sendable {
   package var tiers: [[PathShare]]
   package var fallback: Fallback
   package var failback: Failback
+  /// How long live flows may stay on the way left, with `drain`; zero: until they end.
+  package var drainLimit: Duration
   /// How long a better path must have been up before traffic returns to it.
   package var holdDown: Duration
   /// Keeps traffic from a path that comes and goes; see `FlapDamping`.
@@ -44,7 +46,7 @@ package struct BackhaulRule: Equatable, Sendable {
 
   package init(
     name: Name, enabled: Bool = true, sources: Sources, tiers: [[PathShare]], fallback: Fallback,
-    failback: Failback = .move,
+    failback: Failback = .move, drainLimit: Duration = .zero,
     holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
   ) {
     self.name = name
@@ -53,6 +55,7 @@ package struct BackhaulRule: Equatable, Sendable {
     self.tiers = tiers
     self.fallback = fallback
     self.failback = failback
+    self.drainLimit = drainLimit
     self.holdDown = holdDown
     self.damping = damping
     self.ipv6 = ipv6
@@ -63,11 +66,11 @@ extension BackhaulRule {
   /// With each path in a tier of its own.
   package init(
     name: Name, enabled: Bool = true, sources: Sources, paths: [Name], fallback: Fallback, failback: Failback = .move,
-    holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
+    drainLimit: Duration = .zero, holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
   ) {
     self.init(
       name: name, enabled: enabled, sources: sources, tiers: paths.map { [PathShare($0)] }, fallback: fallback,
-      failback: failback, holdDown: holdDown, damping: damping, ipv6: ipv6)
+      failback: failback, drainLimit: drainLimit, holdDown: holdDown, damping: damping, ipv6: ipv6)
   }
 
   /// Every path, in order of preference. To set it puts each in a tier of its own.

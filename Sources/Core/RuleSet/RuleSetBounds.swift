@@ -26,6 +26,8 @@ package enum RuleSetBounds {
   package static let probeCount: ClosedRange<Int64> = 1...100
   /// A day.
   package static let holdDown: ClosedRange<Int64> = 0...86_400_000
+  /// A week; 0: no limit.
+  package static let drainLimit: ClosedRange<Int64> = 0...604_800
   /// 0 switches it off.
   package static let flapHalfLife: ClosedRange<Int64> = 0...86_400
   /// `bh-` and the name make a device's name, and that has 15 characters.

@@ -1,7 +1,8 @@
 /// Backhaul rules and direct destinations: whose traffic goes where.
 extension RuleSetDraft {
   private static let ruleKeys = [
-    "name", "enabled", "sources", "paths", "fallback", "failback", "hold_down_ms", "flap_half_life_seconds", "ipv6",
+    "name", "enabled", "sources", "paths", "fallback", "failback", "drain_limit_seconds", "hold_down_ms",
+    "flap_half_life_seconds", "ipv6",
   ]
 
   mutating func readRules(_ top: FieldReader) {
@@ -20,6 +21,7 @@ extension RuleSetDraft {
     let (tiers, paths) = readTiers(fields)
     let fallback = fields.required("fallback", .choice() as Form<BackhaulRule.Fallback>)
     let failback = fields.value("failback", .choice(), default: BackhaulRule.Failback.move)
+    let drainLimit = fields.value("drain_limit_seconds", .seconds(RuleSetBounds.drainLimit), default: .zero)
     let holdDown = fields.value("hold_down_ms", .milliseconds(RuleSetBounds.holdDown), default: .seconds(30))
     let halfLife = fields.value(
       "flap_half_life_seconds", .seconds(RuleSetBounds.flapHalfLife), default: FlapDamping.standard.halfLife)
@@ -27,12 +29,13 @@ extension RuleSetDraft {
     if let sources, ipv6 == .block, sources.interfaces.isEmpty {
       fields.complain("ipv6", "\"block\" needs sources.interfaces: an IPv4 prefix does not tell whose IPv6 it is")
     }
-    guard let name, let enabled, let sources, let fallback, let failback, let holdDown, let halfLife, let ipv6
+    guard let name, let enabled, let sources, let fallback, let failback, let drainLimit, let holdDown, let halfLife,
+      let ipv6
     else { return nil }
     let rule = BackhaulRule(
       name: name, enabled: enabled,
       sources: Sources(interfaces: sources.interfaces.map(\.value), prefixes: sources.prefixes.map(\.value)),
-      tiers: tiers, fallback: fallback, failback: failback, holdDown: holdDown,
+      tiers: tiers, fallback: fallback, failback: failback, drainLimit: drainLimit, holdDown: holdDown,
       damping: FlapDamping(halfLife: halfLife), ipv6: ipv6)
     return DraftRule(rule: rule, sources: sources, paths: paths)
   }

@@ -134,6 +134,7 @@ package enum RuleSetEncoder {
       .init("paths", .list(rule.tiers.map(tier))),
       .init("fallback", .string(rule.fallback.rawValue)),
       .init("failback", .string(rule.failback.rawValue)),
+      .init("drain_limit_seconds", seconds(rule.drainLimit)),
       .init("hold_down_ms", milliseconds(rule.holdDown)),
       .init("flap_half_life_seconds", seconds(rule.damping.halfLife)),
       .init("ipv6", .string(rule.ipv6.rawValue)),

@@ -308,6 +308,7 @@ package struct RuleSelection: Equatable, Sendable {
 
   /// When traffic may return to a path that is up: after the hold-down, and when it has not fallen too often.
   private func mayReturn(_ health: PathHealth, at now: Instant) -> Instant {
+    if health.isForcedUp { return health.since }
     let held = health.since + rule.holdDown
     return max(held, rule.damping.suppressed(falls: health.falls, at: now) ?? held)
   }
@@ -331,7 +332,7 @@ package struct RuleSelection: Equatable, Sendable {
   }
 
   private func suppression(_ health: PathHealth?, at now: Instant) -> Instant? {
-    rule.damping.suppressed(falls: health?.falls ?? [], at: now)
+    health?.isForcedUp == true ? nil : rule.damping.suppressed(falls: health?.falls ?? [], at: now)
   }
 
   private mutating func fallBack(

@@ -31,29 +31,48 @@ extension NetfilterSocket {
 
   /// Deletes these entries, many in a datagram. Those that are gone by now are no error. Returns how many were there.
   package mutating func delete(_ connections: [ConnectionHandle]) throws(NetlinkFailure) -> Int {
-    var deleted = 0
-    var start = 0
-    while start < connections.count {
-      let end = min(start + Self.deletionsPerDatagram, connections.count)
-      deleted += try delete(connections[start..<end])
-      start = end
-    }
-    return deleted
+    try each(connections, "conntrack -D", IPCTNL_MSG_CT_DELETE) { _ in }
   }
 
-  /// 128 deletions of some 100 bytes are 13 KB; their errors fit the socket's default queue.
-  private static let deletionsPerDatagram = 128
+  /// Gives these entries another mark under the mask; their other bits stay. Those that are gone by now are no error.
+  package mutating func mark(
+    _ connections: [ConnectionHandle], _ mark: UInt32, mask: UInt32
+  ) throws(NetlinkFailure) {
+    // Without NLM_F_CREATE it changes what is there (ctnetlink_new_conntrack, net/netfilter/nf_conntrack_netlink.c).
+    _ = try each(connections, "conntrack -U", IPCTNL_MSG_CT_NEW) { $0.markFilter(mark, mask) }
+  }
 
-  private mutating func delete(_ connections: ArraySlice<ConnectionHandle>) throws(NetlinkFailure) -> Int {
-    let operation = "conntrack -D"
+  /// 128 requests of some 100 bytes are 13 KB; their errors fit the socket's default queue.
+  private static let requestsPerDatagram = 128
+
+  /// Returns how many of the entries were there.
+  private mutating func each(
+    _ connections: [ConnectionHandle], _ operation: String, _ kind: cntl_msg_types,
+    _ more: (inout MessageBuilder) -> Void
+  ) throws(NetlinkFailure) -> Int {
+    var there = 0
+    var start = 0
+    while start < connections.count {
+      let end = min(start + Self.requestsPerDatagram, connections.count)
+      there += try datagram(connections[start..<end], operation, kind, more)
+      start = end
+    }
+    return there
+  }
+
+  private mutating func datagram(
+    _ connections: ArraySlice<ConnectionHandle>, _ operation: String, _ kind: cntl_msg_types,
+    _ more: (inout MessageBuilder) -> Void
+  ) throws(NetlinkFailure) -> Int {
     var builder = MessageBuilder(capacity: 64 << 10)
     for connection in connections {
-      builder.begin(type: Self.type(IPCTNL_MSG_CT_DELETE), flags: 0, sequence: conversation.nextSequence())
+      builder.begin(type: Self.type(kind), flags: 0, sequence: conversation.nextSequence())
       builder.netfilter(family: UInt8(AF_INET))
       // The tuple's content is the kernel's own, sent back as it came.
       connection.tuple.withUnsafeBytes { builder.put(Int(CTA_TUPLE_ORIG.rawValue) | 0x8000, bytes: $0) }
       if let identity = connection.identity { builder.put(Int(CTA_ID.rawValue), identity) }
       if connection.zone != 0 { builder.put(Int(CTA_ZONE.rawValue), connection.zone.bigEndian) }
+      more(&builder)
     }
     // Without NLM_F_ACK only refusals are answered.
     try conversation.socket.send(try builder.finish(operation), operation)

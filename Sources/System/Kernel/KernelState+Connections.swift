@@ -13,6 +13,18 @@ extension KernelState {
     _ = try netfilter.delete(found)
   }
 
+  mutating func moveConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
+  ) throws(NetlinkFailure) {
+    let translated = try connections(mark, mask) { $0.replyDestination != $0.source && sources.holds($0.source) }
+    _ = try netfilter.delete(translated)
+    let found = try connections(mark, mask) { sources.holds($0.source) }
+    let shares = heirs.enumerated().map { turn, heir in
+      (heir, found.indices.filter { $0 % heirs.count == turn }.map { found[$0] })
+    }
+    for (heir, connections) in shares { try netfilter.mark(connections, heir.value, mask: mask.bits) }
+  }
+
   mutating func deleteEarlyConnections(
     from sources: [ClosedRange<UInt32>], mask: MarkMask
   ) throws(NetlinkFailure) -> Int {

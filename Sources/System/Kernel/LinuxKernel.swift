@@ -65,6 +65,16 @@ package final class LinuxKernel: KernelPort {
     }
   }
 
+  package func moveConnections(
+    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
+  ) throws(KernelFailure) {
+    try state.withLock { (state) throws(KernelFailure) in
+      try asking("conntrack -U --mark \(mark)/\(mask)") { () throws(NetlinkFailure) in
+        try state.moveConnections(marked: mark, mask: mask, from: sources, to: heirs)
+      }
+    }
+  }
+
   package func deleteEarlyConnections(
     from sources: [ClosedRange<UInt32>], mask: MarkMask
   ) throws(KernelFailure) -> Int {

@@ -48,7 +48,9 @@ final class Composition: Sendable {
   /// without having done anything.
   private func run() async throws {
     let api = LocalAPI(agent)
-    let server = try LocalServer(at: agent.configuration.files.socket) { request, _ in await api.answer(request) }
+    let server = try LocalServer(at: agent.configuration.files.socket) { request, peer in
+      await api.answer(request, from: peer.user)
+    }
     defer { server.stop() }
     try await agent.run()
   }

@@ -48,7 +48,7 @@ func ask<Answer: Decodable>(
   do {
     answer = try LocalAPI.decode(type, from: bytes)
   } catch let refusal as LocalAPI.Refusal {
-    throw complain("the agent refused: \(refusal)", Exit.bad)
+    throw complain("the agent refused: \(refusal)", refusal.isDenied == true ? Exit.notPermitted : Exit.bad)
   } catch {
     throw complain("the agent's answer is not understood (another version?): \(error)", Exit.unavailable)
   }

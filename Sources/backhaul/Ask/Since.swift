@@ -19,7 +19,8 @@ enum Since: Equatable, Sendable {
     }
   }
 
-  private static func seconds(_ text: String) -> Double? {
+  /// `90s`, `15m`, `2h`, `3d`, `1w`; nil for anything else.
+  static func seconds(_ text: String) -> Double? {
     let units: [Character: Double] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800]
     let digits = text.dropLast()
     guard let unit = text.last.flatMap({ units[$0] }), (1...6).contains(digits.count),

@@ -19,6 +19,7 @@ struct StatusCommand: ParsableCommand {
     for rule in status.rules {
       let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
       lines.append("rule \(rule.name): \(rule.mode)\(way(rule))\(since): \(rule.cause)")
+      lines += rule.draining.map { "rule \(rule.name): \(Words.drain($0))" }
       if rule.unencrypted {
         lines.append(
           "UNENCRYPTED: traffic of rule \(rule.name) goes by the private line in the clear, for "
@@ -30,7 +31,9 @@ struct StatusCommand: ParsableCommand {
       lines.append(
         "path \(path.name): \(path.state) for \(Words.age(path.sinceSeconds)) on \(path.device)\(trip)"
           + (path.state == "up" ? "" : ": \(path.cause)"))
+      if let force = path.forced { lines.append("FORCED: path \(path.name) is \(Words.force(force))") }
     }
+    for force in status.forcesOfNoPath { lines.append(Words.stray(force)) }
     for uplink in status.uplinks {
       lines.append(
         "uplink \(uplink.interface): "

@@ -8,16 +8,21 @@ struct PathsCommand: ParsableCommand {
   @OptionGroup var options: QuestionOptions
 
   func run() throws {
-    try ask(.paths, options, as: PathsReport.self) { report in
-      var table = Columns("PATH", "STATE", "FOR", "DEVICE", "UPLINK", "RTT", "LOSS", "CARRIES", "CAUSE")
-      for path in report.paths {
-        table.add(
-          path.name, path.state, Words.age(path.sinceSeconds), path.device, path.uplink ?? "-",
-          Words.milliseconds(path.rttMs), Words.share(path.loss),
-          path.carries.isEmpty ? "-" : path.carries.joined(separator: ","), path.cause)
-      }
-      return table.lines
+    try ask(.paths, options, as: PathsReport.self) { Self.lines($0) }
+  }
+
+  static func lines(_ report: PathsReport) -> [String] {
+    var table = Columns("PATH", "STATE", "FOR", "DEVICE", "UPLINK", "RTT", "LOSS", "CARRIES", "FORCED", "CAUSE")
+    for path in report.paths {
+      table.add(
+        path.name, path.state, Words.age(path.sinceSeconds), path.device, path.uplink ?? "-",
+        Words.milliseconds(path.rttMs), Words.share(path.loss),
+        path.carries.isEmpty ? "-" : path.carries.joined(separator: ","), path.forced?.force ?? "-", path.cause)
     }
+    let forces = report.paths.compactMap { path in
+      path.forced.map { "path \(path.name) is \(Words.force($0))" }
+    }
+    return table.lines + forces + report.forcesOfNoPath.map(Words.stray)
   }
 }
 
@@ -104,7 +109,9 @@ struct RulesCommand: ParsableCommand {
         if rule.prefixes > 0 { sources.append("\(rule.prefixes) prefix\(rule.prefixes == 1 ? "" : "es")") }
         table.add(
           rule.name, rule.mode, rule.choice ?? "-", rule.enabled ? Words.age(rule.sinceSeconds) : "-",
-          sources.joined(separator: ","), Words.tiers(rule.tiers), rule.fallback, rule.failback,
+          sources.joined(separator: ","), Words.tiers(rule.tiers), rule.fallback,
+          rule.failback == "drain"
+            ? "drain" + (rule.drainLimitSeconds.map { " \(Words.age($0))" } ?? "") : rule.failback,
           "\(rule.holdDownMs) ms", rule.ipv6, rule.cause)
       }
       return table.lines

@@ -13,6 +13,12 @@ enum Words {
     }
   }
 
+  /// `live flows drain on path:ams-a, for 12 s so far, until they end`
+  static func drain(_ report: DrainReport) -> String {
+    let end = report.endsInSeconds.map { "those left are set up anew in \(age($0))" } ?? "until they end"
+    return "live flows drain on \(report.way), for \(age(report.sinceSeconds)) so far, \(end)"
+  }
+
   /// `0.4 ms`, `12.3 ms`; `-` for nil.
   static func milliseconds(_ value: Double?) -> String {
     guard let value, value.isFinite else { return "-" }

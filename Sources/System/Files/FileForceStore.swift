@@ -1,0 +1,123 @@
+package import Agent
+package import Core
+internal import FoundationEssentials
+internal import Glibc
+
+/// What operators say of paths, in one JSON file of mode 0600 under a checksum.
+package struct FileForceStore: ForceStore {
+  /// A thousand paths with reasons of which every byte is escaped are a megabyte and a half.
+  private static let maximumBytes = 4 << 20
+
+  package let path: String
+
+  /// `forces.json` in this directory, which must be there.
+  package init(directory: String) { path = directory + "/forces.json" }
+
+  package func load() throws(StoreFailure) -> [Name: ForcedPaths.Entry] {
+    let bytes: [UInt8]
+    do throws(SystemCallFailure) {
+      bytes = try BoundedFile.read(path, atMost: Self.maximumBytes)
+    } catch {
+      if error.errno == ENOENT { return [:] }
+      throw StoreFailure(operation: error.operation, cause: error.cause)
+    }
+    let contents: Contents
+    do {
+      contents = try JSONDecoder().decode(Contents.self, from: Data(bytes))
+    } catch {
+      throw refusal("cut off or not written by this agent")
+    }
+    guard contents.format == Contents.currentFormat else {
+      throw refusal("format \(contents.format), but this version reads \(Contents.currentFormat)")
+    }
+    guard contents.checksum == contents.computedChecksum else { throw refusal("its checksum is wrong") }
+    guard contents.forces.count <= ForcedPaths.capacity else { throw refusal("more forces than can be") }
+    var result: [Name: ForcedPaths.Entry] = [:]
+    for kept in contents.forces {
+      guard let name = Name(kept.path), let entry = kept.entry else {
+        throw refusal("unusable force of \(quoted(kept.path))")
+      }
+      result[name] = entry
+    }
+    return result
+  }
+
+  package func save(_ forces: [Name: ForcedPaths.Entry]) throws(StoreFailure) {
+    var contents = Contents(forces: forces.sorted { $0.key < $1.key }.map { Kept($0.key, $0.value) })
+    contents.checksum = contents.computedChecksum
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let data: Data
+    do {
+      data = try encoder.encode(contents)
+    } catch {
+      throw StoreFailure(operation: "write \(path)", cause: "not to be written as JSON")
+    }
+    do throws(SystemCallFailure) {
+      try AtomicFile.write(Array(data), to: path)
+    } catch {
+      throw StoreFailure(operation: error.operation, cause: error.cause)
+    }
+  }
+
+  /// Beside it; one that was set aside before gives way.
+  package func setAside() throws(StoreFailure) -> String {
+    let aside = path + ".damaged"
+    guard rename(path, aside) == 0 else {
+      let failure = SystemCallFailure.last("rename \(path) to \(aside)")
+      throw StoreFailure(operation: failure.operation, cause: failure.cause)
+    }
+    return aside
+  }
+
+  private func refusal(_ cause: String) -> StoreFailure { StoreFailure(operation: "read \(path)", cause: cause) }
+}
+
+private struct Contents: Codable {
+  static let currentFormat = 1
+
+  var format = currentFormat
+  var checksum = ""
+  var forces: [Kept]
+
+  init(forces: [Kept]) { self.forces = forces }
+
+  var computedChecksum: String {
+    var sum = Checksum()
+    sum.add(part: "\(format)".utf8)
+    for kept in forces {
+      sum.add(part: kept.path.utf8)
+      sum.add(part: kept.force.utf8)
+      sum.add(part: "\(kept.since) \(kept.until.map(String.init) ?? "-") \(kept.user)".utf8)
+      // An absent reason and an empty one are not the same.
+      sum.add(part: (kept.reason.map { "=" + $0 } ?? "").utf8)
+    }
+    return sum.text
+  }
+}
+
+private struct Kept: Codable {
+  var path: String
+  var force: String
+  /// Milliseconds since 1970.
+  var since: Int
+  var until: Int?
+  var user: UInt32
+  var reason: String?
+
+  init(_ path: Name, _ entry: ForcedPaths.Entry) {
+    self.path = path.text
+    force = entry.force.rawValue
+    since = entry.since.milliseconds
+    until = entry.until?.milliseconds
+    user = entry.user
+    reason = entry.reason
+  }
+
+  var entry: ForcedPaths.Entry? {
+    guard let force = PathHealth.Force(rawValue: force) else { return nil }
+    return ForcedPaths.Entry(
+      force, since: WallTime(milliseconds: since), until: until.map(WallTime.init(milliseconds:)), user: user,
+      reason: reason)
+  }
+}
