@@ -22,7 +22,9 @@ phase+=([slow]=1000)
 frr=/usr/lib/frr
 
 configure_peers() {
-  mkdir -m 700 "$W/frr"
+  # FRR's daemons run as a user of theirs and refuse root, so that they have to come this far.
+  chmod 711 "$W"
+  install -d -m 700 -o frr -g frr "$W/frr"
   cat >>"$W/hub.conf" <<T
 protocol static anywhere { ipv4; route 0.0.0.0/0 unreachable; }
 protocol bgp edge {
@@ -44,6 +46,7 @@ router bgp 65001
  neighbor 10.1.1.2 timers connect 1
  neighbor 10.1.1.2 bfd profile fast
 T
+  chown -R frr:frr "$W/frr"
   cat >"$W/keepalived.conf" <<T
 bfd_instance hub {
   neighbor_ip 10.1.1.2
@@ -77,7 +80,7 @@ leave_slow() { leave_ours; }
 frr_daemon() {
   local name=$1
   shift
-  start "frr-$name" edge "$frr/$name" -u root -g root -f "$W/frr/$name.conf" -i "$W/frr/$name.pid" -z "$W/frr/zserv" \
+  start "frr-$name" edge "$frr/$name" -f "$W/frr/$name.conf" -i "$W/frr/$name.pid" -z "$W/frr/zserv" \
     --vty_socket "$W/frr" -A 127.0.0.1 -P 0 --log stdout "$@"
 }
 settle_frr() {
@@ -89,8 +92,10 @@ settle_frr() {
   frr_daemon bfdd --bfdctl "$W/frr/bfdd.sock"
   soon 5 test -S "$W/frr/bfdd.sock" || return
   frr_daemon bgpd -l 10.1.1.1
-  soon 30 default_is vpn0
+  soon 30 default_is vpn0 && soon 30 is up bfd_of_frr
 }
+# BGP gives the route at once, and BFD comes up later.
+bfd_of_frr() { vtysh --vty_socket "$W/frr" -d bfdd -c "show bfd peers json" | jq -r '.[0].status'; }
 leave_frr() {
   local name
   for name in bgpd bfdd staticd zebra; do stop "frr-$name"; done

@@ -203,14 +203,16 @@ def packets(file):
 
 
 def print_lateness(file, interval):
-    """A target's probes are due at one time and then once in each interval; the most punctual one tells that time."""
-    targets = {}
+    """A probe is due one interval after the last one was, or left: whoever sends before its time begins anew."""
+    due = {}
     for at, packet in packets(file):
-        targets.setdefault(packet[16:20], []).append(at)
-    for times in targets.values():
-        phases = [at - times[0] - round((at - times[0]) / interval) * interval for at in times]
-        for phase in phases:
-            print(f"{phase - min(phases):.3f}")
+        target = packet[16:20]
+        last = due.get(target)
+        if last is not None and at >= last + interval:
+            print(f"{at - last - interval:.3f}")
+            due[target] = last + interval
+        else:
+            due[target] = at
 
 
 def cpu(process):
