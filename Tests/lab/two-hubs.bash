@@ -40,3 +40,13 @@ probes_heard() {
   sleep "$1"
   count_captured probes 'ip proto 47'
 }
+
+# lose_one_in COUNT HUB-ADDRESS — every COUNT-th packet of the hub's tunnel is lost on its way to the edge, and no two in a
+# row. What is cut off and mended takes as long as nft needs to start, which may be several packets.
+lose_one_in() { on inet nft add rule inet internet lose ip saddr "$2" ip protocol 47 numgen inc mod "$1" $(($1 - 1)) counter drop; }
+lost_singly() { on inet nft -j list chain inet internet lose | jq '[.nftables[].rule.expr[]?.counter.packets // empty] | add'; }
+lose_no_more() {
+  local handle
+  handle=$(on inet nft -a list chain inet internet lose | sed -n 's/.*numgen.* # handle //p')
+  on inet nft delete rule inet internet lose handle "$handle"
+}
