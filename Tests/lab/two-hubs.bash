@@ -34,19 +34,13 @@ shape() {
   on inet tc qdisc add dev "h$number" root netem "$@" && on "hub$number" tc qdisc add dev wan0 root netem "$@"
 }
 
+# lose_one ADDRESS — the next GRE packet to there is lost, and no other, however slow the lab is.
+lose_one() { on inet nft insert rule inet internet lose ip daddr "$1" ip protocol gre limit rate 1/hour burst 1 packets counter drop; }
+lost_singly() { on inet nft -j list chain inet internet lose | jq '[.nftables[].rule?.expr[]?.counter?.packets // empty] | add'; }
+
 # probes_heard SECONDS — how many probes of the first path the hub's line hears in so many seconds.
 probes_heard() {
   capture probes inet h1 'ip proto 47 and src host 198.51.100.2'
   sleep "$1"
   count_captured probes 'ip proto 47'
-}
-
-# lose_one_in COUNT HUB-ADDRESS — every COUNT-th packet of the hub's tunnel is lost on its way to the edge, and no two in a
-# row. What is cut off and mended takes as long as nft needs to start, which may be several packets.
-lose_one_in() { on inet nft add rule inet internet lose ip saddr "$2" ip protocol 47 numgen inc mod "$1" $(($1 - 1)) counter drop; }
-lost_singly() { on inet nft -j list chain inet internet lose | jq '[.nftables[].rule.expr[]?.counter.packets // empty] | add'; }
-lose_no_more() {
-  local handle
-  handle=$(on inet nft -a list chain inet internet lose | sed -n 's/.*numgen.* # handle //p')
-  on inet nft delete rule inet internet lose handle "$handle"
 }
