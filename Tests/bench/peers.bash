@@ -92,10 +92,16 @@ settle_frr() {
   frr_daemon bfdd --bfdctl "$W/frr/bfdd.sock"
   soon 5 test -S "$W/frr/bfdd.sock" || return
   frr_daemon bgpd -l 10.1.1.1
-  soon 30 default_is vpn0 && soon 30 is up bfd_of_frr
+  soon 30 default_is vpn0 && soon 30 is "up Up" bfd_of_frr
 }
-# BGP gives the route at once, and BFD comes up later.
-bfd_of_frr() { vtysh --vty_socket "$W/frr" -d bfdd -c "show bfd peers json" | jq -r '.[0].status'; }
+# BGP gives the route at once. BFD comes up later, and BGP hears of that later still: what it has not heard is up does not
+# go down for it.
+bfd_of_frr() {
+  local bfd bgp
+  bfd=$(vtysh --vty_socket "$W/frr" -d bfdd -c "show bfd peers json" | jq -r '.[0].status')
+  bgp=$(vtysh --vty_socket "$W/frr" -d bgpd -c "show bgp neighbors 10.1.1.2 json" | jq -r '.[].peerBfdInfo.status')
+  echo "$bfd $bgp"
+}
 leave_frr() {
   local name
   for name in bgpd bfdd staticd zebra; do stop "frr-$name"; done
