@@ -246,6 +246,10 @@ private struct UsualRoundTrip: Equatable, Sendable {
     self.mean = mean * 7 / 8 + roundTrip / 8
   }
 
+  /// As RFC 6298's clock granularity: where every answer takes exactly as long, the next one is not late for a nanosecond
+  /// that was rounded off.
+  private static let granularity: Int64 = 1_000_000
+
   /// An answer later than this is later than usual; nil before the first answer.
-  var longest: Int64? { mean.map { $0 + deviation * 4 } }
+  var longest: Int64? { mean.map { $0 + max(deviation * 4, Self.granularity) } }
 }
