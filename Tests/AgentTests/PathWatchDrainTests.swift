@@ -53,8 +53,9 @@ private struct Bench {
     bench.watch.loop.advance(by: .seconds(60))
     #expect(
       bench.sweepsOfB() == [
-        ConnectionSweep(mark: bench.markOfB, sources: [0xc0a8_0a00...0xc0a8_0aff], way: "path:b")
-      ])
+        ConnectionSweep(
+          mark: bench.markOfB, sources: [0xc0a8_0a00...0xc0a8_0aff], way: "path:b", heirs: [Mark(value: 2 << 20)])
+      ], "between tunnels they go on by the other")
     #expect(await bench.draining().isEmpty)
     let ended = try #require(bench.watch.events.all.first { $0.kind == .drainEnded })
     #expect(ended.details["duration_seconds"] == "60.000")

@@ -31,7 +31,7 @@ import Testing
     #expect(ruleSet.tunnels.first?.kind == .gre(key: nil) && ruleSet.tunnels.first?.mtu == nil)
     #expect(ruleSet.probes.map(\.timeout) == [.milliseconds(800), .milliseconds(200), .milliseconds(800)])
     #expect(ruleSet.probes.map(\.interval) == [.seconds(1), .milliseconds(200), .seconds(1)])
-    #expect(ruleSet.probes.allSatisfy { $0.fall == 3 && $0.rise == 3 && $0.source == nil })
+    #expect(ruleSet.probes.allSatisfy { $0.fall == 5 && $0.rise == 3 && $0.source == nil })
     let address = try #require(IPv4Address("10.0.0.1"))
     #expect(
       ruleSet.probes.last?.kind

@@ -45,12 +45,12 @@ package final class World {
   package private(set) var tally = Tally()
 
   init(
-    seed: UInt64, faults: Int, weights: [Fault.Weight], trace: Trace? = nil,
+    seed: UInt64, faults: Int, weights: [Fault.Weight], town: Town? = nil, trace: Trace? = nil,
     pilot: @escaping (World) -> any Pilot
   ) {
     self.seed = seed
     var dice = Dice(seed: seed)
-    let town = Town.found(&dice)
+    let town = town ?? Town.found(&dice)
     self.town = town
     storm = Storm(faults: faults, weights: weights, &dice)
     witness = Witness(town)
@@ -60,7 +60,7 @@ package final class World {
     network.begin(town)
     kernel.begin(town)
     queue.plan(.birth, at: 0)
-    queue.plan(.fault, at: storm.wait(&self.dice))
+    if faults > 0 { queue.plan(.fault, at: storm.wait(&self.dice)) }
   }
 
   // MARK: - Time

@@ -52,6 +52,24 @@ import Testing
   }
 }
 
+/// What etc/rule-set.md says of losses by chance: with probes as by default a path that loses one answer in twenty is left
+/// 3600 × 0.05^5 = 0.0011 times an hour, and with `fall` 3 it would be 3600 × 0.05^3 = 0.45 times.
+@Suite struct LossyHoursTests {
+  @Test(arguments: 1...4) func noPathIsLeftForOneLossInTwenty(_ seed: UInt64) {
+    let hours = LossyHours(1, loss: 25, seed: seed)
+    #expect(hours.violation == nil)
+    #expect(hours.failovers == 0)
+    #expect(hours.probes > 7_200, "of two paths, and what confirms a suspicion")
+    #expect((0.04...0.06).contains(hours.loss))
+  }
+
+  @Test func withThreeOneWouldBe() {
+    let hours = LossyHours(10, loss: 25, fall: 3, seed: 1)
+    #expect(hours.violation == nil)
+    #expect((1...15).contains(hours.failovers), "4.5 are to be expected")
+  }
+}
+
 @Suite struct EventQueueTests {
   @Test func descriptorsBeforeTimersAndElseInOrder() {
     var queue = EventQueue()

@@ -23,3 +23,6 @@ statistics() {
 median() { jq -s 'sort | .[(length - 1) / 2 | floor]' "$1"; }
 # ratio LABEL FILE FILE — of the medians.
 ratio() { printf '%-30s %s\n' "$1" "$(jq -n "$(median "$2") / $(median "$3") * 1000 | round / 1000")"; }
+maximum() { jq -s max "$1"; }
+# ratio_of_maxima LABEL FILE FILE
+ratio_of_maxima() { printf '%-30s %s\n' "$1" "$(jq -n "$(maximum "$2") / $(maximum "$3") * 1000 | round / 1000")"; }

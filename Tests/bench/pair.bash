@@ -11,6 +11,8 @@
 # Where the server sees the flow come from when it has moved.
 # shellcheck disable=SC2034
 declare -A local_address=([ours]=$wan0 [bird]=198.18.0.1)
+# The longest that a cut is put off where 300 ms is not enough, so that it comes at any moment between two probes.
+declare -A phase=()
 
 bird_common() {
   cat <<T
@@ -47,16 +49,19 @@ begin() {
   need "$1 sends by the hub" "settle_$1"
   begin_flow "$1"
   sleep 0.7
-  random_pause 0 300
+  random_pause 0 "${phase[$1]:-300}"
   need "$1: the flow comes out at the hub" flow_moved "$1" "$hub1"
 }
+
+start_hub_bird() { running hub-bird || start hub-bird hub1 bird -f -c "$W/hub.conf" -s "$W/hub.ctl"; }
 
 put_up_pair() {
   put_up_bench
   configure
   publish "$external"
   configure_birds
-  start hub-bird hub1 bird -f -c "$W/hub.conf" -s "$W/hub.ctl"
+  if declare -F configure_peers >/dev/null; then configure_peers; fi
+  start_hub_bird
   # The first start is without a cache, and not measured.
   need "ours sends by the hub" settle_ours
   leave_ours

@@ -6,6 +6,7 @@
   stopwatch.py steered TABLE COMMAND...     from the start of COMMAND to its nftables table and a default route in TABLE
   stopwatch.py answer SOCKET COMMAND...     from the start of COMMAND to its first answer to "status" on SOCKET
   stopwatch.py pings DEVICE FILE            until a signal: the times between ICMP requests that come in by DEVICE, to FILE
+  stopwatch.py lateness FILE MILLISECONDS   of a capture of probes (tcpdump -i any): how much later than due each left
   stopwatch.py cpu PID                      CPU time of PID until now, ended threads and all
   stopwatch.py spent FILE COMMAND...        to the end of COMMAND; its CPU time, and of all that it has waited for, to FILE
   stopwatch.py installed COUNT COMMAND...   from the start of COMMAND until the kernel has taken COUNT SAs out, and as many in
@@ -189,6 +190,31 @@ def time_pings(device, file):
             before = now
 
 
+def packets(file):
+    """Time and bytes, from the IP header on, of a little-endian pcap file of the link type that `any` has."""
+    with open(file, "rb") as capture:
+        header = capture.read(24)
+        if struct.unpack_from("<I", header)[0] != 0xa1b2c3d4 or header[20:22] not in (b"\x71\x00", b"\x14\x01"):
+            raise SystemExit("stopwatch: no capture of the kind that is known")
+        link = 20 if header[20:22] == b"\x14\x01" else 16  # LINKTYPE_LINUX_SLL2, else LINKTYPE_LINUX_SLL
+        while len(record := capture.read(16)) == 16:
+            seconds, part, length, _ = struct.unpack("<IIII", record)
+            yield seconds * 1000 + part / 1000, capture.read(length)[link:]
+
+
+def print_lateness(file, interval):
+    """A probe is due one interval after the last one was, or left: whoever sends before its time begins anew."""
+    due = {}
+    for at, packet in packets(file):
+        target = packet[16:20]
+        last = due.get(target)
+        if last is not None and at >= last + interval:
+            print(f"{at - last - interval:.3f}")
+            due[target] = last + interval
+        else:
+            due[target] = at
+
+
 def cpu(process):
     # The process's clock, by the kernel's numbering of clocks: CPUCLOCK_SCHED.
     print(f"{time.clock_gettime_ns(~process << 3 | 2) / 1e6:.3f}")
@@ -212,6 +238,7 @@ def main(words):
         case ["steered", table, *command] if command: time_steered(int(table), command)
         case ["answer", path, *command] if command: time_answer(path, command)
         case ["pings", device, file]: time_pings(device, file)
+        case ["lateness", file, interval]: print_lateness(file, int(interval))
         case ["cpu", process]: cpu(int(process))
         case ["spent", file, *command] if command: time_spent(file, command)
         case ["installed", count, *command] if command: time_installed(int(count), command)

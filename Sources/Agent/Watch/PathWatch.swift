@@ -142,12 +142,11 @@ package actor PathWatch {
         let sourced = probe.source.flatMap { source in
           binding.map { ProbeBinding(device: $0.device, mark: $0.mark, source: source) }
         }
-        let name = probe.name
         watched.bind(to: sourced ?? binding, by: prober) { [weak self] number, outcome in
-          self?.assumeIsolated { $0.came(outcome, number: number, probe: name) }
+          self?.assumeIsolated { $0.came(outcome, number: number, watched) }
         }
-        kept[name] = watched
-        schedule(watched, name)
+        kept[probe.name] = watched
+        schedule(watched)
         bound += 1
       }
     }
@@ -184,7 +183,7 @@ package actor PathWatch {
         guard let watched = probes[probe.name] else { continue }
         if isFirst && health[path.name]?.state == .unknown { watched.machine.begun(at: now) }
         watched.machine.prompted(at: now)
-        schedule(watched, probe.name)
+        schedule(watched)
       }
       if judge(path, at: now) { changed = true }
     }
@@ -223,21 +222,20 @@ package actor PathWatch {
     settleActiveRoutes(repairing: true)
   }
 
-  private func schedule(_ probe: WatchedProbe, _ name: Name) {
+  private func schedule(_ probe: WatchedProbe) {
     if let timer = probe.timer { loop.cancel(timer) }
     probe.timer = loop.at(probe.machine.nextDeadline) { [weak self] now in
-      self?.assumeIsolated { $0.timePassed(to: now, probe: name) }
+      self?.assumeIsolated { $0.timePassed(to: now, probe) }
     }
   }
 
-  private func timePassed(to now: Instant, probe name: Name) {
-    guard let probe = probes[name] else { return }
+  private func timePassed(to now: Instant, _ probe: WatchedProbe) {
     probe.timer = nil
     let before = probe.machine.state
     let losses = probe.machine.window.lossesInAll
     follow(probe.machine.timePassed(to: now), probe, at: now)
     remember(probe, losses: losses, at: now)
-    schedule(probe, name)
+    schedule(probe)
     settle(probe.machine, before: before, at: now)
   }
 
@@ -263,8 +261,7 @@ package actor PathWatch {
     }
   }
 
-  private func came(_ outcome: ProbeOutcome, number: UInt64, probe name: Name) {
-    guard let probe = probes[name] else { return }
+  private func came(_ outcome: ProbeOutcome, number: UInt64, _ probe: WatchedProbe) {
     let now = loop.now
     let before = probe.machine.state
     let evidence: ProbeMachine.Evidence =
@@ -280,13 +277,14 @@ package actor PathWatch {
     if case .answered(let roundTrip) = outcome, probe.machine.window.answersInAll > answers {
       histories[probe.machine.probe.path]?.answered(roundTrip: roundTrip, at: now)
     }
-    if probe.machine.nextDeadline != deadline { schedule(probe, name) }
+    if probe.machine.nextDeadline != deadline { schedule(probe) }
     settle(probe.machine, before: before, at: now)
   }
 
   /// - Parameter losses: how many the machine had counted before.
   private func remember(_ probe: WatchedProbe, losses: Int, at now: Instant) {
-    histories[probe.machine.probe.path]?.lost(probe.machine.window.lossesInAll - losses, at: now)
+    let more = probe.machine.window.lossesInAll - losses
+    if more > 0 { histories[probe.machine.probe.path]?.lost(more, at: now) }
   }
 
   // MARK: - Verdict and flip

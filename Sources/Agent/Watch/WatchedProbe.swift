@@ -1,7 +1,8 @@
 internal import Core
 
-/// One probe with its machine, its handle and its timer. Confined to `PathWatch`.
-final class WatchedProbe {
+/// One probe with its machine, its handle and its timer. Confined to `PathWatch`, which is what makes it Sendable: its
+/// timer and its handle hold it, until it is closed, so that nothing is looked up by name for each probe.
+final class WatchedProbe: @unchecked Sendable {
   var machine: ProbeMachine
   /// Nil while there is no address to send from.
   private(set) var binding: ProbeBinding?

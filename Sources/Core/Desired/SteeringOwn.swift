@@ -29,15 +29,18 @@ extension DesiredStateCompiler {
   }
 
   /// The router's answers to what came by a tunnel go back by it: a chain of type `route` looks up again where the mark
-  /// has changed. Outer packets never match: no connection of theirs came by a tunnel.
+  /// has changed. Outer packets never match: no connection of theirs came by a tunnel. What the router itself asks, as
+  /// its probes do, need not be held against each tunnel.
   func replyChain() -> SteeringChain {
-    SteeringChain(
+    let questions = SteeringRule([.original], [.return], comment: "what the router asks, and no answer")
+    return SteeringChain(
       name: "answer", hook: .init(kind: .route, point: .output, priority: -150),
-      rules: layout.tunnelWays.map { way in
-        SteeringRule(
-          [.ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],
-          comment: "the router's answer to what came by \(way.title)")
-      })
+      rules: [questions]
+        + layout.tunnelWays.map { way in
+          SteeringRule(
+            [.ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],
+            comment: "the router's answer to what came by \(way.title)")
+        })
   }
 
   /// Binds a connection to the router to the tunnel that it came by.

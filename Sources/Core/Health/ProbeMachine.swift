@@ -38,24 +38,28 @@ package struct ProbeMachine: Equatable, Sendable {
   }
 
   /// How late is late, while the path is up. All bounded in milliseconds, so that a path that is probed each second is left
-  /// a quarter of a second after the first probe that it does not answer, and by the interval, so that one that is probed
-  /// often is not left for a pause that nobody would have noticed.
-  private struct Limits {
+  /// a good quarter of a second after the first probe that it does not answer, and by the interval, so that one that is probed
+  /// often is not left for a pause that nobody would have noticed. In nanoseconds: a `Duration` has 128 bits, and each
+  /// probe of a thousand paths comes here.
+  private struct Limits: Equatable, Sendable {
     /// Later than this is later than usual.
-    let suspicion: Duration
+    private(set) var suspicion: Int64
     /// Between the probes that confirm it.
-    let confirmation: Duration
+    private(set) var confirmation: Int64
     /// Later than this is missed.
-    let answer: Duration
+    private(set) var answer: Int64
+    /// A probe can be late before the next one leaves.
+    let mayBeSuspected: Bool
 
     init(_ probe: Probe, _ usual: UsualRoundTrip) {
-      guard let longest = usual.longest else {
-        (suspicion, confirmation, answer) = (probe.timeout, probe.interval, probe.timeout)
-        return
+      let (interval, timeout) = (probe.interval.nanoseconds, probe.timeout.nanoseconds)
+      (suspicion, confirmation, answer) = (timeout, interval, timeout)
+      if let longest = usual.longest {
+        suspicion = min(max(longest, min(interval / 5, 50_000_000)), timeout)
+        confirmation = min(interval / 10, 25_000_000)
+        answer = min(max(longest, min(interval / 5 * 2, 150_000_000)), timeout)
       }
-      suspicion = min(max(longest, min(probe.interval / 5, .milliseconds(50))), probe.timeout)
-      confirmation = min(probe.interval / 10, .milliseconds(25))
-      answer = min(max(longest, min(probe.interval * 2 / 5, .milliseconds(150))), probe.timeout)
+      mayBeSuspected = suspicion < interval
     }
   }
 
@@ -74,6 +78,8 @@ package struct ProbeMachine: Equatable, Sendable {
   package private(set) var lastAnswer: Instant?
 
   private var usual = UsualRoundTrip()
+  /// As they follow from `usual`.
+  private var limits: Limits
   private var nextNumber: UInt64 = 1
   private var nextSend: Instant
   private var lastPrompt: Instant?
@@ -86,31 +92,31 @@ package struct ProbeMachine: Equatable, Sendable {
     self.probe = probe
     since = now
     nextSend = now + phase
+    limits = Limits(probe, usual)
   }
 
   /// When `timePassed` must be called next.
   package var nextDeadline: Instant {
-    let limits = Limits(probe, usual)
     var next = nextSend
-    for unanswered in waiting { next = min(next, due(unanswered, limits)) }
-    return suspicion(limits).map { min(next, $0) } ?? next
+    for unanswered in waiting { next = min(next, due(unanswered)) }
+    return suspicion.map { min(next, $0) } ?? next
   }
 
   /// When something is to be done about a probe that is not answered.
-  private func due(_ unanswered: Unanswered, _ limits: Limits) -> Instant {
-    state == .up && !unanswered.isMissed ? unanswered.sent + limits.answer : unanswered.deadline
+  private func due(_ unanswered: Unanswered) -> Instant {
+    state == .up && !unanswered.isMissed ? unanswered.sent.advanced(byNanoseconds: limits.answer) : unanswered.deadline
   }
 
   /// When the next probe is to be sent before its turn. Nil where there is nothing to confirm: nothing is late, the verdict
   /// is made, or enough are on their way to make it.
-  private func suspicion(_ limits: Limits) -> Instant? {
+  private var suspicion: Instant? {
     let pending = waiting.count { !$0.isMissed }
-    guard state == .up, let lastSend, lost + pending < probe.fall, limits.suspicion < probe.interval else { return nil }
+    guard state == .up, let lastSend, lost + pending < probe.fall, limits.mayBeSuspected else { return nil }
     // The first must be late; those that confirm it follow one another. Several on their way are no suspicion: on a slow
     // path there are always several once they follow one another.
-    let next = lastSend + limits.confirmation
+    let next = lastSend.advanced(byNanoseconds: limits.confirmation)
     if lost > 0 { return next }
-    return waiting.first { !$0.isMissed }.map { max($0.sent + limits.suspicion, next) }
+    return waiting.first { !$0.isMissed }.map { max($0.sent.advanced(byNanoseconds: limits.suspicion), next) }
   }
 
   /// Sends what is due and gives up what is late.
@@ -124,17 +130,16 @@ package struct ProbeMachine: Equatable, Sendable {
       answered = 0
       if !late.isMissed { noAnswer("no answer in \(milliseconds(probe.timeout))", at: now) }
     }
-    let limits = Limits(probe, usual)
-    for index in waiting.indices where due(waiting[index], limits) <= now && !waiting[index].isMissed {
+    for index in waiting.indices where due(waiting[index]) <= now && !waiting[index].isMissed {
       waiting[index].isMissed = true
-      noAnswer("no answer in \(milliseconds(limits.answer))", at: now)
+      noAnswer("no answer in \(milliseconds(.nanoseconds(limits.answer)))", at: now)
     }
     if nextSend <= now {
       directives.append(send(at: now))
       // From the plan, not from now, so that the rate holds; a suspended thread does not send what it missed at once.
       nextSend = nextSend + probe.interval
       if nextSend <= now { nextSend = now + probe.interval }
-    } else if let suspicion = suspicion(limits), suspicion <= now {
+    } else if let suspicion, suspicion <= now {
       directives.append(send(at: now))
       nextSend = now + probe.interval
     }
@@ -181,6 +186,7 @@ package struct ProbeMachine: Equatable, Sendable {
       for _ in older { window.lost() }
       window.answered(roundTrip: roundTrip)
       usual.add(roundTrip)
+      limits = Limits(probe, usual)
       lost = 0
       unsent = 0
       answered = min(answered, Int(Int32.max)) + 1
@@ -225,20 +231,25 @@ package struct ProbeMachine: Equatable, Sendable {
 
 /// How long answers take, smoothed as TCP does it (RFC 6298 section 2).
 private struct UsualRoundTrip: Equatable, Sendable {
-  private var mean: Duration?
-  private var deviation: Duration = .zero
+  /// In nanoseconds: at most an hour, as no timeout is longer.
+  private var mean: Int64?
+  private var deviation: Int64 = 0
 
   mutating func add(_ roundTrip: Duration) {
+    let roundTrip = min(max(0, roundTrip.nanoseconds), 3_600_000_000_000)
     guard let mean else {
       self.mean = roundTrip
       deviation = roundTrip / 2
       return
     }
-    let difference = roundTrip > mean ? roundTrip - mean : mean - roundTrip
-    deviation = deviation * 3 / 4 + difference / 4
+    deviation = deviation * 3 / 4 + abs(roundTrip - mean) / 4
     self.mean = mean * 7 / 8 + roundTrip / 8
   }
 
+  /// As RFC 6298's clock granularity: where every answer takes exactly as long, the next one is not late for a nanosecond
+  /// that was rounded off.
+  private static let granularity: Int64 = 1_000_000
+
   /// An answer later than this is later than usual; nil before the first answer.
-  var longest: Duration? { mean.map { $0 + deviation * 4 } }
+  var longest: Int64? { mean.map { $0 + max(deviation * 4, Self.granularity) } }
 }

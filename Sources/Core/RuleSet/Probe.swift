@@ -17,12 +17,15 @@ package struct Probe: Equatable, Sendable {
   package var timeout: Duration
   /// How many probes in a row without an answer make the path `down`: 1...100.
   package var fall: Int
+  /// On a line that loses one answer in twenty by chance, three in a row would be lost nearly every second hour; etc/rule-set.md
+  /// has the sum.
+  package static let standardFall = 5
   /// How many answers in a row bring it back `up`: 1...100.
   package var rise: Int
 
   package init(
     name: Name, path: Name, kind: Kind, source: IPv4Address? = nil, interval: Duration = .seconds(1),
-    timeout: Duration = .milliseconds(800), fall: Int = 3, rise: Int = 3
+    timeout: Duration = .milliseconds(800), fall: Int = Probe.standardFall, rise: Int = 3
   ) {
     self.name = name
     self.path = path

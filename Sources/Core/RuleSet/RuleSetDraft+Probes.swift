@@ -38,7 +38,8 @@ extension RuleSetDraft {
     _ = fields.required("kind", Self.probeKindForm)
     let source = fields.optional("source", .hostAddress)
     let times = readTimes(fields)
-    let fall = fields.value("fall", .integer(RuleSetBounds.probeCount, of: "probes"), default: 3)
+    let fall = fields.value(
+      "fall", .integer(RuleSetBounds.probeCount, of: "probes"), default: Int64(Probe.standardFall))
     let rise = fields.value("rise", .integer(RuleSetBounds.probeCount, of: "probes"), default: 3)
     let check = kind.flatMap { readCheck($0, fields) }
     guard let name, let watched, let check, let times, let fall, let rise else { return nil }

@@ -11,6 +11,8 @@ package struct Instant: InstantProtocol, Hashable, Comparable, Sendable {
   package func duration(to other: Instant) -> Duration { .nanoseconds(other.nanoseconds &- nanoseconds) }
   package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
+  package func advanced(byNanoseconds count: Int64) -> Instant { Instant(nanoseconds: nanoseconds &+ count) }
+
   package static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
   package static func - (later: Instant, earlier: Instant) -> Duration { earlier.duration(to: later) }
 }

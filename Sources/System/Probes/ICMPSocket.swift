@@ -124,6 +124,8 @@ final class ICMPSocket: @unchecked Sendable {
       }
       guard let message = ICMPMessage.parse(buffer.span.extracting(0..<length)) else { continue }
       received(message, stamp: stamp)
+      // Nothing else is expected: what comes unasked is read in the next turn, and no call is made to find nothing.
+      if waiting.isEmpty { return }
     }
   }
 
