@@ -60,18 +60,22 @@ package struct ReportWriter: Sendable {
         uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,
         mark: path.mark.value, rttMs: window?.roundTrip?.last.milliseconds,
         jitterMs: window?.roundTrip?.jitter.milliseconds,
-        loss: window?.loss, carries: carries)
+        loss: window?.loss, carries: carries, downCause: watch.diagnoses[path.name]?.cause.rawValue,
+        evidence: watch.diagnoses[path.name]?.words)
     }
   }
 
   package var uplinks: [UplinkReport] {
     watch.plan.uplinks.map { uplink in
       let usable = watch.usableUplinks.contains(uplink.interface)
-      let gateway: String? = if case .out(_, let gateway?)? = uplink.way { gateway.description } else { nil }
+      let outlook = watch.outlooks[uplink.interface] ?? UplinkOutlook()
+      let silence = outlook.isCutOff ? "none of its targets answers" : nil
       return UplinkReport(
         interface: uplink.interface.text, tier: uplink.tier, isPrivate: uplink.isPrivate, usable: usable,
-        obstacle: usable ? nil : uplink.obstacle ?? "\(uplink.interface) has no carrier, is set down or is gone",
-        gateway: gateway)
+        obstacle: usable
+          ? nil : uplink.obstacle ?? silence ?? "\(uplink.interface) has no carrier, is set down or is gone",
+        gateway: uplink.gateway?.description, state: (usable ? outlook.state : .down).rawValue,
+        scouts: outlook.scouts.map { ScoutReport($0, at: watch.at) })
     }
   }
 

@@ -71,6 +71,10 @@ package struct PathReport: Codable, Equatable, Sendable {
   package var loss: Double?
   /// The rules whose traffic it carries now.
   package var carries: [String]
+  /// Where the trouble lies: `hub_down`, `tunnel_down`, `uplink_down`, `internet_down` or `unclear`; null while the path is
+  /// not down, or not all who are asked have answered yet.
+  package var downCause: String?
+  package var evidence: String?
 }
 
 package struct UplinkReport: Codable, Equatable, Sendable {
@@ -81,6 +85,9 @@ package struct UplinkReport: Codable, Equatable, Sendable {
   package var usable: Bool
   package var obstacle: String?
   package var gateway: String?
+  /// `up`, `down` or `unknown`: what those say who are asked by it.
+  package var state: String = "unknown"
+  package var scouts: [ScoutReport] = []
 }
 
 package struct TunnelReport: Codable, Equatable, Sendable {

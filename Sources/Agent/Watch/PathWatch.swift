@@ -42,6 +42,7 @@ package actor PathWatch {
   private var pending: [AgentEvent] = []
   /// Spreads the first probes.
   private var bound = 0
+  private let causes: CauseFinder
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -57,6 +58,7 @@ package actor PathWatch {
     self.chance = chance
     self.onSweep = onSweep
     plan = .empty(mask)
+    causes = CauseFinder(loop: loop, prober: prober)
   }
 
   // MARK: - What to watch
@@ -99,6 +101,7 @@ package actor PathWatch {
     for (name, gone) in selections where kept[name] == nil { tellOfEncryption(gone, nil, at: now) }
     selections = kept
     active = inKernel
+    postScouts(at: now)
     for path in new.paths { judge(path, at: now) }
     decideAll(at: now)
     sweepVanished(since: before)
@@ -109,6 +112,7 @@ package actor PathWatch {
   package func stop() {
     for probe in probes.values { probe.close(on: loop) }
     probes = [:]
+    causes.close()
     for timer in [holdDownTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
   }
 
@@ -227,6 +231,9 @@ package actor PathWatch {
   /// A verdict may follow from a probe's new state, and from each of its results where the path has limits.
   private func settle(_ machine: ProbeMachine, before: ProbeMachine.State, at now: Instant) {
     let name = machine.probe.path
+    if machine.suspectedSince == now, let path = plan.paths.first(where: { $0.name == name }) {
+      causes.suspected(path, at: now)
+    }
     if machine.state != before || machine.unsent == machine.probe.fall || limited.contains(name) {
       verdictMayChange(of: name, at: now)
     }
@@ -303,6 +310,7 @@ package actor PathWatch {
           "duration_seconds": AgentEvent.seconds(state.since - before.since),
         ]))
     if state.isDead && !before.isDead { newlyDown.append(path.name) }
+    if state.state == .down { causes.wentDown(path, at: now) }
     return true
   }
 
@@ -345,10 +353,13 @@ package actor PathWatch {
 
   private func canUse(_ uplink: WatchPlan.WatchedUplink) -> Bool {
     uplink.obstacle == nil && uplink.way != nil && trouble(of: uplink.interface) == nil
+      && !causes.cutOff.contains(uplink.interface)
   }
 
   private func decideAll(at now: Instant) {
     let best = plan.uplinks.first { canUse($0) && !$0.isPrivate }?.interface
+    let doubts = causes.doubts(at: now)
+    let undoubted = plan.uplinks.first { canUse($0) && !$0.isPrivate && doubts[$0.interface] == nil }?.interface
     let health = health
     let uplinks = plan.uplinks.filter(canUse).map(\.interface)
     var view = RuleSelection.View(
@@ -357,21 +368,52 @@ package actor PathWatch {
       guard var selection = selections[watched.rule.name] else { continue }
       view.underlay = watched.underlays.first { uplinks.contains($0) }
       view.isAstray = isAstray(watched)
+      // Who is on an uplink is not driven from it by a doubt; who would go there waits for a moment.
+      if case .localWAN? = selection.choice { view.localWAN = best } else { view.localWAN = undoubted }
       let before = selection
       let flip = selection.decide(view, at: now)
       selections[watched.rule.name] = selection
       tellOfEncryption(before, selection, at: now)
       if let flip { carryOut(flip, watched, verdict: now) }
     }
-    scheduleHoldDown()
+    scheduleHoldDown(doubts.values.min())
     let dead = newlyDown
     newlyDown = []
-    for name in dead { sweepDead(name) }
+    // With nowhere to go nothing is torn down: its flows are swept when a rule leaves it.
+    for name in dead where !selections.values.contains(where: { $0.choice == .path(name) }) { sweepDead(name) }
     // Words after deeds: the log is slower than the kernel.
     let told = pending
     pending = []
     for event in told { events.record(event) }
     settleActiveRoutes()
+    findCauses()
+  }
+
+  // MARK: - Where the trouble lies
+
+  private func postScouts(at now: Instant) {
+    causes.follow(plan, at: now) { [weak self] key in
+      self?.assumeIsolated { watch in
+        let now = watch.loop.now
+        watch.scouted(watch.causes.timePassed(to: now, for: key), at: now)
+      }
+    } deliver: { [weak self] key, number, outcome in
+      self?.assumeIsolated { watch in
+        let now = watch.loop.now
+        watch.scouted(watch.causes.came(outcome, of: number, for: key, at: now), at: now)
+      }
+    }
+  }
+
+  private func scouted(_ mayMove: Bool, at now: Instant) {
+    if mayMove { decideAll(at: now) } else { findCauses() }
+  }
+
+  private func findCauses() {
+    let view = CauseFinder.View(
+      plan: plan, health: health, trouble: { self.trouble(of: $0) }, keys: { self.remark(on: $0) },
+      lastAnswer: { path in path.probes.compactMap { self.probes[$0.name]?.machine.lastAnswer }.max() })
+    for event in causes.review(view) { events.record(event) }
   }
 
   /// By a path that it no longer names the rule's traffic leaves, or would leave once its route is put back, out of an
@@ -415,9 +457,10 @@ package actor PathWatch {
     }
   }
 
-  private func scheduleHoldDown() {
+  /// - Parameter doubt: when the first doubt about an uplink is over.
+  private func scheduleHoldDown(_ doubt: Instant?) {
     if let holdDownTimer { loop.cancel(holdDownTimer) }
-    holdDownTimer = selections.values.compactMap(\.nextDeadline).min().map { deadline in
+    holdDownTimer = (selections.values.compactMap(\.nextDeadline) + (doubt.map { [$0] } ?? [])).min().map { deadline in
       loop.at(deadline) { [weak self] now in
         self?.assumeIsolated {
           $0.holdDownTimer = nil
@@ -668,6 +711,9 @@ package actor PathWatch {
   package func snapshot() -> WatchSnapshot {
     WatchSnapshot(
       at: loop.now, plan: plan, links: links, health: health, probes: probes.mapValues(\.machine),
-      selections: selections, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
+      selections: selections, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips,
+      diagnoses: causes.diagnoses,
+      outlooks: Dictionary(
+        plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }))
   }
 }

@@ -10,6 +10,9 @@ package struct WatchSnapshot: Sendable {
   package var selections: [Name: RuleSelection]
   package var usableUplinks: [InterfaceName]
   package var flips: FlipTimes
+  /// Of the paths that are down, as far as it is known.
+  package var diagnoses: [Name: Diagnosis] = [:]
+  package var outlooks: [InterfaceName: UplinkOutlook] = [:]
 }
 
 /// How long the last flips took, from verdict to the kernel's answer.

@@ -10,6 +10,7 @@ package struct AgentEvent: Equatable, Sendable {
     case pathUp = "path_up"
     case pathDown = "path_down"
     case pathUnknown = "path_unknown"
+    case causeFound = "cause_found"
     case initial
     case failover
     case failback
@@ -84,7 +85,7 @@ package struct AgentEvent: Equatable, Sendable {
     switch kind {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
     case .connectionsDeleted, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
-    case .failback, .changed, .uplinkChanged, .unencryptedEnded: .notice
+    case .failback, .changed, .uplinkChanged, .unencryptedEnded, .causeFound: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
     case .unencryptedStarted, .charonSettings: .warning
     case .journalFailed: .error

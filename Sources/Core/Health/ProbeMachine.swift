@@ -72,6 +72,8 @@ package struct ProbeMachine: Equatable, Sendable {
   /// Why the last probe was no answer.
   package private(set) var trouble: String?
   package private(set) var lastAnswer: Instant?
+  /// While `up`: since when an answer is late or missed. Nil: all is as usual.
+  package private(set) var suspectedSince: Instant?
 
   private var usual = UsualRoundTrip()
   private var nextNumber: UInt64 = 1
@@ -135,6 +137,7 @@ package struct ProbeMachine: Equatable, Sendable {
       nextSend = nextSend + probe.interval
       if nextSend <= now { nextSend = now + probe.interval }
     } else if let suspicion = suspicion(limits), suspicion <= now {
+      suspectedSince = suspectedSince ?? now
       directives.append(send(at: now))
       nextSend = now + probe.interval
     }
@@ -156,6 +159,14 @@ package struct ProbeMachine: Equatable, Sendable {
     guard lastPrompt == nil || soonest <= now, nextSend > now else { return }
     lastPrompt = now
     nextSend = now
+  }
+
+  /// The next probe is due now, or `pause` after the last time that this was asked for.
+  package mutating func prompted(at now: Instant, pause: Duration) {
+    let soonest = max(now, (lastPrompt ?? now - pause) + pause)
+    guard nextSend > soonest else { return }
+    lastPrompt = soonest
+    nextSend = soonest
   }
 
   /// What was lost until now said nothing of the path, as it was still being made: as at the start, the next answer is
@@ -183,6 +194,7 @@ package struct ProbeMachine: Equatable, Sendable {
       usual.add(roundTrip)
       lost = 0
       unsent = 0
+      suspectedSince = nil
       answered = min(answered, Int(Int32.max)) + 1
       trouble = nil
       lastAnswer = now
@@ -210,7 +222,9 @@ package struct ProbeMachine: Equatable, Sendable {
     lost = min(lost, Int(Int32.max)) + 1
     trouble = why
     switch state {
-    case .up, .unknown: if lost >= probe.fall { become(.down, at: now) }
+    case .up, .unknown:
+      if state == .up { suspectedSince = suspectedSince ?? now }
+      if lost >= probe.fall { become(.down, at: now) }
     case .down: break
     }
   }
@@ -218,6 +232,7 @@ package struct ProbeMachine: Equatable, Sendable {
   private mutating func become(_ new: State, at now: Instant) {
     state = new
     since = now
+    suspectedSince = nil
   }
 
   private func milliseconds(_ duration: Duration) -> String { "\(duration.nanoseconds / 1_000_000) ms" }

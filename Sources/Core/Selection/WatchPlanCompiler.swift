@@ -15,7 +15,8 @@ extension WatchPlan {
         guard let mark = compiler.layout.mark(.uplink(state.interface)) else { return nil }
         return WatchedUplink(
           interface: state.interface, tier: state.tier, isPrivate: state.isPrivate, mark: mark, way: state.way,
-          obstacle: state.obstacle)
+          obstacle: state.obstacle, source: state.address,
+          targets: compiler.layout.configuration.uplinks.first { $0.interface == state.interface }?.targets ?? [])
       }
   }
 
@@ -27,12 +28,14 @@ extension WatchPlan {
       var secured: Name?
       var underlay: InterfaceName?
       var obstacle: String?
+      var hub: IPv4Address?
       switch path.way {
       case .tunnel(let name):
         let tunnel = compiler.layout.tunnel(named: name)
         isTunnel = true
         secured = tunnel?.profile == nil ? nil : name
         underlay = tunnel?.uplink
+        hub = tunnel.flatMap { compiler.layout.hub(of: $0)?.address }
         obstacle = tunnel.flatMap { compiler.obstacle(to: $0) }
       case .uplink(let interface):
         obstacle = uplinks.first { $0.interface == interface }?.obstacle
@@ -41,7 +44,7 @@ extension WatchPlan {
         name: path.name, isTunnel: isTunnel, securedTunnel: secured, device: binding.device, underlay: underlay,
         mark: binding.mark,
         way: compiler.way(by: path), obstacle: obstacle, source: binding.source, probes: probes[path.name] ?? [],
-        quorum: path.quorum, limits: path.limits)
+        quorum: path.quorum, limits: path.limits, hub: hub)
     }
   }
 

@@ -12,6 +12,7 @@ package struct Instant: InstantProtocol, Hashable, Comparable, Sendable {
   package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
   package static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
+  package static func - (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: .zero - duration) }
   package static func - (later: Instant, earlier: Instant) -> Duration { earlier.duration(to: later) }
 }
 

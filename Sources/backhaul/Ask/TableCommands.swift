@@ -14,7 +14,8 @@ struct PathsCommand: ParsableCommand {
         table.add(
           path.name, path.state, Words.age(path.sinceSeconds), path.device, path.uplink ?? "-",
           Words.milliseconds(path.rttMs), Words.share(path.loss),
-          path.carries.isEmpty ? "-" : path.carries.joined(separator: ","), path.cause)
+          path.carries.isEmpty ? "-" : path.carries.joined(separator: ","),
+          path.cause + (path.downCause.map { "; \($0): \(path.evidence ?? "")" } ?? ""))
       }
       return table.lines
     }
