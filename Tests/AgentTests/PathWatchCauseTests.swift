@@ -62,7 +62,7 @@ import Testing
       let snapshot = await bench.bench.watch.snapshot()
       #expect(snapshot.diagnoses[bench.a]?.cause.rawValue == cause)
       let order = bench.bench.kinds()
-      if let flip = order.lastIndex(of: .failover), let found = order.firstIndex(of: .causeFound) {
+      if let flip = order.firstIndex(of: .failover), let found = order.firstIndex(of: .causeFound) {
         #expect(flip < found)
       }
     }

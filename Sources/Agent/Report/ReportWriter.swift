@@ -75,7 +75,8 @@ package struct ReportWriter: Sendable {
         obstacle: usable
           ? nil : uplink.obstacle ?? silence ?? "\(uplink.interface) has no carrier, is set down or is gone",
         gateway: uplink.gateway?.description, state: (usable ? outlook.state : .down).rawValue,
-        scouts: outlook.scouts.map { ScoutReport($0, at: watch.at) })
+        scouts: outlook.scouts.map { ScoutReport($0, at: watch.at) },
+        probeBudget: watch.meters[uplink.interface].map { ProbeBudgetReport(uplink.interface, $0) })
     }
   }
 
@@ -100,7 +101,16 @@ package struct ReportWriter: Sendable {
       fall: probe.fall, rise: probe.rise, lostInARow: machine.lost, answeredInARow: machine.answered,
       trouble: machine.trouble, lastAnswerSeconds: machine.lastAnswer.map(age), windowProbes: machine.window.count,
       loss: machine.window.loss, rttMs: trip?.last.milliseconds, rttMinMs: trip?.least.milliseconds,
-      rttMeanMs: trip?.mean.milliseconds, rttMaxMs: trip?.most.milliseconds, jitterMs: trip?.jitter.milliseconds)
+      rttMeanMs: trip?.mean.milliseconds, rttMaxMs: trip?.most.milliseconds, jitterMs: trip?.jitter.milliseconds,
+      paceMs: milliseconds(machine.pace))
+  }
+
+  package var probesReport: ProbesReport { ProbesReport(probes: probes, budgets: budgets) }
+
+  package var budgets: [ProbeBudgetReport] {
+    watch.plan.uplinks.compactMap { uplink in
+      watch.meters[uplink.interface].map { ProbeBudgetReport(uplink.interface, $0) }
+    }
   }
 
   private func age(_ since: Instant) -> Double { max(0, (watch.at - since).inSeconds) }

@@ -88,6 +88,8 @@ package struct UplinkReport: Codable, Equatable, Sendable {
   /// `up`, `down` or `unknown`: what those say who are asked by it.
   package var state: String = "unknown"
   package var scouts: [ScoutReport] = []
+  /// What probes may take of it; null where it is not metered.
+  package var probeBudget: ProbeBudgetReport?
 }
 
 package struct TunnelReport: Codable, Equatable, Sendable {
@@ -186,6 +188,8 @@ package struct ProbeReport: Codable, Equatable, Sendable {
   package var rttMeanMs: Double?
   package var rttMaxMs: Double?
   package var jitterMs: Double?
+  /// Between two probes now: longer than `interval_ms` where a metered uplink's budget is short.
+  package var paceMs: Int?
 }
 
 package struct EventReport: Codable, Equatable, Sendable {
@@ -215,6 +219,8 @@ package struct TunnelsReport: Codable, Equatable, Sendable {
 package struct ProbesReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var probes: [ProbeReport]
+  /// Of the metered uplinks.
+  package var budgets: [ProbeBudgetReport] = []
 }
 
 package struct RulesReport: Codable, Equatable, Sendable {

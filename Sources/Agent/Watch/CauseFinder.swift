@@ -29,23 +29,26 @@ final class CauseFinder {
 
   private let loop: any EventLoop
   private let prober: any ProbePort
+  private let meter: ProbeMeter
   private var posted: [Key: Posted] = [:]
   private var asked: [InterfaceName: Instant] = [:]
+  /// When the last suspicion of a path began.
+  private var suspicions: [Name: Instant] = [:]
   private var fire: @Sendable (Key) -> Void = { _ in }
   private(set) var diagnoses: [Name: Diagnosis] = [:]
   /// Uplinks that have targets of which none answers.
   private(set) var cutOff: Set<InterfaceName> = []
+  private var doubted: Set<InterfaceName> = []
 
   /// Whoever suspects asks no more often than this, and whoever knows that a path is down than that: a lossy path is
   /// suspected all the time.
-  private static let pauseOfSuspicion: Duration = .seconds(2)
+  private static let pauseOfSuspicion: Duration = .seconds(1)
   private static let pauseOfVerdict: Duration = .milliseconds(250)
-  /// A suspicion is as old as this at most when the verdict follows that it led to.
-  private static let suspicion: Duration = .milliseconds(600)
 
-  init(loop: any EventLoop, prober: any ProbePort) {
+  init(loop: any EventLoop, prober: any ProbePort, meter: ProbeMeter) {
     self.loop = loop
     self.prober = prober
+    self.meter = meter
   }
 
   // MARK: - Whom to ask
@@ -82,6 +85,7 @@ final class CauseFinder {
     for (key, gone) in posted where kept[key] == nil { close(gone) }
     posted = kept
     cutOff = Set(plan.uplinks.map(\.interface).filter { outlook(of: $0).isCutOff })
+    suspicions = suspicions.filter { name, _ in plan.paths.contains { $0.name == name } }
     diagnoses = diagnoses.filter { name, _ in plan.paths.contains { $0.name == name } }
   }
 
@@ -123,11 +127,14 @@ final class CauseFinder {
   func timePassed(to now: Instant, for key: Key) -> Bool {
     guard let entry = posted[key] else { return false }
     entry.timer = nil
+    entry.scout.machine.stretch = meter.stretch(by: key.uplink, at: now)
     return changing(entry, key, at: now) {
       for directive in entry.scout.machine.timePassed(to: now) {
         switch directive {
         case .abandon(let number): entry.handle?.abandon(number)
-        case .send(let number): entry.handle?.send(number)
+        case .send(let number):
+          meter.took(ProbeMeter.bytesOfScout, of: key.uplink, at: now)
+          entry.handle?.send(number)
         }
       }
     }
@@ -143,6 +150,7 @@ final class CauseFinder {
         case .refused(let why): .refused(why)
         case .couldNotSend(let why): .couldNotSend(why)
         }
+      if case .couldNotSend = outcome { meter.took(-ProbeMeter.bytesOfScout, of: key.uplink, at: now) }
       let answers = entry.scout.machine.window.answersInAll
       for case .abandon(let late) in entry.scout.machine.came(evidence, of: number, at: now) {
         entry.handle?.abandon(late)
@@ -156,11 +164,18 @@ final class CauseFinder {
     }
   }
 
+  /// Uplinks by which someone did not answer as usual since this was asked last: every path over one of them is in doubt.
+  func takeDoubted() -> Set<InterfaceName> {
+    defer { doubted = [] }
+    return doubted
+  }
+
   private func changing(_ entry: Posted, _ key: Key, at now: Instant, _ body: () -> Void) -> Bool {
     let before = outlook(of: key.uplink)
     let state = entry.scout.machine.state
     body()
     schedule(entry, key)
+    if entry.scout.machine.suspectedSince == now { doubted.insert(key.uplink) }
     // One who changed their mind may not be the only one.
     if entry.scout.machine.state != state && state != .unknown { ask(key.uplink, pause: Self.pauseOfVerdict, at: now) }
     let after = outlook(of: key.uplink)
@@ -176,6 +191,8 @@ final class CauseFinder {
       uniquingKeysWith: { first, _ in first })
   }
 
+  func scouts(by uplink: InterfaceName) -> Int { posted.keys.count { $0.uplink == uplink } }
+
   func outlook(of uplink: InterfaceName) -> UplinkOutlook {
     let scouts = posted.filter { $0.key.uplink == uplink }.map(\.value.scout)
     return UplinkOutlook(
@@ -187,13 +204,15 @@ final class CauseFinder {
 
   /// A probe of a path has no answer when it should have one.
   func suspected(_ path: WatchPlan.WatchedPath, at now: Instant) {
+    suspicions[path.name] = now
     ask(path.underlay ?? path.device, pause: Self.pauseOfSuspicion, at: now)
   }
 
   /// A path went down. What was answered since it was suspected counts.
   func wentDown(_ path: WatchPlan.WatchedPath, at now: Instant) {
     let uplink = path.underlay ?? path.device
-    if let last = asked[uplink], now - last < Self.suspicion { return }
+    let suspicion = suspicions.removeValue(forKey: path.name)
+    if let last = asked[uplink], let suspicion, last >= suspicion { return }
     ask(uplink, pause: Self.pauseOfVerdict, at: now)
   }
 
@@ -206,13 +225,10 @@ final class CauseFinder {
     }
   }
 
-  /// The kernel has found nobody with this address on the link. True where someone is asked there.
-  func neighbourFailed(_ address: IPv4Address, on uplink: InterfaceName) -> Bool {
-    guard let entry = posted[Key(uplink: uplink, address: address)], entry.scout.roles.contains(.gateway) else {
-      return false
-    }
-    entry.scout.neighbourFailed()
-    return true
+  /// The kernel has found nobody with this address, a gateway's, on the link.
+  func neighbourFailed(_ address: IPv4Address, on uplink: InterfaceName, at now: Instant) {
+    posted[Key(uplink: uplink, address: address)]?.scout.neighbourFailed()
+    ask(uplink, pause: Self.pauseOfSuspicion, at: now)
   }
 
   // MARK: - What it means

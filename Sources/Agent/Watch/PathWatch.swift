@@ -43,6 +43,9 @@ package actor PathWatch {
   /// Spreads the first probes.
   private var bound = 0
   private let causes: CauseFinder
+  private let meter = ProbeMeter()
+  /// Of devices that carry traffic now by paths that are probed seldom.
+  private var silences: [InterfaceName: SilentTraffic] = [:]
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -58,7 +61,7 @@ package actor PathWatch {
     self.chance = chance
     self.onSweep = onSweep
     plan = .empty(mask)
-    causes = CauseFinder(loop: loop, prober: prober)
+    causes = CauseFinder(loop: loop, prober: prober, meter: meter)
   }
 
   // MARK: - What to watch
@@ -188,6 +191,49 @@ package actor PathWatch {
     if changed { decideAll(at: now) }
   }
 
+  // MARK: - Hints: what happens to traffic, which probes confirm at once
+
+  /// Paths that carry traffic and are probed so seldom that their traffic tells more.
+  private var quiet: [WatchPlan.WatchedPath] {
+    plan.paths.filter { path in
+      selections.values.contains { $0.choice == .path(path.name) }
+        && !path.probes.isEmpty
+        && path.probes.allSatisfy { (probes[$0.name]?.machine.pace ?? $0.interval) > SilentTraffic.period }
+    }
+  }
+
+  package var awaitsTraffic: Bool { !quiet.isEmpty }
+
+  /// The devices have carried so much by now.
+  package func counted(_ traffic: [InterfaceName: Traffic]) {
+    let now = loop.now
+    var known: [InterfaceName: SilentTraffic] = [:]
+    for path in quiet {
+      guard let traffic = traffic[path.device] else { continue }
+      var silence = silences[path.device] ?? SilentTraffic()
+      if silence.counted(bytesIn: traffic.bytesIn, bytesOut: traffic.bytesOut, at: now) { prompt(path, at: now) }
+      known[path.device] = silence
+    }
+    silences = known
+  }
+
+  /// Nobody has the address on the device's link: if it is a gateway, every path over it is in doubt.
+  package func neighbourFailed(_ address: IPv4Address, on device: InterfaceName) {
+    guard plan.uplinks.contains(where: { $0.interface == device && $0.gateway == address }) else { return }
+    let now = loop.now
+    causes.neighbourFailed(address, on: device, at: now)
+    for path in plan.paths where path.underlay == device || path.device == device { prompt(path, at: now) }
+    findCauses()
+  }
+
+  private func prompt(_ path: WatchPlan.WatchedPath, at now: Instant) {
+    for probe in path.probes {
+      guard let watched = probes[probe.name] else { continue }
+      watched.machine.prompted(at: now)
+      schedule(watched, probe.name)
+    }
+  }
+
   /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
   package func inspectSoon() {
     guard inspection == nil else { return }
@@ -222,6 +268,7 @@ package actor PathWatch {
     probe.timer = nil
     let before = probe.machine.state
     let losses = probe.machine.window.lossesInAll
+    probe.machine.stretch = meter.stretch(of: probe.machine.probe.path, at: now)
     follow(probe.machine.timePassed(to: now), probe, at: now)
     remember(probe, losses: losses, at: now)
     schedule(probe, name)
@@ -245,6 +292,7 @@ package actor PathWatch {
       case .abandon(let number): probe.handle?.abandon(number)
       case .send(let number):
         if let handle = probe.handle {
+          meter.sent(probe.machine.probe, at: now)
           handle.send(number)
         } else {
           _ = probe.machine.came(.couldNotSend("no address to send from"), of: number, at: now)
@@ -263,6 +311,7 @@ package actor PathWatch {
       case .refused(let why): .refused(why)
       case .couldNotSend(let why): .couldNotSend(why)
       }
+    if case .couldNotSend = outcome { meter.sent(probe.machine.probe, times: -1, at: now) }
     let deadline = probe.machine.nextDeadline
     let (answers, losses) = (probe.machine.window.answersInAll, probe.machine.window.lossesInAll)
     follow(probe.machine.came(evidence, of: number, at: now), probe, at: now)
@@ -392,6 +441,7 @@ package actor PathWatch {
   // MARK: - Where the trouble lies
 
   private func postScouts(at now: Instant) {
+    defer { meter.follow(plan, scouts: { causes.scouts(by: $0) }, at: now) }
     causes.follow(plan, at: now) { [weak self] key in
       self?.assumeIsolated { watch in
         let now = watch.loop.now
@@ -406,6 +456,9 @@ package actor PathWatch {
   }
 
   private func scouted(_ mayMove: Bool, at now: Instant) {
+    for uplink in causes.takeDoubted() {
+      for path in plan.paths where path.underlay == uplink || path.device == uplink { prompt(path, at: now) }
+    }
     if mayMove { decideAll(at: now) } else { findCauses() }
   }
 
@@ -714,6 +767,7 @@ package actor PathWatch {
       selections: selections, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips,
       diagnoses: causes.diagnoses,
       outlooks: Dictionary(
-        plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }))
+        plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }),
+      meters: meter.readings(at: loop.now))
   }
 }

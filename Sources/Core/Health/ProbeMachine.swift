@@ -74,6 +74,9 @@ package struct ProbeMachine: Equatable, Sendable {
   package private(set) var lastAnswer: Instant?
   /// While `up`: since when an answer is late or missed. Nil: all is as usual.
   package private(set) var suspectedSince: Instant?
+  /// By how much the interval is longer in steady state, on a metered uplink: 1 or more. What confirms a suspicion, and
+  /// what brings a path back, comes as fast as ever.
+  package var stretch = 1.0
 
   private var usual = UsualRoundTrip()
   private var nextNumber: UInt64 = 1
@@ -88,6 +91,21 @@ package struct ProbeMachine: Equatable, Sendable {
     self.probe = probe
     since = now
     nextSend = now + phase
+  }
+
+  /// However short a budget is, a path is asked this often.
+  package static let longestPace: Duration = .seconds(3_600)
+
+  /// Between two probes now.
+  package var pace: Duration {
+    let isSteady =
+      switch state {
+      case .up: suspectedSince == nil
+      case .down: answered == 0
+      case .unknown: false
+      }
+    guard isSteady, stretch > 1 else { return probe.interval }
+    return max(probe.interval, min(probe.interval * stretch, Self.longestPace))
   }
 
   /// When `timePassed` must be called next.
@@ -134,8 +152,9 @@ package struct ProbeMachine: Equatable, Sendable {
     if nextSend <= now {
       directives.append(send(at: now))
       // From the plan, not from now, so that the rate holds; a suspended thread does not send what it missed at once.
-      nextSend = nextSend + probe.interval
-      if nextSend <= now { nextSend = now + probe.interval }
+      let pace = pace
+      nextSend = nextSend + pace
+      if nextSend <= now { nextSend = now + pace }
     } else if let suspicion = suspicion(limits), suspicion <= now {
       suspectedSince = suspectedSince ?? now
       directives.append(send(at: now))
@@ -198,6 +217,7 @@ package struct ProbeMachine: Equatable, Sendable {
       answered = min(answered, Int(Int32.max)) + 1
       trouble = nil
       lastAnswer = now
+      defer { nextSend = min(nextSend, now + pace) }
       switch state {
       case .unknown: become(.up, at: now)
       case .down: if answered >= probe.rise { become(.up, at: now) }

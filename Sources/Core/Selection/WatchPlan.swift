@@ -22,12 +22,14 @@ package struct WatchPlan: Equatable, Sendable {
     package var limits: PathLimits?
     /// The outer address of a tunnel's hub.
     package var hub: IPv4Address?
+    /// Bytes that the tunnel adds to each packet; 0 for an uplink.
+    package var headers: Int
 
     package init(
       name: Name, isTunnel: Bool, securedTunnel: Name? = nil, device: InterfaceName, underlay: InterfaceName?,
       mark: Mark, way: TableRoute.Way?,
       obstacle: String?, source: IPv4Address?, probes: [Probe], quorum: Int? = nil, limits: PathLimits? = nil,
-      hub: IPv4Address? = nil
+      hub: IPv4Address? = nil, headers: Int = 0
     ) {
       self.name = name
       self.isTunnel = isTunnel
@@ -42,6 +44,7 @@ package struct WatchPlan: Equatable, Sendable {
       self.quorum = quorum
       self.limits = limits
       self.hub = hub
+      self.headers = headers
     }
 
     /// The same name for the same device and mark: what is known of the one holds for the other.
@@ -67,10 +70,12 @@ package struct WatchPlan: Equatable, Sendable {
     /// The address that it is scouted from; nil: nobody is asked by it.
     package var source: IPv4Address?
     package var targets: [IPv4Address]
+    /// What probes may take of it in bytes a day; nil: it is not metered.
+    package var probeBudget: Int?
 
     package init(
       interface: InterfaceName, tier: Int, isPrivate: Bool = false, mark: Mark, way: TableRoute.Way?, obstacle: String?,
-      source: IPv4Address? = nil, targets: [IPv4Address] = []
+      source: IPv4Address? = nil, targets: [IPv4Address] = [], probeBudget: Int? = nil
     ) {
       self.interface = interface
       self.tier = tier
@@ -80,6 +85,7 @@ package struct WatchPlan: Equatable, Sendable {
       self.obstacle = obstacle
       self.source = source
       self.targets = targets
+      self.probeBudget = probeBudget
     }
 
     package var gateway: IPv4Address? { if case .out(_, let gateway)? = way { gateway } else { nil } }

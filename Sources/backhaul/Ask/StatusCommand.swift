@@ -37,7 +37,8 @@ struct StatusCommand: ParsableCommand {
         "uplink \(uplink.interface): "
           + (uplink.usable
             ? "usable\(uplink.isPrivate ? " private line" : ""), gateway \(uplink.gateway ?? "none needed")"
-            : "not usable: \(uplink.obstacle ?? "")") + scouted(uplink))
+            : "not usable: \(uplink.obstacle ?? "")") + scouted(uplink)
+          + (uplink.probeBudget.map { ", " + Words.budget($0) } ?? ""))
     }
     if let charon = status.charon {
       lines.append(

@@ -82,10 +82,10 @@ struct ProbesCommand: ParsableCommand {
       for probe in report.probes {
         table.add(
           probe.name, probe.path, probe.kind, probe.target, probe.state, Words.age(probe.sinceSeconds),
-          "\(probe.intervalMs) ms", "\(probe.lostInARow)/\(probe.fall)", Words.share(probe.loss),
+          "\(probe.paceMs ?? probe.intervalMs) ms", "\(probe.lostInARow)/\(probe.fall)", Words.share(probe.loss),
           Words.milliseconds(probe.rttMs), Words.milliseconds(probe.jitterMs), probe.trouble ?? "-")
       }
-      return table.lines
+      return table.lines + report.budgets.map { "uplink \($0.uplink): \(Words.budget($0))" }
     }
   }
 }
