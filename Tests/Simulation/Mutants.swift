@@ -36,7 +36,9 @@ package struct Mutant: Sendable {
     Mutant(ClosedSocketLoses.self, amid: [.sourceLost], .answeringPathIsKept),
     // Health.
     Mutant(UnknownIsDown.self, .answeringPathIsKept),
-    Mutant(IgnoresTheSecondProbe.self, .onlyAnswersMakeUp, .deadPathIsLeft, .historyLeavesNoTrace),
+    // Where a quorum is enough without the first, it holds for down what is not.
+    Mutant(
+      IgnoresTheSecondProbe.self, .onlyAnswersMakeUp, .answeringPathIsKept, .deadPathIsLeft, .historyLeavesNoTrace),
     Mutant(IgnoresTheQuorum.self, .answeringPathIsKept, .historyLeavesNoTrace),
     Mutant(IgnoresLimits.self, .historyLeavesNoTrace),
     Mutant(IgnoresTheDevice.self, .onlyAnswersMakeUp, .deadPathIsLeft),

@@ -39,6 +39,7 @@ T
 }
 
 # The rule set that most scenarios begin with: one GRE tunnel, watched by pings, fast enough to wait for.
+# Nothing is damped: most break a path oftener than traffic would follow.
 basic_rule_set='{
   schema: 1, device: "branch-017", revision: 0,
   hubs: [{name: "fra", address: "203.0.113.2"}],
@@ -46,7 +47,8 @@ basic_rule_set='{
   paths: [{name: "fra-a", tunnel: "fra-a"}],
   probes: [{name: "fra-a-ping", path: "fra-a", kind: "icmp", target: "10.1.1.2", interval_ms: 100, timeout_ms: 90, fall: 3, rise: 3}],
   backhaul_rules: [{name: "office", enabled: true, sources: {interfaces: ["lan0"], prefixes: ["192.168.10.0/24"]},
-    paths: ["fra-a"], fallback: "local_wan", failback: "move", hold_down_ms: 500, ipv6: "local"}],
+    paths: ["fra-a"], fallback: "local_wan", failback: "move", hold_down_ms: 500, flap_half_life_seconds: 0,
+    ipv6: "local"}],
   direct_destinations: []
 }'
 

@@ -34,6 +34,10 @@ shape() {
   on inet tc qdisc add dev "h$number" root netem "$@" && on "hub$number" tc qdisc add dev wan0 root netem "$@"
 }
 
+# lose_one ADDRESS — the next GRE packet to there is lost, and no other, however slow the lab is.
+lose_one() { on inet nft insert rule inet internet lose ip daddr "$1" ip protocol gre limit rate 1/hour burst 1 packets counter drop; }
+lost_singly() { on inet nft -j list chain inet internet lose | jq '[.nftables[].rule?.expr[]?.counter?.packets // empty] | add'; }
+
 # probes_heard SECONDS — how many probes of the first path the hub's line hears in so many seconds.
 probes_heard() {
   capture probes inet h1 'ip proto 47 and src host 198.51.100.2'
