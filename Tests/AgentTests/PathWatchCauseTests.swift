@@ -109,6 +109,7 @@ import Testing
     let bench = try Bench()
     try await bench.begin()
     await bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link(carrier: false))
+    bench.bench.loop.advance(by: .milliseconds(5))
     #expect(bench.causes == ["uplink_down"])
     await bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link())
     bench.bench.loop.advance(by: .seconds(1))
@@ -132,6 +133,37 @@ import Testing
     bench.die(silent: bench.hubs)
     bench.bench.loop.advance(by: .seconds(1))
     #expect(bench.causes == ["unclear"])
+  }
+
+  @Test func ofManyHubsFewAreAskedAtOnceAndSeldom() async throws {
+    let bench = try Bench()
+    var plan = try bench.plan()
+    let pattern = plan.paths[1]
+    plan.paths = try (0..<60).map { number in
+      var path = pattern
+      path.name = try #require(Name("p\(number)"))
+      path.probes[0].name = path.name
+      path.probes[0].path = path.name
+      path.hub = IPv4Address(value: 0xcb00_7100 + UInt32(number))
+      if number == 0 { path.device = bench.bench.a }
+      return path
+    }
+    for device in [bench.bench.a, bench.bench.b, bench.bench.wan] {
+      bench.bench.prober.set(device, .answers(.milliseconds(5)))
+    }
+    try await bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
+    bench.bench.loop.advance(by: .seconds(30))
+    func sent() -> Int { bench.bench.prober.probesSent.count { $0.device == bench.bench.wan } }
+    var before = sent()
+    bench.bench.loop.advance(by: .seconds(600))
+    #expect(sent() - before <= 380, "no more than six who are asked every ten seconds")
+    before = sent()
+    bench.bench.prober.set(bench.bench.a, .silent)
+    bench.bench.prober.silence([IPv4Address(value: 0xcb00_7100)])
+    bench.bench.loop.advance(by: .milliseconds(900))
+    #expect(sent() - before <= 20)
+    let event = try #require(bench.bench.events.all.last { $0.kind == .causeFound })
+    #expect(event.subject == "p0" && event.details["cause"] == "hub_down")
   }
 
   @Test func inPeaceFewPingsAreSent() async throws {

@@ -31,6 +31,8 @@ final class CauseFinder {
   private let prober: any ProbePort
   private let meter: ProbeMeter
   private var posted: [Key: Posted] = [:]
+  /// The same, gateway first, then hubs, then targets.
+  private var byUplink: [InterfaceName: [Posted]] = [:]
   private var asked: [InterfaceName: Instant] = [:]
   /// When the last suspicion of a path began.
   private var suspicions: [Name: Instant] = [:]
@@ -44,6 +46,10 @@ final class CauseFinder {
   /// suspected all the time.
   private static let pauseOfSuspicion: Duration = .seconds(1)
   private static let pauseOfVerdict: Duration = .milliseconds(250)
+  /// Where many tunnels go by one uplink: so many hubs besides the suspected one tell enough of the internet.
+  private static let otherHubs = 3
+  /// Where more than this are asked by one uplink, each is asked more seldom.
+  private static let fewScouts = 6.0
 
   init(loop: any EventLoop, prober: any ProbePort, meter: ProbeMeter) {
     self.loop = loop
@@ -84,7 +90,12 @@ final class CauseFinder {
     }
     for (key, gone) in posted where kept[key] == nil { close(gone) }
     posted = kept
-    cutOff = Set(plan.uplinks.map(\.interface).filter { outlook(of: $0).isCutOff })
+    byUplink = Dictionary(grouping: kept, by: \.key.uplink).mapValues { entries in
+      entries.map(\.value).sorted {
+        ($0.scout.firstRole, $0.scout.address) < ($1.scout.firstRole, $1.scout.address)
+      }
+    }
+    cutOff = Set(plan.uplinks.map(\.interface).filter { front(of: $0).isCutOff })
     suspicions = suspicions.filter { name, _ in plan.paths.contains { $0.name == name } }
     diagnoses = diagnoses.filter { name, _ in plan.paths.contains { $0.name == name } }
   }
@@ -92,6 +103,7 @@ final class CauseFinder {
   func close() {
     for entry in posted.values { close(entry) }
     posted = [:]
+    byUplink = [:]
   }
 
   private func close(_ entry: Posted) {
@@ -127,7 +139,8 @@ final class CauseFinder {
   func timePassed(to now: Instant, for key: Key) -> Bool {
     guard let entry = posted[key] else { return false }
     entry.timer = nil
-    entry.scout.machine.stretch = meter.stretch(by: key.uplink, at: now)
+    entry.scout.machine.stretch = max(
+      meter.stretch(by: key.uplink, at: now), Double(scouts(by: key.uplink)) / Self.fewScouts)
     return changing(entry, key, at: now) {
       for directive in entry.scout.machine.timePassed(to: now) {
         switch directive {
@@ -171,14 +184,16 @@ final class CauseFinder {
   }
 
   private func changing(_ entry: Posted, _ key: Key, at now: Instant, _ body: () -> Void) -> Bool {
-    let before = outlook(of: key.uplink)
+    let before = front(of: key.uplink)
     let state = entry.scout.machine.state
     body()
     schedule(entry, key)
     if entry.scout.machine.suspectedSince == now { doubted.insert(key.uplink) }
     // One who changed their mind may not be the only one.
-    if entry.scout.machine.state != state && state != .unknown { ask(key.uplink, pause: Self.pauseOfVerdict, at: now) }
-    let after = outlook(of: key.uplink)
+    if entry.scout.machine.state != state && state != .unknown {
+      ask(by: key.uplink, about: key.address, unlessSince: now - Self.pauseOfVerdict, at: now)
+    }
+    let after = front(of: key.uplink)
     if after.isCutOff { cutOff.insert(key.uplink) } else { cutOff.remove(key.uplink) }
     return before.isCutOff != after.isCutOff || (before.doubt(at: now) == nil) != (after.doubt(at: now) == nil)
   }
@@ -187,17 +202,20 @@ final class CauseFinder {
   func doubts(at now: Instant) -> [InterfaceName: Instant] {
     let recent = asked.filter { now < $0.value + UplinkOutlook.longestDoubt }
     return Dictionary(
-      recent.keys.compactMap { uplink in outlook(of: uplink).doubt(at: now).map { (uplink, $0) } },
+      recent.keys.compactMap { uplink in front(of: uplink).doubt(at: now).map { (uplink, $0) } },
       uniquingKeysWith: { first, _ in first })
   }
 
-  func scouts(by uplink: InterfaceName) -> Int { posted.keys.count { $0.uplink == uplink } }
+  func scouts(by uplink: InterfaceName) -> Int { byUplink[uplink]?.count ?? 0 }
 
   func outlook(of uplink: InterfaceName) -> UplinkOutlook {
-    let scouts = posted.filter { $0.key.uplink == uplink }.map(\.value.scout)
-    return UplinkOutlook(
-      scouts: scouts.sorted { ($0.roles.min() ?? .target, $0.address) < ($1.roles.min() ?? .target, $1.address) },
-      asked: asked[uplink])
+    UplinkOutlook(scouts: (byUplink[uplink] ?? []).map(\.scout), asked: asked[uplink])
+  }
+
+  /// The targets alone, who are few: on them hangs whether the uplink can be used.
+  private func front(of uplink: InterfaceName) -> UplinkOutlook {
+    UplinkOutlook(
+      scouts: (byUplink[uplink] ?? []).map(\.scout).filter { $0.roles.contains(.target) }, asked: asked[uplink])
   }
 
   // MARK: - When to ask
@@ -205,30 +223,38 @@ final class CauseFinder {
   /// A probe of a path has no answer when it should have one.
   func suspected(_ path: WatchPlan.WatchedPath, at now: Instant) {
     suspicions[path.name] = now
-    ask(path.underlay ?? path.device, pause: Self.pauseOfSuspicion, at: now)
+    ask(by: path.underlay ?? path.device, about: path.hub, unlessSince: now - Self.pauseOfSuspicion, at: now)
   }
 
   /// A path went down. What was answered since it was suspected counts.
   func wentDown(_ path: WatchPlan.WatchedPath, at now: Instant) {
-    let uplink = path.underlay ?? path.device
     let suspicion = suspicions.removeValue(forKey: path.name)
-    if let last = asked[uplink], let suspicion, last >= suspicion { return }
-    ask(uplink, pause: Self.pauseOfVerdict, at: now)
+    ask(by: path.underlay ?? path.device, about: path.hub, unlessSince: suspicion ?? now - Self.pauseOfVerdict, at: now)
   }
 
-  private func ask(_ uplink: InterfaceName, pause: Duration, at now: Instant) {
-    if let last = asked[uplink], now < last + pause { return }
-    asked[uplink] = now
-    for (key, entry) in posted where key.uplink == uplink {
+  /// Asks gateway, targets and some hubs, unless they were asked since `instant`; and the hub that it is about.
+  private func ask(by uplink: InterfaceName, about hub: IPv4Address?, unlessSince instant: Instant, at now: Instant) {
+    let isNew = asked[uplink].map { $0 < instant } ?? true
+    if isNew { asked[uplink] = now }
+    var others = 0
+    for entry in byUplink[uplink] ?? [] {
+      if entry.scout.address == hub {
+        if let last = entry.scout.asked, last >= instant { continue }
+      } else {
+        guard isNew else { continue }
+        if entry.scout.roles == [.hub] { others += 1 }
+        if entry.scout.roles == [.hub] && others > Self.otherHubs { continue }
+      }
+      entry.scout.asked = now
       entry.scout.machine.prompted(at: now, pause: Self.pauseOfVerdict)
-      schedule(entry, key)
+      schedule(entry, Key(uplink: uplink, address: entry.scout.address))
     }
   }
 
   /// The kernel has found nobody with this address, a gateway's, on the link.
   func neighbourFailed(_ address: IPv4Address, on uplink: InterfaceName, at now: Instant) {
     posted[Key(uplink: uplink, address: address)]?.scout.neighbourFailed()
-    ask(uplink, pause: Self.pauseOfSuspicion, at: now)
+    ask(by: uplink, about: nil, unlessSince: now - Self.pauseOfSuspicion, at: now)
   }
 
   // MARK: - What it means
@@ -236,12 +262,13 @@ final class CauseFinder {
   /// Looks at every path that is down; the events tell of each cause that is found or is another one by now.
   func review(_ view: View) -> [AgentEvent] {
     var events: [AgentEvent] = []
+    var scenes: [InterfaceName: Scene] = [:]
     for path in view.plan.paths {
       guard view.health[path.name]?.state == .down else {
         diagnoses[path.name] = nil
         continue
       }
-      guard let evidence = evidence(on: path, view) else { continue }
+      guard let evidence = evidence(on: path, view, &scenes) else { continue }
       let diagnosis = Diagnosis(evidence)
       let before = diagnoses.updateValue(diagnosis, forKey: path.name)
       guard before?.cause != diagnosis.cause else { continue }
@@ -256,8 +283,33 @@ final class CauseFinder {
     return events
   }
 
+  /// What all paths over one uplink have in common.
+  private struct Scene {
+    var gateway: Scout?
+    /// Targets and hubs that were asked last.
+    var internet: [Scout]
+    /// Tunnels that have carried an answer since then.
+    var carrying: [WatchPlan.WatchedPath]
+  }
+
+  private func scene(of uplink: InterfaceName, _ view: View) -> Scene {
+    let outlook = outlook(of: uplink)
+    let asked = outlook.asked
+    return Scene(
+      gateway: outlook.scouts.first { $0.roles.contains(.gateway) },
+      internet: outlook.scouts.filter { scout in
+        !scout.roles.contains(.gateway) && (asked == nil || scout.asked.map { $0 >= asked ?? $0 } == true)
+      },
+      carrying: view.plan.paths.filter { path in
+        path.isTunnel && path.underlay == uplink && [.up, .degraded].contains(view.health[path.name]?.state)
+          && view.lastAnswer(path).map { $0 > asked ?? $0 } == true
+      })
+  }
+
   /// Nil while it is not all in.
-  private func evidence(on path: WatchPlan.WatchedPath, _ view: View) -> Diagnosis.Evidence? {
+  private func evidence(
+    on path: WatchPlan.WatchedPath, _ view: View, _ scenes: inout [InterfaceName: Scene]
+  ) -> Diagnosis.Evidence? {
     let uplink = path.isTunnel ? path.underlay : path.device
     let keys = view.keys(path)
     let watched = view.plan.uplinks.first { $0.interface == uplink }
@@ -268,18 +320,13 @@ final class CauseFinder {
       return Diagnosis.Evidence(isTunnel: path.isTunnel, uplink: uplink, obstacle: .tunnel(why), keys: keys)
     }
     guard let uplink else { return Diagnosis.Evidence(isTunnel: path.isTunnel, uplink: nil, keys: keys) }
-    let outlook = outlook(of: uplink)
-    guard outlook.isSettled else { return nil }
-    let own = outlook.scouts.first { $0.address == path.hub }
-    let carrying = view.plan.paths.first { other in
-      other.name != path.name && other.isTunnel && other.underlay == uplink && other.hub != path.hub
-        && [.up, .degraded].contains(view.health[other.name]?.state)
-        && view.lastAnswer(other).map { $0 > outlook.asked ?? $0 } == true
-    }
+    let scene = scenes[uplink] ?? scene(of: uplink, view)
+    scenes[uplink] = scene
+    let own = path.hub.flatMap { posted[Key(uplink: uplink, address: $0)]?.scout }
+    let internet = scene.internet.filter { $0.address != path.hub }
+    guard ([scene.gateway, own].compactMap { $0 } + internet).allSatisfy(\.isSettled) else { return nil }
     return Diagnosis.Evidence(
-      isTunnel: path.isTunnel, uplink: uplink,
-      gateway: outlook.scouts.first { $0.roles.contains(.gateway) }?.witness, hub: own?.witness,
-      internet: outlook.scouts.filter { !$0.roles.contains(.gateway) && $0.address != path.hub }.map(\.witness),
-      carrying: carrying?.name, keys: keys)
+      isTunnel: path.isTunnel, uplink: uplink, gateway: scene.gateway?.witness, hub: own?.witness,
+      internet: internet.map(\.witness), carrying: scene.carrying.first { $0.hub != path.hub }?.name, keys: keys)
   }
 }

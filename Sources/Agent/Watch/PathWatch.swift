@@ -44,6 +44,7 @@ package actor PathWatch {
   private var bound = 0
   private let causes: CauseFinder
   private let meter = ProbeMeter()
+  private var causeTimer: TimerID?
   /// Of devices that carry traffic now by paths that are probed seldom.
   private var silences: [InterfaceName: SilentTraffic] = [:]
 
@@ -116,7 +117,7 @@ package actor PathWatch {
     for probe in probes.values { probe.close(on: loop) }
     probes = [:]
     causes.close()
-    for timer in [holdDownTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
+    for timer in [holdDownTimer, retryTimer, inspection, causeTimer] { if let timer { loop.cancel(timer) } }
   }
 
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
@@ -462,7 +463,18 @@ package actor PathWatch {
     if mayMove { decideAll(at: now) } else { findCauses() }
   }
 
+  /// Many paths may go down at once: one look for all of them, after the flips.
   private func findCauses() {
+    guard causeTimer == nil else { return }
+    causeTimer = loop.at(loop.now + Self.burst) { [weak self] _ in
+      self?.assumeIsolated {
+        $0.causeTimer = nil
+        $0.findCausesNow()
+      }
+    }
+  }
+
+  private func findCausesNow() {
     let view = CauseFinder.View(
       plan: plan, health: health, trouble: { self.trouble(of: $0) }, keys: { self.remark(on: $0) },
       lastAnswer: { path in path.probes.compactMap { self.probes[$0.name]?.machine.lastAnswer }.max() })

@@ -19,6 +19,8 @@ package struct Scout: Equatable, Sendable {
   package var machine: ProbeMachine
   /// The kernel has found nobody with this address on the link, and it has not answered since.
   package private(set) var isUnreachable = false
+  /// When it was last asked because something is suspected of a path over the uplink.
+  package var asked: Instant?
 
   /// In peace. Each takes 12 packets a minute then, six out and six back.
   package static let interval: Duration = .seconds(10)
@@ -54,6 +56,10 @@ package struct Scout: Equatable, Sendable {
     }
   }
 
+  package var firstRole: Role { roles.min() ?? .target }
+  /// It has said what it has to say since it was asked.
+  package var isSettled: Bool { asked.map(isSettled(since:)) ?? true }
+
   package var witness: Diagnosis.Witness { Diagnosis.Witness(address, answer) }
 
   /// What it says is news from after `instant`, or it has nothing new to say.
@@ -66,7 +72,7 @@ package struct Scout: Equatable, Sendable {
 /// All who are asked by one uplink.
 package struct UplinkOutlook: Equatable, Sendable {
   package var scouts: [Scout]
-  /// When they were last asked because something is suspected of a path over the uplink.
+  /// When most of them were last asked because something is suspected of a path over the uplink.
   package var asked: Instant?
 
   package init(scouts: [Scout] = [], asked: Instant? = nil) {
@@ -89,12 +95,6 @@ package struct UplinkOutlook: Equatable, Sendable {
     let answering = targets.filter { $0.machine.state == .up }
     guard !answering.isEmpty, !answering.contains(where: { $0.isSettled(since: asked) }) else { return nil }
     return asked + Self.longestDoubt
-  }
-
-  /// Everyone has said what they have to say since it was asked.
-  package var isSettled: Bool {
-    guard let asked else { return true }
-    return scouts.allSatisfy { $0.isSettled(since: asked) }
   }
 
   /// Down where nobody who ever answered does, up where anyone does.
