@@ -96,6 +96,33 @@ import Testing
     }
   }
 
+  @Test func flowsOfADeadPathAreHeldOnlyWhileEveryRuleStaysOnIt() async throws {
+    for others in [false, true] {
+      let bench = try Bench()
+      var plan = try bench.plan()
+      plan.rules[0].rule.paths = [bench.a]
+      if others {
+        // A second rule that has another tunnel to go to.
+        var second = plan.rules[0]
+        second.rule.name = try #require(Name("shop"))
+        second.rule.paths = [bench.a, try #require(Name("b"))]
+        second.table = TableID(7911)
+        plan.rules.append(second)
+      }
+      for device in [bench.bench.a, bench.bench.b, bench.bench.wan] {
+        bench.bench.prober.set(device, .answers(.milliseconds(5)))
+      }
+      try await bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
+      bench.bench.loop.advance(by: .seconds(31))
+      let swept = bench.bench.swept.count
+      bench.bench.prober.silence(Set(bench.hubs + bench.targets))
+      bench.bench.prober.set(bench.bench.a, .silent)
+      bench.bench.loop.advance(by: .seconds(2))
+      #expect(bench.bench.goesBy(bench.bench.a), "it has no other way")
+      #expect((bench.bench.swept.count > swept) == others)
+    }
+  }
+
   @Test func withoutTargetsAnUplinkIsJudgedAsBefore() async throws {
     let bench = try Bench()
     try await bench.begin(targets: false)

@@ -411,6 +411,7 @@ package actor PathWatch {
     let doubts = causes.doubts(at: now)
     let undoubted = plan.uplinks.first { canUse($0) && !$0.isPrivate && doubts[$0.interface] == nil }?.interface
     let health = health
+    let choices = selections.mapValues(\.choice)
     let uplinks = plan.uplinks.filter(canUse).map(\.interface)
     var view = RuleSelection.View(
       state: { health[$0] }, localWAN: best, canUse: { uplinks.contains($0) })
@@ -429,14 +430,19 @@ package actor PathWatch {
     scheduleHoldDown(doubts.values.min())
     let dead = newlyDown
     newlyDown = []
-    // With nowhere to go nothing is torn down: its flows are swept when a rule leaves it.
-    for name in dead where !selections.values.contains(where: { $0.choice == .path(name) }) { sweepDead(name) }
+    for name in dead where !isHeld(name, since: choices) { sweepDead(name) }
     // Words after deeds: the log is slower than the kernel.
     let told = pending
     pending = []
     for event in told { events.record(event) }
     settleActiveRoutes()
     findCauses()
+  }
+
+  /// Every rule that was on the path still is, for want of another way: nothing is torn down until one leaves it.
+  private func isHeld(_ path: Name, since choices: [Name: RuleSelection.Choice?]) -> Bool {
+    let users = choices.filter { $0.value == .path(path) }.keys
+    return !users.isEmpty && users.allSatisfy { selections[$0]?.choice == .path(path) }
   }
 
   // MARK: - Where the trouble lies
@@ -465,7 +471,9 @@ package actor PathWatch {
 
   /// Many paths may go down at once: one look for all of them, after the flips.
   private func findCauses() {
-    guard causeTimer == nil else { return }
+    guard causeTimer == nil, !causes.diagnoses.isEmpty || health.values.contains(where: { $0.state == .down }) else {
+      return
+    }
     causeTimer = loop.at(loop.now + Self.burst) { [weak self] _ in
       self?.assumeIsolated {
         $0.causeTimer = nil
