@@ -15,6 +15,8 @@ final class CauseFinder {
     var trouble: (InterfaceName) -> String?
     var keys: (WatchPlan.WatchedPath) -> String?
     var lastAnswer: (WatchPlan.WatchedPath) -> Instant?
+    /// Answers come through it again, though not enough yet.
+    var isReturning: (WatchPlan.WatchedPath) -> Bool
   }
 
   /// One scout with its handle and its timer.
@@ -40,7 +42,7 @@ final class CauseFinder {
   private(set) var diagnoses: [Name: Diagnosis] = [:]
   /// Uplinks that have targets of which none answers.
   private(set) var cutOff: Set<InterfaceName> = []
-  private var doubted: Set<InterfaceName> = []
+  private var returned: Set<Key> = []
 
   /// Whoever suspects asks no more often than this, and whoever knows that a path is down than that: a lossy path is
   /// suspected all the time.
@@ -177,10 +179,10 @@ final class CauseFinder {
     }
   }
 
-  /// Uplinks by which someone did not answer as usual since this was asked last: every path over one of them is in doubt.
-  func takeDoubted() -> Set<InterfaceName> {
-    defer { doubted = [] }
-    return doubted
+  /// Hubs that answer again since this was asked last, and by what.
+  func takeReturned() -> Set<Key> {
+    defer { returned = [] }
+    return returned
   }
 
   private func changing(_ entry: Posted, _ key: Key, at now: Instant, _ body: () -> Void) -> Bool {
@@ -188,7 +190,7 @@ final class CauseFinder {
     let state = entry.scout.machine.state
     body()
     schedule(entry, key)
-    if entry.scout.machine.suspectedSince == now { doubted.insert(key.uplink) }
+    if state == .down && entry.scout.machine.state == .up { returned.insert(key) }
     // One who changed their mind may not be the only one.
     if entry.scout.machine.state != state && state != .unknown {
       ask(by: key.uplink, about: key.address, unlessSince: now - Self.pauseOfVerdict, at: now)
@@ -268,6 +270,8 @@ final class CauseFinder {
         diagnoses[path.name] = nil
         continue
       }
+      // What was found stays true of what was lost until the path is up.
+      if diagnoses[path.name] != nil && view.isReturning(path) { continue }
       guard let evidence = evidence(on: path, view, &scenes) else { continue }
       let diagnosis = Diagnosis(evidence)
       let before = diagnoses.updateValue(diagnosis, forKey: path.name)

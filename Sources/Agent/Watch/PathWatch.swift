@@ -463,8 +463,8 @@ package actor PathWatch {
   }
 
   private func scouted(_ mayMove: Bool, at now: Instant) {
-    for uplink in causes.takeDoubted() {
-      for path in plan.paths where path.underlay == uplink || path.device == uplink { prompt(path, at: now) }
+    for hub in causes.takeReturned() {
+      for path in plan.paths where path.underlay == hub.uplink && path.hub == hub.address { prompt(path, at: now) }
     }
     if mayMove { decideAll(at: now) } else { findCauses() }
   }
@@ -485,7 +485,12 @@ package actor PathWatch {
   private func findCausesNow() {
     let view = CauseFinder.View(
       plan: plan, health: health, trouble: { self.trouble(of: $0) }, keys: { self.remark(on: $0) },
-      lastAnswer: { path in path.probes.compactMap { self.probes[$0.name]?.machine.lastAnswer }.max() })
+      lastAnswer: { path in path.probes.compactMap { self.probes[$0.name]?.machine.lastAnswer }.max() },
+      isReturning: { path in
+        path.probes.contains { probe in
+          self.probes[probe.name].map { $0.machine.state == .down && $0.machine.answered > 0 } ?? false
+        }
+      })
     for event in causes.review(view) { events.record(event) }
   }
 
