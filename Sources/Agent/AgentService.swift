@@ -121,7 +121,9 @@ package final class AgentService: Sendable {
     await forces.start()
     // A flush of a large table tells of each object: the reconciler needs to know once.
     let (bells, bell) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
-    try ports.kernelEvents.start(on: ports.loop) { [watch] event in bell.yield(Self.noticed(event, by: watch)) }
+    try ports.kernelEvents.start(on: ports.loop) { [watch] event in
+      if let reason = Self.noticed(event, by: watch) { bell.yield(reason) }
+    }
     await withTaskGroup { group in
       group.addTask { [reconciler] in await reconciler.run() }
       group.addTask { [keeper] in await keeper.run() }
@@ -133,6 +135,9 @@ package final class AgentService: Sendable {
       }
       group.addTask { [reconciler] in
         for await reason in bells { await reconciler.look(because: .event(reason)) }
+      }
+      group.addTask { [watch, ports] in
+        await Self.listen(to: ports.traffic, of: watch)
       }
       group.addTask { [sweeps, sweeper] in
         for await sweep in sweeps { await sweeper.sweep(sweep) }
@@ -151,8 +156,20 @@ package final class AgentService: Sendable {
     await reconciler.look(because: .timer)
   }
 
-  /// On the loop: what concerns a verdict goes to the watch at once. Returns what the reconciler is told.
-  private static func noticed(_ event: KernelEvent, by watch: PathWatch) -> String {
+  /// Once a second while traffic goes by a path that is probed less often than that; without one nobody is asked.
+  private static func listen(
+    to traffic: any TrafficPort, of watch: PathWatch
+  ) async {
+    while !Task.isCancelled {
+      let isAwaited = await watch.awaitsTraffic
+      // Counters are a help and no condition.
+      if isAwaited, let counted = try? traffic.traffic() { await watch.counted(counted) }
+      try? await Task.sleep(for: isAwaited ? SilentTraffic.period : SilentTraffic.period * 3)
+    }
+  }
+
+  /// On the loop: what concerns a verdict goes to the watch at once. Returns what the reconciler is told; nil: nothing.
+  private static func noticed(_ event: KernelEvent, by watch: PathWatch) -> String? {
     switch event {
     case .link(let name, let link):
       watch.assumeIsolated { $0.linkChanged(name, link) }
@@ -165,6 +182,9 @@ package final class AgentService: Sendable {
     case .ours(let what):
       watch.assumeIsolated { $0.inspectSoon() }
       return what
+    case .neighbourFailed(let device, let address):
+      watch.assumeIsolated { $0.neighbourFailed(address, on: device) }
+      return nil
     case .overrun:
       watch.assumeIsolated { $0.inspectSoon() }
       return "events lost"
@@ -197,7 +217,7 @@ package final class AgentService: Sendable {
     let writer = ReportWriter(await watch.snapshot(), forces: await forces.entries)
     return PathsReport(paths: writer.paths, forcesOfNoPath: writer.forcesOfNoPath)
   }
-  package func probes() async -> ProbesReport { ProbesReport(probes: ReportWriter(await watch.snapshot()).probes) }
+  package func probes() async -> ProbesReport { await ReportWriter(watch.snapshot()).probesReport }
 
   package func rules() async -> RulesReport {
     let writer = ReportWriter(await watch.snapshot())

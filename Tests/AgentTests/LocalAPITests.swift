@@ -36,7 +36,10 @@ import Testing
     let report = UplinkReport(
       interface: "wan0", tier: 1, isPrivate: false, usable: false, obstacle: "no carrier", gateway: nil)
     let text = String(decoding: LocalAPI.encode(report), as: UTF8.self)
-    #expect(text == #"{"interface":"wan0","is_private":false,"obstacle":"no carrier","tier":1,"usable":false}"#)
+    #expect(
+      text
+        == #"{"interface":"wan0","is_private":false,"obstacle":"no carrier","scouts":[],"state":"unknown","tier":1,"usable":false}"#
+    )
     #expect(try LocalAPI.decode(UplinkReport.self, from: Array(text.utf8)) == report)
     let event = EventReport(
       number: 1, time: "t", kind: "failover", severity: "warning", subject: "office", text: "x",

@@ -8,28 +8,34 @@ final class ScriptedProber: ProbePort {
   enum Behaviour: Sendable { case answers(Duration), silent, refuses(String), cannotSend(String) }
 
   private let behaviours = Mutex<[InterfaceName: Behaviour]>([:])
+  private let silentTargets = Mutex<Set<IPv4Address>>([])
   private let sent = Mutex<[(device: InterfaceName, mark: Mark, source: IPv4Address)]>([])
   private let loop: VirtualLoop
 
   init(_ loop: VirtualLoop) { self.loop = loop }
 
   func set(_ device: InterfaceName, _ behaviour: Behaviour) { behaviours.withLock { $0[device] = behaviour } }
+  /// Whatever its device does, nobody answers there.
+  func silence(_ targets: Set<IPv4Address>) { silentTargets.withLock { $0 = targets } }
   var probesSent: [(device: InterfaceName, mark: Mark, source: IPv4Address)] { sent.withLock { $0 } }
 
   func open(_ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void)
     -> any OpenProbe
   {
-    Handle(prober: self, bound: bound, deliver: deliver)
+    let target: IPv4Address? = if case .icmp(let target) = probe.kind { target } else { nil }
+    return Handle(prober: self, bound: bound, target: target, deliver: deliver)
   }
 
   private struct Handle: OpenProbe {
     let prober: ScriptedProber
     let bound: ProbeBinding
+    let target: IPv4Address?
     let deliver: @Sendable (UInt64, ProbeOutcome) -> Void
 
     func send(_ number: UInt64) {
       prober.sent.withLock { $0.append((bound.device, bound.mark, bound.source)) }
       let deliver = deliver
+      if let target, prober.silentTargets.withLock({ $0.contains(target) }) { return }
       switch prober.behaviours.withLock({ $0[bound.device] }) ?? .silent {
       case .silent: break
       case .answers(let roundTrip):

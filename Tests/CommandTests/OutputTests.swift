@@ -79,6 +79,27 @@ import Testing
       ])
   }
 
+  @Test func whereTheTroubleLies() {
+    var report = status([rule("fallback", "local_wan:wan0", "path fra-a is down")], path: "down", cause: "no answer")
+    report.paths[0].downCause = "hub_down"
+    report.paths[0].evidence = "hub 203.0.113.2 does not answer by wan0; 192.0.2.1 answers by wan0"
+    report.uplinks[0].state = "up"
+    report.uplinks[0].scouts = [
+      ScoutReport(address: "198.51.100.1", roles: ["gateway"], answer: "unknown"),
+      ScoutReport(address: "203.0.113.2", roles: ["hub"], answer: "silent"),
+      ScoutReport(address: "192.0.2.1", roles: ["target"], answer: "answers", rttMs: 1.2, lastAnswerSeconds: 3),
+    ]
+    report.uplinks[0].probeBudget = ProbeBudgetReport(
+      uplink: "wan0", bytesPerDay: 5_000_000, spentBytes: 12_345, stretch: 4.12)
+    let lines = StatusCommand.lines(report)
+    #expect(
+      lines[3] == "path fra-a: hub_down: hub 203.0.113.2 does not answer by wan0; 192.0.2.1 answers by wan0")
+    #expect(
+      lines[4]
+        == "uplink wan0: usable, gateway 198.51.100.1, up: gateway 198.51.100.1 has not answered, hub 203.0.113.2 is silent, target 192.0.2.1 answers, probes took 12 kB of 5 MB in this period of 24 h, intervals stretched 4.1 times"
+    )
+  }
+
   @Test func blockedAndInTrouble() {
     let lines = StatusCommand.lines(
       status(

@@ -54,6 +54,18 @@ struct KernelEventTests {
     }
   }
 
+  @Test("tell a neighbour that does not answer")
+  func neighbour() throws {
+    try listening { ground, told in
+      let wan = try #require(InterfaceName("wan0"))
+      try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
+      // The kernel tells only of one that was there, or that it has asked for in vain.
+      try ground.shell("ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev wan0 nud reachable")
+      try ground.shell("ip neigh replace 192.0.2.1 dev wan0 nud failed")
+      #expect(told.waits { $0 == .neighbourFailed(wan, IPv4Address(value: 0xc000_0201)) })
+    }
+  }
+
   @Test("tell what another does to our rules, routes and nftables table")
   func ours() throws {
     try listening { ground, told in

@@ -235,3 +235,27 @@ struct MessageBuilderTests {
     #expect(read == ranges)
   }
 }
+
+@Suite("Neighbours")
+struct NeighbourTests {
+  private func event(state: UInt16, family: UInt8 = 2, _ attributes: [UInt8]) -> NetlinkEvent? {
+    var datagram = Datagram()
+    datagram.message(
+      type: 28, [family, 0, 0, 0] + Datagram.raw(Int32(5)) + Datagram.raw(state) + [0, 0] + attributes)
+    var found: NetlinkEvent?
+    datagram.bytes.withUnsafeBytes { bytes in
+      _ = Message.forEach(in: bytes) { message in found = found ?? NetlinkEvent(message) }
+    }
+    return found
+  }
+
+  private let address = Datagram.attribute(1, [192, 0, 2, 1])
+
+  @Test("one that is not there is told, and nothing else of neighbours is")
+  func failed() {
+    #expect(event(state: 0x20, address) == .neighbourFailed(index: 5, address: 0xc000_0201))
+    for state in [UInt16(0x01), 0x02, 0x04, 0x10, 0x40] { #expect(event(state: state, address) == nil) }
+    #expect(event(state: 0x20, family: 10, address) == nil)
+    #expect(event(state: 0x20, []) == nil)
+  }
+}

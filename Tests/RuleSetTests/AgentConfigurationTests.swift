@@ -26,7 +26,7 @@ import Testing
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       let isKey = line.hasPrefix("# ") && line.contains(" = ") && !line.contains("\"http://")
       // The other uplinks are examples, and their tables' heads would be without an interface.
-      let isExample = ["wwan0", "tier = 2", "mpls0", "private = true", "gateway ="].contains { line.contains($0) }
+      let isExample = exampleKeys.contains { line.contains($0) }
       return isKey && !isExample ? line.dropFirst(2) : line
     }
     let full = try ConfigurationFile.decode(Array(lines.joined(separator: "\n").utf8))
@@ -40,6 +40,21 @@ import Testing
     sample.ipsec.keyFile = "/etc/backhaul/secrets/branch-017.key"
     sample.ipsec.authorityFile = "/etc/backhaul/secrets/authority.pem"
     #expect(full == sample)
+  }
+
+  private let exampleKeys = ["wwan0", "tier = 2", "mpls0", "private = true", "gateway =", "targets =", "probe_budget"]
+
+  @Test func anUplinkHasTargetsAndABudget() throws {
+    let text = """
+      device = "a"
+      lans = ["lan0"]
+      uplinks = [{ interface = "wan0", targets = ["192.0.2.1", "198.18.0.9"], probe_budget_bytes_per_day = 5000000 }]
+      [rule_set]
+      source = "https://192.0.2.1/"
+      """
+    let uplink = try #require(try ConfigurationFile.decode(Array(text.utf8)).uplinks.first)
+    #expect(uplink.targets.map(\.description) == ["192.0.2.1", "198.18.0.9"])
+    #expect(uplink.probeBudget == 5_000_000)
   }
 
   @Test func thereAreManyBadConfigurations() {

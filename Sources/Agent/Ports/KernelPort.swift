@@ -46,6 +46,8 @@ package enum KernelEvent: Equatable, Sendable {
   case mainRoute
   /// A route, rule or nftables object of ours, or in our ranges, changed.
   case ours(String)
+  /// Nobody on the device's link has this address any more: the kernel has asked in vain.
+  case neighbourFailed(InterfaceName, IPv4Address)
   /// The socket overflowed (ENOBUFS): anything may have changed.
   case overrun
 }

@@ -89,7 +89,8 @@ package struct ReportWriter: Sendable {
         mark: path.mark.value, rttMs: window?.roundTrip?.last.milliseconds,
         jitterMs: window?.roundTrip?.jitter.milliseconds,
         loss: window?.loss, carries: carries,
-        forced: forces[path.name].map { PathForceReport(path.name, $0) })
+        forced: forces[path.name].map { PathForceReport(path.name, $0) },
+        downCause: watch.diagnoses[path.name]?.cause.rawValue, evidence: watch.diagnoses[path.name]?.words)
     }
   }
 
@@ -98,11 +99,15 @@ package struct ReportWriter: Sendable {
   package var uplinks: [UplinkReport] {
     watch.plan.uplinks.map { uplink in
       let usable = watch.usableUplinks.contains(uplink.interface)
-      let gateway: String? = if case .out(_, let gateway?)? = uplink.way { gateway.description } else { nil }
+      let outlook = watch.outlooks[uplink.interface] ?? UplinkOutlook()
+      let silence = outlook.isCutOff ? "none of its targets answers" : nil
       return UplinkReport(
         interface: uplink.interface.text, tier: uplink.tier, isPrivate: uplink.isPrivate, usable: usable,
-        obstacle: usable ? nil : uplink.obstacle ?? "\(uplink.interface) has no carrier, is set down or is gone",
-        gateway: gateway)
+        obstacle: usable
+          ? nil : uplink.obstacle ?? silence ?? "\(uplink.interface) has no carrier, is set down or is gone",
+        gateway: uplink.gateway?.description, state: (usable ? outlook.state : .down).rawValue,
+        scouts: outlook.scouts.map { ScoutReport($0, at: watch.at) },
+        probeBudget: watch.meters[uplink.interface].map { ProbeBudgetReport(uplink.interface, $0) })
     }
   }
 
@@ -127,7 +132,16 @@ package struct ReportWriter: Sendable {
       fall: probe.fall, rise: probe.rise, lostInARow: machine.lost, answeredInARow: machine.answered,
       trouble: machine.trouble, lastAnswerSeconds: machine.lastAnswer.map(age), windowProbes: machine.window.count,
       loss: machine.window.loss, rttMs: trip?.last.milliseconds, rttMinMs: trip?.least.milliseconds,
-      rttMeanMs: trip?.mean.milliseconds, rttMaxMs: trip?.most.milliseconds, jitterMs: trip?.jitter.milliseconds)
+      rttMeanMs: trip?.mean.milliseconds, rttMaxMs: trip?.most.milliseconds, jitterMs: trip?.jitter.milliseconds,
+      paceMs: milliseconds(machine.pace))
+  }
+
+  package var probesReport: ProbesReport { ProbesReport(probes: probes, budgets: budgets) }
+
+  package var budgets: [ProbeBudgetReport] {
+    watch.plan.uplinks.compactMap { uplink in
+      watch.meters[uplink.interface].map { ProbeBudgetReport(uplink.interface, $0) }
+    }
   }
 
   private func age(_ since: Instant) -> Double { max(0, (watch.at - since).inSeconds) }

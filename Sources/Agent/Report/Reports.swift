@@ -92,6 +92,10 @@ package struct PathReport: Codable, Equatable, Sendable {
   package var carries: [String]
   /// What an operator says of it; null for nothing.
   package var forced: PathForceReport?
+  /// Where the trouble lies: `hub_down`, `tunnel_down`, `uplink_down`, `internet_down` or `unclear`; null while the path is
+  /// not down, or not all who are asked have answered yet.
+  package var downCause: String?
+  package var evidence: String?
 }
 
 package struct UplinkReport: Codable, Equatable, Sendable {
@@ -102,6 +106,11 @@ package struct UplinkReport: Codable, Equatable, Sendable {
   package var usable: Bool
   package var obstacle: String?
   package var gateway: String?
+  /// `up`, `down` or `unknown`: what those say who are asked by it.
+  package var state: String = "unknown"
+  package var scouts: [ScoutReport] = []
+  /// What probes may take of it; null where it is not metered.
+  package var probeBudget: ProbeBudgetReport?
 }
 
 package struct TunnelReport: Codable, Equatable, Sendable {
@@ -200,6 +209,8 @@ package struct ProbeReport: Codable, Equatable, Sendable {
   package var rttMeanMs: Double?
   package var rttMaxMs: Double?
   package var jitterMs: Double?
+  /// Between two probes now: longer than `interval_ms` where a metered uplink's budget is short.
+  package var paceMs: Int?
 }
 
 package struct EventReport: Codable, Equatable, Sendable {
@@ -231,6 +242,8 @@ package struct TunnelsReport: Codable, Equatable, Sendable {
 package struct ProbesReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var probes: [ProbeReport]
+  /// Of the metered uplinks.
+  package var budgets: [ProbeBudgetReport] = []
 }
 
 package struct RulesReport: Codable, Equatable, Sendable {

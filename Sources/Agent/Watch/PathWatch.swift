@@ -47,6 +47,11 @@ package actor PathWatch {
   var pending: [AgentEvent] = []
   /// Spreads the first probes.
   private var bound = 0
+  private let causes: CauseFinder
+  private let meter = ProbeMeter()
+  private var causeTimer: TimerID?
+  /// Of devices that carry traffic now by paths that are probed seldom.
+  private var silences: [InterfaceName: SilentTraffic] = [:]
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -62,6 +67,7 @@ package actor PathWatch {
     self.chance = chance
     self.onSweep = onSweep
     plan = .empty(mask)
+    causes = CauseFinder(loop: loop, prober: prober, meter: meter)
   }
 
   // MARK: - What to watch
@@ -104,6 +110,7 @@ package actor PathWatch {
     for (name, gone) in selections where kept[name] == nil { tellOfEncryption(gone, nil, at: now) }
     selections = kept
     active = inKernel
+    postScouts(at: now)
     for path in new.paths { judge(path, at: now) }
     settleDrains(since: before)
     decideAll(at: now)
@@ -116,7 +123,10 @@ package actor PathWatch {
   package func stop() {
     for probe in probes.values { probe.close(on: loop) }
     probes = [:]
-    for timer in [holdDownTimer, drainTimer, retryTimer, inspection] { if let timer { loop.cancel(timer) } }
+    causes.close()
+    for timer in [holdDownTimer, drainTimer, retryTimer, inspection, causeTimer] {
+      if let timer { loop.cancel(timer) }
+    }
   }
 
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
@@ -200,6 +210,49 @@ package actor PathWatch {
     if new != before { decideAll(at: now) }
   }
 
+  // MARK: - Hints: what happens to traffic, which probes confirm at once
+
+  /// Paths that carry traffic and are probed so seldom that their traffic tells more.
+  private var quiet: [WatchPlan.WatchedPath] {
+    plan.paths.filter { path in
+      selections.values.contains { $0.choice?.paths.contains(path.name) == true }
+        && !path.probes.isEmpty
+        && path.probes.allSatisfy { (probes[$0.name]?.machine.pace ?? $0.interval) > SilentTraffic.period }
+    }
+  }
+
+  package var awaitsTraffic: Bool { !quiet.isEmpty }
+
+  /// The devices have carried so much by now.
+  package func counted(_ traffic: [InterfaceName: Traffic]) {
+    let now = loop.now
+    var known: [InterfaceName: SilentTraffic] = [:]
+    for path in quiet {
+      guard let traffic = traffic[path.device] else { continue }
+      var silence = silences[path.device] ?? SilentTraffic()
+      if silence.counted(bytesIn: traffic.bytesIn, bytesOut: traffic.bytesOut, at: now) { prompt(path, at: now) }
+      known[path.device] = silence
+    }
+    silences = known
+  }
+
+  /// Nobody has the address on the device's link: if it is a gateway, every path over it is in doubt.
+  package func neighbourFailed(_ address: IPv4Address, on device: InterfaceName) {
+    guard plan.uplinks.contains(where: { $0.interface == device && $0.gateway == address }) else { return }
+    let now = loop.now
+    causes.neighbourFailed(address, on: device, at: now)
+    for path in plan.paths where path.underlay == device || path.device == device { prompt(path, at: now) }
+    findCauses()
+  }
+
+  private func prompt(_ path: WatchPlan.WatchedPath, at now: Instant) {
+    for probe in path.probes {
+      guard let watched = probes[probe.name] else { continue }
+      watched.machine.prompted(at: now)
+      schedule(watched)
+    }
+  }
+
   /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
   package func inspectSoon() {
     guard inspection == nil else { return }
@@ -233,6 +286,7 @@ package actor PathWatch {
     probe.timer = nil
     let before = probe.machine.state
     let losses = probe.machine.window.lossesInAll
+    probe.machine.stretch = meter.stretch(of: probe.machine.probe.path, at: now)
     follow(probe.machine.timePassed(to: now), probe, at: now)
     remember(probe, losses: losses, at: now)
     schedule(probe)
@@ -242,6 +296,9 @@ package actor PathWatch {
   /// A verdict may follow from a probe's new state, and from each of its results where the path has limits.
   private func settle(_ machine: ProbeMachine, before: ProbeMachine.State, at now: Instant) {
     let name = machine.probe.path
+    if machine.suspectedSince == now, let path = plan.paths.first(where: { $0.name == name }) {
+      causes.suspected(path, at: now)
+    }
     if machine.state != before || machine.unsent == machine.probe.fall || limited.contains(name) {
       verdictMayChange(of: name, at: now)
     }
@@ -253,6 +310,7 @@ package actor PathWatch {
       case .abandon(let number): probe.handle?.abandon(number)
       case .send(let number):
         if let handle = probe.handle {
+          meter.sent(probe.machine.probe, at: now)
           handle.send(number)
         } else {
           _ = probe.machine.came(.couldNotSend("no address to send from"), of: number, at: now)
@@ -270,6 +328,7 @@ package actor PathWatch {
       case .refused(let why): .refused(why)
       case .couldNotSend(let why): .couldNotSend(why)
       }
+    if case .couldNotSend = outcome { meter.sent(probe.machine.probe, times: -1, at: now) }
     let deadline = probe.machine.nextDeadline
     let (answers, losses) = (probe.machine.window.answersInAll, probe.machine.window.lossesInAll)
     follow(probe.machine.came(evidence, of: number, at: now), probe, at: now)
@@ -318,6 +377,7 @@ package actor PathWatch {
           "duration_seconds": AgentEvent.seconds(state.since - before.since),
         ]))
     if state.isDead && !before.isDead { newlyDown.append(path.name) }
+    if state.state == .down { causes.wentDown(path, at: now) }
     return true
   }
 
@@ -360,11 +420,15 @@ package actor PathWatch {
 
   private func canUse(_ uplink: WatchPlan.WatchedUplink) -> Bool {
     uplink.obstacle == nil && uplink.way != nil && trouble(of: uplink.interface) == nil
+      && !causes.cutOff.contains(uplink.interface)
   }
 
   private func decideAll(at now: Instant) {
     let best = plan.uplinks.first { canUse($0) && !$0.isPrivate }?.interface
+    let doubts = causes.doubts(at: now)
+    let undoubted = plan.uplinks.first { canUse($0) && !$0.isPrivate && doubts[$0.interface] == nil }?.interface
     let health = health
+    let choices = selections.mapValues(\.choice)
     let uplinks = plan.uplinks.filter(canUse).map(\.interface)
     var view = RuleSelection.View(
       state: { health[$0] }, localWAN: best, canUse: { uplinks.contains($0) })
@@ -372,19 +436,77 @@ package actor PathWatch {
       guard var selection = selections[watched.rule.name] else { continue }
       view.underlay = watched.underlays.first { uplinks.contains($0) }
       view.isAstray = isAstray(watched)
+      // Who is on an uplink is not driven from it by a doubt; who would go there waits for a moment.
+      if case .localWAN? = selection.choice { view.localWAN = best } else { view.localWAN = undoubted }
       let before = selection
       let flip = selection.decide(view, at: now)
       selections[watched.rule.name] = selection
       tellOfEncryption(before, selection, at: now)
       if let flip { carryOut(flip, watched, verdict: now) }
     }
-    scheduleHoldDown()
+    scheduleHoldDown(doubts.values.min())
     let dead = newlyDown
     newlyDown = []
-    for name in dead { sweepDead(name) }
+    for name in dead where !isHeld(name, since: choices) { sweepDead(name) }
     // Words after deeds: the log is slower than the kernel.
     tellPending()
     settleActiveRoutes()
+    findCauses()
+  }
+
+  /// Every rule that was on the path still is, for want of another way: nothing is torn down until one leaves it.
+  private func isHeld(_ path: Name, since choices: [Name: RuleSelection.Choice?]) -> Bool {
+    let users = choices.filter { $0.value?.paths.contains(path) == true }.keys
+    return !users.isEmpty && users.allSatisfy { selections[$0]?.choice?.paths.contains(path) == true }
+  }
+
+  // MARK: - Where the trouble lies
+
+  private func postScouts(at now: Instant) {
+    defer { meter.follow(plan, scouts: { causes.scouts(by: $0) }, at: now) }
+    causes.follow(plan, at: now) { [weak self] key in
+      self?.assumeIsolated { watch in
+        let now = watch.loop.now
+        watch.scouted(watch.causes.timePassed(to: now, for: key), at: now)
+      }
+    } deliver: { [weak self] key, number, outcome in
+      self?.assumeIsolated { watch in
+        let now = watch.loop.now
+        watch.scouted(watch.causes.came(outcome, of: number, for: key, at: now), at: now)
+      }
+    }
+  }
+
+  private func scouted(_ mayMove: Bool, at now: Instant) {
+    for hub in causes.takeReturned() {
+      for path in plan.paths where path.underlay == hub.uplink && path.hub == hub.address { prompt(path, at: now) }
+    }
+    if mayMove { decideAll(at: now) } else { findCauses() }
+  }
+
+  /// Many paths may go down at once: one look for all of them, after the flips.
+  private func findCauses() {
+    guard causeTimer == nil, !causes.diagnoses.isEmpty || health.values.contains(where: { $0.state == .down }) else {
+      return
+    }
+    causeTimer = loop.at(loop.now + Self.burst) { [weak self] _ in
+      self?.assumeIsolated {
+        $0.causeTimer = nil
+        $0.findCausesNow()
+      }
+    }
+  }
+
+  private func findCausesNow() {
+    let view = CauseFinder.View(
+      plan: plan, health: health, trouble: { self.trouble(of: $0) }, keys: { self.remark(on: $0) },
+      lastAnswer: { path in path.probes.compactMap { self.probes[$0.name]?.machine.lastAnswer }.max() },
+      isReturning: { path in
+        path.probes.contains { probe in
+          self.probes[probe.name].map { $0.machine.state == .down && $0.machine.answered > 0 } ?? false
+        }
+      })
+    for event in causes.review(view) { events.record(event) }
   }
 
   /// By a path that it no longer names the rule's traffic leaves, or would leave once its route is put back, out of an
@@ -425,9 +547,10 @@ package actor PathWatch {
     }
   }
 
-  private func scheduleHoldDown() {
+  /// - Parameter doubt: when the first doubt about an uplink is over.
+  private func scheduleHoldDown(_ doubt: Instant?) {
     if let holdDownTimer { loop.cancel(holdDownTimer) }
-    holdDownTimer = selections.values.compactMap(\.nextDeadline).min().map { deadline in
+    holdDownTimer = (selections.values.compactMap(\.nextDeadline) + (doubt.map { [$0] } ?? [])).min().map { deadline in
       loop.at(deadline) { [weak self] now in
         self?.assumeIsolated {
           $0.holdDownTimer = nil
@@ -603,6 +726,10 @@ package actor PathWatch {
   package func snapshot() -> WatchSnapshot {
     WatchSnapshot(
       at: loop.now, plan: plan, links: links, health: health, probes: probes.mapValues(\.machine),
-      selections: selections, drains: drains, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
+      selections: selections, drains: drains, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips,
+      diagnoses: causes.diagnoses,
+      outlooks: Dictionary(
+        plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }),
+      meters: meter.readings(at: loop.now))
   }
 }

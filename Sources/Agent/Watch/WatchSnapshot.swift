@@ -11,6 +11,19 @@ package struct WatchSnapshot: Sendable {
   package var drains: [Name: Drains]
   package var usableUplinks: [InterfaceName]
   package var flips: FlipTimes
+  /// Of the paths that are down, as far as it is known.
+  package var diagnoses: [Name: Diagnosis] = [:]
+  package var outlooks: [InterfaceName: UplinkOutlook] = [:]
+  /// Of the metered uplinks.
+  package var meters: [InterfaceName: MeterReading] = [:]
+}
+
+/// What probes have taken of a metered uplink, in bytes a day.
+package struct MeterReading: Equatable, Sendable {
+  package var budget: Int
+  package var spent: Int
+  package var yesterday: Int?
+  package var stretch: Double
 }
 
 /// How long the last flips took, from verdict to the kernel's answer.

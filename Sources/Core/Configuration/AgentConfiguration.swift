@@ -38,12 +38,25 @@ package struct UplinkConfiguration: Equatable, Sendable {
   package var isPrivate: Bool
   /// The next hop of a private line that has no default route in the main table.
   package var gateway: IPv4Address?
+  /// Addresses beyond it that answer pings while it works. Where none of them does, it is no fallback.
+  package var targets: [IPv4Address]
+  /// Bytes that the agent's probes may take of it in 24 hours, both directions; nil: it is not metered.
+  package var probeBudget: Int?
 
-  package init(interface: InterfaceName, tier: Int = 1, isPrivate: Bool = false, gateway: IPv4Address? = nil) {
+  package static let mostTargets = 4
+  /// A few probes an hour take this; a terabyte is more than any could.
+  package static let probeBudgets: ClosedRange<Int64> = 100_000...1_000_000_000_000
+
+  package init(
+    interface: InterfaceName, tier: Int = 1, isPrivate: Bool = false, gateway: IPv4Address? = nil,
+    targets: [IPv4Address] = [], probeBudget: Int? = nil
+  ) {
     self.interface = interface
     self.tier = tier
     self.isPrivate = isPrivate
     self.gateway = gateway
+    self.targets = targets
+    self.probeBudget = probeBudget
   }
 }
 

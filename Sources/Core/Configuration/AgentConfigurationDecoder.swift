@@ -37,9 +37,7 @@ package enum AgentConfigurationDecoder {
     var seen: [InterfaceName: String] = [:]
     for lan in lans { note(lan.value, at: "lans[\(lan.index)]", &seen, top.book) }
     let uplinks = top.objects("uplinks", 1...mostInterfaces) { _, value, path -> UplinkConfiguration? in
-      guard
-        let fields = FieldReader(value, at: path, keys: ["interface", "tier", "private", "gateway"], book: top.book)
-      else { return nil }
+      guard let fields = FieldReader(value, at: path, keys: uplinkKeys, book: top.book) else { return nil }
       let interface = fields.required("interface", .interface)
       let tier = fields.value("tier", .integer(1...255), default: 1)
       let isPrivate = fields.value("private", .boolean, default: false)
@@ -48,10 +46,26 @@ package enum AgentConfigurationDecoder {
         fields.complain("gateway", "only a private line has one here; a WAN's is its DHCP client's, in the main table")
       }
       if let interface { note(interface, at: fields.field("interface"), &seen, top.book) }
+      let targets = targets(fields)
+      let budget = fields.optional(
+        "probe_budget_bytes_per_day", .integer(UplinkConfiguration.probeBudgets, of: "bytes"))
       guard let interface, let tier, let isPrivate else { return nil }
-      return UplinkConfiguration(interface: interface, tier: Int(tier), isPrivate: isPrivate, gateway: gateway)
+      return UplinkConfiguration(
+        interface: interface, tier: Int(tier), isPrivate: isPrivate, gateway: gateway, targets: targets,
+        probeBudget: budget.map { Int($0) })
     }
     return (uplinks.map(\.value), lans.map(\.value))
+  }
+
+  private static let uplinkKeys = ["interface", "tier", "private", "gateway", "targets", "probe_budget_bytes_per_day"]
+
+  private static func targets(_ fields: FieldReader) -> [IPv4Address] {
+    let items = fields.list("targets", 1...UplinkConfiguration.mostTargets, of: .hostAddress)
+    for (place, item) in items.enumerated() {
+      guard let first = items.prefix(place).first(where: { $0.value == item.value }) else { continue }
+      fields.complain("targets", "\(item.value) stands there twice, at \(first.index) and at \(item.index)")
+    }
+    return items.map(\.value)
   }
 
   /// An interface has one part to play, and loopback none.

@@ -74,6 +74,12 @@ extension DesiredStateCompiler {
     return TunnelSizes(underlayMTU: below, layers: layers(of: tunnel, in: below), operatorMTU: tunnel.mtu)
   }
 
+  /// Bytes that a tunnel adds to each packet at the most; 0 for one that another makes.
+  package func headers(of tunnel: Tunnel) -> Int {
+    let whole = TunnelSizes.assumedUnderlayMTU
+    return whole - TunnelSizes(underlayMTU: whole, layers: layers(of: tunnel, in: whole)).mtu
+  }
+
   /// The uplink's, or what the path to the hub is known to take where that is less.
   private func underlayMTU(of tunnel: Tunnel) -> Int? {
     guard let uplink = tunnel.uplink, let mtu = actual.links[uplink]?.mtu else { return nil }

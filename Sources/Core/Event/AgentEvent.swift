@@ -11,6 +11,7 @@ package struct AgentEvent: Equatable, Sendable {
     case pathDown = "path_down"
     case pathUnknown = "path_unknown"
     case pathForced = "path_forced"
+    case causeFound = "cause_found"
     case initial
     case failover
     case failback
@@ -89,7 +90,7 @@ package struct AgentEvent: Equatable, Sendable {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
     case .drainStarted, .drainEnded: .info
     case .connectionsDeleted, .connectionsMoved, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
-    case .failback, .changed, .uplinkChanged, .unencryptedEnded, .pathForced: .notice
+    case .failback, .changed, .uplinkChanged, .unencryptedEnded, .pathForced, .causeFound: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
     case .unencryptedStarted, .charonSettings: .warning
     case .journalFailed: .error

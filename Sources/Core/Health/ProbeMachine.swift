@@ -76,6 +76,11 @@ package struct ProbeMachine: Equatable, Sendable {
   /// Why the last probe was no answer.
   package private(set) var trouble: String?
   package private(set) var lastAnswer: Instant?
+  /// While `up`: since when an answer is late or missed. Nil: all is as usual.
+  package private(set) var suspectedSince: Instant?
+  /// By how much the interval is longer in steady state, on a metered uplink: 1 or more. What confirms a suspicion, and
+  /// what brings a path back, comes as fast as ever.
+  package var stretch = 1.0
 
   private var usual = UsualRoundTrip()
   /// As they follow from `usual`.
@@ -93,6 +98,21 @@ package struct ProbeMachine: Equatable, Sendable {
     since = now
     nextSend = now + phase
     limits = Limits(probe, usual)
+  }
+
+  /// However short a budget is, a path is asked this often.
+  package static let longestPace: Duration = .seconds(3_600)
+
+  /// Between two probes now.
+  package var pace: Duration {
+    let isSteady =
+      switch state {
+      case .up: suspectedSince == nil
+      case .down: answered == 0
+      case .unknown: false
+      }
+    guard isSteady, stretch > 1 else { return probe.interval }
+    return max(probe.interval, min(probe.interval * stretch, Self.longestPace))
   }
 
   /// When `timePassed` must be called next.
@@ -137,9 +157,11 @@ package struct ProbeMachine: Equatable, Sendable {
     if nextSend <= now {
       directives.append(send(at: now))
       // From the plan, not from now, so that the rate holds; a suspended thread does not send what it missed at once.
-      nextSend = nextSend + probe.interval
-      if nextSend <= now { nextSend = now + probe.interval }
+      let pace = pace
+      nextSend = nextSend + pace
+      if nextSend <= now { nextSend = now + pace }
     } else if let suspicion, suspicion <= now {
+      suspectedSince = suspectedSince ?? now
       directives.append(send(at: now))
       nextSend = now + probe.interval
     }
@@ -161,6 +183,14 @@ package struct ProbeMachine: Equatable, Sendable {
     guard lastPrompt == nil || soonest <= now, nextSend > now else { return }
     lastPrompt = now
     nextSend = now
+  }
+
+  /// The next probe is due now, or `pause` after the last time that this was asked for.
+  package mutating func prompted(at now: Instant, pause: Duration) {
+    let soonest = max(now, (lastPrompt ?? now - pause) + pause)
+    guard nextSend > soonest else { return }
+    lastPrompt = soonest
+    nextSend = soonest
   }
 
   /// What was lost until now said nothing of the path, as it was still being made: as at the start, the next answer is
@@ -189,9 +219,11 @@ package struct ProbeMachine: Equatable, Sendable {
       limits = Limits(probe, usual)
       lost = 0
       unsent = 0
+      suspectedSince = nil
       answered = min(answered, Int(Int32.max)) + 1
       trouble = nil
       lastAnswer = now
+      defer { nextSend = min(nextSend, now + pace) }
       switch state {
       case .unknown: become(.up, at: now)
       case .down: if answered >= probe.rise { become(.up, at: now) }
@@ -216,7 +248,9 @@ package struct ProbeMachine: Equatable, Sendable {
     lost = min(lost, Int(Int32.max)) + 1
     trouble = why
     switch state {
-    case .up, .unknown: if lost >= probe.fall { become(.down, at: now) }
+    case .up, .unknown:
+      if state == .up { suspectedSince = suspectedSince ?? now }
+      if lost >= probe.fall { become(.down, at: now) }
     case .down: break
     }
   }
@@ -224,6 +258,7 @@ package struct ProbeMachine: Equatable, Sendable {
   private mutating func become(_ new: State, at now: Instant) {
     state = new
     since = now
+    suspectedSince = nil
   }
 
   private func milliseconds(_ duration: Duration) -> String { "\(duration.nanoseconds / 1_000_000) ms" }

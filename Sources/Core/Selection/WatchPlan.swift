@@ -20,11 +20,16 @@ package struct WatchPlan: Equatable, Sendable {
     package var probes: [Probe]
     package var quorum: Int?
     package var limits: PathLimits?
+    /// The outer address of a tunnel's hub.
+    package var hub: IPv4Address?
+    /// Bytes that the tunnel adds to each packet; 0 for an uplink.
+    package var headers: Int
 
     package init(
       name: Name, isTunnel: Bool, securedTunnel: Name? = nil, device: InterfaceName, underlay: InterfaceName?,
       mark: Mark, way: TableRoute.Way?,
-      obstacle: String?, source: IPv4Address?, probes: [Probe], quorum: Int? = nil, limits: PathLimits? = nil
+      obstacle: String?, source: IPv4Address?, probes: [Probe], quorum: Int? = nil, limits: PathLimits? = nil,
+      hub: IPv4Address? = nil, headers: Int = 0
     ) {
       self.name = name
       self.isTunnel = isTunnel
@@ -38,6 +43,8 @@ package struct WatchPlan: Equatable, Sendable {
       self.probes = probes
       self.quorum = quorum
       self.limits = limits
+      self.hub = hub
+      self.headers = headers
     }
 
     /// The same name for the same device and mark: what is known of the one holds for the other.
@@ -60,9 +67,15 @@ package struct WatchPlan: Equatable, Sendable {
     package var mark: Mark
     package var way: TableRoute.Way?
     package var obstacle: String?
+    /// The address that it is scouted from; nil: nobody is asked by it.
+    package var source: IPv4Address?
+    package var targets: [IPv4Address]
+    /// What probes may take of it in bytes a day; nil: it is not metered.
+    package var probeBudget: Int?
 
     package init(
-      interface: InterfaceName, tier: Int, isPrivate: Bool = false, mark: Mark, way: TableRoute.Way?, obstacle: String?
+      interface: InterfaceName, tier: Int, isPrivate: Bool = false, mark: Mark, way: TableRoute.Way?, obstacle: String?,
+      source: IPv4Address? = nil, targets: [IPv4Address] = [], probeBudget: Int? = nil
     ) {
       self.interface = interface
       self.tier = tier
@@ -70,7 +83,12 @@ package struct WatchPlan: Equatable, Sendable {
       self.mark = mark
       self.way = way
       self.obstacle = obstacle
+      self.source = source
+      self.targets = targets
+      self.probeBudget = probeBudget
     }
+
+    package var gateway: IPv4Address? { if case .out(_, let gateway)? = way { gateway } else { nil } }
   }
 
   package struct WatchedRule: Equatable, Sendable {

@@ -13,9 +13,11 @@ extension WatchPlan {
     compiler.uplinks.enumerated().sorted { ($0.element.tier, $0.offset) < ($1.element.tier, $1.offset) }
       .compactMap { _, state in
         guard let mark = compiler.layout.mark(.uplink(state.interface)) else { return nil }
+        let configured = compiler.layout.configuration.uplinks.first { $0.interface == state.interface }
         return WatchedUplink(
           interface: state.interface, tier: state.tier, isPrivate: state.isPrivate, mark: mark, way: state.way,
-          obstacle: state.obstacle)
+          obstacle: state.obstacle, source: state.address,
+          targets: configured?.targets ?? [], probeBudget: configured?.probeBudget)
       }
   }
 
@@ -27,12 +29,16 @@ extension WatchPlan {
       var secured: Name?
       var underlay: InterfaceName?
       var obstacle: String?
+      var hub: IPv4Address?
+      var headers = 0
       switch path.way {
       case .tunnel(let name):
         let tunnel = compiler.layout.tunnel(named: name)
         isTunnel = true
         secured = tunnel?.profile == nil ? nil : name
         underlay = tunnel?.uplink
+        headers = tunnel.map { compiler.headers(of: $0) } ?? 0
+        hub = tunnel.flatMap { compiler.layout.hub(of: $0)?.address }
         obstacle = tunnel.flatMap { compiler.obstacle(to: $0) }
       case .uplink(let interface):
         obstacle = uplinks.first { $0.interface == interface }?.obstacle
@@ -41,7 +47,7 @@ extension WatchPlan {
         name: path.name, isTunnel: isTunnel, securedTunnel: secured, device: binding.device, underlay: underlay,
         mark: binding.mark,
         way: compiler.way(by: path), obstacle: obstacle, source: binding.source, probes: probes[path.name] ?? [],
-        quorum: path.quorum, limits: path.limits)
+        quorum: path.quorum, limits: path.limits, hub: hub, headers: headers)
     }
   }
 

@@ -14,6 +14,7 @@ package struct Instant: InstantProtocol, Hashable, Comparable, Sendable {
   package func advanced(byNanoseconds count: Int64) -> Instant { Instant(nanoseconds: nanoseconds &+ count) }
 
   package static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
+  package static func - (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: .zero - duration) }
   package static func - (later: Instant, earlier: Instant) -> Duration { earlier.duration(to: later) }
 }
 

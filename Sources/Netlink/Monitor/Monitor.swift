@@ -20,10 +20,12 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
 
   deinit { buffer.deallocate() }
 
-  /// Devices, IPv4 addresses, IPv4 routes, IPv4 rules, and the settings of devices (forwarding, rp_filter).
+  /// Devices, IPv4 addresses, IPv4 routes, IPv4 rules, the settings of devices (forwarding, rp_filter), and neighbours
+  /// that do not answer.
   package static func routing() throws(NetlinkFailure) -> Monitor {
     let groups = [
       RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV4_NETCONF,
+      RTNLGRP_NEIGH,
     ].map(\.rawValue)
     return Monitor(
       try NetlinkSocket.open(NETLINK_ROUTE, groups: groups, nonblocking: true, receiveBuffer: receiveBuffer))
@@ -74,6 +76,17 @@ extension NetlinkEvent {
         if Int(type) == NETCONFA_IFINDEX { index = value.load(Int32.self) }
       }
       self = index.map { .setting(index: $0) } ?? .overrun
+    case RTM_NEWNEIGH:
+      // Every host of a LAN changes its state every few seconds, and IPv6 and bridges tell theirs too.
+      guard let header = message.payload.load(ndmsg.self), Int32(header.ndm_family) == AF_INET,
+        Int32(header.ndm_state) & NUD_FAILED != 0
+      else { return nil }
+      var address: UInt32?
+      message.payload.dropping(MemoryLayout<ndmsg>.size)?.forEachAttribute { type, value in
+        if Int(type) == Int(NDA_DST) { address = value.bigEndian }
+      }
+      guard let address else { return nil }
+      self = .neighbourFailed(index: UInt32(bitPattern: header.ndm_ifindex), address: address)
     case Int(NFNL_SUBSYS_NFTABLES) << 8...Int(NFNL_SUBSYS_NFTABLES) << 8 | 0xff:
       // The end of each transaction; the same news again.
       if Int(message.type) & 0xff == Int(NFT_MSG_NEWGEN.rawValue) { return nil }

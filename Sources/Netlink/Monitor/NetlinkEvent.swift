@@ -10,6 +10,8 @@ package enum NetlinkEvent: Equatable, Sendable {
   case setting(index: Int32)
   /// A table of this name, or something in it; nil where the message names none.
   case table(String?)
+  /// Nobody on the device's link has this IPv4 address (NUD_FAILED).
+  case neighbourFailed(index: UInt32, address: UInt32)
   /// The queue overflowed: anything may have happened.
   case overrun
 }

@@ -102,6 +102,8 @@ final class KernelListener: @unchecked Sendable {
     case .table(let name):
       guard !own.netfilter.contains(port), name == nil || name == translation.ranges.nftTable else { return [] }
       return [.ours("nft table inet \(translation.ranges.nftTable)")]
+    case .neighbourFailed(let index, let address):
+      return names[index].map { [.neighbourFailed($0, IPv4Address(value: address))] } ?? []
     case .overrun: return [.overrun]
     }
   }

@@ -32,6 +32,7 @@ struct StatusCommand: ParsableCommand {
         "path \(path.name): \(path.state) for \(Words.age(path.sinceSeconds)) on \(path.device)\(trip)"
           + (path.state == "up" ? "" : ": \(path.cause)"))
       if let force = path.forced { lines.append("FORCED: path \(path.name) is \(Words.force(force))") }
+      if let cause = path.downCause { lines.append("path \(path.name): \(cause): \(path.evidence ?? "")") }
     }
     for force in status.forcesOfNoPath { lines.append(Words.stray(force)) }
     for uplink in status.uplinks {
@@ -39,8 +40,8 @@ struct StatusCommand: ParsableCommand {
         "uplink \(uplink.interface): "
           + (uplink.usable
             ? "usable\(uplink.isPrivate ? " private line" : ""), gateway \(uplink.gateway ?? "none needed")"
-            : "not usable: \(uplink.obstacle ?? "")")
-      )
+            : "not usable: \(uplink.obstacle ?? "")") + scouted(uplink)
+          + (uplink.probeBudget.map { ", " + Words.budget($0) } ?? ""))
     }
     if let charon = status.charon {
       lines.append(
@@ -51,6 +52,15 @@ struct StatusCommand: ParsableCommand {
     if let trouble = status.journalTrouble { lines.append("journal: events are not kept on disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
     return lines
+  }
+
+  private static func scouted(_ uplink: UplinkReport) -> String {
+    guard !uplink.scouts.isEmpty else { return "" }
+    return ", \(uplink.state): "
+      + uplink.scouts.map { scout in
+        let words = scout.answer == "unknown" ? "has not answered" : scout.answer == "silent" ? "is silent" : "answers"
+        return "\(scout.roles.joined(separator: " and ")) \(scout.address) \(words)"
+      }.joined(separator: ", ")
   }
 
   private static func way(_ rule: RuleReport) -> String {

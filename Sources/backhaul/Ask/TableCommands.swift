@@ -17,7 +17,8 @@ struct PathsCommand: ParsableCommand {
       table.add(
         path.name, path.state, Words.age(path.sinceSeconds), path.device, path.uplink ?? "-",
         Words.milliseconds(path.rttMs), Words.share(path.loss),
-        path.carries.isEmpty ? "-" : path.carries.joined(separator: ","), path.forced?.force ?? "-", path.cause)
+        path.carries.isEmpty ? "-" : path.carries.joined(separator: ","), path.forced?.force ?? "-",
+        path.cause + (path.downCause.map { "; \($0): \(path.evidence ?? "")" } ?? ""))
     }
     let forces = report.paths.compactMap { path in
       path.forced.map { "path \(path.name) is \(Words.force($0))" }
@@ -86,10 +87,10 @@ struct ProbesCommand: ParsableCommand {
       for probe in report.probes {
         table.add(
           probe.name, probe.path, probe.kind, probe.target, probe.state, Words.age(probe.sinceSeconds),
-          "\(probe.intervalMs) ms", "\(probe.lostInARow)/\(probe.fall)", Words.share(probe.loss),
+          "\(probe.paceMs ?? probe.intervalMs) ms", "\(probe.lostInARow)/\(probe.fall)", Words.share(probe.loss),
           Words.milliseconds(probe.rttMs), Words.milliseconds(probe.jitterMs), probe.trouble ?? "-")
       }
-      return table.lines
+      return table.lines + report.budgets.map { "uplink \($0.uplink): \(Words.budget($0))" }
     }
   }
 }

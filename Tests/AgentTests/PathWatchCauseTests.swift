@@ -1,0 +1,204 @@
+import Core
+import Testing
+
+@testable import Agent
+
+/// Who is asked by an uplink, and what follows from their answers.
+@Suite struct PathWatchCauseTests {
+  /// The tunnels `a` (to one hub) and `b` (to another) over `wan0`, which has two targets.
+  private struct Bench {
+    let bench: WatchBench
+    let gateway = IPv4Address(value: 0xc633_6401)
+    let hubs = [IPv4Address(value: 0xcb00_7102), IPv4Address(value: 0xcb00_7106)]
+    let targets = [IPv4Address(value: 0xc612_0009), IPv4Address(value: 0xc613_0009)]
+    let a: Name
+
+    init() throws {
+      bench = try WatchBench()
+      a = try #require(Name("a"))
+    }
+
+    func plan(targets: Bool = true, interval: Duration = .milliseconds(100)) throws -> WatchPlan {
+      var plan = try bench.plan()
+      for index in plan.paths.indices {
+        plan.paths[index].hub = hubs[index]
+        for probe in plan.paths[index].probes.indices {
+          plan.paths[index].probes[probe].interval = interval
+        }
+      }
+      plan.uplinks[0].source = IPv4Address(value: 0xc633_6402)
+      plan.uplinks[0].targets = targets ? self.targets : []
+      return plan
+    }
+
+    func begin(targets: Bool = true) async throws {
+      for device in [bench.a, bench.b, bench.wan] { bench.prober.set(device, .answers(.milliseconds(5))) }
+      try await bench.watch.watch(try plan(targets: targets), links: bench.links, generation: 0)
+      bench.loop.advance(by: .seconds(31))
+      #expect(bench.goesBy(bench.a))
+    }
+
+    func die(silent: [IPv4Address]) {
+      bench.prober.silence(Set(silent))
+      for device in [bench.a, bench.b] { bench.prober.set(device, .silent) }
+    }
+
+    var causes: [String] {
+      bench.events.all.filter { $0.kind == .causeFound && $0.subject == "a" }.compactMap { $0.details["cause"] }
+    }
+  }
+
+  @Test func eachCauseIsToldOnceAfterTheFlip() async throws {
+    let cases: [(silent: (Bench) -> [IPv4Address], cause: String)] = [
+      ({ [$0.hubs[0], $0.hubs[1]] }, "hub_down"), ({ _ in [] }, "tunnel_down"),
+      ({ $0.hubs + $0.targets }, "internet_down"), ({ $0.hubs + $0.targets + [$0.gateway] }, "uplink_down"),
+    ]
+    for (silent, cause) in cases {
+      let bench = try Bench()
+      try await bench.begin()
+      bench.die(silent: silent(bench))
+      bench.bench.loop.advance(by: .milliseconds(900))
+      #expect(bench.causes == [cause])
+      let snapshot = await bench.bench.watch.snapshot()
+      #expect(snapshot.diagnoses[bench.a]?.cause.rawValue == cause)
+      let order = bench.bench.kinds()
+      if let flip = order.firstIndex(of: .failover), let found = order.firstIndex(of: .causeFound) {
+        #expect(flip < found)
+      }
+    }
+  }
+
+  @Test func anUplinkWhoseTargetsAreSilentIsNoFallback() async throws {
+    let bench = try Bench()
+    try await bench.begin()
+    let before = bench.bench.flipper.log
+    let swept = bench.bench.swept.count
+    bench.die(silent: bench.hubs + bench.targets)
+    bench.bench.loop.advance(by: .seconds(20))
+    #expect(bench.bench.flipper.log.count <= before.count + 1, "to the other tunnel at the most, never to the uplink")
+    #expect(!bench.bench.goesBy(bench.bench.wan))
+    #expect(bench.bench.swept.count <= swept + 1)
+    let snapshot = await bench.bench.watch.snapshot()
+    #expect(snapshot.usableUplinks.isEmpty)
+    #expect(snapshot.selections.values.first?.cause.contains("no local uplink can be used") == true)
+    bench.bench.prober.silence([])
+    bench.bench.loop.advance(by: .seconds(25))
+    #expect(bench.bench.goesBy(bench.bench.wan), "now it is one")
+  }
+
+  @Test func aHubThatIsGoneIsLeftWithoutWaitingForAnybody() async throws {
+    for targets in [true, false] {
+      let bench = try Bench()
+      try await bench.begin(targets: targets)
+      bench.die(silent: bench.hubs)
+      bench.bench.loop.advance(by: .milliseconds(300))
+      #expect(bench.bench.goesBy(bench.bench.wan))
+    }
+  }
+
+  @Test func flowsOfADeadPathAreHeldOnlyWhileEveryRuleStaysOnIt() async throws {
+    for others in [false, true] {
+      let bench = try Bench()
+      var plan = try bench.plan()
+      plan.rules[0].rule.paths = [bench.a]
+      if others {
+        // A second rule that has another tunnel to go to.
+        var second = plan.rules[0]
+        second.rule.name = try #require(Name("shop"))
+        second.rule.paths = [bench.a, try #require(Name("b"))]
+        second.table = TableID(7911)
+        plan.rules.append(second)
+      }
+      for device in [bench.bench.a, bench.bench.b, bench.bench.wan] {
+        bench.bench.prober.set(device, .answers(.milliseconds(5)))
+      }
+      try await bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
+      bench.bench.loop.advance(by: .seconds(31))
+      let swept = bench.bench.swept.count
+      bench.bench.prober.silence(Set(bench.hubs + bench.targets))
+      bench.bench.prober.set(bench.bench.a, .silent)
+      bench.bench.loop.advance(by: .seconds(2))
+      #expect(bench.bench.goesBy(bench.bench.a), "it has no other way")
+      #expect((bench.bench.swept.count > swept) == others)
+    }
+  }
+
+  @Test func withoutTargetsAnUplinkIsJudgedAsBefore() async throws {
+    let bench = try Bench()
+    try await bench.begin(targets: false)
+    bench.die(silent: bench.hubs + [bench.gateway])
+    bench.bench.loop.advance(by: .seconds(1))
+    #expect(bench.bench.goesBy(bench.bench.wan))
+    #expect(bench.causes == ["uplink_down"])
+  }
+
+  @Test func aLostCarrierIsACauseAtOnce() async throws {
+    let bench = try Bench()
+    try await bench.begin()
+    await bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link(carrier: false))
+    bench.bench.loop.advance(by: .milliseconds(5))
+    #expect(bench.causes == ["uplink_down"])
+    await bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link())
+    bench.bench.loop.advance(by: .seconds(1))
+    #expect(await bench.bench.watch.snapshot().diagnoses.isEmpty)
+  }
+
+  @Test func aCauseThatBecomesAnotherIsToldAgain() async throws {
+    let bench = try Bench()
+    try await bench.begin()
+    bench.die(silent: bench.hubs)
+    bench.bench.loop.advance(by: .seconds(5))
+    bench.bench.prober.silence(Set(bench.hubs + bench.targets))
+    bench.bench.loop.advance(by: .seconds(15))
+    #expect(bench.causes == ["hub_down", "internet_down"])
+  }
+
+  @Test func whoHasNeverAnsweredIsNoWitness() async throws {
+    let bench = try Bench()
+    bench.bench.prober.silence(Set(bench.hubs))
+    try await bench.begin()
+    bench.die(silent: bench.hubs)
+    bench.bench.loop.advance(by: .seconds(1))
+    #expect(bench.causes == ["unclear"])
+  }
+
+  @Test func ofManyHubsFewAreAskedAtOnceAndSeldom() async throws {
+    let bench = try Bench()
+    var plan = try bench.plan()
+    let pattern = plan.paths[1]
+    plan.paths = try (0..<60).map { number in
+      var path = pattern
+      path.name = try #require(Name("p\(number)"))
+      path.probes[0].name = path.name
+      path.probes[0].path = path.name
+      path.hub = IPv4Address(value: 0xcb00_7100 + UInt32(number))
+      if number == 0 { path.device = bench.bench.a }
+      return path
+    }
+    for device in [bench.bench.a, bench.bench.b, bench.bench.wan] {
+      bench.bench.prober.set(device, .answers(.milliseconds(5)))
+    }
+    try await bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
+    bench.bench.loop.advance(by: .seconds(30))
+    func sent() -> Int { bench.bench.prober.probesSent.count { $0.device == bench.bench.wan } }
+    var before = sent()
+    bench.bench.loop.advance(by: .seconds(600))
+    #expect(sent() - before <= 380, "no more than six who are asked every ten seconds")
+    before = sent()
+    bench.bench.prober.set(bench.bench.a, .silent)
+    bench.bench.prober.silence([IPv4Address(value: 0xcb00_7100)])
+    bench.bench.loop.advance(by: .milliseconds(900))
+    #expect(sent() - before <= 20)
+    let event = try #require(bench.bench.events.all.last { $0.kind == .causeFound })
+    #expect(event.subject == "p0" && event.details["cause"] == "hub_down")
+  }
+
+  @Test func inPeaceFewPingsAreSent() async throws {
+    let bench = try Bench()
+    try await bench.begin()
+    let before = bench.bench.prober.probesSent.count { $0.device == bench.bench.wan }
+    bench.bench.loop.advance(by: .seconds(60))
+    let sent = bench.bench.prober.probesSent.count { $0.device == bench.bench.wan } - before
+    #expect(sent == 5 * 6, "five addresses every ten seconds")
+  }
+}
