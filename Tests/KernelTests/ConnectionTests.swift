@@ -68,7 +68,8 @@ struct ConnectionTests {
       let heirs = [Mark(value: 0x0340_0000), Mark(value: 0x0350_0000)]
       try ground.kernel.moveConnections(marked: mark, mask: .standard, from: [sources], to: heirs)
       let marks = try ground.lines(
-        "conntrack -L -p udp 2>/dev/null | sed -n 's/.*udp *17 *[0-9]* src=\\([0-9.]*\\).* mark=\\([0-9]*\\) .*/\\1 \\2/p' | sort")
+        "conntrack -L -p udp 2>/dev/null | sed -n 's/.*udp *17 *[0-9]* src=\\([0-9.]*\\).* mark=\\([0-9]*\\) .*/\\1 \\2/p' | sort"
+      )
       let ofTheMoved = Set(marks.filter { $0.hasPrefix("192.168.10.1 ") || $0.hasPrefix("192.168.10.2 ") })
       let one = ["192.168.10.1 \(0x0340_0000)", "192.168.10.2 \(0x0350_0042)"]
       let other = ["192.168.10.1 \(0x0350_0000)", "192.168.10.2 \(0x0340_0042)"]

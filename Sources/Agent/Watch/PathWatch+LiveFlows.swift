@@ -54,7 +54,9 @@ extension PathWatch {
   @discardableResult private func move(
     flowsOf watched: WatchPlan.WatchedRule, on way: RuleSelection.Choice, _ mark: Mark
   ) -> Bool {
-    guard let choice = selections[watched.rule.name]?.choice, choice != .blocked, keepsAddresses(way) else { return false }
+    guard let choice = selections[watched.rule.name]?.choice, choice != .blocked, keepsAddresses(way) else {
+      return false
+    }
     let heirs = marks(of: choice)
     guard !heirs.isEmpty, heirs.allSatisfy({ keepsAddresses($0.way) && $0.mark != mark }) else { return false }
     let turns = heirs.flatMap { heir in

@@ -66,7 +66,8 @@ extension BackhaulRule {
   /// With each path in a tier of its own.
   package init(
     name: Name, enabled: Bool = true, sources: Sources, paths: [Name], fallback: Fallback, failback: Failback = .move,
-    drainLimit: Duration = .zero, holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, ipv6: IPv6 = .local
+    drainLimit: Duration = .zero, holdDown: Duration = .seconds(30), damping: FlapDamping = .standard,
+    ipv6: IPv6 = .local
   ) {
     self.init(
       name: name, enabled: enabled, sources: sources, tiers: paths.map { [PathShare($0)] }, fallback: fallback,
