@@ -286,11 +286,11 @@ esp_crossed() { echo $(($(crossed bare_esp) + $(crossed natt))); }
 # --- watches --------------------------------------------------------------------------------------------------------
 
 # All that an edge may send while nothing is to leave in the clear: ESP and IKE to a hub, its kernel's word that nobody
-# listens at IKE's port, and what a link needs (ARP, neighbour discovery).
+# listens at IKE's port, the agent's own pings, and what a link needs (ARP, neighbour discovery).
 to_hub="(dst host $hub1 or dst host $hub2)"
 ike="(udp and (src port 500 or src port 4500) and (dst port 500 or dst port 4500))"
 nobody_listens="(icmp[0] = 3 and icmp[17] = 17 and (icmp[30:2] = 500 or icmp[30:2] = 4500))"
-in_the_clear="(ip and not ($to_hub and (ip proto 50 or $ike or $nobody_listens)))
+in_the_clear="(ip and not $own_pings and not ($to_hub and (ip proto 50 or $ike or $nobody_listens)))
   or (ip6 and not dst net ff02::/16 and not (icmp6 and (ip6[40] = 135 or ip6[40] = 136)))"
 
 # watch_clear NAME — from now on, whatever else leaves the edge by an uplink is kept, and counted where it arrives: a
@@ -305,6 +305,7 @@ table inet clear-$1 {
     ip daddr { $hub1, $hub2 } ip protocol 50 return
     ip daddr { $hub1, $hub2 } udp sport { 500, 4500 } udp dport { 500, 4500 } return
     ip daddr { $hub1, $hub2 } icmp type destination-unreachable @th,136,8 17 @th,240,16 { 500, 4500 } return
+    ip saddr { $wan0, $wan1 } ip daddr { $hub1, $hub2, 198.51.100.1, 192.0.2.1 } icmp type echo-request return
     ip6 daddr ff02::/16 return
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } return
     counter name heard

@@ -5,18 +5,18 @@ package import Core
 package actor PathWatch {
   let loop: any EventLoop
   private let prober: any ProbePort
-  private let flipper: any FlipPort
-  private let events: any EventSink
+  let flipper: any FlipPort
+  let events: any EventSink
   let onSweep: @Sendable (ConnectionSweep) -> Void
   private let chance: @Sendable () -> Double
 
   private(set) var plan: WatchPlan
-  private var links: [InterfaceName: Link] = [:]
+  var links: [InterfaceName: Link] = [:]
   /// Rises with each link event.
   package private(set) var linkGeneration: UInt64 = 0
   /// Which event last told of a device.
   private var touched: [InterfaceName: UInt64] = [:]
-  private var probes: [Name: WatchedProbe] = [:]
+  var probes: [Name: WatchedProbe] = [:]
   private(set) var health: [Name: PathHealth] = [:]
   /// What operators say of paths.
   private var forces: [Name: PathHealth.Force] = [:]
@@ -27,18 +27,18 @@ package actor PathWatch {
   private var keys: [Name: IKEKeeper.Word] = [:]
   private(set) var selections: [Name: RuleSelection] = [:]
   /// What was last put into each rule's table: compared with the kernel whenever something stirs there.
-  private var active: [TableID: TableRoute.Way] = [:]
+  var active: [TableID: TableRoute.Way] = [:]
   /// Where live flows of rules were left.
   var drains: [Name: Drains] = [:]
   var drainTimer: TimerID?
   private var holdDownTimer: TimerID?
-  private var retryTimer: TimerID?
-  private var inspection: TimerID?
+  var retryTimer: TimerID?
+  var inspection: TimerID?
   /// How long the events of one change take to come in.
-  private static let burst: Duration = .milliseconds(2)
+  static let burst: Duration = .milliseconds(2)
   private var flips = FlipTimes()
   /// Flips that the kernel has not taken yet.
-  private var unfinished: [TableID: (flip: RuleSelection.Flip, verdict: Instant)] = [:]
+  var unfinished: [TableID: (flip: RuleSelection.Flip, verdict: Instant)] = [:]
   /// Marks of paths that a rule set took away while a rule's traffic still went by them.
   var orphans: [Name: Mark] = [:]
   /// Paths that went down and whose connections must go once the rules have flipped.
@@ -47,11 +47,11 @@ package actor PathWatch {
   var pending: [AgentEvent] = []
   /// Spreads the first probes.
   private var bound = 0
-  private let causes: CauseFinder
-  private let meter = ProbeMeter()
-  private var causeTimer: TimerID?
+  let causes: CauseFinder
+  let meter = ProbeMeter()
+  var causeTimer: TimerID?
   /// Of devices that carry traffic now by paths that are probed seldom.
-  private var silences: [InterfaceName: SilentTraffic] = [:]
+  var silences: [InterfaceName: SilentTraffic] = [:]
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
@@ -210,72 +210,7 @@ package actor PathWatch {
     if new != before { decideAll(at: now) }
   }
 
-  // MARK: - Hints: what happens to traffic, which probes confirm at once
-
-  /// Paths that carry traffic and are probed so seldom that their traffic tells more.
-  private var quiet: [WatchPlan.WatchedPath] {
-    plan.paths.filter { path in
-      selections.values.contains { $0.choice?.paths.contains(path.name) == true }
-        && !path.probes.isEmpty
-        && path.probes.allSatisfy { (probes[$0.name]?.machine.pace ?? $0.interval) > SilentTraffic.period }
-    }
-  }
-
-  package var awaitsTraffic: Bool { !quiet.isEmpty }
-
-  /// The devices have carried so much by now.
-  package func counted(_ traffic: [InterfaceName: Traffic]) {
-    let now = loop.now
-    var known: [InterfaceName: SilentTraffic] = [:]
-    for path in quiet {
-      guard let traffic = traffic[path.device] else { continue }
-      var silence = silences[path.device] ?? SilentTraffic()
-      if silence.counted(bytesIn: traffic.bytesIn, bytesOut: traffic.bytesOut, at: now) { prompt(path, at: now) }
-      known[path.device] = silence
-    }
-    silences = known
-  }
-
-  /// Nobody has the address on the device's link: if it is a gateway, every path over it is in doubt.
-  package func neighbourFailed(_ address: IPv4Address, on device: InterfaceName) {
-    guard plan.uplinks.contains(where: { $0.interface == device && $0.gateway == address }) else { return }
-    let now = loop.now
-    causes.neighbourFailed(address, on: device, at: now)
-    for path in plan.paths where path.underlay == device || path.device == device { prompt(path, at: now) }
-    findCauses()
-  }
-
-  private func prompt(_ path: WatchPlan.WatchedPath, at now: Instant) {
-    for probe in path.probes {
-      guard let watched = probes[probe.name] else { continue }
-      watched.machine.prompted(at: now)
-      schedule(watched)
-    }
-  }
-
-  /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
-  package func inspectSoon() {
-    guard inspection == nil else { return }
-    inspection = loop.at(loop.now + Self.burst) { [weak self] _ in
-      self?.assumeIsolated {
-        $0.inspection = nil
-        $0.inspect()
-      }
-    }
-  }
-
-  /// Looks at the active routes, and puts back those that another has changed.
-  package func inspect() {
-    do {
-      active = try flipper.activeRoutes()
-    } catch {
-      events.record(AgentEvent(.applyFailed, "routes", "the active routes could not be read, tried again: \(error)"))
-      return retrySoon()
-    }
-    settleActiveRoutes(repairing: true)
-  }
-
-  private func schedule(_ probe: WatchedProbe) {
+  func schedule(_ probe: WatchedProbe) {
     if let timer = probe.timer { loop.cancel(timer) }
     probe.timer = loop.at(probe.machine.nextDeadline) { [weak self] now in
       self?.assumeIsolated { $0.timePassed(to: now, probe) }
@@ -354,7 +289,7 @@ package actor PathWatch {
   }
 
   /// True where the path's state changed.
-  @discardableResult private func judge(_ path: WatchPlan.WatchedPath, at now: Instant) -> Bool {
+  @discardableResult func judge(_ path: WatchPlan.WatchedPath, at now: Instant) -> Bool {
     guard var state = health[path.name] else { return false }
     let before = state
     let changed = state.judge(
@@ -402,7 +337,7 @@ package actor PathWatch {
 
   private func word(on path: WatchPlan.WatchedPath) -> IKEKeeper.Word? { path.securedTunnel.flatMap { keys[$0] } }
 
-  private func remark(on path: WatchPlan.WatchedPath) -> String? {
+  func remark(on path: WatchPlan.WatchedPath) -> String? {
     switch word(on: path) {
     case .up?: "the SA is up, so the data plane is dead"
     case .down(let why)?: "no SA: \(why)"
@@ -412,7 +347,7 @@ package actor PathWatch {
     }
   }
 
-  private func trouble(of device: InterfaceName) -> String? {
+  func trouble(of device: InterfaceName) -> String? {
     guard let link = links[device] else { return "\(device) does not exist" }
     if !link.isUp { return "\(device) is set down" }
     return link.hasCarrier ? nil : "\(device) has no carrier"
@@ -423,7 +358,7 @@ package actor PathWatch {
       && !causes.cutOff.contains(uplink.interface)
   }
 
-  private func decideAll(at now: Instant) {
+  func decideAll(at now: Instant) {
     let best = plan.uplinks.first { canUse($0) && !$0.isPrivate }?.interface
     let doubts = causes.doubts(at: now)
     let undoubted = plan.uplinks.first { canUse($0) && !$0.isPrivate && doubts[$0.interface] == nil }?.interface
@@ -458,74 +393,6 @@ package actor PathWatch {
   private func isHeld(_ path: Name, since choices: [Name: RuleSelection.Choice?]) -> Bool {
     let users = choices.filter { $0.value?.paths.contains(path) == true }.keys
     return !users.isEmpty && users.allSatisfy { selections[$0]?.choice?.paths.contains(path) == true }
-  }
-
-  // MARK: - Where the trouble lies
-
-  private func postScouts(at now: Instant) {
-    defer { meter.follow(plan, scouts: { causes.scouts(by: $0) }, at: now) }
-    causes.follow(plan, at: now) { [weak self] key in
-      self?.assumeIsolated { watch in
-        let now = watch.loop.now
-        watch.scouted(watch.causes.timePassed(to: now, for: key), at: now)
-      }
-    } deliver: { [weak self] key, number, outcome in
-      self?.assumeIsolated { watch in
-        let now = watch.loop.now
-        watch.scouted(watch.causes.came(outcome, of: number, for: key, at: now), at: now)
-      }
-    }
-  }
-
-  private func scouted(_ mayMove: Bool, at now: Instant) {
-    for hub in causes.takeReturned() {
-      for path in plan.paths where path.underlay == hub.uplink && path.hub == hub.address { prompt(path, at: now) }
-    }
-    if mayMove { decideAll(at: now) } else { findCauses() }
-  }
-
-  /// Many paths may go down at once: one look for all of them, after the flips.
-  private func findCauses() {
-    guard causeTimer == nil, !causes.diagnoses.isEmpty || health.values.contains(where: { $0.state == .down }) else {
-      return
-    }
-    causeTimer = loop.at(loop.now + Self.burst) { [weak self] _ in
-      self?.assumeIsolated {
-        $0.causeTimer = nil
-        $0.findCausesNow()
-      }
-    }
-  }
-
-  private func findCausesNow() {
-    let view = CauseFinder.View(
-      plan: plan, health: health, trouble: { self.trouble(of: $0) }, keys: { self.remark(on: $0) },
-      lastAnswer: { path in path.probes.compactMap { self.probes[$0.name]?.machine.lastAnswer }.max() },
-      isReturning: { path in
-        path.probes.contains { probe in
-          self.probes[probe.name].map { $0.machine.state == .down && $0.machine.answered > 0 } ?? false
-        }
-      })
-    for event in causes.review(view) { events.record(event) }
-  }
-
-  /// By a path that it no longer names the rule's traffic leaves, or would leave once its route is put back, out of an
-  /// uplink that it may not use otherwise.
-  private func isAstray(_ watched: WatchPlan.WatchedRule) -> Bool {
-    let names = selections[watched.rule.name]?.choice?.paths ?? []
-    guard !names.isEmpty, !names.contains(where: watched.rule.paths.contains) else { return false }
-    let known = plan.paths.filter { names.contains($0.name) }.map(\.device)
-    let devices = known.count == names.count ? known : known + (active[watched.table]?.devices ?? [])
-    return devices.contains { isShut($0, to: watched) }
-  }
-
-  /// The device is an uplink that the rule's traffic may not leave by: neither for a path that the rule names nor as its
-  /// fallback.
-  private func isShut(_ device: InterfaceName, to watched: WatchPlan.WatchedRule) -> Bool {
-    guard let uplink = plan.uplinks.first(where: { $0.interface == device }),
-      !plan.paths.contains(where: { $0.device == device && watched.rule.paths.contains($0.name) })
-    else { return false }
-    return watched.rule.isStrict ? !watched.underlays.contains(device) : uplink.isPrivate
   }
 
   /// `before` is nil at the first look after a start, `after` where the rule is no more.
@@ -570,7 +437,7 @@ package actor PathWatch {
   }
 
   /// The kernel leads the other way now.
-  private func made(_ flip: RuleSelection.Flip, _ watched: WatchPlan.WatchedRule, verdict: Instant) {
+  func made(_ flip: RuleSelection.Flip, _ watched: WatchPlan.WatchedRule, verdict: Instant) {
     let committed = loop.now
     flips.add(committed - verdict)
     let rule = watched.rule
@@ -592,131 +459,6 @@ package actor PathWatch {
         ]))
     for (way, _) in marks(of: flip.to) { stopDraining(way, of: rule.name, because: "traffic goes there again") }
     if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, watched) }
-  }
-
-  /// Makes the kernel's active route of a table lead there. False where that failed; it is tried again soon.
-  private func put(_ choice: RuleSelection.Choice, _ watched: WatchPlan.WatchedRule) -> Bool {
-    let table = watched.table
-    do throws(KernelFailure) {
-      if let way = way(of: choice, for: watched.rule) {
-        try flipper.activate(TableRoute(table: table, metric: .active, way: way))
-        active[table] = way
-      } else {
-        try flipper.deactivate(table)
-        active[table] = nil
-      }
-      return true
-    } catch {
-      events.record(
-        AgentEvent(
-          .flipFailed, choice.description, "table \(table) could not be led there, tried again in 200 ms: \(error)"))
-      retrySoon()
-      return false
-    }
-  }
-
-  private func retrySoon() {
-    guard retryTimer == nil else { return }
-    retryTimer = loop.at(loop.now + .milliseconds(200)) { [weak self] _ in
-      self?.assumeIsolated {
-        $0.retryTimer = nil
-        $0.inspect()
-      }
-    }
-  }
-
-  private func way(of choice: RuleSelection.Choice, for rule: BackhaulRule) -> TableRoute.Way? {
-    switch choice {
-    case .path(let name): return plan.paths.first { $0.name == name }?.way
-    case .paths(let names):
-      return .sharing(names.map { name in (plan.paths.first { $0.name == name }?.way, rule.weight(of: name)) })
-    case .localWAN(let uplink), .underlay(let uplink): return plan.uplinks.first { $0.interface == uplink }?.way
-    case .blocked: return nil
-    }
-  }
-
-  /// Which choice a route in the kernel stands for; nil where it stands for none of the rule's.
-  private func choice(of way: TableRoute.Way, for watched: WatchPlan.WatchedRule) -> RuleSelection.Choice? {
-    let rule = watched.rule
-    if case .shared(let shares) = way {
-      let devices = shares.map(\.device)
-      for tier in rule.tiers {
-        let names = tier.map(\.path).filter { name in
-          plan.paths.contains { $0.name == name && devices.contains($0.device) }
-        }
-        if names.count > 1 { return .paths(names) }
-        if let only = names.first { return .path(only) }
-      }
-      return nil
-    }
-    guard case .out(let device, _) = way else { return nil }
-    if let path = plan.paths.first(where: { $0.device == device && rule.paths.contains($0.name) }) {
-      return .path(path.name)
-    }
-    if watched.underlays.contains(device) { return .underlay(device) }
-    guard rule.fallback == .localWAN, plan.uplinks.contains(where: { $0.interface == device && !$0.isPrivate })
-    else { return nil }
-    return .localWAN(device)
-  }
-
-  /// Brings the kernel's active routes to the choices, where a gateway changed, a flip failed or another has meddled. A
-  /// choice whose device is gone has no route to put back: the floor is right until the next verdict.
-  private func settleActiveRoutes(repairing: Bool = false) {
-    for watched in plan.rules {
-      guard let choice = selections[watched.rule.name]?.choice else {
-        if active[watched.table] != nil { removeStray(watched.table) }
-        continue
-      }
-      let wanted = way(of: choice, for: watched.rule)
-      guard wanted != active[watched.table], !keepsOldRoute(choice, of: watched) else { continue }
-      if wanted?.devices.contains(where: { trouble(of: $0) != nil }) == true {
-        if leaks(watched) { removeStray(watched.table) }
-        continue
-      }
-      guard put(choice, watched) else { continue }
-      if let late = unfinished.removeValue(forKey: watched.table) {
-        made(late.flip, watched, verdict: late.verdict)
-      } else if repairing {
-        pending.append(
-          AgentEvent(
-            .driftRepaired, watched.rule.name.text,
-            "rule \(watched.rule.name): the active route of table \(watched.table) was gone or changed, and is back"))
-      }
-    }
-    tellPending()
-  }
-
-  func tellPending() {
-    let told = pending
-    pending = []
-    for event in told { events.record(event) }
-  }
-
-  /// A path that the rule set took away, or led another way that has no verdict yet, keeps the route that it had until
-  /// the rule has left it or the verdict is there; but none that leaks.
-  private func keepsOldRoute(_ choice: RuleSelection.Choice, of watched: WatchPlan.WatchedRule) -> Bool {
-    let names = choice.paths
-    if names.isEmpty || leaks(watched) { return false }
-    let known = plan.paths.map(\.name).filter(names.contains)
-    guard !known.isEmpty else { return true }
-    return known.contains { health[$0]?.state == .unknown } && active[watched.table] != nil
-  }
-
-  /// The kernel leads the rule's traffic out of an uplink, where it may rather go nowhere.
-  private func leaks(_ watched: WatchPlan.WatchedRule) -> Bool {
-    watched.rule.isStrict && active[watched.table]?.devices.contains { isShut($0, to: watched) } == true
-  }
-
-  private func removeStray(_ table: TableID) {
-    do throws(KernelFailure) {
-      try flipper.deactivate(table)
-      active[table] = nil
-    } catch {
-      events.record(
-        AgentEvent(
-          .flipFailed, "table \(table)", "a stray active route could not be removed, tried again in 200 ms: \(error)"))
-      retrySoon()
-    }
   }
 
   // MARK: - What is seen
