@@ -305,7 +305,7 @@ table inet clear-$1 {
     ip daddr { $hub1, $hub2 } ip protocol 50 return
     ip daddr { $hub1, $hub2 } udp sport { 500, 4500 } udp dport { 500, 4500 } return
     ip daddr { $hub1, $hub2 } icmp type destination-unreachable @th,136,8 17 @th,240,16 { 500, 4500 } return
-    ip saddr { $wan0, $wan1 } ip daddr { $hub1, $hub2, 198.51.100.1, 192.0.2.1 } icmp type echo-request return
+    ip saddr { 198.51.100.0/24, 192.0.2.0/24 } ip daddr { $hub1, $hub2, 198.51.100.1, 192.0.2.1 } icmp type echo-request return
     ip6 daddr ff02::/16 return
     icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } return
     counter name heard

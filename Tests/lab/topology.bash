@@ -22,8 +22,8 @@
 # The agent's own pings: of gateways and of hubs' outer addresses, by which it tells where trouble lies. No host behind the
 # router asks one of those.
 # shellcheck disable=SC2034 # read by the scenarios
-own_pings="(icmp and ((host $wan0 and (host 198.51.100.1 or host $hub1 or host $hub2)) or
-  (host $wan1 and (host 192.0.2.1 or host $hub1 or host $hub2))))"
+own_pings="(icmp and (net 198.51.100.0/24 or net 192.0.2.0/24)
+  and (host 198.51.100.1 or host 192.0.2.1 or host $hub1 or host $hub2))"
 declare -A hub_address=([hub1]=$hub1 [hub2]=$hub2) hub_inside=([hub1]=10.200.0.1 [hub2]=10.200.0.2)
 namespaces=(client edge inet server hub1 hub2)
 
