@@ -87,6 +87,22 @@ import Testing
     #expect(bench.bench.goesBy(bench.bench.wan), "now it is one")
   }
 
+  @Test func aHubWhosePathIsUpAgainIsAskedAtOnce() async throws {
+    let bench = try Bench()
+    try await bench.begin()
+    bench.die(silent: [bench.hubs[0]])
+    bench.bench.loop.advance(by: .seconds(12))
+    func hub() async -> ProbeMachine.State? {
+      let outlook = await bench.bench.watch.snapshot().outlooks[bench.bench.wan]
+      return outlook?.scouts.first { $0.address == bench.hubs[0] }?.machine.state
+    }
+    #expect(await hub() == .down)
+    bench.bench.prober.silence([])
+    for device in [bench.bench.a, bench.bench.b] { bench.bench.prober.set(device, .answers(.milliseconds(5))) }
+    bench.bench.loop.advance(by: .seconds(4))
+    #expect(await hub() == .up, "its turn comes each ten seconds")
+  }
+
   @Test func aHubThatIsGoneIsLeftWithoutWaitingForAnybody() async throws {
     for targets in [true, false] {
       let bench = try Bench()

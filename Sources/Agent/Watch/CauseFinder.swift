@@ -234,6 +234,15 @@ final class CauseFinder {
     ask(by: path.underlay ?? path.device, about: path.hub, unlessSince: suspicion ?? now - Self.pauseOfVerdict, at: now)
   }
 
+  /// A path is up again: its hub, if it was silent, need not be shown so until its turn comes.
+  func wentUp(_ path: WatchPlan.WatchedPath, at now: Instant) {
+    guard let uplink = path.underlay, let hub = path.hub else { return }
+    let key = Key(uplink: uplink, address: hub)
+    guard let entry = posted[key], entry.scout.machine.state == .down else { return }
+    entry.scout.machine.prompted(at: now, pause: Self.pauseOfVerdict)
+    schedule(entry, key)
+  }
+
   /// Asks gateway, targets and some hubs, unless they were asked since `instant`; and the hub that it is about.
   private func ask(by uplink: InterfaceName, about hub: IPv4Address?, unlessSince instant: Instant, at now: Instant) {
     let isNew = asked[uplink].map { $0 < instant } ?? true

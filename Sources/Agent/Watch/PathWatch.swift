@@ -313,6 +313,7 @@ package actor PathWatch {
         ]))
     if state.isDead && !before.isDead { newlyDown.append(path.name) }
     if state.state == .down { causes.wentDown(path, at: now) }
+    if state.state == .up { causes.wentUp(path, at: now) }
     return true
   }
 
