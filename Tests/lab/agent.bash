@@ -127,12 +127,13 @@ picture_of_edge() {
 
 device_mtu() { ip -n edge -j link show "$1" | jq '.[0].mtu'; }
 
-# fits BYTES — a packet of the client's of this size, not to be fragmented, gets to the internet and back.
-fits() { on client ping -q -c 1 -W 2 -M 'do' -s $(($1 - 28)) "$server"; }
+# fits BYTES — a packet of the client's of this size, not to be fragmented, gets to the internet and back. One of three:
+# a busy lab's pauses can be long enough for a failover.
+fits() { on client ping -q -c 3 -i 0.3 -W 2 -M 'do' -s $(($1 - 28)) "$server"; }
 # too_big BYTES MTU — one of this size does not, and the sender is told the right size.
 too_big() {
   local answer
-  answer=$(on client ping -c 1 -W 2 -M 'do' -s $(($1 - 28)) "$server")
+  answer=$(on client ping -c 3 -i 0.3 -W 2 -M 'do' -s $(($1 - 28)) "$server" 2>&1)
   grep -E "mtu ?= ?$2" <<<"$answer" || { echo "$answer"; return 1; }
 }
 
