@@ -10,7 +10,7 @@ package enum AtomicFile {
     do throws(SystemCallFailure) {
       let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
       let file = try FileDescriptor.adopting(Glibc.open(beside, flags, mode), "create \(beside)")
-      try writeAll(bytes, file, beside)
+      try file.writeAll(bytes, "write \(beside)")
       guard fsync(file.number) == 0 else { throw SystemCallFailure.last("sync \(beside)") }
       guard rename(beside, path) == 0 else { throw SystemCallFailure.last("rename \(beside) to \(path)") }
     } catch {
@@ -18,20 +18,6 @@ package enum AtomicFile {
       throw error
     }
     try Directory.sync(Directory.holding(path))
-  }
-
-  private static func writeAll(
-    _ bytes: [UInt8], _ file: borrowing FileDescriptor, _ path: String
-  ) throws(SystemCallFailure) {
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(file.number, $0.baseAddress.map { $0 + written }, $0.count - written)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw SystemCallFailure.last("write \(path)") }
-      written += count
-    }
   }
 }
 

@@ -45,19 +45,7 @@ package struct FileForceStore: ForceStore {
   package func save(_ forces: [Name: ForcedPaths.Entry]) throws(StoreFailure) {
     var contents = Contents(forces: forces.sorted { $0.key < $1.key }.map { Kept($0.key, $0.value) })
     contents.checksum = contents.computedChecksum
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let data: Data
-    do {
-      data = try encoder.encode(contents)
-    } catch {
-      throw StoreFailure(operation: "write \(path)", cause: "not to be written as JSON")
-    }
-    do throws(SystemCallFailure) {
-      try AtomicFile.write(Array(data), to: path)
-    } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
-    }
+    try StoredDocument.write(contents, to: path)
   }
 
   /// Beside it; one that was set aside before gives way.

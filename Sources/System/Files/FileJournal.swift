@@ -135,15 +135,7 @@ package actor FileJournal: JournalStore {
 
   private func write(_ bytes: [UInt8]) throws(SystemCallFailure) {
     guard let file else { throw SystemCallFailure("write \(path)", cause: "it is not open") }
-    var written = 0
-    while written < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(file.number, $0.baseAddress.map { $0 + written }, $0.count - written)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw SystemCallFailure.last("write \(path)") }
-      written += count
-    }
+    try file.descriptor.writeAll(bytes, "write \(path)")
   }
 
   /// The full file takes the older one's place, and an empty one its. Killed in between, there is only the older one.

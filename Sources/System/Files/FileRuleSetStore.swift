@@ -43,19 +43,7 @@ package struct FileRuleSetStore: RuleSetStore {
     for (owner, slot) in stored.slots.slots { slots[owner.storedName] = slot.number }
     var contents = Contents(etag: stored.etag, slots: slots, ruleSet: text)
     contents.checksum = contents.computedChecksum
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let data: Data
-    do {
-      data = try encoder.encode(contents)
-    } catch {
-      throw StoreFailure(operation: "write \(path)", cause: "not to be written as JSON")
-    }
-    do throws(SystemCallFailure) {
-      try AtomicFile.write(Array(data), to: path)
-    } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
-    }
+    try StoredDocument.write(contents, to: path)
   }
 
   private func book(_ slots: [String: Int]) throws(StoreFailure) -> SlotBook {

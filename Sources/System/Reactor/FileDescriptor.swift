@@ -15,6 +15,17 @@ package struct FileDescriptor: ~Copyable, Sendable {
     return FileDescriptor(number)
   }
 
+  /// Writes all of it, in as many calls as that takes. What fails throws errno with `operation`.
+  borrowing func writeAll(_ bytes: [UInt8], _ operation: @autoclosure () -> String) throws(SystemCallFailure) {
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes { write(number, $0.baseAddress.map { $0 + written }, $0.count - written) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw SystemCallFailure.last(operation()) }
+      written += count
+    }
+  }
+
   deinit { close(number) }
 
   /// Gives up ownership: the caller closes it.
