@@ -38,7 +38,7 @@ package struct FakeState: Sendable {
       addresses[loopback] = [InterfaceAddress("127.0.0.1/8")].compactMap(\.self)
       settings(of: loopback)
     }
-    if let all = InterfaceName("all") { settings(of: all) }
+    if let all = InterfaceSetting.all { settings(of: all) }
   }
 
   private mutating func settings(of interface: InterfaceName) {

@@ -38,11 +38,8 @@ package struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConverti
 
   package static func < (left: Self, right: Self) -> Bool { left.value < right.value }
 
-  /// 224.0.0.0/4 (RFC 5771).
-  package var isMulticast: Bool { value >> 28 == 0xe }
   /// 127.0.0.0/8 (RFC 1122 section 3.2.1.3).
   package var isLoopback: Bool { value >> 24 == 127 }
-  package var isUnspecified: Bool { value == 0 }
   /// An address that one host can have: not 0.0.0.0/8, loopback, multicast, reserved (240/4) or broadcast.
   package var isHost: Bool { value >> 24 != 0 && !isLoopback && value >> 28 < 0xe }
 }

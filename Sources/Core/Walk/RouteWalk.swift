@@ -121,7 +121,7 @@ struct RouteWalk {
   private func setting(
     _ key: InterfaceSetting.Key, _ device: InterfaceName, combining: (Int, Int) -> Int
   ) -> Int {
-    let all = InterfaceName("all").flatMap { state.settings[InterfaceSetting($0, key)] } ?? 0
+    let all = InterfaceSetting.all.flatMap { state.settings[InterfaceSetting($0, key)] } ?? 0
     return combining(all, state.settings[InterfaceSetting(device, key)] ?? 0)
   }
 }
