@@ -65,7 +65,7 @@ package struct Subject: Sendable {
   package static let machines = Subject(name: "machines") { MachinePilot<Honest>($0) }
   /// What is tried by this name; mutants have theirs.
   package static func named(_ name: String) -> Subject? {
-    ([machines, watch] + Mutant.all.map(\.subject)).first { $0.name == name }
+    ([machines, watch] + Mutant.all.flatMap { [$0.subject, $0.honest] }).first { $0.name == name }
   }
 
   /// The agent's watch over paths, which drives them on a router.

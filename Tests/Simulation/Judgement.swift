@@ -208,6 +208,7 @@ extension World {
       fail(.flipsAreBounded, "rule \(known.rule.name) returns to path \(name) twice while it is up once")
     }
     witness.rules[rule].returns[number] = period
+    forgetReturns(rule, behind: name, known.rule)
     // While blocked nothing is won by waiting; and at the start the first verdict on a path is no return.
     if move.from == .blocked || (seen.falls.isEmpty && witness.rules[rule].isFresh) { return }
     if isDamped(seen, known.rule.damping) {
@@ -219,6 +220,16 @@ extension World {
         .flipsAreBounded,
         "rule \(known.rule.name) returns to path \(name) after \((now - seen.upSince) / millisecond) of \(hold / millisecond) ms"
       )
+    }
+  }
+
+  /// Once a better path has been returned to and has fallen, one behind it is returned to anew: it may have been passed over
+  /// for falling too often. Returns stay bounded by those to the better one.
+  private func forgetReturns(_ rule: Int, behind path: Name, _ known: BackhaulRule) {
+    guard let tier = known.tiers.firstIndex(where: { $0.contains { $0.path == path } }) else { return }
+    for share in known.tiers.dropFirst(tier + 1).joined() {
+      guard let number = town.pathNumbers[share.path] else { continue }
+      witness.rules[rule].returns[number] = nil
     }
   }
 
@@ -265,8 +276,8 @@ extension World {
     // A better one that keeps falling may be passed over.
     let steady = usable.filter { witness.paths[$0].falls.count < 3 && witness.paths[$0].state == .up }
       .map { town.paths[$0].name }
-    // Those that go on sharing the flows need not be left in haste for a better one.
-    let goesOn = move.to.paths.allSatisfy { (move.from?.paths ?? []).contains($0) }
+    // One that goes on carrying flows need not be left in haste for a better one, and its own tier may join it.
+    let goesOn = move.to.paths.contains { (move.from?.paths ?? []).contains($0) }
     if move.kind != .failback, !isDegraded(move.from), !goesOn, let first = steady.first,
       let best = tier(of: [first], known.rule), let taken = tier(of: [path], known.rule), best < taken
     {

@@ -1,7 +1,9 @@
 /// A machine that is wrong in one way. That the invariants find each is what shows that they hold anything.
 package struct Mutant: Sendable {
   package let subject: Subject
-  /// What must find it, in the order of likelihood.
+  /// The machine as it should be, in the same storm.
+  package let honest: Subject
+  /// What finds it, in the order of likelihood.
   package let caughtBy: [Invariant]
 
   /// It errs only where several things come together: in one of some ten thousand faults.
@@ -22,6 +24,7 @@ package struct Mutant: Sendable {
     }
     let weights = Fault.weights.map { ($0.fault, amid.contains($0.fault) ? $0.weight * 10 : $0.weight) }
     subject = Subject(name: name, weights: weights) { MachinePilot<Under>($0) }
+    honest = Subject(name: "\(name)-honest", weights: weights) { MachinePilot<Honest>($0) }
     self.caughtBy = caughtBy
   }
 

@@ -62,6 +62,11 @@ struct IPsecPacketTests {
       let wan = try #require(InterfaceName("wan0"))
       try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
       try ground.withRouter(try #require(IPv4Address("192.0.2.1")), at: wan, narrow: 1400) { there in
+        // A device that comes up asks for IPv6 routers when it likes: packets that nobody here sent.
+        for prefix in ["", there] {
+          try ground.shell(
+            "\(prefix)sh -ec 'for all in all default; do echo 1 > /proc/sys/net/ipv6/conf/$all/disable_ipv6; done'")
+        }
         try body(Pair(ground: ground, there: there, wan: wan))
       }
     }
