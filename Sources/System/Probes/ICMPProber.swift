@@ -10,6 +10,8 @@ package final class ICMPProber: ProbePort {
   /// Touched on the loop only.
   private final class Sockets: @unchecked Sendable {
     var byBinding: [BindingKey: ICMPSocket] = [:]
+    /// Of whichever socket receives: all do on the loop, one at a time.
+    let buffer = ICMPSocket.Buffer()
   }
 
   private struct BindingKey: Hashable {
@@ -28,7 +30,7 @@ package final class ICMPProber: ProbePort {
       return UnsendableProbe(on: loop, "\(probe.name) is no ICMP probe", deliver)
     }
     let key = BindingKey(device: bound.device, mark: bound.mark, source: bound.source)
-    let socket = sockets.byBinding[key] ?? ICMPSocket(bound, on: loop)
+    let socket = sockets.byBinding[key] ?? ICMPSocket(bound, receivingIn: sockets.buffer, on: loop)
     sockets.byBinding[key] = socket
     socket.users += 1
     return ICMPProbe(target, by: socket, on: loop, deliver) { [sockets] in
@@ -47,8 +49,8 @@ final class ICMPProbe: OpenProbe, @unchecked Sendable {
   private let loop: any EventLoop
   private let deliver: @Sendable (UInt64, ProbeOutcome) -> Void
   private var leave: (@Sendable () -> Void)?
-  /// Probe numbers that were sent, and their sequence numbers; nil where the send failed.
-  private var outstanding: [UInt64: UInt16?] = [:]
+  /// Probes that were sent, by number, and their sequence numbers; nil where the send failed. Few.
+  private var outstanding: [(number: UInt64, sequence: UInt16?)] = []
 
   init(
     _ target: IPv4Address, by socket: ICMPSocket, on loop: any EventLoop,
@@ -64,26 +66,30 @@ final class ICMPProbe: OpenProbe, @unchecked Sendable {
   func send(_ number: UInt64) {
     guard leave != nil else { return }
     do throws(SystemCallFailure) {
-      outstanding[number] = try socket.send(number, of: self, to: target)
+      outstanding.append((number, try socket.send(number, of: self, to: target)))
     } catch {
-      outstanding[number] = .some(nil)
+      outstanding.append((number, nil))
       // Not from within `send`: the caller has not noted the probe as sent yet.
       loop.enqueue { [self] in finished(number, .couldNotSend(error.description)) }
     }
   }
 
   func abandon(_ number: UInt64) {
-    if let sequence = outstanding.removeValue(forKey: number), let sequence { socket.forget(sequence, number) }
+    if let sequence = take(number)?.sequence { socket.forget(sequence, number) }
+  }
+
+  private func take(_ number: UInt64) -> (number: UInt64, sequence: UInt16?)? {
+    outstanding.firstIndex { $0.number == number }.map { outstanding.remove(at: $0) }
   }
 
   func close() {
-    for number in Array(outstanding.keys) { abandon(number) }
+    while let first = outstanding.first { abandon(first.number) }
     leave?()
     leave = nil
   }
 
   func finished(_ number: UInt64, _ outcome: ProbeOutcome) {
-    guard outstanding.removeValue(forKey: number) != nil else { return }
+    guard take(number) != nil else { return }
     deliver(number, outcome)
   }
 }

@@ -10,6 +10,7 @@ internal import Glibc
 final class ICMPSocket: @unchecked Sendable {
   /// A probe that was sent and not answered yet.
   struct Waiting {
+    var sequence: UInt16
     var probe: ICMPProbe
     var number: UInt64
     var target: IPv4Address
@@ -22,23 +23,35 @@ final class ICMPSocket: @unchecked Sendable {
   /// Answers to our requests have 84 bytes; an error may quote more, but never more than 576 (RFC 1812 section 4.3.2.3).
   private static let packetBytes = 1024
 
+  /// What a packet is received in. Touched on the loop only.
+  final class Buffer: @unchecked Sendable {
+    fileprivate var bytes = [UInt8](repeating: 0, count: ICMPSocket.packetBytes)
+    fileprivate func message(_ length: Int) -> ICMPMessage? {
+      let bytes = bytes
+      return ICMPMessage.parse(bytes.span.extracting(0..<length))
+    }
+  }
+
   let binding: ProbeBinding
   /// How many open probes share it.
   var users = 0
   private let loop: any DescriptorWatcher
   private let identifier = UInt16.random(in: 1 ... .max)
   private var nextSequence = UInt16.random(in: 0 ... .max)
-  private var waiting: [UInt16: Waiting] = [:]
+  /// Oldest first. Each is given up at the end of its timeout, so they are few: a list is smaller than a table, and as
+  /// fast.
+  private var waiting: [Waiting] = []
   private var handle: Handle?
-  private var buffer = [UInt8](repeating: 0, count: packetBytes)
+  private let buffer: Buffer
 
   private final class Handle {
     let descriptor: FileDescriptor
     init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
   }
 
-  init(_ binding: ProbeBinding, on loop: any DescriptorWatcher) {
+  init(_ binding: ProbeBinding, receivingIn buffer: Buffer, on loop: any DescriptorWatcher) {
     self.binding = binding
+    self.buffer = buffer
     self.loop = loop
   }
 
@@ -57,12 +70,13 @@ final class ICMPSocket: @unchecked Sendable {
       close()
       sent = try transmit(request, to: target)
     }
-    waiting[sequence] = Waiting(probe: probe, number: number, target: target, nonce: nonce, sent: sent)
+    waiting.append(
+      Waiting(sequence: sequence, probe: probe, number: number, target: target, nonce: nonce, sent: sent))
     return sequence
   }
 
   func forget(_ sequence: UInt16, _ number: UInt64) {
-    if waiting[sequence]?.number == number { waiting[sequence] = nil }
+    waiting.removeAll { $0.sequence == sequence && $0.number == number }
   }
 
   func close() {
@@ -114,7 +128,7 @@ final class ICMPSocket: @unchecked Sendable {
     for _ in 0..<Self.packetsPerTurn {
       guard let handle else { return }
       var stamp: Int64 = 0
-      let length = buffer.withUnsafeMutableBytes {
+      let length = buffer.bytes.withUnsafeMutableBytes {
         linux_receive_stamped(handle.descriptor.number, $0.baseAddress, $0.count, &stamp)
       }
       guard length >= 0 else {
@@ -122,7 +136,7 @@ final class ICMPSocket: @unchecked Sendable {
         if errno != EAGAIN && errno != EINTR { close() }
         return
       }
-      guard let message = ICMPMessage.parse(buffer.span.extracting(0..<length)) else { continue }
+      guard let message = buffer.message(length) else { continue }
       received(message, stamp: stamp)
       // Nothing else is expected: what comes unasked is read in the next turn, and no call is made to find nothing.
       if waiting.isEmpty { return }
@@ -147,11 +161,11 @@ final class ICMPSocket: @unchecked Sendable {
 
   /// The probe that this answers, if it is ours in every point.
   private func take(_ echo: ICMPEcho, to target: IPv4Address, mayLackNonce: Bool) -> Waiting? {
-    guard echo.identifier == identifier, let known = waiting[echo.sequence], known.target == target,
-      echo.nonce == known.nonce || (mayLackNonce && echo.nonce == nil)
+    guard echo.identifier == identifier,
+      let place = waiting.firstIndex(where: { $0.sequence == echo.sequence && $0.target == target }),
+      echo.nonce == waiting[place].nonce || (mayLackNonce && echo.nonce == nil)
     else { return nil }
-    waiting[echo.sequence] = nil
-    return known
+    return waiting.remove(at: place)
   }
 }
 
