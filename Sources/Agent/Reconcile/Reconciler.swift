@@ -41,7 +41,8 @@ package actor Reconciler: RuleSetApplier {
   private var esp: [Name: ESPEncapsulation] = [:]
   private var watchedLinks: [InterfaceName: Link] = [:]
   private var queued: Set<Reason> = []
-  private(set) package var actual = ActualState()
+  /// Of what was last seen the part that reports tell: with a thousand devices the rest is a megabyte.
+  private(set) package var addresses: [InterfaceName: [InterfaceAddress]] = [:]
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
@@ -202,6 +203,8 @@ package actor Reconciler: RuleSetApplier {
       seen = try kernel.read(expecting: wanted.steering)
       wanted = DesiredStateCompiler(target.layout, seen, negotiated: esp).compile()
     }
+    // One that says the same is the same one: it shares its memory with what the port remembers, and compares at once.
+    if wanted.steering == desired?.steering { wanted.steering = desired?.steering }
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: try kernel.rememberedSettings())
     var made: [Step] = []
     var failure: KernelFailure?
@@ -216,7 +219,7 @@ package actor Reconciler: RuleSetApplier {
     }
     // Devices made just now are not in what was read before.
     if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
-    actual = seen
+    addresses = seen.addresses
     desired = wanted
     let compiler = DesiredStateCompiler(target.layout, seen, negotiated: esp)
     let view = WatchPlan(compiler)

@@ -86,7 +86,8 @@ package actor PathWatch {
     limited = Set(new.paths.filter { $0.limits != nil }.map(\.name))
     let newer = touched.filter { $0.value > generation }
     let told = links.filter { newer[$0.key] != nil }
-    links = actual.filter { newer[$0.key] == nil }.merging(told) { $1 }
+    // Mostly nothing: then it is one dictionary here and there.
+    links = newer.isEmpty ? actual : actual.filter { newer[$0.key] == nil }.merging(told) { $1 }
     touched = newer
     let same = Set(new.paths.filter { path in before.paths.contains { $0.isSameWay(as: path) } }.map(\.name))
     bindProbes(keeping: same, at: now)
