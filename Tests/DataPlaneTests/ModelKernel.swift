@@ -160,7 +160,9 @@ struct ModelKernel {
 
   private func danglingReference(in table: SteeringTable) -> String? {
     let sets = Set(table.sets.map(\.name))
+    let maps = Dictionary(uniqueKeysWithValues: table.maps.map { ($0.name, $0.kind) })
     let chains = Set(table.chains.map(\.name))
+    if chains.count < table.chains.count { return "a chain twice" }
     for rule in table.chains.flatMap(\.rules) {
       if rule.comment.utf8.count > 127 { return "comment too long: \(rule.comment)" }
       var isIPv4 = false
@@ -174,6 +176,16 @@ struct ModelKernel {
         }
       }
       for case .jump(let chain) in rule.actions where !chains.contains(chain) { return "no such chain: \(chain)" }
+      for case .choose(let subject, let map) in rule.actions where maps[map] != subject.kind {
+        return "no such map: \(map)"
+      }
+    }
+    for chain in table.chains where chain.name.utf8.count > 31 { return "too long a name: \(chain.name)" }
+    for element in table.maps.flatMap(\.elements) where !chains.contains(element.verdict.chain) {
+      return "no such chain: \(element.verdict.chain)"
+    }
+    for map in table.maps where Set(map.elements.map(\.key)).count < map.elements.count {
+      return "a key twice in \(map.name)"
     }
     for set in table.sets where set.ranges != AddressRanges.normalised(set.ranges) || set.ranges.isEmpty {
       return "overlapping elements in \(set.name)"

@@ -3,11 +3,13 @@
 package struct SteeringTable: Equatable, Sendable {
   package var name: String
   package var sets: [AddressSet]
+  package var maps: [SteeringMap]
   package var chains: [SteeringChain]
 
-  package init(name: String, sets: [AddressSet], chains: [SteeringChain]) {
+  package init(name: String, sets: [AddressSet], maps: [SteeringMap] = [], chains: [SteeringChain]) {
     self.name = name
     self.sets = sets
+    self.maps = maps
     self.chains = chains
   }
 }
@@ -21,6 +23,50 @@ package struct AddressSet: Equatable, Sendable {
   package init(name: String, ranges: [ClosedRange<UInt32>]) {
     self.name = name
     self.ranges = ranges
+  }
+}
+
+/// A named map from devices or marks to chains (`type ifname : verdict`): one look instead of a rule for each.
+package struct SteeringMap: Equatable, Sendable {
+  package enum Kind: Equatable, Sendable { case device, mark }
+
+  package enum Key: Hashable, Comparable, Sendable {
+    case device(InterfaceName)
+    case mark(Mark)
+  }
+
+  package enum Verdict: Equatable, Sendable {
+    /// Comes back, to the next rule.
+    case jump(chain: String)
+    /// Comes back to where the chain that asked was called from: as if `return` followed.
+    case goto(chain: String)
+
+    package var chain: String {
+      switch self {
+      case .jump(let chain), .goto(let chain): chain
+      }
+    }
+  }
+
+  package struct Element: Equatable, Sendable {
+    package var key: Key
+    package var verdict: Verdict
+
+    package init(_ key: Key, _ verdict: Verdict) {
+      self.key = key
+      self.verdict = verdict
+    }
+  }
+
+  package var name: String
+  package var kind: Kind
+  /// Ascending by key; each is of the map's kind.
+  package private(set) var elements: [Element]
+
+  package init(name: String, kind: Kind, elements: [Element]) {
+    self.name = name
+    self.kind = kind
+    self.elements = elements.sorted { $0.key < $1.key }
   }
 }
 
@@ -94,6 +140,22 @@ package struct SteeringRule: Equatable, Sendable {
     case tcpSYN
   }
 
+  /// What a map is asked for.
+  package enum Subject: Equatable, Sendable {
+    /// `iifname` / `oifname`
+    case incoming
+    case outgoing
+    /// `ct mark & mask`
+    case connectionMark(MarkMask)
+
+    package var kind: SteeringMap.Kind {
+      switch self {
+      case .incoming, .outgoing: .device
+      case .connectionMark: .mark
+      }
+    }
+  }
+
   package enum Action: Equatable, Sendable {
     /// `counter`: packets and bytes are the kernel's, not part of the comparison.
     case count
@@ -109,6 +171,8 @@ package struct SteeringRule: Equatable, Sendable {
     case reject
     case `return`
     case jump(chain: String)
+    /// `iifname vmap @map`: what the map says; the next rule where it says nothing. Always the last of a rule.
+    case choose(by: Subject, map: String)
   }
 
   package var matches: [Match]

@@ -44,8 +44,10 @@ package enum Planner {
     _ desired: SteeringTable?, _ actual: SteeringTable?
   ) -> (creating: [Step], deleting: [Step]) {
     guard let desired else { return ([], actual.map { [.deleteSteering(table: $0.name)] } ?? []) }
+    // As mostly; else by name.
+    if desired == actual { return ([], []) }
     guard let actual, actual.name == desired.name, actual.chainsByName == desired.chainsByName,
-      actual.setsByName.keys == desired.setsByName.keys
+      actual.setsByName.keys == desired.setsByName.keys, actual.mapsByName == desired.mapsByName
     else { return ([.replaceSteering(desired)], []) }
     let changes = desired.sets.compactMap { set -> SetChange? in
       let present = actual.setsByName[set.name]?.ranges ?? []
@@ -78,6 +80,7 @@ extension SteeringTable {
   fileprivate var chainsByName: [String: SteeringChain] {
     Dictionary(chains.map { ($0.name, $0) }) { first, _ in first }
   }
+  fileprivate var mapsByName: [String: SteeringMap] { Dictionary(maps.map { ($0.name, $0) }) { first, _ in first } }
   fileprivate var setsByName: [String: AddressSet] { Dictionary(sets.map { ($0.name, $0) }) { first, _ in first } }
 }
 

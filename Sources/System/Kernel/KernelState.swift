@@ -43,7 +43,7 @@ struct KernelState: ~Copyable, Sendable {
     }
     actual.rules = try routing.rules().compactMap(translation.rule)
     actual.pathMTUs = pathMTUs(links, names)
-    actual.steering = try steering.steering(expecting: expecting, &netfilter)
+    actual.steering = try steering.steering(expecting: expecting?.chains ?? [], &netfilter)
     return actual
   }
 
