@@ -28,10 +28,12 @@ extension FakeState {
       guard links[name] != nil else { return }
       try own(name)
       addresses[name]?.removeAll { $0 == address }
-    case .changeSetting(let setting, let value): try change(setting, to: value)
-    case .restoreSetting(let setting):
-      guard let value = remembered.removeValue(forKey: setting), settings[setting] != nil else { return }
-      settings[setting] = value
+    case .changeSettings(let values): for (setting, value) in values { try change(setting, to: value) }
+    case .restoreSettings(let changed):
+      for setting in changed {
+        guard let value = remembered.removeValue(forKey: setting), settings[setting] != nil else { continue }
+        settings[setting] = value
+      }
     case .putRoute(let route): try put(route)
     case .deleteRoute(let route): routes.removeAll { $0.isOurs && $0.route == route }
     case .addRule(let rule):

@@ -9,7 +9,7 @@ package protocol KernelPort: Sendable {
   /// `expecting` tells which nftables rules are ours to recognise; others come back as `unrecognised`.
   func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState
   func apply(_ step: Step) throws(KernelFailure)
-  /// The values that foreign interfaces' settings had before `changeSetting` changed them.
+  /// The values that foreign interfaces' settings had before `changeSettings` changed them.
   func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int]
   /// Deletes every connection whose mark, under the mask, is this, and whose original source lies in `sources` where
   /// those are given (ascending, not overlapping). Returns once the kernel has done it.

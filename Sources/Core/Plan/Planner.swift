@@ -65,13 +65,12 @@ package enum Planner {
   private static func restoring(
     _ remembered: [InterfaceSetting: Int], _ desired: DesiredState, _ actual: ActualState
   ) -> [Step] {
-    remembered.keys.sorted().compactMap { setting in
-      guard desired.settings[setting] == nil else { return nil }
-      if setting.interface != InterfaceSetting.all {
-        guard let link = actual.links[setting.interface], !link.isOurs else { return nil }
-      }
-      return .restoreSetting(setting)
+    let settings = remembered.keys.sorted().filter { setting in
+      guard desired.settings[setting] == nil else { return false }
+      if setting.interface == InterfaceSetting.all { return true }
+      return actual.links[setting.interface].map { !$0.isOurs } ?? false
     }
+    return settings.isEmpty ? [] : [.restoreSettings(settings)]
   }
 }
 

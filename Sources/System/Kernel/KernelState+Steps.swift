@@ -25,7 +25,7 @@ extension KernelState {
     case .replaceSteering(let table): try steering.replace(table, &netfilter)
     case .changeSets(let table, let changes): try steering.change(table: table, changes, &netfilter)
     case .deleteSteering(let table): try steering.delete(table, &netfilter)
-    case .changeSetting, .restoreSetting: break  // files, not netlink
+    case .changeSettings, .restoreSettings: break  // files, not netlink
     }
   }
 

@@ -32,9 +32,9 @@ package final class LinuxKernel: KernelPort {
 
   package func apply(_ step: Step) throws(KernelFailure) {
     switch step {
-    case .changeSetting(let setting, let value):
-      try settings.change(setting, to: value) { () throws(KernelFailure) in try !isOurs(setting.interface) }
-    case .restoreSetting(let setting): try settings.restore(setting)
+    case .changeSettings(let values):
+      try settings.change(to: values) { (device) throws(KernelFailure) in try isOurs(device) }
+    case .restoreSettings(let changed): try settings.restore(changed)
     // The kernel names the rule or set that it refuses; the whole table would be a long operation.
     case .replaceSteering, .changeSets, .deleteSteering: try apply(step, operation: nil)
     default: try apply(step, operation: PlanText(ranges).lines(step).first)
