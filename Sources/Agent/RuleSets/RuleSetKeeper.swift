@@ -52,19 +52,6 @@ package actor RuleSetKeeper {
     var slots: SlotBook
   }
 
-  /// Of a document. Seeded anew in each process, so that nobody makes two that are the same.
-  private struct Fingerprint: Equatable {
-    private let count: Int
-    private let hash: Int
-
-    init(_ bytes: [UInt8]) {
-      count = bytes.count
-      var hasher = Hasher()
-      bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-      hash = hasher.finalize()
-    }
-  }
-
   /// How soon the cached rule set is tried again after the kernel refused it.
   static let retryOfCache: Duration = .seconds(1)
 
@@ -145,7 +132,7 @@ package actor RuleSetKeeper {
         reached()
       case .document(let bytes, let etag):
         reached()
-        if Fingerprint(bytes) == running?.fingerprint {
+        if Fingerprint(bytes: bytes) == running?.fingerprint {
           running?.etag = etag
         } else {
           do {
@@ -198,7 +185,7 @@ package actor RuleSetKeeper {
     try await applier.apply(new, slots: slots)
     let stored = StoredRuleSet(bytes: bytes, etag: etag, slots: slots)
     ruleSet = new
-    running = Running(fingerprint: Fingerprint(bytes), etag: etag, slots: slots)
+    running = Running(fingerprint: Fingerprint(bytes: bytes), etag: etag, slots: slots)
     status.revision = new.revision
     status.lastTrouble = nil
     lastRefusal = []

@@ -1,6 +1,6 @@
 /// Our nftables table (family `inet`), whole. It is put into the kernel in one transaction and read back as the same
 /// value, so that desired and actual compare.
-package struct SteeringTable: Equatable, Sendable {
+package struct SteeringTable: Hashable, Sendable {
   package var name: String
   package var sets: [AddressSet]
   package var maps: [SteeringMap]
@@ -15,7 +15,7 @@ package struct SteeringTable: Equatable, Sendable {
 }
 
 /// A named set of IPv4 addresses (`type ipv4_addr; flags interval`).
-package struct AddressSet: Equatable, Sendable {
+package struct AddressSet: Hashable, Sendable {
   package var name: String
   /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching.
   package var ranges: [ClosedRange<UInt32>]
@@ -27,15 +27,15 @@ package struct AddressSet: Equatable, Sendable {
 }
 
 /// A named map from devices or marks to chains (`type ifname : verdict`): one look instead of a rule for each.
-package struct SteeringMap: Equatable, Sendable {
-  package enum Kind: Equatable, Sendable { case device, mark }
+package struct SteeringMap: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable { case device, mark }
 
   package enum Key: Hashable, Comparable, Sendable {
     case device(InterfaceName)
     case mark(Mark)
   }
 
-  package enum Verdict: Equatable, Sendable {
+  package enum Verdict: Hashable, Sendable {
     /// Comes back, to the next rule.
     case jump(chain: String)
     /// Comes back to where the chain that asked was called from: as if `return` followed.
@@ -48,7 +48,7 @@ package struct SteeringMap: Equatable, Sendable {
     }
   }
 
-  package struct Element: Equatable, Sendable {
+  package struct Element: Hashable, Sendable {
     package var key: Key
     package var verdict: Verdict
 
@@ -70,11 +70,11 @@ package struct SteeringMap: Equatable, Sendable {
   }
 }
 
-package struct SteeringChain: Equatable, Sendable {
+package struct SteeringChain: Hashable, Sendable {
   /// Where a base chain stands; a chain without a hook is only jumped to. Policy is always `accept`.
-  package struct Hook: Equatable, Sendable {
-    package enum Kind: String, Equatable, Sendable { case filter, nat, route }
-    package enum Point: String, Equatable, Sendable { case prerouting, input, forward, output, postrouting }
+  package struct Hook: Hashable, Sendable {
+    package enum Kind: String, Hashable, Sendable { case filter, nat, route }
+    package enum Point: String, Hashable, Sendable { case prerouting, input, forward, output, postrouting }
     package var kind: Kind
     package var point: Point
     /// As nft(8) counts: mangle −150, srcnat 100.
@@ -99,8 +99,8 @@ package struct SteeringChain: Equatable, Sendable {
 }
 
 /// One nftables rule: all of `matches`, then `actions` in their order.
-package struct SteeringRule: Equatable, Sendable {
-  package enum Match: Equatable, Sendable {
+package struct SteeringRule: Hashable, Sendable {
+  package enum Match: Hashable, Sendable {
     /// `iifname "…"`
     case incoming(InterfaceName)
     /// `oifname "…"`
@@ -141,7 +141,7 @@ package struct SteeringRule: Equatable, Sendable {
   }
 
   /// What a map is asked for.
-  package enum Subject: Equatable, Sendable {
+  package enum Subject: Hashable, Sendable {
     /// `iifname` / `oifname`
     case incoming
     case outgoing
@@ -156,7 +156,7 @@ package struct SteeringRule: Equatable, Sendable {
     }
   }
 
-  package enum Action: Equatable, Sendable {
+  package enum Action: Hashable, Sendable {
     /// `counter`: packets and bytes are the kernel's, not part of the comparison.
     case count
     /// `meta mark set meta mark & ~mask | mark`: foreign bits stay.

@@ -20,12 +20,11 @@ package final class LinuxKernel: KernelPort {
     self.state = Mutex(state)
   }
 
-  package func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState {
-    var actual = try state.withLock { (state) throws(KernelFailure) in
-      try asking(nil) { () throws(NetlinkFailure) in try state.read(expecting: expecting) }
+  package func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
+    let ofAll = try settings.readOfAll()
+    return try state.withLock { (state) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in try state.read(settings: ofAll, expecting: expecting) }
     }
-    actual.settings.merge(try settings.readOfAll()) { $1 }
-    return actual
   }
 
   package func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] { try settings.remembered() }

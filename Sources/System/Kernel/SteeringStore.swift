@@ -2,18 +2,17 @@ internal import Core
 internal import Glibc
 internal import Netlink
 
-/// Our nftables table in the kernel. Remembers what it held at which generation of nftables, so that 50,000 elements are
-/// read again only when the kernel says that something changed. In Core's words, which share their memory with what is
-/// desired: a thousand ways' rules as expressions are megabytes.
+/// Our nftables table in the kernel. Knows by its fingerprint what it held at which generation of nftables, so that it is
+/// read again only when the kernel says that something changed: of a thousand tunnels it is megabytes. Its sets change
+/// alone, and may have 50,000 elements: they are kept.
 struct SteeringStore: ~Copyable, Sendable {
   private let name: String
   private var known: Known?
 
   private struct Known {
     var generation: UInt32
-    /// Whose rules are recognised.
-    var expected: [SteeringChain]
-    var steering: SteeringTable?
+    /// Nil: there is none.
+    var table: KnownTable?
   }
 
   /// Someone else's transactions can come between ours and its generation; each try is a fresh look.
@@ -23,40 +22,29 @@ struct SteeringStore: ~Copyable, Sendable {
 
   /// In Core's words; nil where there is no such table.
   mutating func steering(
-    expecting expected: [SteeringChain], _ socket: inout NetfilterSocket
+    expecting expected: SteeringTable?, _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) -> SteeringTable? {
     for _ in 1...Self.attempts {
       let generation = try socket.generation()
-      if let steering = remembered(at: generation, expected) { return steering }
+      if let known, known.generation == generation {
+        guard let table = known.table else { return nil }
+        if let steering = table.steering(if: expected) { return steering }
+      }
       let steering: SteeringTable?
-      do throws(NetlinkFailure) { steering = try Self.readAll(name, &socket)?.steering(expecting: expected) } catch {
+      do throws(NetlinkFailure) {
+        steering = try Self.readAll(name, &socket)?.steering(expecting: expected?.chains ?? [])
+      } catch {
         // A set went while it was read, or the kernel cut the dump short.
         guard error.isMissing || error.isInterrupted else { throw error }
         continue
       }
       if try socket.generation() == generation {
-        known = Known(generation: generation, expected: expected, steering: steering)
+        known = Known(generation: generation, table: steering.map(KnownTable.init))
         return steering
       }
     }
     throw NetlinkFailure(
       operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "nftables changes without end")
-  }
-
-  /// Without a look at the kernel; nil where it takes one.
-  private mutating func remembered(at generation: UInt32, _ expected: [SteeringChain]) -> SteeringTable?? {
-    guard let known, known.generation == generation else { return nil }
-    guard known.expected != expected, let steering = known.steering else { return known.steering }
-    // What nobody expected is known as its text alone.
-    guard !steering.hasUnrecognisedRules else { return nil }
-    let recognised = RecognisedRules(expected)
-    var anew = steering
-    anew.chains = steering.chains.map { chain in
-      SteeringChain(
-        name: chain.name, hook: chain.hook, rules: chain.rules.map { recognised[NFTRule($0, of: chain)] })
-    }
-    self.known = Known(generation: generation, expected: expected, steering: anew)
-    return anew
   }
 
   private static func readAll(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable? {
@@ -78,7 +66,7 @@ struct SteeringStore: ~Copyable, Sendable {
 
   /// The whole table, whatever was there before, in one transaction.
   mutating func replace(_ table: SteeringTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
-    try commit(&socket, { _ in Known(generation: 0, expected: table.chains, steering: table) }) {
+    try commit(&socket, { _ in Known(generation: 0, table: KnownTable(table)) }) {
       transaction throws(NetlinkFailure) in
       // A deletion needs something to delete.
       try transaction.addTable(table.name)
@@ -108,9 +96,8 @@ struct SteeringStore: ~Copyable, Sendable {
     } catch {
       // Some of it is done already (a range that is gone, or there): look, and send what is left of it.
       guard error.isMissing || error.isAlreadyPresent else { throw error }
-      let expected = known?.expected ?? []
       known = nil
-      guard let present = try steering(expecting: expected, &socket) else { throw error }
+      guard let present = try steering(expecting: nil, &socket) else { throw error }
       let ranges = Dictionary(present.sets.map { ($0.name, $0.ranges) }) { first, _ in first }
       try send(name, changes.map { $0.left(of: ranges[$0.set] ?? []) }, &socket)
     }
@@ -124,7 +111,7 @@ struct SteeringStore: ~Copyable, Sendable {
       &socket,
       { before in
         var after = before
-        after?.steering?.apply(changes)
+        after?.table?.apply(changes)
         return after
       }
     ) { transaction throws(NetlinkFailure) in
@@ -136,7 +123,7 @@ struct SteeringStore: ~Copyable, Sendable {
   /// Gone already is as good.
   mutating func delete(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
     do throws(NetlinkFailure) {
-      try commit(&socket, { $0.map { Known(generation: 0, expected: $0.expected) } }) {
+      try commit(&socket, { _ in Known(generation: 0, table: nil) }) {
         transaction throws(NetlinkFailure) in
         try transaction.deleteTable(name)
       }
@@ -169,13 +156,35 @@ struct SteeringStore: ~Copyable, Sendable {
   }
 }
 
-extension SteeringTable {
-  fileprivate var hasUnrecognisedRules: Bool {
-    chains.contains { $0.rules.contains { $0.unrecognised != nil } }
+/// A table that the kernel has.
+private struct KnownTable {
+  /// Of all but the sets.
+  private let frame: Fingerprint
+  private var sets: [AddressSet]
+
+  init(_ table: SteeringTable) {
+    frame = Self.frame(table)
+    sets = table.sets
+  }
+
+  /// The kernel lists chains and maps in an order of its own.
+  private static func frame(_ table: SteeringTable) -> Fingerprint {
+    var table = table
+    table.sets = []
+    table.chains.sort { $0.name < $1.name }
+    table.maps.sort { $0.name < $1.name }
+    return Fingerprint(table)
+  }
+
+  /// What is there, where that is what is expected but for its sets; else nil.
+  func steering(if expected: SteeringTable?) -> SteeringTable? {
+    guard var steering = expected, Self.frame(steering) == frame else { return nil }
+    steering.sets = sets
+    return steering
   }
 
   /// After a transaction that changed sets.
-  fileprivate mutating func apply(_ changes: [SetChange]) {
+  mutating func apply(_ changes: [SetChange]) {
     for change in changes {
       guard let index = sets.firstIndex(where: { $0.name == change.set }) else { continue }
       let removed = Set(change.remove)
