@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +14,13 @@
 const char *linux_error_text(int error) {
   const char *text = strerrordesc_np(error);
   return text ? text : "unknown error";
+}
+
+int linux_wait(int first, int second, int64_t nanoseconds) {
+  struct pollfd watched[] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
+  struct timespec limit = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  if (ppoll(watched, 2, nanoseconds < 0 ? NULL : &limit, NULL) <= 0) return 0;
+  return (watched[0].revents ? 1 : 0) | (watched[1].revents ? 2 : 0);
 }
 
 int linux_thread_realtime(int priority) {

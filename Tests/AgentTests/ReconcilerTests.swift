@@ -16,7 +16,9 @@ private final class CountingKernel: KernelPort {
   func forget() { state.withLock { $0.steps = [] } }
   func refuse(_ which: (@Sendable (Step) -> Bool)?) { state.withLock { $0.refuse = which } }
 
-  func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState { try fake.read(expecting: expecting) }
+  func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
+    try fake.read(expecting: expecting)
+  }
   func apply(_ step: Step) throws(KernelFailure) {
     if state.withLock({ $0.refuse?(step) ?? false }) {
       throw KernelFailure(operation: "a step", errno: 95, cause: "Operation not supported")

@@ -56,5 +56,5 @@ import Testing
     #expect(history.minutes(at: minute(0)).first?.leastRoundTrip == .zero)
   }
 
-  @Test func itIsAsSmallAsItSays() { #expect(MemoryLayout<PathHistory.Minute>.stride == 24) }
+  @Test func itIsAsSmallAsItSays() { #expect(MemoryLayout<PathHistory.Minute>.stride == 16) }
 }

@@ -123,9 +123,7 @@ import Testing
       $0.state = Branch.withWireGuard($0.state)
       $0.state.settings[InterfaceSetting("wg0", .reversePathFilter)] = 2
     }
-    let lines = state.settings.sorted { $0.key < $1.key }.flatMap {
-      PlanText().lines(.changeSetting($0.key, to: $0.value))
-    }
+    let lines = PlanText().lines(.changeSettings(state.settings))
     #expect(
       lines == [
         "sysctl -w net.ipv4.conf.bh-fra-a.forwarding=1",

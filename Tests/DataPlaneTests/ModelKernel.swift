@@ -44,12 +44,15 @@ struct ModelKernel {
     case .setUp(let name):
       state.links[name]?.isUp = true
       state.links[name]?.hasCarrier = true
-    case .changeSetting(let setting, let value):
-      if state.links[setting.interface]?.isOurs == false, remembered[setting] == nil {
-        remembered[setting] = state.settings[setting]
+    case .changeSettings(let values):
+      for (setting, value) in values {
+        if state.links[setting.interface]?.isOurs == false, remembered[setting] == nil {
+          remembered[setting] = state.settings[setting]
+        }
+        state.settings[setting] = value
       }
-      state.settings[setting] = value
-    case .restoreSetting(let setting): state.settings[setting] = remembered.removeValue(forKey: setting)
+    case .restoreSettings(let settings):
+      for setting in settings { state.settings[setting] = remembered.removeValue(forKey: setting) }
     case .putRoute(let route):
       state.routes = state.routes.filter {
         ($0.table, $0.destination, $0.metric) != (route.table, route.destination, route.metric)
@@ -131,8 +134,10 @@ struct ModelKernel {
     case .deleteDevice(let name): return state.links[name].map { $0.isOurs ? nil : "foreign" } ?? "Cannot find device"
     case .setMTU(let name, _), .addAddress(let name, _, _), .removeAddress(let name, _), .setUp(let name):
       return state.links[name].map { $0.isOurs ? nil : "foreign" } ?? "Cannot find device"
-    case .changeSetting(let setting, _), .restoreSetting(let setting):
-      return state.links[setting.interface] == nil ? "No such file or directory" : nil
+    case .changeSettings(let values):
+      return values.keys.contains { state.links[$0.interface] == nil } ? "No such file or directory" : nil
+    case .restoreSettings(let settings):
+      return settings.contains { state.links[$0.interface] == nil } ? "No such file or directory" : nil
     case .putRoute(let route):
       guard case .out(let device, _) = route.way else { return nil }
       guard let link = state.links[device] else { return "Cannot find device" }
@@ -160,7 +165,9 @@ struct ModelKernel {
 
   private func danglingReference(in table: SteeringTable) -> String? {
     let sets = Set(table.sets.map(\.name))
+    let maps = Dictionary(uniqueKeysWithValues: table.maps.map { ($0.name, $0.kind) })
     let chains = Set(table.chains.map(\.name))
+    if chains.count < table.chains.count { return "a chain twice" }
     for rule in table.chains.flatMap(\.rules) {
       if rule.comment.utf8.count > 127 { return "comment too long: \(rule.comment)" }
       var isIPv4 = false
@@ -174,6 +181,16 @@ struct ModelKernel {
         }
       }
       for case .jump(let chain) in rule.actions where !chains.contains(chain) { return "no such chain: \(chain)" }
+      for case .choose(let subject, let map) in rule.actions where maps[map] != subject.kind {
+        return "no such map: \(map)"
+      }
+    }
+    for chain in table.chains where chain.name.utf8.count > 31 { return "too long a name: \(chain.name)" }
+    for element in table.maps.flatMap(\.elements) where !chains.contains(element.verdict.chain) {
+      return "no such chain: \(element.verdict.chain)"
+    }
+    for map in table.maps where Set(map.elements.map(\.key)).count < map.elements.count {
+      return "a key twice in \(map.name)"
     }
     for set in table.sets where set.ranges != AddressRanges.normalised(set.ranges) || set.ranges.isEmpty {
       return "overlapping elements in \(set.name)"

@@ -241,7 +241,7 @@ import Testing
   }
 
   @Test func namesWithDotsInSysctls() {
-    let step = Step.changeSetting(InterfaceSetting("eth0.100", .reversePathFilter), to: 2)
+    let step = Step.changeSettings([InterfaceSetting("eth0.100", .reversePathFilter): 2])
     #expect(PlanText().lines(step) == ["sysctl -w net/ipv4/conf/eth0.100/rp_filter=2"])
   }
 }

@@ -205,8 +205,8 @@ import Testing
     }
     let local = try router(ruleSet(), active: .path("fra-a"))
     #expect(fate(local, by: "wan0") == left("wan0"))
-    #expect(fate(local, by: "bh-fra-a") == .rejected("no IPv6 by tunnel fra-a"))
-    #expect(fate(local, by: "wg0") == .rejected("no IPv6 by tunnel wg"))
+    #expect(fate(local, by: "bh-fra-a") == .rejected("no IPv6 by a tunnel"))
+    #expect(fate(local, by: "wg0") == .rejected("no IPv6 by a tunnel"))
     let block = try router(ruleSet { $0.ipv6 = .block }, active: .path("fra-a"))
     #expect(fate(block, by: "wan0") == .rejected("rule office: no IPv6"))
     #expect(fate(block, by: "wan1") == .rejected("rule office: no IPv6"))
@@ -291,9 +291,9 @@ import Testing
           + "comment \"rule office\"",
         "ip rule 9220: table 7907: 0.0.0.0/0 dev bh-fra-b",
         "pass: iifname \"lan0\" meta nfproto ipv4 jump outward comment \"LAN lan0\"",
-        "outward: oifname \"bh-fra-b\" ct mark & 0x0ff00000 == 0x00000000 meta mark & 0x0ff00000 != 0x00000000 "
-          + "meta mark & 0x0ff00000 != 0x00100000 ct mark set ct mark & 0xf03fffff | 0x00300000 "
-          + "comment \"leaves by tunnel fra-b\"",
+        "outward: ct mark & 0x0ff00000 == 0x00000000 meta mark & 0x0ff00000 != 0x00000000 "
+          + "meta mark & 0x0ff00000 != 0x00100000 oifname vmap @bind_to comment \"leaves by a tunnel\"",
+        "bind_bh-fra-b: ct mark set ct mark & 0xf03fffff | 0x00300000 comment \"tunnel fra-b\"",
       ])
   }
 }

@@ -12,7 +12,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort {
     state = Mutex(FakeState(ranges))
   }
 
-  package func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState {
+  package func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
     state.withLock { $0.read(expecting: expecting) }
   }
 

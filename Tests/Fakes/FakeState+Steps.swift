@@ -28,10 +28,12 @@ extension FakeState {
       guard links[name] != nil else { return }
       try own(name)
       addresses[name]?.removeAll { $0 == address }
-    case .changeSetting(let setting, let value): try change(setting, to: value)
-    case .restoreSetting(let setting):
-      guard let value = remembered.removeValue(forKey: setting), settings[setting] != nil else { return }
-      settings[setting] = value
+    case .changeSettings(let values): for (setting, value) in values { try change(setting, to: value) }
+    case .restoreSettings(let changed):
+      for setting in changed {
+        guard let value = remembered.removeValue(forKey: setting), settings[setting] != nil else { continue }
+        settings[setting] = value
+      }
     case .putRoute(let route): try put(route)
     case .deleteRoute(let route): routes.removeAll { $0.isOurs && $0.route == route }
     case .addRule(let rule):
@@ -135,6 +137,7 @@ extension FakeState {
 
   private mutating func replace(_ table: SteeringTable) throws(FakeRefusal) {
     let sets = Set(table.sets.map(\.name))
+    let maps = Set(table.maps.map(\.name))
     let chains = Set(table.chains.map(\.name))
     for set in table.sets { try check(set) }
     for rule in table.chains.flatMap(\.rules) {
@@ -142,6 +145,14 @@ extension FakeState {
       for case .destinationIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
       for case .destinationNotIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
       for case .jump(let chain) in rule.actions where !chains.contains(chain) { throw missing(chain) }
+      for case .choose(_, let map) in rule.actions where !maps.contains(map) { throw missing(map) }
+    }
+    // nft_verdict_init, net/netfilter/nf_tables_api.c
+    for element in table.maps.flatMap(\.elements) {
+      guard let chain = table.chains.first(where: { $0.name == element.verdict.chain }) else {
+        throw missing(element.verdict.chain)
+      }
+      if chain.hook != nil { throw FakeRefusal(EOPNOTSUPP, "no map leads to a base chain") }
     }
     for chain in table.chains where chain.hook?.kind != .nat {
       if chain.rules.contains(where: { $0.actions.contains(.masquerade) }) {
@@ -167,10 +178,19 @@ extension FakeState {
     guard depth < 16 else { throw FakeRefusal(EMLINK, "jumps go around or too deep") }
     for rule in chain.rules {
       for case .wasEncrypted in rule.matches { throw FakeRefusal(EOPNOTSUPP, "meta ipsec is unknown in \(chain.name)") }
-      for case .jump(let name) in rule.actions {
+      for name in rule.actions.flatMap({ targets(of: $0, table) }) {
         guard let next = table.chains.first(where: { $0.name == name }) else { continue }
         try refuseDecryption(in: next, table, depth: depth + 1)
       }
+    }
+  }
+
+  /// The chains that an action may lead to.
+  private func targets(of action: SteeringRule.Action, _ table: SteeringTable) -> [String] {
+    switch action {
+    case .jump(let chain): [chain]
+    case .choose(_, let map): table.maps.first { $0.name == map }?.elements.map(\.verdict.chain) ?? []
+    case .count, .setMark, .setConnectionMark, .clampMSS, .masquerade, .drop, .reject, .return: []
     }
   }
 

@@ -49,13 +49,15 @@ package struct FakeState: Sendable {
 
   // MARK: Reading
 
-  func read(expecting: SteeringTable?) -> ActualState {
-    ActualState(
+  func read(expecting: (ActualState) -> SteeringTable?) -> ActualState {
+    var actual = ActualState(
       links: links, addresses: addresses, mainDefaults: mainDefaults.sorted { $0.metric < $1.metric },
       routes: Set(routes.filter { $0.isOurs && ranges.tables.contains($0.route.table.value) }.map(\.route)),
       rules: rules.filter { $0.isOurs && ranges.priorities.contains($0.rule.priority.value) }.map(\.rule),
-      steering: steering.map { recognised($0, expecting) }, settings: settings,
-      pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
+      settings: settings, pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
+    let expected = expecting(actual)
+    actual.steering = steering.map { recognised($0, expected) }
+    return actual
   }
 
   /// A rule that is not expected in its chain comes as its text, as from the real kernel.

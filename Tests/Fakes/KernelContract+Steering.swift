@@ -5,7 +5,7 @@ package import Core
 #endif
 
 extension KernelGround {
-  /// Every match and every action, with both kinds of chain.
+  /// Every match and every action, with both kinds of chain and of map.
   package func sampleSteering() throws -> SteeringTable {
     let mask = ranges.markMask
     let mark = Mark(value: 0x0120_0000)
@@ -22,6 +22,7 @@ extension KernelGround {
         [.ipv4, .reply, .connectionMark(mark, mask)], [.setMark(mark, mask), .return], comment: "by fra-a"),
       SteeringRule([.ipv4, .destinationIn(set: "direct")], [.setMark(mark, mask), .return], comment: "direct"),
       SteeringRule([.ipv4, .sourceIn(set: "source_office")], [.count, .setMark(mark, mask)], comment: "office"),
+      SteeringRule([.ipv4, .reply], [.choose(by: .connectionMark(mask), map: "way_of")], comment: "by a tunnel"),
     ]
     let pass: [SteeringRule] = [
       SteeringRule([.outgoing(wan), .ipv4, .destinationNotIn(set: "direct")], [.drop], comment: "guard"),
@@ -31,6 +32,8 @@ extension KernelGround {
       SteeringRule([.original, .connectionMarkNot(mark, mask)], [.setConnectionMark(mark, mask)]),
       SteeringRule([.ipv4, .incoming(lan), .tcpSYN], [.clampMSS(1436)], comment: "MTU 1476"),
       SteeringRule([.incoming(wan), .ipv4, .protocolIs(IPProtocol.gre), .wasEncrypted(false)], [.count, .drop]),
+      SteeringRule([.ipv4], [.choose(by: .outgoing, map: "bind_to")], comment: "leaves by a tunnel"),
+      SteeringRule([], [.choose(by: .incoming, map: "bind_to")]),
       SteeringRule([.outgoing(wan), .willBeEncrypted(true), .wasEncrypted(true)], [.count]),
     ]
     let hub = try Sample.address("203.0.113.2")
@@ -44,8 +47,23 @@ extension KernelGround {
       SteeringRule([.ipv4, .destinationIs(hub), .protocolIs(IPProtocol.ipip)], [.count]),
       SteeringRule([.ipv4, .protocolIs(251), .sourceIs(hub)], [.count]),
     ]
+    let maps = [
+      SteeringMap(
+        name: "bind_to", kind: .device,
+        elements: [
+          .init(.device(wan), .jump(chain: "bind_wan0")),
+          .init(.device(try Sample.device("a-long-name.123")), .goto(chain: "bind_/0x01200000")),
+        ]),
+      SteeringMap(
+        name: "way_of", kind: .mark,
+        elements: [
+          .init(.mark(mark), .goto(chain: "bind_wan0")),
+          .init(.mark(Mark(value: 0x0130_0000)), .jump(chain: "bind_wan0")),
+        ]),
+      SteeringMap(name: "nothing", kind: .device, elements: []),
+    ]
     return SteeringTable(
-      name: ranges.nftTable, sets: [direct, source],
+      name: ranges.nftTable, sets: [direct, source], maps: maps,
       chains: [
         SteeringChain(
           name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -150),
@@ -59,6 +77,8 @@ extension KernelGround {
         SteeringChain(
           name: "leave", hook: .init(kind: .nat, point: .postrouting, priority: 100),
           rules: [SteeringRule([.outgoing(wan), .mark(mark, mask)], [.masquerade], comment: "by wan0")]),
+        SteeringChain(name: "bind_wan0", rules: [SteeringRule([], [.setConnectionMark(mark, mask)])]),
+        SteeringChain(name: "bind_/0x01200000", rules: [SteeringRule([], [.count, .drop])]),
       ])
   }
 
@@ -71,7 +91,10 @@ extension KernelGround {
   func steeringReplaced() throws {
     let table = try sampleSteering()
     var smaller = table
-    smaller.chains.removeLast(2)
+    smaller.chains.removeAll { $0.name == "pass" || $0.name == "leave" }
+    smaller.maps = [
+      SteeringMap(name: "way_of", kind: .mark, elements: Array(table.maps[1].elements.dropFirst()))
+    ]
     smaller.sets[1].ranges = [try Sample.range("172.16.0.0/12")]
     try apply([.replaceSteering(table), .replaceSteering(table), .replaceSteering(smaller)])
     try expect(try read(expecting: smaller).steering, is: smaller, "steering")
@@ -102,10 +125,12 @@ extension KernelGround {
         try expect(try read(expecting: asking).steering, is: asking, "steering")
       }
     }
-    var jumping = table
-    jumping.chains[1].rules.append(asks)
-    jumping.chains[2].rules.append(SteeringRule([], [.jump(chain: "steer")]))
-    try expect(.replaceSteering(jumping), failsWith: EOPNOTSUPP)
+    for leads in [SteeringRule.Action.jump(chain: "steer"), .choose(by: .outgoing, map: "nothing")] {
+      var jumping = try leading(table, to: "steer")
+      jumping.chains[1].rules.append(asks)
+      jumping.chains[2].rules.append(SteeringRule([], [leads]))
+      try expect(.replaceSteering(jumping), failsWith: EOPNOTSUPP)
+    }
   }
 
   func lookupNowhere() throws {
@@ -113,6 +138,34 @@ extension KernelGround {
     broken.sets.removeLast()
     try expect(.replaceSteering(broken), failsWith: ENOENT)
     try expect(try read().steering, is: nil, "steering after the refusal")
+  }
+
+  func choiceNowhere() throws {
+    var broken = try sampleSteering()
+    broken.maps.removeAll { $0.name == "way_of" }
+    try expect(.replaceSteering(broken), failsWith: ENOENT)
+    try expect(try read().steering, is: nil, "steering after the refusal")
+  }
+
+  func mapNowhere() throws {
+    let table = try sampleSteering()
+    try apply([.replaceSteering(table)])
+    try expect(.replaceSteering(try leading(table, to: "nowhere")), failsWith: ENOENT)
+    try expect(try read(expecting: table).steering, is: table, "steering after the refusal")
+  }
+
+  func mapToBaseChain() throws {
+    let table = try sampleSteering()
+    try apply([.replaceSteering(table)])
+    try expect(.replaceSteering(try leading(table, to: "pass")), failsWith: EOPNOTSUPP)
+    try expect(try read(expecting: table).steering, is: table, "steering after the refusal")
+  }
+
+  private func leading(_ table: SteeringTable, to chain: String) throws -> SteeringTable {
+    var leading = table
+    leading.maps[2] = SteeringMap(
+      name: "nothing", kind: .device, elements: [.init(.device(try Sample.device("lan0")), .jump(chain: chain))])
+    return leading
   }
 
   func setsChange() throws {

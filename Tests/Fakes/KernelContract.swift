@@ -24,6 +24,9 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case steeringIsReplacedWhole
   case steeringThatJumpsNowhereIsRefusedWhole
   case steeringThatAsksAMissingSetIsRefusedWhole
+  case steeringThatAsksAMissingMapIsRefusedWhole
+  case steeringWhoseMapLeadsNowhereIsRefusedWhole
+  case steeringWhoseMapLeadsToABaseChainIsRefusedWhole
   case steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
   case setsChangeAndChangeAgain
   case ruleThatNobodyExpectsComesAsItsText
@@ -56,6 +59,9 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .steeringIsReplacedWhole: try ground.steeringReplaced()
     case .steeringThatJumpsNowhereIsRefusedWhole: try ground.jumpNowhere()
     case .steeringThatAsksAMissingSetIsRefusedWhole: try ground.lookupNowhere()
+    case .steeringThatAsksAMissingMapIsRefusedWhole: try ground.choiceNowhere()
+    case .steeringWhoseMapLeadsNowhereIsRefusedWhole: try ground.mapNowhere()
+    case .steeringWhoseMapLeadsToABaseChainIsRefusedWhole: try ground.mapToBaseChain()
     case .steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
     case .setsChangeAndChangeAgain: try ground.setsChange()
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()

@@ -160,7 +160,7 @@ extension KernelGround {
       try apply([.createTunnel(device)])
       for (key, value) in [(InterfaceSetting.Key.reversePathFilter, 2), (.sourceValidMark, 1), (.forwarding, 1)] {
         let setting = InterfaceSetting(device.name, key)
-        try apply([.changeSetting(setting, to: value)])
+        try apply([.changeSettings([setting: value])])
         try expect(try read().settings[setting], is: value, key.rawValue)
       }
     }

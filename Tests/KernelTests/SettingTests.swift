@@ -39,10 +39,10 @@ struct SettingTests {
       let all = try #require(InterfaceSetting.all)
       let setting = InterfaceSetting(all, .multipathHash)
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 0)
-      try ground.kernel.apply(.changeSetting(setting, to: 1))
+      try ground.kernel.apply(.changeSettings([setting: 1]))
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 1)
       #expect(try ground.kernel.rememberedSettings() == [setting: 0])
-      try ground.kernel.apply(.restoreSetting(setting))
+      try ground.kernel.apply(.restoreSettings([setting]))
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 0)
     }
   }

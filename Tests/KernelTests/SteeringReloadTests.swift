@@ -15,6 +15,9 @@ struct SteeringReloadTests {
       for rule in table.chains.flatMap(\.rules) {
         #expect(listed.contains { $0 == rule.text }, "nft writes it otherwise: \(rule.text)")
       }
+      for map in ["map bind_to {", "type ifname : verdict", "map way_of {", "type mark : verdict"] {
+        #expect(listed.contains { $0 == map }, "nft writes it otherwise: \(map)")
+      }
       let before = try ground.lines("nft list ruleset")
       try ground.shell(
         """
@@ -25,6 +28,34 @@ struct SteeringReloadTests {
         """)
       #expect(try ground.lines("nft list ruleset") == before)
       #expect(try ground.kernel.read(expecting: table).steering == table)
+    }
+  }
+
+  @Test(
+    "what another does to our maps is seen",
+    arguments: [
+      "delete element inet backhaul bind_to { \"wan0\" }",
+      "add element inet backhaul bind_to { \"lan0\" : jump bind_wan0 }",
+      "add element inet backhaul nothing { \"lan0\" : drop }",
+      "add element inet backhaul way_of { 0x00000001 : accept }",
+      "add map inet backhaul more { type ifname : verdict; }",
+      "add map inet backhaul more { type inet_service : verdict; }",
+      "add map inet backhaul more { type mark : mark; }",
+    ])
+  func drift(_ change: String) throws {
+    try RealGround.with { ground in
+      let table = try ground.sampleSteering()
+      try ground.kernel.apply(.replaceSteering(table))
+      #expect(try ground.kernel.read(expecting: table).steering == table)
+      try ground.shell("nft '\(change)'")
+      let changed = try ground.kernel.read(expecting: table)
+      #expect(changed.steering != table)
+      let desired = DesiredState(steering: table)
+      let plan = Planner.plan(desired: desired, actual: ActualState(steering: changed.steering))
+      #expect(plan.steps == [.replaceSteering(table)])
+      try ground.kernel.apply(.replaceSteering(table))
+      #expect(try ground.kernel.read(expecting: table).steering == table)
+      #expect(try !ground.lines("nft list table inet backhaul").contains { $0.contains("more") })
     }
   }
 }

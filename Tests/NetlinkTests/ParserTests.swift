@@ -234,6 +234,28 @@ struct MessageBuilderTests {
     #expect(isWhole)
     #expect(read == ranges)
   }
+
+  @Test("of a map of thousands makes pages that each fit their attribute, whatever its chains are called")
+  func mapPages() throws {
+    let chain = String(repeating: "c", count: 255)
+    let elements = (0..<3_000).map { number in
+      NFTMapElement(
+        key: NFTExpression.deviceName("a-long-name\(number)"), verdict: number % 2 == 0 ? .jump(chain: chain) : .drop)
+    }
+    var transaction = NFTTransaction()
+    try transaction.addElements(elements, to: "bind_to", table: "backhaul")
+    var read: [NFTMapElement] = []
+    let datagram = transaction.finish()
+    let isWhole = Message.forEach(in: datagram) { message in
+      guard message.type & 0xff == 12 else { return }
+      let isGood = MapFormat.read(message) { key, verdict in
+        if let verdict { read.append(NFTMapElement(key: key, verdict: verdict)) }
+      }
+      #expect(isGood)
+    }
+    #expect(isWhole)
+    #expect(read == elements)
+  }
 }
 
 @Suite("Neighbours")

@@ -137,7 +137,7 @@ struct IPsecPacketTests {
       try pair.addAssociations("mode tunnel if_id 7")
       try pair.addPolicies({ _, _ in "src 0.0.0.0/0 dst 0.0.0.0/0" }, mode: "tunnel", "if_id 7")
       try make(try device(xfrm, .xfrm(interfaceID: 7)), pair.ground)
-      try pair.ground.kernel.apply(.changeSetting(InterfaceSetting(xfrm, .reversePathFilter), to: 1))
+      try pair.ground.kernel.apply(.changeSettings([InterfaceSetting(xfrm, .reversePathFilter): 1]))
       try pair.ground.shell(
         """
         ip route add default via 192.0.2.1

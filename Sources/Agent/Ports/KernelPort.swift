@@ -6,10 +6,11 @@ package import Core
 /// A step whose effect is there already (a route, address or rule that exists; a device, route or rule that is gone)
 /// succeeds. Nothing foreign is ever changed or deleted: a step that would touch a foreign object throws.
 package protocol KernelPort: Sendable {
-  /// `expecting` tells which nftables rules are ours to recognise; others come back as `unrecognised`.
-  func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState
+  /// `expecting` is given all else that is there and tells which nftables rules are ours to recognise; others come back as
+  /// `unrecognised`.
+  func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState
   func apply(_ step: Step) throws(KernelFailure)
-  /// The values that foreign interfaces' settings had before `changeSetting` changed them.
+  /// The values that foreign interfaces' settings had before `changeSettings` changed them.
   func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int]
   /// Deletes every connection whose mark, under the mask, is this, and whose original source lies in `sources` where
   /// those are given (ascending, not overlapping). Returns once the kernel has done it.
@@ -23,6 +24,10 @@ package protocol KernelPort: Sendable {
   /// Deletes connections from `sources` that were set up before they were steered: original source in `sources`, no mark
   /// of ours, and a reply address that was translated (they left by an uplink). Returns how many.
   func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int
+}
+
+extension KernelPort {
+  package func read(expecting table: SteeringTable?) throws(KernelFailure) -> ActualState { try read { _ in table } }
 }
 
 /// The active default route of a backhaul rule's table: the flip. Called only on the event loop, so each call is one

@@ -34,14 +34,17 @@ package actor Reconciler: RuleSetApplier {
   private let inbox: AsyncStream<Work>.Continuation
 
   private var running: Running?
-  private var desired: DesiredState?
+  /// Of what was last wanted, and of the devices that the watch was last told of: they are worked out or read anew at each
+  /// look, and with a thousand devices they are megabytes.
+  private var desired: Fingerprint?
+  private var watchedLinks: Fingerprint?
   private var watched: WatchPlan?
   private var connections: [IKEConnection] = []
   private var heldTunnels: Set<Name> = []
   private var esp: [Name: ESPEncapsulation] = [:]
-  private var watchedLinks: [InterfaceName: Link] = [:]
   private var queued: Set<Reason> = []
-  private(set) package var actual = ActualState()
+  /// Of what was last seen the part that reports tell: with a thousand devices the rest is a megabyte.
+  private(set) package var addresses: [InterfaceName: [InterfaceAddress]] = [:]
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
@@ -196,11 +199,11 @@ package actor Reconciler: RuleSetApplier {
   ///   new gateway; the first failure is thrown at the end. A new rule set, on the other hand, is all or nothing.
   private func bring(to target: Running, repairing: Bool = false) async throws(KernelFailure) -> [Step] {
     let generation = await watch.linkGeneration
-    var seen = try kernel.read(expecting: desired?.steering)
-    var wanted = DesiredStateCompiler(target.layout, seen, negotiated: esp).compile()
-    if seen.steering != nil && desired?.steering != wanted.steering {
-      seen = try kernel.read(expecting: wanted.steering)
-      wanted = DesiredStateCompiler(target.layout, seen, negotiated: esp).compile()
+    let negotiated = esp
+    var wanted = DesiredState()
+    var seen = try kernel.read { actual in
+      wanted = DesiredStateCompiler(target.layout, actual, negotiated: negotiated).compile()
+      return wanted.steering
     }
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: try kernel.rememberedSettings())
     var made: [Step] = []
@@ -216,14 +219,15 @@ package actor Reconciler: RuleSetApplier {
     }
     // Devices made just now are not in what was read before.
     if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
-    actual = seen
-    desired = wanted
+    addresses = seen.addresses
+    desired = Fingerprint(wanted)
     let compiler = DesiredStateCompiler(target.layout, seen, negotiated: esp)
     let view = WatchPlan(compiler)
-    if view != watched || seen.links != watchedLinks {
+    let links = Fingerprint(seen.links)
+    if view != watched || links != watchedLinks {
       try await watch.watch(view, links: seen.links, generation: generation)
       watched = view
-      watchedLinks = seen.links
+      watchedLinks = links
     }
     await wantKeys(compiler)
     if made.contains(where: \.startsSteering) { setUpAnew(view) }

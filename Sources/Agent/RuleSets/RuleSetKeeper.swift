@@ -34,7 +34,7 @@ package actor RuleSetKeeper {
   private let surroundings: any Surroundings
   private var schedule: PullSchedule
 
-  private var running: StoredRuleSet?
+  private var running: Running?
   private var ruleSet: RuleSet?
   private(set) package var status = Status()
   /// The last text that was refused: the same one again is not told again.
@@ -44,6 +44,13 @@ package actor RuleSetKeeper {
   private var pullRequested = false
   /// What the cache holds, until it runs: the kernel may refuse it for a moment, at boot.
   private var waiting: StoredRuleSet?
+
+  /// Of what runs as much as it takes to know it again: its text is as large as all that was made of it.
+  private struct Running {
+    var fingerprint: Fingerprint
+    var etag: String?
+    var slots: SlotBook
+  }
 
   /// How soon the cached rule set is tried again after the kernel refused it.
   static let retryOfCache: Duration = .seconds(1)
@@ -125,12 +132,12 @@ package actor RuleSetKeeper {
         reached()
       case .document(let bytes, let etag):
         reached()
-        if bytes == running?.bytes {
+        if Fingerprint(bytes: bytes) == running?.fingerprint {
           running?.etag = etag
         } else {
           do {
             try await take(
-              bytes, etag: etag, slots: (running ?? waiting)?.slots ?? SlotBook(), from: "the source", keep: true)
+              bytes, etag: etag, slots: running?.slots ?? waiting?.slots ?? SlotBook(), from: "the source", keep: true)
           } catch {
             refused(error, from: "the source")
             status.lastTrouble = "rule set refused: \(error)"
@@ -178,7 +185,7 @@ package actor RuleSetKeeper {
     try await applier.apply(new, slots: slots)
     let stored = StoredRuleSet(bytes: bytes, etag: etag, slots: slots)
     ruleSet = new
-    running = stored
+    running = Running(fingerprint: Fingerprint(bytes: bytes), etag: etag, slots: slots)
     status.revision = new.revision
     status.lastTrouble = nil
     lastRefusal = []

@@ -39,7 +39,7 @@ extension PathWatch {
     for probe in path.probes {
       guard let watched = probes[probe.name] else { continue }
       watched.machine.prompted(at: now)
-      schedule(watched)
+      reschedule(watched)
     }
   }
 }

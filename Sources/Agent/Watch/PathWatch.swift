@@ -17,12 +17,15 @@ package actor PathWatch {
   /// Which event last told of a device.
   private var touched: [InterfaceName: UInt64] = [:]
   var probes: [Name: WatchedProbe] = [:]
+  private var schedule = ProbeSchedule()
+  /// For the first probe of the schedule.
+  private var probeTimer: (timer: TimerID, due: Instant)?
   private(set) var health: [Name: PathHealth] = [:]
   /// What operators say of paths.
   private var forces: [Name: PathHealth.Force] = [:]
   /// The paths that have limits.
   private var limited: Set<Name> = []
-  private var histories: [Name: PathHistory] = [:]
+  private var histories: [Name: WatchedHistory] = [:]
   /// What is known of the SAs of tunnels.
   private var keys: [Name: IKEKeeper.Word] = [:]
   private(set) var selections: [Name: RuleSelection] = [:]
@@ -86,15 +89,18 @@ package actor PathWatch {
     limited = Set(new.paths.filter { $0.limits != nil }.map(\.name))
     let newer = touched.filter { $0.value > generation }
     let told = links.filter { newer[$0.key] != nil }
-    links = actual.filter { newer[$0.key] == nil }.merging(told) { $1 }
+    // Mostly nothing: then it is one dictionary here and there.
+    links = newer.isEmpty ? actual : actual.filter { newer[$0.key] == nil }.merging(told) { $1 }
     touched = newer
     let same = Set(new.paths.filter { path in before.paths.contains { $0.isSameWay(as: path) } }.map(\.name))
+    let known = histories
+    histories = Dictionary(
+      new.paths.map { ($0.name, known[$0.name] ?? WatchedHistory(PathHistory(at: now))) }
+    ) { first, _ in first }
     bindProbes(keeping: same, at: now)
     health = Dictionary(
       new.paths.map { ($0.name, same.contains($0.name) ? health[$0.name] ?? PathHealth(at: now) : PathHealth(at: now)) }
     ) { first, _ in first }
-    let known = histories
-    histories = Dictionary(new.paths.map { ($0.name, known[$0.name] ?? PathHistory(at: now)) }) { first, _ in first }
     var kept: [Name: RuleSelection] = [:]
     for watched in new.rules {
       if var selection = selections[watched.rule.name] {
@@ -121,9 +127,10 @@ package actor PathWatch {
 
   /// Ends all probing; the data plane stays as it is.
   package func stop() {
-    for probe in probes.values { probe.close(on: loop) }
+    for probe in probes.values { end(probe) }
     probes = [:]
     causes.close()
+    armProbeTimer()
     for timer in [holdDownTimer, drainTimer, retryTimer, inspection, causeTimer] {
       if let timer { loop.cancel(timer) }
     }
@@ -144,7 +151,7 @@ package actor PathWatch {
         if let before = probes[probe.name], before.machine.probe == probe, same.contains(path.name) {
           watched = before
         } else {
-          probes[probe.name]?.close(on: loop)
+          if let before = probes[probe.name] { end(before) }
           // The first probes leave at once, spread over at most 50 ms: a router that boots wants its verdict.
           let phase = min(probe.interval, .milliseconds(50)) * chance()
           watched = WatchedProbe(ProbeMachine(probe, at: now, phase: bound == 0 ? .zero : phase))
@@ -155,13 +162,20 @@ package actor PathWatch {
         watched.bind(to: sourced ?? binding, by: prober) { [weak self] number, outcome in
           self?.assumeIsolated { $0.came(outcome, number: number, watched) }
         }
+        watched.history = histories[path.name]
         kept[probe.name] = watched
-        schedule(watched)
+        schedule.set(watched, at: watched.machine.nextDeadline)
         bound += 1
       }
     }
-    for (name, gone) in probes where kept[name] == nil { gone.close(on: loop) }
+    for (name, gone) in probes where kept[name] == nil { end(gone) }
     probes = kept
+    armProbeTimer()
+  }
+
+  private func end(_ probe: WatchedProbe) {
+    probe.close()
+    schedule.remove(probe)
   }
 
   // MARK: - Evidence
@@ -193,7 +207,7 @@ package actor PathWatch {
         guard let watched = probes[probe.name] else { continue }
         if isFirst && health[path.name]?.state == .unknown { watched.machine.begun(at: now) }
         watched.machine.prompted(at: now)
-        schedule(watched)
+        reschedule(watched)
       }
       if judge(path, at: now) { changed = true }
     }
@@ -210,32 +224,50 @@ package actor PathWatch {
     if new != before { decideAll(at: now) }
   }
 
-  func schedule(_ probe: WatchedProbe) {
-    if let timer = probe.timer { loop.cancel(timer) }
-    probe.timer = loop.at(probe.machine.nextDeadline) { [weak self] now in
-      self?.assumeIsolated { $0.timePassed(to: now, probe) }
+  /// After whatever may have changed when a probe is due.
+  func reschedule(_ probe: WatchedProbe) {
+    schedule.set(probe, at: probe.machine.nextDeadline)
+    armProbeTimer()
+  }
+
+  private func armProbeTimer() {
+    guard schedule.next != probeTimer?.due else { return }
+    if let probeTimer { loop.cancel(probeTimer.timer) }
+    probeTimer = schedule.next.map { due in
+      let timer = loop.at(due) { [weak self] now in self?.assumeIsolated { $0.probesAreDue(at: now) } }
+      return (timer, due)
     }
   }
 
+  private func probesAreDue(at now: Instant) {
+    probeTimer = nil
+    // Each once: no probe holds the loop.
+    for _ in 0..<schedule.count {
+      guard let probe = schedule.due(at: now) else { break }
+      timePassed(to: now, probe)
+    }
+    armProbeTimer()
+  }
+
   private func timePassed(to now: Instant, _ probe: WatchedProbe) {
-    probe.timer = nil
     let before = probe.machine.state
     let losses = probe.machine.window.lossesInAll
     probe.machine.stretch = meter.stretch(of: probe.machine.probe.path, at: now)
     follow(probe.machine.timePassed(to: now), probe, at: now)
     remember(probe, losses: losses, at: now)
-    schedule(probe)
-    settle(probe.machine, before: before, at: now)
+    schedule.set(probe, at: probe.machine.nextDeadline)
+    settle(probe, before: before, at: now)
   }
 
   /// A verdict may follow from a probe's new state, and from each of its results where the path has limits.
-  private func settle(_ machine: ProbeMachine, before: ProbeMachine.State, at now: Instant) {
-    let name = machine.probe.path
-    if machine.suspectedSince == now, let path = plan.paths.first(where: { $0.name == name }) {
-      causes.suspected(path, at: now)
+  private func settle(_ probe: WatchedProbe, before: ProbeMachine.State, at now: Instant) {
+    if probe.machine.suspectedSince == now {
+      let name = probe.machine.probe.path
+      if let path = plan.paths.first(where: { $0.name == name }) { causes.suspected(path, at: now) }
     }
-    if machine.state != before || machine.unsent == machine.probe.fall || limited.contains(name) {
-      verdictMayChange(of: name, at: now)
+    let isNew = probe.machine.state != before || probe.machine.unsent == probe.machine.probe.fall
+    if isNew || (!limited.isEmpty && limited.contains(probe.machine.probe.path)) {
+      verdictMayChange(of: probe.machine.probe.path, at: now)
     }
   }
 
@@ -269,16 +301,16 @@ package actor PathWatch {
     follow(probe.machine.came(evidence, of: number, at: now), probe, at: now)
     remember(probe, losses: losses, at: now)
     if case .answered(let roundTrip) = outcome, probe.machine.window.answersInAll > answers {
-      histories[probe.machine.probe.path]?.answered(roundTrip: roundTrip, at: now)
+      probe.history?.past.answered(roundTrip: roundTrip, at: now)
     }
-    if probe.machine.nextDeadline != deadline { schedule(probe) }
-    settle(probe.machine, before: before, at: now)
+    if probe.machine.nextDeadline != deadline { reschedule(probe) }
+    settle(probe, before: before, at: now)
   }
 
   /// - Parameter losses: how many the machine had counted before.
   private func remember(_ probe: WatchedProbe, losses: Int, at now: Instant) {
     let more = probe.machine.window.lossesInAll - losses
-    if more > 0 { histories[probe.machine.probe.path]?.lost(more, at: now) }
+    if more > 0 { probe.history?.past.lost(more, at: now) }
   }
 
   // MARK: - Verdict and flip
@@ -464,7 +496,7 @@ package actor PathWatch {
 
   // MARK: - What is seen
 
-  package func history(of path: Name) -> PathHistory? { histories[path] }
+  package func history(of path: Name) -> PathHistory? { histories[path]?.past }
 
   package func snapshot() -> WatchSnapshot {
     WatchSnapshot(

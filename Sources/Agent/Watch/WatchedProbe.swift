@@ -1,13 +1,16 @@
 internal import Core
 
-/// One probe with its machine, its handle and its timer. Confined to `PathWatch`, which is what makes it Sendable: its
-/// timer and its handle hold it, until it is closed, so that nothing is looked up by name for each probe.
+/// One probe with its machine and its handle. Confined to `PathWatch`, which is what makes it Sendable: its handle holds it,
+/// until it is closed, so that nothing is looked up by name for each probe.
 final class WatchedProbe: @unchecked Sendable {
   var machine: ProbeMachine
   /// Nil while there is no address to send from.
   private(set) var binding: ProbeBinding?
   var handle: (any OpenProbe)?
-  var timer: TimerID?
+  /// In the schedule, which alone sets it; nil: it has no turn.
+  var place: Int?
+  /// Of its path.
+  var history: WatchedHistory?
 
   init(_ machine: ProbeMachine) { self.machine = machine }
 
@@ -21,10 +24,14 @@ final class WatchedProbe: @unchecked Sendable {
     handle = new.map { port.open(machine.probe, bound: $0, deliver: deliver) }
   }
 
-  func close(on loop: any EventLoop) {
+  func close() {
     handle?.close()
     handle = nil
-    if let timer { loop.cancel(timer) }
-    timer = nil
   }
+}
+
+/// A path's history, which its probes write together.
+final class WatchedHistory {
+  var past: PathHistory
+  init(_ past: PathHistory) { self.past = past }
 }

@@ -1,9 +1,15 @@
 #pragma once
 /* An event loop on one thread. These headers are in no module of Glibc's. */
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+
+/* ppoll needs _GNU_SOURCE. Waits until one of the two can be read, at most so many nanoseconds; less than 0: without end. A
+   descriptor less than 0 is left out. Returns 1 for the first plus 2 for the second; 0 where the time is over or a signal
+   came. */
+int linux_wait(int first, int second, int64_t nanoseconds);
 
 /* strerror is not thread-safe and strerrordesc_np needs _GNU_SOURCE. Never null: an unknown number gives "unknown error". */
 const char *linux_error_text(int error);

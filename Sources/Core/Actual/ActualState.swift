@@ -35,7 +35,7 @@ package struct ActualState: Equatable, Sendable {
 }
 
 /// A network device.
-package struct Link: Equatable, Sendable {
+package struct Link: Hashable, Sendable {
   package var index: InterfaceIndex
   /// IFF_UP: someone wants it up.
   package var isUp: Bool
@@ -67,7 +67,7 @@ package struct Link: Equatable, Sendable {
 }
 
 /// What the kernel says of a tunnel device, as far as we set it.
-package struct TunnelParameters: Equatable, Sendable {
+package struct TunnelParameters: Hashable, Sendable {
   package var encapsulation: TunnelDevice.Encapsulation
   package var local: IPv4Address
   package var remote: IPv4Address

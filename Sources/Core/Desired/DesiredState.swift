@@ -1,6 +1,6 @@
 /// All that is ours in the kernel, as it should be, but for one thing: the active default route of each backhaul rule's
 /// table, which `PathSelection` owns and which changes far more often than the rest.
-package struct DesiredState: Equatable, Sendable {
+package struct DesiredState: Hashable, Sendable {
   package var tunnels: [TunnelDevice]
   /// Devices of ours that can be neither made nor judged now (their uplink has no address): left exactly as they are.
   package var held: Set<InterfaceName>

@@ -5,15 +5,15 @@ package struct Layout: Sendable {
   package let configuration: AgentConfiguration
   package let slots: SlotBook
   /// By name: with a thousand of them each is asked for some thousand times.
-  private let tunnels: [Name: Tunnel]
-  private let paths: [Name: Path]
+  private let tunnels: [Name: Int]
+  private let paths: [Name: Int]
 
   package init(_ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook) {
     self.ruleSet = ruleSet
     self.configuration = configuration
     self.slots = slots
-    tunnels = Dictionary(ruleSet.tunnels.map { ($0.name, $0) }) { first, _ in first }
-    paths = Dictionary(ruleSet.paths.map { ($0.name, $0) }) { first, _ in first }
+    tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
+    paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
   }
 
   /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks (one
@@ -53,8 +53,8 @@ package struct Layout: Sendable {
 
   package func profile(named name: Name) -> IPsecProfile? { ruleSet.profiles.first { $0.name == name } }
   package func hub(of tunnel: Tunnel) -> Hub? { ruleSet.hubs.first { $0.name == tunnel.hub } }
-  package func tunnel(named name: Name) -> Tunnel? { tunnels[name] }
-  package func path(named name: Name) -> Path? { paths[name] }
+  package func tunnel(named name: Name) -> Tunnel? { tunnels[name].map { ruleSet.tunnels[$0] } }
+  package func path(named name: Name) -> Path? { paths[name].map { ruleSet.paths[$0] } }
 
   /// The slot owner that a path leads through.
   package func owner(of path: Path) -> SlotBook.Owner {

@@ -1,15 +1,10 @@
 extension DesiredStateCompiler {
   /// Everything that the router forwards, IPv6 too.
   func passChain() -> SteeringChain {
-    var rules: [SteeringRule] = []
-    // The mark of arrival would send what no specific route takes back where it came from, around and around.
-    for way in layout.tunnelWays where way.kind == .ownTunnel {
-      rules.append(
-        SteeringRule(
-          [.incoming(way.device), .outgoing(way.device)], [.count, .drop],
-          comment: "never back by \(way.title)"))
-    }
-    for way in layout.ways {
+    var rules = [
+      SteeringRule([], [.choose(by: .incoming, map: Self.departures)], comment: "what came by a tunnel")
+    ]
+    for way in layout.uplinkWays {
       rules.append(
         SteeringRule(
           [.incoming(way.device), marked], [clearMark], comment: "was for the lookup alone"))
@@ -19,30 +14,21 @@ extension DesiredStateCompiler {
     }
     rules += ipv6Rules()
     // Not for uplinks: their mark stands for connections that a rule sent there, and those are deleted at a failback.
-    for way in layout.tunnelWays {
-      rules.append(
-        SteeringRule(
-          [.ipv4, .incoming(way.device), .original, unbound], [bind(to: way.mark)],
-          comment: "came by \(way.title)"))
+    rules.append(
+      SteeringRule(
+        [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)], comment: "came by a tunnel"))
+    // The kernel only ever lowers a segment size. Both directions: each end's SYN says what it can take.
+    for subject in [SteeringRule.Subject.outgoing, .incoming] {
+      rules.append(SteeringRule([.ipv4, .tcpSYN], [.choose(by: subject, map: Self.sizes)], comment: "MTU of a tunnel"))
     }
     return SteeringChain(
-      name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: rules + segmentRules())
+      name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: rules)
   }
 
   /// IPv6 is never backhauled. An IPv4 prefix says nothing of a host's IPv6 address, so a rule's choice holds for the
   /// whole of each LAN interface that its sources are on; `block` wins over another rule's `local` there.
   private func ipv6Rules() -> [SteeringRule] {
-    var rules: [SteeringRule] = []
-    for way in layout.tunnelWays {
-      // An external device may carry its maker's own IPv6: only what comes from a LAN is refused there.
-      let sources: [[SteeringRule.Match]] =
-        way.kind == .ownTunnel ? [[]] : layout.configuration.lans.map { [.incoming($0)] }
-      for source in sources {
-        rules.append(
-          SteeringRule(
-            [.ipv6] + source + [.outgoing(way.device)], [.count, .reject], comment: "no IPv6 by \(way.title)"))
-      }
-    }
+    var rules = [SteeringRule([.ipv6], [.choose(by: .outgoing, map: Self.strangers)], comment: "IPv6 to a tunnel")]
     var seen: Set<InterfaceName> = []
     for active in layout.activeRules where active.rule.ipv6 == .block {
       for interface in layout.interfaces(of: active.rule) where seen.insert(interface).inserted {
@@ -55,17 +41,6 @@ extension DesiredStateCompiler {
       }
     }
     return rules
-  }
-
-  /// The kernel only ever lowers a segment size. Both directions: each end's SYN says what it can take.
-  private func segmentRules() -> [SteeringRule] {
-    layout.ruleSet.tunnels.flatMap { tunnel -> [SteeringRule] in
-      guard let device = layout.device(of: tunnel), let sizes = sizes(of: tunnel) else { return [] }
-      return [.outgoing(device), .incoming(device)].map { match in
-        SteeringRule(
-          [.ipv4, match, .tcpSYN], [.clampMSS(sizes.mss)], comment: "MTU \(sizes.mtu) of tunnel \(tunnel.name)")
-      }
-    }
   }
 
   /// IPv4 that a LAN sends on.
@@ -89,12 +64,22 @@ extension DesiredStateCompiler {
       }
     }
     // A connection made on another way keeps that one's translation: it is deleted and made anew, never sent as it is.
-    for way in layout.ways {
-      var matches: [SteeringRule.Match] = [.outgoing(way.device), .original, bound, isNotBound(to: way.mark)]
-      if way.kind == .uplink { matches.append(isNotBound(to: layout.bypass)) }
-      rules.append(SteeringRule(matches, [.count, .drop], comment: "made on another way than \(way.title)"))
+    rules.append(
+      SteeringRule(
+        [.original, bound], [.choose(by: .outgoing, map: Self.keepers)],
+        comment: "by a tunnel, of a connection that has its way"))
+    for way in uplinks {
+      rules.append(
+        SteeringRule(
+          [
+            .outgoing(way.device), .original, bound, isNotBound(to: way.mark), isNotBound(to: layout.bypass),
+          ], [.count, .drop], comment: "made on another way than \(way.title)"))
     }
-    for way in layout.ways {
+    rules.append(
+      SteeringRule(
+        [unbound, marked, .markNot(layout.bypass, layout.mask)], [.choose(by: .outgoing, map: Self.binders)],
+        comment: "leaves by a tunnel"))
+    for way in uplinks {
       rules.append(
         SteeringRule(
           [.outgoing(way.device), unbound, marked, .markNot(layout.bypass, layout.mask)], [bind(to: way.mark)],

@@ -5,24 +5,20 @@ extension DesiredStateCompiler {
   /// kernel's reverse-path check then asks the way's own table, so that what comes by an unnumbered tunnel, or by the
   /// second uplink, is not taken for spoofed. `pass` clears that mark again.
   func markChain() -> SteeringChain {
-    var rules: [SteeringRule] = []
-    for way in layout.ways {
-      switch way.kind {
-      case .ownTunnel:
-        rules.append(
-          SteeringRule([.incoming(way.device), .ipv4], [setMark(way.mark)], comment: "came by \(way.title)"))
-      case .externalTunnel, .uplink:
-        // What else comes by these is not ours to route: only answers to what we sent by them.
+    var rules = [
+      SteeringRule([.ipv4], [.choose(by: .incoming, map: Self.arrivals)], comment: "what came by a tunnel")
+    ]
+    // What else comes by an uplink is not ours to route: only answers to what we sent by it.
+    for way in layout.uplinkWays {
+      rules.append(
+        SteeringRule(
+          [.incoming(way.device), .ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],
+          comment: "answer by \(way.title)"))
+      if hasDirectDestinations {
         rules.append(
           SteeringRule(
-            [.incoming(way.device), .ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],
-            comment: "answer by \(way.title)"))
-        if way.kind == .uplink && hasDirectDestinations {
-          rules.append(
-            SteeringRule(
-              [.incoming(way.device), .ipv4, .reply, isBound(to: layout.bypass)], [setMark(layout.bypass)],
-              comment: "answer from a direct destination"))
-        }
+            [.incoming(way.device), .ipv4, .reply, isBound(to: layout.bypass)], [setMark(layout.bypass)],
+            comment: "answer from a direct destination"))
       }
     }
     // IPv6 has no mark of ours anywhere: it is never steered.
@@ -36,14 +32,10 @@ extension DesiredStateCompiler {
   /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination
   /// goes by the main table, and then the first rule that takes the source decides.
   func steerChain() -> SteeringChain {
-    var rules: [SteeringRule] = []
-    for way in layout.tunnelWays {
-      rules.append(
-        SteeringRule(
-          [.ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark), .return],
-          comment: "answer to what came by \(way.title)"))
-    }
-    rules.append(SteeringRule([.ipv4, .reply], [.return], comment: "answer to what came by no way of ours"))
+    var rules = [
+      SteeringRule([.ipv4, .reply], [chooseByMark(Self.owners)], comment: "answer to what came by a tunnel"),
+      SteeringRule([.ipv4, .reply], [.return], comment: "answer to what came by no way of ours"),
+    ]
     if hasDirectDestinations {
       rules.append(
         SteeringRule(
@@ -51,8 +43,15 @@ extension DesiredStateCompiler {
           comment: "direct destination"))
     }
     for active in layout.activeRules {
+      let keeping = keepingWays(of: active.rule)
       for matches in sourceMatches(active.rule) {
-        for way in keepingWays(of: active.rule) {
+        if keeping.contains(where: \.isTunnel) {
+          rules.append(
+            SteeringRule(
+              matches, [chooseByMark(Self.liveMap(active.rule.name))],
+              comment: "rule \(active.rule.name): live on a tunnel"))
+        }
+        for way in keeping where !way.isTunnel {
           rules.append(
             SteeringRule(
               matches + [isBound(to: way.mark)], [setMark(way.mark), .return],
@@ -69,7 +68,7 @@ extension DesiredStateCompiler {
   /// those that the rule may use at all. Else those that share flows with another, lest a connection goes by another
   /// when one of them comes or goes. Connections of a way that died are deleted at the flip, so nothing is kept on a
   /// dead one.
-  private func keepingWays(of rule: BackhaulRule) -> [Layout.Way] {
+  func keepingWays(of rule: BackhaulRule) -> [Layout.Way] {
     let keeping = rule.failback == .drain ? rule.paths : rule.balancedPaths
     let owners = Set(keeping.compactMap { layout.path(named: $0).map(layout.owner(of:)) })
     guard rule.failback == .drain else { return layout.ways.filter { owners.contains($0.owner) } }

@@ -30,17 +30,16 @@ extension DesiredStateCompiler {
 
   /// The router's answers to what came by a tunnel go back by it: a chain of type `route` looks up again where the mark
   /// has changed. Outer packets never match: no connection of theirs came by a tunnel. What the router itself asks, as
-  /// its probes do, need not be held against each tunnel.
+  /// its probes do, is passed over at once.
   func replyChain() -> SteeringChain {
     let questions = SteeringRule([.original], [.return], comment: "what the router asks, and no answer")
     return SteeringChain(
       name: "answer", hook: .init(kind: .route, point: .output, priority: -150),
-      rules: [questions]
-        + layout.tunnelWays.map { way in
-          SteeringRule(
-            [.ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],
-            comment: "the router's answer to what came by \(way.title)")
-        })
+      rules: [
+        questions,
+        SteeringRule(
+          [.ipv4, .reply], [chooseByMark(Self.owners)], comment: "the router's answer to what came by a tunnel"),
+      ])
   }
 
   /// Binds a connection to the router to the tunnel that it came by.
@@ -52,11 +51,11 @@ extension DesiredStateCompiler {
           [.ipv4, .sourceIs(tunnel.hub), .protocolIs(tunnel.outerProtocol), .wasEncrypted(false)], [.count, .drop],
           comment: "tunnel \(tunnel.name): came in the clear")
       }
-        + layout.tunnelWays.map { way in
+        + [
           SteeringRule(
-            [.incoming(way.device), .ipv4, .original, unbound], [bind(to: way.mark)],
-            comment: "to the router by \(way.title)")
-        })
+            [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)],
+            comment: "to the router by a tunnel")
+        ])
   }
 
   /// Steered traffic that leaves by an uplink takes the uplink's address. Only the first packet of a connection comes

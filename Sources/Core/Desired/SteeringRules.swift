@@ -7,6 +7,9 @@ extension DesiredStateCompiler {
   ///     forward      pass ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment sizes
   ///     postrouting  leave                  masquerade
   ///
+  /// What holds for one of many tunnels is looked up by its device or mark, and stands in chains that `steeringMaps`
+  /// lead to: a packet costs the same with one tunnel as with a thousand.
+  ///
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
   func steeringTable() -> SteeringTable {
     let needsGuard = layout.activeRules.contains { $0.rule.isStrict }
@@ -14,7 +17,9 @@ extension DesiredStateCompiler {
     chains += [passChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }
     chains.append(leaveChain())
-    return SteeringTable(name: layout.configuration.kernel.nftTable, sets: addressSets(), chains: chains)
+    return SteeringTable(
+      name: layout.configuration.kernel.nftTable, sets: addressSets(), maps: steeringMaps(),
+      chains: chains + tunnelChains())
   }
 
   static var directSet: String { "direct" }

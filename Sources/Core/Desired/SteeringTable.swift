@@ -1,19 +1,21 @@
 /// Our nftables table (family `inet`), whole. It is put into the kernel in one transaction and read back as the same
 /// value, so that desired and actual compare.
-package struct SteeringTable: Equatable, Sendable {
+package struct SteeringTable: Hashable, Sendable {
   package var name: String
   package var sets: [AddressSet]
+  package var maps: [SteeringMap]
   package var chains: [SteeringChain]
 
-  package init(name: String, sets: [AddressSet], chains: [SteeringChain]) {
+  package init(name: String, sets: [AddressSet], maps: [SteeringMap] = [], chains: [SteeringChain]) {
     self.name = name
     self.sets = sets
+    self.maps = maps
     self.chains = chains
   }
 }
 
 /// A named set of IPv4 addresses (`type ipv4_addr; flags interval`).
-package struct AddressSet: Equatable, Sendable {
+package struct AddressSet: Hashable, Sendable {
   package var name: String
   /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching.
   package var ranges: [ClosedRange<UInt32>]
@@ -24,11 +26,55 @@ package struct AddressSet: Equatable, Sendable {
   }
 }
 
-package struct SteeringChain: Equatable, Sendable {
+/// A named map from devices or marks to chains (`type ifname : verdict`): one look instead of a rule for each.
+package struct SteeringMap: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable { case device, mark }
+
+  package enum Key: Hashable, Comparable, Sendable {
+    case device(InterfaceName)
+    case mark(Mark)
+  }
+
+  package enum Verdict: Hashable, Sendable {
+    /// Comes back, to the next rule.
+    case jump(chain: String)
+    /// Comes back to where the chain that asked was called from: as if `return` followed.
+    case goto(chain: String)
+
+    package var chain: String {
+      switch self {
+      case .jump(let chain), .goto(let chain): chain
+      }
+    }
+  }
+
+  package struct Element: Hashable, Sendable {
+    package var key: Key
+    package var verdict: Verdict
+
+    package init(_ key: Key, _ verdict: Verdict) {
+      self.key = key
+      self.verdict = verdict
+    }
+  }
+
+  package var name: String
+  package var kind: Kind
+  /// Ascending by key; each is of the map's kind.
+  package private(set) var elements: [Element]
+
+  package init(name: String, kind: Kind, elements: [Element]) {
+    self.name = name
+    self.kind = kind
+    self.elements = elements.sorted { $0.key < $1.key }
+  }
+}
+
+package struct SteeringChain: Hashable, Sendable {
   /// Where a base chain stands; a chain without a hook is only jumped to. Policy is always `accept`.
-  package struct Hook: Equatable, Sendable {
-    package enum Kind: String, Equatable, Sendable { case filter, nat, route }
-    package enum Point: String, Equatable, Sendable { case prerouting, input, forward, output, postrouting }
+  package struct Hook: Hashable, Sendable {
+    package enum Kind: String, Hashable, Sendable { case filter, nat, route }
+    package enum Point: String, Hashable, Sendable { case prerouting, input, forward, output, postrouting }
     package var kind: Kind
     package var point: Point
     /// As nft(8) counts: mangle −150, srcnat 100.
@@ -53,8 +99,8 @@ package struct SteeringChain: Equatable, Sendable {
 }
 
 /// One nftables rule: all of `matches`, then `actions` in their order.
-package struct SteeringRule: Equatable, Sendable {
-  package enum Match: Equatable, Sendable {
+package struct SteeringRule: Hashable, Sendable {
+  package enum Match: Hashable, Sendable {
     /// `iifname "…"`
     case incoming(InterfaceName)
     /// `oifname "…"`
@@ -94,7 +140,23 @@ package struct SteeringRule: Equatable, Sendable {
     case tcpSYN
   }
 
-  package enum Action: Equatable, Sendable {
+  /// What a map is asked for.
+  package enum Subject: Hashable, Sendable {
+    /// `iifname` / `oifname`
+    case incoming
+    case outgoing
+    /// `ct mark & mask`
+    case connectionMark(MarkMask)
+
+    package var kind: SteeringMap.Kind {
+      switch self {
+      case .incoming, .outgoing: .device
+      case .connectionMark: .mark
+      }
+    }
+  }
+
+  package enum Action: Hashable, Sendable {
     /// `counter`: packets and bytes are the kernel's, not part of the comparison.
     case count
     /// `meta mark set meta mark & ~mask | mark`: foreign bits stay.
@@ -109,6 +171,8 @@ package struct SteeringRule: Equatable, Sendable {
     case reject
     case `return`
     case jump(chain: String)
+    /// `iifname vmap @map`: what the map says; the next rule where it says nothing. Always the last of a rule.
+    case choose(by: Subject, map: String)
   }
 
   package var matches: [Match]

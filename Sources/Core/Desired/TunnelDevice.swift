@@ -1,6 +1,6 @@
 /// A tunnel device that we make and own, complete: what `ip link add … type gre|ipip|xfrm …` would be given.
-package struct TunnelDevice: Equatable, Sendable {
-  package enum Encapsulation: Equatable, Sendable {
+package struct TunnelDevice: Hashable, Sendable {
+  package enum Encapsulation: Hashable, Sendable {
     case gre(key: UInt32?)
     case ipip
     /// An XFRM interface: what is routed to it is encrypted by the IPsec policies that carry the same number (`if_id`),

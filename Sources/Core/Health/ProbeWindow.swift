@@ -1,10 +1,11 @@
-/// The last results of one probe, for loss, round trip and jitter. A ring of fixed size: memory does not grow.
+/// The last results of one probe, for loss, round trip and jitter. A ring of fixed size: 400 bytes a probe, whatever comes.
 package struct ProbeWindow: Equatable, Sendable {
   /// At one probe a second the window is a little under two minutes.
   package static let capacity = 100
 
-  /// Nanoseconds of each answer, −1 for a loss, oldest overwritten first.
-  private var results: [Int64] = []
+  /// Microseconds of each answer, `lost` for a loss, oldest overwritten first. No answer is waited for as long as 71 minutes.
+  private var results: [UInt32] = []
+  private static let lost: UInt32 = .max
   private var next = 0
   /// Since the window was made, also of what it has forgotten.
   package private(set) var answersInAll = 0
@@ -13,17 +14,19 @@ package struct ProbeWindow: Equatable, Sendable {
   package init() {}
 
   package mutating func answered(roundTrip: Duration) {
-    append(max(0, roundTrip.nanoseconds))
+    append(min(UInt32(clamping: max(0, roundTrip.nanoseconds) / 1_000), Self.lost - 1))
     answersInAll &+= 1
   }
 
   package mutating func lost() {
-    append(-1)
+    append(Self.lost)
     lossesInAll &+= 1
   }
 
-  private mutating func append(_ result: Int64) {
+  private mutating func append(_ result: UInt32) {
     if results.count < Self.capacity {
+      // An array that grows by itself doubles.
+      if results.isEmpty { results.reserveCapacity(Self.capacity) }
       results.append(result)
     } else {
       results[next] = result
@@ -32,7 +35,7 @@ package struct ProbeWindow: Equatable, Sendable {
   }
 
   /// Oldest first.
-  private var ordered: [Int64] {
+  private var ordered: [UInt32] {
     results.count < Self.capacity ? results : Array(results[next...] + results[..<next])
   }
 
@@ -48,17 +51,17 @@ package struct ProbeWindow: Equatable, Sendable {
 
   /// Share of probes without an answer, 0...1; nil before the first result.
   package var loss: Double? {
-    results.isEmpty ? nil : Double(results.count { $0 < 0 }) / Double(results.count)
+    results.isEmpty ? nil : Double(results.count { $0 == Self.lost }) / Double(results.count)
   }
 
   package var roundTrip: RoundTrip? {
-    let answers = ordered.filter { $0 >= 0 }
+    let answers = ordered.filter { $0 != Self.lost }.map { Int64($0) }
     guard let last = answers.last, let least = answers.min(), let most = answers.max() else { return nil }
     let differences = zip(answers, answers.dropFirst()).map { abs($1 - $0) }
     return RoundTrip(
-      last: .nanoseconds(last), least: .nanoseconds(least),
-      mean: .nanoseconds(answers.reduce(0, +) / Int64(answers.count)), most: .nanoseconds(most),
-      jitter: .nanoseconds(differences.isEmpty ? 0 : differences.reduce(0, +) / Int64(differences.count)))
+      last: .microseconds(last), least: .microseconds(least),
+      mean: .microseconds(answers.reduce(0, +) / Int64(answers.count)), most: .microseconds(most),
+      jitter: .microseconds(differences.isEmpty ? 0 : differences.reduce(0, +) / Int64(differences.count)))
   }
 
   package struct RoundTrip: Equatable, Sendable {

@@ -71,12 +71,12 @@ struct DevicePlan {
   }
 
   private mutating func changeSettings(_ desired: [InterfaceSetting: Int]) {
-    for (setting, value) in desired.sorted(by: { $0.key < $1.key }) {
-      let isMade = made.contains(setting.interface)
-      guard isMade || setting.interface == InterfaceSetting.all || actual.links[setting.interface] != nil
-      else { continue }
-      if isMade || actual.settings[setting] != value { creating.append(.changeSetting(setting, to: value)) }
+    let changes = desired.filter { setting, value in
+      if made.contains(setting.interface) { return true }
+      guard setting.interface == InterfaceSetting.all || actual.links[setting.interface] != nil else { return false }
+      return actual.settings[setting] != value
     }
+    if !changes.isEmpty { creating.append(.changeSettings(changes)) }
   }
 
   private mutating func address(_ device: TunnelDevice) {

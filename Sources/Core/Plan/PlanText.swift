@@ -1,7 +1,7 @@
 /// Steps as the lines that an operator would type, with `ip`, `nft` and `sysctl`.
 package struct PlanText: Sendable {
   package let ranges: KernelRanges
-  /// What `restoreSetting` puts back.
+  /// What `restoreSettings` puts back.
   package let remembered: [InterfaceSetting: Int]
 
   package init(_ ranges: KernelRanges = KernelRanges(), remembered: [InterfaceSetting: Int] = [:]) {
@@ -23,12 +23,10 @@ package struct PlanText: Sendable {
       ["ip address add \(address.address) peer \(peer)/\(address.length) dev \(name)"]
     case .removeAddress(let name, let address): ["ip address del \(address) dev \(name)"]
     case .setUp(let name): ["ip link set \(name) up"]
-    case .changeSetting(let setting, let value): ["sysctl -w \(sysctl(setting))=\(value)"]
-    case .restoreSetting(let setting):
-      if let value = remembered[setting] {
-        ["sysctl -w \(sysctl(setting))=\(value)"]
-      } else {
-        ["# \(sysctl(setting)): back to what it was"]
+    case .changeSettings(let values): values.sorted { $0.key < $1.key }.map { line($0.key, $0.value) }
+    case .restoreSettings(let settings):
+      settings.map { setting in
+        remembered[setting].map { line(setting, $0) } ?? "# \(sysctl(setting)): back to what it was"
       }
     case .putRoute(let route): ["ip route replace \(text(route))"]
     case .deleteRoute(let route): ["ip route del \(text(route))"]
@@ -42,6 +40,8 @@ package struct PlanText: Sendable {
     case .deleteSteering(let table): ["nft delete table inet \(table)"]
     }
   }
+
+  private func line(_ setting: InterfaceSetting, _ value: Int) -> String { "sysctl -w \(sysctl(setting))=\(value)" }
 
   private func tunnel(_ device: TunnelDevice) -> String {
     let kind: String

@@ -44,8 +44,10 @@ package enum Planner {
     _ desired: SteeringTable?, _ actual: SteeringTable?
   ) -> (creating: [Step], deleting: [Step]) {
     guard let desired else { return ([], actual.map { [.deleteSteering(table: $0.name)] } ?? []) }
+    // As mostly; else by name.
+    if desired == actual { return ([], []) }
     guard let actual, actual.name == desired.name, actual.chainsByName == desired.chainsByName,
-      actual.setsByName.keys == desired.setsByName.keys
+      actual.setsByName.keys == desired.setsByName.keys, actual.mapsByName == desired.mapsByName
     else { return ([.replaceSteering(desired)], []) }
     let changes = desired.sets.compactMap { set -> SetChange? in
       let present = actual.setsByName[set.name]?.ranges ?? []
@@ -63,13 +65,12 @@ package enum Planner {
   private static func restoring(
     _ remembered: [InterfaceSetting: Int], _ desired: DesiredState, _ actual: ActualState
   ) -> [Step] {
-    remembered.keys.sorted().compactMap { setting in
-      guard desired.settings[setting] == nil else { return nil }
-      if setting.interface != InterfaceSetting.all {
-        guard let link = actual.links[setting.interface], !link.isOurs else { return nil }
-      }
-      return .restoreSetting(setting)
+    let settings = remembered.keys.sorted().filter { setting in
+      guard desired.settings[setting] == nil else { return false }
+      if setting.interface == InterfaceSetting.all { return true }
+      return actual.links[setting.interface].map { !$0.isOurs } ?? false
     }
+    return settings.isEmpty ? [] : [.restoreSettings(settings)]
   }
 }
 
@@ -78,6 +79,7 @@ extension SteeringTable {
   fileprivate var chainsByName: [String: SteeringChain] {
     Dictionary(chains.map { ($0.name, $0) }) { first, _ in first }
   }
+  fileprivate var mapsByName: [String: SteeringMap] { Dictionary(maps.map { ($0.name, $0) }) { first, _ in first } }
   fileprivate var setsByName: [String: AddressSet] { Dictionary(sets.map { ($0.name, $0) }) { first, _ in first } }
 }
 

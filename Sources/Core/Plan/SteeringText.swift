@@ -4,7 +4,7 @@ extension SteeringTable {
 
   package var lines: [String] {
     var lines = ["table inet \(name) {"]
-    for (index, block) in (sets.map(\.lines) + chains.map(\.lines)).enumerated() {
+    for (index, block) in (sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines)).enumerated() {
       if index > 0 { lines.append("") }
       lines += block.map { "\t" + $0 }
     }
@@ -17,6 +17,35 @@ extension AddressSet {
     var lines = ["set \(name) {", "\ttype ipv4_addr", "\tflags interval"]
     if !ranges.isEmpty { lines.append("\telements = { \(AddressRanges.text(ranges)) }") }
     return lines + ["}"]
+  }
+}
+
+extension SteeringMap {
+  fileprivate var lines: [String] {
+    let type =
+      switch kind {
+      case .device: "ifname"
+      case .mark: "mark"
+      }
+    var lines = ["map \(name) {", "\ttype \(type) : verdict"]
+    if !elements.isEmpty {
+      lines += ["\telements = {"] + elements.map { "\t\t\($0.text)," } + ["\t}"]
+    }
+    return lines + ["}"]
+  }
+}
+
+extension SteeringMap.Element {
+  fileprivate var text: String {
+    let key =
+      switch key {
+      case .device(let name): "\"\(name)\""
+      case .mark(let mark): padded(mark.value)
+      }
+    switch verdict {
+    case .jump(let chain): return "\(key) : jump \(chain)"
+    case .goto(let chain): return "\(key) : goto \(chain)"
+    }
   }
 }
 
@@ -116,6 +145,9 @@ extension SteeringRule.Action {
     case .reject: "reject with icmpx admin-prohibited"
     case .return: "return"
     case .jump(let chain): "jump \(chain)"
+    case .choose(.incoming, let map): "iifname vmap @\(map)"
+    case .choose(.outgoing, let map): "oifname vmap @\(map)"
+    case .choose(.connectionMark(let mask), let map): "ct mark & \(padded(mask.bits)) vmap @\(map)"
     }
   }
 

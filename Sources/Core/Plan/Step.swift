@@ -9,10 +9,11 @@ package enum Step: Equatable, Sendable {
   case addAddress(InterfaceName, InterfaceAddress, peer: IPv4Address?)
   case removeAddress(InterfaceName, InterfaceAddress)
   case setUp(InterfaceName)
-  /// The value before is remembered on disk first, unless the device is one of ours.
-  case changeSetting(InterfaceSetting, to: Int)
-  /// Puts back the value that `changeSetting` remembered, if any.
-  case restoreSetting(InterfaceSetting)
+  /// The values before are remembered on disk first, all at once, but for devices that are ours. One that fails keeps none
+  /// of the others from being changed.
+  case changeSettings([InterfaceSetting: Int])
+  /// Puts back what `changeSettings` remembered of these, if anything.
+  case restoreSettings([InterfaceSetting])
   /// Adds, or replaces what has the same table, destination and metric.
   case putRoute(TableRoute)
   case deleteRoute(TableRoute)

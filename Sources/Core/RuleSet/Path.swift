@@ -10,7 +10,7 @@ package struct Path: Equatable, Sendable {
   /// How many of its probes must be answered for it to be up; nil: all of them.
   package var quorum: Int?
   /// Nil: a path that is not down is up.
-  package var limits: PathLimits?
+  @Apart package var limits: PathLimits?
 
   package init(name: Name, way: Way, quorum: Int? = nil, limits: PathLimits? = nil) {
     self.name = name

@@ -3,7 +3,8 @@ package struct Probe: Equatable, Sendable {
   package enum Kind: Equatable, Sendable {
     /// An ICMP echo (RFC 792) to an address that answers only through the path.
     case icmp(target: IPv4Address)
-    case http(HTTPCheck)
+    /// Apart: most probes are pings, and each is kept some times over.
+    indirect case http(HTTPCheck)
   }
 
   package var name: Name

@@ -19,7 +19,7 @@ package struct WatchPlan: Equatable, Sendable {
     package var source: IPv4Address?
     package var probes: [Probe]
     package var quorum: Int?
-    package var limits: PathLimits?
+    @Apart package var limits: PathLimits?
     /// The outer address of a tunnel's hub.
     package var hub: IPv4Address?
     /// Bytes that the tunnel adds to each packet; 0 for an uplink.

@@ -19,11 +19,17 @@ struct SteeringWalk {
   /// The table, ready to be asked by name and hook; made once for many packets.
   struct Table {
     fileprivate let chains: [String: SteeringChain]
+    fileprivate let maps: [String: [SteeringMap.Key: SteeringMap.Verdict]]
     fileprivate let sets: [String: [ClosedRange<UInt32>]]
     fileprivate let hooked: [SteeringChain.Hook.Point: [(kind: SteeringChain.Hook.Kind, chain: SteeringChain)]]
 
     init(_ table: SteeringTable?) {
       chains = Dictionary((table?.chains ?? []).map { ($0.name, $0) }) { first, _ in first }
+      maps = Dictionary(
+        (table?.maps ?? []).map { map in
+          (map.name, Dictionary(map.elements.map { ($0.key, $0.verdict) }) { first, _ in first })
+        }
+      ) { first, _ in first }
       sets = Dictionary((table?.sets ?? []).map { ($0.name, $0.ranges) }) { first, _ in first }
       let base = (table?.chains ?? []).compactMap { chain in chain.hook.map { (hook: $0, chain: chain) } }
       hooked = Dictionary(grouping: base.sorted { $0.hook.priority < $1.hook.priority }, by: \.hook.point)
@@ -64,6 +70,8 @@ struct SteeringWalk {
   /// The kernel allows 16 jumps (NFT_JUMP_STACK_SIZE).
   private mutating func run(_ chain: SteeringChain, depth: Int) -> Flow {
     for rule in chain.rules where rule.unrecognised == nil && rule.matches.allSatisfy(holds) {
+      // A map that has no answer ends the rule, as a match does that does not hold.
+      if case .choose(let subject, let map)? = rule.actions.first, verdict(on: subject, map) == nil { continue }
       stages.append(.steering(chain: chain.name, rule))
       for action in rule.actions {
         switch action {
@@ -84,10 +92,26 @@ struct SteeringWalk {
           guard depth < 16, let target = table.chains[name] else { continue }
           let flow = run(target, depth: depth + 1)
           if flow != .goesOn { return flow }
+        case .choose(let subject, let map):
+          guard depth < 16, let verdict = verdict(on: subject, map), let target = table.chains[verdict.chain]
+          else { continue }
+          let flow = run(target, depth: depth + 1)
+          if flow != .goesOn { return flow }
+          if case .goto = verdict { return .goesOn }
         }
       }
     }
     return .goesOn
+  }
+
+  private func verdict(on subject: SteeringRule.Subject, _ map: String) -> SteeringMap.Verdict? {
+    let key: SteeringMap.Key? =
+      switch subject {
+      case .incoming: packet.incoming.map { .device($0) }
+      case .outgoing: outgoing.map { .device($0) }
+      case .connectionMark(let mask): packet.connectionMark.map { .mark(Mark(value: $0 & mask.bits)) }
+      }
+    return key.flatMap { table.maps[map]?[$0] }
   }
 
   /// An expression that asks for a connection where there is none matches nothing (NFT_BREAK in nft_ct_get_eval), but

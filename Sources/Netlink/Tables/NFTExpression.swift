@@ -11,6 +11,8 @@ package enum NFTExpression: Hashable, Sendable {
   package enum Verdict: Hashable, Sendable {
     case drop, accept, `return`
     case jump(chain: String)
+    /// A jump that does not come back.
+    case goto(chain: String)
   }
 
   case meta(MetaKey)
@@ -24,6 +26,8 @@ package enum NFTExpression: Hashable, Sendable {
   case bitwise(mask: [UInt8], flip: [UInt8])
   case compare(isEqual: Bool, [UInt8])
   case lookup(set: String, isInverted: Bool)
+  /// The verdict that a map has for the register; the rule ends where it has none.
+  case choose(map: String)
   case load([UInt8])
   case verdict(Verdict)
   /// Writes the register into an option of the TCP header.
@@ -46,6 +50,18 @@ package enum NFTExpression: Hashable, Sendable {
   }
 }
 
+extension NFTExpression.Verdict: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .drop: "drop"
+    case .accept: "accept"
+    case .return: "return"
+    case .jump(let chain): "jump \(chain)"
+    case .goto(let chain): "goto \(chain)"
+    }
+  }
+}
+
 extension NFTExpression: CustomStringConvertible {
   /// Close to `nft --debug=netlink`.
   package var description: String {
@@ -59,9 +75,9 @@ extension NFTExpression: CustomStringConvertible {
     case .bitwise(let mask, let flip): "bitwise & \(Self.hex(mask)) ^ \(Self.hex(flip))"
     case .compare(let isEqual, let data): "cmp \(isEqual ? "==" : "!=") \(Self.hex(data))"
     case .lookup(let set, let isInverted): "lookup \(isInverted ? "!" : "")@\(set)"
+    case .choose(let map): "vmap @\(map)"
     case .load(let data): "immediate \(Self.hex(data))"
-    case .verdict(.jump(let chain)): "jump \(chain)"
-    case .verdict(let verdict): "\(verdict)"
+    case .verdict(let verdict): verdict.description
     case .writeTCPOption(let kind, let offset, let length): "tcp option \(kind) set \(offset)+\(length)"
     case .masquerade: "masquerade"
     case .rejectICMPX(let code): "reject icmpx \(code)"

@@ -27,15 +27,40 @@ package struct NFTChain: Equatable, Sendable {
   }
 }
 
-/// A named set.
+/// A named set, or a map.
 package struct NFTSet: Equatable, Sendable {
-  package var name: String
-  /// Its keys are IPv4 addresses, its elements ranges of them, and nothing else is special about it.
-  package var isAddressRanges: Bool
+  package enum Kind: Equatable, Sendable {
+    /// Its keys are IPv4 addresses, its elements ranges of them, and nothing else is special about it.
+    case addressRanges
+    /// A map from the key to a verdict, and nothing else is special about it.
+    case verdicts(Key)
+    /// None that we write.
+    case other
+  }
+  package enum Key: Equatable, Sendable {
+    /// As `NFTExpression.deviceName`.
+    case device
+    /// As `NFTExpression.word`.
+    case mark
+  }
 
-  package init(name: String, isAddressRanges: Bool = true) {
+  package var name: String
+  package var kind: Kind
+
+  package init(name: String, kind: Kind) {
     self.name = name
-    self.isAddressRanges = isAddressRanges
+    self.kind = kind
+  }
+}
+
+/// What a map of verdicts says of one key.
+package struct NFTMapElement: Hashable, Sendable {
+  package var key: [UInt8]
+  package var verdict: NFTExpression.Verdict
+
+  package init(key: [UInt8], verdict: NFTExpression.Verdict) {
+    self.key = key
+    self.verdict = verdict
   }
 }
 

@@ -120,16 +120,35 @@ package struct NFTTransaction: ~Copyable {
 
   /// A set of IPv4 address ranges, empty.
   package mutating func addSet(_ name: String, table: String) throws(NetlinkFailure) {
-    let operation = "nft add set inet \(table) \(name)"
+    try set(name, table, "nft add set inet \(table) \(name)") { object in
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue), SetFormat.addressType)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN.rawValue), 4)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), UInt32(NFT_SET_INTERVAL.rawValue))
+    }
+  }
+
+  /// A map of verdicts, empty.
+  package mutating func addMap(_ name: String, from key: NFTSet.Key, table: String) throws(NetlinkFailure) {
+    try set(name, table, "nft add map inet \(table) \(name)") { object in
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue), key.type)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN.rawValue), key.length)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_DATA_TYPE.rawValue), NFTSet.Kind.verdictType)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), UInt32(NFT_SET_MAP.rawValue))
+      let order = MapFormat.keyOrder
+      _ = nftnl_set_set_data(object, UInt16(NFTNL_SET_USERDATA.rawValue), order, UInt32(order.count))
+    }
+  }
+
+  private mutating func set(
+    _ name: String, _ table: String, _ operation: String, _ describe: (OpaquePointer) -> Void
+  ) throws(NetlinkFailure) {
     guard let object = nftnl_set_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
     defer { nftnl_set_free(object) }
     lastSetID += 1
     _ = nftnl_set_set_str(object, UInt16(NFTNL_SET_TABLE.rawValue), table)
     _ = nftnl_set_set_str(object, UInt16(NFTNL_SET_NAME.rawValue), name)
     nftnl_set_set_u32(object, UInt16(NFTNL_SET_FAMILY.rawValue), UInt32(NFPROTO_INET))
-    nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue), SetFormat.addressType)
-    nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN.rawValue), 4)
-    nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), UInt32(NFT_SET_INTERVAL.rawValue))
+    describe(object)
     nftnl_set_set_u32(object, UInt16(NFTNL_SET_ID.rawValue), lastSetID)
     let message = try begin(NFT_MSG_NEWSET, NLM_F_CREATE, operation)
     nftnl_set_nlmsg_build_payload(message, object)
@@ -162,6 +181,22 @@ package struct NFTTransaction: ~Copyable {
       put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
       put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), set)
       SetFormat.write(ranges[start..<end], into: message)
+      close(message)
+      start = end
+    }
+  }
+
+  /// The chains that they lead to must be there by then.
+  package mutating func addElements(
+    _ elements: [NFTMapElement], to map: String, table: String
+  ) throws(NetlinkFailure) {
+    var start = elements.startIndex
+    while start < elements.endIndex {
+      let end = min(start + MapFormat.elementsPerPage, elements.endIndex)
+      let message = try begin(NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(map)")
+      put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
+      put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), map)
+      MapFormat.write(elements[start..<end], into: message)
       close(message)
       start = end
     }

@@ -67,6 +67,23 @@ extension NetfilterSocket {
     return SetFormat.ranges(starts: starts, ends: ends)
   }
 
+  /// What a map of verdicts holds; an element that we would not write has no verdict.
+  package mutating func verdicts(
+    of map: String, table: String
+  ) throws(NetlinkFailure) -> [(key: [UInt8], verdict: NFTExpression.Verdict?)] {
+    var elements: [(key: [UInt8], verdict: NFTExpression.Verdict?)] = []
+    try conversation.dump("nft list map inet \(table) \(map)", type: Self.type(NFT_MSG_GETSETELEM)) { builder in
+      builder.netfilter(family: UInt8(NFPROTO_INET))
+      builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
+      builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: map)
+    } restart: {
+      elements = []
+    } each: { message in
+      MapFormat.read(message) { elements.append(($0, $1)) }
+    }
+    return elements
+  }
+
   /// The table's name is attribute 1 of chains, sets and rules alike.
   private mutating func dump(
     _ operation: String, _ type: nf_tables_msg_types, table: String?, restart: () -> Void,
@@ -126,6 +143,7 @@ extension NFTSet {
     var flags: UInt32 = 0
     var keyType: UInt32 = 0
     var keyLength: UInt32 = 0
+    var dataType: UInt32?
     let isGood = attributes.forEachAttribute { attribute, value in
       switch UInt32(attribute) {
       case NFTA_SET_TABLE.rawValue: table = value.string
@@ -133,13 +151,13 @@ extension NFTSet {
       case NFTA_SET_FLAGS.rawValue: flags = value.bigEndian ?? 0
       case NFTA_SET_KEY_TYPE.rawValue: keyType = value.bigEndian ?? 0
       case NFTA_SET_KEY_LEN.rawValue: keyLength = value.bigEndian ?? 0
+      case NFTA_SET_DATA_TYPE.rawValue: dataType = value.bigEndian
       default: break
       }
     }
     guard isGood, !name.isEmpty else { return nil }
-    let isOurs =
-      flags == UInt32(NFT_SET_INTERVAL.rawValue) && keyType == SetFormat.addressType && keyLength == 4
-    return (table, NFTSet(name: name, isAddressRanges: isOurs))
+    let kind = NFTSet.Kind(flags: flags, keyType: keyType, keyLength: keyLength, dataType: dataType)
+    return (table, NFTSet(name: name, kind: kind))
   }
 }
 

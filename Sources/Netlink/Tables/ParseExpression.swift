@@ -1,3 +1,4 @@
+internal import CMnl
 internal import CNftnl
 
 // libnftnl's own parser trusts that each string ends with a NUL, which a hostile message need not; this one checks.
@@ -113,10 +114,13 @@ extension NFTExpression {
   }
 
   private static func lookup(_ fields: Fields) -> NFTExpression? {
-    guard fields.isRegister(NFTA_LOOKUP_SREG.rawValue), !fields.has(NFTA_LOOKUP_DREG.rawValue),
-      let set = fields.string(NFTA_LOOKUP_SET.rawValue)
+    guard fields.isRegister(NFTA_LOOKUP_SREG.rawValue), let set = fields.string(NFTA_LOOKUP_SET.rawValue)
     else { return nil }
     let flags = fields.number(NFTA_LOOKUP_FLAGS.rawValue) ?? 0
+    if fields.has(NFTA_LOOKUP_DREG.rawValue) {
+      let isPlain = flags == 0 && fields.number(NFTA_LOOKUP_DREG.rawValue) == NFT_REG_VERDICT.rawValue
+      return isPlain ? .choose(map: set) : nil
+    }
     return .lookup(set: set, isInverted: flags & UInt32(NFT_LOOKUP_F_INV.rawValue) != 0)
   }
 
@@ -124,18 +128,26 @@ extension NFTExpression {
     if fields.isRegister(NFTA_IMMEDIATE_DREG.rawValue) {
       return fields.data(NFTA_IMMEDIATE_DATA.rawValue).map { .load($0) }
     }
-    guard fields.number(NFTA_IMMEDIATE_DREG.rawValue) == NFT_REG_VERDICT.rawValue,
-      let verdict = fields.nested(NFTA_IMMEDIATE_DATA.rawValue)?.nested(NFTA_DATA_VERDICT.rawValue),
-      let code = verdict.number(NFTA_VERDICT_CODE.rawValue)
+    guard fields.number(NFTA_IMMEDIATE_DREG.rawValue) == NFT_REG_VERDICT.rawValue else { return nil }
+    return fields.nested(NFTA_IMMEDIATE_DATA.rawValue).flatMap(verdict).map { .verdict($0) }
+  }
+
+  /// Of an `nft_data`.
+  private static func verdict(_ data: Fields) -> Verdict? {
+    guard let verdict = data.nested(NFTA_DATA_VERDICT.rawValue), let code = verdict.number(NFTA_VERDICT_CODE.rawValue)
     else { return nil }
     switch Int32(bitPattern: code) {
-    case Verdict.drop.number: return .verdict(.drop)
-    case Verdict.accept.number: return .verdict(.accept)
-    case Verdict.return.number: return .verdict(.return)
-    case NFT_JUMP.rawValue: return verdict.string(NFTA_VERDICT_CHAIN.rawValue).map { .verdict(.jump(chain: $0)) }
+    case Verdict.drop.number: return .drop
+    case Verdict.accept.number: return .accept
+    case Verdict.return.number: return .return
+    case NFT_JUMP.rawValue: return verdict.string(NFTA_VERDICT_CHAIN.rawValue).map { .jump(chain: $0) }
+    case NFT_GOTO.rawValue: return verdict.string(NFTA_VERDICT_CHAIN.rawValue).map { .goto(chain: $0) }
     default: return nil
     }
   }
+
+  /// The value of NFTA_SET_ELEM_DATA. Nil where it is no verdict that we write.
+  static func verdict(_ data: Bytes) -> Verdict? { verdict(Fields(data)) }
 
   private static func option(_ fields: Fields) -> NFTExpression? {
     guard fields.isRegister(NFTA_EXTHDR_SREG.rawValue),

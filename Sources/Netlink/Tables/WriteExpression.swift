@@ -1,3 +1,4 @@
+internal import CMnl
 internal import CNftnl
 internal import Glibc
 
@@ -54,13 +55,17 @@ enum WriteExpression {
       put(NFTNL_EXPR_LOOKUP_SREG, register)
       _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_LOOKUP_SET), set)
       if isInverted { put(NFTNL_EXPR_LOOKUP_FLAGS, UInt32(NFT_LOOKUP_F_INV.rawValue)) }
+    case .choose(let map):
+      put(NFTNL_EXPR_LOOKUP_SREG, register)
+      _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_LOOKUP_SET), map)
+      put(NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT.rawValue)
     case .load(let data):
       put(NFTNL_EXPR_IMM_DREG, register)
       put(NFTNL_EXPR_IMM_DATA, data)
     case .verdict(let verdict):
       put(NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue)
       put(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: verdict.number))
-      if case .jump(let chain) = verdict { _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_IMM_CHAIN), chain) }
+      if let chain = verdict.chain { _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_IMM_CHAIN), chain) }
     case .writeTCPOption(let kind, let offset, let length):
       put(NFTNL_EXPR_EXTHDR_SREG, register)
       nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_EXTHDR_TYPE), kind)
@@ -85,7 +90,7 @@ extension NFTExpression {
     case .payload: "payload"
     case .bitwise: "bitwise"
     case .compare: "cmp"
-    case .lookup: "lookup"
+    case .lookup, .choose: "lookup"
     case .load, .verdict: "immediate"
     case .writeTCPOption: "exthdr"
     case .masquerade: "masq"
@@ -142,6 +147,14 @@ extension NFTExpression.Verdict {
     case .accept: NF_ACCEPT
     case .return: NFT_RETURN.rawValue
     case .jump: NFT_JUMP.rawValue
+    case .goto: NFT_GOTO.rawValue
+    }
+  }
+
+  var chain: String? {
+    switch self {
+    case .jump(let chain), .goto(let chain): chain
+    case .drop, .accept, .return: nil
     }
   }
 }

@@ -23,45 +23,72 @@ struct InterfaceSettings: Sendable {
     try calling { () throws(SystemCallFailure) in try memory.load() }
   }
 
-  /// - Parameter remembering: asked only where there is something to change.
+  /// - Parameter isOurs: asked only of devices that have something to change.
   func change(
-    _ setting: InterfaceSetting, to value: Int, remembering: () throws(KernelFailure) -> Bool
+    to values: [InterfaceSetting: Int], isOurs: (InterfaceName) throws(KernelFailure) -> Bool
   ) throws(KernelFailure) {
-    let present = try calling { () throws(SystemCallFailure) in
+    var failure: KernelFailure?
+    var changes: [(setting: InterfaceSetting, value: Int)] = []
+    var before: [InterfaceSetting: Int] = [:]
+    for (setting, value) in values.sorted(by: { $0.key < $1.key }) {
+      do throws(KernelFailure) {
+        let present = try present(setting)
+        if present == value { continue }
+        if try !isOurs(setting.interface) { before[setting] = present }
+        changes.append((setting, value))
+      } catch { failure = failure ?? error }
+    }
+    try calling { () throws(SystemCallFailure) in try remember(before) }
+    for (setting, value) in changes {
+      do throws(KernelFailure) {
+        try calling { () throws(SystemCallFailure) in try SettingFiles.write(setting, value) }
+      } catch { failure = failure ?? error }
+    }
+    if let failure { throw failure }
+  }
+
+  private func present(_ setting: InterfaceSetting) throws(KernelFailure) -> Int {
+    try calling { () throws(SystemCallFailure) in
       guard let present = try SettingFiles.read(setting) else {
         throw SystemCallFailure("sysctl \(SettingFiles.path(setting))", errno: ENOENT)
       }
       return present
     }
-    if present == value { return }
-    let isToRemember = try remembering()
-    try calling { () throws(SystemCallFailure) in
-      if isToRemember {
-        var remembered = try memory.load()
-        // What it was before our first change is what counts.
-        if remembered[setting] == nil {
-          remembered[setting] = present
-          try memory.save(remembered)
-        }
-      }
-      try SettingFiles.write(setting, value)
-    }
   }
 
-  /// Forgets it only when the old value is back: a kill in between does it again.
-  func restore(_ setting: InterfaceSetting) throws(KernelFailure) {
+  /// In one file that is written once: with a thousand devices each write takes as long as all the rest.
+  private func remember(_ before: [InterfaceSetting: Int]) throws(SystemCallFailure) {
+    guard !before.isEmpty else { return }
+    let known = try memory.load()
+    // What it was before our first change is what counts.
+    let all = known.merging(before) { first, _ in first }
+    if all.count > known.count { try memory.save(all) }
+  }
+
+  /// Forgets what is back only when all of it is: a kill in between does it again.
+  func restore(_ settings: [InterfaceSetting]) throws(KernelFailure) {
+    var failure: KernelFailure?
     try calling { () throws(SystemCallFailure) in
-      var remembered = try memory.load()
-      guard let value = remembered.removeValue(forKey: setting) else { return }
-      // An interface that is gone took its settings along.
-      if try SettingFiles.read(setting) != nil { try SettingFiles.write(setting, value) }
-      try memory.save(remembered)
+      let known = try memory.load()
+      var left = known
+      for setting in settings {
+        guard let value = known[setting] else { continue }
+        do throws(SystemCallFailure) {
+          // An interface that is gone took its settings along.
+          if try SettingFiles.read(setting) != nil { try SettingFiles.write(setting, value) }
+          left[setting] = nil
+        } catch { failure = failure ?? Self.failure(error) }
+      }
+      if left.count < known.count { try memory.save(left) }
     }
+    if let failure { throw failure }
   }
 
   private func calling<R>(_ body: () throws(SystemCallFailure) -> R) throws(KernelFailure) -> R {
-    do throws(SystemCallFailure) { return try body() } catch {
-      throw KernelFailure(operation: error.operation, errno: error.errno, cause: error.cause)
-    }
+    do throws(SystemCallFailure) { return try body() } catch { throw Self.failure(error) }
+  }
+
+  private static func failure(_ error: SystemCallFailure) -> KernelFailure {
+    KernelFailure(operation: error.operation, errno: error.errno, cause: error.cause)
   }
 }

@@ -12,7 +12,8 @@ final class KernelListener: @unchecked Sendable {
   private let tables: Monitor
   private var query: RoutingSocket
   private var names: [UInt32: InterfaceName] = [:]
-  private var links: [UInt32: Link] = [:]
+  /// Of each as it was last told: with a thousand of them what they are is not small.
+  private var links: [UInt32: Fingerprint] = [:]
 
   /// Hears what happens from here on; what is known of devices is read after that, so that nothing falls between.
   init(
@@ -27,15 +28,21 @@ final class KernelListener: @unchecked Sendable {
     try lookAtLinks()
   }
 
-  private func lookAtLinks() throws(NetlinkFailure) {
+  @discardableResult
+  private func lookAtLinks() throws(NetlinkFailure) -> [InterfaceName: Link] {
     let messages = try query.links()
     names = Dictionary(
       messages.compactMap { link in InterfaceName(link.name).map { (link.index, $0) } },
       uniquingKeysWith: { first, _ in first })
     links = [:]
-    for message in messages where names[message.index] != nil {
-      links[message.index] = translation.link(message, names)
+    var found: [InterfaceName: Link] = [:]
+    for message in messages {
+      guard let name = names[message.index] else { continue }
+      let link = translation.link(message, names)
+      links[message.index] = Fingerprint(link)
+      found[name] = link
     }
+    return found
   }
 
   func watch(on loop: any DescriptorWatcher) {
@@ -67,17 +74,13 @@ final class KernelListener: @unchecked Sendable {
 
   /// Reads all devices anew, and returns what no event told of them.
   private func lostLinks() -> [KernelEvent] {
-    let before = byName
-    // Where even this fails, names are as old as they were, and the next event tries again.
-    do throws(NetlinkFailure) { try lookAtLinks() } catch { return [] }
-    let now = byName
-    let gone = before.keys.filter { now[$0] == nil }.map { KernelEvent.link($0, nil) }
-    return gone + now.filter { before[$0.key] != $0.value }.map { .link($0.key, $0.value) }
-  }
-
-  private var byName: [InterfaceName: Link] {
-    Dictionary(
+    let before = Dictionary(
       names.compactMap { index, name in links[index].map { (name, $0) } }, uniquingKeysWith: { first, _ in first })
+    // Where even this fails, names are as old as they were, and the next event tries again.
+    let now: [InterfaceName: Link]
+    do throws(NetlinkFailure) { now = try lookAtLinks() } catch { return [] }
+    let gone = before.keys.filter { now[$0] == nil }.map { KernelEvent.link($0, nil) }
+    return gone + now.filter { before[$0.key] != Fingerprint($0.value) }.map { .link($0.key, $0.value) }
   }
 
   private func translate(_ event: NetlinkEvent, from port: UInt32) -> [KernelEvent] {
@@ -114,8 +117,9 @@ final class KernelListener: @unchecked Sendable {
     let before = names[message.index]
     names[message.index] = name
     let link = translation.link(message, names)
-    guard before != name || links[message.index] != link else { return [] }
-    links[message.index] = link
+    let fingerprint = Fingerprint(link)
+    guard before != name || links[message.index] != fingerprint else { return [] }
+    links[message.index] = fingerprint
     return (before == nil || before == name ? [] : before.map { [.link($0, nil)] } ?? []) + [.link(name, link)]
   }
 

@@ -22,10 +22,10 @@ extension KernelState {
     case .deleteRoute(let route): try delete(route)
     case .addRule(let rule): try add(rule)
     case .deleteRule(let rule): try delete(rule)
-    case .replaceSteering(let table): try steering.replace(RawTable(table), &netfilter)
+    case .replaceSteering(let table): try steering.replace(table, &netfilter)
     case .changeSets(let table, let changes): try steering.change(table: table, changes, &netfilter)
     case .deleteSteering(let table): try steering.delete(table, &netfilter)
-    case .changeSetting, .restoreSetting: break  // files, not netlink
+    case .changeSettings, .restoreSettings: break  // files, not netlink
     }
   }
 

@@ -19,9 +19,13 @@ struct KernelState: ~Copyable, Sendable {
     steering = SteeringStore(name: ranges.nftTable)
   }
 
-  /// All but the settings that are no device's own.
-  mutating func read(expecting: SteeringTable?) throws(NetlinkFailure) -> ActualState {
-    var actual = ActualState()
+  /// - Parameters:
+  ///   - settings: those that are no device's own.
+  ///   - expecting: which rules are ours to recognise where all else is so.
+  mutating func read(
+    settings: [InterfaceSetting: Int], expecting: (ActualState) -> SteeringTable?
+  ) throws(NetlinkFailure) -> ActualState {
+    var actual = ActualState(settings: settings)
     let links = try routing.links()
     let names = Dictionary(
       links.compactMap { link in InterfaceName(link.name).map { (link.index, $0) } },
@@ -43,7 +47,7 @@ struct KernelState: ~Copyable, Sendable {
     }
     actual.rules = try routing.rules().compactMap(translation.rule)
     actual.pathMTUs = pathMTUs(links, names)
-    actual.steering = try steering.steering(expecting: expecting, &netfilter)
+    actual.steering = try steering.steering(expecting: expecting(actual), &netfilter)
     return actual
   }
 

@@ -20,21 +20,20 @@ package final class LinuxKernel: KernelPort {
     self.state = Mutex(state)
   }
 
-  package func read(expecting: SteeringTable?) throws(KernelFailure) -> ActualState {
-    var actual = try state.withLock { (state) throws(KernelFailure) in
-      try asking(nil) { () throws(NetlinkFailure) in try state.read(expecting: expecting) }
+  package func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
+    let ofAll = try settings.readOfAll()
+    return try state.withLock { (state) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in try state.read(settings: ofAll, expecting: expecting) }
     }
-    actual.settings.merge(try settings.readOfAll()) { $1 }
-    return actual
   }
 
   package func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] { try settings.remembered() }
 
   package func apply(_ step: Step) throws(KernelFailure) {
     switch step {
-    case .changeSetting(let setting, let value):
-      try settings.change(setting, to: value) { () throws(KernelFailure) in try !isOurs(setting.interface) }
-    case .restoreSetting(let setting): try settings.restore(setting)
+    case .changeSettings(let values):
+      try settings.change(to: values) { (device) throws(KernelFailure) in try isOurs(device) }
+    case .restoreSettings(let changed): try settings.restore(changed)
     // The kernel names the rule or set that it refuses; the whole table would be a long operation.
     case .replaceSteering, .changeSets, .deleteSteering: try apply(step, operation: nil)
     default: try apply(step, operation: PlanText(ranges).lines(step).first)

@@ -1,51 +1,24 @@
 internal import Core
 internal import Netlink
 
-/// Our nftables table in the kernel's words.
-struct RawTable: Equatable, Sendable {
+/// Our nftables table in the kernel's words, while it is read.
+struct RawTable {
   var name: String
   var chains: [NFTChain]
   var sets: [NFTSet]
   /// Of each set of addresses.
   var ranges: [String: [ClosedRange<UInt32>]]
+  /// Of each map of verdicts.
+  var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]]
   var rules: [NFTRule]
 
-  init(name: String, chains: [NFTChain], sets: [NFTSet], ranges: [String: [ClosedRange<UInt32>]], rules: [NFTRule]) {
-    self.name = name
-    self.chains = chains
-    self.sets = sets
-    self.ranges = ranges
-    self.rules = rules
-  }
-
-  init(_ table: SteeringTable) {
-    self.init(
-      name: table.name, chains: table.chains.map { NFTChain(name: $0.name, hook: $0.hook.map(NFTChain.Hook.init)) },
-      sets: table.sets.map { NFTSet(name: $0.name) },
-      ranges: Dictionary(table.sets.map { ($0.name, $0.ranges) }, uniquingKeysWith: { first, _ in first }),
-      rules: table.chains.flatMap { chain in
-        chain.rules.map { NFTRule(chain: chain.name, expressions: $0.expressions, comment: $0.comment) }
-      })
-  }
-
-  /// In Core's words. A rule equal to one that is expected in the same chain is that one; another comes as its text.
-  func steering(expecting: SteeringTable?) -> SteeringTable {
-    var known: [NFTRule: SteeringRule] = [:]
-    for chain in expecting?.chains ?? [] {
-      for rule in chain.rules {
-        known[NFTRule(chain: chain.name, expressions: rule.expressions, comment: rule.comment)] = rule
-      }
-    }
+  /// In Core's words.
+  func steering(expecting expected: [SteeringChain]) -> SteeringTable {
+    let recognised = RecognisedRules(expected)
     var rulesOf: [String: [SteeringRule]] = [:]
-    for rule in rules { rulesOf[rule.chain, default: []].append(known[rule] ?? Self.unrecognised(rule)) }
+    for rule in rules { rulesOf[rule.chain, default: []].append(recognised[rule]) }
     return SteeringTable(
-      name: name,
-      sets: sets.map {
-        // One of another type takes no part in our lookups, whatever its name.
-        $0.isAddressRanges
-          ? AddressSet(name: $0.name, ranges: ranges[$0.name] ?? [])
-          : AddressSet(name: "\($0.name) (of another type)", ranges: [])
-      },
+      name: name, sets: sets.compactMap(addressSet), maps: sets.compactMap(map),
       chains: chains.map { chain in
         var rules = rulesOf[chain.name] ?? []
         if chain.dropsByDefault { rules.append(SteeringRule([], [], unrecognised: "policy drop")) }
@@ -57,19 +30,99 @@ struct RawTable: Equatable, Sendable {
       })
   }
 
-  private static func unrecognised(_ rule: NFTRule) -> SteeringRule {
+  private func addressSet(_ set: NFTSet) -> AddressSet? {
+    switch set.kind {
+    case .addressRanges: AddressSet(name: set.name, ranges: ranges[set.name] ?? [])
+    case .verdicts: nil
+    // It takes no part in our lookups, whatever its name.
+    case .other: AddressSet(name: "\(set.name) (of another type)", ranges: [])
+    }
+  }
+
+  private func map(_ set: NFTSet) -> SteeringMap? {
+    guard case .verdicts(let key) = set.kind else { return nil }
+    let verdicts = verdicts[set.name] ?? []
+    let elements = verdicts.compactMap { SteeringMap.Element($0.key, of: key, $0.verdict) }
+    let kind: SteeringMap.Kind =
+      switch key {
+      case .device: .device
+      case .mark: .mark
+      }
+    // With an element that we would not write it is none of ours.
+    let name = elements.count == verdicts.count ? set.name : "\(set.name) (with other elements)"
+    return SteeringMap(name: name, kind: kind, elements: elements)
+  }
+}
+
+/// Rules of the kernel as those of Core's that are expected there: one equal to an expected rule of the same chain is that
+/// one, another comes as its text.
+struct RecognisedRules {
+  private var known: [NFTRule: SteeringRule] = [:]
+
+  init(_ expected: [SteeringChain]) {
+    for chain in expected {
+      for rule in chain.rules { known[NFTRule(rule, of: chain)] = rule }
+    }
+  }
+
+  subscript(rule: NFTRule) -> SteeringRule {
+    if let known = known[rule] { return known }
     let text = rule.expressions.map(\.description).joined(separator: ", ")
     return SteeringRule([], [], comment: rule.comment, unrecognised: text)
   }
+}
 
-  /// After a transaction that changed sets.
-  mutating func apply(_ changes: [SetChange]) {
-    for change in changes {
-      let removed = Set(change.remove)
-      var kept = (ranges[change.set] ?? []).filter { !removed.contains($0) } + change.add
-      kept.sort { $0.lowerBound < $1.lowerBound }
-      ranges[change.set] = kept
+extension SteeringMap.Element {
+  /// Nil where it is none that we write.
+  fileprivate init?(_ bytes: [UInt8], of kind: NFTSet.Key, _ verdict: NFTExpression.Verdict?) {
+    let key: SteeringMap.Key
+    switch kind {
+    case .device:
+      let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      guard let name = InterfaceName(text), NFTExpression.deviceName(text) == bytes else { return nil }
+      key = .device(name)
+    case .mark:
+      guard bytes.count == 4 else { return nil }
+      key = .mark(Mark(value: bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }))
     }
+    switch verdict {
+    case .jump(let chain)?: self.init(key, .jump(chain: chain))
+    case .goto(let chain)?: self.init(key, .goto(chain: chain))
+    case .accept?, .drop?, .return?, nil: return nil
+    }
+  }
+}
+
+extension NFTMapElement {
+  init(_ element: SteeringMap.Element) {
+    let key =
+      switch element.key {
+      case .device(let name): NFTExpression.deviceName(name.text)
+      case .mark(let mark): NFTExpression.word(mark.value)
+      }
+    switch element.verdict {
+    case .jump(let chain): self.init(key: key, verdict: .jump(chain: chain))
+    case .goto(let chain): self.init(key: key, verdict: .goto(chain: chain))
+    }
+  }
+}
+
+extension NFTSet.Key {
+  init(_ kind: SteeringMap.Kind) {
+    switch kind {
+    case .device: self = .device
+    case .mark: self = .mark
+    }
+  }
+}
+
+extension NFTChain {
+  init(_ chain: SteeringChain) { self.init(name: chain.name, hook: chain.hook.map(Hook.init)) }
+}
+
+extension NFTRule {
+  init(_ rule: SteeringRule, of chain: SteeringChain) {
+    self.init(chain: chain.name, expressions: rule.expressions, comment: rule.comment)
   }
 }
 

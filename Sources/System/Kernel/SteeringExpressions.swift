@@ -59,6 +59,13 @@ extension SteeringRule.Action {
     case .reject: [.rejectICMPX(code: 3)]
     case .return: [.verdict(.return)]
     case .jump(let chain): [.verdict(.jump(chain: chain))]
+    case .choose(.incoming, let map): [.meta(.incomingName), .choose(map: map)]
+    case .choose(.outgoing, let map): [.meta(.outgoingName), .choose(map: map)]
+    case .choose(.connectionMark(let mask), let map):
+      [
+        .connection(.mark), .bitwise(mask: NFTExpression.word(mask.bits), flip: NFTExpression.word(0)),
+        .choose(map: map),
+      ]
     }
   }
 }

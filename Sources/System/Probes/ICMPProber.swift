@@ -8,14 +8,24 @@ package final class ICMPProber: ProbePort {
   private let sockets = Sockets()
 
   /// Touched on the loop only.
-  private final class Sockets: @unchecked Sendable {
+  fileprivate final class Sockets: @unchecked Sendable {
     var byBinding: [BindingKey: ICMPSocket] = [:]
+    let shared = ICMPSocket.Shared()
+
+    func leave(_ socket: ICMPSocket) {
+      socket.users -= 1
+      guard socket.users == 0 else { return }
+      socket.close()
+      byBinding[BindingKey(socket.binding)] = nil
+    }
   }
 
-  private struct BindingKey: Hashable {
+  fileprivate struct BindingKey: Hashable {
     var device: InterfaceName
     var mark: Mark
     var source: IPv4Address
+
+    init(_ binding: ProbeBinding) { (device, mark, source) = (binding.device, binding.mark, binding.source) }
   }
 
   package init(on loop: any DescriptorWatcher) { self.loop = loop }
@@ -27,63 +37,61 @@ package final class ICMPProber: ProbePort {
     guard case .icmp(let target) = probe.kind else {
       return UnsendableProbe(on: loop, "\(probe.name) is no ICMP probe", deliver)
     }
-    let key = BindingKey(device: bound.device, mark: bound.mark, source: bound.source)
-    let socket = sockets.byBinding[key] ?? ICMPSocket(bound, on: loop)
+    let key = BindingKey(bound)
+    let socket = sockets.byBinding[key] ?? ICMPSocket(bound, sharing: sockets.shared, on: loop)
     sockets.byBinding[key] = socket
     socket.users += 1
-    return ICMPProbe(target, by: socket, on: loop, deliver) { [sockets] in
-      socket.users -= 1
-      guard socket.users == 0 else { return }
-      socket.close()
-      sockets.byBinding[key] = nil
-    }
+    return ICMPProbe(target, by: socket, of: sockets, on: loop, deliver)
   }
 }
 
 /// One ICMP probe on a shared socket. Used on the loop only.
 final class ICMPProbe: OpenProbe, @unchecked Sendable {
-  private let target: IPv4Address
+  let target: IPv4Address
   private let socket: ICMPSocket
   private let loop: any EventLoop
   private let deliver: @Sendable (UInt64, ProbeOutcome) -> Void
-  private var leave: (@Sendable () -> Void)?
-  /// Probe numbers that were sent, and their sequence numbers; nil where the send failed.
-  private var outstanding: [UInt64: UInt16?] = [:]
+  /// Those of the socket; nil once it is closed.
+  private var sockets: ICMPProber.Sockets?
+  /// Probes that could not be sent, and of which that is not told yet.
+  private var unsent: [UInt64] = []
 
-  init(
-    _ target: IPv4Address, by socket: ICMPSocket, on loop: any EventLoop,
-    _ deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void, leave: @escaping @Sendable () -> Void
+  fileprivate init(
+    _ target: IPv4Address, by socket: ICMPSocket, of sockets: ICMPProber.Sockets, on loop: any EventLoop,
+    _ deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) {
     self.target = target
     self.socket = socket
+    self.sockets = sockets
     self.loop = loop
     self.deliver = deliver
-    self.leave = leave
   }
 
   func send(_ number: UInt64) {
-    guard leave != nil else { return }
-    do throws(SystemCallFailure) {
-      outstanding[number] = try socket.send(number, of: self, to: target)
-    } catch {
-      outstanding[number] = .some(nil)
+    guard sockets != nil else { return }
+    do throws(SystemCallFailure) { try socket.send(number, of: self) } catch {
+      unsent.append(number)
       // Not from within `send`: the caller has not noted the probe as sent yet.
-      loop.enqueue { [self] in finished(number, .couldNotSend(error.description)) }
+      loop.enqueue { [self] in
+        guard unsent.contains(number) else { return }
+        unsent.removeAll { $0 == number }
+        deliver(number, .couldNotSend(error.description))
+      }
     }
   }
 
   func abandon(_ number: UInt64) {
-    if let sequence = outstanding.removeValue(forKey: number), let sequence { socket.forget(sequence, number) }
+    socket.forget(number, of: self)
+    unsent.removeAll { $0 == number }
   }
 
   func close() {
-    for number in Array(outstanding.keys) { abandon(number) }
-    leave?()
-    leave = nil
+    socket.forget(nil, of: self)
+    unsent = []
+    sockets?.leave(socket)
+    sockets = nil
   }
 
-  func finished(_ number: UInt64, _ outcome: ProbeOutcome) {
-    guard outstanding.removeValue(forKey: number) != nil else { return }
-    deliver(number, outcome)
-  }
+  /// The socket waits for it no more.
+  func finished(_ number: UInt64, _ outcome: ProbeOutcome) { deliver(number, outcome) }
 }

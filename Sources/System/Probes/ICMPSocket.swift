@@ -10,9 +10,9 @@ internal import Glibc
 final class ICMPSocket: @unchecked Sendable {
   /// A probe that was sent and not answered yet.
   struct Waiting {
+    var sequence: UInt16
     var probe: ICMPProbe
     var number: UInt64
-    var target: IPv4Address
     var nonce: UInt64
     var sent: RoundTrip
   }
@@ -22,47 +22,62 @@ final class ICMPSocket: @unchecked Sendable {
   /// Answers to our requests have 84 bytes; an error may quote more, but never more than 576 (RFC 1812 section 4.3.2.3).
   private static let packetBytes = 1024
 
+  /// What one socket after the other uses. Touched on the loop only.
+  final class Shared: @unchecked Sendable {
+    /// A packet is received in it.
+    fileprivate var buffer = [UInt8](repeating: 0, count: ICMPSocket.packetBytes)
+    fileprivate var nonces = Nonces()
+
+    fileprivate func message(_ length: Int) -> ICMPMessage? {
+      let buffer = buffer
+      return ICMPMessage.parse(buffer.span.extracting(0..<length))
+    }
+  }
+
   let binding: ProbeBinding
   /// How many open probes share it.
   var users = 0
   private let loop: any DescriptorWatcher
   private let identifier = UInt16.random(in: 1 ... .max)
   private var nextSequence = UInt16.random(in: 0 ... .max)
-  private var waiting: [UInt16: Waiting] = [:]
+  /// Oldest first. Each is given up at the end of its timeout, so they are few: a list is smaller than a table, and as
+  /// fast.
+  private var waiting: [Waiting] = []
   private var handle: Handle?
-  private var buffer = [UInt8](repeating: 0, count: packetBytes)
+  private let shared: Shared
 
   private final class Handle {
     let descriptor: FileDescriptor
     init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
   }
 
-  init(_ binding: ProbeBinding, on loop: any DescriptorWatcher) {
+  init(_ binding: ProbeBinding, sharing shared: Shared, on loop: any DescriptorWatcher) {
     self.binding = binding
+    self.shared = shared
     self.loop = loop
   }
 
-  /// Sends an echo request and returns its sequence number.
-  func send(_ number: UInt64, of probe: ICMPProbe, to target: IPv4Address) throws(SystemCallFailure) -> UInt16 {
+  /// Sends an echo request.
+  func send(_ number: UInt64, of probe: ICMPProbe) throws(SystemCallFailure) {
     nextSequence &+= 1
     let sequence = nextSequence
-    let nonce = UInt64.random(in: 0 ... .max)
+    let nonce = shared.nonces.next()
     let request = ICMPRequest.encode(identifier: identifier, sequence: sequence, nonce: nonce)
     let sent: RoundTrip
     do throws(SystemCallFailure) {
-      sent = try transmit(request, to: target)
+      sent = try transmit(request, to: probe.target)
     } catch {
       guard Self.tellsOfStaleBinding(error.errno) else { throw error }
       // Its device was made anew or its address moved: once more with a new socket.
       close()
-      sent = try transmit(request, to: target)
+      sent = try transmit(request, to: probe.target)
     }
-    waiting[sequence] = Waiting(probe: probe, number: number, target: target, nonce: nonce, sent: sent)
-    return sequence
+    waiting.append(Waiting(sequence: sequence, probe: probe, number: number, nonce: nonce, sent: sent))
   }
 
-  func forget(_ sequence: UInt16, _ number: UInt64) {
-    if waiting[sequence]?.number == number { waiting[sequence] = nil }
+  /// - Parameter number: nil: all of the probe's.
+  func forget(_ number: UInt64?, of probe: ICMPProbe) {
+    waiting.removeAll { $0.probe === probe && (number == nil || $0.number == number) }
   }
 
   func close() {
@@ -105,7 +120,8 @@ final class ICMPSocket: @unchecked Sendable {
     try bindToPath(descriptor.number, binding)
     let number = descriptor.number
     let opened = Handle(descriptor)
-    try loop.watch(number, for: .readable) { [weak self] _ in self?.receive() }
+    // The kernel stamps an answer when it comes, whenever it is read.
+    try loop.watch(number, for: .readable, .aTick) { [weak self] _ in self?.receive() }
     handle = opened
     return opened
   }
@@ -114,7 +130,7 @@ final class ICMPSocket: @unchecked Sendable {
     for _ in 0..<Self.packetsPerTurn {
       guard let handle else { return }
       var stamp: Int64 = 0
-      let length = buffer.withUnsafeMutableBytes {
+      let length = shared.buffer.withUnsafeMutableBytes {
         linux_receive_stamped(handle.descriptor.number, $0.baseAddress, $0.count, &stamp)
       }
       guard length >= 0 else {
@@ -122,7 +138,7 @@ final class ICMPSocket: @unchecked Sendable {
         if errno != EAGAIN && errno != EINTR { close() }
         return
       }
-      guard let message = ICMPMessage.parse(buffer.span.extracting(0..<length)) else { continue }
+      guard let message = shared.message(length) else { continue }
       received(message, stamp: stamp)
       // Nothing else is expected: what comes unasked is read in the next turn, and no call is made to find nothing.
       if waiting.isEmpty { return }
@@ -147,11 +163,11 @@ final class ICMPSocket: @unchecked Sendable {
 
   /// The probe that this answers, if it is ours in every point.
   private func take(_ echo: ICMPEcho, to target: IPv4Address, mayLackNonce: Bool) -> Waiting? {
-    guard echo.identifier == identifier, let known = waiting[echo.sequence], known.target == target,
-      echo.nonce == known.nonce || (mayLackNonce && echo.nonce == nil)
+    guard echo.identifier == identifier,
+      let place = waiting.firstIndex(where: { $0.sequence == echo.sequence && $0.probe.target == target }),
+      echo.nonce == waiting[place].nonce || (mayLackNonce && echo.nonce == nil)
     else { return nil }
-    waiting[echo.sequence] = nil
-    return known
+    return waiting.remove(at: place)
   }
 }
 

@@ -6,10 +6,28 @@ package protocol DescriptorWatcher: EventLoop {
   /// Calls `handler` on the loop each time the descriptor is ready, as long as it is (level-triggered), until `unwatch`.
   /// A second call replaces readiness and handler. Callable from the loop only.
   func watch(
-    _ descriptor: Int32, for readiness: Readiness, _ handler: @escaping @Sendable (Readiness) -> Void
+    _ descriptor: Int32, for readiness: Readiness, _ patience: Patience,
+    _ handler: @escaping @Sendable (Readiness) -> Void
   ) throws(SystemCallFailure)
   /// To be called before the descriptor is closed. One that is not watched is ignored. Callable from the loop only.
   func unwatch(_ descriptor: Int32)
+}
+
+/// How soon a descriptor is looked at that is ready.
+package enum Patience: Sendable {
+  /// At once.
+  case none
+  /// At once, but once a tick at most, and before any timer that is due: where thousands of answers a second come on many
+  /// descriptors, a wake-up for each would cost more than all that is done with it.
+  case aTick
+}
+
+extension DescriptorWatcher {
+  package func watch(
+    _ descriptor: Int32, for readiness: Readiness, _ handler: @escaping @Sendable (Readiness) -> Void
+  ) throws(SystemCallFailure) {
+    try watch(descriptor, for: readiness, .none, handler)
+  }
 }
 
 /// What a descriptor is ready for.

@@ -8,8 +8,9 @@ internal import Synchronization
 /// locks and without a hop between a packet, the verdict on it and the flip.
 ///
 /// One turn of the loop: ready descriptors, then due timers, then jobs. An answer that came in time is so handled before
-/// the timer that would call it late. Timers fire at the ends of ticks of half a millisecond: with a thousand probes on
-/// their way a wake-up for each would cost more than all that it is for.
+/// the timer that would call it late. Timers fire at the ends of ticks of half a millisecond, and descriptors that have
+/// patience are read once in each: with a thousand probes on their way a wake-up for each, and one for each answer, would
+/// cost more than all that they are for.
 package final class Reactor: EventLoop, DescriptorWatcher {
   /// How urgently the kernel runs the thread.
   package enum Urgency: Equatable, Sendable {
@@ -18,9 +19,10 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     case raised
   }
 
+  /// Of descriptors without patience, and of those that have it.
   private let poll: FileDescriptor
+  private let patientPoll: FileDescriptor
   private let alarm: FileDescriptor
-  private let timer: FileDescriptor
   private let shared = Mutex(Shared())
   private let local = Local()
   private let threadID = Atomic<UInt>(0)
@@ -38,30 +40,47 @@ package final class Reactor: EventLoop, DescriptorWatcher {
 
   /// Touched on the loop's thread only; each access through `onLoop` checks that.
   private final class Local: @unchecked Sendable {
-    var handlers: [UInt64: @Sendable (Readiness) -> Void] = [:]
-    var tokens: [Int32: UInt64] = [:]
-    var lastToken: UInt64 = Token.firstHandler
+    /// By descriptor.
+    var watches: [Watch?] = []
+    var lastNumber: UInt32 = 0
     var timers = TimerHeap()
-    var armed: Instant?
+    /// Until when those that have patience are left alone.
+    var rest = Instant(nanoseconds: 0)
+    /// Empty, with room for the jobs of the next turn.
+    var spare: [Job] = []
+
+    func watch(of descriptor: Int32) -> Watch? {
+      watches.indices.contains(Int(descriptor)) ? watches[Int(descriptor)] : nil
+    }
   }
 
-  /// epoll gives back a token and never a descriptor: a number that was closed and opened anew within one turn must not
-  /// get the old one's events.
-  private enum Token {
-    static let alarm: UInt64 = 0
-    static let timer: UInt64 = 1
-    static let firstHandler: UInt64 = 2
+  private struct Watch: Sendable {
+    /// Of this watch alone: a descriptor that was closed and opened anew within one turn must not get the old one's events.
+    var number: UInt32
+    var patience: Patience
+    var handler: @Sendable (Readiness) -> Void
+  }
+
+  /// What epoll gives back with an event.
+  private struct Token {
+    static let alarm = Token(bits: .max)
+    var bits: UInt64
+
+    init(bits: UInt64) { self.bits = bits }
+    init(_ descriptor: Int32, _ number: UInt32) {
+      bits = UInt64(number) << 32 | UInt64(UInt32(bitPattern: descriptor))
+    }
+    var descriptor: Int { Int(bits & 0xffff_ffff) }
+    var number: UInt32 { UInt32(bits >> 32) }
   }
 
   /// The thread runs from here on until `stop`.
   package init(name: String, urgency: Urgency = .ordinary) throws(SystemCallFailure) {
     poll = try FileDescriptor.adopting(epoll_create1(Int32(EPOLL_CLOEXEC)), "epoll_create1")
+    patientPoll = try FileDescriptor.adopting(epoll_create1(Int32(EPOLL_CLOEXEC)), "epoll_create1")
     alarm = try FileDescriptor.adopting(
       eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK)), "eventfd")
-    timer = try FileDescriptor.adopting(
-      timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC | TFD_NONBLOCK)), "timerfd_create")
-    try control(EPOLL_CTL_ADD, alarm.number, .readable, Token.alarm)
-    try control(EPOLL_CTL_ADD, timer.number, .readable, Token.timer)
+    try control(EPOLL_CTL_ADD, alarm.number, .readable, .none, Token.alarm)
     try SystemThread.start(name: name) { [self] in
       if urgency == .raised && linux_thread_realtime(1) != 0 { _ = linux_thread_nice(-10) }
       threadID.store(UInt(pthread_self()), ordering: .releasing)
@@ -91,27 +110,35 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   // MARK: DescriptorWatcher
 
   package func watch(
-    _ descriptor: Int32, for readiness: Readiness, _ handler: @escaping @Sendable (Readiness) -> Void
+    _ descriptor: Int32, for readiness: Readiness, _ patience: Patience,
+    _ handler: @escaping @Sendable (Readiness) -> Void
   ) throws(SystemCallFailure) {
-    let (token, known) = onLoop { local in
-      if let token = local.tokens[descriptor] { return (token, true) }
-      local.lastToken += 1
-      return (local.lastToken, false)
+    let known = onLoop { $0.watch(of: descriptor) }
+    if let known, known.patience == patience {
+      try control(EPOLL_CTL_MOD, descriptor, readiness, patience, Token(descriptor, known.number))
+      onLoop { $0.watches[Int(descriptor)]?.handler = handler }
+      return
     }
-    try control(known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, readiness, token)
+    if known != nil { unwatch(descriptor) }
+    let number = onLoop { local in
+      local.lastNumber &+= 1
+      return local.lastNumber
+    }
+    try control(EPOLL_CTL_ADD, descriptor, readiness, patience, Token(descriptor, number))
     onLoop { local in
-      local.tokens[descriptor] = token
-      local.handlers[token] = handler
+      let missing = Int(descriptor) + 1 - local.watches.count
+      if missing > 0 { local.watches += repeatElement(nil, count: missing) }
+      local.watches[Int(descriptor)] = Watch(number: number, patience: patience, handler: handler)
     }
   }
 
   package func unwatch(_ descriptor: Int32) {
     let known = onLoop { local in
-      guard let token = local.tokens.removeValue(forKey: descriptor) else { return false }
-      local.handlers[token] = nil
-      return true
+      let known = local.watch(of: descriptor)
+      if known != nil { local.watches[Int(descriptor)] = nil }
+      return known
     }
-    if known { _ = epoll_ctl(poll.number, EPOLL_CTL_DEL, descriptor, nil) }
+    if let known { _ = epoll_ctl(poll(of: known.patience), EPOLL_CTL_DEL, descriptor, nil) }
   }
 
   // MARK: SerialExecutor
@@ -149,42 +176,81 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     _ = write(alarm.number, &one, MemoryLayout<UInt64>.size)
   }
 
+  private func poll(of patience: Patience) -> Int32 {
+    switch patience {
+    case .none: poll.number
+    case .aTick: patientPoll.number
+    }
+  }
+
   private func control(
-    _ operation: Int32, _ descriptor: Int32, _ readiness: Readiness, _ token: UInt64
+    _ operation: Int32, _ descriptor: Int32, _ readiness: Readiness, _ patience: Patience, _ token: Token
   ) throws(SystemCallFailure) {
     var event = epoll_event()
     event.events = readiness.bits
-    event.data.u64 = token
-    guard epoll_ctl(poll.number, operation, descriptor, &event) == 0 else {
+    event.data.u64 = token.bits
+    guard epoll_ctl(poll(of: patience), operation, descriptor, &event) == 0 else {
       throw SystemCallFailure.last("watch descriptor \(descriptor)")
     }
   }
 
   private func run() {
-    // 64 events a turn; what else is ready comes with the next.
+    // 64 events at once; what else is ready comes with the next.
     let ready = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 64)
     ready.initialize(repeating: epoll_event())
     defer { ready.deallocate() }
-    while true {
-      arm()
-      let waiting = shared.withLock { !$0.jobs.isEmpty || $0.stopped }
-      let count = epoll_wait(poll.number, ready.baseAddress, Int32(ready.count), waiting ? 0 : -1)
-      // EINTR alone can come here, as the descriptors are ours; then nothing is ready.
-      for event in ready.prefix(Int(max(0, count))) { dispatch(event.data.u64, Readiness(bits: event.events)) }
+    repeat {
+      wait(ready)
       runTimers()
-      if !runJobs() { return }
+    } while runJobs()
+  }
+
+  /// Waits for descriptors or the next timer, and dispatches what is ready.
+  private func wait(_ ready: UnsafeMutableBufferPointer<epoll_event>) {
+    let hasJobs = shared.withLock { !$0.jobs.isEmpty || $0.stopped }
+    var limit = local.timers.nextDeadline().map(Self.endOfTick)
+    let now = MonotonicClock.now
+    let isResting = now < local.rest
+    if isResting { limit = min(limit ?? local.rest, local.rest) }
+    let nanoseconds = hasJobs ? 0 : limit.map { max(0, $0.nanoseconds - now.nanoseconds) } ?? -1
+    let readable = linux_wait(poll.number, isResting ? -1 : patientPoll.number, nanoseconds)
+    if readable & 1 != 0 { _ = dispatch(from: poll, ready) }
+    if readable & 2 != 0 {
+      readPatient(ready)
+    } else if isResting {
+      let now = MonotonicClock.now
+      let isDue = local.timers.nextDeadline().map { $0 <= now } ?? false
+      if isDue || now >= local.rest { readPatient(ready) }
     }
   }
 
-  private func dispatch(_ token: UInt64, _ readiness: Readiness) {
-    var count: UInt64 = 0
-    switch token {
-    case Token.alarm: _ = read(alarm.number, &count, MemoryLayout<UInt64>.size)
-    case Token.timer:
-      _ = read(timer.number, &count, MemoryLayout<UInt64>.size)
-      local.armed = nil
-    default: local.handlers[token]?(readiness)
+  private func readPatient(_ ready: UnsafeMutableBufferPointer<epoll_event>) {
+    // As many as come in a tick; a flood of more does not hold the loop.
+    for round in 1...16 {
+      let count = dispatch(from: patientPoll, ready)
+      if round == 1 && count > 0 { local.rest = Self.endOfTick(MonotonicClock.now) }
+      if count < ready.count { return }
     }
+  }
+
+  /// How many there were.
+  private func dispatch(
+    from poll: borrowing FileDescriptor, _ ready: UnsafeMutableBufferPointer<epoll_event>
+  ) -> Int {
+    // EINTR alone can come here, as the descriptors are ours; then nothing is ready.
+    let count = max(0, Int(epoll_wait(poll.number, ready.baseAddress, Int32(ready.count), 0)))
+    for event in ready.prefix(count) {
+      let token = Token(bits: event.data.u64)
+      if token.bits == Token.alarm.bits {
+        var count: UInt64 = 0
+        _ = read(alarm.number, &count, MemoryLayout<UInt64>.size)
+      } else if token.descriptor < local.watches.count, let watch = local.watches[token.descriptor],
+        watch.number == token.number
+      {
+        watch.handler(Readiness(bits: event.events))
+      }
+    }
+    return count
   }
 
   private func runTimers() {
@@ -195,9 +261,11 @@ package final class Reactor: EventLoop, DescriptorWatcher {
 
   /// False where the loop shall end.
   private func runJobs() -> Bool {
-    let (jobs, stopped) = shared.withLock { shared in
-      defer { shared.jobs.removeAll(keepingCapacity: shared.jobs.capacity <= 1024) }
-      return (shared.jobs, shared.stopped)
+    var jobs: [Job] = []
+    swap(&jobs, &local.spare)
+    let stopped = shared.withLock { shared in
+      swap(&jobs, &shared.jobs)
+      return shared.stopped
     }
     for job in jobs {
       switch job {
@@ -205,23 +273,14 @@ package final class Reactor: EventLoop, DescriptorWatcher {
       case .body(let body): body()
       }
     }
+    jobs.removeAll(keepingCapacity: jobs.capacity <= 1024)
+    local.spare = jobs
     return !stopped
   }
 
   private static let tick: Int64 = 500_000
 
-  /// Sets the timer descriptor to the end of the next deadline's tick, where that changed.
-  private func arm() {
-    let next = local.timers.nextDeadline().map { Instant(nanoseconds: ($0.nanoseconds / Self.tick + 1) * Self.tick) }
-    guard next != local.armed else { return }
-    var setting = itimerspec()
-    if let next {
-      // Zero would disarm it; a deadline in the past fires at once.
-      let nanoseconds = max(1, next.nanoseconds)
-      setting.it_value.tv_sec = Int(nanoseconds / 1_000_000_000)
-      setting.it_value.tv_nsec = Int(nanoseconds % 1_000_000_000)
-    }
-    _ = timerfd_settime(timer.number, Int32(TFD_TIMER_ABSTIME), &setting, nil)
-    local.armed = next
+  private static func endOfTick(_ instant: Instant) -> Instant {
+    Instant(nanoseconds: (instant.nanoseconds / tick + 1) * tick)
   }
 }

@@ -52,6 +52,16 @@ final class Composition: Sendable {
       await api.answer(request, from: peer.user)
     }
     defer { server.stop() }
+    let tidying = Task.detached {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: Self.tidyingPeriod)
+        FreedMemory.giveBack()
+      }
+    }
+    defer { tidying.cancel() }
     try await agent.run()
   }
+
+  /// Rule sets, looks at the kernel and long answers each take memory for a moment.
+  private static let tidyingPeriod: Duration = .seconds(15)
 }

@@ -42,11 +42,12 @@ struct PlanCommand: ParsableCommand {
 extension KernelPort {
   /// What would change, seen from the kernel as it is now.
   func plan(for layout: Layout) throws(KernelFailure) -> Plan {
-    let first = try read(expecting: nil)
-    let steering = DesiredStateCompiler(layout, first).compile().steering
-    let actual = first.steering == nil ? first : try read(expecting: steering)
-    return Planner.plan(
-      desired: DesiredStateCompiler(layout, actual).compile(), actual: actual, remembered: try rememberedSettings())
+    var desired = DesiredState()
+    let actual = try read { seen in
+      desired = DesiredStateCompiler(layout, seen).compile()
+      return desired.steering
+    }
+    return Planner.plan(desired: desired, actual: actual, remembered: try rememberedSettings())
   }
 }
 

@@ -148,6 +148,59 @@ actor Pinned {
     #expect(seen.all.count == 3)
   }
 
+  @Test func `a descriptor that has patience is read once a tick, however often it is ready`() async throws {
+    let loop = try Reactor(name: "test")
+    defer { loop.stop() }
+    var ends: [Int32] = [0, 0]
+    try #require(pipe(&ends) == 0)
+    let (reader, writer) = (ends[0], ends[1])
+    defer { for end in [reader, writer] { close(end) } }
+    let seen = Record<Instant>()
+    loop.enqueue {
+      do throws(SystemCallFailure) {
+        try loop.watch(reader, for: .readable, .aTick) { _ in
+          var bytes = [UInt8](repeating: 0, count: 4_096)
+          _ = read(reader, &bytes, bytes.count)
+          seen.add(loop.now)
+        }
+      } catch { Issue.record(error) }
+    }
+    let begun = loop.now
+    while loop.now < begun + .milliseconds(20) { _ = write(writer, "a", 1) }
+    let all = await seen.wait(for: 2)
+    let ticks = Set(all.map { $0.nanoseconds / 500_000 })
+    #expect(all.count >= 2)
+    #expect(ticks.count >= all.count - 1, "one may end in the tick after its own")
+  }
+
+  @Test func `what has patience is read before a timer that is due meanwhile`() async throws {
+    let loop = try Reactor(name: "test")
+    defer { loop.stop() }
+    var ends: [Int32] = [0, 0]
+    try #require(pipe(&ends) == 0)
+    let (reader, writer) = (ends[0], ends[1])
+    defer { for end in [reader, writer] { close(end) } }
+    let seen = Record<String>()
+    loop.enqueue {
+      do throws(SystemCallFailure) {
+        try loop.watch(reader, for: .readable, .aTick) { _ in
+          var byte: UInt8 = 0
+          _ = read(reader, &byte, 1)
+          seen.add("answer")
+          guard seen.all.count == 1 else { return }
+          _ = write(writer, "b", 1)
+          loop.enqueue {
+            _ = loop.at(loop.now) { _ in seen.add("timer") }
+            // The next turn begins at once, in the same tick.
+            loop.enqueue {}
+          }
+        }
+      } catch { Issue.record(error) }
+    }
+    #expect(write(writer, "a", 1) == 1)
+    #expect(await seen.wait(for: 3) == ["answer", "answer", "timer"])
+  }
+
   @Test func `to watch a closed descriptor is refused with the kernel's word`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }

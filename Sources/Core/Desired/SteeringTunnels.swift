@@ -1,0 +1,133 @@
+/// What is looked up by the tunnel: maps, and the chains that they lead to.
+///
+///     map             from      to
+///     came_by         device    mark_…   the mark of arrival, for the lookup of what an own tunnel brought
+///                               from_…   the same for answers by an external device alone
+///     goes_from       device    back_…   never back by the same tunnel; the mark of arrival is done
+///                               unmark
+///     way_of          ct mark   mark_…   answers go back by the tunnel that their question came by
+///     live_RULE       ct mark   mark_…   what the rule leaves on its tunnel
+///     bind_to         device    bind_…   a new connection is the tunnel's
+///     bound_to        device    only_…   one that is another way's is dropped
+///     no_ipv6_by      device    no_ipv6, no_lan_ipv6
+///     size_by         device    mss_…
+extension DesiredStateCompiler {
+  static var arrivals: String { "came_by" }
+  static var departures: String { "goes_from" }
+  static var owners: String { "way_of" }
+  static var binders: String { "bind_to" }
+  static var keepers: String { "bound_to" }
+  static var strangers: String { "no_ipv6_by" }
+  static var sizes: String { "size_by" }
+  static func liveMap(_ rule: Name) -> String { "live_\(rule)" }
+
+  func chooseByMark(_ map: String) -> SteeringRule.Action { .choose(by: .connectionMark(layout.mask), map: map) }
+
+  func steeringMaps() -> [SteeringMap] {
+    let tunnels = layout.tunnelWays
+    func byDevice(_ name: String, _ chain: (Layout.Way) -> String) -> SteeringMap {
+      SteeringMap(
+        name: name, kind: .device, elements: tunnels.map { .init(.device($0.device), .jump(chain: chain($0))) })
+    }
+    // `goto`: nothing more is asked of a packet that has its way.
+    func byMark(_ name: String, _ ways: [Layout.Way]) -> SteeringMap {
+      SteeringMap(
+        name: name, kind: .mark, elements: ways.map { .init(.mark($0.mark), .goto(chain: chain("mark", $0))) })
+    }
+    let live = layout.activeRules.compactMap { active -> SteeringMap? in
+      let keeping = keepingWays(of: active.rule).filter(\.isTunnel)
+      return keeping.isEmpty ? nil : byMark(Self.liveMap(active.rule.name), keeping)
+    }
+    return [
+      byDevice(Self.arrivals) { chain($0.kind == .ownTunnel ? "mark" : "from", $0) },
+      byDevice(Self.departures) { $0.kind == .ownTunnel ? chain("back", $0) : "unmark" },
+      byMark(Self.owners, tunnels),
+      byDevice(Self.binders) { chain("bind", $0) },
+      byDevice(Self.keepers) { chain("only", $0) },
+      byDevice(Self.strangers) { $0.kind == .ownTunnel ? "no_ipv6" : "no_lan_ipv6" },
+      SteeringMap(
+        name: Self.sizes, kind: .device,
+        elements: tunnelSizes().map { .init(.device($0.device), .jump(chain: "mss_\($0.sizes.mss)")) }),
+    ] + live
+  }
+
+  /// A tunnel's device names its chains; with a character that nft takes in no name, its mark does.
+  private func chain(_ prefix: String, _ way: Layout.Way) -> String {
+    let text = way.device.text
+    let isWord = text.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-_.".utf8.contains(byte)
+    }
+    // No device has a slash in its name.
+    return "\(prefix)_\(isWord ? text : "/\(way.mark)")"
+  }
+
+  private func tunnelSizes() -> [(device: InterfaceName, sizes: TunnelSizes)] {
+    layout.ruleSet.tunnels.compactMap { tunnel in
+      guard let device = layout.device(of: tunnel), let sizes = sizes(of: tunnel) else { return nil }
+      return (device, sizes)
+    }
+  }
+
+  func tunnelChains() -> [SteeringChain] {
+    let tunnels = layout.tunnelWays
+    var chains = tunnels.flatMap(chains)
+    if tunnels.contains(where: { $0.kind == .externalTunnel }) {
+      chains.append(
+        SteeringChain(
+          name: "unmark", rules: [SteeringRule([marked], [clearMark], comment: "was for the lookup alone")]))
+      // It may carry its maker's own IPv6: only what comes from a LAN is refused there.
+      chains.append(
+        SteeringChain(
+          name: "no_lan_ipv6",
+          rules: layout.configuration.lans.map {
+            SteeringRule([.incoming($0)], [.count, .reject], comment: "no IPv6 by a tunnel")
+          }))
+    }
+    if tunnels.contains(where: { $0.kind == .ownTunnel }) {
+      chains.append(
+        SteeringChain(
+          name: "no_ipv6", rules: [SteeringRule([], [.count, .reject], comment: "no IPv6 by a tunnel")]))
+    }
+    var seen: Set<UInt16> = []
+    for (_, sizes) in tunnelSizes() where seen.insert(sizes.mss).inserted {
+      chains.append(
+        SteeringChain(
+          name: "mss_\(sizes.mss)", rules: [SteeringRule([], [.clampMSS(sizes.mss)], comment: "MTU \(sizes.mtu)")]))
+    }
+    return chains
+  }
+
+  private func chains(of way: Layout.Way) -> [SteeringChain] {
+    var chains = [
+      SteeringChain(name: chain("mark", way), rules: [SteeringRule([], [setMark(way.mark)], comment: way.title)]),
+      SteeringChain(
+        name: chain("bind", way), rules: [SteeringRule([], [bind(to: way.mark)], comment: way.title)]),
+      SteeringChain(
+        name: chain("only", way),
+        rules: [
+          SteeringRule(
+            [isNotBound(to: way.mark)], [.count, .drop], comment: "made on another way than \(way.title)")
+        ]),
+    ]
+    if way.kind == .ownTunnel {
+      chains.append(
+        SteeringChain(
+          name: chain("back", way),
+          rules: [
+            // The mark of arrival would send what no specific route takes back where it came from, around and around.
+            SteeringRule([.outgoing(way.device)], [.count, .drop], comment: "never back by \(way.title)"),
+            SteeringRule([marked], [clearMark], comment: "was for the lookup alone"),
+          ]))
+    } else {
+      // What else comes by it is not ours to route: only answers to what we sent by it.
+      chains.append(
+        SteeringChain(
+          name: chain("from", way),
+          rules: [
+            SteeringRule([.reply, isBound(to: way.mark)], [setMark(way.mark)], comment: "answer by \(way.title)")
+          ]))
+    }
+    return chains
+  }
+}
