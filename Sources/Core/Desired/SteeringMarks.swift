@@ -35,7 +35,10 @@ extension DesiredStateCompiler {
 
   /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination
   /// goes by the main table, and then the first rule that takes the source decides.
-  func steerChain() -> SteeringChain {
+  ///
+  /// - Parameter guarding: there is no agent yet, and only strict rules are held to theirs: what another rule takes goes
+  ///   by the main table, as if there were none.
+  func steerChain(guarding: Bool = false) -> SteeringChain {
     var rules: [SteeringRule] = []
     for way in layout.tunnelWays {
       rules.append(
@@ -52,6 +55,10 @@ extension DesiredStateCompiler {
     }
     for active in layout.activeRules {
       for matches in sourceMatches(active.rule) {
+        if guarding && !active.rule.isStrict {
+          rules.append(SteeringRule(matches, [.return], comment: "rule \(active.rule.name): not steered yet"))
+          continue
+        }
         for way in keepingWays(of: active.rule) {
           rules.append(
             SteeringRule(
