@@ -34,7 +34,8 @@ import Testing
     var withoutIPRules = state
     withoutIPRules.rules = []
     #expect(fate(withoutIPRules).end == .dropped("rule office: block"), "another may delete them: networkd does")
-    var withoutTable = state
+    var withoutTable = try guarded(Branch.ruleSet(rules: [rule()], direct: []))
+    #expect(fate(withoutTable).end == .unreachable)
     withoutTable.steering = nil
     #expect(fate(withoutTable).end == .unreachable)
   }
@@ -65,6 +66,11 @@ import Testing
     let direct = fate(state, to: "198.18.0.9")
     #expect(direct.end == .left("wan0", gateway: "192.0.2.1"))
     #expect(direct.isMasqueraded)
+    let bypass = try #require(direct.packet.connectionMark)
+    let answer = Packet(
+      incoming: "wan0", source: "198.18.0.9", destination: host,
+      tracking: .connection(.reply, mark: bypass, isNew: false))
+    #expect(PacketWalk(state).fate(of: answer).end == .left("lan0", gateway: nil), "past a strict reverse-path check")
   }
 
   @Test func beforeAnyDeviceIsThereTheGuardIsTheSame() throws {

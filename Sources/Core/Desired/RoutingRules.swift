@@ -16,10 +16,10 @@ extension DesiredStateCompiler {
   func routingRules() -> [RoutingRule] {
     routingRules(
       outer: outerRules(),
-      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) })
+      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) }, belted: true)
   }
 
-  func routingRules(outer: [RoutingRule], marked: [(mark: Mark, table: TableID)]) -> [RoutingRule] {
+  func routingRules(outer: [RoutingRule], marked: [(mark: Mark, table: TableID)], belted: Bool) -> [RoutingRule] {
     let mask = layout.mask
     var rules = [
       RoutingRule(
@@ -36,7 +36,7 @@ extension DesiredStateCompiler {
         RoutingRule(
           priority: priority(20), mark: .init(mark, mask), action: .lookup(table, suppressPrefixLength: nil)))
     }
-    let belts = belts()
+    let belts = belted ? belts() : []
     var asked: Set<RoutingRule> = []
     for belt in belts {
       let rule = RoutingRule(

@@ -21,28 +21,30 @@ struct GuardCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try options.load()
-    let (ruleSet, layout) = try cached(configuration)
+    let layout = try cached(configuration)
     do throws(KernelFailure) {
       let kernel = try LinuxKernel(configuration.kernel, stateDirectory: configuration.files.stateDirectory)
       let plan = try kernel.guardPlan(for: layout)
-      let text = PlanText(configuration.kernel)
-      for step in plan.steps {
-        for line in text.lines(step) { print(line) }
-        if !dryRun { try kernel.apply(step) }
-      }
-      if plan.isEmpty {
-        let isStrict = DesiredStateCompiler(layout, ActualState()).needsGuard
-        print(
-          isStrict
-            ? "what revision \(ruleSet.revision) holds back is held back already"
-            : "revision \(ruleSet.revision) has no rule that holds anything back")
-      }
+      if dryRun { return PlanText(configuration.kernel).lines(plan).forEach { print($0) } }
+      for step in plan.steps { try kernel.apply(step) }
+      // One line, for the journal: the table alone may have thousands.
+      print(Self.summary(layout, plan))
     } catch {
       throw kernelComplaint(error)
     }
   }
 
-  private func cached(_ configuration: AgentConfiguration) throws -> (RuleSet, Layout) {
+  private static func summary(_ layout: Layout, _ plan: Plan) -> String {
+    let revision = "revision \(layout.ruleSet.revision)"
+    guard DesiredStateCompiler(layout, ActualState()).needsGuard else {
+      return "\(revision) has no rule that holds anything back"
+    }
+    if plan.isEmpty { return "what \(revision) holds back is held back already" }
+    let changes = "\(plan.steps.count) change\(plan.steps.count == 1 ? "" : "s") made to the kernel"
+    return "what \(revision) holds back is held back: \(changes)"
+  }
+
+  private func cached(_ configuration: AgentConfiguration) throws -> Layout {
     let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
     let stored: StoredRuleSet?
     do throws(StoreFailure) { stored = try store.load() } catch {
@@ -61,6 +63,6 @@ struct GuardCommand: ParsableCommand {
     guard let slots = Layout.slots(ruleSet, configuration, after: stored.slots) else {
       throw complain("\(store.path) needs more marks or tables than the configuration has", Exit.bad)
     }
-    return (ruleSet, Layout(ruleSet, configuration, slots))
+    return Layout(ruleSet, configuration, slots)
   }
 }
