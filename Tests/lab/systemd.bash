@@ -32,16 +32,18 @@ drop_in() {
   printf '%s\n' "$3" >"/etc/systemd/system/$1.service.d/$2.conf"
 }
 
-boot_router() {
+# power_on — its first process runs when this returns, and little else.
+power_on() {
   env -i container=lab PATH="$PATH" ip netns exec edge unshare --pid --mount --cgroup --fork --kill-child bash -c '
     mount -t proc proc /proc && mount -t tmpfs -o mode=755 run /run && mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
     exec /lib/systemd/systemd --system --unit=multi-user.target --log-target=console --show-status=no' \
     >>"$W/systemd.log" 2>&1 &
   processes[systemd]=$!
-  soon 60 router_has_booted
+  soon 20 eval 'pgrep -P "${processes[systemd]}"' >"$W/init" || return
+  init=$(cat "$W/init")
 }
+boot_router() { power_on && soon 60 router_has_booted; }
 router_has_booted() {
-  init=$(pgrep -P "${processes[systemd]}") || return
   router systemctl is-system-running 2>/dev/null | grep -E 'running|degraded'
 }
 
