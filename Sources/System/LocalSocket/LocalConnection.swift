@@ -13,7 +13,7 @@ final class LocalConnection: @unchecked Sendable {
   }
 
   private let descriptor: Box
-  private let peer: PeerCredentials
+  let peer: PeerCredentials
   private let loop: Reactor
   private let handler: LocalServer.Handler
   private let leave: @Sendable () -> Void
@@ -83,7 +83,7 @@ final class LocalConnection: @unchecked Sendable {
     switch LocalFrame.parse(bytes.span) {
     case .incomplete: state = .reading(bytes)
     case .complete(let request): handle(request)
-    case .refused(let refusal): reply(LocalServer.complaint(refusal.description))
+    case .refused(let refusal): reply(Self.complaint(refusal.description))
     }
   }
 
@@ -100,8 +100,11 @@ final class LocalConnection: @unchecked Sendable {
 
   private func handled(_ body: [UInt8]) {
     guard case .handling = state else { return }
-    reply(body.count <= LocalFrame.maximumReply ? body : LocalServer.complaint("the reply is too large"))
+    reply(body.count <= LocalFrame.maximumReply ? body : Self.complaint("the reply is too large"))
   }
+
+  /// What a client gets whose request never reached the handler, or whose reply never left it.
+  private static func complaint(_ text: String) -> [UInt8] { LocalAPI.encode(LocalAPI.Refusal(text)) }
 
   private func reply(_ body: [UInt8]) { write(LocalFrame.encode(body), 0) }
 
