@@ -2,8 +2,9 @@
 # the edge's network. Packages are installed and units changed on the guest's root, which is thrown away. Sourced.
 # shellcheck shell=bash
 
+# Unless the scenario has sourced ipsec.bash, which is more.
 # shellcheck source=../lab/agent.bash
-. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/agent.bash"
+declare -F configure >/dev/null || . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/agent.bash"
 
 deb=${BACKHAUL_DEB:-$(ls "$tests"/../.build/deb/backhaul_*.deb)}
 
@@ -113,6 +114,13 @@ as() {
   local user=$1
   shift
   router setpriv --reuid "$user" --regid "$user" --init-groups -- "$@"
+}
+
+# leaves_bare NAME — the client's packets leave by the WAN as the main table says, and as they are: nobody translates them.
+leaves_bare() {
+  capture "$1" inet e0 "icmp and src host $client"
+  on client ping -c 1 -W 0.3 "$server" >/dev/null
+  saw "$1"
 }
 
 ask() { router backhaul "$1" --json; }
