@@ -135,7 +135,9 @@ group_says() { router cat "/sys/fs/cgroup/system.slice/backhaul.service/$1"; }
 # add_people — `tech` and `night` are in the agent's group, `stranger` is not.
 add_people() {
   local person
-  for person in tech night stranger; do router useradd --no-create-home --user-group "$person"; done
+  for person in tech night stranger; do
+    router id --user "$person" >/dev/null 2>&1 || router useradd --no-create-home --user-group "$person"
+  done
   for person in tech night; do router usermod --append --groups backhaul "$person"; done
 }
 # clients USER MODE [COUNT] — until they end.
