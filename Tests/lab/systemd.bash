@@ -10,7 +10,7 @@ deb=${BACKHAUL_DEB:-$(ls "$tests"/../.build/deb/backhaul_*.deb)}
 
 # Nothing of what this machine itself would start at boot.
 prepare_systemd() {
-  must "this is a guest of the lab" test -e /run/lab/command
+  must "this is a guest of the lab" test -e /run/lab
   local unit
   # Another scenario may have been here in the same guest.
   dpkg --purge backhaul >/dev/null 2>&1
