@@ -17,7 +17,7 @@ package struct PeerCredentials: Equatable, Sendable {
 }
 
 /// Serves the CLI: one request and one reply a connection, on a loop of its own, away from probes and flips. A client
-/// gets a deadline, a size and a place among a bounded number, so that none can harm another or the agent.
+/// gets a deadline, a size, a place among a bounded number and its turn, so that none can harm another or the agent.
 package final class LocalServer: Sendable {
   package typealias Handler = @Sendable (_ request: [UInt8], _ peer: PeerCredentials) async -> [UInt8]
 
@@ -28,6 +28,8 @@ package final class LocalServer: Sendable {
     package var keptForRoot = 8
     /// Of them, for any one user but root: so that one who is hostile leaves room for the others.
     package var ofOneUser = 16
+    /// Requests that are worked on at once; the others wait, and users take turns.
+    package var answersAtOnce = 2
     /// From accept to the last byte of the reply.
     package var deadline: Duration = .seconds(5)
     package init() {}
@@ -49,11 +51,13 @@ package final class LocalServer: Sendable {
     var lastClient: UInt64 = 0
     let handler: Handler
     let limits: Limits
+    let queue: LocalQueue
 
     init(_ listener: ListenerBox, _ limits: Limits, _ handler: @escaping Handler) {
       self.listener = listener
       self.limits = limits
       self.handler = handler
+      queue = LocalQueue(atOnce: limits.answersAtOnce)
     }
   }
 
@@ -127,7 +131,9 @@ package final class LocalServer: Sendable {
     }
     local.lastClient += 1
     let number = local.lastClient
-    let client = LocalConnection(descriptor, peer, on: loop, local.handler) { [local] in local.clients[number] = nil }
+    let client = LocalConnection(descriptor, peer, on: loop, local.queue, local.handler) { [local] in
+      local.clients[number] = nil
+    }
     local.clients[number] = client
     client.start(within: local.limits.deadline)
   }

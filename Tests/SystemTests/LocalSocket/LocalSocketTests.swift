@@ -2,6 +2,7 @@ import Agent
 import Core
 import FoundationEssentials
 import Glibc
+import Synchronization
 import System
 import Testing
 
@@ -53,6 +54,19 @@ private final class RawClient: Sendable {
   }
 
   deinit { close(socket) }
+}
+
+/// How many are in it, and how many there were at most.
+private final class Counter: Sendable {
+  private let counts = Mutex((now: 0, most: 0))
+  func enter() {
+    counts.withLock {
+      $0.now += 1
+      $0.most = max($0.most, $0.now)
+    }
+  }
+  func leave() { counts.withLock { $0.now -= 1 } }
+  var most: Int { counts.withLock { $0.most } }
 }
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct LocalSocketTests {
@@ -194,6 +208,23 @@ private final class RawClient: Sendable {
       try await Task.sleep(for: .milliseconds(10))
     }
     #expect(reply == "status from \(geteuid())")
+  }
+
+  @Test func `few requests are worked on at once, also of clients that went meanwhile`() async throws {
+    let busy = Counter()
+    let server = try LocalServer(at: path, limits: Self.patient) { _, _ in
+      busy.enter()
+      // Whoever is cancelled goes on: work that does not ask whether it still should.
+      await Task { try? await Task.sleep(for: .milliseconds(20)) }.value
+      busy.leave()
+      return Array("done".utf8)
+    }
+    defer { server.stop() }
+    for _ in 0..<20 { try RawClient(path).send(LocalFrame.encode([1])) }
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<20 { group.addTask { _ = try? await ask("more") } }
+    }
+    #expect(busy.most == 2)
   }
 
   @Test func `root has places of its own, and one user leaves some to the others`() {
