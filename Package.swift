@@ -17,12 +17,14 @@ let strict = fast + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 /// A tenth off the binary: nobody looks up symbols in it, and its 44,000 relocations pack into a bitmap (DT_RELR, glibc
 /// 2.36). gold, which swiftc would take, cannot do that; lld can, but keeps all of Foundation's tables. What no-unwind.ld
-/// leaves out is another seventh.
+/// leaves out is another seventh. The tables that the loader fills in are read-only from then on (relro, now).
 let small: [LinkerSetting] = [
   .unsafeFlags(
     [
-      "-use-ld=bfd", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--no-export-dynamic",
+      "-use-ld=bfd", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "-z", "-Xlinker", "relro",
+      "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "--no-export-dynamic",
       "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/packaging/no-unwind.ld",
+      "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/packaging/read-only.ld",
     ],
     .when(configuration: .release))
 ]

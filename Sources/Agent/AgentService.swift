@@ -16,13 +16,16 @@ package struct AgentPorts: Sendable {
   package var journal: any JournalStore
   package var forces: any ForceStore
   package var surroundings: any Surroundings
+  /// Nil where the agent was started by hand.
+  package var serviceManager: (any ServiceManagerPort)?
   package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
 
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
     source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore, forces: any ForceStore,
-    surroundings: any Surroundings, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+    surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
+    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
   ) {
     self.loop = loop
     self.prober = prober
@@ -37,6 +40,7 @@ package struct AgentPorts: Sendable {
     self.journal = journal
     self.forces = forces
     self.surroundings = surroundings
+    self.serviceManager = serviceManager
     self.parse = parse
   }
 }
@@ -65,6 +69,7 @@ package final class AgentService: Sendable {
   private let forces: ForceKeeper
   private let sweeper: ConnectionSweeper
   private let sweeps: AsyncStream<ConnectionSweep>
+  private let pulse: ServicePulse?
   private let identity: Identity
 
   /// Who runs, for the status.
@@ -99,6 +104,27 @@ package final class AgentService: Sendable {
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
       events: journal, surroundings: ports.surroundings)
+    if let manager = ports.serviceManager {
+      pulse = ServicePulse(
+        manager: manager, questions: Self.questions(watch, reconciler, keeper), surroundings: surroundings)
+    } else {
+      pulse = nil
+    }
+  }
+
+  private static func questions(
+    _ watch: PathWatch, _ reconciler: Reconciler, _ keeper: RuleSetKeeper
+  ) -> ServicePulse.Questions {
+    ServicePulse.Questions(
+      life: { part, answer in
+        switch part {
+        case .watch: watch.pulse(answer)
+        case .reconciler: reconciler.pulse { answer(true) }
+        }
+      },
+      line: { answer in
+        Task { answer(ServiceLine.text(await watch.snapshot(), await keeper.status)) }
+      })
   }
 
   /// Runs until the task is cancelled. The data plane stays as it is then.
@@ -126,7 +152,8 @@ package final class AgentService: Sendable {
     }
     await withTaskGroup { group in
       group.addTask { [reconciler] in await reconciler.run() }
-      group.addTask { [keeper] in await keeper.run() }
+      group.addTask { [keeper, pulse] in await keeper.run { await pulse?.started() } }
+      group.addTask { [pulse] in await pulse?.run() }
       group.addTask { [forces] in await forces.run() }
       group.addTask { [ike, watch, reconciler] in
         await ike.run(

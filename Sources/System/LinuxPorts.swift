@@ -26,7 +26,7 @@ extension AgentPorts {
       }, traffic: try LinuxTraffic(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
-      surroundings: LinuxSurroundings(),
+      surroundings: LinuxSurroundings(), serviceManager: try NotifySocket.ofEnvironment(),
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) })
   }
 }

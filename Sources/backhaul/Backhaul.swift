@@ -9,10 +9,11 @@ struct Backhaul: ParsableCommand {
     commandName: "backhaul",
     abstract: "Takes a branch's internet traffic to a hub, and to the local WAN when the hub is gone.",
     discussion: """
-      `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan` and \
-      `teardown`, do their work without it.
+      `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan`, \
+      `guard` and `teardown`, do their work without it.
 
-      Exit status: 0 fine; 1 what was asked about is bad; 64 wrong usage; 69 no agent answers; 74 a file or the kernel \
+      Exit status: 0 fine; 1 what was asked about is bad; 64 wrong usage; 66 no rule set is cached; \
+      69 no agent answers; 74 a file or the kernel \
       failed; 77 permission denied; 78 the configuration is bad.
       """,
     version: version,
@@ -26,6 +27,7 @@ struct Backhaul: ParsableCommand {
         ]),
       CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self]),
       CommandGroup(
-        name: "Without an agent", subcommands: [CheckCommand.self, PlanCommand.self, TeardownCommand.self]),
+        name: "Without an agent",
+        subcommands: [CheckCommand.self, PlanCommand.self, GuardCommand.self, TeardownCommand.self]),
     ])
 }

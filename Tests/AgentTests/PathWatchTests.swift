@@ -1,9 +1,16 @@
 import Core
+import Synchronization
 import Testing
 
 @testable import Agent
 
 private typealias Bench = WatchBench
+
+private final class Answers: Sendable {
+  private let answers = Mutex<[Bool]>([])
+  func add(_ answer: Bool) { answers.withLock { $0.append(answer) } }
+  var all: [Bool] { answers.withLock { $0 } }
+}
 
 @Suite struct PathWatchTests {
   @Test func steersAsSoonAsThePathAnswers() async throws {
@@ -14,6 +21,19 @@ private typealias Bench = WatchBench
     #expect(bench.flipper.active.isEmpty, "not before a verdict")
     bench.loop.advance(by: .milliseconds(10))
     #expect(bench.goesBy(bench.a), "the first path in order, though b answered first")
+  }
+
+  @Test func showsThatItLivesWhileItsTimersFire() async throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.prober.set(bench.b, .silent)
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(60))
+    let answers = Answers()
+    bench.watch.pulse { answers.add($0) }
+    #expect(answers.all.isEmpty, "not before a timer has fired")
+    bench.loop.advance(by: .milliseconds(1))
+    #expect(answers.all == [true])
   }
 
   @Test func failsOverToTheNextPathThenToTheWANAndBackAfterTheHoldDown() async throws {

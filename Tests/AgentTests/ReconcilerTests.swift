@@ -121,6 +121,28 @@ private final class Bench: Sendable {
     #expect(bench.events.count(.applied) == 1)
   }
 
+  @Test func showsThatItLivesOnceItsWorkIsDone() async throws {
+    let bench = try await Bench()
+    let applying = Task { try await bench.apply(try bench.ruleSet(1, tunnels: ["a"])) }
+    try await applying.value
+    await withCheckedContinuation { done in bench.reconciler.pulse { done.resume() } }
+    #expect(try bench.fake.read(expecting: nil).steering != nil)
+  }
+
+  @Test func anAgentTakesOverFromTheGuard() async throws {
+    let bench = try await Bench()
+    var ruleSet = try bench.ruleSet(1, tunnels: ["a"])
+    ruleSet.backhaulRules[0].fallback = .block
+    let slots = try #require(Layout.slots(ruleSet, bench.configuration, after: SlotBook()))
+    let layout = Layout(ruleSet, bench.configuration, slots)
+    for step in try bench.fake.guardPlan(for: layout).steps { try bench.fake.apply(step) }
+    #expect(try bench.fake.guardPlan(for: layout).isEmpty)
+    try await bench.apply(ruleSet)
+    #expect(!bench.kernel.steps.contains { if case .deleteRule = $0 { true } else { false } })
+    #expect(!bench.kernel.steps.contains { if case .deleteSteering = $0 { true } else { false } })
+    #expect(try bench.fake.guardPlan(for: layout).isEmpty, "beside an agent there is nothing to do")
+  }
+
   @Test func aSecondLookChangesNothing() async throws {
     let bench = try await Bench()
     let ruleSet = try bench.ruleSet(1, tunnels: ["a"])

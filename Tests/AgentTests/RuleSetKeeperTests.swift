@@ -99,6 +99,27 @@ private struct Bench {
     #expect(bench.store.stored?.slots == slots, "owners keep their slots over a restart")
   }
 
+  /// What had been applied when the keeper said that it has started.
+  private func appliedAtStart(_ bench: Bench) async -> [UInt64]? {
+    let (starts, inbox) = AsyncStream.makeStream(of: [UInt64].self)
+    let running = Task { await bench.keeper.run { inbox.yield(bench.applier.revisions) } }
+    var first = starts.makeAsyncIterator()
+    let applied = await first.next()
+    running.cancel()
+    await running.value
+    return applied
+  }
+
+  @Test func saysThatItHasStartedOnceTheCacheRunsOrHoldsNothing() async throws {
+    let stored = StoredRuleSet(bytes: Bench.document(7), etag: nil, slots: SlotBook())
+    #expect(await appliedAtStart(try Bench(MemoryStore(stored))) == [7])
+    #expect(await appliedAtStart(try Bench()) == [])
+    #expect(await appliedAtStart(try Bench(MemoryStore(failing: true))) == [])
+    let refused = try Bench(MemoryStore(stored))
+    refused.applier.refuse(7)
+    #expect(await appliedAtStart(refused) == [])
+  }
+
   @Test func aTornCacheIsToldAndTheSourceAsked() async throws {
     let bench = try Bench(MemoryStore(failing: true))
     await bench.keeper.startFromCache()

@@ -4,6 +4,7 @@
   stopwatch.py nft COMMAND...               from the start of COMMAND to nftables' newest generation
   stopwatch.py reload PID                   from SIGHUP to PID, to the same
   stopwatch.py steered TABLE COMMAND...     from the start of COMMAND to its nftables table and a default route in TABLE
+  stopwatch.py moment TABLE                 until the same: prints "watching", then the microseconds of the clock
   stopwatch.py answer SOCKET COMMAND...     from the start of COMMAND to its first answer to "status" on SOCKET
   stopwatch.py pings DEVICE FILE            until a signal: the times between ICMP requests that come in by DEVICE, to FILE
   stopwatch.py lateness FILE MILLISECONDS   of a capture of probes (tcpdump -i any): how much later than due each left
@@ -136,6 +137,14 @@ def time_steered(table, command):
     print(milliseconds(begun, time.monotonic()), process)
 
 
+def moment_of_steering(table):
+    routes, nftables = netlink(NETLINK_ROUTE, GROUP_IPV4_ROUTE), netlink(NETLINK_NETFILTER, GROUP_NFTABLES)
+    print("watching", flush=True)
+    await_message(routes, is_default_in(table))
+    await_message(nftables, lambda kind, _: kind == NEW_GENERATION)
+    print(round(time.monotonic() * 1e6))
+
+
 def time_installed(count, command):
     """An SA out is new to the kernel; one in has had its number before, and is filled."""
     channel, left = netlink(NETLINK_XFRM, GROUP_SAS), {NEW_SA: count, UPDATE_SA: count}
@@ -236,6 +245,7 @@ def main(words):
         case ["nft", *command] if command: time_nft(command)
         case ["reload", process]: time_reload(int(process))
         case ["steered", table, *command] if command: time_steered(int(table), command)
+        case ["moment", table]: moment_of_steering(int(table))
         case ["answer", path, *command] if command: time_answer(path, command)
         case ["pings", device, file]: time_pings(device, file)
         case ["lateness", file, interval]: print_lateness(file, int(interval))

@@ -123,6 +123,34 @@ picture_of_edge() {
   on edge bash -c 'cd /proc/sys/net && grep -H . ipv4/conf/*/{rp_filter,forwarding} ipv6/conf/*/disable_ipv6' | sort
 }
 
+# watch_kernel NAME — whatever changes in the edge's links, addresses, routes, rules and nft tables from now on.
+watch_kernel() {
+  : >"$W/$1.changes"
+  ip netns exec edge ip -o monitor link address route rule >>"$W/$1.changes" 2>&1 &
+  processes[ip-monitor]=$!
+  ip netns exec edge nft monitor >>"$W/$1.changes" 2>&1 &
+  processes[nft-monitor]=$!
+  sleep 0.5
+}
+# no_change NAME — nothing has; the watch is over.
+no_change() {
+  sleep 0.3
+  stop ip-monitor
+  stop nft-monitor
+  [ ! -s "$W/$1.changes" ] || { head -20 "$W/$1.changes"; return 1; }
+}
+# check_watch_kernel — that such a watch can see.
+check_watch_kernel() {
+  watch_kernel witness
+  ip -n edge route add 10.66.0.0/16 via 198.51.100.1
+  on edge nft add table inet witness
+  sleep 0.2
+  check "the watch sees a route and a table come" eval '[ "$(grep -cE "10.66|witness" "$W/witness.changes")" -ge 2 ]'
+  no_change witness >/dev/null
+  ip -n edge route del 10.66.0.0/16
+  on edge nft delete table inet witness
+}
+
 # --- what several scenarios claim of a tunnel ------------------------------------------------------------------------
 
 device_mtu() { ip -n edge -j link show "$1" | jq '.[0].mtu'; }

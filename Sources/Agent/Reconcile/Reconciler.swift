@@ -18,6 +18,7 @@ package actor Reconciler: RuleSetApplier {
   private enum Work {
     case apply(RuleSet, SlotBook, CheckedContinuation<Result<Void, RuleSetRefusal>, Never>)
     case look(Reason)
+    case pulse(@Sendable () -> Void)
   }
 
   private struct Running {
@@ -92,9 +93,13 @@ package actor Reconciler: RuleSetApplier {
         // Some losses of a route are told by no event at all.
         if reasons.contains(.timer) { await watch.inspectSoon() }
         await repair(because: reasons)
+      case .pulse(let answer): answer()
       }
     }
   }
+
+  /// Calls back once all the work is done that was asked for before: whoever stands still never does.
+  package nonisolated func pulse(_ answer: @escaping @Sendable () -> Void) { inbox.yield(.pulse(answer)) }
 
   /// Asks for a look at the kernel; several at once are one.
   package func look(because reason: Reason) {

@@ -40,11 +40,18 @@ package struct LocalAPI: Sendable {
     package var error: String
     /// True where another user would not have been refused.
     package var isDenied: Bool?
+    /// True where a later moment may do.
+    package var isBusy: Bool?
 
-    package init(_ error: String, isDenied: Bool? = nil) {
+    package init(_ error: String, isDenied: Bool? = nil, isBusy: Bool? = nil) {
       schema = Reports.schema
       self.error = error
       self.isDenied = isDenied
+      self.isBusy = isBusy
+    }
+
+    package static func busy(_ clients: Int) -> Refusal {
+      Refusal("busy: \(clients) clients are being served, ask again", isBusy: true)
     }
   }
 

@@ -71,8 +71,12 @@ package actor RuleSetKeeper {
   }
 
   /// Runs until cancelled.
-  package func run() async {
+  ///
+  /// - Parameter started: called once the cached rule set runs, or none does: none is cached, it cannot be used, or the
+  ///   kernel refuses it for now. The source is not waited for, which may be away for days.
+  package func run(started: @Sendable () async -> Void = {}) async {
     await startFromCache()
+    await started()
     while !Task.isCancelled {
       var wait = await pull()
       if waiting != nil { wait = min(wait, Self.retryOfCache) }

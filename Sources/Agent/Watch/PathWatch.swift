@@ -136,6 +136,22 @@ package actor PathWatch {
     }
   }
 
+  /// Calls back, on the loop, once a timer has fired: true where every probe is seen to at its time. Whoever stands still
+  /// never does.
+  package nonisolated func pulse(_ answer: @escaping @Sendable (Bool) -> Void) {
+    let loop = loop
+    loop.enqueue { [weak self] in
+      _ = loop.at(loop.now) { [weak self] now in
+        self?.assumeIsolated { watch in
+          answer(watch.probes.values.allSatisfy { now - $0.machine.nextDeadline < Self.tolerableDelay })
+        }
+      }
+    }
+  }
+
+  /// Far more than a router under load makes of the half millisecond that timers may be late.
+  private static let tolerableDelay: Duration = .seconds(2)
+
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
   package var devicesInUse: Set<InterfaceName> {
     Set(active.values.flatMap(\.devices))

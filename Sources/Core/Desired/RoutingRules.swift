@@ -14,24 +14,29 @@ extension DesiredStateCompiler {
   /// `unreachable` themselves: the kernel's reverse-path check asks these same rules, without a mark, about every packet
   /// that comes back to the source, and takes "unreachable" for a spoofed one, in loose mode too.
   func routingRules() -> [RoutingRule] {
+    routingRules(
+      outer: outerRules(),
+      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) }, belted: true)
+  }
+
+  func routingRules(outer: [RoutingRule], marked: [(mark: Mark, table: TableID)], belted: Bool) -> [RoutingRule] {
     let mask = layout.mask
     var rules = [
       RoutingRule(
         priority: priority(0), mark: .init(layout.bypass, mask), action: .lookup(.main, suppressPrefixLength: nil))
     ]
-    rules += outerRules()
+    rules += outer
     rules += [
       RoutingRule(
         priority: priority(10), mark: .init(layout.none, mask), inverted: true,
         action: .lookup(.main, suppressPrefixLength: 0))
     ]
-    let marked = layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) }
     for (mark, table) in marked {
       rules.append(
         RoutingRule(
           priority: priority(20), mark: .init(mark, mask), action: .lookup(table, suppressPrefixLength: nil)))
     }
-    let belts = belts()
+    let belts = belted ? belts() : []
     var asked: Set<RoutingRule> = []
     for belt in belts {
       let rule = RoutingRule(

@@ -31,7 +31,10 @@ extension DesiredStateCompiler {
 
   /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination
   /// goes by the main table, and then the first rule that takes the source decides.
-  func steerChain() -> SteeringChain {
+  ///
+  /// - Parameter guarding: there is no agent yet, and only strict rules are held to theirs: what another rule takes goes
+  ///   by the main table, as if there were none.
+  func steerChain(guarding: Bool = false) -> SteeringChain {
     var rules = [
       SteeringRule([.ipv4, .reply], [chooseByMark(Self.owners)], comment: "answer to what came by a tunnel"),
       SteeringRule([.ipv4, .reply], [.return], comment: "answer to what came by no way of ours"),
@@ -45,6 +48,10 @@ extension DesiredStateCompiler {
     for active in layout.activeRules {
       let keeping = keepingWays(of: active.rule)
       for matches in sourceMatches(active.rule) {
+        if guarding && !active.rule.isStrict {
+          rules.append(SteeringRule(matches, [.return], comment: "rule \(active.rule.name): not steered yet"))
+          continue
+        }
         if keeping.contains(where: \.isTunnel) {
           rules.append(
             SteeringRule(

@@ -11,9 +11,9 @@ extension DesiredStateCompiler {
   /// lead to: a packet costs the same with one tunnel as with a thousand.
   ///
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
-  func steeringTable() -> SteeringTable {
+  func steeringTable(guarding: Bool = false) -> SteeringTable {
     let needsGuard = layout.activeRules.contains { $0.rule.isStrict }
-    var chains = [markChain(), steerChain(), ownChain(), replyChain(), arriveChain()]
+    var chains = [markChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain()]
     chains += [passChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }
     chains.append(leaveChain())

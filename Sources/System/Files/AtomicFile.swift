@@ -3,6 +3,7 @@ internal import Glibc
 /// Writing a file so that a crash or a power loss leaves the old one or the new one, whole.
 package enum AtomicFile {
   /// Written beside as `PATH.new`, synced, renamed over `path`, and the directory synced, which makes the rename last.
+  /// What root writes is the directory's owner's: the service, which runs as another user, must find its way there.
   package static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws(SystemCallFailure) {
     let beside = path + ".new"
     // One that an earlier crash left. EXCL and NOFOLLOW: nobody's symbolic link leads us elsewhere.
@@ -10,6 +11,7 @@ package enum AtomicFile {
     do throws(SystemCallFailure) {
       let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
       let file = try FileDescriptor.adopting(Glibc.open(beside, flags, mode), "create \(beside)")
+      try giveAway(file, beside)
       try file.writeAll(bytes, "write \(beside)")
       guard fsync(file.number) == 0 else { throw SystemCallFailure.last("sync \(beside)") }
       guard rename(beside, path) == 0 else { throw SystemCallFailure.last("rename \(beside) to \(path)") }
@@ -18,6 +20,15 @@ package enum AtomicFile {
       throw error
     }
     try Directory.sync(Directory.holding(path))
+  }
+
+  private static func giveAway(_ file: borrowing FileDescriptor, _ path: String) throws(SystemCallFailure) {
+    guard geteuid() == 0 else { return }
+    let directory = Directory.holding(path)
+    var status = stat()
+    guard stat(directory, &status) == 0 else { throw SystemCallFailure.last("stat \(directory)") }
+    guard status.st_uid != 0 else { return }
+    guard fchown(file.number, status.st_uid, status.st_gid) == 0 else { throw SystemCallFailure.last("chown \(path)") }
   }
 }
 

@@ -5,7 +5,8 @@ package enum BoundedFile {
   /// Who may read the file besides its owner.
   package enum Secrecy: Equatable, Sendable {
     case open
-    /// Group and others may do nothing with it, and it belongs to root or to us.
+    /// Group and others may do nothing with it, and it belongs to root or to us. Root, who looks at what the service's
+    /// user reads, may read anybody's.
     case ownerOnly
   }
 
@@ -29,7 +30,7 @@ package enum BoundedFile {
     guard status.st_mode & 0o077 == 0 else {
       throw SystemCallFailure("read \(path)", cause: "group or others may use it: chmod 600")
     }
-    guard status.st_uid == 0 || status.st_uid == geteuid() else {
+    guard status.st_uid == 0 || status.st_uid == geteuid() || geteuid() == 0 else {
       throw SystemCallFailure("read \(path)", cause: "it belongs to another user")
     }
   }

@@ -6,6 +6,8 @@ internal import Glibc
 final class LocalConnection: @unchecked Sendable {
   private enum State {
     case reading([UInt8])
+    /// The request, until it is its turn.
+    case waiting([UInt8])
     case handling(Task<Void, Never>)
     /// The reply, and how much of it has left.
     case writing([UInt8], Int)
@@ -13,8 +15,9 @@ final class LocalConnection: @unchecked Sendable {
   }
 
   private let descriptor: Box
-  private let peer: PeerCredentials
+  let peer: PeerCredentials
   private let loop: Reactor
+  private let queue: LocalQueue
   private let handler: LocalServer.Handler
   private let leave: @Sendable () -> Void
   private var state = State.reading([])
@@ -26,12 +29,13 @@ final class LocalConnection: @unchecked Sendable {
   }
 
   init(
-    _ descriptor: consuming FileDescriptor, _ peer: PeerCredentials, on loop: Reactor,
+    _ descriptor: consuming FileDescriptor, _ peer: PeerCredentials, on loop: Reactor, _ queue: LocalQueue,
     _ handler: @escaping LocalServer.Handler, leave: @escaping @Sendable () -> Void
   ) {
     self.descriptor = Box(descriptor)
     self.peer = peer
     self.loop = loop
+    self.queue = queue
     self.handler = handler
     self.leave = leave
   }
@@ -47,6 +51,7 @@ final class LocalConnection: @unchecked Sendable {
   func end() {
     if case .ended = state { return }
     if case .handling(let task) = state { task.cancel() }
+    if case .waiting = state { queue.leave(self) }
     state = .ended
     if let deadlineTimer { loop.cancel(deadlineTimer) }
     loop.unwatch(descriptor.number)
@@ -65,8 +70,8 @@ final class LocalConnection: @unchecked Sendable {
   private func ready(_ readiness: Readiness) {
     switch state {
     case .reading(let bytes): read(bytes)
-    // Nothing is asked for while the handler runs, so this is the client that went.
-    case .handling: end()
+    // Nothing is asked for until the reply is there, so this is the client that went.
+    case .waiting, .handling: end()
     case .writing(let reply, let sent): write(reply, sent)
     case .ended: break
     }
@@ -82,26 +87,39 @@ final class LocalConnection: @unchecked Sendable {
     bytes.append(contentsOf: buffer[..<count])
     switch LocalFrame.parse(bytes.span) {
     case .incomplete: state = .reading(bytes)
-    case .complete(let request): handle(request)
-    case .refused(let refusal): reply(LocalServer.complaint(refusal.description))
+    case .complete(let request): wait(with: request)
+    case .refused(let refusal): reply(Self.complaint(refusal.description))
     }
   }
 
-  private func handle(_ request: [UInt8]) {
+  private func wait(with request: [UInt8]) {
     // Still watched, for nothing: a client that hangs up is always told.
     watch(for: [])
     if case .ended = state { return }
+    state = .waiting(request)
+    queue.enter(self)
+  }
+
+  /// It is its turn.
+  func answer() {
+    guard case .waiting(let request) = state else { return queue.answered() }
     state = .handling(
-      Task { [handler, peer, loop] in
+      Task { [handler, peer, loop, queue] in
         let body = await handler(request, peer)
-        loop.enqueue { self.handled(body) }
+        loop.enqueue {
+          self.handled(body)
+          queue.answered()
+        }
       })
   }
 
   private func handled(_ body: [UInt8]) {
     guard case .handling = state else { return }
-    reply(body.count <= LocalFrame.maximumReply ? body : LocalServer.complaint("the reply is too large"))
+    reply(body.count <= LocalFrame.maximumReply ? body : Self.complaint("the reply is too large"))
   }
+
+  /// What a client gets whose request never reached the handler, or whose reply never left it.
+  private static func complaint(_ text: String) -> [UInt8] { LocalAPI.encode(LocalAPI.Refusal(text)) }
 
   private func reply(_ body: [UInt8]) { write(LocalFrame.encode(body), 0) }
 

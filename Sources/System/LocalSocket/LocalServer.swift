@@ -1,3 +1,4 @@
+internal import Agent
 internal import CLinux
 internal import Core
 internal import Glibc
@@ -13,12 +14,10 @@ package struct PeerCredentials: Equatable, Sendable {
     self.user = user
     self.group = group
   }
-
-  package var isRoot: Bool { user == 0 }
 }
 
 /// Serves the CLI: one request and one reply a connection, on a loop of its own, away from probes and flips. A client
-/// gets a deadline, a size and a place among a bounded number, so that none can harm another or the agent.
+/// gets a deadline, a size, a place among a bounded number and its turn, so that none can harm another or the agent.
 package final class LocalServer: Sendable {
   package typealias Handler = @Sendable (_ request: [UInt8], _ peer: PeerCredentials) async -> [UInt8]
 
@@ -27,9 +26,19 @@ package final class LocalServer: Sendable {
     package var clients = 64
     /// Of them, for root alone: so that root gets in even where the group's members are many or hostile.
     package var keptForRoot = 8
+    /// Of them, for any one user but root: so that one who is hostile leaves room for the others.
+    package var ofOneUser = 16
+    /// Requests that are worked on at once; the others wait, and users take turns.
+    package var answersAtOnce = 2
     /// From accept to the last byte of the reply.
     package var deadline: Duration = .seconds(5)
     package init() {}
+
+    /// Whether `user` gets a place beside those that have one.
+    package func admits(_ user: UInt32, beside users: [UInt32]) -> Bool {
+      if user == 0 { return users.count < clients }
+      return users.count < clients - keptForRoot && users.count(where: { $0 == user }) < ofOneUser
+    }
   }
 
   private let loop: Reactor
@@ -42,11 +51,13 @@ package final class LocalServer: Sendable {
     var lastClient: UInt64 = 0
     let handler: Handler
     let limits: Limits
+    let queue: LocalQueue
 
     init(_ listener: ListenerBox, _ limits: Limits, _ handler: @escaping Handler) {
       self.listener = listener
       self.limits = limits
       self.handler = handler
+      queue = LocalQueue(atOnce: limits.answersAtOnce)
     }
   }
 
@@ -112,23 +123,18 @@ package final class LocalServer: Sendable {
   private func admit(_ descriptor: consuming FileDescriptor) {
     var peer = PeerCredentials(process: 0, user: 0, group: 0)
     guard linux_peer_credentials(descriptor.number, &peer.process, &peer.user, &peer.group) == 0 else { return }
-    let room = local.limits.clients - (peer.isRoot ? 0 : local.limits.keptForRoot)
-    guard local.clients.count < room else {
-      let busy = LocalFrame.encode(LocalServer.complaint("busy: \(local.clients.count) clients are being served"))
+    guard local.limits.admits(peer.user, beside: local.clients.values.map(\.peer.user)) else {
+      let busy = LocalFrame.encode(LocalAPI.encode(LocalAPI.Refusal.busy(local.clients.count)))
       // Into an empty buffer it goes at once; who does not read it, misses it.
       _ = send(descriptor.number, busy, busy.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
       return
     }
     local.lastClient += 1
     let number = local.lastClient
-    let client = LocalConnection(descriptor, peer, on: loop, local.handler) { [local] in local.clients[number] = nil }
+    let client = LocalConnection(descriptor, peer, on: loop, local.queue, local.handler) { [local] in
+      local.clients[number] = nil
+    }
     local.clients[number] = client
     client.start(within: local.limits.deadline)
-  }
-
-  /// What a client gets whose request never reached the handler.
-  static func complaint(_ text: String) -> [UInt8] {
-    // The texts are ours and hold nothing that JSON would have to escape.
-    Array("{\"error\":\"\(text)\"}".utf8)
   }
 }

@@ -48,7 +48,7 @@ func ask<Answer: Decodable>(
   do {
     answer = try LocalAPI.decode(type, from: bytes)
   } catch let refusal as LocalAPI.Refusal {
-    throw complain("the agent refused: \(refusal)", refusal.isDenied == true ? Exit.notPermitted : Exit.bad)
+    throw complain("the agent refused: \(refusal)", status(of: refusal))
   } catch {
     throw complain("the agent's answer is not understood (another version?): \(error)", Exit.unavailable)
   }
@@ -57,4 +57,9 @@ func ask<Answer: Decodable>(
   } else {
     for line in lines(answer) { print(line) }
   }
+}
+
+private func status(of refusal: LocalAPI.Refusal) -> ExitCode {
+  if refusal.isDenied == true { return Exit.notPermitted }
+  return refusal.isBusy == true ? Exit.unavailable : Exit.bad
 }

@@ -1,6 +1,8 @@
+import Agent
 import Core
 import FoundationEssentials
 import Glibc
+import Synchronization
 import System
 import Testing
 
@@ -52,6 +54,19 @@ private final class RawClient: Sendable {
   }
 
   deinit { close(socket) }
+}
+
+/// How many are in it, and how many there were at most.
+private final class Counter: Sendable {
+  private let counts = Mutex((now: 0, most: 0))
+  func enter() {
+    counts.withLock {
+      $0.now += 1
+      $0.most = max($0.most, $0.now)
+    }
+  }
+  func leave() { counts.withLock { $0.now -= 1 } }
+  var most: Int { counts.withLock { $0.most } }
 }
 
 @Suite(.serialized, .timeLimit(.minutes(2))) struct LocalSocketTests {
@@ -146,9 +161,9 @@ private final class RawClient: Sendable {
     let server = try server()
     defer { server.stop() }
     for (bytes, said) in [
-      ([0, 0, 0, 0], "{\"error\":\"an empty request\"}"),
-      ([0, 1, 0, 0], "{\"error\":\"a request of 65536 bytes, but 4096 are the most\"}"),
-      ([0, 0, 0, 1, 65, 66], "{\"error\":\"more than one request on a connection\"}"),
+      ([0, 0, 0, 0], "{\"error\":\"an empty request\",\"schema\":1}"),
+      ([0, 1, 0, 0], "{\"error\":\"a request of 65536 bytes, but 4096 are the most\",\"schema\":1}"),
+      ([0, 0, 0, 1, 65, 66], "{\"error\":\"more than one request on a connection\",\"schema\":1}"),
     ] as [([UInt8], String)] {
       let client = try RawClient(path)
       client.send(bytes)
@@ -184,7 +199,8 @@ private final class RawClient: Sendable {
     defer { server.stop() }
     var idle: [RawClient] = []
     for _ in 0..<8 { idle.append(try RawClient(path)) }
-    #expect(try await ask("status") == "{\"error\":\"busy: 8 clients are being served\"}")
+    let busy = LocalAPI.Refusal.busy(8)
+    #expect(try await Array(ask("status").utf8) == LocalAPI.encode(busy))
     idle.removeAll()
     var reply = ""
     for _ in 0..<100 where !reply.hasPrefix("status from") {
@@ -192,6 +208,36 @@ private final class RawClient: Sendable {
       try await Task.sleep(for: .milliseconds(10))
     }
     #expect(reply == "status from \(geteuid())")
+  }
+
+  @Test func `few requests are worked on at once, also of clients that went meanwhile`() async throws {
+    let busy = Counter()
+    let server = try LocalServer(at: path, limits: Self.patient) { _, _ in
+      busy.enter()
+      // Whoever is cancelled goes on: work that does not ask whether it still should.
+      await Task { try? await Task.sleep(for: .milliseconds(20)) }.value
+      busy.leave()
+      return Array("done".utf8)
+    }
+    defer { server.stop() }
+    for _ in 0..<20 { try RawClient(path).send(LocalFrame.encode([1])) }
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<20 { group.addTask { _ = try? await ask("more") } }
+    }
+    #expect(busy.most == 2)
+  }
+
+  @Test func `root has places of its own, and one user leaves some to the others`() {
+    let limits = LocalServer.Limits()
+    let crowd = [UInt32](repeating: 1000, count: 16)
+    #expect(limits.admits(1000, beside: Array(crowd.dropLast())))
+    #expect(!limits.admits(1000, beside: crowd))
+    #expect(limits.admits(1001, beside: crowd))
+    let full = (0..<56).map { 1000 + UInt32($0) }
+    #expect(!limits.admits(2000, beside: full))
+    #expect(limits.admits(0, beside: full))
+    #expect(limits.admits(0, beside: [UInt32](repeating: 0, count: 63)))
+    #expect(!limits.admits(0, beside: [UInt32](repeating: 0, count: 64)))
   }
 
   @Test func `many clients at once are all answered`() async throws {

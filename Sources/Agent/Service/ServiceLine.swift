@@ -1,0 +1,22 @@
+internal import Core
+
+/// The agent in one line, as `systemctl status` shows it.
+enum ServiceLine {
+  static func text(_ snapshot: WatchSnapshot, _ pull: RuleSetKeeper.Status) -> String {
+    guard let revision = pull.revision else {
+      return "no rule set runs: " + (pull.lastTrouble ?? "none is cached, and the source is asked")
+    }
+    let tunnels = Set(snapshot.plan.paths.filter(\.isTunnel).map(\.name))
+    let modes = snapshot.plan.rules.compactMap { snapshot.selections[$0.rule.name]?.mode { tunnels.contains($0) } }
+    let told = RuleMode.allCases.compactMap { mode -> String? in
+      let count = modes.count { $0 == mode }
+      return count == 0 ? nil : "\(count) \(mode.rawValue)"
+    }
+    let up = snapshot.plan.paths.count { [.up, .degraded].contains(snapshot.health[$0.name]?.state) }
+    var parts = ["revision \(revision)"]
+    if !told.isEmpty { parts.append("rules: " + told.joined(separator: ", ")) }
+    if !snapshot.plan.paths.isEmpty { parts.append("\(up) of \(snapshot.plan.paths.count) paths up") }
+    if let trouble = pull.lastTrouble { parts.append(trouble) }
+    return parts.joined(separator: "; ")
+  }
+}

@@ -1,0 +1,22 @@
+extension Planner {
+  /// The steps that put the guard where none stands. It only ever adds: where an agent's table is there already, of a
+  /// living agent or a dead one, that holds strict rules to theirs and steers the others too, and is left as it is.
+  ///
+  /// - Parameter desired: `DesiredStateCompiler.compileGuard()`.
+  package static func guardPlan(desired: DesiredState, actual: ActualState) -> Plan {
+    var missing = desired
+    if let wanted = desired.steering, let present = actual.steering, present.guards(likewise: wanted) {
+      missing.steering = nil
+    }
+    return Plan(creating: Array(plan(desired: missing, actual: actual).creating), deleting: [])
+  }
+}
+
+extension SteeringTable {
+  /// Has rules in each of the chains that hold something back, where the other has.
+  fileprivate func guards(likewise other: SteeringTable) -> Bool {
+    ["pass", "guard"].allSatisfy { name in !other.hasRules(in: name) || hasRules(in: name) }
+  }
+
+  private func hasRules(in name: String) -> Bool { chains.contains { $0.name == name && !$0.rules.isEmpty } }
+}

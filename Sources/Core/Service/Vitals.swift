@@ -1,0 +1,54 @@
+/// Whether the agent does its work, as its service manager is told: the watch, which probes and flips, and the
+/// reconciler each show now and then that they still get through theirs. That the process runs shows nothing.
+///
+///     asked ──▶ answered      alive for `patience`
+///       └─────▶ no answer     silent: the service manager hears no more, and starts the agent anew
+package struct Vitals: Equatable, Sendable {
+  package enum Part: String, CaseIterable, Sendable {
+    case watch
+    case reconciler
+  }
+
+  /// How long the service manager waits for a word; nil where it waits for none.
+  package let watchdog: Duration?
+  private var lastSign: [Part: Instant]
+  private var asked: Set<Part> = []
+
+  /// Whoever has just started is taken for alive.
+  package init(watchdog: Duration?, at now: Instant) {
+    self.watchdog = watchdog
+    lastSign = Dictionary(uniqueKeysWithValues: Part.allCases.map { ($0, now) })
+  }
+
+  /// How often the parts are asked and the service manager is told. Four words in its time: one that is late, or that its
+  /// full queue did not take, ends nothing.
+  package var period: Duration { watchdog.map { min($0 / 4, Self.longestPeriod) } ?? Self.longestPeriod }
+
+  /// No status line is older.
+  private static let longestPeriod: Duration = .seconds(5)
+
+  /// How old a sign of life may be. Half of the watchdog's time: what stands still is ended after one and a half of it at
+  /// the most.
+  package var patience: Duration { watchdog.map { $0 / 2 } ?? .seconds(15) }
+
+  /// Those to ask now: whoever owes an answer is not asked again.
+  package mutating func due() -> [Part] {
+    let due = Part.allCases.filter { !asked.contains($0) }
+    asked.formUnion(due)
+    return due
+  }
+
+  /// - Parameter well: false where it is late with its work: that is no sign of life.
+  package mutating func answered(_ part: Part, well: Bool, at now: Instant) {
+    asked.remove(part)
+    if well { lastSign[part] = now }
+  }
+
+  /// Who has shown no life for too long, and for how long.
+  package func silent(at now: Instant) -> [(part: Part, for: Duration)] {
+    Part.allCases.compactMap { part in
+      guard let last = lastSign[part], now - last > patience else { return nil }
+      return (part, now - last)
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Core
+import Fakes
+import Synchronization
+import Testing
+
+@testable import Agent
+
+/// A clock that tests move.
+private final class MovedClock: Surroundings {
+  private let time = Mutex(Instant(nanoseconds: 0))
+  var now: Instant { time.withLock { $0 } }
+  func pass(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
+  var wallTime: WallTime { WallTime(secondsSince1970: 0) }
+  var chance: Double { 0.5 }
+}
+
+/// The rest of the agent, of which parts may stand still.
+private final class Parts: Sendable {
+  private let still = Mutex<Set<Vitals.Part>>([])
+  func stop(_ part: Vitals.Part) { still.withLock { _ = $0.insert(part) } }
+  func isStill(_ part: Vitals.Part) -> Bool { still.withLock { $0.contains(part) } }
+
+  var questions: ServicePulse.Questions {
+    .init(
+      life: { part, answer in if !self.isStill(part) { answer(true) } },
+      line: { $0("revision 7") })
+  }
+}
+
+@Suite struct ServicePulseTests {
+  private let clock = MovedClock()
+  private let parts = Parts()
+
+  private func pulse(_ manager: FakeServiceManager) -> ServicePulse {
+    ServicePulse(manager: manager, questions: parts.questions, surroundings: clock)
+  }
+
+  /// Turns as far apart as they are in life, with time for the answers to come in.
+  private func beat(_ pulse: ServicePulse, times: Int) async throws {
+    for _ in 0..<times {
+      clock.pass(.milliseconds(2_500))
+      await pulse.beat()
+      try await Task.sleep(for: .milliseconds(10))
+    }
+  }
+
+  @Test func readyIsToldOnceAndOnlyWhenStarted() async throws {
+    let manager = FakeServiceManager(watchdog: .seconds(10))
+    let pulse = pulse(manager)
+    try await beat(pulse, times: 3)
+    #expect(!manager.isReady)
+    await pulse.started()
+    try await beat(pulse, times: 3)
+    #expect(manager.words.count { $0 == .ready } == 1)
+  }
+
+  @Test func aWordThatWasNotTakenIsToldAgain() async throws {
+    let manager = FakeServiceManager(watchdog: .seconds(10))
+    let pulse = pulse(manager)
+    manager.isFull = true
+    await pulse.started()
+    try await beat(pulse, times: 1)
+    #expect(manager.words.isEmpty)
+    manager.isFull = false
+    try await beat(pulse, times: 1)
+    #expect(manager.isReady)
+    #expect(manager.status == "revision 7")
+  }
+
+  @Test(arguments: Vitals.Part.allCases)
+  func whenAPartStandsStillNoMoreLifeIsTold(_ part: Vitals.Part) async throws {
+    let manager = FakeServiceManager(watchdog: .seconds(10))
+    let pulse = pulse(manager)
+    await pulse.started()
+    try await beat(pulse, times: 20)
+    let alive = manager.words.count { $0 == .alive }
+    #expect(alive >= 20)
+    parts.stop(part)
+    try await beat(pulse, times: 20)
+    #expect(manager.words.count { $0 == .alive } - alive <= 3)
+    #expect(manager.status?.contains(part.rawValue) == true)
+  }
+
+  @Test func withoutAWatchdogNoLifeIsTold() async throws {
+    let manager = FakeServiceManager(watchdog: nil)
+    let pulse = pulse(manager)
+    await pulse.started()
+    try await beat(pulse, times: 3)
+    #expect(!manager.words.contains(.alive))
+    #expect(manager.isReady)
+  }
+
+  @Test func theEndIsTold() async {
+    let manager = FakeServiceManager(watchdog: .seconds(10))
+    let pulse = pulse(manager)
+    let running = Task { await pulse.run() }
+    running.cancel()
+    await running.value
+    #expect(manager.words.last == .stopping)
+  }
+
+  @Test func aLineStaysALine() {
+    #expect(ServiceWord.status("a\nREADY=1\r\nb").text == "STATUS=a READY=1 b")
+    #expect(ServiceWord.status(String(repeating: "x", count: 5_000)).text.count < 400)
+  }
+}
