@@ -12,6 +12,7 @@ package struct FakeGround: KernelGround {
   package var kernel: any KernelPort { fake }
   package var flip: any FlipPort { fake }
   package var traffic: any TrafficPort { fake }
+  package var lookup: any LookupPort { fake }
 
   package func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws {
     try fake.change("ip link add \(name)") { $0.addLink(name, address: address) }

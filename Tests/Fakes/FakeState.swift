@@ -58,6 +58,17 @@ package struct FakeState: Sendable {
       pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
   }
 
+  /// With everyone's routes and rules: what the kernel looks up in.
+  var withForeign: ActualState {
+    var all = read(expecting: nil)
+    all.routes = Set(routes.map(\.route).filter { $0.table != .main })
+    all.rules = rules.map(\.rule)
+    return all
+  }
+
+  /// Others' routes of the main table.
+  var mainRoutes: [TableRoute] { routes.map(\.route).filter { $0.table == .main } }
+
   /// A rule that is not expected in its chain comes as its text, as from the real kernel.
   private func recognised(_ table: SteeringTable, _ expecting: SteeringTable?) -> SteeringTable {
     var table = table

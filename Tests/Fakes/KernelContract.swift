@@ -29,6 +29,11 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case ruleThatNobodyExpectsComesAsItsText
   case pathMTUThatTheKernelLearntIsTold
   case everyDeviceThatIsThereHasCounters
+  case lookupGoesByTheMark
+  case lookupOfAFloorIsUnreachable
+  case lookupKnowsWhereAPacketComesIn
+  case lookupKnowsForeignRules
+  case routesOfMainThatHoldAnAddressAreTold
 
   package var description: String { rawValue }
 
@@ -61,6 +66,11 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()
     case .pathMTUThatTheKernelLearntIsTold: try ground.pathMTUTold()
     case .everyDeviceThatIsThereHasCounters: try ground.countersTold()
+    case .lookupGoesByTheMark: try ground.lookupByMark()
+    case .lookupOfAFloorIsUnreachable: try ground.lookupOfFloor()
+    case .lookupKnowsWhereAPacketComesIn: try ground.lookupByIncoming()
+    case .lookupKnowsForeignRules: try ground.lookupByForeignRule()
+    case .routesOfMainThatHoldAnAddressAreTold: try ground.mainRoutesTold()
     }
   }
 }

@@ -7,6 +7,7 @@ package protocol KernelGround {
   var kernel: any KernelPort { get }
   var flip: any FlipPort { get }
   var traffic: any TrafficPort { get }
+  var lookup: any LookupPort { get }
 
   /// Someone else's device, up and with carrier.
   func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws

@@ -12,6 +12,7 @@ package struct RealGround: KernelGround {
   package let kernel: any KernelPort
   package let flip: any FlipPort
   package let traffic: any TrafficPort
+  package let lookup: any LookupPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
 
@@ -41,6 +42,7 @@ package struct RealGround: KernelGround {
     self.kernel = kernel
     self.flip = flip
     traffic = try LinuxTraffic()
+    lookup = try LinuxLookup()
     ports = kernel.ports.union(flip.ports)
   }
 
