@@ -11,6 +11,7 @@ package struct AgentPorts: Sendable {
   package var kernelEvents: any KernelEventsPort
   package var charon: any CharonPort
   package var traffic: any TrafficPort
+  package var lookup: any LookupPort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
   package var journal: any JournalStore
@@ -23,8 +24,8 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore, forces: any ForceStore,
-    surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
+    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
+    forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
   ) {
     self.loop = loop
@@ -35,6 +36,7 @@ package struct AgentPorts: Sendable {
     self.kernelEvents = kernelEvents
     self.charon = charon
     self.traffic = traffic
+    self.lookup = lookup
     self.source = source
     self.store = store
     self.journal = journal
@@ -279,6 +281,24 @@ package final class AgentService: Sendable {
         from: (disk ?? []).filter { $0.number < first } + memory, newestAge: newestAge,
         now: ports.surroundings.wallTime),
       trouble: trouble)
+  }
+
+  /// Read from the kernel now: what stands here is what the agent could not put right yet.
+  package func diff() async throws(LocalAPI.Refusal) -> DiffReport {
+    let choices = await watch.snapshot().selections.compactMapValues(\.choice)
+    let found: (revision: UInt64, differences: [Difference])?
+    do throws(KernelFailure) { found = try await reconciler.differences(choices: choices) } catch {
+      throw LocalAPI.Refusal("the kernel cannot be read: \(error)")
+    }
+    guard let found else {
+      throw LocalAPI.Refusal("no rule set runs yet, so there is nothing to compare the kernel with")
+    }
+    return DiffReport(revision: found.revision, from: "agent", found.differences)
+  }
+
+  package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
+    try await PacketExplanations(lookup: ports.lookup, reconciler: reconciler, watch: watch, ike: ike)
+      .explain(asked, ranges: configuration.kernel)
   }
 
   package func history(of path: String?) async throws(LocalAPI.Refusal) -> HistoryReport {

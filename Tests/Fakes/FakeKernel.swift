@@ -1,9 +1,10 @@
 package import Agent
 package import Core
+import Glibc
 import Synchronization
 
 /// A kernel in memory that refuses what Linux refuses. Each step works on a copy, which takes its place only on success.
-package final class FakeKernel: KernelPort, FlipPort, TrafficPort {
+package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, ForeignPort {
   let state: Mutex<FakeState>
   private let ranges: KernelRanges
 
@@ -89,6 +90,61 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort {
   // MARK: TrafficPort
 
   package func traffic() throws(KernelFailure) -> [InterfaceName: Traffic] { state.withLock { $0.traffic } }
+
+  // MARK: LookupPort
+
+  package func lookup(_ question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
+    let (state, mainRoutes) = state.withLock { ($0.withForeign, $0.mainRoutes) }
+    if let incoming = question.incoming, state.links[incoming] == nil {
+      throw KernelFailure(operation: "ip route get", errno: ENODEV, cause: "there is no device \(incoming)")
+    }
+    let walk = RouteWalk(state, mainRoutes: mainRoutes)
+    let (answer, stage) = walk.answer(
+      .init(
+        destination: question.destination, source: question.source, incoming: question.incoming, mark: question.mark))
+    var packet = Packet(incoming: question.incoming, source: question.source, destination: question.destination)
+    packet.mark = question.mark
+    switch answer {
+    case .local: return .local
+    case .unreachable, .noRoute: return .unreachable
+    case .out(let device, let gateway):
+      if let incoming = question.incoming, !walk.accepts(packet, from: incoming, leavingBy: device) { return .spoofed }
+      guard case .lookup(let rule, _) = stage, case .lookup(let table, _) = rule.action else { return .unreachable }
+      return .out(device, gateway: gateway, table: table)
+    }
+  }
+
+  package func mainRoutes(to addresses: [IPv4Address]) throws(KernelFailure) -> [TableRoute] {
+    state.withLock { state in
+      let connected = state.addresses.flatMap { device, addresses in
+        addresses.map {
+          TableRoute(
+            table: .main, destination: $0.subnet, metric: RouteMetric(0), way: .out(device: device, gateway: nil))
+        }
+      }
+      return (connected + state.mainRoutes).filter { route in
+        route.destination != .all && addresses.contains(where: route.destination.contains)
+      }
+    }
+  }
+
+  // MARK: ForeignPort
+
+  package func foreign() throws(KernelFailure) -> ForeignObjects {
+    state.withLock { state in
+      var foreign = state.foreign
+      foreign.rules = state.rules.filter { !$0.isOurs }.map { foreign in
+        let rule = foreign.rule
+        let table: TableID? = if case .lookup(let table, _) = rule.action { table } else { nil }
+        return ForeignRule(
+          priority: rule.priority, mask: rule.mark?.mask.bits ?? 0, mark: rule.mark?.mark.value ?? 0, table: table)
+      }
+      foreign.routes = state.routes.filter { !$0.isOurs && ranges.tables.contains($0.route.table.value) }.map {
+        ForeignRoute(table: $0.route.table, destination: $0.route.destination, origin: RouteProtocol(77))
+      }
+      return foreign
+    }
+  }
 
   // MARK: What an operator does
 

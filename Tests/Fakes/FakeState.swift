@@ -27,6 +27,8 @@ package struct FakeState: Sendable {
   var connections: [FakeConnection] = []
   var pathMTUs: [PathMTUKey: Int] = [:]
   var traffic: [InterfaceName: Traffic] = [:]
+  /// Others' nftables.
+  var foreign = ForeignObjects()
   private var lastIndex: UInt32 = 1
 
   /// Every namespace has loopback, up; `all` holds the kernel's defaults.
@@ -59,6 +61,17 @@ package struct FakeState: Sendable {
     actual.steering = steering.map { recognised($0, expected) }
     return actual
   }
+
+  /// With everyone's routes and rules: what the kernel looks up in.
+  var withForeign: ActualState {
+    var all = read(expecting: nil)
+    all.routes = Set(routes.map(\.route).filter { $0.table != .main })
+    all.rules = rules.map(\.rule)
+    return all
+  }
+
+  /// Others' routes of the main table.
+  var mainRoutes: [TableRoute] { routes.map(\.route).filter { $0.table == .main } }
 
   /// A rule that is not expected in its chain comes as its text, as from the real kernel.
   private func recognised(_ table: SteeringTable, _ expecting: SteeringTable?) -> SteeringTable {

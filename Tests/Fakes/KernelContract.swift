@@ -32,6 +32,12 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case ruleThatNobodyExpectsComesAsItsText
   case pathMTUThatTheKernelLearntIsTold
   case everyDeviceThatIsThereHasCounters
+  case lookupGoesByTheMark
+  case lookupOfAFloorIsUnreachable
+  case lookupKnowsWhereAPacketComesIn
+  case lookupKnowsForeignRules
+  case routesOfMainThatHoldAnAddressAreTold
+  case whatOthersHaveInOurWayIsTold
 
   package var description: String { rawValue }
 
@@ -67,6 +73,12 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()
     case .pathMTUThatTheKernelLearntIsTold: try ground.pathMTUTold()
     case .everyDeviceThatIsThereHasCounters: try ground.countersTold()
+    case .lookupGoesByTheMark: try ground.lookupByMark()
+    case .lookupOfAFloorIsUnreachable: try ground.lookupOfFloor()
+    case .lookupKnowsWhereAPacketComesIn: try ground.lookupByIncoming()
+    case .lookupKnowsForeignRules: try ground.lookupByForeignRule()
+    case .routesOfMainThatHoldAnAddressAreTold: try ground.mainRoutesTold()
+    case .whatOthersHaveInOurWayIsTold: try ground.foreignTold()
     }
   }
 }

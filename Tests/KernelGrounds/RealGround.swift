@@ -12,6 +12,8 @@ package struct RealGround: KernelGround {
   package let kernel: any KernelPort
   package let flip: any FlipPort
   package let traffic: any TrafficPort
+  package let lookup: any LookupPort
+  package let foreign: any ForeignPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
 
@@ -41,6 +43,8 @@ package struct RealGround: KernelGround {
     self.kernel = kernel
     self.flip = flip
     traffic = try LinuxTraffic()
+    lookup = try LinuxLookup()
+    foreign = try LinuxForeign(ranges)
     ports = kernel.ports.union(flip.ports)
   }
 
@@ -122,6 +126,23 @@ package struct RealGround: KernelGround {
       throw ContractBreach("only mark rules here")
     }
     try shell("ip rule add priority \(rule.priority) fwmark \(mark.mark)/\(mark.mask) lookup \(table) protocol 77")
+  }
+
+  package func addForeign(_ mark: ForeignMark) throws {
+    try shell(
+      """
+      nft 'table \(mark.table) { chain \(mark.chain) { type filter hook prerouting priority -200;
+        meta mark set meta mark & \(hexadecimal(~mark.bits)) | \(hexadecimal(mark.bits)); }; }'
+      """)
+  }
+
+  package func addForeign(_ table: Flowtable) throws {
+    let devices = table.devices.map(\.text).joined(separator: ", ")
+    try shell(
+      """
+      nft 'table \(table.table) { flowtable \(table.name) { hook ingress priority 0; devices = { \(devices) }; };
+        chain f { type filter hook forward priority 50; flow add @\(table.name); }; }'
+      """)
   }
 
   package func foreignRoutes(_ table: TableID) throws -> Int {

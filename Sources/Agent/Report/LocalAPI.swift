@@ -6,7 +6,7 @@ internal import FoundationEssentials
 ///     {"schema": 1, "verb": "status"}   →   {"schema": 1, "device": …}   or   {"schema": 1, "error": "…"}
 package struct LocalAPI: Sendable {
   package enum Verb: String, Codable, CaseIterable, Sendable {
-    case status, paths, tunnels, probes, rules, events, history, force
+    case status, paths, tunnels, probes, rules, events, history, explain, diff, force
 
     /// It changes something: for root alone.
     package var isForRoot: Bool { self == .force }
@@ -24,6 +24,11 @@ package struct LocalAPI: Sendable {
     package var limit: Int?
     /// `history`, `force`: of this path.
     package var path: String?
+    /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it lies.
+    package var from: String?
+    package var to: String?
+    package var service: String?
+    package var incoming: String?
     /// `force`: `up`, `down` or `auto`; for so many seconds, null for until it is taken back; why.
     package var force: String?
     package var forSeconds: Double?
@@ -72,6 +77,8 @@ package struct LocalAPI: Sendable {
       case .rules: return Self.encode(await agent.rules())
       case .events: return Self.encode(await agent.events(try EventQuery(asked)))
       case .history: return Self.encode(try await agent.history(of: asked.path))
+      case .explain: return Self.encode(try await agent.explain(asked))
+      case .diff: return Self.encode(try await agent.diff())
       case .force: return Self.encode(try await agent.force(asked, by: user))
       }
     } catch {

@@ -60,3 +60,19 @@ extension TableRoute.Way {
     }
   }
 }
+
+extension TableRoute {
+  /// As ip(8) lists it, without its table, metric and protocol.
+  package var words: String {
+    let destination = destination == .all ? "default" : destination.description
+    func hop(_ device: InterfaceName, _ gateway: IPv4Address?) -> String {
+      gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)"
+    }
+    switch way {
+    case .unreachable: return "unreachable \(destination)"
+    case .out(let device, let gateway): return "\(destination) \(hop(device, gateway))"
+    case .shared(let shares):
+      return destination + shares.map { " nexthop \(hop($0.device, $0.gateway)) weight \($0.weight)" }.joined()
+    }
+  }
+}

@@ -88,7 +88,10 @@ package struct PlanText: Sendable {
     gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)"
   }
 
-  private func text(_ rule: RoutingRule) -> String {
+  private func text(_ rule: RoutingRule) -> String { "\(Self.words(of: rule)) protocol \(ranges.routeProtocol)" }
+
+  /// A rule as ip(8) takes it, without whose it is.
+  package static func words(of rule: RoutingRule) -> String {
     var words = ["priority \(rule.priority)"]
     if rule.inverted { words.append("not") }
     if let source = rule.source { words.append("from \(source)") }
@@ -100,7 +103,7 @@ package struct PlanText: Sendable {
     case .lookup(let table, let length?): words.append("lookup \(table) suppress_prefixlength \(length)")
     case .unreachable: words.append("unreachable")
     }
-    return words.joined(separator: " ") + " protocol \(ranges.routeProtocol)"
+    return words.joined(separator: " ")
   }
 
   private func lines(_ change: SetChange, table: String) -> [String] {

@@ -1,6 +1,6 @@
 /// Looks a destination up as the kernel does: rule by rule, and in a table the longest prefix with the lowest metric.
 /// It knows our rules and tables and the main table, not the rules of other software.
-struct RouteWalk {
+package struct RouteWalk {
   let state: ActualState
   /// Main's too: what the caller tells, its defaults, and the subnets of the router's addresses.
   private let tables: [TableID: [TableRoute]]
@@ -8,23 +8,34 @@ struct RouteWalk {
   /// Asked in this order: ours by priority, then main (32766), as the kernel comes with it.
   private let rules: [RoutingRule]
 
-  struct Question {
-    var destination: IPv4Address
-    var source: IPv4Address
-    var incoming: InterfaceName?
+  package struct Question {
+    package var destination: IPv4Address
+    package var source: IPv4Address
+    package var incoming: InterfaceName?
     /// A device that the answer must leave by (flowi4_oif).
-    var outgoing: InterfaceName?
-    var mark: UInt32
+    package var outgoing: InterfaceName?
+    package var mark: UInt32
+
+    package init(
+      destination: IPv4Address, source: IPv4Address, incoming: InterfaceName? = nil, outgoing: InterfaceName? = nil,
+      mark: UInt32 = 0
+    ) {
+      self.destination = destination
+      self.source = source
+      self.incoming = incoming
+      self.outgoing = outgoing
+      self.mark = mark
+    }
   }
 
-  enum Answer: Equatable {
+  package enum Answer: Equatable {
     case local
     case out(InterfaceName, gateway: IPv4Address?)
     case unreachable
     case noRoute
   }
 
-  init(_ state: ActualState, mainRoutes: [TableRoute]) {
+  package init(_ state: ActualState, mainRoutes: [TableRoute]) {
     self.state = state
     let connected = state.addresses.flatMap { device, addresses in
       addresses.map {
@@ -44,7 +55,7 @@ struct RouteWalk {
       ]
   }
 
-  func answer(_ question: Question) -> (answer: Answer, stage: PacketFate.Stage) {
+  package func answer(_ question: Question) -> (answer: Answer, stage: PacketFate.Stage) {
     if own.contains(question.destination) { return (.local, .local) }
     for rule in rules where takes(rule, question) {
       switch rule.action {
@@ -101,7 +112,7 @@ struct RouteWalk {
 
   /// __fib_validate_source, net/ipv4/fib_frontend.c: would an answer to this packet leave by the device it came by? The
   /// question's device of arrival is the one that the packet is about to leave by.
-  func accepts(_ packet: Packet, from device: InterfaceName, leavingBy outgoing: InterfaceName?) -> Bool {
+  package func accepts(_ packet: Packet, from device: InterfaceName, leavingBy outgoing: InterfaceName?) -> Bool {
     // What came out of an IPsec packet is not asked (fib_validate_source).
     let filter = packet.wasEncrypted ? 0 : setting(.reversePathFilter, device, combining: max)
     let usesMark = setting(.sourceValidMark, device, combining: max) != 0

@@ -1,0 +1,112 @@
+package import Core
+
+/// Answers `explain`: what the rule set wants of a packet, with what the loops and the kernel say of it now.
+package struct PacketExplanations: Sendable {
+  private let lookup: any LookupPort
+  private let reconciler: Reconciler
+  private let watch: PathWatch
+  private let ike: IKEKeeper
+
+  package init(lookup: any LookupPort, reconciler: Reconciler, watch: PathWatch, ike: IKEKeeper) {
+    self.lookup = lookup
+    self.reconciler = reconciler
+    self.watch = watch
+    self.ike = ike
+  }
+
+  package func explain(
+    _ asked: LocalAPI.Request, ranges: KernelRanges
+  ) async throws(LocalAPI.Refusal) -> ExplainReport {
+    guard let from = asked.from, let to = asked.to else { throw LocalAPI.Refusal("explain needs two addresses") }
+    guard let layout = await reconciler.layout else {
+      throw LocalAPI.Refusal("no rule set runs yet, so nothing is steered: everything goes as the main table says")
+    }
+    // Before the clock is read: ages are those of the moment that is told of.
+    let machines = await ike.current()
+    let snapshot = await watch.snapshot()
+    var actual = await reconciler.actual
+    actual.links = snapshot.links
+    var warnings: [String] = []
+    if let trouble = await reconciler.trouble { warnings.append("the kernel is not as it should be: \(trouble)") }
+    let secured = Set(machines.filter { $0.value.associations.child?.isInstalled == true }.keys)
+    let question: PacketQuestion
+    let explanation: Explanation
+    do throws(Complaint) {
+      question = try PacketQuestion(source: from, destination: to, service: asked.service, incoming: asked.incoming)
+      explanation = try PacketExplainer(
+        DesiredStateCompiler(layout, actual), choices: snapshot.selections.compactMapValues(\.choice),
+        mainRoutes: mainRoutes(of: question, &warnings),
+        secured: secured
+      ).explain(question)
+    } catch {
+      throw LocalAPI.Refusal("\(error)")
+    }
+    if let tunnel = explanation.tunnel, tunnel.profile != nil, !secured.contains(tunnel.name) {
+      warnings.append("tunnel \(tunnel.name) has no SA now: packets are lost in it until it has one")
+    }
+    let kernel = explanation.lookup(question).flatMap { self.answer($0, &warnings) }
+    if let difference = kernel.flatMap({ explanation.contradiction(by: $0) }) { warnings.append(difference) }
+    let tunnels = TunnelReports(layout, actual, snapshot.links, traffic: [:], machines: machines, at: snapshot.at).all
+    return report(
+      (from, to), question, explanation, ranges, kernel, warnings, ReportWriter(snapshot),
+      tunnels.first { $0.name == explanation.tunnel?.name.text })
+  }
+
+  private func mainRoutes(of question: PacketQuestion, _ warnings: inout [String]) -> [TableRoute] {
+    guard case .ipv4(let source, let destination) = question.ends else { return [] }
+    do throws(KernelFailure) {
+      return try lookup.mainRoutes(to: [source, destination])
+    } catch {
+      warnings.append("the main table could not be read: \(error)")
+      return []
+    }
+  }
+
+  private func answer(_ question: LookupQuestion, _ warnings: inout [String]) -> LookupAnswer? {
+    do throws(KernelFailure) {
+      return try lookup.lookup(question)
+    } catch {
+      warnings.append("the kernel could not be asked: \(error)")
+      return nil
+    }
+  }
+
+  private func report(
+    _ ends: (source: String, destination: String), _ question: PacketQuestion, _ explanation: Explanation,
+    _ ranges: KernelRanges, _ kernel: LookupAnswer?, _ warnings: [String], _ writer: ReportWriter,
+    _ tunnel: TunnelReport?
+  ) -> ExplainReport {
+    let name: Name? = if case .rule(let name) = explanation.taker { name } else { nil }
+    let rule = name.flatMap { name in writer.rules.first { $0.name == name.text } }
+    let path = explanation.path.flatMap { name in writer.paths.first { $0.name == name.text } }
+    return ExplainReport(
+      source: ends.source, destination: ends.destination, service: question.service?.rawValue, port: question.port,
+      incoming: explanation.packet.incoming?.text, takenBy: Self.word(explanation.taker), rule: name?.text,
+      mode: rule?.mode, cause: rule?.cause, mark: explanation.mark.value == 0 ? nil : explanation.mark.value,
+      mask: ranges.markMask.bits, ipRule: explanation.rule.map(PlanText.words(of:)), table: table(explanation)?.value,
+      route: explanation.route?.words, device: explanation.device?.text, gateway: explanation.gateway?.description,
+      translated: explanation.isTranslated, path: explanation.path?.text, pathState: path?.state,
+      tunnel: explanation.tunnel?.name.text, hub: explanation.tunnel?.hub.text,
+      outer: tunnel.map { tunnel in
+        OuterPacketReport(
+          source: explanation.outer?.source.description ?? tunnel.local,
+          destination: explanation.outer?.destination.description ?? tunnel.remote,
+          device: explanation.outerDevice?.text)
+      }, child: tunnel?.child, outcome: explanation.outcome.rawValue, verdict: explanation.verdict,
+      kernel: kernel.map(LookupReport.init), warnings: warnings)
+  }
+
+  private func table(_ explanation: Explanation) -> TableID? {
+    guard case .lookup(let table, _)? = explanation.rule?.action else { return nil }
+    return table
+  }
+
+  private static func word(_ taker: Explanation.Taker) -> String {
+    switch taker {
+    case .rule: "rule"
+    case .direct: "direct"
+    case .router: "router"
+    case .nobody: "nobody"
+    }
+  }
+}

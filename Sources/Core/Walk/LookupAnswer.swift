@@ -1,0 +1,48 @@
+/// What the kernel is asked about a packet's way.
+package struct LookupQuestion: Equatable, Sendable {
+  package var source: IPv4Address
+  package var destination: IPv4Address
+  /// Nil: the router sends it.
+  package var incoming: InterfaceName?
+  /// All bits of the packet's mark.
+  package var mark: UInt32
+  package var service: PacketQuestion.Service?
+  /// Of the destination.
+  package var port: UInt16?
+
+  package init(
+    source: IPv4Address, destination: IPv4Address, incoming: InterfaceName?, mark: UInt32,
+    service: PacketQuestion.Service? = nil, port: UInt16? = nil
+  ) {
+    self.source = source
+    self.destination = destination
+    self.incoming = incoming
+    self.mark = mark
+    self.service = service
+    self.port = port
+  }
+}
+
+/// What the kernel's routing says to it, other software's rules and routes included. nftables takes no part in it.
+package enum LookupAnswer: Equatable, Sendable {
+  /// It leaves by this device; the table that said so.
+  case out(InterfaceName, gateway: IPv4Address?, table: TableID)
+  /// The router takes it itself.
+  case local
+  /// There is no route, or one that says so.
+  case unreachable
+  /// The reverse-path check refuses its source.
+  case spoofed
+}
+
+extension LookupAnswer: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .out(let device, nil, let table): "dev \(device) table \(table)"
+    case .out(let device, let gateway?, let table): "via \(gateway) dev \(device) table \(table)"
+    case .local: "the router itself"
+    case .unreachable: "unreachable"
+    case .spoofed: "its source is refused (rp_filter)"
+    }
+  }
+}

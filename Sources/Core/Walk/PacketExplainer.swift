@@ -1,0 +1,214 @@
+/// Explains packets, from the kernel as the rule set wants it: what it really says is asked beside.
+package struct PacketExplainer {
+  private let layout: Layout
+  private let model: ActualState
+  private let walk: PacketWalk
+  private let routes: RouteWalk
+  private let choices: [Name: RuleSelection.Choice]
+
+  /// - Parameters:
+  ///   - choices: which way each rule's traffic goes now.
+  ///   - mainRoutes: routes of the main table that hold the packet's ends, besides its defaults.
+  ///   - secured: tunnels whose packets are encrypted now.
+  package init(
+    _ compiler: DesiredStateCompiler, choices: [Name: RuleSelection.Choice], mainRoutes: [TableRoute] = [],
+    secured: Set<Name> = []
+  ) {
+    layout = compiler.layout
+    self.choices = choices
+    let desired = compiler.compile()
+    var model = compiler.actual
+    model.routes = Set(desired.routes + choices.compactMap { compiler.activeRoute(of: $0, for: $1) })
+    model.rules = desired.rules
+    model.steering = desired.steering
+    model.settings.merge(desired.settings) { $1 }
+    self.model = model
+    let layout = layout
+    let encrypted = layout.ruleSet.tunnels.filter { secured.contains($0.name) }.compactMap { layout.device(of: $0) }
+    walk = PacketWalk(model, mainRoutes: mainRoutes, encrypted: Set(encrypted))
+    routes = RouteWalk(model, mainRoutes: mainRoutes)
+  }
+
+  package func explain(_ question: PacketQuestion) throws(Complaint) -> Explanation {
+    switch question.ends {
+    case .ipv4(let source, let destination):
+      let incoming = try incoming(question, source, destination)
+      var packet = Packet(incoming: incoming, source: source, destination: destination)
+      packet.protocolNumber = question.service?.number
+      packet.isTCPSYN = question.service == .tcp
+      return explanation(of: packet)
+    case .ipv6: return try ipv6(question)
+    }
+  }
+
+  // MARK: Where it comes in
+
+  /// Nil: the router sends it.
+  private func incoming(
+    _ question: PacketQuestion, _ source: IPv4Address, _ destination: IPv4Address
+  ) throws(Complaint) -> InterfaceName? {
+    for (device, addresses) in model.addresses.sorted(by: { $0.key < $1.key }) {
+      for address in addresses where address.length < 31 {
+        let last = IPv4Address(value: address.subnet.range.upperBound)
+        guard destination == last || destination == address.subnet.address else { continue }
+        throw Complaint(
+          field: "destination", "\(destination) is no host's: it stands for the whole network of \(device)")
+      }
+    }
+    if isOwn(source) {
+      if let incoming = question.incoming {
+        throw Complaint(
+          field: "source", "\(source) is the router's own address: nothing from it comes in by \(incoming)")
+      }
+      guard !isOwn(destination) else {
+        throw Complaint(field: "destination", "both ends are the router's own addresses: no packet leaves it")
+      }
+      return nil
+    }
+    if let incoming = question.incoming { return try known(incoming) }
+    let back = routes.answer(.init(destination: source, source: IPv4Address(value: 0))).answer
+    if case .out(let device, _) = back, layout.configuration.lans.contains(device) { return device }
+    let place: String
+    switch back {
+    case .out(let device, _): place = "the way to it leads by \(device)"
+    case .local, .unreachable, .noRoute: place = "no route leads to it"
+    }
+    throw Complaint(field: "source", "\(source) lies behind no LAN: \(place); --in says by which interface it comes in")
+  }
+
+  private func isOwn(_ address: IPv4Address) -> Bool {
+    model.addresses.values.contains { $0.contains { $0.address == address } }
+  }
+
+  private func known(_ incoming: InterfaceName) throws(Complaint) -> InterfaceName {
+    if model.links[incoming] != nil { return incoming }
+    let names = model.links.keys.map(\.text).sorted()
+    let hint = nearest(to: incoming.text, among: names).map { "did you mean \($0)?" }
+    throw Complaint(
+      field: "in",
+      "there is no interface \(incoming); "
+        + (hint ?? "LANs are \(layout.configuration.lans.map(\.text).joined(separator: ", "))"))
+  }
+
+  // MARK: What becomes of it
+
+  private func explanation(of packet: Packet) -> Explanation {
+    let fate = walk.fate(of: packet)
+    let mark = Self.mark(at: fate.stages, layout.mask)
+    let lookup = fate.stages.lazy.compactMap { stage -> (rule: RoutingRule, route: TableRoute?)? in
+      if case .lookup(let rule, let route) = stage { (rule, route) } else { nil }
+    }.first
+    var explanation = Explanation(
+      packet: packet, taker: taker(of: packet, mark), outcome: .unreachable, mark: mark, rule: lookup?.rule,
+      route: lookup?.route, isTranslated: fate.isMasqueraded, verdict: "")
+    switch fate.end {
+    case .left(let device, let gateway): leave(&explanation, by: device, gateway, fate.outer.first)
+    case .delivered: explanation.outcome = .router
+    case .dropped(let why), .rejected(let why):
+      explanation.outcome = .blocked
+      explanation.reason = why
+    case .unreachable:
+      // The floor of a rule's table: its traffic has no way, or is to have none.
+      let isOfRule = if case .rule = explanation.taker { true } else { false }
+      let isMains = lookup?.rule.action == .lookup(.main, suppressPrefixLength: 0)
+      explanation.outcome = isOfRule && lookup != nil && !isMains ? .blocked : .unreachable
+    case .spoofed: explanation.outcome = .spoofed
+    }
+    explanation.verdict = ExplanationWords(layout, choices).verdict(explanation)
+    return explanation
+  }
+
+  private func leave(
+    _ explanation: inout Explanation, by device: InterfaceName, _ gateway: IPv4Address?, _ outer: PacketFate?
+  ) {
+    explanation.device = device
+    explanation.gateway = gateway
+    guard let way = layout.ways.first(where: { $0.device == device }) else {
+      explanation.outcome = .site
+      return
+    }
+    explanation.way = way
+    explanation.path = path(by: way.owner, explanation.taker)
+    switch way.owner {
+    case .uplink: explanation.outcome = way.isPrivate ? .privateLine : .localWAN
+    case .rule: explanation.outcome = .site
+    case .tunnel(let name):
+      explanation.outcome = .hub
+      explanation.tunnel = layout.tunnel(named: name)
+      explanation.outer = outer?.packet
+      // What becomes of ESP is said by security associations.
+      explanation.outerDevice = explanation.tunnel?.uplink
+      guard let outer else { return }
+      switch outer.end {
+      case .left(let device, _): explanation.outerDevice = device
+      case .dropped(let why), .rejected(let why): lose(&explanation, why)
+      case .delivered, .unreachable, .spoofed: lose(&explanation, "no way to the hub")
+      }
+    }
+  }
+
+  private func lose(_ explanation: inout Explanation, _ why: String) {
+    explanation.outcome = .lost
+    explanation.outerDevice = nil
+    explanation.reason = why
+  }
+
+  /// The rule's own path before another's by the same way.
+  private func path(by owner: SlotBook.Owner, _ taker: Explanation.Taker) -> Name? {
+    let all = layout.ruleSet.paths.filter { layout.owner(of: $0) == owner }.map(\.name)
+    guard case .rule(let name) = taker else { return all.first }
+    let own = layout.ruleSet.backhaulRules.first { $0.name == name }?.paths ?? []
+    return all.first(where: own.contains) ?? all.first
+  }
+
+  private func taker(of packet: Packet, _ mark: Mark) -> Explanation.Taker {
+    if packet.incoming == nil { return .router }
+    if mark == layout.none { return .nobody }
+    if mark == layout.bypass { return .direct }
+    return layout.activeRules.first { $0.mark == mark }.map { .rule($0.rule.name) } ?? .nobody
+  }
+
+  /// What the chains before the lookup made of it.
+  private static func mark(at stages: [PacketFate.Stage], _ mask: MarkMask) -> Mark {
+    var mark: UInt32 = 0
+    for stage in stages {
+      guard case .steering(_, let rule) = stage else { break }
+      for case .setMark(let value, let changed) in rule.actions { mark = mark & ~changed.bits | value.value }
+    }
+    return Mark(value: mark & mask.bits)
+  }
+
+  // MARK: IPv6
+
+  /// No mark, lookup or tunnel of ours ever meets it; its routes are not read.
+  private func ipv6(_ question: PacketQuestion) throws(Complaint) -> Explanation {
+    let lans = layout.configuration.lans
+    let incoming: InterfaceName
+    if let asked = question.incoming {
+      incoming = try known(asked)
+    } else if let only = lans.first, lans.count == 1 {
+      incoming = only
+    } else {
+      throw Complaint(
+        field: "source",
+        "IPv6 addresses are not read, so --in has to say which LAN it comes from: "
+          + lans.map(\.text).joined(separator: ", "))
+    }
+    let none = IPv4Address(value: 0)
+    var packet = Packet(incoming: incoming, source: none, destination: none, isIPv6: true)
+    packet.boundDevice = layout.uplinkWays.first?.device
+    let fate = walk.fate(of: packet)
+    var explanation = Explanation(
+      packet: packet, taker: .nobody, outcome: .localWAN, mark: layout.none, isTranslated: false, verdict: "")
+    if case .rejected(let why) = fate.end {
+      explanation.outcome = .blocked
+      explanation.reason = why
+      let blocking = layout.activeRules.first {
+        $0.rule.ipv6 == .block && layout.interfaces(of: $0.rule).contains(incoming)
+      }
+      explanation.taker = blocking.map { .rule($0.rule.name) } ?? .nobody
+    }
+    explanation.verdict = ExplanationWords(layout, choices).verdict(explanation)
+    return explanation
+  }
+}

@@ -1,0 +1,75 @@
+/// A packet that somebody asks about: the first of a new connection.
+package struct PacketQuestion: Equatable, Sendable {
+  package enum Ends: Equatable, Sendable {
+    case ipv4(source: IPv4Address, destination: IPv4Address)
+    case ipv6(source: IPv6Address, destination: IPv6Address)
+  }
+
+  /// `tcp`, `udp` or `icmp`: what the kernel's own lookup knows of.
+  package enum Service: String, CaseIterable, Equatable, Sendable {
+    case tcp, udp, icmp
+
+    package var number: UInt8 {
+      switch self {
+      case .tcp: IPProtocol.tcp
+      case .udp: IPProtocol.udp
+      case .icmp: IPProtocol.icmp
+      }
+    }
+  }
+
+  package var ends: Ends
+  /// Nil: of whatever protocol.
+  package var service: Service?
+  /// Of the destination.
+  package var port: UInt16?
+  /// Nil: where its source lies.
+  package var incoming: InterfaceName?
+
+  /// As they were typed.
+  ///
+  /// - Parameters:
+  ///   - service: `tcp`, `udp/53`, `icmp`.
+  ///   - incoming: the interface by which it comes in.
+  package init(source: String, destination: String, service: String?, incoming: String?) throws(Complaint) {
+    ends = try Self.ends(source, destination)
+    (self.service, port) = try service.map(Self.service) ?? (nil, nil)
+    if let incoming {
+      guard let name = InterfaceName(incoming) else {
+        throw Complaint(field: "in", "expected an interface, found \(quoted(incoming))")
+      }
+      self.incoming = name
+    }
+  }
+
+  private static func ends(_ source: String, _ destination: String) throws(Complaint) -> Ends {
+    if let from = IPv6Address(source), let to = IPv6Address(destination) { return .ipv6(source: from, destination: to) }
+    let from = try host(source, "source", other: destination)
+    let to = try host(destination, "destination", other: source)
+    guard from != to else { throw Complaint(field: "destination", "it is the source as well") }
+    return .ipv4(source: from, destination: to)
+  }
+
+  private static func host(_ text: String, _ field: String, other: String) throws(Complaint) -> IPv4Address {
+    guard let address = IPv4Address(text) else {
+      if IPv6Address(text) != nil, IPv4Address(other) != nil {
+        throw Complaint(field: field, "an IPv6 address, and the other end is an IPv4 one")
+      }
+      throw Complaint(field: field, "expected an IPv4 or IPv6 address, found \(quoted(text))")
+    }
+    guard address.isHost else { throw Complaint(field: field, "\(address) is no host's address") }
+    return address
+  }
+
+  private static func service(_ text: String) throws(Complaint) -> (Service?, UInt16?) {
+    let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let service = parts.first.flatMap({ Service(rawValue: String($0)) }) else {
+      throw Complaint(field: "service", "expected tcp/PORT, udp/PORT or icmp, found \(quoted(text))")
+    }
+    guard parts.count == 2 else { return (service, nil) }
+    guard service != .icmp, let port = UInt16(parts[1]), port > 0, parts[1].utf8.first != UInt8(ascii: "+") else {
+      throw Complaint(field: "service", "expected tcp or udp with a port of 1 to 65535, found \(quoted(text))")
+    }
+    return (service, port)
+  }
+}

@@ -1,0 +1,86 @@
+package import Agent
+package import Core
+internal import Glibc
+internal import Netlink
+internal import Synchronization
+
+/// `ip route get`, over a socket of its own.
+package final class LinuxLookup: LookupPort {
+  private let routing: Mutex<RoutingSocket>
+
+  package init() throws(KernelFailure) {
+    routing = Mutex(try asking(nil) { () throws(NetlinkFailure) in try RoutingSocket.open() })
+  }
+
+  package func lookup(_ question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
+    let operation = "ip route get \(question.destination) from \(question.source)"
+    var lookup = RouteLookup(
+      source: question.source.value, destination: question.destination.value, incoming: nil, mark: question.mark,
+      protocolNumber: question.service?.number, destinationPort: question.port)
+    if let incoming = question.incoming {
+      lookup.incoming = if_nametoindex(incoming.text)
+      guard lookup.incoming != 0 else {
+        throw KernelFailure(operation: operation, errno: ENODEV, cause: "there is no device \(incoming)")
+      }
+    }
+    let asked = lookup
+    return try routing.withLock { (routing) throws(KernelFailure) in
+      try asking(operation) { () throws(NetlinkFailure) in
+        do throws(NetlinkFailure) { return try Self.answer(try routing.route(for: asked)) } catch {
+          guard let refusal = Self.refusal(error.errno) else { throw error }
+          return refusal
+        }
+      }
+    }
+  }
+
+  private static func answer(_ message: RouteMessage) throws(NetlinkFailure) -> LookupAnswer {
+    // RTN_LOCAL and RTN_BROADCAST.
+    if message.kind == .other(2) || message.kind == .other(3) { return .local }
+    guard message.kind == .unicast, let hop = message.hops.first, let device = RouteTranslation.name(of: hop.index)
+    else { return .unreachable }
+    return .out(device, gateway: hop.gateway.map { IPv4Address(value: $0) }, table: TableID(message.table))
+  }
+
+  /// What is an answer although the kernel calls it an error: of kinds of routes by fib_props (net/ipv4/fib_semantics.c),
+  /// where `prohibit` is EACCES, and EXDEV of the reverse-path check.
+  private static func refusal(_ errno: Int32) -> LookupAnswer? {
+    switch errno {
+    case EHOSTUNREACH, ENETUNREACH, EACCES, ESRCH: .unreachable
+    // EINVAL is a source that no packet may have, and a blackhole.
+    case EXDEV, EINVAL: .spoofed
+    default: nil
+    }
+  }
+
+  package func mainRoutes(to addresses: [IPv4Address]) throws(KernelFailure) -> [TableRoute] {
+    try routing.withLock { (routing) throws(KernelFailure) in
+      try asking("ip route show table main") { () throws(NetlinkFailure) in
+        // A main table may hold a million; those that hold one address are a few dozen at most.
+        var found: [RouteMessage] = []
+        try routing.eachRoute(table: TableID.main.value, restart: { found = [] }) { message in
+          guard message.length > 0,
+            let prefix = IPv4Prefix(IPv4Address(value: message.destination), length: message.length),
+            addresses.contains(where: prefix.contains)
+          else { return }
+          found.append(message)
+        }
+        return found.compactMap(Self.route)
+      }
+    }
+  }
+
+  private static func route(_ message: RouteMessage) -> TableRoute? {
+    guard let prefix = IPv4Prefix(IPv4Address(value: message.destination), length: message.length) else { return nil }
+    let shares = message.hops.compactMap { hop in
+      RouteTranslation.name(of: hop.index).map {
+        TableRoute.Share(device: $0, gateway: hop.gateway.map { IPv4Address(value: $0) }, weight: hop.weight)
+      }
+    }
+    var way = TableRoute.Way.unreachable
+    if message.kind == .unicast, let first = shares.first {
+      way = shares.count == 1 ? .out(device: first.device, gateway: first.gateway) : .shared(shares)
+    }
+    return TableRoute(table: .main, destination: prefix, metric: RouteMetric(message.metric), way: way)
+  }
+}
