@@ -43,6 +43,7 @@ package actor Reconciler: RuleSetApplier {
   private var watchedLinks: [InterfaceName: Link] = [:]
   private var queued: Set<Reason> = []
   private(set) package var actual = ActualState()
+  private(set) package var tally = ReconcileTally()
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
@@ -127,6 +128,7 @@ package actor Reconciler: RuleSetApplier {
     do {
       let changes = try await bring(to: new)
       running = new
+      tally.succeeded(changes: changes.count, repairing: false)
       if !changes.isEmpty {
         events.record(
           AgentEvent(
@@ -136,6 +138,7 @@ package actor Reconciler: RuleSetApplier {
       trouble = nil
       return .success(())
     } catch {
+      tally.failed()
       if let old = running {
         do { _ = try await bring(to: old) } catch let again {
           trouble = again.description
@@ -155,10 +158,12 @@ package actor Reconciler: RuleSetApplier {
     let before = desired
     do {
       let changes = try await bring(to: running, repairing: true)
+      tally.succeeded(changes: changes.count, repairing: desired == before)
       if !changes.isEmpty { tell(changes, drift: desired == before) }
       trouble = nil
       retries = 0
     } catch {
+      tally.failed()
       let told = trouble
       trouble = error.description
       retries = min(retries + 1, 6)

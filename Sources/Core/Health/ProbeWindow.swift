@@ -9,12 +9,19 @@ package struct ProbeWindow: Equatable, Sendable {
   /// Since the window was made, also of what it has forgotten.
   package private(set) var answersInAll = 0
   package private(set) var lossesInAll = 0
+  /// Of all answers together, in nanoseconds.
+  package private(set) var roundTripsInAll: Int64 = 0
+  /// Of the last answer, also where only losses have come since.
+  package private(set) var lastRoundTrip: Duration?
 
   package init() {}
 
   package mutating func answered(roundTrip: Duration) {
-    append(max(0, roundTrip.nanoseconds))
+    let nanoseconds = max(0, roundTrip.nanoseconds)
+    append(nanoseconds)
     answersInAll &+= 1
+    roundTripsInAll &+= nanoseconds
+    lastRoundTrip = .nanoseconds(nanoseconds)
   }
 
   package mutating func lost() {

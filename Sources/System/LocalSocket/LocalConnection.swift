@@ -15,6 +15,7 @@ final class LocalConnection: @unchecked Sendable {
   private let descriptor: Box
   private let peer: PeerCredentials
   private let loop: Reactor
+  private let form: StreamForm
   private let handler: LocalServer.Handler
   private let leave: @Sendable () -> Void
   private var state = State.reading([])
@@ -26,12 +27,13 @@ final class LocalConnection: @unchecked Sendable {
   }
 
   init(
-    _ descriptor: consuming FileDescriptor, _ peer: PeerCredentials, on loop: Reactor,
+    _ descriptor: consuming FileDescriptor, _ peer: PeerCredentials, on loop: Reactor, _ form: StreamForm,
     _ handler: @escaping LocalServer.Handler, leave: @escaping @Sendable () -> Void
   ) {
     self.descriptor = Box(descriptor)
     self.peer = peer
     self.loop = loop
+    self.form = form
     self.handler = handler
     self.leave = leave
   }
@@ -75,15 +77,15 @@ final class LocalConnection: @unchecked Sendable {
   private func read(_ before: [UInt8]) {
     var bytes = before
     // One byte more than a request can have, to see that there is more.
-    var buffer = [UInt8](repeating: 0, count: 4 + LocalFrame.maximumRequest + 1 - before.count)
+    var buffer = [UInt8](repeating: 0, count: max(1, form.maximumRequest + 1 - before.count))
     let count = recv(descriptor.number, &buffer, buffer.count, Int32(MSG_DONTWAIT))
     if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
     guard count > 0 else { return end() }
     bytes.append(contentsOf: buffer[..<count])
-    switch LocalFrame.parse(bytes.span) {
+    switch form.parse(bytes) {
     case .incomplete: state = .reading(bytes)
     case .complete(let request): handle(request)
-    case .refused(let refusal): reply(LocalServer.complaint(refusal.description))
+    case .refused(let reply): write(reply, 0)
     }
   }
 
@@ -100,10 +102,8 @@ final class LocalConnection: @unchecked Sendable {
 
   private func handled(_ body: [UInt8]) {
     guard case .handling = state else { return }
-    reply(body.count <= LocalFrame.maximumReply ? body : LocalServer.complaint("the reply is too large"))
+    write(form.reply(body), 0)
   }
-
-  private func reply(_ body: [UInt8]) { write(LocalFrame.encode(body), 0) }
 
   private func write(_ reply: [UInt8], _ sent: Int) {
     let count = reply.withUnsafeBytes {
