@@ -13,6 +13,8 @@ stage() {
   stage_file 644 packaging/systemd/strongswan.service.d/backhaul.conf "$root/lib/systemd/system/strongswan.service.d/backhaul.conf"
   stage_file 644 packaging/strongswan/backhaul.conf "$root/etc/strongswan.d/backhaul.conf"
   install -d "$root/etc/backhaul"
+  stage_file 644 packaging/grafana/backhaul.json "$root/usr/share/backhaul/grafana/backhaul.json"
+  stage_file 644 packaging/prometheus/backhaul.rules.yml "$root/usr/share/backhaul/prometheus/backhaul.rules.yml"
 
   stage_file 644 etc/agent.toml "$doc/examples/agent.toml"
   stage_file 644 etc/rule-set.example.json "$doc/examples/rule-set.json"

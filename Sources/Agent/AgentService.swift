@@ -268,6 +268,25 @@ package final class AgentService: Sendable {
       ).all)
   }
 
+  /// What metrics tell of: the kernel's counters are asked for, charon is not.
+  package func meter() async -> MetricsReading {
+    let machines = await ike.lastSeen
+    var reading = MetricsReading(watch: await watch.snapshot(), version: identity.version, started: identity.started)
+    reading.pull = await keeper.status
+    reading.reconcile = await reconciler.tally
+    reading.applyTrouble = await reconciler.trouble
+    reading.journalTrouble = await writer.trouble
+    reading.events = journal.tally
+    reading.forced = await forces.entries
+    let charon = await ike.status
+    reading.charonAnswers = charon.isNeeded ? charon.version != nil : nil
+    guard let layout = await reconciler.layout else { return reading }
+    // Counters are a help and no condition: without them the rest is still told.
+    let traffic = layout.ruleSet.tunnels.isEmpty ? [:] : (try? ports.traffic.traffic()) ?? [:]
+    reading.tunnels = MeteredTunnel.all(layout, links: reading.watch.links, traffic: traffic, machines: machines)
+    return reading
+  }
+
   /// Of lives of the agent before this one too, as far as the journal on disk goes back.
   package func events(_ query: EventQuery) async -> EventsReport {
     let numbered = journal.isNumbered

@@ -39,10 +39,14 @@ import Testing
     sample.ipsec.certificateFile = "/etc/backhaul/secrets/branch-017.pem"
     sample.ipsec.keyFile = "/etc/backhaul/secrets/branch-017.key"
     sample.ipsec.authorityFile = "/etc/backhaul/secrets/authority.pem"
+    sample.metrics.listener = .loopback(try #require(IPv4Address("127.0.0.1")), port: 9469)
+    sample.metrics.textfile = "/run/backhaul/backhaul.prom"
     #expect(full == sample)
   }
 
-  private let exampleKeys = ["wwan0", "tier = 2", "mpls0", "private = true", "gateway =", "targets =", "probe_budget"]
+  private let exampleKeys = [
+    "wwan0", "tier = 2", "mpls0", "private = true", "gateway =", "targets =", "probe_budget", "syslog =",
+  ]
 
   @Test func anUplinkHasTargetsAndABudget() throws {
     let text = """

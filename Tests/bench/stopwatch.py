@@ -9,6 +9,7 @@
   stopwatch.py pings DEVICE FILE            until a signal: the times between ICMP requests that come in by DEVICE, to FILE
   stopwatch.py lateness FILE MILLISECONDS   of a capture of probes (tcpdump -i any): how much later than due each left
   stopwatch.py cpu PID                      CPU time of PID until now, ended threads and all
+  stopwatch.py scrape ADDRESS PORT FILE     from connecting to the last byte of GET /metrics, whose body goes to FILE
   stopwatch.py spent FILE COMMAND...        to the end of COMMAND; its CPU time, and of all that it has waited for, to FILE
   stopwatch.py installed COUNT COMMAND...   from the start of COMMAND until the kernel has taken COUNT SAs out, and as many in
 
@@ -229,6 +230,22 @@ def cpu(process):
     print(f"{time.clock_gettime_ns(~process << 3 | 2) / 1e6:.3f}")
 
 
+def time_scrape(address, port, file):
+    begun = time.monotonic()
+    channel = socket.create_connection((address, port), LIMIT)
+    channel.sendall(b"GET /metrics HTTP/1.1\r\nHost: router\r\n\r\n")
+    answer = bytearray()
+    while part := channel.recv(1 << 16):
+        answer += part
+    ended = time.monotonic()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise SystemExit(head.decode("ascii", "replace"))
+    with open(file, "wb") as out:
+        out.write(body)
+    print(milliseconds(begun, ended))
+
+
 def time_spent(file, command):
     begun = time.monotonic()
     process = os.posix_spawnp(command[0], command, os.environ)
@@ -250,6 +267,7 @@ def main(words):
         case ["pings", device, file]: time_pings(device, file)
         case ["lateness", file, interval]: print_lateness(file, int(interval))
         case ["cpu", process]: cpu(int(process))
+        case ["scrape", address, port, file]: time_scrape(address, int(port), file)
         case ["spent", file, *command] if command: time_spent(file, command)
         case ["installed", count, *command] if command: time_installed(int(count), command)
         case _: raise SystemExit(__doc__)

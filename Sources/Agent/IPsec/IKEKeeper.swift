@@ -152,6 +152,9 @@ package actor IKEKeeper {
     return machines
   }
 
+  /// As they were last seen: charon is not asked.
+  package var lastSeen: [Name: IKEMachine] { machines }
+
   // MARK: - One turn
 
   private func work() async {

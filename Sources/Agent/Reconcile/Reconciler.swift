@@ -46,6 +46,7 @@ package actor Reconciler: RuleSetApplier {
   private var queued: Set<Reason> = []
   /// Of what was last seen the part that reports tell: with a thousand devices the rest is a megabyte.
   private(set) package var addresses: [InterfaceName: [InterfaceAddress]] = [:]
+  private(set) package var tally = ReconcileTally()
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
@@ -143,6 +144,7 @@ package actor Reconciler: RuleSetApplier {
     do {
       let changes = try await bring(to: new)
       running = new
+      tally.succeeded(changes: changes.count, repairing: false)
       if !changes.isEmpty {
         events.record(
           AgentEvent(
@@ -152,6 +154,7 @@ package actor Reconciler: RuleSetApplier {
       trouble = nil
       return .success(())
     } catch {
+      tally.failed()
       if let old = running {
         do { _ = try await bring(to: old) } catch let again {
           trouble = again.description
@@ -171,10 +174,12 @@ package actor Reconciler: RuleSetApplier {
     let before = desired
     do {
       let changes = try await bring(to: running, repairing: true)
+      tally.succeeded(changes: changes.count, repairing: desired == before)
       if !changes.isEmpty { tell(changes, drift: desired == before) }
       trouble = nil
       retries = 0
     } catch {
+      tally.failed()
       let told = trouble
       trouble = error.description
       retries = min(retries + 1, 6)

@@ -22,6 +22,7 @@ package final class Journal: EventSink {
     /// `base + n`.
     var base: UInt64?
     var last: Instant?
+    var tally = EventTally()
 
     var first: UInt64 { count - UInt64(entries.count) + 1 }
     func entry(_ ordinal: UInt64) -> Entry { entries[Int((ordinal - 1) % UInt64(Journal.capacity))] }
@@ -59,6 +60,7 @@ package final class Journal: EventSink {
         ring.entries[Int(ring.count % UInt64(Self.capacity))] = entry
       }
       ring.count += 1
+      ring.tally.noted(event)
     }
     ringBell()
     tell(event)
@@ -105,6 +107,9 @@ package final class Journal: EventSink {
       return ((ring.first...ring.count).map { ring.record($0, base: base) }, ring.last.map { surroundings.now - $0 })
     }
   }
+
+  /// Of all events of this life.
+  package var tally: EventTally { ring.withLock { $0.tally } }
 
   /// Whether events have their final numbers.
   var isNumbered: Bool { ring.withLock { $0.base != nil } }

@@ -19,6 +19,8 @@ package struct RuleSetRefusal: Error, Equatable, Sendable, CustomStringConvertib
 package actor RuleSetKeeper {
   package struct Status: Sendable {
     package var revision: UInt64?
+    /// When the agent took over what runs.
+    package var taken: Instant?
     /// The last exchange in which the source gave a usable answer.
     package var lastContact: Instant?
     package var lastTrouble: String?
@@ -191,6 +193,7 @@ package actor RuleSetKeeper {
     ruleSet = new
     running = Running(fingerprint: Fingerprint(bytes: bytes), etag: etag, slots: slots)
     status.revision = new.revision
+    status.taken = surroundings.now
     status.lastTrouble = nil
     lastRefusal = []
     events.record(

@@ -29,6 +29,8 @@ package actor PathWatch {
   /// What is known of the SAs of tunnels.
   private var keys: [Name: IKEKeeper.Word] = [:]
   private(set) var selections: [Name: RuleSelection] = [:]
+  /// How long each rule was in which mode.
+  private var modes: [Name: ModeClock] = [:]
   /// What was last put into each rule's table: compared with the kernel whenever something stirs there.
   var active: [TableID: TableRoute.Way] = [:]
   /// Where live flows of rules were left.
@@ -115,6 +117,7 @@ package actor PathWatch {
     }
     for (name, gone) in selections where kept[name] == nil { tellOfEncryption(gone, nil, at: now) }
     selections = kept
+    keepModes(at: now)
     active = inKernel
     postScouts(at: now)
     for path in new.paths { judge(path, at: now) }
@@ -356,7 +359,7 @@ package actor PathWatch {
         kind, path.name.text,
         "path \(path.name) is \(state.state.rawValue), was \(before.state.rawValue): \(state.cause)",
         details: [
-          "cause": state.cause, "before": before.state.rawValue,
+          "cause": state.cause, "before": before.state.rawValue, "state": state.state.rawValue,
           "duration_seconds": AgentEvent.seconds(state.since - before.since),
         ]))
     if state.isDead && !before.isDead { newlyDown.append(path.name) }
@@ -426,7 +429,10 @@ package actor PathWatch {
       let flip = selection.decide(view, at: now)
       selections[watched.rule.name] = selection
       tellOfEncryption(before, selection, at: now)
-      if let flip { carryOut(flip, watched, verdict: now) }
+      if let flip {
+        modes[watched.rule.name]?.turned(to: selection.mode(isTunnel: isTunnel), at: now)
+        carryOut(flip, watched, verdict: now)
+      }
     }
     scheduleHoldDown(doubts.values.min())
     let dead = newlyDown
@@ -436,6 +442,19 @@ package actor PathWatch {
     tellPending()
     settleActiveRoutes()
     findCauses()
+  }
+
+  private func isTunnel(_ path: Name) -> Bool { plan.paths.first { $0.name == path }?.isTunnel ?? false }
+
+  /// The same path may lead through a tunnel in one plan and not in the next.
+  private func keepModes(at now: Instant) {
+    let tunnels = Set(plan.paths.filter(\.isTunnel).map(\.name))
+    modes = selections.mapValues { selection in
+      let mode = selection.mode { tunnels.contains($0) }
+      var clock = modes[selection.rule.name] ?? ModeClock(mode, at: now)
+      clock.turned(to: mode, at: now)
+      return clock
+    }
   }
 
   /// Every rule that was on the path still is, for want of another way: nothing is torn down until one leaves it.
@@ -505,9 +524,14 @@ package actor PathWatch {
           "from": from, "to": flip.to.description, "cause": flip.cause,
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
           "duration_seconds": AgentEvent.seconds(flip.after),
-        ]))
+        ].merging(reason(of: flip)) { $1 }))
     for (way, _) in marks(of: flip.to) { stopDraining(way, of: rule.name, because: "traffic goes there again") }
     if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, watched) }
+  }
+
+  private func reason(of flip: RuleSelection.Flip) -> [String: String] {
+    guard flip.kind == .failover else { return [:] }
+    return ["reason": FailoverCause(leaving: flip.from, for: flip.to) { health[$0] }.rawValue]
   }
 
   // MARK: - What is seen
@@ -521,6 +545,6 @@ package actor PathWatch {
       diagnoses: causes.diagnoses,
       outlooks: Dictionary(
         plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }),
-      meters: meter.readings(at: loop.now))
+      meters: meter.readings(at: loop.now), modes: modes)
   }
 }

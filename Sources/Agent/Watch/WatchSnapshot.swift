@@ -16,6 +16,8 @@ package struct WatchSnapshot: Sendable {
   package var outlooks: [InterfaceName: UplinkOutlook] = [:]
   /// Of the metered uplinks.
   package var meters: [InterfaceName: MeterReading] = [:]
+  /// Of the enabled rules.
+  package var modes: [Name: ModeClock] = [:]
 }
 
 /// What probes have taken of a metered uplink, in bytes a day.
@@ -33,8 +35,11 @@ package struct FlipTimes: Equatable, Sendable {
   package private(set) var durations: [Duration] = []
   /// Since the agent started.
   package private(set) var count = 0
+  /// Of all of them.
+  package private(set) var sum: Duration = .zero
 
   mutating func add(_ duration: Duration) {
+    sum += duration
     if durations.count < Self.capacity {
       durations.append(duration)
     } else {

@@ -9,11 +9,13 @@ package struct AgentConfiguration: Equatable, Sendable {
   package var files: FileLocations
   package var ipsec: IPsecConfiguration
   package var logLevel: LogLevel
+  package var metrics: MetricsConfiguration
 
   package init(
     device: Name, ruleSet: RuleSetSourceConfiguration, uplinks: [UplinkConfiguration], lans: [InterfaceName],
     kernel: KernelRanges = KernelRanges(), files: FileLocations = FileLocations(),
-    ipsec: IPsecConfiguration = IPsecConfiguration(), logLevel: LogLevel = .info
+    ipsec: IPsecConfiguration = IPsecConfiguration(), logLevel: LogLevel = .info,
+    metrics: MetricsConfiguration = MetricsConfiguration()
   ) {
     self.device = device
     self.ruleSet = ruleSet
@@ -23,6 +25,7 @@ package struct AgentConfiguration: Equatable, Sendable {
     self.files = files
     self.ipsec = ipsec
     self.logLevel = logLevel
+    self.metrics = metrics
   }
 
   package enum LogLevel: String, CaseIterable, Equatable, Sendable { case trace, debug, info, notice, warning, error }

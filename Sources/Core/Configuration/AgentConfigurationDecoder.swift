@@ -9,7 +9,9 @@ package enum AgentConfigurationDecoder {
     return configuration
   }
 
-  private static let keys = ["device", "lans", "uplinks", "rule_set", "kernel", "files", "ipsec", "log"]
+  private static let keys = [
+    "device", "lans", "uplinks", "rule_set", "kernel", "files", "ipsec", "log", "metrics",
+  ]
 
   private static func configuration(from document: DocumentValue, _ book: ComplaintBook) -> AgentConfiguration? {
     guard let top = FieldReader(document, keys: keys, book: book) else { return nil }
@@ -20,10 +22,11 @@ package enum AgentConfigurationDecoder {
     let files = files(top)
     let ipsec = IPsecConfigurationReader.read(top)
     let logLevel = logLevel(top)
-    guard let device, let ruleSet, let kernel, let files, let ipsec, let logLevel else { return nil }
+    let metrics = MetricsConfigurationReader.read(top)
+    guard let device, let ruleSet, let kernel, let files, let ipsec, let logLevel, let metrics else { return nil }
     return AgentConfiguration(
       device: device, ruleSet: ruleSet, uplinks: uplinks, lans: lans, kernel: kernel, files: files, ipsec: ipsec,
-      logLevel: logLevel)
+      logLevel: logLevel, metrics: metrics)
   }
 
   /// More than a router has ports; each uplink takes a slot.

@@ -39,6 +39,8 @@ package struct AgentEvent: Equatable, Sendable {
     case journalFailed = "journal_failed"
     case journalRecovered = "journal_recovered"
     case journalRepaired = "journal_repaired"
+    case metricsFailed = "metrics_failed"
+    case metricsRecovered = "metrics_recovered"
   }
 
   package enum Severity: Int, CaseIterable, Comparable, Sendable {
@@ -94,7 +96,8 @@ package struct AgentEvent: Equatable, Sendable {
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
     case .unencryptedStarted, .charonSettings: .warning
     case .journalFailed: .error
-    case .journalRecovered, .journalRepaired: .notice
+    case .journalRecovered, .journalRepaired, .metricsRecovered: .notice
+    case .metricsFailed: .warning
     case .charonRefused: .error
     case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
     }

@@ -15,6 +15,8 @@ package struct PathHealth: Equatable, Sendable {
   package private(set) var cannotBeProbed = false
   /// Up because an operator says so: nothing is won by waiting, whatever it did before.
   package private(set) var isForcedUp = false
+  /// Its device or the uplink below it cannot carry.
+  package private(set) var hasObstacle = false
   /// When it last fell, ascending; the oldest are forgotten.
   package private(set) var falls: [Instant] = []
   private static let rememberedFalls = 12
@@ -47,6 +49,7 @@ package struct PathHealth: Equatable, Sendable {
   ) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     isForcedUp = force == .up && obstacle == nil
+    hasObstacle = obstacle != nil
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
     if obstacle == nil {
       switch doubt {

@@ -85,12 +85,17 @@ package struct ProbeMachine: Equatable, Sendable {
   private var usual = UsualRoundTrip()
   /// As they follow from `usual`.
   private var limits: Limits
+  /// Since the machine was made.
+  package private(set) var unsentInAll = 0
   private var nextNumber: UInt64 = 1
   private var nextSend: Instant
   private var lastPrompt: Instant?
   private var lastSend: Instant?
   /// Oldest first. Each has a deadline, and no more than `fall` confirm a suspicion, so they are few.
   private var waiting: [Unanswered] = []
+
+  /// Since the machine was made, those that could not leave included.
+  package var sentInAll: Int { Int(truncatingIfNeeded: nextNumber) - 1 }
 
   /// `phase` spreads probes of one interval, so that many do not leave at once: 0 up to the interval.
   package init(_ probe: Probe, at now: Instant, phase: Duration) {
@@ -236,6 +241,7 @@ package struct ProbeMachine: Equatable, Sendable {
       if !wasMissed { noAnswer(why, at: now) }
     case .couldNotSend(let why):
       unsent = min(unsent, Int(Int32.max)) + 1
+      unsentInAll &+= 1
       trouble = "could not be sent: \(why)"
       if unsent >= probe.fall && state != .unknown { become(.unknown, at: now) }
     }

@@ -10,12 +10,19 @@ package struct ProbeWindow: Equatable, Sendable {
   /// Since the window was made, also of what it has forgotten.
   package private(set) var answersInAll = 0
   package private(set) var lossesInAll = 0
+  /// Of all answers together, in nanoseconds.
+  package private(set) var roundTripsInAll: Int64 = 0
+  /// Of the last answer, also where only losses have come since.
+  package private(set) var lastRoundTrip: Duration?
 
   package init() {}
 
   package mutating func answered(roundTrip: Duration) {
-    append(min(UInt32(clamping: max(0, roundTrip.nanoseconds) / 1_000), Self.lost - 1))
+    let nanoseconds = max(0, roundTrip.nanoseconds)
+    append(min(UInt32(clamping: nanoseconds / 1_000), Self.lost - 1))
     answersInAll &+= 1
+    roundTripsInAll &+= nanoseconds
+    lastRoundTrip = .nanoseconds(nanoseconds)
   }
 
   package mutating func lost() {

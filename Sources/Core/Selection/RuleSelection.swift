@@ -137,6 +137,12 @@ package struct RuleSelection: Equatable, Sendable {
     rule.tiers.firstIndex { tier in tier.contains { paths.contains($0.path) } }
   }
 
+  /// Traffic goes by paths of the rule's first tier.
+  package var isPreferred: Bool {
+    let taken = choice?.paths ?? []
+    return !taken.isEmpty && tier(of: taken) == 0
+  }
+
   private typealias States = [[(name: Name, health: PathHealth?)]]
 
   private mutating func choose(_ view: View, at now: Instant) -> Flip? {

@@ -4,7 +4,13 @@ internal import Glibc
 package enum AtomicFile {
   /// Written beside as `PATH.new`, synced, renamed over `path`, and the directory synced, which makes the rename last.
   /// What root writes is the directory's owner's: the service, which runs as another user, must find its way there.
-  package static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o600) throws(SystemCallFailure) {
+  ///
+  /// - Parameters:
+  ///   - mode: whatever the umask says.
+  ///   - durable: false: what is as good as gone in a moment need not outlast a power loss, and wears out no flash.
+  package static func write(
+    _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600, durable: Bool = true
+  ) throws(SystemCallFailure) {
     let beside = path + ".new"
     // One that an earlier crash left. EXCL and NOFOLLOW: nobody's symbolic link leads us elsewhere.
     unlink(beside)
@@ -12,14 +18,15 @@ package enum AtomicFile {
       let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
       let file = try FileDescriptor.adopting(Glibc.open(beside, flags, mode), "create \(beside)")
       try giveAway(file, beside)
+      guard fchmod(file.number, mode) == 0 else { throw SystemCallFailure.last("chmod \(beside)") }
       try file.writeAll(bytes, "write \(beside)")
-      guard fsync(file.number) == 0 else { throw SystemCallFailure.last("sync \(beside)") }
+      guard !durable || fsync(file.number) == 0 else { throw SystemCallFailure.last("sync \(beside)") }
       guard rename(beside, path) == 0 else { throw SystemCallFailure.last("rename \(beside) to \(path)") }
     } catch {
       unlink(beside)
       throw error
     }
-    try Directory.sync(Directory.holding(path))
+    if durable { try Directory.sync(Directory.holding(path)) }
   }
 
   private static func giveAway(_ file: borrowing FileDescriptor, _ path: String) throws(SystemCallFailure) {

@@ -17,6 +17,7 @@ final class LocalConnection: @unchecked Sendable {
   private let descriptor: Box
   let peer: PeerCredentials
   private let loop: Reactor
+  private let form: StreamForm
   private let queue: LocalQueue
   private let handler: LocalServer.Handler
   private let leave: @Sendable () -> Void
@@ -29,12 +30,14 @@ final class LocalConnection: @unchecked Sendable {
   }
 
   init(
-    _ descriptor: consuming FileDescriptor, _ peer: PeerCredentials, on loop: Reactor, _ queue: LocalQueue,
+    _ descriptor: consuming FileDescriptor, _ peer: PeerCredentials, on loop: Reactor, _ form: StreamForm,
+    _ queue: LocalQueue,
     _ handler: @escaping LocalServer.Handler, leave: @escaping @Sendable () -> Void
   ) {
     self.descriptor = Box(descriptor)
     self.peer = peer
     self.loop = loop
+    self.form = form
     self.queue = queue
     self.handler = handler
     self.leave = leave
@@ -80,15 +83,15 @@ final class LocalConnection: @unchecked Sendable {
   private func read(_ before: [UInt8]) {
     var bytes = before
     // One byte more than a request can have, to see that there is more.
-    var buffer = [UInt8](repeating: 0, count: 4 + LocalFrame.maximumRequest + 1 - before.count)
+    var buffer = [UInt8](repeating: 0, count: max(1, form.maximumRequest + 1 - before.count))
     let count = recv(descriptor.number, &buffer, buffer.count, Int32(MSG_DONTWAIT))
     if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
     guard count > 0 else { return end() }
     bytes.append(contentsOf: buffer[..<count])
-    switch LocalFrame.parse(bytes.span) {
+    switch form.parse(bytes) {
     case .incomplete: state = .reading(bytes)
     case .complete(let request): wait(with: request)
-    case .refused(let refusal): reply(Self.complaint(refusal.description))
+    case .refused(let reply): write(reply, 0)
     }
   }
 
@@ -115,13 +118,8 @@ final class LocalConnection: @unchecked Sendable {
 
   private func handled(_ body: [UInt8]) {
     guard case .handling = state else { return }
-    reply(body.count <= LocalFrame.maximumReply ? body : Self.complaint("the reply is too large"))
+    write(form.reply(body), 0)
   }
-
-  /// What a client gets whose request never reached the handler, or whose reply never left it.
-  private static func complaint(_ text: String) -> [UInt8] { LocalAPI.encode(LocalAPI.Refusal(text)) }
-
-  private func reply(_ body: [UInt8]) { write(LocalFrame.encode(body), 0) }
 
   private func write(_ reply: [UInt8], _ sent: Int) {
     let count = reply.withUnsafeBytes {

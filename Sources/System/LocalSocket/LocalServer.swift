@@ -1,4 +1,3 @@
-internal import Agent
 internal import CLinux
 internal import Core
 internal import Glibc
@@ -16,8 +15,9 @@ package struct PeerCredentials: Equatable, Sendable {
   }
 }
 
-/// Serves the CLI: one request and one reply a connection, on a loop of its own, away from probes and flips. A client
-/// gets a deadline, a size, a place among a bounded number and its turn, so that none can harm another or the agent.
+/// Serves the CLI, and whoever scrapes metrics: one request and one reply a connection, on a loop of its own, away from
+/// probes and flips. A client gets a deadline, a size, a place among a bounded number and its turn, so that none can harm
+/// another or the agent.
 package final class LocalServer: Sendable {
   package typealias Handler = @Sendable (_ request: [UInt8], _ peer: PeerCredentials) async -> [UInt8]
 
@@ -46,32 +46,37 @@ package final class LocalServer: Sendable {
 
   /// Touched on the loop only.
   private final class Local: @unchecked Sendable {
-    var listener: ListenerBox?
+    var listener: (any StreamListener)?
     var clients: [UInt64: LocalConnection] = [:]
     var lastClient: UInt64 = 0
     let handler: Handler
+    let form: StreamForm
     let limits: Limits
     let queue: LocalQueue
 
-    init(_ listener: ListenerBox, _ limits: Limits, _ handler: @escaping Handler) {
+    init(_ listener: any StreamListener, _ form: StreamForm, _ limits: Limits, _ handler: @escaping Handler) {
       self.listener = listener
+      self.form = form
       self.limits = limits
       self.handler = handler
       queue = LocalQueue(atOnce: limits.answersAtOnce)
     }
   }
 
-  private final class ListenerBox: Sendable {
-    let listener: LocalListener
-    init(_ listener: consuming LocalListener) { self.listener = listener }
-  }
-
   /// Listens from here on until `stop`.
-  package init(
+  package convenience init(
     at path: String, group: UInt32? = nil, limits: Limits = Limits(), _ handler: @escaping Handler
   ) throws(SystemCallFailure) {
-    local = Local(ListenerBox(try LocalListener.open(path, group: group)), limits, handler)
-    loop = try Reactor(name: "local-socket")
+    try self.init(
+      UnixListener(path, group: group), .frames, limits: limits, loop: Reactor(name: "local-socket"), handler)
+  }
+
+  /// Listens from here on until `stop`. The loop is the server's own.
+  init(
+    _ listener: any StreamListener, _ form: StreamForm, limits: Limits, loop: Reactor, _ handler: @escaping Handler
+  ) {
+    local = Local(listener, form, limits, handler)
+    self.loop = loop
     loop.enqueue { [self] in listen() }
   }
 
@@ -80,7 +85,7 @@ package final class LocalServer: Sendable {
     loop.enqueue { [self] in
       for client in local.clients.values { client.end() }
       local.clients = [:]
-      if let box = local.listener { loop.unwatch(box.listener.descriptor.number) }
+      if let listener = local.listener { loop.unwatch(listener.number) }
       local.listener = nil
       loop.stop()
     }
@@ -89,9 +94,9 @@ package final class LocalServer: Sendable {
   // MARK: On the loop
 
   private func listen() {
-    guard let box = local.listener else { return }
+    guard let listener = local.listener else { return }
     do throws(SystemCallFailure) {
-      try loop.watch(box.listener.descriptor.number, for: .readable) { [self] _ in accept() }
+      try loop.watch(listener.number, for: .readable) { [self] _ in accept() }
     } catch {
       pause()
     }
@@ -99,15 +104,15 @@ package final class LocalServer: Sendable {
 
   /// No descriptor or no memory left: the connection stays in the queue and would wake us without end.
   private func pause() {
-    if let box = local.listener { loop.unwatch(box.listener.descriptor.number) }
+    if let listener = local.listener { loop.unwatch(listener.number) }
     _ = loop.at(loop.now + .milliseconds(100)) { [self] _ in listen() }
   }
 
   private func accept() {
-    guard let box = local.listener else { return }
+    guard let listener = local.listener else { return }
     // As many as fit in the queue; more come with the next turn.
     for _ in 0..<local.limits.clients {
-      let number = linux_accept(box.listener.descriptor.number)
+      let number = linux_accept(listener.number)
       if number < 0 {
         if ![EAGAIN, EINTR, ECONNABORTED].contains(errno) { pause() }
         return
@@ -124,14 +129,14 @@ package final class LocalServer: Sendable {
     var peer = PeerCredentials(process: 0, user: 0, group: 0)
     guard linux_peer_credentials(descriptor.number, &peer.process, &peer.user, &peer.group) == 0 else { return }
     guard local.limits.admits(peer.user, beside: local.clients.values.map(\.peer.user)) else {
-      let busy = LocalFrame.encode(LocalAPI.encode(LocalAPI.Refusal.busy(local.clients.count)))
+      let busy = local.form.busy(local.clients.count)
       // Into an empty buffer it goes at once; who does not read it, misses it.
       _ = send(descriptor.number, busy, busy.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
       return
     }
     local.lastClient += 1
     let number = local.lastClient
-    let client = LocalConnection(descriptor, peer, on: loop, local.queue, local.handler) { [local] in
+    let client = LocalConnection(descriptor, peer, on: loop, local.form, local.queue, local.handler) { [local] in
       local.clients[number] = nil
     }
     local.clients[number] = client

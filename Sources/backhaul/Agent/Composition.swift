@@ -7,15 +7,21 @@ internal import System
 /// The service with the real world behind its ports. Composition only: nothing is decided here.
 final class Composition: Sendable {
   let agent: AgentService
+  private let metrics: MetricsExport
 
   init(_ configuration: AgentConfiguration) throws {
     let log = Log.make(configuration.logLevel)
     try Directory.make(configuration.files.stateDirectory, mode: 0o700)
     let ports = try AgentPorts.linux(configuration)
-    agent = AgentService(
-      configuration: configuration, ports: ports,
-      journal: Journal(surroundings: ports.surroundings) { Log.tell($0, to: log) },
+    let journal = Journal(surroundings: ports.surroundings) { Log.tell($0, to: log) }
+    let agent = AgentService(
+      configuration: configuration, ports: ports, journal: journal,
       identity: .init(version: Backhaul.version, pid: getpid(), started: ports.surroundings.now))
+    self.agent = agent
+    metrics = MetricsExport(
+      configuration.metrics, port: LinuxMetrics(configuration.metrics),
+      pages: MetricsPages(now: { ports.surroundings.now }) { await agent.meter() }, events: journal,
+      surroundings: ports.surroundings)
   }
 
   /// Serves until a signal ends the process. To be called on the main thread, which takes in the signals.
@@ -59,6 +65,8 @@ final class Composition: Sendable {
       }
     }
     defer { tidying.cancel() }
+    let export = Task { [metrics] in await metrics.run() }
+    defer { export.cancel() }
     try await agent.run()
   }
 

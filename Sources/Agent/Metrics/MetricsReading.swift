@@ -1,0 +1,63 @@
+package import Core
+
+/// What the loops know at one moment, as far as metrics tell of it.
+package struct MetricsReading: Sendable {
+  package var watch: WatchSnapshot
+  package var version: String
+  package var started: Instant
+  package var pull = RuleSetKeeper.Status()
+  package var reconcile = ReconcileTally()
+  /// Nil: the kernel is as it should be.
+  package var applyTrouble: String?
+  package var journalTrouble: String?
+  package var events = EventTally()
+  package var tunnels: [MeteredTunnel] = []
+  /// Nil where no tunnel needs charon.
+  package var charonAnswers: Bool?
+  package var forced: [Name: ForcedPaths.Entry] = [:]
+
+  package init(watch: WatchSnapshot, version: String, started: Instant) {
+    self.watch = watch
+    self.version = version
+    self.started = started
+  }
+}
+
+/// A tunnel with its device and its SAs.
+package struct MeteredTunnel: Sendable {
+  package var name: Name
+  /// `gre`, `ipip`, `ipsec` or `external`.
+  package var kind: String
+  /// The device is up and has a carrier.
+  package var isUp: Bool
+  package var traffic: Traffic?
+  /// Nil where charon makes no keys for it.
+  package var keys: TunnelAssociations?
+
+  package init(name: Name, kind: String, isUp: Bool, traffic: Traffic? = nil, keys: TunnelAssociations? = nil) {
+    self.name = name
+    self.kind = kind
+    self.isUp = isUp
+    self.traffic = traffic
+    self.keys = keys
+  }
+
+  static func all(
+    _ layout: Layout, links: [InterfaceName: Link], traffic: [InterfaceName: Traffic], machines: [Name: IKEMachine]
+  ) -> [MeteredTunnel] {
+    layout.ruleSet.tunnels.compactMap { tunnel in
+      guard let device = layout.device(of: tunnel) else { return nil }
+      let kind =
+        switch tunnel.kind {
+        case .gre: "gre"
+        case .ipip: "ipip"
+        case .ipsec: "ipsec"
+        case .external: "external"
+        }
+      let link = links[device]
+      return MeteredTunnel(
+        name: tunnel.name, kind: kind, isUp: link.map { $0.isUp && $0.hasCarrier } ?? false, traffic: traffic[device],
+        keys: tunnel.profile == nil ? nil : machines[tunnel.name]?.associations ?? TunnelAssociations())
+    }
+  }
+}

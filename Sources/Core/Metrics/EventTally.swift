@@ -1,0 +1,47 @@
+/// What has happened since the agent started, in numbers: fed with each event, asked whenever someone scrapes.
+package struct EventTally: Equatable, Sendable {
+  /// A rule's flips of one kind, say.
+  package struct Key: Hashable, Sendable {
+    package var subject: String
+    package var word: String
+
+    package init(_ subject: String, _ word: String) {
+      self.subject = subject
+      self.word = word
+    }
+  }
+
+  /// Rule sets come and go under a running agent, and may name others each time: what is beyond is not told apart.
+  package static let mostKeys = 16_384
+
+  package private(set) var events: [AgentEvent.Kind: Int] = [:]
+  /// By rule and kind of flip.
+  package private(set) var flips: [Key: Int] = [:]
+  /// By rule and `FailoverCause`.
+  package private(set) var failovers: [Key: Int] = [:]
+  /// By path and `Diagnosis.Cause`.
+  package private(set) var causesFound: [Key: Int] = [:]
+
+  package init() {}
+
+  package mutating func noted(_ event: AgentEvent) {
+    events[event.kind, default: 0] += 1
+    switch event.kind {
+    case .initial, .failback, .changed: Self.count(event.subject, event.kind.rawValue, in: &flips)
+    case .failover:
+      Self.count(event.subject, event.kind.rawValue, in: &flips)
+      let cause = event.details["reason"].flatMap(FailoverCause.init) ?? .other
+      Self.count(event.subject, cause.rawValue, in: &failovers)
+    case .causeFound:
+      guard let cause = event.details["cause"] else { return }
+      Self.count(event.subject, cause, in: &causesFound)
+    default: break
+    }
+  }
+
+  private static func count(_ subject: String, _ word: String, in counts: inout [Key: Int]) {
+    let key = Key(subject, word)
+    guard counts[key] != nil || counts.count < mostKeys else { return }
+    counts[key, default: 0] += 1
+  }
+}

@@ -1,0 +1,89 @@
+import Core
+import Synchronization
+import Testing
+
+@testable import Agent
+
+@Suite struct MetricsTests {
+  private func page(_ bench: WatchBench) async -> String {
+    var reading = MetricsReading(
+      watch: await bench.watch.snapshot(), version: "1.2.3", started: Instant(nanoseconds: 0))
+    for event in bench.events.all { reading.events.noted(event) }
+    return String(decoding: MetricsWriter.page(reading), as: UTF8.self)
+  }
+
+  private func value(_ sample: String, _ page: String) -> Double? {
+    page.split(separator: "\n").first { $0.hasPrefix(sample + " ") }
+      .flatMap { Double($0.dropFirst(sample.count + 1)) }
+  }
+
+  @Test func afterAFailoverTheCountersSayWhatHappened() async throws {
+    let bench = try WatchBench()
+    bench.prober.set(bench.a, .answers(.milliseconds(2)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(10))
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .seconds(20))
+    let page = await page(bench)
+    #expect(value("backhaul_rule_mode{rule=\"office\",mode=\"fallback\"}", page) == 1)
+    #expect(value("backhaul_rule_mode{rule=\"office\",mode=\"backhaul\"}", page) == 0)
+    #expect(value("backhaul_rule_flips_total{rule=\"office\",kind=\"failover\"}", page) == 1)
+    #expect(value("backhaul_rule_failovers_total{rule=\"office\",cause=\"probes\"}", page) == 1)
+    #expect(value("backhaul_rule_failovers_total{rule=\"office\",cause=\"device\"}", page) == 0)
+    #expect(value("backhaul_rule_preferred{rule=\"office\"}", page) == 0)
+    #expect(value("backhaul_path_state{path=\"a\",state=\"down\"}", page) == 1)
+    #expect(value("backhaul_path_state{path=\"a\",state=\"up\"}", page) == 0)
+    #expect(value("backhaul_path_rtt_seconds{path=\"a\"}", page) == 0.002)
+    #expect(value("backhaul_events_total{kind=\"failover\"}", page) == 1)
+    #expect(value("backhaul_build_info{version=\"1.2.3\"}", page) == 1)
+    let fallback = try #require(value("backhaul_rule_mode_seconds_total{rule=\"office\",mode=\"fallback\"}", page))
+    #expect((19...20).contains(fallback))
+    let probe = "{probe=\"a\",path=\"a\"}"
+    let sent = try #require(value("backhaul_probe_sent_total\(probe)", page))
+    let answered = try #require(value("backhaul_probe_answered_total\(probe)", page))
+    let lost = try #require(value("backhaul_probe_lost_total\(probe)", page))
+    #expect((99...101).contains(answered) && (195...205).contains(lost))
+    #expect(sent >= answered + lost)
+    #expect(value("backhaul_probe_rtt_seconds_count\(probe)", page) == answered)
+    let sum = try #require(value("backhaul_probe_rtt_seconds_sum\(probe)", page))
+    #expect(abs(sum - answered * 0.002) < 1e-9)
+  }
+
+  @Test func aDeviceThatGoesIsAnotherCause() async throws {
+    let bench = try WatchBench()
+    bench.prober.set(bench.a, .answers(.milliseconds(2)))
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    await bench.watch.linkChanged(bench.a, bench.link(carrier: false))
+    bench.loop.advance(by: .seconds(1))
+    #expect(value("backhaul_rule_failovers_total{rule=\"office\",cause=\"device\"}", await page(bench)) == 1)
+  }
+
+  @Test func eachFamilyIsToldOnce() async throws {
+    let bench = try WatchBench()
+    try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    let families = await page(bench).split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }
+    #expect(families.count > 40)
+    #expect(Set(families).count == families.count)
+  }
+
+  @Test func whoeverAsksAgainAtOnceGetsTheSamePage() async throws {
+    let bench = try WatchBench()
+    let box = Box()
+    let watch = await bench.watch.snapshot()
+    let pages = MetricsPages(now: { box.time.withLock { $0 } }) {
+      box.reads.withLock { $0 += 1 }
+      return MetricsReading(watch: watch, version: "1", started: Instant(nanoseconds: 0))
+    }
+    await withTaskGroup { group in for _ in 0..<50 { group.addTask { _ = await pages.page() } } }
+    #expect(box.reads.withLock { $0 } == 1)
+    box.time.withLock { $0 = $0 + MetricsPages.lifetime }
+    _ = await pages.page()
+    #expect(box.reads.withLock { $0 } == 2)
+  }
+
+  private final class Box: Sendable {
+    let reads = Mutex(0)
+    let time = Mutex(Instant(nanoseconds: 0))
+  }
+}
