@@ -23,7 +23,7 @@ struct Backhaul: ParsableCommand {
         name: "Questions to the agent",
         subcommands: [
           StatusCommand.self, PathsCommand.self, TunnelsCommand.self, ProbesCommand.self, RulesCommand.self,
-          EventsCommand.self, HistoryCommand.self,
+          EventsCommand.self, HistoryCommand.self, WatchCommand.self,
         ]),
       CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self]),
       CommandGroup(

@@ -22,6 +22,8 @@ package struct LocalAPI: Sendable {
     package var kinds: [String]?
     package var subject: String?
     package var limit: Int?
+    /// `events`: those with a greater number, for whoever follows them.
+    package var after: UInt64?
     /// `history`, `force`: of this path.
     package var path: String?
     /// `force`: `up`, `down` or `auto`; for so many seconds, null for until it is taken back; why.
