@@ -13,8 +13,7 @@ struct Backhaul: ParsableCommand {
       `guard` and `teardown`, do their work without it.
 
       Exit status: 0 fine; 1 what was asked about is bad; 64 wrong usage; 66 no rule set is cached; \
-      69 no agent answers; 74 a file or the kernel \
-      failed; 77 permission denied; 78 the configuration is bad.
+      69 no agent answers; 74 a file or the kernel failed; 77 permission denied; 78 the configuration is bad.
       """,
     version: version,
     groupedSubcommands: [
@@ -28,6 +27,8 @@ struct Backhaul: ParsableCommand {
       CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self]),
       CommandGroup(
         name: "Without an agent",
-        subcommands: [CheckCommand.self, PlanCommand.self, GuardCommand.self, TeardownCommand.self]),
+        subcommands: [
+          CheckCommand.self, PlanCommand.self, SupportCommand.self, GuardCommand.self, TeardownCommand.self,
+        ]),
     ])
 }

@@ -158,7 +158,7 @@ import Testing
     var view = view([path("a")])
     #expect(type("q", &view) == [.quit])
     #expect(type("\u{3}", &view) == [.quit])
-    #expect(type("/\u{3}", &view) == [.quit])
+    #expect(type("/\u{3}\r", &view) == [.quit], "while a filter is typed, too")
     _ = type("p", &view)
     view.answered(status([path("b")]), newEvents: [])
     #expect(view.shown.map(\.name) == ["a"])

@@ -1,7 +1,8 @@
 internal import Glibc
-internal 
-/// A person's terminal, taken over: the alternate screen, every key at once, no cursor. Given back when this goes.
-struct Screen: ~Copyable {
+internal
+  /// A person's terminal, taken over: the alternate screen, every key at once, no cursor. Given back when this goes.
+  struct Screen: ~Copyable
+{
   private let before: termios
   private let signalsBefore: sigset_t
 
