@@ -290,16 +290,18 @@ package final class AgentService: Sendable {
   /// Of lives of the agent before this one too, as far as the journal on disk goes back.
   package func events(_ query: EventQuery) async -> EventsReport {
     let numbered = journal.isNumbered
-    let disk = await writer.read()
+    // Whoever follows asks often, and what is new is in memory.
+    let isFollowed =
+      numbered && query.after > 0 && query.after + 1 >= (journal.records(after: 0).records.first?.number ?? .max)
+    let disk = isFollowed ? [] : await writer.read()
     let (memory, newestAge) = journal.records(after: disk?.last?.number ?? 0)
     let first = numbered ? memory.first?.number ?? .max : .max
     var trouble = await writer.trouble
     if disk == nil && trouble == nil { trouble = "the journal on disk cannot be read now" }
+    let records = (disk ?? []).filter { $0.number < first } + memory
     return EventsReport(
-      query.select(
-        from: (disk ?? []).filter { $0.number < first } + memory, newestAge: newestAge,
-        now: ports.surroundings.wallTime),
-      trouble: trouble)
+      query.select(from: records, newestAge: newestAge, now: ports.surroundings.wallTime),
+      lastNumber: records.last?.number, trouble: trouble)
   }
 
   /// Read from the kernel now: what stands here is what the agent could not put right yet.

@@ -10,11 +10,10 @@ struct Backhaul: ParsableCommand {
     abstract: "Takes a branch's internet traffic to a hub, and to the local WAN when the hub is gone.",
     discussion: """
       `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan`, \
-      `diff`, `doctor`, `guard` and `teardown`, do their work without it.
+      `diff`, `doctor`, `support`, `guard` and `teardown`, do their work without it.
 
       Exit status: 0 fine; 1 what was asked about is bad; 2 it is very bad; 64 wrong usage; 66 no rule set is cached; \
-      69 no agent answers; 74 a file or the kernel \
-      failed; 77 permission denied; 78 the configuration is bad.
+      69 no agent answers; 74 a file or the kernel failed; 77 permission denied; 78 the configuration is bad.
       """,
     version: version,
     groupedSubcommands: [
@@ -23,14 +22,14 @@ struct Backhaul: ParsableCommand {
         name: "Questions to the agent",
         subcommands: [
           StatusCommand.self, PathsCommand.self, TunnelsCommand.self, ProbesCommand.self, RulesCommand.self,
-          EventsCommand.self, HistoryCommand.self, ExplainCommand.self, CheckHealthCommand.self,
+          EventsCommand.self, HistoryCommand.self, WatchCommand.self, ExplainCommand.self, CheckHealthCommand.self,
         ]),
       CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self]),
       CommandGroup(
         name: "Without an agent",
         subcommands: [
-          CheckCommand.self, PlanCommand.self, DiffCommand.self, DoctorCommand.self, GuardCommand.self,
-          TeardownCommand.self,
+          CheckCommand.self, PlanCommand.self, DiffCommand.self, DoctorCommand.self, SupportCommand.self,
+          GuardCommand.self, TeardownCommand.self,
         ]),
     ])
 }

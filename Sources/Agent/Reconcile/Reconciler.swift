@@ -102,6 +102,9 @@ package actor Reconciler: RuleSetApplier {
   /// Calls back once all the work is done that was asked for before: whoever stands still never does.
   package nonisolated func pulse(_ answer: @escaping @Sendable () -> Void) { inbox.yield(.pulse(answer)) }
 
+  /// What the kernel has now, read for a report: nothing follows from it.
+  package func kernelState() throws(KernelFailure) -> ActualState { try kernel.read(expecting: nil) }
+
   /// Asks for a look at the kernel; several at once are one.
   package func look(because reason: Reason) {
     isIdle = false

@@ -18,6 +18,8 @@ package struct EventQuery: Equatable, Sendable {
   package var kinds: Set<String> = []
   package var subject: String?
   package var limit = standardLimit
+  /// Only those with a greater number.
+  package var after: UInt64 = 0
 
   package init() {}
 
@@ -41,6 +43,7 @@ package struct EventQuery: Equatable, Sendable {
       kinds.insert(kind)
     }
     subject = request.subject
+    after = request.after ?? 0
     limit = request.limit ?? Self.standardLimit
     guard (1...Self.maximumLimit).contains(limit) else {
       throw LocalAPI.Refusal("limit takes 1 to \(Self.maximumLimit)")
@@ -72,6 +75,7 @@ package struct EventQuery: Equatable, Sendable {
   }
 
   private func matches(_ record: EventRecord, age: Duration?, now: WallTime) -> Bool {
+    if record.number <= after { return false }
     if !kinds.isEmpty && !kinds.contains(record.kind) { return false }
     if let subject, record.subject != subject { return false }
     switch since {

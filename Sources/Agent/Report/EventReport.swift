@@ -10,7 +10,11 @@ extension EventReport {
 }
 
 extension EventsReport {
-  package init(_ selected: (matching: [EventRecord], omitted: Int), trouble: String? = nil) {
-    self.init(events: selected.matching.map(EventReport.init), omitted: selected.omitted, trouble: trouble)
+  package init(
+    _ selected: (matching: [EventRecord], omitted: Int), lastNumber: UInt64? = nil, trouble: String? = nil
+  ) {
+    self.init(
+      events: selected.matching.map(EventReport.init), omitted: selected.omitted, lastNumber: lastNumber,
+      trouble: trouble)
   }
 }

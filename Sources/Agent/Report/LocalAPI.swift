@@ -22,6 +22,8 @@ package struct LocalAPI: Sendable {
     package var kinds: [String]?
     package var subject: String?
     package var limit: Int?
+    /// `events`: those with a greater number, for whoever follows them.
+    package var after: UInt64?
     /// `history`, `force`: of this path.
     package var path: String?
     /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it lies.

@@ -24,9 +24,12 @@ package struct PacketExplanations: Sendable {
     // Before the clock is read: ages are those of the moment that is told of.
     let machines = await ike.current()
     let snapshot = await watch.snapshot()
-    var actual = await reconciler.actual
-    actual.links = snapshot.links
     var warnings: [String] = []
+    var actual = ActualState()
+    do throws(KernelFailure) { actual = try await reconciler.kernelState() } catch {
+      throw LocalAPI.Refusal("the kernel could not be read: \(error)")
+    }
+    actual.links = snapshot.links
     if let trouble = await reconciler.trouble { warnings.append("the kernel is not as it should be: \(trouble)") }
     let secured = Set(machines.filter { $0.value.associations.child?.isInstalled == true }.keys)
     let question: PacketQuestion
@@ -46,7 +49,9 @@ package struct PacketExplanations: Sendable {
     }
     let kernel = explanation.lookup(question).flatMap { self.answer($0, &warnings) }
     if let difference = kernel.flatMap({ explanation.contradiction(by: $0) }) { warnings.append(difference) }
-    let tunnels = TunnelReports(layout, actual, snapshot.links, traffic: [:], machines: machines, at: snapshot.at).all
+    let tunnels = TunnelReports(
+      layout, actual.addresses, snapshot.links, traffic: [:], machines: machines, at: snapshot.at
+    ).all
     return report(
       (from, to), question, explanation, ranges, kernel, warnings, ReportWriter(snapshot),
       tunnels.first { $0.name == explanation.tunnel?.name.text })

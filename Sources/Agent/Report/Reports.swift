@@ -257,6 +257,8 @@ package struct EventsReport: Codable, Equatable, Sendable {
   package var events: [EventReport]
   /// Older ones that were asked for too, beyond the limit.
   package var omitted: Int?
+  /// Of the newest event there is, whether it was asked for or not: whoever follows goes on from here.
+  package var lastNumber: UInt64?
   /// Why events do not get to the disk, or could not be read from it.
   package var trouble: String?
 }

@@ -10,6 +10,8 @@ struct EventsCommand: ParsableCommand {
     discussion: """
       From the journal in the state directory: it outlasts restarts and power losses, and holds the last some thousand \
       events. Times are UTC. --since 2h follows the time that has passed, not the clock, as far as the agent has run.
+      With -f the last ten are printed, or those that are asked for, and then each as it happens; with --json as well, \
+      an event is a line.
       """)
 
   @OptionGroup var options: QuestionOptions
@@ -26,8 +28,12 @@ struct EventsCommand: ParsableCommand {
   @Option(help: ArgumentHelp("About this rule, path, tunnel or other subject only.", valueName: "name"))
   var subject: String?
 
-  @Option(help: ArgumentHelp("So many at most, the newest.", valueName: "count"))
-  var limit = EventQuery.standardLimit
+  @Option(
+    help: ArgumentHelp("So many at most, the newest: 1000 if not said, and 10 with -f.", valueName: "count"))
+  var limit: Int?
+
+  @Flag(name: [.customShort("f"), .customLong("follow")], help: "Print what comes, until Ctrl-C.")
+  var follows = false
 
   @Flag(help: "Show numbers, subjects and details as well.")
   var wide = false
@@ -45,22 +51,59 @@ struct EventsCommand: ParsableCommand {
     let kinds = kind.flatMap { $0.split(separator: ",").map(String.init) }
     request.kinds = kinds.isEmpty ? nil : kinds
     request.subject = subject
-    request.limit = limit
+    request.limit = limit ?? (follows && since == nil ? 10 : nil)
     return request
   }
 
   func validate() throws {
+    if follows && stateDirectory != nil { throw ValidationError("-f needs the agent: leave out --state-directory") }
     do { _ = try EventQuery(request) } catch { throw ValidationError("\(error)") }
   }
 
   func run() throws {
     if let stateDirectory { return try show(try read(stateDirectory)) }
+    if follows { try follow() }
     let hint =
       "without one, backhaul events --state-directory \(FileLocations().stateDirectory) reads the journal on disk"
     try ask(request, options, hint: hint, as: EventsReport.self) { report in
       defer { Self.tellNotes(on: report) }
       return Self.lines(report, wide: wide, colours: Terminal.takesColours)
     }
+  }
+
+  /// Asks twice a second: what is new is in the agent's memory. An agent that restarts is followed on.
+  private func follow() throws -> Never {
+    var request = request
+    var last: EventReport?
+    var isSilent = false
+    while true {
+      do throws(Unanswered) {
+        let report = try Question(request, options).ask(as: EventsReport.self).answer
+        isSilent = false
+        show(report, after: last)
+        last = report.events.last ?? last
+        request.after = report.lastNumber ?? last?.number ?? request.after ?? 0
+        request.limit = nil
+        request.since = nil
+        request.sinceSeconds = nil
+      } catch {
+        guard error.isPassing, request.after != nil else { throw complain(error.text, error.status) }
+        if !isSilent { printError("backhaul: \(error.text); waiting for it") }
+        isSilent = true
+      }
+      usleep(500_000)
+    }
+  }
+
+  private func show(_ report: EventsReport, after last: EventReport?) {
+    if options.json {
+      for event in report.events { print(String(decoding: LocalAPI.encode(event), as: UTF8.self)) }
+    } else {
+      let lines = Self.lines(
+        report, wide: wide, colours: Terminal.takesColours, after: last, atLeast: wide ? [] : [24, 8, 20])
+      for line in lines.dropFirst(last == nil ? 0 : 1) { print(line) }
+    }
+    fflush(nil)
   }
 
   private func read(_ directory: String) throws -> EventsReport {
@@ -94,12 +137,18 @@ struct EventsCommand: ParsableCommand {
     return notes
   }
 
-  static func lines(_ report: EventsReport, wide: Bool = false, colours: Bool = false) -> [String] {
+  /// - Parameters:
+  ///   - last: what was printed before.
+  ///   - widths: of the first columns.
+  static func lines(
+    _ report: EventsReport, wide: Bool = false, colours: Bool = false, after last: EventReport? = nil,
+    atLeast widths: [Int] = []
+  ) -> [String] {
     if report.events.isEmpty { return [] }
     var header = ["TIME", "SEVERITY", "KIND", "EVENT"]
     if wide { header = ["NUMBER"] + header.dropLast() + ["SUBJECT", "EVENT", "DETAILS"] }
-    var table = Columns(header)
-    var before: EventReport?
+    var table = Columns(header, atLeast: widths)
+    var before = last
     for event in report.events {
       var row = [event.time, event.severity, event.kind, text(event, after: before)]
       if wide {

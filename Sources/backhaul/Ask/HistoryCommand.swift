@@ -13,11 +13,12 @@ struct HistoryCommand: ParsableCommand {
   var path: String
 
   @OptionGroup var options: QuestionOptions
+  @OptionGroup var repeating: RepeatOptions
 
   func run() throws {
     var request = LocalAPI.Request(.history)
     request.path = path
-    try ask(request, options, as: HistoryReport.self) { Self.lines($0, colours: Terminal.takesColours) }
+    try ask(request, options, repeating, as: HistoryReport.self) { Self.lines($0, colours: Terminal.takesColours) }
   }
 
   static func lines(_ report: HistoryReport, colours: Bool = false) -> [String] {

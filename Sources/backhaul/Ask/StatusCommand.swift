@@ -6,9 +6,10 @@ struct StatusCommand: ParsableCommand {
     commandName: "status", abstract: "Which way traffic goes, since when and why.")
 
   @OptionGroup var options: QuestionOptions
+  @OptionGroup var repeating: RepeatOptions
 
   func run() throws {
-    try ask(.status, options, as: StatusReport.self) { Self.lines($0) }
+    try ask(.status, options, repeating, as: StatusReport.self) { Self.lines($0) }
   }
 
   static func lines(_ status: StatusReport) -> [String] {

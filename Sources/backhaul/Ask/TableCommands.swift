@@ -6,9 +6,10 @@ struct PathsCommand: ParsableCommand {
     commandName: "paths", abstract: "Every path: its state, what carries it, what it carries.")
 
   @OptionGroup var options: QuestionOptions
+  @OptionGroup var repeating: RepeatOptions
 
   func run() throws {
-    try ask(.paths, options, as: PathsReport.self) { Self.lines($0) }
+    try ask(.paths, options, repeating, as: PathsReport.self) { Self.lines($0) }
   }
 
   static func lines(_ report: PathsReport) -> [String] {
@@ -32,12 +33,13 @@ struct TunnelsCommand: ParsableCommand {
     commandName: "tunnels", abstract: "Every tunnel: its kind, its ends, its keys, its sizes.")
 
   @OptionGroup var options: QuestionOptions
+  @OptionGroup var repeating: RepeatOptions
 
   @Flag(help: "Show devices, inner addresses, hubs, uplinks, segment sizes and profiles as well.")
   var wide = false
 
   func run() throws {
-    try ask(.tunnels, options, as: TunnelsReport.self) { Self.lines($0, wide: wide) }
+    try ask(.tunnels, options, repeating, as: TunnelsReport.self) { Self.lines($0, wide: wide) }
   }
 
   static func lines(_ report: TunnelsReport, wide: Bool = false) -> [String] {
@@ -77,9 +79,10 @@ struct ProbesCommand: ParsableCommand {
     commandName: "probes", abstract: "Every probe: its target, its answers, its round trips.")
 
   @OptionGroup var options: QuestionOptions
+  @OptionGroup var repeating: RepeatOptions
 
   func run() throws {
-    try ask(.probes, options, as: ProbesReport.self) { report in
+    try ask(.probes, options, repeating, as: ProbesReport.self) { report in
       var table = Columns(
         "PROBE", "PATH", "KIND", "TARGET", "STATE", "FOR", "EVERY", "LOST", "LOSS", "RTT", "JITTER", "TROUBLE")
       for probe in report.probes {
@@ -98,9 +101,10 @@ struct RulesCommand: ParsableCommand {
     commandName: "rules", abstract: "Every backhaul rule: whose traffic, which way, what if the hub is gone.")
 
   @OptionGroup var options: QuestionOptions
+  @OptionGroup var repeating: RepeatOptions
 
   func run() throws {
-    try ask(.rules, options, as: RulesReport.self) { report in
+    try ask(.rules, options, repeating, as: RulesReport.self) { report in
       var table = Columns(
         "RULE", "MODE", "GOES", "FOR", "SOURCES", "PATHS", "FALLBACK", "FAILBACK", "HOLD-DOWN", "IPV6", "CAUSE")
       for rule in report.rules {

@@ -1,9 +1,14 @@
 /// Lines with aligned columns: one object a line, two blanks between columns, none at the end.
 struct Columns {
   private var rows: [[String]]
+  /// Of the first columns, for lines that come later and shall stand below these.
+  private let leastWidths: [Int]
 
-  init(_ header: String...) { rows = [header] }
-  init(_ header: [String]) { rows = [header] }
+  init(_ header: String...) { self.init(header) }
+  init(_ header: [String], atLeast leastWidths: [Int] = []) {
+    rows = [header]
+    self.leastWidths = leastWidths
+  }
 
   mutating func add(_ cells: String...) { rows.append(cells) }
   mutating func add(_ cells: [String]) { rows.append(cells) }
@@ -11,7 +16,7 @@ struct Columns {
   var isEmpty: Bool { rows.count == 1 }
 
   var lines: [String] {
-    var widths: [Int] = []
+    var widths = leastWidths
     for row in rows {
       for (index, cell) in row.enumerated() {
         if index == widths.count { widths.append(0) }
