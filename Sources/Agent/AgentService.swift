@@ -230,7 +230,7 @@ package final class AgentService: Sendable {
     let trouble = await reconciler.trouble
     let rules = await rules().rules
     let charon = await ike.status
-    return StatusReport(
+    var status = StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
       source: configuration.ruleSet.location.description,
@@ -240,6 +240,11 @@ package final class AgentService: Sendable {
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
       journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath)
+    let protection = Protection(status)
+    status.protection = protection.word.rawValue
+    status.summary = protection.sentence
+    status.nextSteps = NextSteps.of(status)
+    return status
   }
 
   package func paths() async -> PathsReport {

@@ -65,13 +65,13 @@ private struct Comparison {
     case .addAddress(let name, _, _): return made.contains(name) ? [] : [Difference(.missing, object(step))]
     case .removeAddress(let name, _): return made.contains(name) ? [] : [Difference(.superfluous, object(step))]
     case .setUp(let name): return made.contains(name) ? [] : [Difference(.changed, object(step), found: "down")]
-    case .changeSetting(let setting, _):
-      guard !made.contains(setting.interface) else { return [] }
-      return [Difference(.changed, object(step), found: actual.settings[setting].map { "\($0)" })]
-    case .restoreSetting(let setting):
+    case .changeSettings(let values):
+      return values.sorted { $0.key < $1.key }.filter { !made.contains($0.key.interface) }.map { setting, value in
+        changed(setting, .changeSettings([setting: value]))
+      }
+    case .restoreSettings(let settings):
       // What was there before us may be what is there now.
-      guard remembered[setting] != actual.settings[setting] else { return [] }
-      return [Difference(.changed, object(step), found: actual.settings[setting].map { "\($0)" })]
+      return settings.filter { remembered[$0] != actual.settings[$0] }.map { changed($0, .restoreSettings([$0])) }
     case .putRoute(let route):
       let present = actual.routes.first {
         ($0.table, $0.destination, $0.metric) == (route.table, route.destination, route.metric)
@@ -85,6 +85,10 @@ private struct Comparison {
     case .changeSets(let table, let changes): return changes.flatMap { TableComparison.elements($0, table) }
     case .deleteSteering(let table): return [Difference(.superfluous, "nft table inet \(table)")]
     }
+  }
+
+  private func changed(_ setting: InterfaceSetting, _ step: Step) -> Difference {
+    Difference(.changed, object(step), found: actual.settings[setting].map { "\($0)" })
   }
 
   func activeRoutes(_ active: [TableID: TableRoute.Way?]) -> [Difference] {
@@ -152,11 +156,29 @@ private struct TableComparison {
         set: set.name, remove: other.ranges.filter { !new.contains($0) }, add: set.ranges.filter { !old.contains($0) })
       all += Self.elements(change, wanted.name)
     }
+    all += mapDifferences
     let expected = Set(wanted.sets.map(\.name))
     return all
       + present.sets.filter { !expected.contains($0.name) }.map {
         Difference(.superfluous, "nft set inet \(wanted.name) \($0.name)")
       }
+  }
+
+  private var mapDifferences: [Difference] {
+    let others = Dictionary(present.maps.map { ($0.name, $0) }) { first, _ in first }
+    let known = Set(wanted.maps.map(\.name))
+    let foreign = present.maps.filter { !known.contains($0.name) }.map {
+      Difference(.superfluous, "nft map inet \(wanted.name) \($0.name)")
+    }
+    return wanted.maps.flatMap { map -> [Difference] in
+      guard let other = others[map.name], other.kind == map.kind else {
+        return [Difference(.missing, "nft map inet \(wanted.name) \(map.name)")]
+      }
+      let (old, new) = (Set(other.elements), Set(map.elements))
+      let place = "nft element inet \(wanted.name) \(map.name)"
+      return map.elements.filter { !old.contains($0) }.map { Difference(.missing, "\(place) { \($0.text) }") }
+        + other.elements.filter { !new.contains($0) }.map { Difference(.superfluous, "\(place) { \($0.text) }") }
+    } + foreign
   }
 
   private func compare(_ chain: SteeringChain, _ other: SteeringChain) -> [Difference] {

@@ -36,7 +36,7 @@ extension SteeringMap {
 }
 
 extension SteeringMap.Element {
-  fileprivate var text: String {
+  var text: String {
     let key =
       switch key {
       case .device(let name): "\"\(name)\""

@@ -1,3 +1,4 @@
+internal import CMnl
 internal import CNftnl
 internal import Glibc
 

@@ -3,19 +3,33 @@ internal import ArgumentParser
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Which way traffic goes, since when and why.")
+    commandName: "status", abstract: "Is traffic protected, which way does it go, since when, why, and what to do.",
+    discussion: """
+      The first line is one word and a sentence. PROTECTED: all that the rules are for goes through the hub. PARTLY: some \
+      of it does. UNPROTECTED: it goes by the local WAN, as the rules say for when the hub is gone. UNENCRYPTED: it goes \
+      by a private line in the clear. BLOCKED: it goes nowhere, and nothing leaks. UNDECIDED: paths are being judged. \
+      UNSTEERED: no rule is in force. Lines with \u{2192} say what to do next. Where there are many paths, those that are \
+      up are only counted: backhaul paths lists all.
+      """)
 
   @OptionGroup var options: QuestionOptions
   @OptionGroup var repeating: RepeatOptions
 
   func run() throws {
-    try ask(.status, options, repeating, as: StatusReport.self) { Self.lines($0) }
+    try ask(.status, options, repeating, as: StatusReport.self) { Self.lines($0, colours: Terminal.takesColours) }
   }
 
-  static func lines(_ status: StatusReport) -> [String] {
+  /// More paths than that are listed only where they are not up.
+  private static let mostPaths = 12
+
+  static func lines(_ status: StatusReport, colours: Bool = false) -> [String] {
+    let protection = Protection(status)
     var lines = [
+      Terminal.paint(
+        "\(protection.word.rawValue.uppercased()): \(Terminal.plain(protection.sentence))", colour(of: protection.word),
+        ifWanted: colours),
       "\(status.device): \(status.revision.map { "revision \($0)" } ?? "no rule set yet"), "
-        + "agent \(status.version) for \(Words.age(status.uptimeSeconds))"
+        + "agent \(status.version) for \(Words.age(status.uptimeSeconds))",
     ]
     for rule in status.rules {
       let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
@@ -27,13 +41,20 @@ struct StatusCommand: ParsableCommand {
             + "\(Words.age(rule.unencryptedSeconds)) in all since the agent started")
       }
     }
-    for path in status.paths {
+    let listed =
+      status.paths.count <= mostPaths
+      ? status.paths : Array(status.paths.filter { $0.state != "up" || $0.forced != nil }.prefix(mostPaths))
+    for path in listed {
       let trip = path.rttMs == nil ? "" : ", \(Words.milliseconds(path.rttMs)), loss \(Words.share(path.loss))"
       lines.append(
         "path \(path.name): \(path.state) for \(Words.age(path.sinceSeconds)) on \(path.device)\(trip)"
           + (path.state == "up" ? "" : ": \(path.cause)"))
       if let force = path.forced { lines.append("FORCED: path \(path.name) is \(Words.force(force))") }
       if let cause = path.downCause { lines.append("path \(path.name): \(cause): \(path.evidence ?? "")") }
+    }
+    if listed.count < status.paths.count {
+      let up = status.paths.count { $0.state == "up" }
+      lines.append("paths: \(up) of \(status.paths.count) are up; backhaul paths lists all")
     }
     for force in status.forcesOfNoPath { lines.append(Words.stray(force)) }
     for uplink in status.uplinks {
@@ -52,7 +73,16 @@ struct StatusCommand: ParsableCommand {
     lines.append("source \(status.source): \(contact(status))")
     if let trouble = status.journalTrouble { lines.append("journal: events are not kept on disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
+    lines += NextSteps.of(status).map { "\u{2192} \(Terminal.plain($0))" }
     return lines
+  }
+
+  private static func colour(of word: Protection.Word) -> Terminal.Colour? {
+    switch word {
+    case .protected: nil
+    case .partly, .undecided, .unsteered: .yellow
+    case .unprotected, .unencrypted, .blocked: .red
+    }
   }
 
   private static func scouted(_ uplink: UplinkReport) -> String {
