@@ -14,8 +14,8 @@ prepare_systemd() {
   local unit
   # Another scenario may have been here in the same guest.
   dpkg --purge backhaul >/dev/null 2>&1
-  rm -rf /var/lib/backhaul /etc/backhaul
-  rm -rf /etc/systemd/system/*.wants /etc/rc?.d/* /usr/sbin/policy-rc.d
+  rm -rf /var/lib/backhaul /etc/backhaul /etc/systemd/system/{backhaul,backhaul-guard,strongswan}.service.d
+  rm -rf /etc/systemd/system/lab-*.service /etc/systemd/system/*.wants /etc/rc?.d/* /usr/sbin/policy-rc.d
   : >/etc/fstab
   # An index of all the machine's manual pages, made anew at each installation, is most of its time.
   rm -f /var/lib/man-db/auto-update
