@@ -17,12 +17,15 @@ package struct AgentPorts: Sendable {
   package var forces: any ForceStore
   package var surroundings: any Surroundings
   package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+  /// Gives what was freed back to the kernel.
+  package var giveMemoryBack: @Sendable () -> Void
 
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
     source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore, forces: any ForceStore,
-    surroundings: any Surroundings, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+    surroundings: any Surroundings, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet,
+    giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
     self.loop = loop
     self.prober = prober
@@ -38,6 +41,7 @@ package struct AgentPorts: Sendable {
     self.forces = forces
     self.surroundings = surroundings
     self.parse = parse
+    self.giveMemoryBack = giveMemoryBack
   }
 }
 
@@ -95,7 +99,8 @@ package final class AgentService: Sendable {
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
-      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal)
+      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal,
+      giveMemoryBack: ports.giveMemoryBack)
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
       events: journal, surroundings: ports.surroundings)
