@@ -20,13 +20,16 @@ package struct AgentPorts: Sendable {
   /// Nil where the agent was started by hand.
   package var serviceManager: (any ServiceManagerPort)?
   package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+  /// Gives what was freed back to the kernel.
+  package var giveMemoryBack: @Sendable () -> Void
 
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
     lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
     forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
-    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet,
+    giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
     self.loop = loop
     self.prober = prober
@@ -44,6 +47,7 @@ package struct AgentPorts: Sendable {
     self.surroundings = surroundings
     self.serviceManager = serviceManager
     self.parse = parse
+    self.giveMemoryBack = giveMemoryBack
   }
 }
 
@@ -102,7 +106,8 @@ package final class AgentService: Sendable {
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
-      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal)
+      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal,
+      giveMemoryBack: ports.giveMemoryBack)
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
       events: journal, surroundings: ports.surroundings)

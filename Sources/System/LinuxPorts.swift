@@ -27,6 +27,7 @@ extension AgentPorts {
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(), serviceManager: try NotifySocket.ofEnvironment(),
-      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) })
+      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) },
+      giveMemoryBack: FreedMemory.giveBack)
   }
 }

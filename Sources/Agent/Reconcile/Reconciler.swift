@@ -31,6 +31,7 @@ package actor Reconciler: RuleSetApplier {
   private let ike: IKEKeeper
   private let configuration: AgentConfiguration
   private let events: any EventSink
+  private let giveMemoryBack: @Sendable () -> Void
   private let work: AsyncStream<Work>
   private let inbox: AsyncStream<Work>.Continuation
 
@@ -56,8 +57,9 @@ package actor Reconciler: RuleSetApplier {
 
   package init(
     kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
-    events: any EventSink
+    events: any EventSink, giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
+    self.giveMemoryBack = giveMemoryBack
     self.kernel = kernel
     self.watch = watch
     self.ike = ike
@@ -84,6 +86,7 @@ package actor Reconciler: RuleSetApplier {
         done.resume(returning: .failure(Self.stopping))
       case .apply(let ruleSet, let slots, let done):
         done.resume(returning: await take(Running(layout: Layout(ruleSet, configuration, slots))))
+        giveMemoryBack()
       case .look(let reason):
         isIdle = false
         defer { isIdle = queued.isEmpty }
@@ -94,6 +97,8 @@ package actor Reconciler: RuleSetApplier {
         // Some losses of a route are told by no event at all.
         if reasons.contains(.timer) { await watch.inspectSoon() }
         await repair(because: reasons)
+        // What is freed takes some milliseconds to give back: not after each of many events.
+        if reasons.contains(.timer) { giveMemoryBack() }
       case .pulse(let answer): answer()
       }
     }

@@ -36,38 +36,40 @@ struct ProbeSchedule {
     probe.place = nil
     let last = turns.removeLast()
     guard last.probe !== probe else { return }
-    turns[place] = last
-    last.probe.place = place
+    put(last, at: place)
     rise(place)
     sink(last.probe.place ?? place)
   }
 
+  /// Moves those above it down until it is no earlier than the one above.
   private mutating func rise(_ start: Int) {
-    var child = start
-    while child > 0 {
-      let parent = (child - 1) / 2
-      guard turns[child].due < turns[parent].due else { return }
-      swap(child, parent)
-      child = parent
+    let turn = turns[start]
+    var place = start
+    while place > 0 {
+      let above = (place - 1) / 2
+      guard turn.due < turns[above].due else { break }
+      put(turns[above], at: place)
+      place = above
     }
+    if place != start { put(turn, at: place) }
   }
 
   private mutating func sink(_ start: Int) {
-    var parent = start
+    let turn = turns[start]
+    var place = start
     while true {
-      var least = parent
-      let left = 2 * parent + 1
-      if left < turns.count && turns[left].due < turns[least].due { least = left }
-      if left + 1 < turns.count && turns[left + 1].due < turns[least].due { least = left + 1 }
-      if least == parent { return }
-      swap(parent, least)
-      parent = least
+      var least = 2 * place + 1
+      guard least < turns.count else { break }
+      if least + 1 < turns.count && turns[least + 1].due < turns[least].due { least += 1 }
+      guard turns[least].due < turn.due else { break }
+      put(turns[least], at: place)
+      place = least
     }
+    if place != start { put(turn, at: place) }
   }
 
-  private mutating func swap(_ one: Int, _ other: Int) {
-    turns.swapAt(one, other)
-    turns[one].probe.place = one
-    turns[other].probe.place = other
+  private mutating func put(_ turn: Turn, at place: Int) {
+    turns[place] = turn
+    turn.probe.place = place
   }
 }

@@ -7,7 +7,17 @@ package struct Checksum: Sendable {
   package init() {}
 
   @inlinable package mutating func add(_ bytes: some Sequence<UInt8>) {
-    for byte in bytes { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    let before = state
+    // Where code for its own kind is not made, each byte of a sequence would be an allocation.
+    if let after = bytes.withContiguousStorageIfAvailable({ Self.adding($0, to: before) }) {
+      state = after
+    } else {
+      for byte in bytes { state = (state ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    }
+  }
+
+  @usableFromInline package static func adding(_ bytes: UnsafeBufferPointer<UInt8>, to state: UInt64) -> UInt64 {
+    bytes.reduce(state) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
   }
 
   /// A part with its length before it, so that no byte can move from one part to the next unseen.

@@ -70,6 +70,6 @@ final class Composition: Sendable {
     try await agent.run()
   }
 
-  /// Rule sets, looks at the kernel and long answers each take memory for a moment.
+  /// Pulls and long answers each take memory for a moment; the reconciler gives back its own.
   private static let tidyingPeriod: Duration = .seconds(15)
 }
