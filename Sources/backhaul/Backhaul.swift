@@ -12,7 +12,7 @@ struct Backhaul: ParsableCommand {
       `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan`, \
       `diff`, `doctor`, `support`, `guard` and `teardown`, do their work without it.
 
-      Exit status: 0 fine; 1 what was asked about is bad; 2 it is very bad; 64 wrong usage; 66 no rule set is cached; \
+      Exit status: 0 fine; 1 what was asked about is bad; 2 `doctor` found errors; 64 wrong usage; 66 no rule set is cached; \
       69 no agent answers, or it is busy; 74 a file or the kernel failed; 77 permission denied; \
       78 the configuration is bad.
       """,

@@ -148,8 +148,11 @@ import Testing
   }
 
   @Test func charonsSettingsKeepTheirSeverity() throws {
-    let words = [CharonWord(isError: false, text: "a"), CharonWord(isError: true, text: "b")]
-    #expect(try found { $0.charon = words } == ["error charon", "warning charon"])
+    let words = [
+      CharonWord(.daemon, isError: false, text: "a"), CharonWord(.settings, isError: true, text: "b"),
+      CharonWord(.secrets, isError: true, text: "c"), CharonWord(.proposals, isError: true, text: "d"),
+    ]
+    #expect(try found { $0.charon = words } == ["error charon", "error charon", "error charon", "warning charon"])
   }
 
   @Test func whatTheKernelLacksIsToldWhereItIsKnown() throws {

@@ -46,10 +46,6 @@ package struct FakeGround: KernelGround {
     try fake.change("nft add rule \(mark.table) \(mark.chain)") { $0.foreign.marks.append(mark) }
   }
 
-  package func addForeign(_ table: Flowtable) throws {
-    try fake.change("nft add flowtable \(table.table) \(table.name)") { $0.foreign.flowtables.append(table) }
-  }
-
   package func foreignRoutes(_ table: TableID) throws -> Int {
     fake.state.withLock { $0.routes.filter { !$0.isOurs && $0.route.table == table }.count }
   }

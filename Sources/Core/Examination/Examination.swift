@@ -111,12 +111,24 @@ package struct PathSize: Equatable, Sendable {
   }
 }
 
-/// What `CharonSettings` and its like have found.
+/// Something in which charon cannot do what a rule set asks of it.
 package struct CharonWord: Equatable, Sendable {
+  package enum Concern: Equatable, Sendable {
+    case settings
+    /// The files with the keys and certificates.
+    case secrets
+    /// What it offers.
+    case proposals
+    /// It does not answer.
+    case daemon
+  }
+
+  package var concern: Concern
   package var isError: Bool
   package var text: String
 
-  package init(isError: Bool, text: String) {
+  package init(_ concern: Concern, isError: Bool, text: String) {
+    self.concern = concern
     self.isError = isError
     self.text = text
   }

@@ -28,9 +28,8 @@ package struct Examiner {
       nameservers: seeing { () throws(SystemCallFailure) in
         try NameserverCheck.ask(for: configuration.ruleSet.location.hostName ?? "")
       }, sizes: sizes((try? stored.get()) ?? nil, known, kernel),
-      charon: known.map { ruleSet in
-        CharonCheck(configuration).findings(ruleSet).map { CharonWord(isError: $0.isError, text: $0.text) }
-      } ?? [], features: KernelBuild.evidence(links: (try? kernel.get().links) ?? [:]),
+      charon: known.map { CharonCheck(configuration).findings($0) } ?? [],
+      features: KernelBuild.evidence(links: (try? kernel.get().links) ?? [:]),
       certificates: certificates(known),
       state: seeing { () throws(SystemCallFailure) in
         try StateDirectoryCheck.look(at: configuration.files.stateDirectory)

@@ -9,7 +9,13 @@ package enum NameserverCheck {
 
   /// - Parameter name: what to ask for; empty: the root.
   package static func ask(for name: String) throws(SystemCallFailure) -> [Nameserver] {
-    let text = String(decoding: try BoundedFile.read(file, atMost: 64 << 10), as: UTF8.self)
+    let text: String
+    do throws(SystemCallFailure) {
+      text = String(decoding: try BoundedFile.read(file, atMost: 64 << 10), as: UTF8.self)
+    } catch {
+      guard error.errno == ENOENT else { throw error }
+      return []
+    }
     return ResolverQuestion.nameservers(text).map { Nameserver(address: $0, answer: answer(of: $0, name)) }
   }
 

@@ -1,14 +1,17 @@
-internal import Netlink
-
 /// What an nftables rule writes into a mark. Of the forms of other software those are understood that nft(8) itself makes;
 /// an iptables target is none of them.
-struct WrittenMark: Equatable {
+package struct WrittenMark: Equatable, Sendable {
   /// That it may change.
-  var bits: UInt32
+  package var bits: UInt32
   /// The connection's mark, not the packet's.
-  var isConnections: Bool
+  package var isConnections: Bool
 
-  static func all(in expressions: [NFTExpression]) -> [WrittenMark] {
+  package init(bits: UInt32, isConnections: Bool) {
+    self.bits = bits
+    self.isConnections = isConnections
+  }
+
+  package static func all(in expressions: [NFTExpression]) -> [WrittenMark] {
     var found: [WrittenMark] = []
     var kept: UInt32 = 0
     // Which mark the register holds, as it was read.
