@@ -24,8 +24,8 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore, forces: any ForceStore,
-    surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
+    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
+    forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet
   ) {
     self.loop = loop
@@ -281,6 +281,19 @@ package final class AgentService: Sendable {
         from: (disk ?? []).filter { $0.number < first } + memory, newestAge: newestAge,
         now: ports.surroundings.wallTime),
       trouble: trouble)
+  }
+
+  /// Read from the kernel now: what stands here is what the agent could not put right yet.
+  package func diff() async throws(LocalAPI.Refusal) -> DiffReport {
+    let choices = await watch.snapshot().selections.compactMapValues(\.choice)
+    let found: (revision: UInt64, differences: [Difference])?
+    do throws(KernelFailure) { found = try await reconciler.differences(choices: choices) } catch {
+      throw LocalAPI.Refusal("the kernel cannot be read: \(error)")
+    }
+    guard let found else {
+      throw LocalAPI.Refusal("no rule set runs yet, so there is nothing to compare the kernel with")
+    }
+    return DiffReport(revision: found.revision, from: "agent", found.differences)
   }
 
   package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {

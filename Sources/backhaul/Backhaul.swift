@@ -10,9 +10,9 @@ struct Backhaul: ParsableCommand {
     abstract: "Takes a branch's internet traffic to a hub, and to the local WAN when the hub is gone.",
     discussion: """
       `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan`, \
-      `guard` and `teardown`, do their work without it.
+      `diff`, `doctor`, `guard` and `teardown`, do their work without it.
 
-      Exit status: 0 fine; 1 what was asked about is bad; 64 wrong usage; 66 no rule set is cached; \
+      Exit status: 0 fine; 1 what was asked about is bad; 2 `doctor` found errors; 64 wrong usage; 66 no rule set is cached; \
       69 no agent answers; 74 a file or the kernel \
       failed; 77 permission denied; 78 the configuration is bad.
       """,
@@ -28,6 +28,9 @@ struct Backhaul: ParsableCommand {
       CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self]),
       CommandGroup(
         name: "Without an agent",
-        subcommands: [CheckCommand.self, PlanCommand.self, GuardCommand.self, TeardownCommand.self]),
+        subcommands: [
+          CheckCommand.self, PlanCommand.self, DiffCommand.self, DoctorCommand.self, GuardCommand.self,
+          TeardownCommand.self,
+        ]),
     ])
 }

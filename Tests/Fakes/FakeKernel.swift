@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 
 /// A kernel in memory that refuses what Linux refuses. Each step works on a copy, which takes its place only on success.
-package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort {
+package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, ForeignPort {
   let state: Mutex<FakeState>
   private let ranges: KernelRanges
 
@@ -125,6 +125,24 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort {
       return (connected + state.mainRoutes).filter { route in
         route.destination != .all && addresses.contains(where: route.destination.contains)
       }
+    }
+  }
+
+  // MARK: ForeignPort
+
+  package func foreign() throws(KernelFailure) -> ForeignObjects {
+    state.withLock { state in
+      var foreign = state.foreign
+      foreign.rules = state.rules.filter { !$0.isOurs }.map { foreign in
+        let rule = foreign.rule
+        let table: TableID? = if case .lookup(let table, _) = rule.action { table } else { nil }
+        return ForeignRule(
+          priority: rule.priority, mask: rule.mark?.mask.bits ?? 0, mark: rule.mark?.mark.value ?? 0, table: table)
+      }
+      foreign.routes = state.routes.filter { !$0.isOurs && ranges.tables.contains($0.route.table.value) }.map {
+        ForeignRoute(table: $0.route.table, destination: $0.route.destination, origin: RouteProtocol(77))
+      }
+      return foreign
     }
   }
 

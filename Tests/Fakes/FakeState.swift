@@ -27,6 +27,8 @@ package struct FakeState: Sendable {
   var connections: [FakeConnection] = []
   var pathMTUs: [PathMTUKey: Int] = [:]
   var traffic: [InterfaceName: Traffic] = [:]
+  /// Others' nftables.
+  var foreign = ForeignObjects()
   private var lastIndex: UInt32 = 1
 
   /// Every namespace has loopback, up; `all` holds the kernel's defaults.

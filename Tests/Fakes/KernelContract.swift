@@ -34,6 +34,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case lookupKnowsWhereAPacketComesIn
   case lookupKnowsForeignRules
   case routesOfMainThatHoldAnAddressAreTold
+  case whatOthersHaveInOurWayIsTold
 
   package var description: String { rawValue }
 
@@ -71,6 +72,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .lookupKnowsWhereAPacketComesIn: try ground.lookupByIncoming()
     case .lookupKnowsForeignRules: try ground.lookupByForeignRule()
     case .routesOfMainThatHoldAnAddressAreTold: try ground.mainRoutesTold()
+    case .whatOthersHaveInOurWayIsTold: try ground.foreignTold()
     }
   }
 }

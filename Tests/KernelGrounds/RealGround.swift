@@ -13,6 +13,7 @@ package struct RealGround: KernelGround {
   package let flip: any FlipPort
   package let traffic: any TrafficPort
   package let lookup: any LookupPort
+  package let foreign: any ForeignPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
 
@@ -43,6 +44,7 @@ package struct RealGround: KernelGround {
     self.flip = flip
     traffic = try LinuxTraffic()
     lookup = try LinuxLookup()
+    foreign = try LinuxForeign(ranges)
     ports = kernel.ports.union(flip.ports)
   }
 
@@ -124,6 +126,14 @@ package struct RealGround: KernelGround {
       throw ContractBreach("only mark rules here")
     }
     try shell("ip rule add priority \(rule.priority) fwmark \(mark.mark)/\(mark.mask) lookup \(table) protocol 77")
+  }
+
+  package func addForeign(_ mark: ForeignMark) throws {
+    try shell(
+      """
+      nft 'table \(mark.table) { chain \(mark.chain) { type filter hook prerouting priority -200;
+        meta mark set meta mark & \(hexadecimal(~mark.bits)) | \(hexadecimal(mark.bits)); }; }'
+      """)
   }
 
   package func foreignRoutes(_ table: TableID) throws -> Int {

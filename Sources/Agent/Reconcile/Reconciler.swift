@@ -121,6 +121,16 @@ package actor Reconciler: RuleSetApplier {
 
   private static let stopping = RuleSetRefusal(["the agent is stopping"])
 
+  /// What the kernel has otherwise than the rule set that runs wants it, and that one's revision; nil where none runs.
+  package func differences(
+    choices: [Name: RuleSelection.Choice]
+  ) throws(KernelFailure) -> (revision: UInt64, differences: [Difference])? {
+    guard let running else { return nil }
+    return (
+      running.revision, try kernel.differences(from: running.layout, negotiated: esp, choices: choices)
+    )
+  }
+
   // MARK: - A rule set
 
   private func take(_ new: Running) async -> Result<Void, RuleSetRefusal> {

@@ -59,15 +59,16 @@ package struct LookupReport: Codable, Equatable, Sendable {
   package var device: String?
   package var gateway: String?
   package var table: UInt32?
+}
 
+extension LookupReport {
   init(_ answer: LookupAnswer) {
     switch answer {
     case .out(let device, let gateway, let table):
-      (self.answer, self.device, self.gateway) = ("out", device.text, gateway?.description)
-      self.table = table.value
-    case .local: self.answer = "local"
-    case .unreachable: self.answer = "unreachable"
-    case .spoofed: self.answer = "spoofed"
+      self.init(answer: "out", device: device.text, gateway: gateway?.description, table: table.value)
+    case .local: self.init(answer: "local")
+    case .unreachable: self.init(answer: "unreachable")
+    case .spoofed: self.init(answer: "spoofed")
     }
   }
 }

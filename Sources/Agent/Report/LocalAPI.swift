@@ -6,7 +6,7 @@ internal import FoundationEssentials
 ///     {"schema": 1, "verb": "status"}   →   {"schema": 1, "device": …}   or   {"schema": 1, "error": "…"}
 package struct LocalAPI: Sendable {
   package enum Verb: String, Codable, CaseIterable, Sendable {
-    case status, paths, tunnels, probes, rules, events, history, explain, force
+    case status, paths, tunnels, probes, rules, events, history, explain, diff, force
 
     /// It changes something: for root alone.
     package var isForRoot: Bool { self == .force }
@@ -71,6 +71,7 @@ package struct LocalAPI: Sendable {
       case .events: return Self.encode(await agent.events(try EventQuery(asked)))
       case .history: return Self.encode(try await agent.history(of: asked.path))
       case .explain: return Self.encode(try await agent.explain(asked))
+      case .diff: return Self.encode(try await agent.diff())
       case .force: return Self.encode(try await agent.force(asked, by: user))
       }
     } catch {

@@ -26,7 +26,8 @@ struct ExplanationWords {
     case .unreachable: return "It goes nowhere: no route leads to \(explanation.packet.destination)."
     case .spoofed:
       let incoming = explanation.packet.incoming?.text ?? "it"
-      return "It goes nowhere: the reverse-path check (rp_filter) refuses its source, as no answer would leave by \(incoming)."
+      return "It goes nowhere: the reverse-path check (rp_filter) refuses its source, as no answer would leave by "
+        + "\(incoming)."
     case .lost:
       let tunnel = explanation.tunnel?.name.text ?? device
       return "It goes into tunnel \(tunnel) and no further: \(explanation.reason ?? "no way to the hub")."

@@ -51,12 +51,14 @@ package struct PacketExplainer {
       for address in addresses where address.length < 31 {
         let last = IPv4Address(value: address.subnet.range.upperBound)
         guard destination == last || destination == address.subnet.address else { continue }
-        throw Complaint(field: "destination", "\(destination) is no host's: it stands for the whole network of \(device)")
+        throw Complaint(
+          field: "destination", "\(destination) is no host's: it stands for the whole network of \(device)")
       }
     }
     if isOwn(source) {
       if let incoming = question.incoming {
-        throw Complaint(field: "source", "\(source) is the router's own address: nothing from it comes in by \(incoming)")
+        throw Complaint(
+          field: "source", "\(source) is the router's own address: nothing from it comes in by \(incoming)")
       }
       guard !isOwn(destination) else {
         throw Complaint(field: "destination", "both ends are the router's own addresses: no packet leaves it")
@@ -107,8 +109,9 @@ package struct PacketExplainer {
       explanation.reason = why
     case .unreachable:
       // The floor of a rule's table: its traffic has no way, or is to have none.
-      let isRules = if case .rule = explanation.taker { lookup?.rule.action != .lookup(.main, suppressPrefixLength: 0) } else { false }
-      explanation.outcome = isRules && lookup != nil ? .blocked : .unreachable
+      let isOfRule = if case .rule = explanation.taker { true } else { false }
+      let isMains = lookup?.rule.action == .lookup(.main, suppressPrefixLength: 0)
+      explanation.outcome = isOfRule && lookup != nil && !isMains ? .blocked : .unreachable
     case .spoofed: explanation.outcome = .spoofed
     }
     explanation.verdict = ExplanationWords(layout, choices).verdict(explanation)

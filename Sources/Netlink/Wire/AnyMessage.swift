@@ -23,7 +23,9 @@ private func isTable(_ message: Message) -> Bool {
   guard let attributes = NetfilterSocket.attributes(message) else { return false }
   let rule = NFTRule.parse(attributes)?.rule
   let text = rule?.expressions.map(\.description).joined()
-  return text != nil || NFTChain.parse(attributes) != nil || NFTSet.parse(attributes) != nil
+  let writes = WrittenMark.all(in: rule?.expressions ?? []).isEmpty
+  return text != nil || !writes || FlowtableMessage(family: "", attributes) != nil || NFTChain.parse(attributes) != nil
+    || NFTSet.parse(attributes) != nil
 }
 
 private func isElements(_ message: Message) -> Bool {

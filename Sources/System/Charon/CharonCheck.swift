@@ -4,17 +4,12 @@ internal import VICI
 /// Whether this router's charon can do what a rule set asks of it: its settings, what it offers, and the secrets. Looks
 /// only; what cannot be looked at (charon does not run) is said.
 package struct CharonCheck {
-  package struct Finding: Equatable, Sendable {
-    package var isError: Bool
-    package var text: String
-  }
-
   private let configuration: AgentConfiguration
 
   package init(_ configuration: AgentConfiguration) { self.configuration = configuration }
 
   /// Empty also where no tunnel of the rule set needs charon.
-  package func findings(_ ruleSet: RuleSet) -> [Finding] {
+  package func findings(_ ruleSet: RuleSet) -> [CharonWord] {
     let used = Set(ruleSet.tunnels.compactMap(\.profile))
     let profiles = ruleSet.profiles.filter { used.contains($0.name) }
     guard !profiles.isEmpty else { return [] }
@@ -30,39 +25,39 @@ package struct CharonCheck {
         uplinks: configuration.uplinks.map(\.interface)))
   }
 
-  private var settings: [Finding] {
+  private var settings: [CharonWord] {
     do throws(Complaint) {
       return try Self.complaints(configuration).map {
-        Finding(isError: $0.severity == .error, text: "charon: \($0)")
+        CharonWord(.settings, isError: $0.severity == .error, text: "charon: \($0)")
       }
     } catch {
-      return [Finding(isError: true, text: "charon's settings: \(error)")]
+      return [CharonWord(.settings, isError: true, text: "charon's settings: \(error)")]
     }
   }
 
-  private func secrets(of profile: IPsecProfile) -> [Finding] {
+  private func secrets(of profile: IPsecProfile) -> [CharonWord] {
     // A profile without its files is refused before this.
     guard let credentials = profile.credentials(configuration.ipsec) else { return [] }
     do throws(SystemCallFailure) {
       try CharonCredentials.check(credentials)
       return []
     } catch {
-      return [Finding(isError: true, text: "profile \(profile.name): \(error)")]
+      return [CharonWord(.secrets, isError: true, text: "profile \(profile.name): \(error)")]
     }
   }
 
-  private func proposals(of profiles: [IPsecProfile]) -> [Finding] {
+  private func proposals(of profiles: [IPsecProfile]) -> [CharonWord] {
     let algorithms: CharonAlgorithms
     do throws(VICIFailure) {
       var session = try VICISession.open(socketPath: configuration.ipsec.viciSocket, timeout: LinuxCharon.patience)
       algorithms = CharonAlgorithms(try session.request("get-algorithms", timeout: LinuxCharon.patience))
     } catch {
-      return [Finding(isError: false, text: "the proposals were not held against charon: \(error)")]
+      return [CharonWord(.daemon, isError: false, text: "the proposals were not held against charon: \(error)")]
     }
     return profiles.flatMap { profile in
       (profile.ikeProposals + profile.espProposals).flatMap { proposal in
         proposal.unsupported(by: algorithms).map {
-          Finding(isError: true, text: "profile \(profile.name): \(proposal): \($0)")
+          CharonWord(.proposals, isError: true, text: "profile \(profile.name): \(proposal): \($0)")
         }
       }
     }

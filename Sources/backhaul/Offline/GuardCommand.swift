@@ -21,7 +21,7 @@ struct GuardCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try options.load()
-    let layout = try cached(configuration)
+    let layout = try CachedRuleSet.layout(configuration)
     do throws(KernelFailure) {
       let kernel = try LinuxKernel(configuration.kernel, stateDirectory: configuration.files.stateDirectory)
       let plan = try kernel.guardPlan(for: layout)
@@ -42,27 +42,5 @@ struct GuardCommand: ParsableCommand {
     if plan.isEmpty { return "what \(revision) holds back is held back already" }
     let changes = "\(plan.steps.count) change\(plan.steps.count == 1 ? "" : "s") made to the kernel"
     return "what \(revision) holds back is held back: \(changes)"
-  }
-
-  private func cached(_ configuration: AgentConfiguration) throws -> Layout {
-    let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
-    let stored: StoredRuleSet?
-    do throws(StoreFailure) { stored = try store.load() } catch {
-      throw complain("the cached rule set cannot be used: \(error)", Exit.failed)
-    }
-    guard let stored else {
-      throw complain("\(store.path): no rule set is cached, so no rule is known that holds anything back", Exit.noInput)
-    }
-    let ruleSet: RuleSet
-    do {
-      ruleSet = try RuleSetDecoder.decode(stored.bytes, limits: .init(bytes: configuration.ruleSet.maximumBytes))
-    } catch {
-      throw complain("the cached rule set in \(store.path) is refused:\n\(error)", Exit.bad)
-    }
-    try RuleSetFile.check(ruleSet, on: configuration, store.path)
-    guard let slots = Layout.slots(ruleSet, configuration, after: stored.slots) else {
-      throw complain("\(store.path) needs more marks or tables than the configuration has", Exit.bad)
-    }
-    return Layout(ruleSet, configuration, slots)
   }
 }

@@ -4,6 +4,7 @@ internal import Glibc
 /// Exit statuses, after sysexits.h where that has a word for it.
 enum Exit {
   static let bad = ExitCode(1)
+  static let worse = ExitCode(2)
   static let noInput = ExitCode(66)
   static let unavailable = ExitCode(69)
   static let failed = ExitCode(74)

@@ -1,0 +1,26 @@
+package import Core
+
+extension KernelPort {
+  /// What the kernel has otherwise than this layout wants it, as it is now. Changes nothing.
+  ///
+  /// - Parameters:
+  ///   - negotiated: what ESP costs each tunnel, as far as charon has said.
+  ///   - choices: which way each rule's traffic goes; a rule that is not in it is not compared.
+  package func differences(
+    from layout: Layout, negotiated: [Name: ESPEncapsulation] = [:], choices: [Name: RuleSelection.Choice] = [:]
+  ) throws(KernelFailure) -> [Difference] {
+    let first = try read(expecting: nil)
+    let steering = DesiredStateCompiler(layout, first, negotiated: negotiated).compile().steering
+    // Only a table that is there has rules to recognise.
+    let actual = first.steering == nil ? first : try read(expecting: steering)
+    let compiler = DesiredStateCompiler(layout, actual, negotiated: negotiated)
+    var active: [TableID: TableRoute.Way?] = [:]
+    for (rule, choice) in choices {
+      guard let table = layout.table(.rule(rule)) else { continue }
+      active[table] = .some(compiler.activeRoute(of: rule, for: choice)?.way)
+    }
+    return Difference.all(
+      desired: compiler.compile(), actual: actual, remembered: try rememberedSettings(),
+      ranges: layout.configuration.kernel, active: active)
+  }
+}

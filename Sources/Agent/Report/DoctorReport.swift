@@ -1,0 +1,33 @@
+package import Core
+
+/// What `doctor` found, the agent's own state first, then errors, then warnings.
+package struct DoctorReport: Codable, Equatable, Sendable {
+  package var schema = Reports.schema
+  package var device: String
+  package var errors: Int
+  package var warnings: Int
+  package var findings: [FindingReport]
+
+  package struct FindingReport: Codable, Equatable, Sendable {
+    /// `error` or `warning`.
+    package var severity: String
+    /// `agent`, `rule_set`, `clock`, `dns`, `mtu`, `rp_filter`, `forwarding`, `offload`, `marks`, `tables`, `priorities`,
+    /// `charon`, `kernel`, `certificates`, `state` or `journal`.
+    package var subject: String
+    package var text: String
+    /// What was seen that says so.
+    package var evidence: String
+    /// A command or a setting.
+    package var fix: String
+  }
+
+  package init(device: Name, _ findings: [Finding]) {
+    self.device = device.text
+    errors = findings.count { $0.severity == .error }
+    warnings = findings.count { $0.severity == .warning }
+    self.findings = findings.map {
+      FindingReport(
+        severity: $0.severity.rawValue, subject: $0.subject.rawValue, text: $0.text, evidence: $0.evidence, fix: $0.fix)
+    }
+  }
+}

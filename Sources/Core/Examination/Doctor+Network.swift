@@ -1,0 +1,115 @@
+/// What other software and the network do to traffic that is, or should be, steered.
+extension Doctor {
+  private var ranges: KernelRanges { seen.configuration.kernel }
+
+  mutating func checkSizes() {
+    guard let sizes = value(seen.sizes, .mtu, "how large packets come through the paths") else { return }
+    for size in sizes {
+      guard let largest = size.largest, largest < size.mtu else { continue }
+      let evidence = "\(size.device) has MTU \(size.mtu); the largest that was answered has \(largest) bytes"
+      if let tunnel = size.tunnel {
+        find(
+          .error, .mtu, "packets of \(size.mtu) bytes do not come through path \(size.path)", evidence: evidence,
+          fix:
+            "\"mtu\": \(largest) of tunnel \(tunnel) in the rule set, or pass ICMP \"fragmentation needed\" on the way")
+      } else {
+        find(
+          .warning, .mtu, "packets of \(size.mtu) bytes do not come through path \(size.path)", evidence: evidence,
+          fix: "ip link set \(size.device) mtu \(largest)")
+      }
+    }
+  }
+
+  // MARK: Settings of interfaces
+
+  mutating func checkSettings() {
+    guard let kernel = value(seen.kernel, .kernel, "the kernel's devices and settings") else { return }
+    let ruleSet = (try? seen.ruleSet.get()) ?? nil
+    let devices = seen.configuration.uplinks.map(\.interface) + tunnelDevices(ruleSet)
+    for device in devices where kernel.links[device] != nil { checkReversePath(device, kernel) }
+    for device in seen.configuration.lans + devices where kernel.links[device] != nil {
+      guard kernel.settings[InterfaceSetting(device, .forwarding)] == 0 else { continue }
+      find(
+        .error, .forwarding, "\(device) does not forward", evidence: "net.ipv4.conf.\(device).forwarding is 0",
+        fix: "sysctl -w net.ipv4.ip_forward=1, and in /etc/sysctl.d")
+    }
+  }
+
+  private func tunnelDevices(_ ruleSet: RuleSet?) -> [InterfaceName] {
+    guard let ruleSet else { return [] }
+    let layout = Layout(ruleSet, seen.configuration, SlotBook())
+    return ruleSet.tunnels.compactMap(layout.device(of:))
+  }
+
+  /// The kernel uses the larger of the interface's value and that of `all`.
+  private mutating func checkReversePath(_ device: InterfaceName, _ kernel: ActualState) {
+    let own = kernel.settings[InterfaceSetting(device, .reversePathFilter)] ?? 0
+    let all = InterfaceSetting.all.flatMap { kernel.settings[InterfaceSetting($0, .reversePathFilter)] } ?? 0
+    guard max(own, all) == 1 else { return }
+    let place = own == 1 ? device.text : "all"
+    find(
+      .error, .reversePath, "answers that come by \(device) are dropped where main's routes lead elsewhere",
+      evidence: "net.ipv4.conf.\(place).rp_filter is 1 (strict)",
+      fix: own == 1
+        ? "start the agent, which sets it to 2; take rp_filter=1 out of /etc/sysctl.d"
+        : "sysctl -w net.ipv4.conf.all.rp_filter=0, and in /etc/sysctl.d; each interface has its own")
+  }
+
+  // MARK: Other software
+
+  mutating func checkForeign() {
+    guard let foreign = value(seen.foreign, .marks, "what other software has in the kernel") else { return }
+    for rule in foreign.rules { check(rule) }
+    for (table, routes) in Dictionary(grouping: foreign.routes, by: \.table).sorted(by: { $0.key < $1.key }) {
+      guard let first = routes.first else { continue }
+      let count = routes.count == 1 ? "a route" : "\(routes.count) routes"
+      find(
+        .warning, .tables, "other software has \(count) in table \(table), which is in our range",
+        evidence: "\(first.destination) of protocol \(first.origin)",
+        fix: "move theirs, or kernel.first_table and last_table of agent.toml; ip route show table \(table)")
+    }
+    for mark in foreign.marks where mark.bits & ranges.markMask.bits != 0 {
+      find(
+        .warning, .marks,
+        "other software writes our bits of the \(mark.isConnections ? "connection mark" : "mark")",
+        evidence:
+          "nft table \(mark.table) chain \(mark.chain) changes \(hexadecimal(mark.bits)), ours are \(ranges.markMask)",
+        fix: "give it a mask without ours, or kernel.mark_mask of agent.toml others")
+    }
+    for table in foreign.flowtables { check(table) }
+  }
+
+  private mutating func check(_ rule: ForeignRule) {
+    let evidence = "ip rule \(rule.description)"
+    if rule.mask & ranges.markMask.bits != 0 {
+      find(
+        .warning, .marks, "an ip rule of other software asks for our bits of the mark (\(ranges.markMask))",
+        evidence: evidence, fix: "give it a mask without ours, or kernel.mark_mask of agent.toml others")
+    }
+    if ranges.priorities.contains(rule.priority.value) {
+      find(
+        .warning, .priorities, "an ip rule of other software is among ours", evidence: evidence,
+        fix:
+          "move it out of \(ranges.priorities.lowerBound) to \(ranges.priorities.upperBound), or kernel.first_priority and last_priority of agent.toml"
+      )
+    }
+    if let table = rule.table, ranges.tables.contains(table.value) {
+      find(
+        .warning, .tables, "an ip rule of other software looks up in table \(table), which is in our range",
+        evidence: evidence, fix: "another table for it, or kernel.first_table and last_table of agent.toml")
+    }
+  }
+
+  private mutating func check(_ table: Flowtable) {
+    let ours = Set(seen.configuration.lans + seen.configuration.uplinks.map(\.interface))
+    let ruleSet = (try? seen.ruleSet.get()) ?? nil
+    let concerned = table.devices.filter(ours.union(tunnelDevices(ruleSet)).contains)
+    guard !concerned.isEmpty else { return }
+    find(
+      .warning, .offload,
+      "connections are offloaded\(table.isHardware ? " to hardware" : ""): they go past rules and routes until they are set up anew",
+      evidence:
+        "nft flowtable \(table.name) of table \(table.table) on \(concerned.sorted().map(\.text).joined(separator: ", "))",
+      fix: "take the flow add rule out of table \(table.table), or what is steered out of what it takes")
+  }
+}

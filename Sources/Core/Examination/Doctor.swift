@@ -1,0 +1,235 @@
+/// Says what is wrong with a router, and what to do. Pure: it looks at nothing but the examination.
+///
+/// A finding is something that a field tech should do something about: what is as it is by the operator's own choice, and
+/// what the agent puts right by itself, is none.
+package struct Doctor {
+  let seen: Examination
+  private(set) var findings: [Finding] = []
+
+  private init(_ examination: Examination) { seen = examination }
+
+  /// What there is of the agent first, then errors, then warnings.
+  package static func findings(_ examination: Examination) -> [Finding] {
+    var doctor = Doctor(examination)
+    doctor.checkAgent()
+    doctor.checkRuleSet()
+    doctor.checkClock()
+    doctor.checkResolver()
+    doctor.checkSizes()
+    doctor.checkSettings()
+    doctor.checkForeign()
+    doctor.checkCharon()
+    doctor.checkFeatures()
+    doctor.checkCertificates()
+    doctor.checkState()
+    let agent = doctor.findings.filter { $0.subject == .agent }
+    let others = doctor.findings.filter { $0.subject != .agent }
+    return agent + others.filter { $0.severity == .error } + others.filter { $0.severity == .warning }
+  }
+
+  mutating func find(
+    _ severity: Finding.Severity, _ subject: Finding.Subject, _ text: String, evidence: String, fix: String
+  ) {
+    findings.append(Finding(severity, subject, text, evidence: evidence, fix: fix))
+  }
+
+  /// What could be looked at; where it could not, that is a finding.
+  mutating func value<Value>(
+    _ result: Result<Value, Examination.Unseen>, _ subject: Finding.Subject, _ what: String
+  ) -> Value? {
+    switch result {
+    case .success(let value): return value
+    case .failure(let cause):
+      find(
+        .warning, subject, "\(what) could not be looked at", evidence: "\(cause)", fix: "run backhaul doctor as root")
+      return nil
+    }
+  }
+
+  // MARK: The agent and what it runs
+
+  private mutating func checkAgent() {
+    switch seen.agent {
+    case .failure(let cause):
+      find(
+        .error, .agent, "no agent answers, so nothing is probed and nothing fails over", evidence: "\(cause)",
+        fix: "systemctl start backhaul; journalctl -u backhaul says why it ended")
+    case .success(let signs):
+      if let trouble = signs.applyTrouble {
+        find(
+          .error, .agent, "the kernel is not as the rule set wants it", evidence: trouble,
+          fix: "backhaul diff names what differs; the agent tries again until it succeeds")
+      }
+      if let trouble = signs.pullTrouble {
+        find(
+          .warning, .ruleSet, "the rule set's source does not give one", evidence: trouble,
+          fix: "rule_set.source of agent.toml; traffic goes by the cached rule set meanwhile")
+      }
+      if let trouble = signs.journalTrouble {
+        find(
+          .warning, .journal, "events are not kept on disk", evidence: trouble,
+          fix: "df -h and df -i of \(seen.configuration.files.stateDirectory)")
+      }
+    }
+  }
+
+  private mutating func checkRuleSet() {
+    switch seen.ruleSet {
+    case .failure(let cause):
+      find(
+        .error, .ruleSet, "the cached rule set cannot be used", evidence: "\(cause)",
+        fix: "the next one that is pulled replaces it; backhaul check FILE says what is wrong with one")
+    case .success(nil):
+      find(
+        .warning, .ruleSet, "no rule set is cached, so nothing is steered",
+        evidence: "there is none in \(seen.configuration.files.stateDirectory)",
+        fix: "rule_set.source of agent.toml; backhaul status says what it answers")
+    case .success: break
+    }
+  }
+
+  // MARK: The router's own services
+
+  private mutating func checkClock() {
+    guard let clock = value(seen.clock, .clock, "the clock"), !clock.isSynchronised else { return }
+    find(
+      .warning, .clock, "the clock is not synchronised: certificates and forces may end too early or too late",
+      evidence: "adjtimex: unsynchronised, at most \(clock.maximumError.inSeconds) s off",
+      fix: "timedatectl set-ntp true, or chronyc tracking")
+  }
+
+  private mutating func checkResolver() {
+    guard let servers = value(seen.nameservers, .dns, "/etc/resolv.conf") else { return }
+    // A source that is a file or an address needs none.
+    let name = seen.configuration.ruleSet.location.hostName
+    if servers.isEmpty {
+      guard let name else { return }
+      find(
+        .error, .dns, "no nameserver is configured, and the rule set's source is called \(name)",
+        evidence: "/etc/resolv.conf has none",
+        fix: "nameserver ADDRESS in /etc/resolv.conf, or the uplink's DHCP client")
+      return
+    }
+    let answering = servers.contains { if case .answered = $0.answer { true } else { false } }
+    for server in servers {
+      let severity: Finding.Severity = name != nil && !answering ? .error : .warning
+      switch server.answer {
+      case .answered: continue
+      case .failed(let code):
+        find(
+          severity, .dns,
+          name.map { "nameserver \(server.address) does not know \($0)" }
+            ?? "nameserver \(server.address) answers with a failure",
+          evidence: "RCODE \(code)" + (Self.codes[code].map { " (\($0))" } ?? ""),
+          fix: "dig @\(server.address) \(name ?? ". NS")")
+      case .silent(let why):
+        find(
+          severity, .dns, "nameserver \(server.address) does not answer", evidence: why,
+          fix:
+            "dig @\(server.address) \(name ?? ". NS"); backhaul explain ROUTER-ADDRESS \(server.address) says its way")
+      }
+    }
+  }
+
+  private static let codes: [UInt8: String] = [1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"]
+
+  // MARK: charon, kernel, certificates
+
+  private mutating func checkCharon() {
+    for word in seen.charon {
+      let (evidence, fix) = charonMatter(word.concern)
+      find(word.isError ? .error : .warning, .charon, word.text, evidence: evidence, fix: fix)
+    }
+  }
+
+  private func charonMatter(_ concern: CharonWord.Concern) -> (evidence: String, fix: String) {
+    let ipsec = seen.configuration.ipsec
+    switch concern {
+    case .settings:
+      return (
+        "\(ipsec.strongswanConfiguration) and what it includes",
+        "backhaul.conf in /etc/strongswan.d, and systemctl restart strongswan"
+      )
+    case .secrets:
+      return ("the files that the profile names", "put the file there, for the agent's user alone: chmod 600")
+    case .proposals:
+      return ("what charon says it offers", "other proposals in the profile, or the plugin that has them")
+    case .daemon:
+      return ("the socket \(ipsec.viciSocket)", "systemctl start strongswan; ipsec.vici_socket of agent.toml")
+    }
+  }
+
+  private mutating func checkFeatures() {
+    let ruleSet = (try? seen.ruleSet.get()) ?? nil
+    for feature in KernelFeature.needed(by: ruleSet) {
+      guard let lack = seen.features.lack(of: feature) else { continue }
+      find(
+        .error, .kernel, "the kernel has no \(feature.name)", evidence: lack,
+        fix: "a kernel with CONFIG_\(feature.symbol)" + (feature.module.map { ", or its module \($0)" } ?? ""))
+    }
+  }
+
+  /// A fleet's certificates are renewed by hand often enough: a month is time to do it.
+  static var notice: Double { 30 * 86_400 }
+
+  private mutating func checkCertificates() {
+    for file in seen.certificates {
+      switch file.validities {
+      case .failure(let cause):
+        find(
+          .error, .certificates, "the certificate of \(file.purpose) cannot be read",
+          evidence: "\(file.path): \(cause)",
+          fix: "openssl x509 -in \(file.path) -noout -dates")
+      case .success(let all): checkDates(all, file)
+      }
+    }
+  }
+
+  /// Of a bundle of authorities those that are over are its maintainers' matter, as long as one holds.
+  private mutating func checkDates(_ all: [CertificateValidity], _ file: CertificateFile) {
+    let now = seen.now.secondsSince1970
+    guard let last = all.max(by: { $0.notAfter < $1.notAfter }) else { return }
+    let fix = "a new certificate in \(file.path)"
+    if let early = all.first(where: { $0.notBefore > seen.now }), all.allSatisfy({ $0.notBefore > seen.now }) {
+      find(
+        .error, .certificates, "the certificate of \(file.purpose) does not hold yet",
+        evidence: "\(file.path): not before \(early.notBefore.text), and it is \(seen.now.text) here",
+        fix: "set the clock, or \(fix)")
+    } else if last.notAfter <= seen.now {
+      find(
+        .error, .certificates, "the certificate of \(file.purpose) has expired",
+        evidence: "\(file.path): not after \(last.notAfter.text), and it is \(seen.now.text) here", fix: fix)
+    } else if last.notAfter.secondsSince1970 - now < Self.notice {
+      let days = Int((last.notAfter.secondsSince1970 - now) / 86_400)
+      find(
+        .warning, .certificates,
+        "the certificate of \(file.purpose) expires in \(days) day\(days == 1 ? "" : "s")",
+        evidence: "\(file.path): not after \(last.notAfter.text)", fix: fix)
+    }
+  }
+
+  // MARK: The disk
+
+  /// The journal takes 1 MiB, and a rule set is written beside the one that is there.
+  static var leastFree: UInt64 { 2 << 20 }
+
+  private mutating func checkState() {
+    if let trouble = seen.journalTrouble {
+      find(
+        .warning, .journal, "the journal on disk cannot be read", evidence: trouble,
+        fix: "the disk of \(seen.configuration.files.stateDirectory): dmesg, fsck")
+    }
+    guard let state = value(seen.state, .state, "the state directory") else { return }
+    if let obstacle = state.obstacle {
+      find(
+        .error, .state, "nothing can be written to \(state.path): a restart would not know what ran last",
+        evidence: obstacle, fix: "mount -o remount,rw its file system, or chown and chmod it for the agent's user")
+    } else if state.freeBytes < Self.leastFree || state.freeFiles == 0 {
+      let files = state.freeFiles.map { ", \($0) inodes" } ?? ""
+      find(
+        .error, .state, "the disk of \(state.path) is full",
+        evidence: "\(state.freeBytes >> 10) KiB\(files) free, and 2048 KiB are needed",
+        fix: "df -h \(state.path); df -i \(state.path)")
+    }
+  }
+}

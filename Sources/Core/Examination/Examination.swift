@@ -1,0 +1,168 @@
+/// What was seen of a router and its surroundings in one look: `Doctor` says what is wrong with it.
+package struct Examination: Sendable {
+  /// Why something could not be looked at, in words.
+  package struct Unseen: Error, Equatable, Sendable, CustomStringConvertible {
+    package var description: String
+    package init(_ description: String) { self.description = description }
+  }
+
+  package var configuration: AgentConfiguration
+  package var now: WallTime
+  /// What the agent says of itself; a failure: none answers.
+  package var agent: Result<AgentSigns, Unseen>
+  /// The one in the state directory; nil where none is cached.
+  package var ruleSet: Result<RuleSet?, Unseen>
+  package var kernel: Result<ActualState, Unseen>
+  package var foreign: Result<ForeignObjects, Unseen>
+  package var clock: Result<ClockCondition, Unseen>
+  package var nameservers: Result<[Nameserver], Unseen>
+  /// Of the paths that have somebody at their end who answers pings.
+  package var sizes: Result<[PathSize], Unseen>
+  package var charon: [CharonWord]
+  package var features: KernelEvidence
+  package var certificates: [CertificateFile]
+  package var state: Result<StateDirectory, Unseen>
+  /// Why the journal on disk cannot be read; nil where it can, or there is none yet.
+  package var journalTrouble: String?
+
+  package init(
+    configuration: AgentConfiguration, now: WallTime, agent: Result<AgentSigns, Unseen>,
+    ruleSet: Result<RuleSet?, Unseen>, kernel: Result<ActualState, Unseen>, foreign: Result<ForeignObjects, Unseen>,
+    clock: Result<ClockCondition, Unseen>, nameservers: Result<[Nameserver], Unseen>,
+    sizes: Result<[PathSize], Unseen>, charon: [CharonWord], features: KernelEvidence,
+    certificates: [CertificateFile], state: Result<StateDirectory, Unseen>, journalTrouble: String?
+  ) {
+    self.configuration = configuration
+    self.now = now
+    self.agent = agent
+    self.ruleSet = ruleSet
+    self.kernel = kernel
+    self.foreign = foreign
+    self.clock = clock
+    self.nameservers = nameservers
+    self.sizes = sizes
+    self.charon = charon
+    self.features = features
+    self.certificates = certificates
+    self.state = state
+    self.journalTrouble = journalTrouble
+  }
+}
+
+/// What the agent says of itself when it is asked.
+package struct AgentSigns: Equatable, Sendable {
+  package var applyTrouble: String?
+  package var pullTrouble: String?
+  package var journalTrouble: String?
+
+  package init(applyTrouble: String? = nil, pullTrouble: String? = nil, journalTrouble: String? = nil) {
+    self.applyTrouble = applyTrouble
+    self.pullTrouble = pullTrouble
+    self.journalTrouble = journalTrouble
+  }
+}
+
+/// What the kernel says of its clock (adjtimex(2)).
+package struct ClockCondition: Equatable, Sendable {
+  package var isSynchronised: Bool
+  package var maximumError: Duration
+
+  package init(isSynchronised: Bool, maximumError: Duration) {
+    self.isSynchronised = isSynchronised
+    self.maximumError = maximumError
+  }
+}
+
+/// One of resolv.conf, and what it answered.
+package struct Nameserver: Equatable, Sendable {
+  package enum Answer: Equatable, Sendable {
+    case answered
+    /// An answer that names a failure: the RCODE (RFC 1035 section 4.1.1).
+    case failed(code: UInt8)
+    case silent(String)
+  }
+
+  /// As resolv.conf has it.
+  package var address: String
+  package var answer: Answer
+
+  package init(address: String, answer: Answer) {
+    self.address = address
+    self.answer = answer
+  }
+}
+
+/// How large packets come through a path, none of them to be fragmented.
+package struct PathSize: Equatable, Sendable {
+  package var path: Name
+  /// Nil for an uplink's.
+  package var tunnel: Name?
+  package var device: InterfaceName
+  package var mtu: Int
+  /// Bytes of the largest packet that was answered; nil: none at all, so the path is down and nothing is known.
+  package var largest: Int?
+
+  package init(path: Name, tunnel: Name?, device: InterfaceName, mtu: Int, largest: Int?) {
+    self.path = path
+    self.tunnel = tunnel
+    self.device = device
+    self.mtu = mtu
+    self.largest = largest
+  }
+}
+
+/// Something in which charon cannot do what a rule set asks of it.
+package struct CharonWord: Equatable, Sendable {
+  package enum Concern: Equatable, Sendable {
+    case settings
+    /// The files with the keys and certificates.
+    case secrets
+    /// What it offers.
+    case proposals
+    /// It does not answer.
+    case daemon
+  }
+
+  package var concern: Concern
+  package var isError: Bool
+  package var text: String
+
+  package init(_ concern: Concern, isError: Bool, text: String) {
+    self.concern = concern
+    self.isError = isError
+    self.text = text
+  }
+}
+
+/// A file of certificates that the configuration or the rule set names.
+package struct CertificateFile: Equatable, Sendable {
+  package var path: String
+  /// What it is for: `profile branch`, `the rule set's source`.
+  package var purpose: String
+  package var validities: Result<[CertificateValidity], Examination.Unseen>
+
+  package init(
+    path: String, purpose: String, validities: Result<[CertificateValidity], Examination.Unseen>
+  ) {
+    self.path = path
+    self.purpose = purpose
+    self.validities = validities
+  }
+}
+
+/// The disk that the agent keeps its state on.
+package struct StateDirectory: Equatable, Sendable {
+  package var path: String
+  /// Why nothing can be written there; nil where it can.
+  package var obstacle: String?
+  package var freeBytes: UInt64
+  /// Inodes; nil where the file system does not count them.
+  package var freeFiles: UInt64?
+
+  package init(path: String, obstacle: String?, freeBytes: UInt64, freeFiles: UInt64?) {
+    self.path = path
+    self.obstacle = obstacle
+    self.freeBytes = freeBytes
+    self.freeFiles = freeFiles
+  }
+}

@@ -1,0 +1,93 @@
+/// What other software has in the kernel that may come into our way.
+package struct ForeignObjects: Equatable, Sendable {
+  /// All ip rules but ours and the three that the kernel comes with.
+  package var rules: [ForeignRule]
+  /// Routes in the range of our tables.
+  package var routes: [ForeignRoute]
+  /// nftables rules that write the mark of packets or connections.
+  package var marks: [ForeignMark]
+  /// Those that a rule uses.
+  package var flowtables: [Flowtable]
+
+  package init(
+    rules: [ForeignRule] = [], routes: [ForeignRoute] = [], marks: [ForeignMark] = [], flowtables: [Flowtable] = []
+  ) {
+    self.rules = rules
+    self.routes = routes
+    self.marks = marks
+    self.flowtables = flowtables
+  }
+}
+
+/// An ip rule of another's.
+package struct ForeignRule: Hashable, Sendable {
+  package var priority: RulePriority
+  /// The bits of the mark that it asks for; 0: it asks for none.
+  package var mask: UInt32
+  package var mark: UInt32
+  /// Nil where it looks up in none.
+  package var table: TableID?
+
+  package init(priority: RulePriority, mask: UInt32, mark: UInt32, table: TableID?) {
+    self.priority = priority
+    self.mask = mask
+    self.mark = mark
+    self.table = table
+  }
+
+  /// As much as ip(8) would say of it.
+  package var description: String {
+    var text = "\(priority):"
+    if mask != 0 { text += " fwmark \(hexadecimal(mark))/\(hexadecimal(mask))" }
+    return text + (table.map { " lookup \($0)" } ?? "")
+  }
+}
+
+/// A route of another's.
+package struct ForeignRoute: Hashable, Sendable {
+  package var table: TableID
+  package var destination: IPv4Prefix
+  /// rtm_protocol: who made it.
+  package var origin: RouteProtocol
+
+  package init(table: TableID, destination: IPv4Prefix, origin: RouteProtocol) {
+    self.table = table
+    self.destination = destination
+    self.origin = origin
+  }
+}
+
+/// An nftables rule of another's that writes a mark.
+package struct ForeignMark: Hashable, Sendable {
+  /// With its family: `inet fw4`.
+  package var table: String
+  package var chain: String
+  /// That it may change.
+  package var bits: UInt32
+  /// The connection's mark, not the packet's.
+  package var isConnections: Bool
+
+  package init(table: String, chain: String, bits: UInt32, isConnections: Bool) {
+    self.table = table
+    self.chain = chain
+    self.bits = bits
+    self.isConnections = isConnections
+  }
+}
+
+/// A flowtable: established connections between its devices go past rules and routes.
+package struct Flowtable: Hashable, Sendable {
+  /// With its family: `inet fw4`.
+  package var table: String
+  package var name: String
+  package var devices: [InterfaceName]
+  /// The network card itself forwards them.
+  package var isHardware: Bool
+
+  package init(table: String, name: String, devices: [InterfaceName], isHardware: Bool) {
+    self.table = table
+    self.name = name
+    self.devices = devices
+    self.isHardware = isHardware
+  }
+}

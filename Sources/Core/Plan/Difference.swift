@@ -1,0 +1,199 @@
+/// One thing of ours that the kernel has otherwise than the rule set wants it.
+package struct Difference: Equatable, Sendable {
+  package enum Kind: String, Equatable, Sendable { case missing, superfluous, changed }
+
+  package var kind: Kind
+  /// As ip(8), nft(8) and sysctl(8) name it, and as it should be unless it is superfluous.
+  package var object: String
+  /// What is there of it; nil unless it is changed.
+  package var found: String?
+
+  package init(_ kind: Kind, _ object: String, found: String? = nil) {
+    self.kind = kind
+    self.object = object
+    self.found = found
+  }
+
+  /// `+` missing, `-` superfluous, `~` changed.
+  package var line: String {
+    switch kind {
+    case .missing: "+ \(object)"
+    case .superfluous: "- \(object)"
+    case .changed: "~ \(object)" + (found.map { ", not \($0)" } ?? "")
+    }
+  }
+}
+
+extension Difference {
+  /// Everything that differs; empty where nothing would be changed. A device that is missing stands for all that it would
+  /// carry.
+  ///
+  /// - Parameter active: what `PathSelection` has chosen for its tables, nil for none; a table that is not in it is not
+  ///   compared.
+  package static func all(
+    desired: DesiredState, actual: ActualState, remembered: [InterfaceSetting: Int], ranges: KernelRanges,
+    active: [TableID: TableRoute.Way?]
+  ) -> [Difference] {
+    let plan = Planner.plan(desired: desired, actual: actual, remembered: remembered)
+    let comparison = Comparison(
+      actual: actual, remembered: remembered, text: PlanText(ranges, remembered: remembered),
+      made: Set(
+        plan.steps.compactMap { step in
+          if case .createTunnel(let device) = step { device.name } else { nil }
+        }))
+    return plan.steps.flatMap(comparison.differences) + comparison.activeRoutes(active)
+  }
+}
+
+private struct Comparison {
+  let actual: ActualState
+  let remembered: [InterfaceSetting: Int]
+  let text: PlanText
+  /// Devices that the plan makes anew.
+  let made: Set<InterfaceName>
+
+  func differences(_ step: Step) -> [Difference] {
+    switch step {
+    case .createTunnel(let device):
+      guard let link = actual.links[device.name] else { return [Difference(.missing, object(step))] }
+      return [Difference(.changed, object(step), found: words(link))]
+    case .changeTunnel(let device):
+      return [Difference(.changed, object(step), found: actual.links[device.name].map(words))]
+    case .deleteDevice(let name): return made.contains(name) ? [] : [Difference(.superfluous, "ip link \(name)")]
+    case .setMTU(let name, _):
+      return [Difference(.changed, object(step), found: actual.links[name].map { "\($0.mtu)" })]
+    case .addAddress(let name, _, _): return made.contains(name) ? [] : [Difference(.missing, object(step))]
+    case .removeAddress(let name, _): return made.contains(name) ? [] : [Difference(.superfluous, object(step))]
+    case .setUp(let name): return made.contains(name) ? [] : [Difference(.changed, object(step), found: "down")]
+    case .changeSetting(let setting, _):
+      guard !made.contains(setting.interface) else { return [] }
+      return [Difference(.changed, object(step), found: actual.settings[setting].map { "\($0)" })]
+    case .restoreSetting(let setting):
+      // What was there before us may be what is there now.
+      guard remembered[setting] != actual.settings[setting] else { return [] }
+      return [Difference(.changed, object(step), found: actual.settings[setting].map { "\($0)" })]
+    case .putRoute(let route):
+      let present = actual.routes.first {
+        ($0.table, $0.destination, $0.metric) == (route.table, route.destination, route.metric)
+      }
+      return [Difference(present == nil ? .missing : .changed, object(step), found: present?.words)]
+    case .deleteRoute, .deleteRule: return [Difference(.superfluous, object(step))]
+    case .addRule: return [Difference(.missing, object(step))]
+    case .replaceSteering(let table):
+      guard let present = actual.steering else { return [Difference(.missing, "nft table inet \(table.name)")] }
+      return TableComparison(table, present).differences
+    case .changeSets(let table, let changes): return changes.flatMap { TableComparison.elements($0, table) }
+    case .deleteSteering(let table): return [Difference(.superfluous, "nft table inet \(table)")]
+    }
+  }
+
+  func activeRoutes(_ active: [TableID: TableRoute.Way?]) -> [Difference] {
+    active.sorted { $0.key < $1.key }.compactMap { table, way in
+      let present = actual.routes.first { $0.table == table && $0.metric == .active && $0.destination == .all }
+      let wanted = way.map { TableRoute(table: table, metric: .active, way: $0) }
+      guard present != wanted else { return nil }
+      guard let wanted else { return present.map { Difference(.superfluous, object(.deleteRoute($0))) } }
+      return Difference(present == nil ? .missing : .changed, object(.putRoute(wanted)), found: present?.words)
+    }
+  }
+
+  /// The step's command without its verb: `ip rule priority 9220 …`.
+  private func object(_ step: Step) -> String {
+    let words = (text.lines(step).first ?? "").split(separator: " ", maxSplits: 3).map(String.init)
+    guard words.count > 2 else { return words.joined(separator: " ") }
+    if words[0] == "sysctl" { return "sysctl " + words[2...].joined(separator: " ") }
+    return "\(words[0]) \(words[1]) " + words[3...].joined(separator: " ")
+  }
+
+  private func words(_ link: Link) -> String {
+    guard let tunnel = link.tunnel else { return "another kind of device" }
+    let underlay = tunnel.underlay?.text ?? "none"
+    switch tunnel.encapsulation {
+    case .xfrm(let number): return "xfrm if_id \(hexadecimal(number)) on \(underlay)"
+    case .gre, .ipip:
+      let kind = tunnel.encapsulation == .ipip ? "ipip" : "gre"
+      return "\(kind) \(tunnel.local) to \(tunnel.remote) on \(underlay) fwmark \(tunnel.lookupMark) ttl \(tunnel.ttl)"
+    }
+  }
+}
+
+/// Rule by rule, where the kernel has a table of ours that is another one.
+private struct TableComparison {
+  private let wanted: SteeringTable
+  private let present: SteeringTable
+
+  init(_ wanted: SteeringTable, _ present: SteeringTable) {
+    self.wanted = wanted
+    self.present = present
+  }
+
+  var differences: [Difference] {
+    let chains = Dictionary(present.chains.map { ($0.name, $0) }) { first, _ in first }
+    let sets = Dictionary(present.sets.map { ($0.name, $0) }) { first, _ in first }
+    var all: [Difference] = []
+    for chain in wanted.chains {
+      guard let other = chains[chain.name] else {
+        all.append(Difference(.missing, "nft chain inet \(wanted.name) \(chain.name)"))
+        continue
+      }
+      all += compare(chain, other)
+    }
+    let known = Set(wanted.chains.map(\.name))
+    all += present.chains.filter { !known.contains($0.name) }.map {
+      Difference(.superfluous, "nft chain inet \(wanted.name) \($0.name)")
+    }
+    for set in wanted.sets {
+      guard let other = sets[set.name] else {
+        all.append(Difference(.missing, "nft set inet \(wanted.name) \(set.name)"))
+        continue
+      }
+      let (old, new) = (Set(other.ranges), Set(set.ranges))
+      let change = SetChange(
+        set: set.name, remove: other.ranges.filter { !new.contains($0) }, add: set.ranges.filter { !old.contains($0) })
+      all += Self.elements(change, wanted.name)
+    }
+    let expected = Set(wanted.sets.map(\.name))
+    return all
+      + present.sets.filter { !expected.contains($0.name) }.map {
+        Difference(.superfluous, "nft set inet \(wanted.name) \($0.name)")
+      }
+  }
+
+  private func compare(_ chain: SteeringChain, _ other: SteeringChain) -> [Difference] {
+    let place = "nft rule inet \(wanted.name) \(chain.name)"
+    var left: [String: Int] = [:]
+    for rule in other.rules { left[rule.text, default: 0] += 1 }
+    var all: [Difference] = []
+    for rule in chain.rules {
+      if let count = left[rule.text], count > 0 {
+        left[rule.text] = count - 1
+      } else {
+        all.append(Difference(.missing, "\(place) \(rule.text)"))
+      }
+    }
+    for rule in other.rules {
+      guard let count = left[rule.text], count > 0 else { continue }
+      left[rule.text] = count - 1
+      all.append(Difference(.superfluous, "\(place) \(rule.text)"))
+    }
+    if chain.hook != other.hook {
+      all.append(Difference(.changed, "nft chain inet \(wanted.name) \(chain.name): its hook"))
+    }
+    if all.isEmpty && chain.rules != other.rules {
+      all.append(Difference(.changed, "nft chain inet \(wanted.name) \(chain.name): the order of its rules"))
+    }
+    return all
+  }
+
+  /// More of one set are counted, not listed.
+  private static let mostElements = 8
+
+  static func elements(_ change: SetChange, _ table: String) -> [Difference] {
+    [(Difference.Kind.missing, change.add), (.superfluous, change.remove)].filter { !$0.1.isEmpty }.map {
+      kind, ranges in
+      let more = ranges.count > mostElements ? " and \(ranges.count - mostElements) more" : ""
+      let shown = AddressRanges.text(Array(ranges.prefix(mostElements)))
+      return Difference(kind, "nft element inet \(table) \(change.set) { \(shown) }\(more)")
+    }
+  }
+}

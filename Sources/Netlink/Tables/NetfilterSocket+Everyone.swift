@@ -1,0 +1,107 @@
+internal import CMnl
+internal import CNftnl
+internal import Glibc
+
+/// A flowtable of any table.
+package struct FlowtableMessage: Equatable, Sendable {
+  /// As nft(8) names it: `inet`, `ip`.
+  package var family: String
+  package var table: String
+  package var name: String
+  package var devices: [String]
+  /// How many rules add to it.
+  package var users: UInt32
+  /// NFT_FLOWTABLE_HW_OFFLOAD.
+  package var isHardware: Bool
+
+  package init(
+    family: String, table: String, name: String, devices: [String] = [], users: UInt32 = 0, isHardware: Bool = false
+  ) {
+    self.family = family
+    self.table = table
+    self.name = name
+    self.devices = devices
+    self.users = users
+    self.isHardware = isHardware
+  }
+}
+
+/// Everyone's tables, of all families. Nothing is kept: other software may have very many rules.
+extension NetfilterSocket {
+  /// `restart` is called where what was told before is to be forgotten.
+  package mutating func eachRule(
+    restart: () -> Void, _ body: (_ family: String, _ table: String, NFTRule) -> Void
+  ) throws(NetlinkFailure) {
+    try dumpAll("nft list ruleset", NFT_MSG_GETRULE, restart: restart) { family, attributes in
+      guard let found = NFTRule.parse(attributes) else { return false }
+      body(family, found.table, found.rule)
+      return true
+    }
+  }
+
+  package mutating func flowtables() throws(NetlinkFailure) -> [FlowtableMessage] {
+    var all: [FlowtableMessage] = []
+    do throws(NetlinkFailure) {
+      try dumpAll("nft list flowtables", NFT_MSG_GETFLOWTABLE, restart: { all = [] }) { family, attributes in
+        guard let table = FlowtableMessage(family: family, attributes) else { return false }
+        all.append(table)
+        return true
+      }
+    } catch {
+      // A kernel without them.
+      guard error.errno == EOPNOTSUPP || error.errno == EINVAL else { throw error }
+    }
+    return all
+  }
+
+  private mutating func dumpAll(
+    _ operation: String, _ type: nf_tables_msg_types, restart: () -> Void, _ each: (String, Bytes) -> Bool
+  ) throws(NetlinkFailure) {
+    try conversation.dump(operation, type: Self.type(type)) {
+      $0.netfilter(family: UInt8(NFPROTO_UNSPEC))
+    } restart: {
+      restart()
+    } each: { message in
+      guard let header = message.payload.load(nfgenmsg.self), let attributes = Self.attributes(message)
+      else { return false }
+      return each(Self.name(ofFamily: header.nfgen_family), attributes)
+    }
+  }
+}
+
+extension NetfilterSocket {
+  private static func name(ofFamily number: UInt8) -> String {
+    switch Int(number) {
+    case NFPROTO_INET: "inet"
+    case NFPROTO_IPV4: "ip"
+    case NFPROTO_IPV6: "ip6"
+    case NFPROTO_BRIDGE: "bridge"
+    case NFPROTO_NETDEV: "netdev"
+    case NFPROTO_ARP: "arp"
+    default: "family \(number)"
+    }
+  }
+}
+
+extension FlowtableMessage {
+  /// Nil where the message is cut off or lies.
+  init?(family: String, _ attributes: Bytes) {
+    self.init(family: family, table: "", name: "")
+    let isGood = attributes.forEachAttribute { attribute, value in
+      switch UInt32(attribute) {
+      case UInt32(NFTA_FLOWTABLE_TABLE.rawValue): table = value.string
+      case UInt32(NFTA_FLOWTABLE_NAME.rawValue): name = value.string
+      case UInt32(NFTA_FLOWTABLE_USE.rawValue): users = value.bigEndian ?? 0
+      case UInt32(NFTA_FLOWTABLE_FLAGS.rawValue):
+        isHardware = (value.bigEndian ?? 0) & UInt32(NFT_FLOWTABLE_HW_OFFLOAD.rawValue) != 0
+      case UInt32(NFTA_FLOWTABLE_HOOK.rawValue):
+        value.forEachAttribute { part, list in
+          guard UInt32(part) == UInt32(NFTA_FLOWTABLE_HOOK_DEVS.rawValue) else { return }
+          list.forEachAttribute { _, name in devices.append(name.string) }
+        }
+      default: break
+      }
+    }
+    guard isGood, !table.isEmpty, !name.isEmpty else { return nil }
+  }
+}

@@ -1,0 +1,87 @@
+internal import Agent
+package import Core
+internal import Glibc
+
+/// Looks at everything that `Doctor` judges, on the Linux that this process runs in. It changes nothing, and ends within
+/// some ten seconds whatever is wrong.
+package struct Examiner {
+  private typealias Unseen = Examination.Unseen
+
+  private let configuration: AgentConfiguration
+
+  package init(_ configuration: AgentConfiguration) { self.configuration = configuration }
+
+  /// - Parameter agent: what the agent said of itself, or why it did not.
+  package func examine(agent: Result<AgentSigns, Examination.Unseen>) -> Examination {
+    let stored = seeing { () throws(StoreFailure) in
+      try FileRuleSetStore(directory: configuration.files.stateDirectory).load()
+    }
+    let ruleSet = stored.flatMap { stored in decoded(stored) }
+    let kernel = seeing { () throws(KernelFailure) in
+      try LinuxKernel(configuration.kernel, stateDirectory: configuration.files.stateDirectory).read(expecting: nil)
+    }
+    let known = (try? ruleSet.get()) ?? nil
+    return Examination(
+      configuration: configuration, now: WallClock.now, agent: agent, ruleSet: ruleSet, kernel: kernel,
+      foreign: seeing { () throws(KernelFailure) in try LinuxForeign(configuration.kernel).foreign() },
+      clock: seeing { () throws(SystemCallFailure) in try KernelClock.condition() },
+      nameservers: seeing { () throws(SystemCallFailure) in
+        try NameserverCheck.ask(for: configuration.ruleSet.location.hostName ?? "")
+      }, sizes: sizes((try? stored.get()) ?? nil, known, kernel),
+      charon: known.map { CharonCheck(configuration).findings($0) } ?? [],
+      features: KernelBuild.evidence(links: (try? kernel.get().links) ?? [:]),
+      certificates: certificates(known),
+      state: seeing { () throws(SystemCallFailure) in
+        try StateDirectoryCheck.look(at: configuration.files.stateDirectory)
+      }, journalTrouble: journalTrouble)
+  }
+
+  private func seeing<Value, E: Error & CustomStringConvertible>(
+    _ look: () throws(E) -> Value
+  ) -> Result<Value, Examination.Unseen> {
+    do throws(E) { return .success(try look()) } catch { return .failure(Unseen("\(error)")) }
+  }
+
+  private func decoded(_ stored: StoredRuleSet?) -> Result<RuleSet?, Examination.Unseen> {
+    guard let stored else { return .success(nil) }
+    return seeing { () throws(Complaints) -> RuleSet? in
+      try RuleSetDecoder.decode(stored.bytes, limits: .init(bytes: configuration.ruleSet.maximumBytes))
+    }
+  }
+
+  private func sizes(
+    _ stored: StoredRuleSet?, _ ruleSet: RuleSet?, _ kernel: Result<ActualState, Examination.Unseen>
+  ) -> Result<[PathSize], Examination.Unseen> {
+    guard let stored, let ruleSet, let actual = try? kernel.get(),
+      let slots = Layout.slots(ruleSet, configuration, after: stored.slots)
+    else { return .success([]) }
+    let compiler = DesiredStateCompiler(Layout(ruleSet, configuration, slots), actual)
+    return seeing { () throws(SystemCallFailure) in try PathSizeCheck.measure(PathSizeCheck.targets(compiler)) }
+  }
+
+  private func certificates(_ ruleSet: RuleSet?) -> [CertificateFile] {
+    configuration.certificates(of: ruleSet).map { named in
+      let validities = seeing { () throws(SystemCallFailure) -> [CertificateValidity] in
+        // A system's bundle of authorities has some 230 KiB.
+        let bytes = try BoundedFile.read(named.path, atMost: 1 << 20)
+        guard let all = CertificateValidity.all(in: bytes) else {
+          throw SystemCallFailure("read \(named.path)", cause: "it holds no certificate, or one that is damaged")
+        }
+        return all
+      }
+      return CertificateFile(path: named.path, purpose: named.purpose, validities: validities)
+    }
+  }
+
+  /// One that was never begun is no trouble.
+  private var journalTrouble: String? {
+    let directory = configuration.files.stateDirectory
+    guard access("\(directory)/journal", F_OK) == 0 else { return nil }
+    do throws(StoreFailure) {
+      _ = try FileJournal.read(directory: directory)
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+}

@@ -1,0 +1,149 @@
+internal import Agent
+internal import CLinux
+package import Core
+internal import Glibc
+
+/// Finds how large packets come through paths: echo requests of several sizes that may not be fragmented, bound to each
+/// path as its probes are.
+package struct PathSizeCheck {
+  /// A path and who answers at its end.
+  package struct Target: Sendable {
+    var path: Name
+    var tunnel: Name?
+    var binding: ProbeBinding
+    var address: IPv4Address
+    var mtu: Int
+  }
+
+  /// A round waits as long as a slow line's answer takes; what is lost by chance comes in the second.
+  static let roundTime: Duration = .milliseconds(1_200)
+  static let rounds = 2
+  /// More paths are not tried: a person waits for it, and each takes a socket.
+  static let mostPaths = 64
+  /// Below the MTU, in bytes of the whole packet; the last is a plain ping's.
+  static let sizes = [1480, 1450, 1420, 1400, 1380, 1340, 1280, 1200, 1000, 576, 84]
+  /// Of the IP and the ICMP header.
+  private static let headers = 28
+
+  /// Those of a rule set's paths that have an address inside at their end, or that are pinged; tunnels first.
+  package static func targets(_ compiler: DesiredStateCompiler) -> [Target] {
+    let all = compiler.layout.ruleSet.paths.compactMap { path -> Target? in
+      guard let binding = compiler.binding(of: path), let source = binding.source,
+        let link = compiler.actual.links[binding.device], link.isUp, let address = far(end: path, compiler.layout)
+      else { return nil }
+      let tunnel: Name? = if case .tunnel(let name) = path.way { name } else { nil }
+      return Target(
+        path: path.name, tunnel: tunnel,
+        binding: ProbeBinding(device: binding.device, mark: binding.mark, source: source), address: address,
+        mtu: link.mtu)
+    }
+    return Array((all.filter { $0.tunnel != nil } + all.filter { $0.tunnel == nil }).prefix(mostPaths))
+  }
+
+  private static func far(end path: Path, _ layout: Layout) -> IPv4Address? {
+    if case .tunnel(let name) = path.way, let inner = layout.tunnel(named: name)?.innerRemote { return inner }
+    return layout.ruleSet.probes.lazy.compactMap { probe -> IPv4Address? in
+      guard probe.path == path.name, case .icmp(let target) = probe.kind else { return nil }
+      return target
+    }.first
+  }
+
+  package static func measure(_ targets: [Target]) throws(SystemCallFailure) -> [PathSize] {
+    var check = PathSizeCheck()
+    for target in targets { try check.open(target) }
+    for _ in 0..<rounds where !check.isDone {
+      check.send()
+      check.receive()
+    }
+    return check.tries.map {
+      PathSize(
+        path: $0.target.path, tunnel: $0.target.tunnel, device: $0.target.binding.device, mtu: $0.target.mtu,
+        largest: $0.largest)
+    }
+  }
+
+  private final class Try {
+    let target: Target
+    let descriptor: FileDescriptor
+    let identifier: UInt16
+    let nonce = UInt64.random(in: 0 ... .max)
+    let sizes: [Int]
+    var largest: Int?
+
+    init(_ target: Target, _ descriptor: consuming FileDescriptor, _ identifier: UInt16) {
+      self.target = target
+      self.descriptor = descriptor
+      self.identifier = identifier
+      sizes = [target.mtu] + PathSizeCheck.sizes.filter { $0 < target.mtu }
+    }
+  }
+
+  private var tries: [Try] = []
+
+  private init() {}
+
+  private var isDone: Bool { tries.allSatisfy { $0.largest == $0.target.mtu } }
+
+  private mutating func open(_ target: Target) throws(SystemCallFailure) {
+    let type = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+    let descriptor = try FileDescriptor.adopting(socket(AF_INET, type, Int32(IPPROTO_ICMP)), "open a raw ICMP socket")
+    let identifier = UInt16.random(in: 1 ... .max)
+    guard linux_icmp_prepare(descriptor.number, identifier) == 0 else {
+      throw SystemCallFailure.last("set an ICMP filter")
+    }
+    // Not to be fragmented, and larger than what the kernel has learnt of the way: that is what is tried.
+    var mode: Int32 = IP_PMTUDISC_PROBE
+    let size = socklen_t(MemoryLayout<Int32>.size)
+    guard setsockopt(descriptor.number, Int32(IPPROTO_IP), IP_MTU_DISCOVER, &mode, size) == 0 else {
+      throw SystemCallFailure.last("forbid fragments")
+    }
+    try bindToPath(descriptor.number, target.binding)
+    tries.append(Try(target, descriptor, identifier))
+  }
+
+  /// What cannot be sent is not answered either.
+  private func send() {
+    for attempt in tries where attempt.largest != attempt.target.mtu {
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = attempt.target.address.value.bigEndian
+      for (place, size) in attempt.sizes.enumerated() where size > attempt.largest ?? 0 {
+        let request = ICMPRequest.encode(
+          identifier: attempt.identifier, sequence: UInt16(place), nonce: attempt.nonce, length: size - Self.headers)
+        _ = withUnsafePointer(to: &address) { pointer in
+          pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            sendto(
+              attempt.descriptor.number, request, request.count, Int32(MSG_DONTWAIT), $0,
+              socklen_t(MemoryLayout<sockaddr_in>.size))
+          }
+        }
+      }
+    }
+  }
+
+  private func receive() {
+    let deadline = MonotonicClock.now + Self.roundTime
+    var waiting = tries.map { pollfd(fd: $0.descriptor.number, events: Int16(POLLIN), revents: 0) }
+    while !isDone {
+      let left = deadline - MonotonicClock.now
+      guard left > .zero else { return }
+      let ready = poll(&waiting, nfds_t(waiting.count), Int32(left.milliseconds.rounded(.up)))
+      if ready < 0 && errno != EINTR { return }
+      guard ready > 0 else { continue }
+      for (index, entry) in waiting.enumerated() where entry.revents != 0 { take(tries[index]) }
+    }
+  }
+
+  private func take(_ attempt: Try) {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = recv(attempt.descriptor.number, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+      guard count > 0 else { return }
+      guard case .echoReply(let source, let echo)? = ICMPMessage.parse(buffer.span.extracting(0..<count)),
+        source == attempt.target.address, echo.identifier == attempt.identifier, echo.nonce == attempt.nonce,
+        attempt.sizes.indices.contains(Int(echo.sequence))
+      else { continue }
+      attempt.largest = max(attempt.largest ?? 0, attempt.sizes[Int(echo.sequence)])
+    }
+  }
+}

@@ -1,0 +1,17 @@
+package import Core
+internal import Glibc
+
+/// Whether the state directory takes what is written to it. Nothing is written to find out.
+package enum StateDirectoryCheck {
+  package static func look(at path: String) throws(SystemCallFailure) -> StateDirectory {
+    var disk = statvfs()
+    guard statvfs(path, &disk) == 0 else {
+      guard errno == ENOENT else { throw SystemCallFailure.last("statvfs \(path)") }
+      return StateDirectory(path: path, obstacle: "there is no such directory", freeBytes: 0, freeFiles: nil)
+    }
+    let obstacle = access(path, W_OK) == 0 ? nil : errorText(errno)
+    return StateDirectory(
+      path: path, obstacle: obstacle, freeBytes: UInt64(disk.f_bavail) * UInt64(disk.f_frsize),
+      freeFiles: disk.f_files == 0 ? nil : UInt64(disk.f_favail))
+  }
+}

@@ -1,0 +1,87 @@
+package import Agent
+package import Core
+internal import Netlink
+internal import Synchronization
+
+/// Others' ip rules, routes and nftables, over sockets of its own.
+package final class LinuxForeign: ForeignPort {
+  private struct Sockets: ~Copyable {
+    var routing: RoutingSocket
+    var netfilter: NetfilterSocket
+  }
+
+  private let ranges: KernelRanges
+  private let sockets: Mutex<Sockets>
+
+  /// More of one kind is not told of: a person reads it.
+  private static let most = 100
+
+  package init(_ ranges: KernelRanges) throws(KernelFailure) {
+    self.ranges = ranges
+    sockets = Mutex(
+      try asking(nil) { () throws(NetlinkFailure) in
+        let routing = try RoutingSocket.open()
+        return Sockets(routing: routing, netfilter: try NetfilterSocket.open())
+      })
+  }
+
+  package func foreign() throws(KernelFailure) -> ForeignObjects {
+    try sockets.withLock { (sockets) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in
+        ForeignObjects(
+          rules: try rules(&sockets.routing), routes: try routes(&sockets.routing),
+          marks: try marks(&sockets.netfilter), flowtables: try flowtables(&sockets.netfilter))
+      }
+    }
+  }
+
+  /// RTPROT_KERNEL.
+  private static let kernelOrigin: UInt8 = 2
+
+  private func rules(_ routing: inout RoutingSocket) throws(NetlinkFailure) -> [ForeignRule] {
+    let translation = RouteTranslation(ranges: ranges)
+    return try routing.rules().filter { !translation.isOurs($0) && $0.origin != Self.kernelOrigin }.prefix(Self.most)
+      .map { rule in
+        ForeignRule(
+          priority: RulePriority(rule.priority), mask: rule.mask, mark: rule.mark,
+          table: rule.action == .lookup ? TableID(rule.table) : nil)
+      }
+  }
+
+  private func routes(_ routing: inout RoutingSocket) throws(NetlinkFailure) -> [ForeignRoute] {
+    var found: [ForeignRoute] = []
+    let ranges = ranges
+    try routing.eachRoute(restart: { found = [] }) { message in
+      guard found.count < Self.most, message.origin != ranges.routeProtocol.value,
+        ranges.tables.contains(message.table),
+        let prefix = IPv4Prefix(IPv4Address(value: message.destination), length: message.length)
+      else { return }
+      found.append(
+        ForeignRoute(table: TableID(message.table), destination: prefix, origin: RouteProtocol(message.origin)))
+    }
+    return found
+  }
+
+  private func marks(_ netfilter: inout NetfilterSocket) throws(NetlinkFailure) -> [ForeignMark] {
+    var found: [ForeignMark] = []
+    let own = ranges.nftTable
+    try netfilter.eachRule(restart: { found = [] }) { family, table, rule in
+      guard found.count < Self.most, !(family == "inet" && table == own) else { return }
+      for written in WrittenMark.all(in: rule.expressions) {
+        let mark = ForeignMark(
+          table: "\(family) \(table)", chain: rule.chain, bits: written.bits,
+          isConnections: written.isConnections)
+        if !found.contains(mark) { found.append(mark) }
+      }
+    }
+    return found
+  }
+
+  private func flowtables(_ netfilter: inout NetfilterSocket) throws(NetlinkFailure) -> [Flowtable] {
+    try netfilter.flowtables().filter { $0.users > 0 }.prefix(Self.most).map { table in
+      Flowtable(
+        table: "\(table.family) \(table.table)", name: table.name,
+        devices: table.devices.compactMap { InterfaceName($0) }, isHardware: table.isHardware)
+    }
+  }
+}

@@ -1,0 +1,29 @@
+internal import Agent
+internal import ArgumentParser
+internal import Core
+internal import System
+
+/// The rule set that the agent accepted last, from the state directory, or what is wrong with it.
+enum CachedRuleSet {
+  static func layout(_ configuration: AgentConfiguration) throws -> Layout {
+    let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
+    let stored: StoredRuleSet?
+    do throws(StoreFailure) { stored = try store.load() } catch {
+      throw complain("the cached rule set cannot be used: \(error)", Exit.failed)
+    }
+    guard let stored else {
+      throw complain("\(store.path): no rule set is cached, so no rule is known that holds anything back", Exit.noInput)
+    }
+    let ruleSet: RuleSet
+    do {
+      ruleSet = try RuleSetDecoder.decode(stored.bytes, limits: .init(bytes: configuration.ruleSet.maximumBytes))
+    } catch {
+      throw complain("the cached rule set in \(store.path) is refused:\n\(error)", Exit.bad)
+    }
+    try RuleSetFile.check(ruleSet, on: configuration, store.path)
+    guard let slots = Layout.slots(ruleSet, configuration, after: stored.slots) else {
+      throw complain("\(store.path) needs more marks or tables than the configuration has", Exit.bad)
+    }
+    return Layout(ruleSet, configuration, slots)
+  }
+}

@@ -1,0 +1,64 @@
+internal import Agent
+internal import ArgumentParser
+internal import Core
+internal import System
+
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor", abstract: "Look for what is wrong on this router, and say what to do about it.",
+    discussion: """
+      Looks at the agent, its rule set and its journal, the clock, DNS, how large packets come through each path, \
+      rp_filter and forwarding, offloaded connections, other software's marks, tables and ip rules, charon's settings, \
+      the kernel's features, the dates of certificates and the disk. Works without an agent too, and says so first. \
+      Changes nothing; a few pings and one DNS question are sent. To be run as root.
+
+      Exit status: 0 nothing was found; 1 warnings; 2 errors.
+      """)
+
+  @Flag(help: "Print the answer as JSON, for programs.")
+  var json = false
+
+  @OptionGroup var options: ConfigurationOptions
+
+  func run() throws {
+    let configuration = try options.load()
+    let examination = Examiner(configuration).examine(agent: Self.signs(at: configuration.files.socket))
+    let report = DoctorReport(device: configuration.device, Doctor.findings(examination))
+    if json {
+      print(String(decoding: LocalAPI.encode(report), as: UTF8.self))
+    } else {
+      for line in Self.lines(report, colours: Terminal.takesColours) { print(line) }
+    }
+    if report.errors > 0 { throw Exit.worse }
+    if report.warnings > 0 { throw Exit.bad }
+  }
+
+  private static func signs(at socket: String) -> Result<AgentSigns, Examination.Unseen> {
+    do {
+      let bytes = try LocalClient.ask(
+        socketPath: socket, request: LocalAPI.encode(LocalAPI.Request(.status)), timeout: .seconds(5))
+      let status = try LocalAPI.decode(StatusReport.self, from: bytes)
+      return .success(
+        AgentSigns(
+          applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble))
+    } catch {
+      return .failure(Examination.Unseen("\(error)"))
+    }
+  }
+
+  static func lines(_ report: DoctorReport, colours: Bool = false) -> [String] {
+    var lines: [String] = []
+    for finding in report.findings {
+      let head = Terminal.plain("\(finding.severity.uppercased()) \(finding.subject): \(finding.text)")
+      lines.append(Terminal.paint(head, finding.severity == "error" ? .red : .yellow, ifWanted: colours))
+      lines.append(Terminal.plain("  seen: \(finding.evidence)"))
+      lines.append(Terminal.plain("  fix:  \(finding.fix)"))
+    }
+    let counts = [(report.errors, "error"), (report.warnings, "warning")].filter { $0.0 > 0 }
+      .map { "\($0) \($1)\($0 == 1 ? "" : "s")" }
+    lines.append(
+      "\(report.device): "
+        + (counts.isEmpty ? "nothing is wrong as far as can be seen" : counts.joined(separator: ", ")))
+    return lines
+  }
+}

@@ -1,0 +1,213 @@
+import Testing
+
+@testable import Core
+
+/// Each finding, and what is none.
+@Suite struct DoctorTests {
+  private let now = WallTime(secondsSince1970: 1_800_000_000)
+
+  private func healthy(_ ruleSet: RuleSet = Branch.ruleSet()) throws -> Examination {
+    var model = ModelKernel(Branch.kernel())
+    try model.apply(Planner.plan(desired: Branch.compiler(ruleSet).compile(), actual: model.state).steps)
+    for device in model.state.links.keys { model.state.settings[InterfaceSetting(device, .forwarding)] = 1 }
+    return Examination(
+      configuration: Branch.configuration(), now: now, agent: .success(AgentSigns()), ruleSet: .success(ruleSet),
+      kernel: .success(model.state), foreign: .success(ForeignObjects()),
+      clock: .success(ClockCondition(isSynchronised: true, maximumError: .milliseconds(5))),
+      nameservers: .success([Nameserver(address: "192.0.2.53", answer: .answered)]),
+      sizes: .success([PathSize(path: "fra-a", tunnel: "fra-a", device: "bh-fra-a", mtu: 1472, largest: 1472)]),
+      charon: [], features: KernelEvidence(release: "6.12"), certificates: [],
+      state: .success(StateDirectory(path: "/var/lib/backhaul", obstacle: nil, freeBytes: 1 << 30, freeFiles: 9)),
+      journalTrouble: nil)
+  }
+
+  /// `error mtu`, in order.
+  private func found(_ change: (inout Examination) -> Void) throws -> [String] {
+    var examination = try healthy()
+    change(&examination)
+    let findings = Doctor.findings(examination)
+    #expect(findings.allSatisfy { !$0.text.isEmpty && !$0.evidence.isEmpty && !$0.fix.isEmpty })
+    return findings.map { "\($0.severity.rawValue) \($0.subject.rawValue)" }
+  }
+
+  private func file(_ from: Double, _ to: Double) -> CertificateFile {
+    func day(_ days: Double) -> WallTime { WallTime(secondsSince1970: now.secondsSince1970 + days * 86_400) }
+    return CertificateFile(
+      path: "/c.pem", purpose: "profile hub",
+      validities: .success([CertificateValidity(notBefore: day(from), notAfter: day(to))]))
+  }
+
+  @Test func aHealthyRouterHasNone() throws { #expect(try found { _ in } == []) }
+
+  @Test func anAgentThatDoesNotAnswerIsTheFirst() throws {
+    let all = try found {
+      $0.agent = .failure(.init("no agent answers at /run/backhaul/agent.sock: is it running?"))
+      $0.clock = .success(ClockCondition(isSynchronised: false, maximumError: .seconds(16)))
+      $0.ruleSet = .failure(.init("damaged"))
+    }
+    #expect(all == ["error agent", "error rule_set", "warning clock"])
+    #expect(
+      try found {
+        $0.agent = .success(AgentSigns(applyTrouble: "a", pullTrouble: "b", journalTrouble: "c"))
+      } == ["error agent", "warning rule_set", "warning journal"])
+    #expect(try found { $0.ruleSet = .success(nil) } == ["warning rule_set"])
+  }
+
+  @Test func nameserversCountAsTheSourceNeedsThem() throws {
+    let silent = Nameserver(address: "192.0.2.53", answer: .silent("no answer within 2 s"))
+    let good = Nameserver(address: "192.0.2.54", answer: .answered)
+    let unknown = Nameserver(address: "192.0.2.53", answer: .failed(code: 3))
+    func with(_ servers: [Nameserver], named: Bool) throws -> [String] {
+      try found {
+        if named { $0.configuration.ruleSet.location = .web(url: "https://orchestrator.example:8443/r?x=1") }
+        $0.nameservers = .success(servers)
+      }
+    }
+    #expect(try with([silent], named: false) == ["warning dns"])
+    #expect(try with([silent], named: true) == ["error dns"])
+    #expect(try with([silent, good], named: true) == ["warning dns"])
+    #expect(try with([unknown], named: true) == ["error dns"])
+    #expect(try with([], named: false) == [])
+    #expect(try with([], named: true) == ["error dns"])
+    #expect(try found { $0.nameservers = .failure(.init("open: no such file")) } == ["warning dns"])
+  }
+
+  @Test func packetsThatAreLostForTheirSizeAreTold() throws {
+    func with(_ largest: Int?, tunnel: Name? = "fra-a") throws -> [String] {
+      try found {
+        $0.sizes = .success([PathSize(path: "p", tunnel: tunnel, device: "d", mtu: 1472, largest: largest)])
+      }
+    }
+    #expect(try with(1400) == ["error mtu"])
+    #expect(try with(1400, tunnel: nil) == ["warning mtu"])
+    #expect(try with(nil) == [], "a path that is down says nothing of sizes")
+  }
+
+  @Test func settingsThatStopTrafficAreTold() throws {
+    func with(_ device: InterfaceName, _ key: InterfaceSetting.Key, _ value: Int) throws -> [String] {
+      try found {
+        guard var kernel = try? $0.kernel.get() else { return }
+        kernel.settings[InterfaceSetting(device, key)] = value
+        $0.kernel = .success(kernel)
+      }
+    }
+    #expect(try with("wan1", .reversePathFilter, 1) == ["error rp_filter"])
+    #expect(try with("wan1", .reversePathFilter, 2) == [])
+    #expect(try with("lan0", .reversePathFilter, 1) == [], "on a LAN it is right")
+    #expect(
+      try with("all", .reversePathFilter, 1) == ["error rp_filter", "error rp_filter"], "wan1 and fra-b have none")
+    #expect(try with("lan0", .forwarding, 0) == ["error forwarding"])
+  }
+
+  @Test func othersAreToldOfWhereTheyAreInOurWay() throws {
+    func rule(_ priority: UInt32, mask: UInt32 = 0, table: UInt32? = 52) -> ForeignRule {
+      ForeignRule(
+        priority: RulePriority(priority), mask: mask, mark: mask & 0x0101_0101, table: table.map { TableID($0) })
+    }
+    func with(_ foreign: ForeignObjects) throws -> [String] { try found { $0.foreign = .success(foreign) } }
+    #expect(try with(ForeignObjects(rules: [rule(100, mask: 0xff_0000), rule(5270)])) == ["warning marks"])
+    #expect(try with(ForeignObjects(rules: [rule(5210, mask: 0xff)])) == [])
+    #expect(try with(ForeignObjects(rules: [rule(9250)])) == ["warning priorities"])
+    #expect(try with(ForeignObjects(rules: [rule(1, table: 7950)])) == ["warning tables"])
+    let route = ForeignRoute(table: TableID(7950), destination: .all, origin: RouteProtocol(4))
+    #expect(try with(ForeignObjects(routes: [route, route])) == ["warning tables"])
+    func mark(_ bits: UInt32) -> ForeignMark {
+      ForeignMark(table: "inet fw4", chain: "pre", bits: bits, isConnections: false)
+    }
+    #expect(try with(ForeignObjects(marks: [mark(0xff), mark(.max)])) == ["warning marks"])
+    func flows(_ devices: [InterfaceName]) -> Flowtable {
+      Flowtable(table: "inet fw4", name: "ft", devices: devices, isHardware: true)
+    }
+    #expect(try with(ForeignObjects(flowtables: [flows(["eth7"]), flows(["lan0", "eth7"])])) == ["warning offload"])
+  }
+
+  @Test func certificatesAreToldInTime() throws {
+    #expect(try found { $0.certificates = [file(-10, 31)] } == [])
+    #expect(try found { $0.certificates = [file(-10, 29)] } == ["warning certificates"])
+    #expect(try found { $0.certificates = [file(-10, -1)] } == ["error certificates"])
+    #expect(try found { $0.certificates = [file(1, 300)] } == ["error certificates"])
+    let unread = CertificateFile(path: "/c.pem", purpose: "p", validities: .failure(.init("no such file")))
+    #expect(try found { $0.certificates = [unread] } == ["error certificates"])
+    let bundle = CertificateFile(
+      path: "/ca.pem", purpose: "p",
+      validities: .success([file(-10, -1), file(-10, 300)].flatMap { (try? $0.validities.get()) ?? [] }))
+    #expect(try found { $0.certificates = [bundle] } == [], "one that holds is enough")
+  }
+
+  @Test func aDiskThatTakesNothingIsTold() throws {
+    func with(_ obstacle: String?, _ free: UInt64, _ files: UInt64?) throws -> [String] {
+      try found {
+        $0.state = .success(StateDirectory(path: "/s", obstacle: obstacle, freeBytes: free, freeFiles: files))
+      }
+    }
+    #expect(try with(nil, 1 << 20, 9) == ["error state"])
+    #expect(try with(nil, 1 << 30, 0) == ["error state"])
+    #expect(try with(nil, 1 << 30, nil) == [])
+    #expect(try with("Read-only file system", 1 << 30, 9) == ["error state"])
+    #expect(try found { $0.journalTrouble = "read journal: Is a directory" } == ["warning journal"])
+  }
+
+  @Test func charonsSettingsKeepTheirSeverity() throws {
+    let words = [
+      CharonWord(.daemon, isError: false, text: "a"), CharonWord(.settings, isError: true, text: "b"),
+      CharonWord(.secrets, isError: true, text: "c"), CharonWord(.proposals, isError: true, text: "d"),
+    ]
+    #expect(try found { $0.charon = words } == ["error charon", "error charon", "error charon", "warning charon"])
+  }
+
+  @Test func whatTheKernelLacksIsToldWhereItIsKnown() throws {
+    let text = "# CONFIG_NET_IPGRE is not set\nCONFIG_NET_IPIP=m\nCONFIG_NF_CONNTRACK_MARK=y\n"
+    let configuration = KernelEvidence.configuration(text)
+    #expect(configuration == ["NET_IPIP": "m", "NF_CONNTRACK_MARK": "y"])
+    let modules = KernelEvidence.modules("kernel/net/ipv4/ipip.ko.xz: kernel/net/a.ko\nkernel/net/xfrm/xfrm-user.ko\n")
+    #expect(modules == ["ipip", "xfrm_user"])
+    let evidence = KernelEvidence(release: "6.12", configuration: configuration, modules: modules)
+    #expect(evidence.lack(of: KernelFeature.gre) == "CONFIG_NET_IPGRE is not set in the configuration of 6.12")
+    #expect(evidence.lack(of: KernelFeature.ipip) == nil)
+    let pruned = KernelEvidence(release: "6.12", configuration: configuration, modules: [])
+    #expect(pruned.lack(of: KernelFeature.ipip) == "/lib/modules/6.12 has no ipip, and it is not loaded")
+    #expect(KernelEvidence(release: "6.12", modules: [], loaded: ["ipip"]).lack(of: KernelFeature.ipip) == nil)
+    #expect(try found { $0.features = evidence }.contains("error kernel"))
+    #expect(KernelFeature.needed(by: Branch.ruleSet()).contains(KernelFeature.gre))
+    #expect(!KernelFeature.needed(by: nil).contains(KernelFeature.gre))
+  }
+}
+
+@Suite struct ResolverQuestionTests {
+  @Test func aQuestionIsWrittenAsTheStandardSays() {
+    let question = ResolverQuestion(number: 0x1234, name: "a.example")
+    #expect(
+      question.bytes == [
+        0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 97, 7, 101, 120, 97, 109, 112, 108, 101, 0, 0, 1, 0, 1,
+      ])
+    #expect(ResolverQuestion(number: 1, name: "").bytes?.suffix(5) == [0, 0, 2, 0, 1])
+    #expect(ResolverQuestion(number: 1, name: String(repeating: "x", count: 64)).bytes == nil)
+  }
+
+  @Test func onlyItsOwnAnswerIsTaken() {
+    let question = ResolverQuestion(number: 0x1234, name: "")
+    func answer(_ head: [UInt8]) -> Nameserver.Answer? {
+      question.answer(head + [UInt8](repeating: 0, count: max(0, 12 - head.count)))
+    }
+    #expect(answer([0x12, 0x34, 0x81, 0x80]) == .answered)
+    #expect(answer([0x12, 0x34, 0x81, 0x83]) == .failed(code: 3))
+    #expect(answer([0x12, 0x35, 0x81, 0x80]) == nil)
+    #expect(answer([0x12, 0x34, 0x01, 0x00]) == nil)
+    #expect(question.answer([0x12, 0x34, 0x81]) == nil)
+  }
+
+  @Test func nameserversAreTheFirstThree() {
+    let text =
+      "# nameserver 9.9.9.9\nsearch x\nnameserver 192.0.2.1\nnameserver\t2001:db8::1\nnameserver 3\nnameserver 4\n"
+    #expect(ResolverQuestion.nameservers(text) == ["192.0.2.1", "2001:db8::1", "3"])
+  }
+
+  @Test(arguments: [
+    ("https://orchestrator.example/r", "orchestrator.example"), ("http://a.example:8080/", "a.example"),
+    ("https://192.0.2.1/r", nil), ("https://[2001:db8::1]/r", nil),
+  ])
+  func theSourcesNameIsFound(_ url: String, _ name: String?) {
+    #expect(RuleSetSourceConfiguration.Location.web(url: url).hostName == name)
+    #expect(RuleSetSourceConfiguration.Location.file(path: "/r.json").hostName == nil)
+  }
+}
