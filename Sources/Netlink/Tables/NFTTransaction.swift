@@ -8,8 +8,9 @@ package struct NFTTransaction: ~Copyable {
   private var memory: UnsafeMutableRawPointer
   private var capacity = 2 * messageRoom
   private(set) var size = 0
-  private var sequence: UInt32
-  private let firstSequence: UInt32
+  private var sequence = Self.firstSequence
+  /// Sequences need only be unlike each other: the socket has no other request under way.
+  private static let firstSequence: UInt32 = 1
   /// What each sequence number asks for, so that the kernel's error names it.
   private var operations: [String] = []
 
@@ -20,9 +21,6 @@ package struct NFTTransaction: ~Copyable {
 
   /// `expecting`: refused with ERESTART where nftables has another generation by then.
   package init(expecting generation: UInt32? = nil) {
-    // Sequences need only be unlike each other: the socket has no other request under way.
-    firstSequence = 1
-    sequence = 1
     memory = .allocate(byteCount: capacity, alignment: 16)
     guard let message = nftnl_batch_begin(next("transaction"), sequence) else { return }
     if let generation { mnl_attr_put_u32(message, UInt16(NFNL_BATCH_GENID.rawValue), generation.bigEndian) }
@@ -181,7 +179,7 @@ package struct NFTTransaction: ~Copyable {
 
   /// What the message of this sequence number asked for.
   func operation(_ sequence: UInt32) -> String {
-    let index = Int(sequence) - Int(firstSequence)
+    let index = Int(sequence) - Int(Self.firstSequence)
     return operations.indices.contains(index) ? operations[index] : "nft transaction"
   }
 }
