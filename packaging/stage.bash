@@ -1,0 +1,62 @@
+# What every package of Backhaul holds, laid out below a folder. Sourced by the scripts that make packages, from the top
+# of the checkout.
+# shellcheck shell=bash
+
+# stage PROGRAM ROOT VERSION [TELLS] — the program, its units, charon's settings, samples, manual pages and completions.
+# TELLS is the program that writes manual pages and completions, where PROGRAM is for another machine.
+stage() {
+  local program=$1 root=$2 version=$3 tells=${4:-$1} shell
+  local doc=$root/usr/share/doc/backhaul man=$root/usr/share/man
+  stage_file 755 "$program" "$root/usr/bin/backhaul"
+  stage_file 644 packaging/systemd/backhaul.service "$root/lib/systemd/system/backhaul.service"
+  stage_file 644 packaging/systemd/backhaul-guard.service "$root/lib/systemd/system/backhaul-guard.service"
+  stage_file 644 packaging/systemd/strongswan.service.d/backhaul.conf "$root/lib/systemd/system/strongswan.service.d/backhaul.conf"
+  stage_file 644 packaging/strongswan/backhaul.conf "$root/etc/strongswan.d/backhaul.conf"
+  install -d "$root/etc/backhaul"
+
+  stage_file 644 etc/agent.toml "$doc/examples/agent.toml"
+  stage_file 644 etc/rule-set.example.json "$doc/examples/rule-set.json"
+  stage_file 644 etc/rule-set.schema.json "$doc/rule-set.schema.json"
+  stage_packed "$doc/rule-set.md.gz" <etc/rule-set.md
+  stage_packed "$doc/README.md.gz" <README.md
+  stage_file 644 packaging/deb/copyright "$doc/copyright"
+
+  "$tells" --experimental-dump-help | packaging/manual "$version" | stage_packed "$man/man1/backhaul.1.gz"
+  stage_manual backhaul-agent.toml 5 agent.toml
+  stage_manual backhaul-rule-set 5 rule-set.md
+  stage_manual backhaul-api 7 local-socket.md
+  for shell in bash/bash-completion/completions/backhaul zsh/zsh/vendor-completions/_backhaul fish/fish/vendor_completions.d/backhaul.fish; do
+    # Read by the shell, not run: no line says which.
+    "$tells" --generate-completion-script "${shell%%/*}" | sed '1{/^#!/d}' | stage_text "$root/usr/share/${shell#*/}"
+  done
+}
+
+stage_file() { install -D -m "$1" "$2" "$3"; }
+stage_text() { mkdir -p "$(dirname "$1")" && cat >"$1"; }
+stage_packed() { gzip -9n | stage_text "$1"; }
+stage_manual() { packaging/manual-of-file "$1" "$2" "$version" "etc/$3" | stage_packed "$man/man$2/$1.$2.gz"; }
+
+# The same commit makes the same package: all files have the commit's time.
+set_package_time() {
+  SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
+  export SOURCE_DATE_EPOCH
+}
+age_alike() { find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; }
+
+# build_release BUILT — the release at .build/lab/backhaul, stripped; where BUILT is not empty the one that was built before.
+build_release() {
+  if [ -z "$1" ]; then
+    swift build -c release --static-swift-stdlib --product backhaul >&2
+    mkdir -p .build/lab
+    strip -o .build/lab/backhaul .build/release/backhaul
+  fi
+  [ -x .build/lab/backhaul ] || { echo "${0##*/}: there is no .build/lab/backhaul yet" >&2; return 1; }
+}
+
+# need_tools COMMAND:PACKAGE...
+need_tools() {
+  local tool
+  for tool; do
+    command -v "${tool%%:*}" >/dev/null || { echo "${0##*/} needs ${tool%%:*} (package ${tool#*:})" >&2; return 1; }
+  done
+}
