@@ -27,8 +27,9 @@ struct AgentCommand: ParsableCommand {
   @OptionGroup var options: ConfigurationOptions
 
   func run() throws {
-    let configuration = try options.load()
+    // First: a SIGHUP that comes while the configuration is read would end the process.
     SignalWatch.block()
+    let configuration = try options.load()
     try Self.compose(configuration).serve()
   }
 
