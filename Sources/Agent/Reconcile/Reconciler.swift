@@ -112,11 +112,14 @@ package actor Reconciler: RuleSetApplier {
   }
 
   package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
-    let result = await withCheckedContinuation { done in
+    try await taken(ruleSet, slots).get()
+  }
+
+  private func taken(_ ruleSet: RuleSet, _ slots: SlotBook) async -> Result<Void, RuleSetRefusal> {
+    await withCheckedContinuation { done in
       if case .enqueued = inbox.yield(.apply(ruleSet, slots, done)) { return }
       done.resume(returning: .failure(Self.stopping))
     }
-    try result.get()
   }
 
   private static let stopping = RuleSetRefusal(["the agent is stopping"])

@@ -162,15 +162,18 @@ package final class Reactor: EventLoop, DescriptorWatcher {
 
   private func run() {
     // 64 events a turn; what else is ready comes with the next.
-    let ready = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 64)
-    ready.initialize(repeating: epoll_event())
+    let capacity = 64
+    let ready = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
+    ready.initialize(repeating: epoll_event(), count: capacity)
     defer { ready.deallocate() }
     while true {
       arm()
       let waiting = shared.withLock { !$0.jobs.isEmpty || $0.stopped }
-      let count = epoll_wait(poll.number, ready.baseAddress, Int32(ready.count), waiting ? 0 : -1)
+      let count = epoll_wait(poll.number, ready, Int32(capacity), waiting ? 0 : -1)
       // EINTR alone can come here, as the descriptors are ours; then nothing is ready.
-      for event in ready.prefix(Int(max(0, count))) { dispatch(event.data.u64, Readiness(bits: event.events)) }
+      for event in UnsafeBufferPointer(start: ready, count: Int(max(0, count))) {
+        dispatch(event.data.u64, Readiness(bits: event.events))
+      }
       runTimers()
       if !runJobs() { return }
     }

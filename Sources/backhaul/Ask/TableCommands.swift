@@ -46,19 +46,17 @@ struct TunnelsCommand: ParsableCommand {
     if wide { header += ["DEVICE", "INNER", "HUB", "UPLINK", "MSS", "PROFILE"] }
     var table = Columns(header + ["TROUBLE"])
     for tunnel in report.tunnels {
-      var row = [
-        tunnel.name, kind(tunnel), tunnel.link, tunnel.local ?? "-", tunnel.remote, tunnel.ike?.state ?? "-",
-        tunnel.child?.state ?? "-", cipher(tunnel), tunnel.child?.installedSeconds.map(Words.age) ?? "-",
-        tunnel.child?.rekeySeconds.map(Words.age) ?? "-", Words.bytes(tunnel.bytesIn), Words.bytes(tunnel.bytesOut),
-        tunnel.mtu.map(String.init) ?? "-",
+      var row: [String?] = [
+        tunnel.name, kind(tunnel), tunnel.link, tunnel.local, tunnel.remote, tunnel.ike?.state, tunnel.child?.state,
+        cipher(tunnel), tunnel.child?.installedSeconds.map(Words.age), tunnel.child?.rekeySeconds.map(Words.age),
+        Words.bytes(tunnel.bytesIn), Words.bytes(tunnel.bytesOut), tunnel.mtu.map { "\($0)" },
       ]
       if wide {
         row += [
-          tunnel.device, tunnel.innerLocal ?? "-", tunnel.hub, tunnel.uplink ?? "-",
-          tunnel.mss.map(String.init) ?? "-", tunnel.profile ?? "-",
+          tunnel.device, tunnel.innerLocal, tunnel.hub, tunnel.uplink, tunnel.mss.map { "\($0)" }, tunnel.profile,
         ]
       }
-      table.add(row + [tunnel.ike?.trouble ?? "-"])
+      table.add((row + [tunnel.ike?.trouble]).map { $0 ?? "-" })
     }
     return table.lines
   }
