@@ -25,7 +25,7 @@ prepare_router() {
   cp "$stand_ins/rc.common" "$router/etc/rc.common"
   cp "$stand_ins/procd.sh" "$router/lib/functions/procd.sh"
   touch "$router/etc/rc.d/S20network"
-  cp "$stand_ins/ubus" "$router/bin/"
+  cp "$stand_ins"/{ubus,uci} "$router/bin/"
   mknod "$router/dev/null" c 1 3 && mknod "$router/dev/zero" c 1 5 && mknod "$router/dev/urandom" c 1 9
   start syslog edge chroot "$router" /bin/busybox syslogd -n -O /log
 }
