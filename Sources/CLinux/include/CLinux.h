@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stddef.h>
 
+#include "linux_hook.h"
 #include "linux_loop.h"
 #include "linux_socket.h"
 
