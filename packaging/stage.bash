@@ -12,7 +12,7 @@ stage() {
   stage_file 644 packaging/systemd/backhaul-guard.service "$root/lib/systemd/system/backhaul-guard.service"
   stage_file 644 packaging/systemd/strongswan.service.d/backhaul.conf "$root/lib/systemd/system/strongswan.service.d/backhaul.conf"
   stage_file 644 packaging/strongswan/backhaul.conf "$root/etc/strongswan.d/backhaul.conf"
-  install -d "$root/etc/backhaul"
+  install -d "$root/etc/backhaul" "$root/etc/backhaul/hooks.d"
   stage_file 644 packaging/grafana/backhaul.json "$root/usr/share/backhaul/grafana/backhaul.json"
   stage_file 644 packaging/prometheus/backhaul.rules.yml "$root/usr/share/backhaul/prometheus/backhaul.rules.yml"
 

@@ -59,6 +59,26 @@ import Testing
     #expect(value("backhaul_rule_failovers_total{rule=\"office\",cause=\"device\"}", await page(bench)) == 1)
   }
 
+  @Test func aTunnelsKeysAreInOneState() async throws {
+    let bench = try WatchBench()
+    var reading = MetricsReading(
+      watch: await bench.watch.snapshot(), version: "1", started: Instant(nanoseconds: 0))
+    let name = try #require(Name("fra-a"))
+    reading.tunnels = [
+      MeteredTunnel(
+        name: name, kind: "ipsec", isUp: true, traffic: Traffic(bytesIn: 7, bytesOut: .max),
+        keys: TunnelAssociations())
+    ]
+    reading.charonAnswers = false
+    let page = String(decoding: MetricsWriter.page(reading), as: UTF8.self)
+    #expect(value("backhaul_charon_up", page) == 0)
+    #expect(value("backhaul_tunnel_up{tunnel=\"fra-a\",kind=\"ipsec\"}", page) == 1)
+    #expect(value("backhaul_tunnel_receive_bytes_total{tunnel=\"fra-a\"}", page) == 7)
+    #expect(value("backhaul_tunnel_ike_state{tunnel=\"fra-a\",state=\"none\"}", page) == 1)
+    #expect(value("backhaul_tunnel_ike_state{tunnel=\"fra-a\",state=\"established\"}", page) == 0)
+    #expect(value("backhaul_tunnel_child_state{tunnel=\"fra-a\",state=\"none\"}", page) == 1)
+  }
+
   @Test func eachFamilyIsToldOnce() async throws {
     let bench = try WatchBench()
     try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)

@@ -15,6 +15,9 @@ package struct MetricsReading: Sendable {
   /// Nil where no tunnel needs charon.
   package var charonAnswers: Bool?
   package var forced: [Name: ForcedPaths.Entry] = [:]
+  package var hooks = HookTally()
+  /// Lines that were not told one by one.
+  package var suppressedLogLines = 0
 
   package init(watch: WatchSnapshot, version: String, started: Instant) {
     self.watch = watch

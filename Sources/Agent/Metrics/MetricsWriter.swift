@@ -51,6 +51,13 @@ package struct MetricsWriter {
     page.sample(Labels(), reading.journalTrouble == nil)
     page.family("backhaul_flip_seconds", .summary, "From a verdict to the kernel's answer.")
     page.summary(Labels(), count: reading.watch.flips.count, sum: reading.watch.flips.sum.inSeconds)
+    page.family("backhaul_hook_runs_total", .counter, "Runs of hooks by how they ended.")
+    page.sample(Labels("result", "success"), reading.hooks.successes)
+    page.sample(Labels("result", "failure"), reading.hooks.failures)
+    page.family("backhaul_hook_dropped_total", .counter, "Events that a hook was not told of, as it was too slow.")
+    page.sample(Labels(), reading.hooks.dropped)
+    page.family("backhaul_log_suppressed_total", .counter, "Lines kept out of the log, as too many were alike.")
+    page.sample(Labels(), reading.suppressedLogLines)
     page.family("backhaul_metrics_render_seconds", .gauge, "How long the page before this one took to write.")
     if let lastRendering { page.sample(Labels(), lastRendering.inSeconds) }
   }

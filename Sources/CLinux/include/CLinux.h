@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "linux_clock.h"
+#include "linux_hook.h"
 #include "linux_loop.h"
 #include "linux_socket.h"
 

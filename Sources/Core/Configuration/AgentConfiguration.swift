@@ -9,13 +9,16 @@ package struct AgentConfiguration: Equatable, Sendable {
   package var files: FileLocations
   package var ipsec: IPsecConfiguration
   package var logLevel: LogLevel
+  package var logTarget: LogTarget
   package var metrics: MetricsConfiguration
+  package var hooks: HooksConfiguration
 
   package init(
     device: Name, ruleSet: RuleSetSourceConfiguration, uplinks: [UplinkConfiguration], lans: [InterfaceName],
     kernel: KernelRanges = KernelRanges(), files: FileLocations = FileLocations(),
     ipsec: IPsecConfiguration = IPsecConfiguration(), logLevel: LogLevel = .info,
-    metrics: MetricsConfiguration = MetricsConfiguration()
+    logTarget: LogTarget = .auto, metrics: MetricsConfiguration = MetricsConfiguration(),
+    hooks: HooksConfiguration = HooksConfiguration()
   ) {
     self.device = device
     self.ruleSet = ruleSet
@@ -25,7 +28,9 @@ package struct AgentConfiguration: Equatable, Sendable {
     self.files = files
     self.ipsec = ipsec
     self.logLevel = logLevel
+    self.logTarget = logTarget
     self.metrics = metrics
+    self.hooks = hooks
   }
 
   package enum LogLevel: String, CaseIterable, Equatable, Sendable { case trace, debug, info, notice, warning, error }

@@ -10,7 +10,7 @@ package enum AgentConfigurationDecoder {
   }
 
   private static let keys = [
-    "device", "lans", "uplinks", "rule_set", "kernel", "files", "ipsec", "log", "metrics",
+    "device", "lans", "uplinks", "rule_set", "kernel", "files", "ipsec", "log", "metrics", "hooks",
   ]
 
   private static func configuration(from document: DocumentValue, _ book: ComplaintBook) -> AgentConfiguration? {
@@ -21,12 +21,13 @@ package enum AgentConfigurationDecoder {
     let kernel = KernelRangesReader.read(top)
     let files = files(top)
     let ipsec = IPsecConfigurationReader.read(top)
-    let logLevel = logLevel(top)
+    let log = log(top)
     let metrics = MetricsConfigurationReader.read(top)
-    guard let device, let ruleSet, let kernel, let files, let ipsec, let logLevel, let metrics else { return nil }
+    let hooks = HooksConfigurationReader.read(top)
+    guard let device, let ruleSet, let kernel, let files, let ipsec, let log, let metrics, let hooks else { return nil }
     return AgentConfiguration(
       device: device, ruleSet: ruleSet, uplinks: uplinks, lans: lans, kernel: kernel, files: files, ipsec: ipsec,
-      logLevel: logLevel, metrics: metrics)
+      logLevel: log.level, logTarget: log.target, metrics: metrics, hooks: hooks)
   }
 
   /// More than a router has ports; each uplink takes a slot.
@@ -96,10 +97,14 @@ package enum AgentConfigurationDecoder {
     return FileLocations(socket: socket, stateDirectory: state)
   }
 
-  private static func logLevel(_ top: FieldReader) -> AgentConfiguration.LogLevel? {
-    guard let value = top["log"] else { return .info }
-    guard let fields = FieldReader(value, at: "log", keys: ["level"], book: top.book) else { return nil }
-    return fields.value("level", .choice(), default: .info)
+  private static func log(_ top: FieldReader) -> (level: AgentConfiguration.LogLevel, target: LogTarget)? {
+    guard let value = top["log"] else { return (.info, .auto) }
+    guard let fields = FieldReader(value, at: "log", keys: ["level", "target", "syslog"], book: top.book)
+    else { return nil }
+    let level: AgentConfiguration.LogLevel? = fields.value("level", .choice(), default: .info)
+    let target = LogTargetReader.read(fields)
+    guard let level, let target else { return nil }
+    return (level, target)
   }
 }
 

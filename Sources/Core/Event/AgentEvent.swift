@@ -41,6 +41,9 @@ package struct AgentEvent: Equatable, Sendable {
     case journalRepaired = "journal_repaired"
     case metricsFailed = "metrics_failed"
     case metricsRecovered = "metrics_recovered"
+    case hookRefused = "hook_refused"
+    case hookFailed = "hook_failed"
+    case hookPrinted = "hook_printed"
   }
 
   package enum Severity: Int, CaseIterable, Comparable, Sendable {
@@ -97,7 +100,8 @@ package struct AgentEvent: Equatable, Sendable {
     case .unencryptedStarted, .charonSettings: .warning
     case .journalFailed: .error
     case .journalRecovered, .journalRepaired, .metricsRecovered: .notice
-    case .metricsFailed: .warning
+    case .metricsFailed, .hookRefused, .hookFailed: .warning
+    case .hookPrinted: .info
     case .charonRefused: .error
     case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
     }

@@ -7,20 +7,35 @@ internal import System
 /// The service with the real world behind its ports. Composition only: nothing is decided here.
 final class Composition: Sendable {
   let agent: AgentService
+  private let journal: Journal
   private let metrics: MetricsExport
+  private let hooks: HookRunner
 
   init(_ configuration: AgentConfiguration) throws {
-    let log = Log.make(configuration.logLevel)
     try Directory.make(configuration.files.stateDirectory, mode: 0o700)
     let ports = try AgentPorts.linux(configuration)
-    let journal = Journal(surroundings: ports.surroundings) { Log.tell($0, to: log) }
+    let log = Log(configuration, surroundings: ports.surroundings)
+    let hooks = HookRunner(
+      configuration.hooks, port: try LinuxHooks(configuration.hooks), device: configuration.device,
+      surroundings: ports.surroundings)
+    let journal = Journal(surroundings: ports.surroundings) { event in
+      log.tell(event)
+      hooks.noticed(event)
+    }
     let agent = AgentService(
       configuration: configuration, ports: ports, journal: journal,
       identity: .init(version: Backhaul.version, pid: getpid(), started: ports.surroundings.now))
     self.agent = agent
+    self.journal = journal
+    self.hooks = hooks
     metrics = MetricsExport(
       configuration.metrics, port: LinuxMetrics(configuration.metrics),
-      pages: MetricsPages(now: { ports.surroundings.now }) { await agent.meter() }, events: journal,
+      pages: MetricsPages(now: { ports.surroundings.now }) {
+        var reading = await agent.meter()
+        reading.hooks = await hooks.tally
+        reading.suppressedLogLines = log.suppressed
+        return reading
+      }, events: journal,
       surroundings: ports.surroundings)
   }
 
@@ -66,8 +81,14 @@ final class Composition: Sendable {
     }
     defer { tidying.cancel() }
     let export = Task { [metrics] in await metrics.run() }
-    defer { export.cancel() }
+    let hooking = Task { [hooks, journal] in await hooks.run(telling: journal) }
+    defer {
+      export.cancel()
+      hooking.cancel()
+    }
     try await agent.run()
+    // A service must end when it is told to: those that take longer are ended with it.
+    await hooks.finish(within: .milliseconds(1_500))
   }
 
   /// Pulls and long answers each take memory for a moment; the reconciler gives back its own.

@@ -68,15 +68,13 @@ import Testing
   }
 
   @Test func `a port that another has is refused`() throws {
-    let first = try LoopbackListener(try #require(IPv4Address("127.0.0.1")), port: 29_469)
-    let failure = #expect(throws: SystemCallFailure.self) {
-      _ = try LoopbackListener(try #require(IPv4Address("127.0.0.1")), port: 29_469)
-    }
+    let loopback = try #require(IPv4Address("127.0.0.1"))
+    let other = try #require(IPv4Address("192.0.2.1"))
+    let first = try LoopbackListener(loopback, port: 29_469)
+    let failure = #expect(throws: SystemCallFailure.self) { _ = try LoopbackListener(loopback, port: 29_469) }
     #expect(failure?.description == "bind 127.0.0.1:29469: Address already in use")
     withExtendedLifetime(first) {}
-    #expect(throws: SystemCallFailure.self) {
-      _ = try LoopbackListener(try #require(IPv4Address("192.0.2.1")), port: 29_470)
-    }
+    #expect(throws: SystemCallFailure.self) { _ = try LoopbackListener(other, port: 29_470) }
   }
 
   @Test func `the file is replaced whole, and everyone may read it`() throws {

@@ -1,0 +1,60 @@
+internal import Agent
+internal import Glibc
+
+/// The folder of hooks: which files in it may be run. Only what root alone can have put there, as the agent would lend
+/// its place to whoever can.
+enum HookFolder {
+  /// More are none that a person keeps.
+  static let mostHooks = 16
+
+  static func read(_ path: String, trusting owner: UInt32 = 0) -> HookListing {
+    var status = stat()
+    guard lstat(path, &status) == 0 else {
+      return errno == ENOENT ? HookListing() : HookListing(refused: [path: "its folder: \(errorText(errno))"])
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else { return HookListing(refused: [path: "this is no folder"]) }
+    if let fault = fault(status, owner) { return HookListing(refused: [path: "the folder \(fault)"]) }
+    guard let folder = opendir(path) else { return HookListing(refused: [path: "its folder: \(errorText(errno))"]) }
+    defer { closedir(folder) }
+    var listing = HookListing()
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: entry.pointee.d_name)) {
+          String(cString: $0)
+        }
+      }
+      guard isHook(name), lstat("\(path)/\(name)", &status) == 0 else { continue }
+      switch status.st_mode & S_IFMT {
+      case S_IFREG:
+        if let fault = fault(status, owner) {
+          listing.refused[name] = "it \(fault)"
+        } else if status.st_mode & 0o111 == 0 {
+          listing.refused[name] = "it is not executable"
+        } else {
+          listing.hooks.append(name)
+        }
+      case S_IFLNK: listing.refused[name] = "it is a symbolic link; the program itself belongs here"
+      default: break
+      }
+    }
+    listing.hooks.sort()
+    for name in listing.hooks.dropFirst(mostHooks) { listing.refused[name] = "\(mostHooks) hooks are the most" }
+    listing.hooks = Array(listing.hooks.prefix(mostHooks))
+    return listing
+  }
+
+  private static func fault(_ status: stat, _ owner: UInt32) -> String? {
+    if status.st_uid != owner { return "belongs to user \(status.st_uid), not to root" }
+    if status.st_mode & 0o022 != 0 { return "can be written by others than root" }
+    return nil
+  }
+
+  /// As run-parts(8) has it: what editors and dpkg leave beside is none.
+  private static func isHook(_ name: String) -> Bool {
+    (1...64).contains(name.utf8.count)
+      && name.utf8.allSatisfy { byte in
+        (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+          || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
+      }
+  }
+}
