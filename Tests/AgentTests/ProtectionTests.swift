@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ProtectionTests {
   private func rule(
-    _ name: String = "office", _ mode: RuleMode, _ choice: String?, enabled: Bool = true, unencrypted: Bool = false
+    _ mode: RuleMode, _ choice: String?, named name: String = "office", enabled: Bool = true, unencrypted: Bool = false
   ) -> RuleReport {
     RuleReport(
       name: name, enabled: enabled, mode: mode.rawValue, choice: choice, path: nil, device: nil, shares: [],
@@ -32,26 +32,31 @@ import Testing
 
   @Test func eachWord() {
     #expect(word(rule(.backhaul, "path:fra")) == .protected)
-    #expect(word(rule("a", .backhaul, "path:fra"), rule("b", .fallback, "local_wan:wan0")) == .partly)
-    #expect(word(rule("a", .backhaul, "path:fra"), rule("b", .blocked, "blocked")) == .partly)
+    #expect(word(rule(.backhaul, "path:fra", named: "a"), rule(.fallback, "local_wan:wan0", named: "b")) == .partly)
+    #expect(word(rule(.backhaul, "path:fra", named: "a"), rule(.blocked, "blocked", named: "b")) == .partly)
     #expect(word(rule(.fallback, "local_wan:wan0")) == .unprotected)
-    #expect(word(rule("a", .fallback, "local_wan:wan0"), rule("b", .blocked, "blocked")) == .unprotected)
+    #expect(word(rule(.fallback, "local_wan:wan0", named: "a"), rule(.blocked, "blocked", named: "b")) == .unprotected)
     #expect(word(rule(.fallback, "underlay:mpls0", unencrypted: true)) == .unencrypted)
     #expect(
-      word(rule("a", .backhaul, "path:fra"), rule("b", .fallback, "underlay:mpls0", unencrypted: true)) == .unencrypted)
+      word(rule(.backhaul, "path:fra", named: "a"), rule(.fallback, "underlay:mpls0", named: "b", unencrypted: true))
+        == .unencrypted)
     #expect(word(rule(.blocked, "blocked")) == .blocked)
     #expect(word(rule(.blocked, nil)) == .undecided)
-    #expect(word(rule("a", .blocked, nil), rule("b", .blocked, "blocked")) == .blocked)
+    #expect(word(rule(.blocked, nil, named: "a"), rule(.blocked, "blocked", named: "b")) == .blocked)
     #expect(word(rule(.bypass, nil, enabled: false)) == .unsteered)
     #expect(word(revision: nil) == .unsteered)
   }
 
   @Test func theSentenceNamesWhoIsMeant() {
     let mixed = Protection(
-      status([rule("a", .backhaul, "path:fra"), rule("b", .fallback, "local_wan:wan0"), rule("c", .blocked, "blocked")])
+      status([
+        rule(.backhaul, "path:fra", named: "a"), rule(.fallback, "local_wan:wan0", named: "b"),
+        rule(.blocked, "blocked", named: "c"),
+      ])
     )
     #expect(mixed.sentence == "through the hub: a; not: b, c")
-    let local = Protection(status([rule("a", .fallback, "local_wan:wan0"), rule("b", .blocked, "blocked")]))
+    let local = Protection(
+      status([rule(.fallback, "local_wan:wan0", named: "a"), rule(.blocked, "blocked", named: "b")]))
     #expect(local.sentence == "traffic of a goes by the local WAN, past the hub; nowhere: b")
   }
 

@@ -13,7 +13,7 @@ extension KernelGround {
     try addDevice(wan, address: Sample.interfaceAddress("192.0.2.2/24"))
     for device in [lan, wan] {
       for key in [InterfaceSetting.Key.forwarding, .sourceValidMark] {
-        try kernel.apply(.changeSetting(InterfaceSetting(device, key), to: 1))
+        try kernel.apply(.changeSettings([InterfaceSetting(device, key): 1]))
       }
     }
     let rule = RoutingRule(
@@ -58,7 +58,7 @@ extension KernelGround {
 
   func lookupByIncoming() throws {
     let (lan, wan) = try router()
-    try kernel.apply(.changeSetting(InterfaceSetting(wan, .reversePathFilter), to: 1))
+    try kernel.apply(.changeSettings([InterfaceSetting(wan, .reversePathFilter): 1]))
     try expect(
       try answer("192.168.10.2", "192.168.10.3", in: wan), is: .spoofed, "the LAN's address at the uplink")
     try expect(try answer("192.168.10.2", "192.168.10.1", in: lan), is: .local, "the router's own address")
