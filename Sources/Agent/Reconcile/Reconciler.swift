@@ -45,8 +45,8 @@ package actor Reconciler: RuleSetApplier {
   private var heldTunnels: Set<Name> = []
   private var esp: [Name: ESPEncapsulation] = [:]
   private var queued: Set<Reason> = []
-  /// Of what was last seen the part that reports tell: with a thousand devices the rest is a megabyte.
-  private(set) package var addresses: [InterfaceName: [InterfaceAddress]] = [:]
+  /// Each device's first: of what was last seen the part that reports tell.
+  private(set) package var addresses: [InterfaceName: InterfaceAddress] = [:]
   private(set) package var tally = ReconcileTally()
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
@@ -250,7 +250,9 @@ package actor Reconciler: RuleSetApplier {
     }
     // Devices made just now are not in what was read before.
     if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
-    addresses = seen.addresses
+    // Where nothing changed, what is kept lies where it lay: among what a look frees it would hold pages of the heap.
+    let first = seen.addresses.compactMapValues(\.first)
+    if first != addresses { addresses = first }
     desired = Fingerprint(wanted)
     let compiler = DesiredStateCompiler(target.layout, seen, negotiated: esp)
     let view = WatchPlan(compiler)

@@ -3,14 +3,15 @@ internal import Core
 /// The tunnels of a rule set, with what the kernel says of their devices.
 struct TunnelReports {
   private let layout: Layout
-  private let addresses: [InterfaceName: [InterfaceAddress]]
+  /// Of each device the first.
+  private let addresses: [InterfaceName: InterfaceAddress]
   private let links: [InterfaceName: Link]
   private let traffic: [InterfaceName: Traffic]
   private let machines: [Name: IKEMachine]
   private let now: Instant
 
   init(
-    _ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]], _ links: [InterfaceName: Link],
+    _ layout: Layout, _ addresses: [InterfaceName: InterfaceAddress], _ links: [InterfaceName: Link],
     traffic: [InterfaceName: Traffic], machines: [Name: IKEMachine], at now: Instant
   ) {
     self.layout = layout
@@ -35,7 +36,7 @@ struct TunnelReports {
       }
     let link = links[device]
     let traffic = traffic[device]
-    let inner = tunnel.innerLocal ?? addresses[device]?.first
+    let inner = tunnel.innerLocal ?? addresses[device]
     return TunnelReport(
       name: tunnel.name.text, kind: kind, device: device.text, hub: tunnel.hub.text, uplink: tunnel.uplink?.text,
       local: local(of: tunnel, link)?.description,
@@ -50,7 +51,7 @@ struct TunnelReports {
   /// The kernel does not know where an XFRM interface begins; the uplink does.
   private func local(of tunnel: Tunnel, _ link: Link?) -> IPv4Address? {
     guard case .ipsec = tunnel.kind else { return link?.tunnel?.local }
-    return tunnel.uplink.flatMap { addresses[$0]?.first?.address }
+    return tunnel.uplink.flatMap { addresses[$0]?.address }
   }
 
   private func ike(of tunnel: Tunnel) -> IKEReport {

@@ -47,7 +47,7 @@ package struct Link: Hashable, Sendable {
   package var isPointToPoint: Bool
   package var alias: String?
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface, ours or not.
-  package var tunnel: TunnelParameters?
+  @Apart package var tunnel: TunnelParameters?
 
   package init(
     index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false, alias: String? = nil,

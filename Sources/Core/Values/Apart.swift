@@ -1,5 +1,5 @@
 /// A value that few have, kept apart from what it belongs to: 8 bytes there.
-@propertyWrapper package struct Apart<Value: Equatable & Sendable>: Equatable, Sendable {
+@propertyWrapper package struct Apart<Value: Hashable & Sendable>: Hashable, Sendable {
   private final class Box: Sendable {
     let value: Value
     init(_ value: Value) { self.value = value }
@@ -17,4 +17,6 @@
   package static func == (left: Self, right: Self) -> Bool {
     left.box === right.box || left.wrappedValue == right.wrappedValue
   }
+
+  package func hash(into hasher: inout Hasher) { hasher.combine(wrappedValue) }
 }

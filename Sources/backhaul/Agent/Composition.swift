@@ -92,5 +92,5 @@ final class Composition: Sendable {
   }
 
   /// Pulls and long answers each take memory for a moment; the reconciler gives back its own.
-  private static let tidyingPeriod: Duration = .seconds(15)
+  private static let tidyingPeriod: Duration = .seconds(5)
 }
