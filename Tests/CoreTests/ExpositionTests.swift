@@ -33,15 +33,32 @@ import Testing
     (.infinity, "+Inf"), (-.infinity, "-Inf"),
   ])
   func numbersAreAsPrometheusReadsThem(_ value: Double, _ written: String) {
-    var page = Exposition()
+    let page = Exposition()
     page.sample(.init(), value)
     #expect(text(page) == " \(written)\n")
+  }
+
+  @Test(arguments: [
+    (Duration.zero, "0"), (.seconds(3), "3"), (.milliseconds(-1_500), "-1.5"), (.nanoseconds(12), "0.000000012"),
+    (.nanoseconds(1_002_000_000), "1.002"), (.seconds(100_000_000), "100000000"),
+  ])
+  func timesAreSeconds(_ value: Duration, _ written: String) {
+    let page = Exposition()
+    page.sample(.init(), value)
+    #expect(text(page) == " \(written)\n")
+  }
+
+  @Test func thereIsRoomForWhatever() {
+    let page = Exposition()
+    for number in 0..<100_000 { page.sample(.init("path", "p\(number)"), Int.min) }
+    let lines = text(page).split(separator: "\n")
+    #expect(lines.count == 100_000 && lines.last == "{path=\"p99999\"} -9223372036854775808")
   }
 
   @Test func aSummaryHasASumAndACount() {
     var page = Exposition()
     page.family("rtt_seconds", .summary, "x")
-    page.summary(.init("probe", "p"), count: 3, sum: 0.25)
+    page.summary(.init("probe", "p"), count: 3, sum: .milliseconds(250))
     #expect(text(page).hasSuffix("rtt_seconds_sum{probe=\"p\"} 0.25\nrtt_seconds_count{probe=\"p\"} 3\n"))
   }
 }

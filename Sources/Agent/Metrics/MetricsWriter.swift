@@ -34,7 +34,7 @@ package struct MetricsWriter {
   }
 
   private var now: Instant { reading.watch.at }
-  private func age(_ since: Instant) -> Double { max(0, (now - since).inSeconds) }
+  private func age(_ since: Instant) -> Duration { max(.zero, now - since) }
 
   // MARK: - The agent
 
@@ -50,7 +50,7 @@ package struct MetricsWriter {
     page.family("backhaul_journal_healthy", .gauge, "1 while events get to the disk.")
     page.sample(Labels(), reading.journalTrouble == nil)
     page.family("backhaul_flip_seconds", .summary, "From a verdict to the kernel's answer.")
-    page.summary(Labels(), count: reading.watch.flips.count, sum: reading.watch.flips.sum.inSeconds)
+    page.summary(Labels(), count: reading.watch.flips.count, sum: reading.watch.flips.sum)
     page.family("backhaul_hook_runs_total", .counter, "Runs of hooks by how they ended.")
     page.sample(Labels("result", "success"), reading.hooks.successes)
     page.sample(Labels("result", "failure"), reading.hooks.failures)
@@ -59,7 +59,7 @@ package struct MetricsWriter {
     page.family("backhaul_log_suppressed_total", .counter, "Lines kept out of the log, as too many were alike.")
     page.sample(Labels(), reading.suppressedLogLines)
     page.family("backhaul_metrics_render_seconds", .gauge, "How long the page before this one took to write.")
-    if let lastRendering { page.sample(Labels(), lastRendering.inSeconds) }
+    if let lastRendering { page.sample(Labels(), lastRendering) }
   }
 
   private mutating func tellOfRuleSet() {
@@ -103,14 +103,14 @@ package struct MetricsWriter {
     page.family("backhaul_rule_mode_seconds_total", .counter, "How long a rule's traffic went which way.")
     for (label, clock) in zip(labels, clocks) {
       for mode in Self.modes {
-        page.sample(label.adding("mode", mode.rawValue), clock?.time(in: mode, at: now).inSeconds ?? 0)
+        page.sample(label.adding("mode", mode.rawValue), clock?.time(in: mode, at: now) ?? .zero)
       }
     }
     page.family("backhaul_rule_unencrypted", .gauge, "1 while a rule's traffic goes by a private line in the clear.")
     for (label, selection) in zip(labels, selections) { page.sample(label, selection?.isUnencrypted ?? false) }
     page.family("backhaul_rule_unencrypted_seconds_total", .counter, "How long a rule's traffic went in the clear.")
     for (label, selection) in zip(labels, selections) {
-      page.sample(label, selection?.unencrypted(at: now).inSeconds ?? 0)
+      page.sample(label, selection?.unencrypted(at: now) ?? .zero)
     }
     page.family("backhaul_rule_preferred", .gauge, "1 while a rule's traffic goes by its first tier of paths.")
     for (label, selection) in zip(labels, selections) { page.sample(label, selection?.isPreferred ?? false) }
@@ -162,7 +162,7 @@ package struct MetricsWriter {
     let windows = paths.map { path in path.probes.first.flatMap { watch.probes[$0.name]?.window } }
     page.family("backhaul_path_rtt_seconds", .gauge, "The last round trip of a path's first probe.")
     for (label, window) in zip(labels, windows) {
-      if let trip = window?.lastRoundTrip { page.sample(label, trip.inSeconds) }
+      if let trip = window?.lastRoundTrip { page.sample(label, trip) }
     }
     page.family(
       "backhaul_path_loss_ratio", .gauge, "Of a path's first probe, the share of the last 100 that were lost.")
@@ -179,22 +179,39 @@ package struct MetricsWriter {
   }
 
   private mutating func tellOfProbes() {
-    let machines = reading.watch.plan.paths.flatMap(\.probes).compactMap { reading.watch.probes[$0.name] }
-    let labels = machines.map { Labels("probe", $0.probe.name.text).adding("path", $0.probe.path.text) }
+    let probes = reading.watch.plan.paths.flatMap(\.probes).compactMap { probe in
+      reading.watch.probes[probe.name].map { ProbeCounts(probe, $0) }
+    }
     page.family("backhaul_probe_up", .gauge, "1 while a probe is answered as it should be.")
-    for (label, machine) in zip(labels, machines) { page.sample(label, machine.state == .up) }
+    for probe in probes { page.sample(probe.labels, probe.isUp) }
     page.family("backhaul_probe_sent_total", .counter, "Probes sent, those that could not leave included.")
-    for (label, machine) in zip(labels, machines) { page.sample(label, machine.sentInAll) }
+    for probe in probes { page.sample(probe.labels, probe.sent) }
     page.family("backhaul_probe_unsent_total", .counter, "Probes that could not leave.")
-    for (label, machine) in zip(labels, machines) { page.sample(label, machine.unsentInAll) }
+    for probe in probes { page.sample(probe.labels, probe.unsent) }
     page.family("backhaul_probe_answered_total", .counter, "Probes answered in time.")
-    for (label, machine) in zip(labels, machines) { page.sample(label, machine.window.answersInAll) }
+    for probe in probes { page.sample(probe.labels, probe.answered) }
     page.family("backhaul_probe_lost_total", .counter, "Probes that were not answered in time, or were refused.")
-    for (label, machine) in zip(labels, machines) { page.sample(label, machine.window.lossesInAll) }
+    for probe in probes { page.sample(probe.labels, probe.lost) }
     page.family("backhaul_probe_rtt_seconds", .summary, "Round trips of the probes that were answered.")
-    for (label, machine) in zip(labels, machines) {
-      let nanoseconds = machine.window.roundTripsInAll
-      page.summary(label, count: machine.window.answersInAll, sum: Duration.nanoseconds(nanoseconds).inSeconds)
+    for probe in probes { page.summary(probe.labels, count: probe.answered, sum: .nanoseconds(probe.roundTrips)) }
+  }
+
+  /// What is told of one probe: its whole machine is not carried through each family.
+  private struct ProbeCounts {
+    var labels: Labels
+    var isUp: Bool
+    var sent: Int
+    var unsent: Int
+    var answered: Int
+    var lost: Int
+    var roundTrips: Int64
+
+    init(_ probe: Probe, _ machine: ProbeMachine) {
+      labels = Labels("probe", probe.name.text).adding("path", probe.path.text)
+      isUp = machine.state == .up
+      (sent, unsent) = (machine.sentInAll, machine.unsentInAll)
+      (answered, lost) = (machine.window.answersInAll, machine.window.lossesInAll)
+      roundTrips = machine.window.roundTripsInAll
     }
   }
 

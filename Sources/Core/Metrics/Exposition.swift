@@ -30,70 +30,146 @@ package struct Exposition {
     }
   }
 
-  package private(set) var bytes: [UInt8] = []
+  package var bytes: [UInt8] { buffer.bytes }
+  private let buffer: ExpositionBuffer
   private var name: StaticString = ""
 
-  package init(reserving count: Int = 0) { bytes.reserveCapacity(count) }
+  package init(reserving count: Int = 0) { buffer = ExpositionBuffer(capacity: max(count, 1 << 10)) }
 
   /// Begins a family; the samples that follow are its own. A family with no sample is no more than two lines of comment.
   package mutating func family(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
     self.name = name
-    bytes.append("# HELP ")
-    bytes.append(name)
-    bytes.append(UInt8(ascii: " "))
-    bytes.append(help)
-    bytes.append("\n# TYPE ")
-    bytes.append(name)
-    bytes.append(UInt8(ascii: " "))
-    bytes.append(contentsOf: kind.rawValue.utf8)
-    bytes.append(UInt8(ascii: "\n"))
+    buffer.put("# HELP ")
+    buffer.put(name)
+    buffer.put(" ")
+    buffer.put(help)
+    buffer.put("\n# TYPE ")
+    buffer.put(name)
+    buffer.put(" ")
+    buffer.put(Array(kind.rawValue.utf8))
+    buffer.put("\n")
   }
 
-  package mutating func sample(_ labels: Labels, _ value: Int) {
+  package func sample(_ labels: Labels, _ value: Int) {
     begin("", labels)
     put(value)
-    bytes.append(UInt8(ascii: "\n"))
+    buffer.put("\n")
   }
 
-  package mutating func sample(_ labels: Labels, _ value: Bool) { sample(labels, value ? 1 : 0) }
+  package func sample(_ labels: Labels, _ value: Bool) { sample(labels, value ? 1 : 0) }
 
-  package mutating func sample(_ labels: Labels, _ value: Double) {
+  package func sample(_ labels: Labels, _ value: Double) {
     begin("", labels)
     put(value)
-    bytes.append(UInt8(ascii: "\n"))
+    buffer.put("\n")
+  }
+
+  /// Seconds.
+  package func sample(_ labels: Labels, _ value: Duration) {
+    begin("", labels)
+    put(value)
+    buffer.put("\n")
   }
 
   /// Of the family's kind `summary`: how many there were, and what they come to.
-  package mutating func summary(_ labels: Labels, count: Int, sum: Double) {
+  package func summary(_ labels: Labels, count: Int, sum: Duration) {
     begin("_sum", labels)
     put(sum)
-    bytes.append(UInt8(ascii: "\n"))
+    buffer.put("\n")
     begin("_count", labels)
     put(count)
-    bytes.append(UInt8(ascii: "\n"))
+    buffer.put("\n")
   }
 
-  private mutating func begin(_ suffix: StaticString, _ labels: Labels) {
-    bytes.append(name)
-    bytes.append(suffix)
+  private func begin(_ suffix: StaticString, _ labels: Labels) {
+    buffer.put(name)
+    buffer.put(suffix)
     if !labels.bytes.isEmpty {
-      bytes.append(UInt8(ascii: "{"))
-      bytes.append(contentsOf: labels.bytes)
-      bytes.append(UInt8(ascii: "}"))
+      buffer.put("{")
+      buffer.put(labels.bytes)
+      buffer.put("}")
     }
-    bytes.append(UInt8(ascii: " "))
+    buffer.put(" ")
   }
 
-  private mutating func put(_ value: Int) {
-    if (0..<10).contains(value) { return bytes.append(UInt8(ascii: "0") + UInt8(value)) }
-    bytes.append(contentsOf: String(value).utf8)
+  private func put(_ value: Int) {
+    if value < 0 { buffer.put("-") }
+    buffer.put(value.magnitude)
   }
 
-  private mutating func put(_ value: Double) {
-    if value.isNaN { return bytes.append("NaN") }
-    if value.isInfinite { return bytes.append(value < 0 ? "-Inf" : "+Inf") }
+  private func put(_ value: Double) {
+    if value.isNaN { return buffer.put("NaN") }
+    if value.isInfinite { return buffer.put(value < 0 ? "-Inf" : "+Inf") }
     if value == value.rounded(), abs(value) < 1e15 { return put(Int(value)) }
-    bytes.append(contentsOf: "\(value)".utf8)
+    buffer.put(Array("\(value)".utf8))
+  }
+
+  /// To the nanosecond: a float's digits take five times as long.
+  private func put(_ value: Duration) {
+    let nanoseconds = value.nanoseconds
+    if nanoseconds < 0 { buffer.put("-") }
+    let (whole, rest) = nanoseconds.magnitude.quotientAndRemainder(dividingBy: 1_000_000_000)
+    buffer.put(UInt(whole))
+    guard rest > 0 else { return }
+    buffer.put(".")
+    var (part, digits) = (UInt(rest), 9)
+    while part.isMultiple(of: 10) { (part, digits) = (part / 10, digits - 1) }
+    buffer.put(part, digits: digits)
+  }
+}
+
+/// Bytes that are only added to, copied in one go each.
+private final class ExpositionBuffer {
+  private var start: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
+  private var count = 0
+
+  init(capacity: Int) {
+    self.capacity = capacity
+    start = .allocate(capacity: capacity)
+  }
+
+  deinit { start.deallocate() }
+
+  var bytes: [UInt8] { Array(UnsafeBufferPointer(start: start, count: count)) }
+
+  func put(_ text: StaticString) { put(text.utf8Start, text.utf8CodeUnitCount) }
+
+  func put(_ bytes: [UInt8]) {
+    bytes.withUnsafeBufferPointer { bytes in
+      if let address = bytes.baseAddress { put(address, bytes.count) }
+    }
+  }
+
+  /// In decimal, with zeros before it where it has fewer digits.
+  func put(_ value: UInt, digits: Int = 1) {
+    var text: (UInt64, UInt64, UInt32) = (0, 0, 0)
+    withUnsafeMutableBytes(of: &text) { text in
+      var (rest, first) = (value, text.count)
+      repeat {
+        first -= 1
+        text[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      } while rest > 0 || text.count - first < digits
+      if let address = text.baseAddress {
+        put((address + first).assumingMemoryBound(to: UInt8.self), text.count - first)
+      }
+    }
+  }
+
+  private func put(_ address: UnsafePointer<UInt8>, _ length: Int) {
+    if count + length > capacity { grow(count + length) }
+    (start + count).update(from: address, count: length)
+    count += length
+  }
+
+  private func put(_ address: UnsafeMutablePointer<UInt8>, _ length: Int) { put(UnsafePointer(address), length) }
+
+  private func grow(_ needed: Int) {
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: needed * 2)
+    larger.update(from: start, count: count)
+    start.deallocate()
+    (start, capacity) = (larger, needed * 2)
   }
 }
 

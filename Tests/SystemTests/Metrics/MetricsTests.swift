@@ -50,7 +50,9 @@ import Testing
         def client(request):
             s = socket.socket(socket.AF_UNIX)
             s.connect(sys.argv[1])
-            s.sendall(request)
+            # Who is one too many is told so before it has asked.
+            try: s.sendall(request)
+            except BrokenPipeError: pass
             return s
         scrape = b"GET /metrics HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"
         idle = [client(b"GET /met") for _ in range(3)] + [client(scrape) for _ in range(3)]
