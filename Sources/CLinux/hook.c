@@ -88,10 +88,11 @@ static void reset_signals(void) {
 /* Returns only where a step failed: that step. */
 static int run(const struct linux_hook *hook) {
   if (setsid() < 0) return LINUX_HOOK_SESSION;
+  /* Before the limits: an agent with many paths has more descriptors than a hook may. */
+  if (take_output(hook->output) || chdir("/")) return LINUX_HOOK_OUTPUT;
   set_limits();
   if (drop_capabilities()) return LINUX_HOOK_PRIVILEGES;
   if (become(hook)) return LINUX_HOOK_USER;
-  if (take_output(hook->output) || chdir("/")) return LINUX_HOOK_OUTPUT;
   umask(077);
   reset_signals();
   char *const arguments[] = {(char *)hook->path, NULL};

@@ -5,7 +5,8 @@ import Testing
 
 @testable import System
 
-@Suite(.timeLimit(.minutes(2))) struct LinuxHooksTests {
+/// One after another: they share one user, and what it may have of processes.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct LinuxHooksTests {
   private let folder: Folder
   init() throws {
     folder = try Folder()
@@ -61,6 +62,13 @@ import Testing
     #expect(Array(outcome.output.prefix(2)) == ["A=b", "C=d e"])
     // Its input, its two outputs, and the folder that ls reads.
     #expect(outcome.output.dropFirst(2).map { $0.filter { $0 != " " } } == ["4"])
+  }
+
+  @Test func `it starts from an agent that has more descriptors than it may`() async throws {
+    let held = (0..<300).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+    defer { for descriptor in held { close(descriptor) } }
+    #expect(held.allSatisfy { $0 >= 0 })
+    #expect(try await run("ulimit -n") == HookOutcome(.exited(0), output: ["256"]))
   }
 
   @Test func `it has no privileges`() async throws {
