@@ -10,7 +10,7 @@ struct Backhaul: ParsableCommand {
     abstract: "Takes a branch's internet traffic to a hub, and to the local WAN when the hub is gone.",
     discussion: """
       `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan`, \
-      `diff`, `doctor`, `support`, `guard` and `teardown`, do their work without it.
+      `diff`, `doctor`, `selftest`, `support`, `guard` and `teardown`, do their work without it.
 
       Exit status: 0 fine; 1 what was asked about is bad; 2 `doctor` found errors; 64 wrong usage; 66 no rule set is cached; \
       69 no agent answers, or it is busy; 74 a file or the kernel failed; 77 permission denied; \
@@ -29,7 +29,8 @@ struct Backhaul: ParsableCommand {
       CommandGroup(
         name: "Without an agent",
         subcommands: [
-          CheckCommand.self, PlanCommand.self, DiffCommand.self, DoctorCommand.self, SupportCommand.self,
+          CheckCommand.self, PlanCommand.self, DiffCommand.self, DoctorCommand.self, SelftestCommand.self,
+          SupportCommand.self,
           GuardCommand.self, TeardownCommand.self,
         ]),
     ])

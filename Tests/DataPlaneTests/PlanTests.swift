@@ -44,12 +44,10 @@ import Testing
         "sysctl -w net.ipv4.conf.wan0.src_valid_mark=1",
         "sysctl -w net.ipv4.conf.wan1.src_valid_mark=1",
         "ip address add 10.1.1.1/30 dev bh-fra-a",
-        "ip link set bh-fra-a up",
         "ip route replace unreachable default table 7902 metric 4294967295 proto 201",
         "ip route replace unreachable default table 7904 metric 4294967295 proto 201",
         "ip route replace unreachable default table 7905 metric 4294967295 proto 201",
         "ip route replace unreachable default table 7906 metric 4294967295 proto 201",
-        "ip route replace default dev bh-fra-a table 7902 metric 10 proto 201",
         "ip route replace default via 192.0.2.1 dev wan0 table 7904 metric 10 proto 201",
         "ip route replace default via 198.51.100.1 dev wan1 table 7905 metric 10 proto 201",
         "ip rule add priority 9200 fwmark 0x100000/0xff00000 lookup main protocol 201",
@@ -63,6 +61,21 @@ import Testing
       all[table...].prefix(4) == [
         "nft -f - <<'EOF'", "table inet backhaul", "delete table inet backhaul", "table inet backhaul {",
       ])
+    // What holds packets to the SA, or to their way, is there before there is a way.
+    #expect(
+      all.suffix(3) == [
+        "EOF", "ip link set bh-fra-a up", "ip route replace default dev bh-fra-a table 7902 metric 10 proto 201",
+      ])
+  }
+
+  @Test func aTunnelGetsAnotherFarEndOnceNftablesKnowsIt() throws {
+    let model = try running(Branch.ruleSet(tunnels: [Branch.gre]))
+    var moved = Branch.ruleSet(tunnels: [Branch.gre])
+    moved.hubs[0].address = IPv4Address(value: 0xcb00_7163)
+    let all = lines(moved, model)
+    let change = try #require(all.firstIndex { $0.hasPrefix("ip link change bh-fra-a") })
+    #expect(all[..<change].contains { $0.hasPrefix("nft ") || $0 == "EOF" } || !all.contains { $0.hasPrefix("nft ") })
+    #expect(all[change...].allSatisfy { !$0.hasPrefix("nft ") })
   }
 
   @Test func aNewLeaseChangesTheTunnelAndTheRoute() throws {

@@ -41,8 +41,8 @@ import Testing
   @Test func fromNothing() {
     #expect(
       PlanText().lines(plan([device("bh-fra", 0x20)], ModelKernel(Branch.kernel()))) == [
-        remade[1], remade[2], remade[3],
-        "ip route replace unreachable default table 7902 metric 4294967295 proto 201", remade[4],
+        remade[1], remade[2], "ip route replace unreachable default table 7902 metric 4294967295 proto 201", remade[3],
+        remade[4],
       ])
   }
 

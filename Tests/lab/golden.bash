@@ -14,5 +14,6 @@ golden() {
   local name=$1
   shift
   "$@" | numberless >"$W/$name.screen"
+  # shellcheck disable=SC2154 # of scenario.bash
   diff "$tests/golden/$name.txt" "$W/$name.screen" || { sed 's/^/GOLDEN /' "$W/$name.screen"; return 1; }
 }

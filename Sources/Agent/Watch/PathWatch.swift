@@ -20,6 +20,9 @@ package actor PathWatch {
   private var schedule = ProbeSchedule()
   /// For the first probe of the schedule.
   private var probeTimer: (timer: TimerID, due: Instant)?
+  /// Several probes are seen to at once, and one decision follows.
+  private var gathersVerdicts = false
+  private var hasNewVerdict = false
   private(set) var health: [Name: PathHealth] = [:]
   /// What operators say of paths.
   private var forces: [Name: PathHealth.Force] = [:]
@@ -260,12 +263,16 @@ package actor PathWatch {
 
   private func probesAreDue(at now: Instant) {
     probeTimer = nil
+    // What falls at one instant is decided together: no rule flips to a path that is found dead in the same moment.
+    gathersVerdicts = true
     // Each once: no probe holds the loop.
     for _ in 0..<schedule.count {
       guard let probe = schedule.due(at: now) else { break }
       timePassed(to: now, probe)
     }
+    gathersVerdicts = false
     armProbeTimer()
+    if hasNewVerdict { decideAll(at: now) }
   }
 
   private func timePassed(to now: Instant, _ probe: WatchedProbe) {
@@ -336,7 +343,8 @@ package actor PathWatch {
 
   private func verdictMayChange(of name: Name, at now: Instant) {
     guard let path = plan.paths.first(where: { $0.name == name }) else { return }
-    if judge(path, at: now) { decideAll(at: now) }
+    guard judge(path, at: now) else { return }
+    if gathersVerdicts { hasNewVerdict = true } else { decideAll(at: now) }
   }
 
   /// True where the path's state changed.
@@ -411,6 +419,7 @@ package actor PathWatch {
   }
 
   func decideAll(at now: Instant) {
+    hasNewVerdict = false
     let best = plan.uplinks.first { canUse($0) && !$0.isPrivate }?.interface
     let doubts = causes.doubts(at: now)
     let undoubted = plan.uplinks.first { canUse($0) && !$0.isPrivate && doubts[$0.interface] == nil }?.interface

@@ -6,6 +6,7 @@
 #include "linux_clock.h"
 #include "linux_hook.h"
 #include "linux_loop.h"
+#include "linux_namespace.h"
 #include "linux_socket.h"
 
 /* pthread_setname_np needs _GNU_SOURCE, which `import Glibc` is built without. */

@@ -1,12 +1,18 @@
 /// The steps for tunnel devices: what they are, their settings and their addresses.
 struct DevicePlan {
   private(set) var creating: [Step] = []
+  /// What lets packets out by a device that is new, or to a far end that is: once nftables holds them to what they must
+  /// be. A tunnel in an SA would send bare what it sends before.
+  private(set) var opening: [Step] = []
   private(set) var deleting: [Step] = []
   /// Devices whose routes are gone once `creating` is done: the kernel drops them with a device, and with its last
   /// address (fib_inetaddr_event, net/ipv4/fib_frontend.c).
   private(set) var routesLost: Set<InterfaceName> = []
   /// Devices that `creating` takes away for good, held ones among them: no route by them can be put.
   private(set) var taken: Set<InterfaceName> = []
+
+  /// Devices that are down until `opening` sets them up.
+  private(set) var opened: Set<InterfaceName> = []
 
   private let actual: ActualState
   /// Devices that `creating` makes, anew or for the first time: nothing of what `actual` says of them holds.
@@ -22,7 +28,8 @@ struct DevicePlan {
     changeSettings(desired.settings)
     for device in wanted { address(device) }
     for device in wanted where made.contains(device.name) || actual.links[device.name]?.isUp != true {
-      creating.append(.setUp(device.name))
+      opening.append(.setUp(device.name))
+      opened.insert(device.name)
     }
     let kept = Set(wanted.map(\.name)).union(desired.held).union(doomed)
     deleting = actual.links.filter { $0.value.isOurs && !kept.contains($0.key) }.keys.sorted()
@@ -58,10 +65,12 @@ struct DevicePlan {
       make(device)
       return
     }
-    if present != parameters || link.alias != device.alias { creating.append(.changeTunnel(device)) }
+    var steps: [Step] = []
+    if present != parameters || link.alias != device.alias { steps.append(.changeTunnel(device)) }
     // A new underlay or mark makes the kernel work out an MTU of its own (ip_tunnel_update).
     let recomputed = present.underlay != parameters.underlay || present.lookupMark != parameters.lookupMark
-    if link.mtu != device.mtu || recomputed { creating.append(.setMTU(device.name, device.mtu)) }
+    if link.mtu != device.mtu || recomputed { steps.append(.setMTU(device.name, device.mtu)) }
+    if present.remote == parameters.remote { creating += steps } else { opening += steps }
   }
 
   private mutating func make(_ device: TunnelDevice) {

@@ -1,6 +1,6 @@
 /// The steps from what the kernel has to what it should have. Pure, minimal, and empty where nothing differs.
 ///
-/// create: devices ▸ settings ▸ addresses ▸ up ▸ floors ▸ routes ▸ ip rules ▸ nftables
+/// create: devices ▸ settings ▸ addresses ▸ floors ▸ routes ▸ ip rules ▸ nftables ▸ up ▸ routes by what came up
 /// delete: nftables ▸ ip rules ▸ routes ▸ devices ▸ settings back
 ///
 /// Each prefix of it is safe: what a packet is sent to is there before it is sent there, a floor before any other route
@@ -19,7 +19,8 @@ package enum Planner {
     let rules = rulePlan(desired.rules, actual.rules)
     let steering = steeringPlan(desired.steering, actual.steering)
     return Plan(
-      creating: devices.creating + routes.creating + rules.creating + steering.creating,
+      creating: devices.creating + routes.creating + rules.creating + steering.creating + devices.opening
+        + routes.opening,
       deleting: steering.deleting + rules.deleting + routes.deleting + devices.deleting
         + restoring(remembered, desired, actual))
   }

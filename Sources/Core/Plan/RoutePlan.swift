@@ -1,6 +1,8 @@
 /// The steps for the routes of our tables.
 struct RoutePlan {
   private(set) var creating: [Step] = []
+  /// By devices that `DevicePlan.opening` sets up.
+  private(set) var opening: [Step] = []
   private(set) var deleting: [Step] = []
 
   /// What tells one route from another when it is replaced (fib_table_insert, net/ipv4/fib_trie.c).
@@ -39,7 +41,10 @@ struct RoutePlan {
     wanted.removeAll { $0.leads(by: devices.taken) }
     for route in wanted.filter({ $0.metric == .floor }) + wanted.filter({ $0.metric != .floor }) {
       let others = byKey.removeValue(forKey: Key(route)) ?? []
-      if !others.contains(route) { creating.append(.putRoute(route)) }
+      let isLate = route.leads(by: devices.opened)
+      if !others.contains(route) {
+        if isLate { opening.append(.putRoute(route)) } else { creating.append(.putRoute(route)) }
+      }
       // A single other one has just been replaced.
       if others.count > 1 { deleting += others.filter { $0 != route }.map { .deleteRoute($0) } }
     }

@@ -99,6 +99,15 @@ package struct RoutingSocket: ~Copyable, Sendable {
     }
   }
 
+  /// A bridge without ports: a device that every router's kernel has.
+  package mutating func createBridge(_ name: String) throws(NetlinkFailure) {
+    try conversation.request("ip link add \(name) type bridge", type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL) {
+      builder in
+      builder.link(named: name)
+      builder.nested(IFLA_LINKINFO) { $0.put(IFLA_INFO_KIND, string: "bridge") }
+    }
+  }
+
   package mutating func deleteLink(_ name: String) throws(NetlinkFailure) {
     try conversation.request("ip link delete \(name)", type: RTM_DELLINK) { $0.link(named: name) }
   }
