@@ -147,8 +147,13 @@ extension World {
     case (.failover, .path?), (.failover, .paths?):
       let left = (move.from?.paths ?? []).filter { paths.contains($0) && !move.to.paths.contains($0) }
       if left.isEmpty { return fail(.everyFlipHasACause, "rule \(known.rule.name) leaves no path for \(move.to)") }
+      // The rule set may have put those that shared flows into different tiers.
+      let isTorn = move.from.map { !isTier($0.paths, of: known.rule) } ?? false
       for name in left {
         guard let number = town.pathNumbers[name] else { continue }
+        if isTorn, let new = tier(of: move.to.paths, known.rule), let old = tier(of: [name], known.rule), new < old {
+          continue
+        }
         let state = witness.paths[number].state
         let isPoorer = state == .degraded && isUp(move.to)
         if !Self.isDead(state) && !isPoorer {

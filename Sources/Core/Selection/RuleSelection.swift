@@ -96,7 +96,7 @@ package struct RuleSelection: Equatable, Sendable {
     self.rule = rule
     choice = adopted
     since = now
-    if adopted != nil { cause = "kept from before the agent started" }
+    if adopted != nil { cause = "as the kernel had it when the rule came into force" }
     if case .underlay? = adopted { unencryptedSince = now }
   }
 
