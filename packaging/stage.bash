@@ -27,6 +27,7 @@ stage() {
   stage_manual backhaul-agent.toml 5 agent.toml
   stage_manual backhaul-rule-set 5 rule-set.md
   stage_manual backhaul-api 7 local-socket.md
+  stage_packed "$doc/reports.md.gz" <etc/reports.md
   for shell in bash/bash-completion/completions/backhaul zsh/zsh/vendor-completions/_backhaul fish/fish/vendor_completions.d/backhaul.fish; do
     # Read by the shell, not run: no line says which.
     "$tells" --generate-completion-script "${shell%%/*}" | sed '1{/^#!/d}' | stage_text "$root/usr/share/${shell#*/}"

@@ -6,15 +6,24 @@ package enum Reports {
 
 package struct StatusReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
+  /// The router's name, as the orchestrator knows it.
   package var device: String
+  /// Of the agent.
   package var version: String
   package var pid: Int32
+  /// Of the agent.
   package var uptimeSeconds: Double
+  /// Of the rule set that runs; null where none does.
   package var revision: UInt64?
+  /// Where rule sets come from.
   package var source: String
+  /// Since the source last answered; null: not yet.
   package var lastContactSeconds: Double?
+  /// In a row.
   package var pullFailures: Int
+  /// Why the last one failed.
   package var pullTrouble: String?
+  /// Why the kernel is not as the rule set wants it.
   package var applyTrouble: String?
   package var rules: [RuleReport]
   package var paths: [PathReport]
@@ -28,7 +37,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var journalTrouble: String?
   /// What operators said of paths that the rule set does not have.
   package var forcesOfNoPath: [PathForceReport] = []
-  /// `protected`, `partly`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`: see `Protection`.
+  /// `protected`, `partly`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`: as the README explains them.
   package var protection: String?
   /// The same as a sentence.
   package var summary: String?
