@@ -9,10 +9,7 @@ extension KernelPort {
   package func differences(
     from layout: Layout, negotiated: [Name: ESPEncapsulation] = [:], choices: [Name: RuleSelection.Choice] = [:]
   ) throws(KernelFailure) -> [Difference] {
-    let first = try read(expecting: nil)
-    let steering = DesiredStateCompiler(layout, first, negotiated: negotiated).compile().steering
-    // Only a table that is there has rules to recognise.
-    let actual = first.steering == nil ? first : try read(expecting: steering)
+    let (desired, actual) = try survey(for: layout, negotiated: negotiated)
     let compiler = DesiredStateCompiler(layout, actual, negotiated: negotiated)
     var active: [TableID: TableRoute.Way?] = [:]
     for (rule, choice) in choices {
@@ -20,7 +17,7 @@ extension KernelPort {
       active[table] = .some(compiler.activeRoute(of: rule, for: choice)?.way)
     }
     return Difference.all(
-      desired: compiler.compile(), actual: actual, remembered: try rememberedSettings(),
+      desired: desired, actual: actual, remembered: try rememberedSettings(),
       ranges: layout.configuration.kernel, active: active)
   }
 }

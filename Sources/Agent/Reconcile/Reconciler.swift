@@ -230,12 +230,8 @@ package actor Reconciler: RuleSetApplier {
   ///   new gateway; the first failure is thrown at the end. A new rule set, on the other hand, is all or nothing.
   private func bring(to target: Running, repairing: Bool = false) async throws(KernelFailure) -> [Step] {
     let generation = await watch.linkGeneration
-    let negotiated = esp
-    var wanted = DesiredState()
-    var seen = try kernel.read { actual in
-      wanted = DesiredStateCompiler(target.layout, actual, negotiated: negotiated).compile()
-      return wanted.steering
-    }
+    let (wanted, before) = try kernel.survey(for: target.layout, negotiated: esp)
+    var seen = before
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: try kernel.rememberedSettings())
     var made: [Step] = []
     var failure: KernelFailure?

@@ -59,13 +59,13 @@ package struct KernelTrial {
     do {
       guard let layout = try SelfTest.layout(kinds, ranges) else { return [noRoom(step)] }
       let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory)
-      let plan = try kernel.plan(layout)
+      let plan = try kernel.plan(for: layout)
       try apply(plan, kernel)
       checks.append(
         .passed(step, "\(plan.steps.count) changes: devices, settings, routes, ip rules and the nftables table"))
 
       step = "read back"
-      let left = try kernel.plan(layout)
+      let left = try kernel.plan(for: layout)
       checks.append(
         left.isEmpty
           ? .passed(step, "the kernel has all of it as it was put there")
@@ -134,16 +134,5 @@ package struct KernelTrial {
 
   private func apply(_ plan: Plan, _ kernel: LinuxKernel) throws(KernelFailure) {
     for step in plan.steps { try kernel.apply(step) }
-  }
-}
-
-extension LinuxKernel {
-  fileprivate func plan(_ layout: Layout) throws(KernelFailure) -> Plan {
-    var desired = DesiredState()
-    let actual = try read { seen in
-      desired = DesiredStateCompiler(layout, seen).compile()
-      return desired.steering
-    }
-    return Planner.plan(desired: desired, actual: actual, remembered: try rememberedSettings())
   }
 }

@@ -39,18 +39,6 @@ struct PlanCommand: ParsableCommand {
   }
 }
 
-extension KernelPort {
-  /// What would change, seen from the kernel as it is now.
-  func plan(for layout: Layout) throws(KernelFailure) -> Plan {
-    var desired = DesiredState()
-    let actual = try read { seen in
-      desired = DesiredStateCompiler(layout, seen).compile()
-      return desired.steering
-    }
-    return Planner.plan(desired: desired, actual: actual, remembered: try rememberedSettings())
-  }
-}
-
 func kernelComplaint(_ failure: KernelFailure) -> ExitCode {
   failure.errno == EPERM || failure.errno == EACCES
     ? complain("\(failure); run as root", Exit.notPermitted) : complain("\(failure)", Exit.failed)

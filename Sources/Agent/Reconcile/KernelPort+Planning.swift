@@ -1,0 +1,32 @@
+package import Core
+
+extension KernelPort {
+  /// What a layout wants of this kernel, worked out while it is read, and what is there. Changes nothing.
+  ///
+  /// - Parameters:
+  ///   - negotiated: what ESP costs each tunnel, as far as charon has said.
+  ///   - compile: which part of it is wanted.
+  package func survey(
+    for layout: Layout, negotiated: [Name: ESPEncapsulation] = [:],
+    _ compile: (DesiredStateCompiler) -> DesiredState = { $0.compile() }
+  ) throws(KernelFailure) -> (desired: DesiredState, actual: ActualState) {
+    var desired = DesiredState()
+    let actual = try read { seen in
+      desired = compile(DesiredStateCompiler(layout, seen, negotiated: negotiated))
+      return desired.steering
+    }
+    return (desired, actual)
+  }
+
+  /// What would change, seen from the kernel as it is now.
+  package func plan(for layout: Layout) throws(KernelFailure) -> Plan {
+    let (desired, actual) = try survey(for: layout)
+    return Planner.plan(desired: desired, actual: actual, remembered: try rememberedSettings())
+  }
+
+  /// What is missing of the guard; see `Planner.guardPlan`.
+  package func guardPlan(for layout: Layout) throws(KernelFailure) -> Plan {
+    let (desired, actual) = try survey(for: layout) { $0.compileGuard() }
+    return Planner.guardPlan(desired: desired, actual: actual)
+  }
+}
