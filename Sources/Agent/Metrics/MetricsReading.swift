@@ -50,16 +50,10 @@ package struct MeteredTunnel: Sendable {
   ) -> [MeteredTunnel] {
     layout.ruleSet.tunnels.compactMap { tunnel in
       guard let device = layout.device(of: tunnel) else { return nil }
-      let kind =
-        switch tunnel.kind {
-        case .gre: "gre"
-        case .ipip: "ipip"
-        case .ipsec: "ipsec"
-        case .external: "external"
-        }
       let link = links[device]
       return MeteredTunnel(
-        name: tunnel.name, kind: kind, isUp: link.map { $0.isUp && $0.hasCarrier } ?? false, traffic: traffic[device],
+        name: tunnel.name, kind: tunnel.kind.word, isUp: link.map { $0.isUp && $0.hasCarrier } ?? false,
+        traffic: traffic[device],
         keys: tunnel.profile == nil ? nil : machines[tunnel.name]?.associations ?? TunnelAssociations())
     }
   }

@@ -151,10 +151,7 @@ private struct TableComparison {
         all.append(Difference(.missing, "nft set inet \(wanted.name) \(set.name)"))
         continue
       }
-      let (old, new) = (Set(other.ranges), Set(set.ranges))
-      let change = SetChange(
-        set: set.name, remove: other.ranges.filter { !new.contains($0) }, add: set.ranges.filter { !old.contains($0) })
-      all += Self.elements(change, wanted.name)
+      all += Self.elements(SetChange(from: other.ranges, to: set), wanted.name)
     }
     all += mapDifferences
     let expected = Set(wanted.sets.map(\.name))

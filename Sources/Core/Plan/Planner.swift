@@ -53,10 +53,7 @@ package enum Planner {
     let changes = desired.sets.compactMap { set -> SetChange? in
       let present = actual.setsByName[set.name]?.ranges ?? []
       guard present != set.ranges else { return nil }
-      let old = Set(present)
-      let new = Set(set.ranges)
-      let change = SetChange(
-        set: set.name, remove: present.filter { !new.contains($0) }, add: set.ranges.filter { !old.contains($0) })
+      let change = SetChange(from: present, to: set)
       return change.remove.isEmpty && change.add.isEmpty ? nil : change
     }
     return (changes.isEmpty ? [] : [.changeSets(table: desired.name, changes)], [])

@@ -36,6 +36,13 @@ package struct SetChange: Equatable, Sendable {
     self.remove = remove
     self.add = add
   }
+
+  /// From the elements that are there to those of `wanted`.
+  init(from present: [ClosedRange<UInt32>], to wanted: AddressSet) {
+    let (old, new) = (Set(present), Set(wanted.ranges))
+    self.init(
+      set: wanted.name, remove: present.filter { !new.contains($0) }, add: wanted.ranges.filter { !old.contains($0) })
+  }
 }
 
 /// The steps from what is to what should be, in the order create → flip → delete. Whoever runs it makes the flips that

@@ -55,16 +55,14 @@ package enum RuleSetEncoder {
   }
 
   private static func tunnel(_ tunnel: Tunnel) -> DocumentValue {
-    var members: [DocumentValue.Member] = [.init("name", .string(tunnel.name.text))]
+    var members: [DocumentValue.Member] = [
+      .init("name", .string(tunnel.name.text)), .init("kind", .string(tunnel.kind.word)),
+    ]
     switch tunnel.kind {
-    case .gre(let key):
-      members.append(.init("kind", .string("gre")))
-      if let key { members.append(.init("key", .integer(Int64(key)))) }
-    case .ipip: members.append(.init("kind", .string("ipip")))
-    case .ipsec(let profile):
-      members += [.init("kind", .string("ipsec")), .init("profile", .string(profile.text))]
-    case .external(let device):
-      members += [.init("kind", .string("external")), .init("device", .string(device.text))]
+    case .gre(let key): if let key { members.append(.init("key", .integer(Int64(key)))) }
+    case .ipip: break
+    case .ipsec(let profile): members.append(.init("profile", .string(profile.text)))
+    case .external(let device): members.append(.init("device", .string(device.text)))
     }
     members.append(.init("hub", .string(tunnel.hub.text)))
     if let uplink = tunnel.uplink { members.append(.init("uplink", .string(uplink.text))) }

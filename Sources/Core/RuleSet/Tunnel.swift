@@ -9,6 +9,16 @@ package struct Tunnel: Equatable, Sendable {
     case ipsec(profile: Name)
     /// A device that something else makes (WireGuard, a vendor's VPN). It is used, never made, changed or deleted.
     case external(device: InterfaceName)
+
+    /// As rule sets, reports and metrics write it.
+    package var word: String {
+      switch self {
+      case .gre: "gre"
+      case .ipip: "ipip"
+      case .ipsec: "ipsec"
+      case .external: "external"
+      }
+    }
   }
 
   package var name: Name
