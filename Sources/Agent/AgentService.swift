@@ -233,9 +233,9 @@ package final class AgentService: Sendable {
     let writer = ReportWriter(snapshot, forces: await forces.entries)
     let pull = await keeper.status
     let trouble = await reconciler.trouble
-    let rules = await rules().rules
+    let rules = await rules(of: writer)
     let charon = await ike.status
-    var status = StatusReport(
+    return StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
       source: configuration.ruleSet.location.description,
@@ -244,12 +244,8 @@ package final class AgentService: Sendable {
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
-      journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath)
-    let protection = Protection(status)
-    status.protection = protection.word.rawValue
-    status.summary = protection.sentence
-    status.nextSteps = NextSteps.of(status)
-    return status
+      journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath
+    ).judged
   }
 
   package func paths() async -> PathsReport {
@@ -259,9 +255,12 @@ package final class AgentService: Sendable {
   package func probes() async -> ProbesReport { await ReportWriter(watch.snapshot()).probesReport }
 
   package func rules() async -> RulesReport {
-    let writer = ReportWriter(await watch.snapshot())
+    RulesReport(rules: await rules(of: ReportWriter(await watch.snapshot())))
+  }
+
+  private func rules(of writer: ReportWriter) async -> [RuleReport] {
     let disabled = (await reconciler.layout?.ruleSet.backhaulRules ?? []).filter { !$0.enabled }
-    return RulesReport(rules: writer.rules + disabled.map(writer.disabled))
+    return writer.rules + disabled.map(writer.disabled)
   }
 
   package func tunnels() async -> TunnelsReport {
@@ -301,8 +300,7 @@ package final class AgentService: Sendable {
   package func events(_ query: EventQuery) async -> EventsReport {
     let numbered = journal.isNumbered
     // Whoever follows asks often, and what is new is in memory.
-    let isFollowed =
-      numbered && query.after > 0 && query.after + 1 >= (journal.records(after: 0).records.first?.number ?? .max)
+    let isFollowed = query.after > 0 && journal.firstNumber.map { query.after >= $0 - 1 } == true
     let disk = isFollowed ? [] : await writer.read()
     let (memory, newestAge) = journal.records(after: disk?.last?.number ?? 0)
     let first = numbered ? memory.first?.number ?? .max : .max

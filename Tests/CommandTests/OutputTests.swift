@@ -49,7 +49,8 @@ import Testing
       uplinks: [
         UplinkReport(interface: "wan0", tier: 1, isPrivate: false, usable: true, obstacle: nil, gateway: "198.51.100.1")
       ],
-      flipMicroseconds: [], flips: 1)
+      flipMicroseconds: [], flips: 1
+    ).judged
   }
 
   @Test func throughTheHub() {

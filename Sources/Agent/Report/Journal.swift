@@ -111,6 +111,11 @@ package final class Journal: EventSink {
   /// Of all events of this life.
   package var tally: EventTally { ring.withLock { $0.tally } }
 
+  /// Of the oldest in memory; nil where there is none, or numbers are not final yet.
+  var firstNumber: UInt64? {
+    ring.withLock { ring in ring.count > 0 ? ring.base.map { $0 + ring.first } : nil }
+  }
+
   /// Whether events have their final numbers.
   var isNumbered: Bool { ring.withLock { $0.base != nil } }
 }

@@ -1,5 +1,17 @@
 internal import Core
 
+extension StatusReport {
+  /// With what follows from the rest: whether traffic is protected, and what to do.
+  package var judged: StatusReport {
+    var report = self
+    let protection = Protection(self)
+    report.protection = protection.word.rawValue
+    report.summary = protection.sentence
+    report.nextSteps = NextSteps.of(self)
+    return report
+  }
+}
+
 /// Whether the traffic that rules are for is where they want it, in a word and in a sentence: the first line of the status.
 package struct Protection: Equatable, Sendable {
   package enum Word: String, CaseIterable, Equatable, Sendable {

@@ -38,11 +38,11 @@ package struct StatusReport: Codable, Equatable, Sendable {
   /// What operators said of paths that the rule set does not have.
   package var forcesOfNoPath: [PathForceReport] = []
   /// `protected`, `partly`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`: as the README explains them.
-  package var protection: String?
+  package var protection: String = ""
   /// The same as a sentence.
-  package var summary: String?
+  package var summary: String = ""
   /// What to do about it, the worst first; nothing where all is well.
-  package var nextSteps: [String]?
+  package var nextSteps: [String] = []
 }
 
 package struct RuleReport: Codable, Equatable, Sendable {

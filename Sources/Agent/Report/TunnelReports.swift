@@ -27,18 +27,13 @@ struct TunnelReports {
   }
 
   private func report(_ tunnel: Tunnel, _ device: InterfaceName) -> TunnelReport {
-    let (kind, key): (String, UInt32?) =
-      switch tunnel.kind {
-      case .gre(let key): ("gre", key)
-      case .ipip: ("ipip", nil)
-      case .ipsec: ("ipsec", nil)
-      case .external: ("external", nil)
-      }
+    let key: UInt32? = if case .gre(let key) = tunnel.kind { key } else { nil }
     let link = links[device]
     let traffic = traffic[device]
     let inner = tunnel.innerLocal ?? addresses[device]
     return TunnelReport(
-      name: tunnel.name.text, kind: kind, device: device.text, hub: tunnel.hub.text, uplink: tunnel.uplink?.text,
+      name: tunnel.name.text, kind: tunnel.kind.word, device: device.text, hub: tunnel.hub.text,
+      uplink: tunnel.uplink?.text,
       local: local(of: tunnel, link)?.description,
       remote: layout.ruleSet.hubs.first { $0.name == tunnel.hub }?.address.description ?? "", key: key,
       innerLocal: inner?.description, innerRemote: tunnel.innerRemote?.description,

@@ -23,10 +23,9 @@ struct StatusCommand: ParsableCommand {
   private static let mostPaths = 12
 
   static func lines(_ status: StatusReport, colours: Bool = false) -> [String] {
-    let protection = Protection(status)
     var lines = [
       Terminal.paint(
-        "\(protection.word.rawValue.uppercased()): \(Terminal.plain(protection.sentence))", colour(of: protection.word),
+        "\(status.protection.uppercased()): \(Terminal.plain(status.summary))", colour(of: status.protection),
         ifWanted: colours),
       "\(status.device): \(status.revision.map { "revision \($0)" } ?? "no rule set yet"), "
         + "agent \(status.version) for \(Words.age(status.uptimeSeconds))",
@@ -73,13 +72,13 @@ struct StatusCommand: ParsableCommand {
     lines.append("source \(status.source): \(contact(status))")
     if let trouble = status.journalTrouble { lines.append("journal: events are not kept on disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
-    lines += NextSteps.of(status).map { "\u{2192} \(Terminal.plain($0))" }
+    lines += status.nextSteps.map { "\u{2192} \(Terminal.plain($0))" }
     return lines
   }
 
-  private static func colour(of word: Protection.Word) -> Terminal.Colour? {
-    switch word {
-    case .protected: nil
+  private static func colour(of word: String) -> Terminal.Colour? {
+    switch Protection.Word(rawValue: word) {
+    case .protected, nil: nil
     case .partly, .undecided, .unsteered: .yellow
     case .unprotected, .unencrypted, .blocked: .red
     }
