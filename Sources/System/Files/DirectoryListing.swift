@@ -2,9 +2,9 @@ internal import Glibc
 
 /// What lies in a directory.
 package enum DirectoryListing {
-  /// The names, in order, without `.` and `..`, at most a thousand; none where it cannot be read.
-  package static func names(in path: String) -> [String] {
-    guard let directory = opendir(path) else { return [] }
+  /// The names, in order, without `.` and `..`, and at most a thousand.
+  package static func names(in path: String) throws(SystemCallFailure) -> [String] {
+    guard let directory = opendir(path) else { throw SystemCallFailure.last("open \(path)") }
     defer { closedir(directory) }
     var names: [String] = []
     while names.count < 1_000, let entry = readdir(directory) {

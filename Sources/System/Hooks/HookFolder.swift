@@ -14,15 +14,12 @@ enum HookFolder {
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { return HookListing(refused: [path: "this is no folder"]) }
     if let fault = fault(status, owner) { return HookListing(refused: [path: "the folder \(fault)"]) }
-    guard let folder = opendir(path) else { return HookListing(refused: [path: "its folder: \(errorText(errno))"]) }
-    defer { closedir(folder) }
+    let names: [String]
+    do throws(SystemCallFailure) { names = try DirectoryListing.names(in: path) } catch {
+      return HookListing(refused: [path: "its folder: \(error.cause)"])
+    }
     var listing = HookListing()
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: entry.pointee.d_name)) {
-          String(cString: $0)
-        }
-      }
+    for name in names {
       guard isHook(name), lstat("\(path)/\(name)", &status) == 0 else { continue }
       switch status.st_mode & S_IFMT {
       case S_IFREG:
@@ -37,7 +34,6 @@ enum HookFolder {
       default: break
       }
     }
-    listing.hooks.sort()
     for name in listing.hooks.dropFirst(mostHooks) { listing.refused[name] = "\(mostHooks) hooks are the most" }
     listing.hooks = Array(listing.hooks.prefix(mostHooks))
     return listing

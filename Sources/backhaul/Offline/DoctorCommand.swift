@@ -33,16 +33,15 @@ struct DoctorCommand: ParsableCommand {
     if report.warnings > 0 { throw Exit.bad }
   }
 
-  private static func signs(at socket: String) -> Result<AgentSigns, Examination.Unseen> {
-    do {
-      let bytes = try LocalClient.ask(
-        socketPath: socket, request: LocalAPI.encode(LocalAPI.Request(.status)), timeout: .seconds(5))
-      let status = try LocalAPI.decode(StatusReport.self, from: bytes)
+  static func signs(at socket: String) -> Result<AgentSigns, Examination.Unseen> {
+    do throws(Unanswered) {
+      let status = try Question(LocalAPI.Request(.status), socket: socket, timeout: .seconds(5))
+        .ask(as: StatusReport.self).answer
       return .success(
         AgentSigns(
           applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble))
     } catch {
-      return .failure(Examination.Unseen("\(error)"))
+      return .failure(Examination.Unseen(error.text))
     }
   }
 

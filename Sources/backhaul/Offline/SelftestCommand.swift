@@ -23,7 +23,7 @@ struct SelftestCommand: ParsableCommand {
     guard mkdtemp(&template) != nil else { throw complain("mkdtemp in /tmp: errno \(errno)", Exit.failed) }
     let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     defer {
-      for name in DirectoryListing.names(in: directory) { unlink("\(directory)/\(name)") }
+      for name in (try? DirectoryListing.names(in: directory)) ?? [] { unlink("\(directory)/\(name)") }
       rmdir(directory)
     }
     let checks: [SelfTest.Check]

@@ -34,7 +34,7 @@ struct SupportBundle {
     var text =
       "Backhaul support bundle\nmade at \(WallClock.now.text) by backhaul \(Backhaul.version) as user \(geteuid()), "
       + "on \(device ?? "a router whose configuration cannot be used")\n"
-    for (title, body) in system + own + reports + kernel {
+    for (title, body) in system + own + findings + reports + kernel {
       text += "\n==== \(title)\n" + body + (body.hasSuffix("\n") || body.isEmpty ? "" : "\n")
     }
     return Redaction(secrets: secrets).apply(text) + "\n==== end\n"
@@ -64,7 +64,7 @@ struct SupportBundle {
     var paths = [
       configuration.ruleSet.credentialsFile, configuration.ruleSet.clientKeyFile, ipsec.pskFile, ipsec.keyFile,
     ].compactMap(\.self)
-    paths += DirectoryListing.names(in: ipsec.secretsDirectory).map { "\(ipsec.secretsDirectory)/\($0)" }
+    paths += ((try? DirectoryListing.names(in: ipsec.secretsDirectory)) ?? []).map { "\(ipsec.secretsDirectory)/\($0)" }
     return paths.compactMap { path in
       (try? BoundedFile.read(path, atMost: 1 << 20)).map { String(decoding: $0, as: UTF8.self) }
     }
@@ -101,6 +101,7 @@ struct SupportBundle {
     sections.append(section("paths, JSON", LocalAPI.Request(.paths), PathsReport.self))
     sections.append(section("tunnels, JSON", LocalAPI.Request(.tunnels), TunnelsReport.self))
     sections.append(section("probes, JSON", LocalAPI.Request(.probes), ProbesReport.self))
+    sections.append(section("diff, JSON", LocalAPI.Request(.diff), DiffReport.self))
     sections.append(section("rules, JSON", LocalAPI.Request(.rules), RulesReport.self))
     switch ask(events, EventsReport.self) {
     case .success(let (_, report)):
@@ -130,6 +131,15 @@ struct SupportBundle {
     } catch {
       return "\(error)"
     }
+  }
+
+  // MARK: - The doctor's
+
+  private var findings: [Section] {
+    guard let configuration else { return [] }
+    let examination = Examiner(configuration).examine(agent: DoctorCommand.signs(at: configuration.files.socket))
+    let report = DoctorReport(device: configuration.device, Doctor.findings(examination))
+    return [("doctor", DoctorCommand.lines(report).joined(separator: "\n"))]
   }
 
   // MARK: - The kernel's
