@@ -69,13 +69,17 @@ import Testing
   }
 
   @Test func aTunnelGetsAnotherFarEndOnceNftablesKnowsIt() throws {
-    let model = try running(Branch.ruleSet(tunnels: [Branch.gre]))
-    var moved = Branch.ruleSet(tunnels: [Branch.gre])
-    moved.hubs[0].address = IPv4Address(value: 0xcb00_7163)
-    let all = lines(moved, model)
-    let change = try #require(all.firstIndex { $0.hasPrefix("ip link change bh-fra-a") })
-    #expect(all[..<change].contains { $0.hasPrefix("nft ") || $0 == "EOF" } || !all.contains { $0.hasPrefix("nft ") })
-    #expect(all[change...].allSatisfy { !$0.hasPrefix("nft ") })
+    let before = Branch.secureRuleSet(tunnels: [Branch.protected])
+    var model = ModelKernel(Branch.secureKernel())
+    try model.apply(Planner.plan(desired: Branch.secureCompiler(before).compile(), actual: model.state).steps)
+    var after = before
+    after.hubs[0].address = "203.0.113.99"
+    let steps = Planner.plan(
+      desired: Branch.secureCompiler(after, model.state).compile(), actual: model.state
+    ).steps
+    let guarded = try #require(steps.firstIndex { if case .replaceSteering = $0 { true } else { false } })
+    let changed = try #require(steps.firstIndex { if case .changeTunnel = $0 { true } else { false } })
+    #expect(guarded < changed)
   }
 
   @Test func aNewLeaseChangesTheTunnelAndTheRoute() throws {

@@ -127,9 +127,7 @@ actor Pinned {
   @Test func `a watched pipe is told readable while it holds data, and nothing after unwatch`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
-    var ends: [Int32] = [0, 0]
-    try #require(pipe(&ends) == 0)
-    let (reader, writer) = (ends[0], ends[1])
+    let (reader, writer) = try openPipe()
     defer { for end in [reader, writer] { close(end) } }
     let seen = Record<Readiness>()
     loop.enqueue {
@@ -151,9 +149,7 @@ actor Pinned {
   @Test func `a descriptor that has patience is read once a tick, however often it is ready`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
-    var ends: [Int32] = [0, 0]
-    try #require(pipe(&ends) == 0)
-    let (reader, writer) = (ends[0], ends[1])
+    let (reader, writer) = try openPipe()
     defer { for end in [reader, writer] { close(end) } }
     let seen = Record<Instant>()
     loop.enqueue {
@@ -176,9 +172,7 @@ actor Pinned {
   @Test func `what has patience is read before a timer that is due meanwhile`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
-    var ends: [Int32] = [0, 0]
-    try #require(pipe(&ends) == 0)
-    let (reader, writer) = (ends[0], ends[1])
+    let (reader, writer) = try openPipe()
     defer { for end in [reader, writer] { close(end) } }
     let seen = Record<String>()
     loop.enqueue {
@@ -232,4 +226,11 @@ actor Pinned {
     #expect(heap.count == 0)
     #expect(heap.nextDeadline() == nil)
   }
+}
+
+/// For the caller to close.
+private func openPipe() throws -> (reader: Int32, writer: Int32) {
+  var ends: [Int32] = [0, 0]
+  try #require(pipe(&ends) == 0)
+  return (ends[0], ends[1])
 }
