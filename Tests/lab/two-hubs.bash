@@ -24,14 +24,17 @@ bring_up_two_hubs() {
   must "traffic goes ${2:-to the first hub}" soon 10 way_is "${2:-path:fra-a}"
 }
 
-# shape HUB NETEM... — what the hub's line does to packets, in both directions; nothing: it is a good line again.
+# shape HUB NETEM... — what the hub's line does to packets, in both directions; nothing: it is a good line again. One shape
+# after another changes in place: to take the first away would drop what is on its way.
 shape() {
   local number=${1#hub}
   shift
-  on inet tc qdisc del dev "h$number" root 2>/dev/null
-  on "hub$number" tc qdisc del dev wan0 root 2>/dev/null
-  [ $# -gt 0 ] || return 0
-  on inet tc qdisc add dev "h$number" root netem "$@" && on "hub$number" tc qdisc add dev wan0 root netem "$@"
+  if [ $# = 0 ]; then
+    on inet tc qdisc del dev "h$number" root 2>/dev/null
+    on "hub$number" tc qdisc del dev wan0 root 2>/dev/null
+    return 0
+  fi
+  on inet tc qdisc replace dev "h$number" root netem "$@" && on "hub$number" tc qdisc replace dev wan0 root netem "$@"
 }
 
 # lose_one ADDRESS — the next GRE packet to there is lost, and no other, however slow the lab is.
