@@ -5,11 +5,12 @@
 # stage PROGRAM ROOT VERSION [TELLS] — the program, its units, charon's settings, samples, manual pages and completions.
 # TELLS is the program that writes manual pages and completions, where PROGRAM is for another machine.
 stage() {
-  local program=$1 root=$2 version=$3 tells=${4:-$1} shell
+  local program=$1 root=$2 version=$3 tells=${4:-$1} shell unit
   local doc=$root/usr/share/doc/backhaul man=$root/usr/share/man
   stage_file 755 "$program" "$root/usr/bin/backhaul"
-  stage_file 644 packaging/systemd/backhaul.service "$root/lib/systemd/system/backhaul.service"
-  stage_file 644 packaging/systemd/backhaul-guard.service "$root/lib/systemd/system/backhaul-guard.service"
+  for unit in backhaul.service backhaul-guard.service backhaul-hooks.socket backhaul-hooks@.service; do
+    stage_file 644 "packaging/systemd/$unit" "$root/lib/systemd/system/$unit"
+  done
   stage_file 644 packaging/systemd/strongswan.service.d/backhaul.conf "$root/lib/systemd/system/strongswan.service.d/backhaul.conf"
   stage_file 644 packaging/strongswan/backhaul.conf "$root/etc/strongswan.d/backhaul.conf"
   install -d "$root/etc/backhaul" "$root/etc/backhaul/hooks.d"

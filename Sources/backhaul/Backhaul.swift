@@ -18,7 +18,7 @@ struct Backhaul: ParsableCommand {
       """,
     version: version,
     groupedSubcommands: [
-      CommandGroup(name: "Service", subcommands: [AgentCommand.self]),
+      CommandGroup(name: "Service", subcommands: [AgentCommand.self, RunHookCommand.self]),
       CommandGroup(
         name: "Questions to the agent",
         subcommands: [

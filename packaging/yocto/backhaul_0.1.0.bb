@@ -23,8 +23,9 @@ RRECOMMENDS:${PN} += "kernel-module-nf-tables kernel-module-nft-masq kernel-modu
     kernel-module-ipip kernel-module-xfrm-interface kernel-module-esp4"
 
 USERADD_PACKAGES = "${PN}"
-USERADD_PARAM:${PN} = "--system --user-group --home-dir /var/lib/backhaul --no-create-home --shell /sbin/nologin backhaul"
-SYSTEMD_SERVICE:${PN} = "backhaul-guard.service backhaul.service"
+USERADD_PARAM:${PN} = "--system --user-group --home-dir /var/lib/backhaul --no-create-home --shell /sbin/nologin backhaul; \
+    --system --user-group --home-dir /var/lib/backhaul-hooks --no-create-home --shell /sbin/nologin backhaul-hooks"
+SYSTEMD_SERVICE:${PN} = "backhaul-guard.service backhaul-hooks.socket backhaul.service"
 
 do_install:append() {
     if [ "${systemd_system_unitdir}" != /lib/systemd/system ] && [ -d ${D}/lib/systemd ]; then
@@ -32,7 +33,7 @@ do_install:append() {
         cp -r ${D}/lib/systemd/system/. ${D}${systemd_system_unitdir}/
         rm -r ${D}/lib
     fi
-    # The user is made by useradd.
+    # The users are made by useradd.
     rm -r ${D}${nonarch_libdir}/sysusers.d
     chown -R root:root ${D}
 }

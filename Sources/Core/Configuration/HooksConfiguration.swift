@@ -3,7 +3,7 @@ package struct HooksConfiguration: Equatable, Sendable {
   package var directory: String
   /// For one run; whoever takes longer is killed.
   package var timeLimit: Duration
-  /// Who they run as; nil: the agent's user or, where that is root, `nobody`.
+  /// Who they run as where the agent is root; nil: `nobody`. Elsewhere the service that runs them says it.
   package var user: String?
 
   package init(

@@ -75,7 +75,7 @@ final class HookProcess: @unchecked Sendable {
     let error = errno
     let what = [
       "start \(path)", "start \(path)", "lead a session", "give up privileges",
-      "become user \(user?.name ?? "of the agent")", "take the output", "run \(path)",
+      "become user \(user?.name ?? "that runs hooks")", "take the output", "run \(path)",
     ]
     throw SystemCallFailure(what.indices.contains(Int(step)) ? what[Int(step)] : "start \(path)", errno: error)
   }
@@ -136,16 +136,15 @@ final class HookProcess: @unchecked Sendable {
   }
 }
 
-/// Who hooks run as.
+/// Who an agent that is root has hooks run as.
 struct HookUser: Equatable, Sendable {
   var name: String
   var user: UInt32
   var group: UInt32
 
-  /// Nil where the agent's own user is meant, and it stays.
-  static func find(_ wanted: String?) throws(SystemCallFailure) -> HookUser? {
-    let own = geteuid()
-    guard let name = wanted ?? (own == 0 ? "nobody" : nil) else { return nil }
+  /// `nobody` where no user is wanted.
+  static func find(_ wanted: String?) throws(SystemCallFailure) -> HookUser {
+    let name = wanted ?? "nobody"
     var entry = passwd()
     var found: UnsafeMutablePointer<passwd>?
     var buffer = [CChar](repeating: 0, count: 16 << 10)
@@ -153,6 +152,6 @@ struct HookUser: Equatable, Sendable {
     guard error == 0 else { throw SystemCallFailure("find user \(name)", errno: error) }
     guard found != nil else { throw SystemCallFailure("find user \(name)", cause: "there is no such user") }
     guard entry.pw_uid != 0 else { throw SystemCallFailure("run hooks as \(name)", cause: "this is root") }
-    return entry.pw_uid == own ? nil : HookUser(name: name, user: entry.pw_uid, group: entry.pw_gid)
+    return HookUser(name: name, user: entry.pw_uid, group: entry.pw_gid)
   }
 }

@@ -1,42 +1,105 @@
 package import Agent
 package import Core
+internal import Glibc
 
 /// The programs in the folder of hooks, run on a loop of their own.
 package final class LinuxHooks: HookPort {
+  /// Where backhaul-hooks.socket listens.
+  package static let servicePath = "/run/backhaul-hooks.sock"
+
+  /// Who runs them.
+  private enum Place: Sendable {
+    /// This process, as another user or, where that is nil, as its own.
+    case here(HookUser?)
+    /// The service behind this socket: who is not root cannot become another user, and as the agent's own they could
+    /// read its keys.
+    case service(String)
+    case nowhere(SystemCallFailure)
+  }
+
   private let directory: String
   private let owner: UInt32
-  private let user: Result<HookUser?, SystemCallFailure>
+  private let place: Place
   private let loop: Reactor
 
-  /// - Parameter owner: who folder and programs must belong to.
-  package init(_ configuration: HooksConfiguration, trusting owner: UInt32 = 0) throws(SystemCallFailure) {
+  /// - Parameters:
+  ///   - owner: who folder and programs must belong to.
+  ///   - service: where an agent that is not root has them run.
+  ///   - isRoot: whether the agent is; nil: what this process is.
+  package convenience init(
+    _ configuration: HooksConfiguration, trusting owner: UInt32 = 0, service: String = servicePath, isRoot: Bool? = nil
+  ) throws(SystemCallFailure) {
+    try self.init(configuration, owner, Self.place(configuration.user, service, isRoot: isRoot ?? (geteuid() == 0)))
+  }
+
+  /// For the service itself, which is the user that it shall be.
+  convenience init(
+    asOneself configuration: HooksConfiguration, trusting owner: UInt32
+  ) throws(SystemCallFailure) {
+    try self.init(configuration, owner, .here(nil))
+  }
+
+  private init(_ configuration: HooksConfiguration, _ owner: UInt32, _ place: Place) throws(SystemCallFailure) {
     directory = configuration.directory
     self.owner = owner
-    do throws(SystemCallFailure) { user = .success(try HookUser.find(configuration.user)) } catch {
-      user = .failure(error)
-    }
+    self.place = place
     loop = try Reactor(name: "hooks")
+  }
+
+  private static func place(_ user: String?, _ service: String, isRoot: Bool) -> Place {
+    guard isRoot else {
+      guard let user else { return .service(service) }
+      return .nowhere(
+        SystemCallFailure(
+          "run hooks as \(user)",
+          cause: "only root can; the user is that of backhaul-hooks@.service here (systemctl edit)"))
+    }
+    do throws(SystemCallFailure) { return .here(try HookUser.find(user)) } catch { return .nowhere(error) }
   }
 
   package func hooks() -> HookListing {
     var listing = HookFolder.read(directory, trusting: owner)
-    guard case .failure(let failure) = user else { return listing }
-    for hook in listing.hooks { listing.refused[hook] = failure.description }
+    guard let why = obstacle else { return listing }
+    for hook in listing.hooks { listing.refused[hook] = why }
     listing.hooks = []
     return listing
+  }
+
+  /// Why none can be run.
+  private var obstacle: String? {
+    switch place {
+    case .here: return nil
+    case .nowhere(let failure): return failure.description
+    case .service(let path):
+      var status = stat()
+      if lstat(path, &status) == 0 { return nil }
+      return "an agent that is not root has hooks run by backhaul-hooks.socket, and \(path) is not there"
+    }
   }
 
   package func run(_ hook: String, environment: [String], limit: Duration) async -> HookOutcome {
     await withCheckedContinuation { continuation in
       loop.enqueue { [self] in
         do throws(SystemCallFailure) {
-          _ = try HookProcess(
-            "\(directory)/\(hook)", environment: environment, user: try user.get(), limit: limit, on: loop
-          ) { continuation.resume(returning: $0) }
+          try start(hook, environment, limit) { continuation.resume(returning: $0) }
         } catch {
           continuation.resume(returning: HookOutcome(.notStarted(error.description)))
         }
       }
+    }
+  }
+
+  private func start(
+    _ hook: String, _ environment: [String], _ limit: Duration, done: @escaping @Sendable (HookOutcome) -> Void
+  ) throws(SystemCallFailure) {
+    switch place {
+    case .here(let user):
+      _ = try HookProcess(
+        "\(directory)/\(hook)", environment: environment, user: user, limit: limit, on: loop, done: done)
+    case .service(let path):
+      let errand = HookErrand(folder: directory, hook: hook, limit: limit, environment: environment)
+      _ = try HookVisit(to: path, errand, on: loop, done: done)
+    case .nowhere(let failure): throw failure
     }
   }
 }

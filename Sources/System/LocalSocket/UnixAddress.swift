@@ -35,8 +35,8 @@ struct UnixAddress {
     length -= socklen_t(unused)
   }
 
-  static func newSocket() throws(SystemCallFailure) -> FileDescriptor {
-    let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+  static func newSocket(_ type: __socket_type = SOCK_STREAM) throws(SystemCallFailure) -> FileDescriptor {
+    let type = Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
     return try FileDescriptor.adopting(socket(AF_UNIX, type, 0), "open a Unix socket")
   }
 

@@ -1,5 +1,6 @@
 import Agent
 import Core
+import Fakes
 import Glibc
 import Testing
 
@@ -33,6 +34,16 @@ import Testing
       guard case .notStarted(let why) = outcome.end, why.contains("Text file busy") else { return outcome }
       try await Task.sleep(for: .milliseconds(5))
     }
+  }
+
+  @Test("keeps the contract", arguments: HookContract.allCases)
+  func contract(_ promise: HookContract) async throws {
+    try await promise.check(on: HookFolderGround(byService: false))
+  }
+
+  @Test("keeps the contract by the service", arguments: HookContract.allCases)
+  func contractByService(_ promise: HookContract) async throws {
+    try await promise.check(on: HookFolderGround(byService: true))
   }
 
   @Test func `what others could have put there is refused`() throws {

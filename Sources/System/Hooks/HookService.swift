@@ -1,0 +1,47 @@
+internal import Agent
+internal import Core
+internal import Glibc
+
+/// The other end of a `HookVisit`: what systemd starts for each errand, as a user that has no right to anything of the
+/// agent's (packaging/systemd/backhaul-hooks@.service).
+package enum HookService {
+  /// Serves the errand that comes by this socket, and returns when its answer is on its way. Whether the hook may be run is
+  /// looked at anew: the agent's word is not enough.
+  /// - Parameter owner: who the folder and the hook must belong to.
+  package static func serve(
+    _ connection: Int32 = STDIN_FILENO, trusting owner: UInt32 = 0
+  ) async throws(SystemCallFailure) {
+    let errand = try receive(connection)
+    let hooks = try LinuxHooks(asOneself: HooksConfiguration(directory: errand.folder), trusting: owner)
+    let listing = hooks.hooks()
+    let outcome =
+      if listing.hooks.contains(errand.hook) {
+        await hooks.run(errand.hook, environment: errand.environment, limit: errand.limit)
+      } else {
+        HookOutcome(.notStarted(listing.refused[errand.hook] ?? "there is no such hook in \(errand.folder)"))
+      }
+    let packet = outcome.packet
+    // An agent that has gone wants no answer.
+    _ = send(connection, packet, packet.count, Int32(MSG_NOSIGNAL))
+  }
+
+  private static func receive(_ connection: Int32) throws(SystemCallFailure) -> HookErrand {
+    var type: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(connection, SOL_SOCKET, SO_TYPE, &type, &length) == 0, type == Int32(SOCK_SEQPACKET.rawValue)
+    else {
+      throw SystemCallFailure("take an errand", cause: "standard input is not a connection of backhaul-hooks.socket")
+    }
+    // Whoever connects and says nothing.
+    var descriptor = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+    guard poll(&descriptor, 1, 5_000) == 1 else { throw SystemCallFailure("take an errand", cause: "none came in 5 s") }
+    // One byte more than it may have, to see that there is more.
+    var buffer = [UInt8](repeating: 0, count: HookErrand.largest + 1)
+    let count = recv(connection, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+    guard count >= 0 else { throw SystemCallFailure.last("take an errand") }
+    guard let errand = HookErrand(packet: Array(buffer[..<count])) else {
+      throw SystemCallFailure("take an errand", cause: "what came, \(count) bytes, is none")
+    }
+    return errand
+  }
+}

@@ -1,0 +1,92 @@
+import Agent
+import Core
+import Fakes
+import Glibc
+import Testing
+
+@testable import System
+
+@Suite(.timeLimit(.minutes(1))) struct HookErrandTests {
+  private let errand = HookErrand(
+    folder: "/etc/backhaul/hooks.d", hook: "page", limit: .milliseconds(1_500),
+    environment: ["BACKHAUL_TEXT=ü = a", "PATH=/bin"])
+
+  @Test func `what is asked and answered arrives as it was`() {
+    #expect(HookErrand(packet: errand.packet) == errand)
+    for outcome in [
+      HookOutcome(.exited(3), output: ["a", "", "b"]), HookOutcome(.killed(signal: 9)), HookOutcome(.overTime),
+      HookOutcome(.notStarted("no room"), output: []),
+    ] { #expect(HookOutcome(packet: outcome.packet) == outcome) }
+  }
+
+  @Test func `half of it, and more than it may have, is none`() {
+    for count in 0..<errand.packet.count {
+      let part = HookErrand(packet: Array(errand.packet.prefix(count)))
+      #expect(part == nil || part?.environment.count ?? 2 < 2)
+    }
+    #expect(HookErrand(packet: errand.packet + [0xff, 0]) == nil)
+    var many = errand
+    many.environment = (0..<33).map { "BACKHAUL_A=\($0)" }
+    #expect(HookErrand(packet: many.packet) == nil)
+    many.environment = ["BACKHAUL_A=" + String(repeating: "x", count: HookErrand.largest)]
+    #expect(HookErrand(packet: many.packet) == nil)
+  }
+
+  @Test(arguments: ["LD_PRELOAD=/tmp/a.so", "BASH_ENV=/tmp/a", "BACKHAUL", "BACKHAUL_a=1", "=1", "", "PATHS=/tmp"])
+  func `a variable that a program may obey is not taken`(_ variable: String) {
+    var bad = errand
+    bad.environment.append(variable)
+    #expect(HookErrand(packet: bad.packet) == nil)
+  }
+
+  @Test func `a folder that is no path, and a limit beyond all, are not taken`() {
+    var bad = errand
+    bad.folder = "hooks.d"
+    #expect(HookErrand(packet: bad.packet) == nil)
+    for limit in [Duration.zero, .seconds(301)] {
+      bad = errand
+      bad.limit = limit
+      #expect(HookErrand(packet: bad.packet) == nil)
+    }
+  }
+
+  @Test func `the service looks itself whether a hook may be run`() async throws {
+    let ground = try HookFolderGround(byService: true)
+    try ground.put("text", .exits(0), .isNotExecutable)
+    let port = try ground.port()
+    #expect(
+      await port.run("text", environment: [], limit: .seconds(5)) == HookOutcome(.notStarted("it is not executable")))
+    let why = "there is no such hook in \(ground.folder.path)"
+    #expect(await port.run("../../bin/true", environment: [], limit: .seconds(5)) == HookOutcome(.notStarted(why)))
+  }
+
+  @Test func `an agent that is not root runs none without the service`() async throws {
+    let ground = try HookFolderGround(byService: false)
+    try ground.put("hook", .exits(0), nil)
+    var configuration = HooksConfiguration(directory: ground.folder.path)
+    let path = ground.folder.file("nobody.sock")
+    var hooks = try LinuxHooks(configuration, trusting: geteuid(), service: path, isRoot: false)
+    #expect(
+      hooks.hooks().refused == [
+        "hook": "an agent that is not root has hooks run by backhaul-hooks.socket, and \(path) is not there"
+      ])
+    let outcome = await hooks.run("hook", environment: [], limit: .seconds(5))
+    #expect(outcome == HookOutcome(.notStarted("ask \(path) to run hook: No such file or directory")))
+    configuration.user = "nobody"
+    hooks = try LinuxHooks(configuration, trusting: geteuid(), service: path, isRoot: false)
+    #expect(hooks.hooks().refused["hook"]?.hasPrefix("run hooks as nobody: only root can") == true)
+  }
+
+  @Test func `the service takes nothing but an errand`() async throws {
+    var ends: [Int32] = [0, 0]
+    #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends) == 0)
+    defer { for end in ends { close(end) } }
+    #expect(send(ends[0], "hello", 5, 0) == 5)
+    await #expect(throws: SystemCallFailure("take an errand", cause: "what came, 5 bytes, is none")) {
+      try await HookService.serve(ends[1])
+    }
+    let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    defer { close(null) }
+    await #expect(throws: SystemCallFailure.self) { try await HookService.serve(null) }
+  }
+}
