@@ -41,7 +41,7 @@ import Testing
     sample.ipsec.authorityFile = "/etc/backhaul/secrets/authority.pem"
     sample.metrics.listener = .loopback(try #require(IPv4Address("127.0.0.1")), port: 9469)
     sample.metrics.textfile = "/run/backhaul/backhaul.prom"
-    sample.hooks.user = "backhaul-hooks"
+    sample.hooks.user = "nobody"
     #expect(full == sample)
   }
 
