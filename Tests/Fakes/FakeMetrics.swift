@@ -85,6 +85,10 @@ package struct FakeMetricsGround: MetricsGround {
   package func occupy() throws { try machine.take(for: nil) { [] } }
   package func vacate() { machine.give(back: nil) }
   package func file() -> [UInt8]? { machine.file }
+  package func opened() -> () throws -> [UInt8] {
+    let page = machine.file ?? []
+    return { page }
+  }
   package func isForEveryone() -> Bool { true }
   package func refuseWrites(_ isRefusing: Bool) {
     machine.fail(with: isRefusing ? StoreFailure(operation: "write /m.prom.new", cause: "No space left") : nil)

@@ -14,12 +14,20 @@ final class RealMetricsGround: MetricsGround {
   private let other = Mutex<(any StreamListener)?>(nil)
   private let sitting = Mutex<[Int32]>([])
 
-  /// `port` nil: a Unix socket.
-  init(port: UInt16?) throws {
+  /// Each ground has a port of its own: the one before is given back a moment after its test.
+  private static let lastPort = Mutex<UInt16>(29_500)
+
+  /// On a port of loopback's, or on a Unix socket.
+  init(onPort: Bool) throws {
     // Loopback is up there.
     _ = try TestNetwork.shared()
     folder = try Folder()
-    listener = port.map { .loopback(IPv4Address(value: 0x7f00_0001), port: $0) } ?? .unix(path: folder.file("m.sock"))
+    let port = Self.lastPort.withLock { port in
+      port += 1
+      return port
+    }
+    listener =
+      onPort ? .loopback(IPv4Address(value: 0x7f00_0001), port: port) : .unix(path: folder.file("m.sock"))
   }
 
   deinit { leave() }
@@ -66,6 +74,15 @@ final class RealMetricsGround: MetricsGround {
 
   func file() throws -> [UInt8]? {
     FileManager.default.fileExists(atPath: folder.file("m.prom")) ? try folder.bytes(of: "m.prom") : nil
+  }
+
+  func opened() throws -> () throws -> [UInt8] {
+    let file = open(folder.file("m.prom"), O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw ContractBreach("nobody can read the file: errno \(errno)") }
+    return {
+      defer { close(file) }
+      return Self.rest(of: file)
+    }
   }
 
   func isForEveryone() throws -> Bool {
@@ -118,14 +135,18 @@ final class RealMetricsGround: MetricsGround {
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     // Who is one too many is told so before it has asked.
     _ = send(socket, request, request.utf8.count, Int32(MSG_NOSIGNAL))
-    var answer: [UInt8] = []
+    return page(of: rest(of: socket))
+  }
+
+  /// Until it ends or fails.
+  private static func rest(of descriptor: Int32) -> [UInt8] {
+    var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while true {
-      let count = recv(socket, &buffer, buffer.count, 0)
-      guard count > 0 else { break }
-      answer += buffer[..<count]
+      let count = read(descriptor, &buffer, buffer.count)
+      guard count > 0 else { return bytes }
+      bytes += buffer[..<count]
     }
-    return page(of: answer)
   }
 
   /// What comes after the head of one that says 200, as long as it says.
