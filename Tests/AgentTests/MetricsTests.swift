@@ -1,4 +1,5 @@
 import Core
+import Fakes
 import Synchronization
 import Testing
 
@@ -100,6 +101,41 @@ import Testing
     box.time.withLock { $0 = $0 + MetricsPages.lifetime }
     _ = await pages.page()
     #expect(box.reads.withLock { $0 } == 2)
+  }
+
+  /// Waits until `condition` holds, for ten seconds at most.
+  private func soon(_ condition: () async -> Bool) async throws -> Bool {
+    for _ in 0..<1_000 {
+      if await condition() { return true }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    return false
+  }
+
+  @Test func whatCannotBeWrittenIsToldOnceAndTriedAgain() async throws {
+    let bench = try WatchBench()
+    let watch = await bench.watch.snapshot()
+    let pages = MetricsPages(now: { Instant(nanoseconds: 0) }) {
+      MetricsReading(watch: watch, version: "1", started: Instant(nanoseconds: 0))
+    }
+    let machine = FakeMetricsMachine()
+    machine.fail(with: StoreFailure(operation: "write /m.prom.new", cause: "No space left on device"))
+    let configuration = MetricsConfiguration(
+      listener: .unix(path: "/m.sock"), textfile: "/m.prom", textfileInterval: .milliseconds(1))
+    let events = RecordedEvents()
+    let export = MetricsExport(
+      configuration, port: FakeMetrics(configuration, on: machine), pages: pages, events: events,
+      surroundings: StillSurroundings())
+    let running = Task { await export.run() }
+    #expect(try await soon { events.count(.metricsFailed) > 0 })
+    #expect(try await soon { await machine.scrape() != nil }, "a full disk is no matter of who asks")
+    machine.fail(with: nil)
+    #expect(try await soon { events.count(.metricsRecovered) > 0 })
+    #expect(machine.file == (await machine.scrape()))
+    running.cancel()
+    await running.value
+    #expect(!machine.isListenedOn)
+    #expect(events.count(.metricsFailed) == 1 && events.count(.metricsRecovered) == 1)
   }
 
   private final class Box: Sendable {

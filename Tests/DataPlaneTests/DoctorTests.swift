@@ -111,10 +111,11 @@ import Testing
     #expect(try with(ForeignObjects(rules: [rule(1, table: 7950)])) == ["warning tables"])
     let route = ForeignRoute(table: TableID(7950), destination: .all, origin: RouteProtocol(4))
     #expect(try with(ForeignObjects(routes: [route, route])) == ["warning tables"])
-    func mark(_ bits: UInt32) -> ForeignMark {
-      ForeignMark(table: "inet fw4", chain: "pre", bits: bits, isConnections: false)
+    func mark(_ bits: UInt32, isLegacy: Bool = false) -> ForeignMark {
+      ForeignMark(table: "inet fw4", chain: "pre", bits: bits, isConnections: false, isLegacy: isLegacy)
     }
     #expect(try with(ForeignObjects(marks: [mark(0xff), mark(.max)])) == ["warning marks"])
+    #expect(try with(ForeignObjects(marks: [mark(.max, isLegacy: true)])) == ["warning marks"])
     func flows(_ devices: [InterfaceName]) -> Flowtable {
       Flowtable(table: "inet fw4", name: "ft", devices: devices, isHardware: true)
     }

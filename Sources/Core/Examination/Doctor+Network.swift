@@ -73,7 +73,7 @@ extension Doctor {
         .warning, .marks,
         "other software writes our bits of the \(mark.isConnections ? "connection mark" : "mark")",
         evidence:
-          "nft table \(mark.table) chain \(mark.chain) changes \(hexadecimal(mark.bits)), ours are \(ranges.markMask)",
+          "\(mark.isLegacy ? "iptables-legacy" : "nft") table \(mark.table) chain \(mark.chain) changes \(hexadecimal(mark.bits)), ours are \(ranges.markMask)",
         fix: "give it a mask without ours, or kernel.mark_mask of agent.toml others")
     }
     for table in foreign.flowtables { check(table) }

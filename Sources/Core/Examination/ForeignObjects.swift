@@ -4,7 +4,7 @@ package struct ForeignObjects: Equatable, Sendable {
   package var rules: [ForeignRule]
   /// Routes in the range of our tables.
   package var routes: [ForeignRoute]
-  /// nftables rules that write the mark of packets or connections.
+  /// Rules of nftables and iptables that write the mark of packets or connections.
   package var marks: [ForeignMark]
   /// Those that a rule uses.
   package var flowtables: [Flowtable]
@@ -57,21 +57,24 @@ package struct ForeignRoute: Hashable, Sendable {
   }
 }
 
-/// An nftables rule of another's that writes a mark.
+/// A rule of another's that writes a mark.
 package struct ForeignMark: Hashable, Sendable {
-  /// With its family: `inet fw4`.
+  /// With its family: `inet fw4`. iptables-nft's are among them: `ip mangle`.
   package var table: String
   package var chain: String
   /// That it may change.
   package var bits: UInt32
   /// The connection's mark, not the packet's.
   package var isConnections: Bool
+  /// In a table of iptables-legacy, which has no family: `mangle`.
+  package var isLegacy: Bool
 
-  package init(table: String, chain: String, bits: UInt32, isConnections: Bool) {
+  package init(table: String, chain: String, bits: UInt32, isConnections: Bool, isLegacy: Bool = false) {
     self.table = table
     self.chain = chain
     self.bits = bits
     self.isConnections = isConnections
+    self.isLegacy = isLegacy
   }
 }
 

@@ -37,6 +37,8 @@ package enum NFTExpression: Hashable, Sendable {
   case rejectICMPX(code: UInt8)
   /// What it has counted is not part of it.
   case counter
+  /// A target of iptables, which iptables-nft wraps whole (linux/netfilter/nf_tables_compat.h). We write none.
+  case target(String, revision: UInt32, [UInt8])
   /// Another expression, or one of these in a form that we never write; its name.
   case other(String)
 
@@ -82,6 +84,7 @@ extension NFTExpression: CustomStringConvertible {
     case .masquerade: "masquerade"
     case .rejectICMPX(let code): "reject icmpx \(code)"
     case .counter: "counter"
+    case .target(let name, let revision, let data): "target \(name) \(revision) \(Self.hex(data))"
     case .other(let name): name
     }
   }

@@ -31,6 +31,7 @@ extension NFTExpression {
     func number(_ type: UInt32) -> UInt32? { values[type]?.bigEndian }
     func byte(_ type: UInt32) -> UInt8? { values[type]?.load(UInt8.self) }
     func string(_ type: UInt32) -> String? { values[type]?.string }
+    func bytes(_ type: UInt32) -> [UInt8]? { values[type]?.array }
     func has(_ type: UInt32) -> Bool { values[type] != nil }
     func nested(_ type: UInt32) -> Fields? { values[type].map { Fields($0) } }
     /// NFTA_DATA_VALUE of a nested `nft_data`.
@@ -55,6 +56,7 @@ extension NFTExpression {
       case "masq": Self.masquerade(fields)
       case "reject": Self.reject(fields)
       case "counter": .counter
+      case "target": Self.target(fields)
       default: nil
       }
     guard let expression else { return nil }
@@ -167,5 +169,12 @@ extension NFTExpression {
   private static func reject(_ fields: Fields) -> NFTExpression? {
     guard fields.number(NFTA_REJECT_TYPE.rawValue) == NFT_REJECT_ICMPX_UNREACH.rawValue else { return nil }
     return fields.byte(NFTA_REJECT_ICMP_CODE.rawValue).map { .rejectICMPX(code: $0) }
+  }
+
+  private static func target(_ fields: Fields) -> NFTExpression? {
+    guard let name = fields.string(NFTA_TARGET_NAME.rawValue),
+      let revision = fields.number(NFTA_TARGET_REV.rawValue), let data = fields.bytes(NFTA_TARGET_INFO.rawValue)
+    else { return nil }
+    return .target(name, revision: revision, data)
   }
 }

@@ -75,7 +75,7 @@ enum WriteExpression {
     case .rejectICMPX(let code):
       put(NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH.rawValue)
       nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), code)
-    case .masquerade, .counter, .other: break
+    case .masquerade, .counter, .target, .other: break
     }
   }
 }
@@ -96,6 +96,7 @@ extension NFTExpression {
     case .masquerade: "masq"
     case .rejectICMPX: "reject"
     case .counter: "counter"
+    case .target: "target"
     case .other(let name): name
     }
   }

@@ -1,9 +1,10 @@
 package import Agent
 package import Core
+internal import Glibc
 internal import Netlink
 internal import Synchronization
 
-/// Others' ip rules, routes and nftables, over sockets of its own.
+/// Others' ip rules, routes, nftables and iptables, over sockets of its own.
 package final class LinuxForeign: ForeignPort {
   private struct Sockets: ~Copyable {
     var routing: RoutingSocket
@@ -30,7 +31,7 @@ package final class LinuxForeign: ForeignPort {
       try asking(nil) { () throws(NetlinkFailure) in
         ForeignObjects(
           rules: try rules(&sockets.routing), routes: try routes(&sockets.routing),
-          marks: try marks(&sockets.netfilter), flowtables: try flowtables(&sockets.netfilter))
+          marks: try marks(&sockets.netfilter) + legacyMarks(), flowtables: try flowtables(&sockets.netfilter))
       }
     }
   }
@@ -66,15 +67,47 @@ package final class LinuxForeign: ForeignPort {
     var found: [ForeignMark] = []
     let own = ranges.nftTable
     try netfilter.eachRule(restart: { found = [] }) { family, table, rule in
-      guard found.count < Self.most, !(family == "inet" && table == own) else { return }
-      for written in WrittenMark.all(in: rule.expressions) {
-        let mark = ForeignMark(
-          table: "\(family) \(table)", chain: rule.chain, bits: written.bits,
-          isConnections: written.isConnections)
-        if !found.contains(mark) { found.append(mark) }
-      }
+      guard !(family == "inet" && table == own) else { return }
+      Self.add(rule.expressions, table: "\(family) \(table)", chain: rule.chain, isLegacy: false, to: &found)
     }
     return found
+  }
+
+  /// Each network namespace has its own, and a test's thread another than its process.
+  private static let legacyTables = "/proc/thread-self/net/ip_tables_names"
+
+  /// IPv6 has such tables too, and is never steered.
+  private func legacyMarks() throws(NetlinkFailure) -> [ForeignMark] {
+    let names: String
+    do throws(SystemCallFailure) {
+      names = String(decoding: try BoundedFile.read(Self.legacyTables, atMost: 4 << 10), as: UTF8.self)
+    } catch {
+      // A kernel without them.
+      guard error.errno == ENOENT else {
+        throw NetlinkFailure(operation: error.operation, errno: error.errno, kernelText: error.cause)
+      }
+      return []
+    }
+    var found: [ForeignMark] = []
+    for table in names.split(whereSeparator: \.isNewline).map(String.init) {
+      var ofTable: [ForeignMark] = []
+      try LegacyTable.eachTarget(of: table) { chain, target in
+        Self.add([target], table: table, chain: chain, isLegacy: true, to: &ofTable)
+      }
+      found += ofTable
+    }
+    return found
+  }
+
+  private static func add(
+    _ expressions: [NFTExpression], table: String, chain: String, isLegacy: Bool, to found: inout [ForeignMark]
+  ) {
+    guard found.count < most else { return }
+    for written in WrittenMark.all(in: expressions) {
+      let mark = ForeignMark(
+        table: table, chain: chain, bits: written.bits, isConnections: written.isConnections, isLegacy: isLegacy)
+      if !found.contains(mark) { found.append(mark) }
+    }
   }
 
   private func flowtables(_ netfilter: inout NetfilterSocket) throws(NetlinkFailure) -> [Flowtable] {

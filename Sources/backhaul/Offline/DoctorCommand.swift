@@ -8,9 +8,10 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor", abstract: "Look for what is wrong on this router, and say what to do about it.",
     discussion: """
       Looks at the agent, its rule set and its journal, the clock, DNS, how large packets come through each path, \
-      rp_filter and forwarding, offloaded connections, other software's marks, tables and ip rules, charon's settings, \
-      the kernel's features, the dates of certificates and the disk. Works without an agent too, and says so first. \
-      Changes nothing; a few pings and one DNS question are sent. To be run as root.
+      rp_filter and forwarding, offloaded connections, other software's marks (of nftables and of both kinds of \
+      iptables), tables and ip rules, charon's settings, the kernel's features, the dates of certificates and the disk. \
+      Works without an agent too, and says so first. Changes nothing; a few pings and one DNS question are sent. To be \
+      run as root.
 
       Exit status: 0 nothing was found; 1 warnings; 2 errors.
       """)

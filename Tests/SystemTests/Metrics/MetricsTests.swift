@@ -1,5 +1,6 @@
 import Agent
 import Core
+import Fakes
 import FoundationEssentials
 import Glibc
 import Testing
@@ -35,6 +36,14 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(2))) struct LinuxMetricsTests {
   private let folder: Folder
   init() throws { folder = try Folder() }
+
+  @Test("keeps the contract on a socket", arguments: MetricsContract.allCases)
+  func onASocket(_ promise: MetricsContract) async throws {
+    try await promise.check(on: RealMetricsGround(onPort: false))
+  }
+
+  @Test("keeps the contract on a port", arguments: MetricsContract.allCases)
+  func onAPort(_ promise: MetricsContract) async throws { try await promise.check(on: RealMetricsGround(onPort: true)) }
 
   @Test func `a scraper on the socket gets the whole page, and others that sit there are no hindrance`() async throws {
     let path = folder.file("metrics.sock")
