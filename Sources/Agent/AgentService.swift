@@ -227,7 +227,7 @@ package final class AgentService: Sendable {
 
   // MARK: - Reports
 
-  package func status() async -> StatusReport {
+  package func status(of choice: PathChoice = .all) async -> StatusReport {
     let snapshot = await watch.snapshot()
     let journalTrouble = await writer.trouble
     let writer = ReportWriter(snapshot, forces: await forces.entries)
@@ -240,12 +240,13 @@ package final class AgentService: Sendable {
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
       source: configuration.ruleSet.location.description,
       lastContactSeconds: pull.lastContact.map { (snapshot.at - $0).inSeconds }, pullFailures: pull.failures,
-      pullTrouble: pull.lastTrouble, applyTrouble: trouble, rules: rules, paths: writer.paths, uplinks: writer.uplinks,
+      pullTrouble: pull.lastTrouble, applyTrouble: trouble, rules: rules, paths: writer.paths(for: choice),
+      pathsInAll: snapshot.plan.paths.count, pathsUp: writer.pathsUp, uplinks: writer.uplinks,
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
       journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath
-    ).judged
+    ).judged.keeping(choice)
   }
 
   package func paths() async -> PathsReport {

@@ -23,7 +23,8 @@ import Testing
   private func status(_ rules: [RuleReport], _ paths: [PathReport] = [], revision: UInt64? = 7) -> StatusReport {
     StatusReport(
       device: "branch", version: "0", pid: 1, uptimeSeconds: 1, revision: revision, source: "file:///x",
-      pullFailures: 0, rules: rules, paths: paths, uplinks: [], flipMicroseconds: [], flips: 0)
+      pullFailures: 0, rules: rules, paths: paths, pathsInAll: paths.count,
+      pathsUp: paths.count { $0.state == "up" }, uplinks: [], flipMicroseconds: [], flips: 0)
   }
 
   private func word(_ rules: RuleReport..., revision: UInt64? = 7) -> Protection.Word {
@@ -87,5 +88,18 @@ import Testing
     #expect(steps[1].contains("charon"))
     bad.paths = (0..<20).map { path("p\($0)", "down") }
     #expect(NextSteps.of(bad).count == NextSteps.most)
+  }
+
+  @Test func ofManyPathsAScreenGetsThoseThatNeedALook() throws {
+    let paths =
+      (0..<20).map { path("up-\($0)", "up") } + (0..<20).map { path("down-\($0)", "down", cause: "uplink_down") }
+    let all = status([rule(.backhaul, "path:up-0")], paths).judged
+    #expect(all.keeping(try PathChoice(nil)) == all)
+    let some = all.keeping(try PathChoice(["up-7", "gone"]))
+    #expect(some.paths.map(\.name) == ["up-7"] + (0..<12).map { "down-\($0)" })
+    #expect(some.pathsInAll == 40 && some.pathsUp == 20 && some.nextSteps == all.nextSteps)
+    let few = status([rule(.backhaul, "path:up-0")], Array(paths.prefix(12))).judged
+    #expect(few.keeping(try PathChoice([])) == few)
+    #expect(throws: LocalAPI.Refusal.self) { try PathChoice((0...100).map { "\($0)" }) }
   }
 }

@@ -19,7 +19,7 @@ import Testing
         PathReport(
           name: "fra-a", kind: "tunnel", device: "bh-fra-a", uplink: "wan0", state: "up", sinceSeconds: 190,
           cause: "c", mark: 0x200000, rttMs: 12.3456, loss: 0.025, carries: ["office"])
-      ], uplinks: [], flipMicroseconds: [], flips: 1)
+      ], pathsInAll: 1, pathsUp: 1, uplinks: [], flipMicroseconds: [], flips: 1)
   }
 
   private func line(_ status: StatusReport) -> String {

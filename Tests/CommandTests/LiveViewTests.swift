@@ -44,7 +44,8 @@ import Testing
     return StatusReport(
       device: "branch-017", version: "0.1.0", pid: 7, uptimeSeconds: 192, revision: 42, source: "file:///x",
       lastContactSeconds: 12, pullFailures: 0, pullTrouble: nil, applyTrouble: nil, rules: [rule], paths: paths,
-      uplinks: [], flipMicroseconds: [], flips: 1)
+      pathsInAll: paths.count,
+      pathsUp: paths.count { $0.state == "up" }, uplinks: [], flipMicroseconds: [], flips: 1)
   }
 
   private func view(_ paths: [PathReport]) -> LiveView {
@@ -68,6 +69,48 @@ import Testing
       #expect(page.count == max(8, lines))
       #expect(page.allSatisfy { $0.count <= max(20, columns) })
     }
+  }
+
+  /// Of 300 paths, those that are named, and how many are up in all.
+  private func part(_ names: [String], up: Int = 300, of all: Int = 300, rtt: Double = 99) -> StatusReport {
+    var report = status(names.map { path($0, rtt: rtt) })
+    report.pathsInAll = all
+    report.pathsUp = up
+    return report
+  }
+
+  @Test func ofManyPathsThoseOnTheScreenAreAskedFor() throws {
+    var few = view((0..<100).map { path("path-\($0)") })
+    #expect(few.wanted(lines: 24) == nil)
+    few = LiveView()
+    #expect(few.wanted(lines: 24) == nil, "at first all")
+    var many = view((0..<300).map { path("path-\($0)") })
+    #expect(many.wanted(lines: 24) == (0..<24).map { "path-\($0)" })
+    _ = type("G", &many)
+    let names = try #require(many.wanted(lines: 24))
+    #expect(names == (276..<300).map { "path-\($0)" })
+    #expect(many.wanted(lines: 1_000)?.count == 100)
+    many.answered(part(names), newEvents: [])
+    #expect(many.status?.paths.count == 300)
+    #expect(many.status?.paths.last?.rttMs == 99 && many.status?.paths.first?.rttMs == 12)
+    #expect(many.samples["path-299"]?.count == 2 && many.samples["path-0"]?.count == 1)
+    #expect(drawn(many).contains { $0.contains("path-299") && $0.contains("99.0 ms") })
+  }
+
+  @Test func whatIsNotOnTheScreenIsLookedAtNowAndThen() {
+    var many = view((0..<300).map { path("path-\($0)") })
+    for _ in 0..<9 {
+      #expect(many.wanted(lines: 24) != nil)
+      many.answered(part(["path-0"]), newEvents: [])
+    }
+    many.answered(part(["path-0"]), newEvents: [])
+    #expect(many.wanted(lines: 24) == nil, "in time")
+    many.answered(status((0..<300).map { path("path-\($0)") }), newEvents: [])
+    many.answered(part(["path-0"], up: 299), newEvents: [])
+    #expect(many.wanted(lines: 24) == nil, "one of them is not up any more")
+    many.answered(status((0..<300).map { path("path-\($0)") }), newEvents: [])
+    many.answered(part(["other"], up: 301, of: 301), newEvents: [])
+    #expect(many.wanted(lines: 24) == nil && many.status?.paths.count == 300, "there are others")
   }
 
   @Test func whatIsThereIsShown() {

@@ -45,7 +45,7 @@ import Testing
         PathReport(
           name: "fra-a", kind: "tunnel", device: "bh-fra-a", uplink: "wan0", state: path, sinceSeconds: 190,
           cause: cause, mark: 0x200000, rttMs: 12.3, jitterMs: 0.4, loss: 0, carries: ["office"])
-      ],
+      ], pathsInAll: 1, pathsUp: path == "up" ? 1 : 0,
       uplinks: [
         UplinkReport(interface: "wan0", tier: 1, isPrivate: false, usable: true, obstacle: nil, gateway: "198.51.100.1")
       ],

@@ -24,6 +24,9 @@ package struct LocalAPI: Sendable {
     package var limit: Int?
     /// `events`: those with a greater number, for whoever follows them.
     package var after: UInt64?
+    /// `status`: of the paths only these, at most 100, and those that a person must see: all where they are few
+    /// (`StatusReport.fewPaths`), else so many that are not up, or forced. Null: all.
+    package var paths: [String]?
     /// `history`, `force`: of this path.
     package var path: String?
     /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it lies.
@@ -72,7 +75,7 @@ package struct LocalAPI: Sendable {
       let (verb, asked) = try Self.read(request)
       try Self.check(verb, from: user)
       switch verb {
-      case .status: return Self.encode(await agent.status())
+      case .status: return Self.encode(await agent.status(of: try PathChoice(asked.paths)))
       case .paths: return Self.encode(await agent.paths())
       case .tunnels: return Self.encode(await agent.tunnels())
       case .probes: return Self.encode(await agent.probes())

@@ -4,31 +4,33 @@ package import Core
 package struct ReportWriter: Sendable {
   private let watch: WatchSnapshot
   private let forces: [Name: ForcedPaths.Entry]
+  private let watched: [Name: WatchPlan.WatchedPath]
 
   package init(_ watch: WatchSnapshot, forces: [Name: ForcedPaths.Entry] = [:]) {
     self.watch = watch
     self.forces = forces
+    watched = Dictionary(watch.plan.paths.map { ($0.name, $0) }) { first, _ in first }
   }
 
   package var rules: [RuleReport] {
-    let watched = Dictionary(uniqueKeysWithValues: watch.plan.rules.map { ($0.rule.name, $0) })
+    let rules = Dictionary(uniqueKeysWithValues: watch.plan.rules.map { ($0.rule.name, $0) })
     return watch.selections.values.sorted { $0.rule.name < $1.rule.name }.map { selection in
-      rule(selection, watched[selection.rule.name])
+      rule(selection, rules[selection.rule.name])
     }
   }
 
-  private func rule(_ selection: RuleSelection, _ watched: WatchPlan.WatchedRule?) -> RuleReport {
+  private func rule(_ selection: RuleSelection, _ steered: WatchPlan.WatchedRule?) -> RuleReport {
     let rule = selection.rule
     let choice = selection.choice
     let path: String? = if case .path(let name)? = choice { name.text } else { nil }
     let shares = (choice?.paths ?? []).map { name in
       ShareReport(
         path: name.text, weight: rule.weight(of: name),
-        device: watch.plan.paths.first { $0.name == name }?.device.text)
+        device: watched[name]?.device.text)
     }
     return RuleReport(
       name: rule.name.text, enabled: rule.enabled,
-      mode: selection.mode(isTunnel: { name in watch.plan.paths.first { $0.name == name }?.isTunnel ?? false })
+      mode: selection.mode(isTunnel: { watched[$0]?.isTunnel ?? false })
         .rawValue,
       choice: choice?.description, path: path, device: choice.flatMap(device), shares: shares,
       sinceSeconds: age(selection.since),
@@ -40,8 +42,8 @@ package struct ReportWriter: Sendable {
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
-      table: watched?.table.value,
-      mark: watched?.mark.value)
+      table: steered?.table.value,
+      mark: steered?.mark.value)
   }
 
   /// A disabled rule has no selection; it is reported all the same.
@@ -63,22 +65,32 @@ package struct ReportWriter: Sendable {
       tier.map { share in
         ShareReport(
           path: share.path.text, weight: share.weight,
-          device: watch.plan.paths.first { $0.name == share.path }?.device.text)
+          device: watched[share.path]?.device.text)
       }
     }
   }
 
   private func device(of choice: RuleSelection.Choice) -> String? {
     switch choice {
-    case .path(let name): watch.plan.paths.first { $0.name == name }?.device.text
+    case .path(let name): watched[name]?.device.text
     case .localWAN(let uplink), .underlay(let uplink): uplink.text
     case .paths, .blocked: nil
     }
   }
 
-  package var paths: [PathReport] {
-    watch.plan.paths.map { path in
+  package var paths: [PathReport] { paths(for: .all) }
+
+  package var pathsUp: Int { watch.plan.paths.count { watch.health[$0.name]?.state == .up } }
+
+  /// Those that are asked for, and all that need a look: what is to be done follows from them.
+  package func paths(for choice: PathChoice) -> [PathReport] {
+    watch.plan.paths.compactMap { path in
       let health = watch.health[path.name] ?? PathHealth(at: watch.at)
+      if case .some(let names) = choice, watch.plan.paths.count > StatusReport.fewPaths, health.state == .up,
+        forces[path.name] == nil, !names.contains(path.name.text)
+      {
+        return nil
+      }
       let window = path.probes.first.flatMap { watch.probes[$0.name]?.window }
       let carries = watch.selections.values.filter { $0.choice?.paths.contains(path.name) == true }.map(
         \.rule.name.text

@@ -26,7 +26,11 @@ package struct StatusReport: Codable, Equatable, Sendable {
   /// Why the kernel is not as the rule set wants it.
   package var applyTrouble: String?
   package var rules: [RuleReport]
+  /// All, unless the request's `paths` asked for some.
   package var paths: [PathReport]
+  /// How many there are, and how many of them are `up`, whichever `paths` has.
+  package var pathsInAll: Int
+  package var pathsUp: Int
   package var uplinks: [UplinkReport]
   /// Null where no tunnel needs it.
   package var charon: CharonReport?

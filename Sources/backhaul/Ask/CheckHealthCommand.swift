@@ -81,7 +81,7 @@ struct CheckHealthCommand: ParsableCommand {
       "rules_\(mode.rawValue)=\(rules.count { $0.mode == mode.rawValue });;;0;\(rules.count)"
     }
     measures.append("rules_unencrypted=\(rules.count(where: \.unencrypted));;;0;\(rules.count)")
-    measures.append("paths_up=\(status.paths.count { $0.state == "up" });;;0;\(status.paths.count)")
+    measures.append("paths_up=\(status.pathsUp);;;0;\(status.pathsInAll)")
     measures.append("flips=\(status.flips)c")
     measures.append("uptime=\(Int(status.uptimeSeconds))s")
     for path in status.paths.prefix(mostPaths) {

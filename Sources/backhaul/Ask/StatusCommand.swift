@@ -16,11 +16,11 @@ struct StatusCommand: ParsableCommand {
   @OptionGroup var repeating: RepeatOptions
 
   func run() throws {
-    try ask(.status, options, repeating, as: StatusReport.self) { Self.lines($0, colours: Terminal.takesColours) }
+    var request = LocalAPI.Request(.status)
+    // A screen names those that need a look; JSON is for programs, which get all.
+    if !options.json { request.paths = [] }
+    try ask(request, options, repeating, as: StatusReport.self) { Self.lines($0, colours: Terminal.takesColours) }
   }
-
-  /// More paths than that are listed only where they are not up.
-  private static let mostPaths = 12
 
   static func lines(_ status: StatusReport, colours: Bool = false) -> [String] {
     var lines = [
@@ -41,8 +41,8 @@ struct StatusCommand: ParsableCommand {
       }
     }
     let listed =
-      status.paths.count <= mostPaths
-      ? status.paths : Array(status.paths.filter { $0.state != "up" || $0.forced != nil }.prefix(mostPaths))
+      status.pathsInAll <= StatusReport.fewPaths
+      ? status.paths : Array(status.paths.filter(\.needsALook).prefix(StatusReport.fewPaths))
     for path in listed {
       let trip = path.rttMs == nil ? "" : ", \(Words.milliseconds(path.rttMs)), loss \(Words.share(path.loss))"
       lines.append(
@@ -51,9 +51,8 @@ struct StatusCommand: ParsableCommand {
       if let force = path.forced { lines.append("FORCED: path \(path.name) is \(Words.force(force))") }
       if let cause = path.downCause { lines.append("path \(path.name): \(cause): \(path.evidence ?? "")") }
     }
-    if listed.count < status.paths.count {
-      let up = status.paths.count { $0.state == "up" }
-      lines.append("paths: \(up) of \(status.paths.count) are up; backhaul paths lists all")
+    if listed.count < status.pathsInAll {
+      lines.append("paths: \(status.pathsUp) of \(status.pathsInAll) are up; backhaul paths lists all")
     }
     for force in status.forcesOfNoPath { lines.append(Words.stray(force)) }
     for uplink in status.uplinks {

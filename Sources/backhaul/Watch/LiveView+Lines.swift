@@ -73,11 +73,7 @@ extension LiveView {
 
   /// RTT and loss take what the other columns leave.
   private func paths(_ columns: Int, room: Int) -> [Line] {
-    let all = shown
-    let rows = max(1, room - 1)
-    let index = all.firstIndex { $0.name == selected } ?? 0
-    let first = max(0, min(index - rows / 2, all.count - rows))
-    let visible = all.dropFirst(first).prefix(rows)
+    let visible = visible(rows: max(1, room - 1))
     guard !visible.isEmpty else { return [Line("no path is shown: \(filterText)", .yellow)] }
     let drawn = min(Self.samples, max(8, (columns - 66) / 2))
     var table = Columns("  PATH", "STATE", "FOR", "RTT", "LOSS", "RTT, NOW ON THE RIGHT", "LOSS", "CARRIES")

@@ -29,7 +29,13 @@ struct LiveView {
     var loss: Double?
   }
 
+  /// With more paths than that only those on the screen are asked for each time, and all of them now and then.
+  static let manyPaths = 100
+  private static let mostPartialAnswers = 10
+
   private(set) var status: StatusReport?
+  /// Since all paths were told of; nil: they are to be asked for now.
+  private var partialAnswers: Int?
   /// The newest last.
   private(set) var events: [EventReport] = []
   private(set) var samples: [String: [Sample]] = [:]
@@ -45,12 +51,33 @@ struct LiveView {
   /// The name, so that the choice stays where paths come and go.
   private(set) var selected: String?
 
+  /// The paths to ask for, where the screen has so many lines; nil: all.
+  func wanted(lines: Int) -> [String]? {
+    guard let status, status.pathsInAll > Self.manyPaths, partialAnswers != nil else { return nil }
+    return visible(rows: min(lines, Self.manyPaths)).map(\.name)
+  }
+
+  /// Of those that are shown, so many around the one that is chosen.
+  func visible(rows: Int) -> ArraySlice<PathReport> {
+    let all = shown
+    let index = all.firstIndex { $0.name == selected } ?? 0
+    return all.dropFirst(max(0, min(index - rows / 2, all.count - rows))).prefix(rows)
+  }
+
+  /// - Parameter report: of all paths, or of those that were wanted.
   mutating func answered(_ report: StatusReport, newEvents: [EventReport]) {
     trouble = nil
     guard !isPaused else { return }
-    status = report
     events = (events + newEvents).suffix(50)
-    var kept: [String: [Sample]] = [:]
+    if report.paths.count == report.pathsInAll {
+      status = report
+      partialAnswers = 0
+    } else if !complete(report) {
+      // There are others than before: the next answer has all.
+      return partialAnswers = nil
+    }
+    let names = Set(status?.paths.map(\.name) ?? [])
+    var kept = samples.filter { names.contains($0.key) }
     for path in report.paths {
       // The last round trip of a path that is down is an old one.
       let isSilent = path.state == "down" || path.state == "disabled"
@@ -58,7 +85,22 @@ struct LiveView {
       kept[path.name] = ((samples[path.name] ?? []) + [sample]).suffix(Self.samples)
     }
     samples = kept
-    if selected.map({ name in !report.paths.contains { $0.name == name } }) ?? true { selected = shown.first?.name }
+    if selected.map({ !names.contains($0) }) ?? true { selected = shown.first?.name }
+  }
+
+  /// Takes the report with what is known of the paths that it leaves out. False where that cannot be.
+  private mutating func complete(_ report: StatusReport) -> Bool {
+    guard let before = status, before.paths.count == report.pathsInAll, before.revision == report.revision else {
+      return false
+    }
+    let news = Dictionary(report.paths.map { ($0.name, $0) }) { first, _ in first }
+    var all = report
+    all.paths = before.paths.map { news[$0.name] ?? $0 }
+    let isCurrent = all.pathsUp == all.paths.count { $0.state == "up" }
+    let answers = (partialAnswers ?? 0) + 1
+    partialAnswers = isCurrent && answers < Self.mostPartialAnswers ? answers : nil
+    status = all
+    return true
   }
 
   mutating func failed(_ why: String) { trouble = why }

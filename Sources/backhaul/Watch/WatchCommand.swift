@@ -25,7 +25,9 @@ struct WatchCommand: ParsableCommand {
 
   func run() throws {
     // What is wrong from the start is said on the terminal as it was.
-    do throws(Unanswered) { _ = try ask(LocalAPI.Request(.status), as: StatusReport.self) } catch {
+    var first = LocalAPI.Request(.status)
+    first.paths = []
+    do throws(Unanswered) { _ = try ask(first, as: StatusReport.self) } catch {
       throw complain(error.text, error.status)
     }
     guard let screen = Screen.take() else {
@@ -39,11 +41,11 @@ struct WatchCommand: ParsableCommand {
     var lastEvent: UInt64?
     var due = MonotonicClock.now
     while true {
+      let size = screen.size
       if MonotonicClock.now >= due {
-        look(&view, &lastEvent)
+        look(&view, &lastEvent, lines: size.lines)
         due = MonotonicClock.now + .seconds(every)
       }
-      let size = screen.size
       screen.draw(
         view.lines(
           columns: size.columns, lines: size.lines, clock: String(WallClock.now.text.prefix(19)) + "Z",
@@ -66,13 +68,15 @@ struct WatchCommand: ParsableCommand {
     }
   }
 
-  private func look(_ view: inout LiveView, _ lastEvent: inout UInt64?) {
+  private func look(_ view: inout LiveView, _ lastEvent: inout UInt64?, lines: Int) {
+    var question = LocalAPI.Request(.status)
+    question.paths = view.wanted(lines: lines)
     var request = LocalAPI.Request(.events)
     // From memory, but for the first time.
     request.after = lastEvent
     request.limit = 50
     do throws(Unanswered) {
-      let status = try ask(LocalAPI.Request(.status), as: StatusReport.self)
+      let status = try ask(question, as: StatusReport.self)
       let events = try ask(request, as: EventsReport.self)
       lastEvent = events.lastNumber ?? lastEvent
       view.answered(status, newEvents: events.events)
