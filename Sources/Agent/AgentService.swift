@@ -228,9 +228,10 @@ package final class AgentService: Sendable {
   // MARK: - Reports
 
   package func status(of choice: PathChoice = .all) async -> StatusReport {
-    let snapshot = await watch.snapshot()
+    let forced = await forces.entries
+    let snapshot = await watch.snapshot(of: choice, forced: Set(forced.keys))
     let journalTrouble = await writer.trouble
-    let writer = ReportWriter(snapshot, forces: await forces.entries)
+    let writer = ReportWriter(snapshot, forces: forced)
     let pull = await keeper.status
     let trouble = await reconciler.trouble
     let rules = await rules(of: writer)

@@ -86,9 +86,8 @@ package struct ReportWriter: Sendable {
   package func paths(for choice: PathChoice) -> [PathReport] {
     watch.plan.paths.compactMap { path in
       let health = watch.health[path.name] ?? PathHealth(at: watch.at)
-      if case .some(let names) = choice, watch.plan.paths.count > StatusReport.fewPaths, health.state == .up,
-        forces[path.name] == nil, !names.contains(path.name.text)
-      {
+      let isForced = forces[path.name] != nil
+      guard choice.tells(of: path.name, health.state, isForced: isForced, of: watch.plan.paths.count) else {
         return nil
       }
       let window = path.probes.first.flatMap { watch.probes[$0.name]?.window }

@@ -401,9 +401,18 @@ package actor PathWatch {
 
   package func history(of path: Name) -> PathHistory? { histories[path]?.past }
 
-  package func snapshot() -> WatchSnapshot {
-    WatchSnapshot(
-      at: loop.now, plan: plan, links: links, health: health, probes: probes.mapValues(\.machine),
+  /// - Parameter choice: which paths' probes shall be among it. What is handed out the loop has to copy before it changes
+  ///   it, and a thousand probes change all the time.
+  package func snapshot(of choice: PathChoice = .all, forced: Set<Name> = []) -> WatchSnapshot {
+    var machines: [Name: ProbeMachine] = [:]
+    for path in plan.paths
+    where choice.tells(
+      of: path.name, health[path.name]?.state, isForced: forced.contains(path.name), of: plan.paths.count)
+    {
+      for probe in path.probes { machines[probe.name] = probes[probe.name]?.machine }
+    }
+    return WatchSnapshot(
+      at: loop.now, plan: plan, links: links, health: health, probes: machines,
       selections: selections, drains: drains, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips,
       diagnoses: causes.diagnoses,
       outlooks: Dictionary(
