@@ -83,9 +83,9 @@ final class ScriptedFlipper: FlipPort {
       $0.log.append("\(table) → floor")
     }
   }
-  func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+  func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way] {
     try check()
-    return active
+    return active.filter { tables.contains($0.key) }
   }
   private func check() throws(KernelFailure) {
     if let failure = state.withLock({ $0.failure }) { throw failure }

@@ -80,9 +80,11 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     }
   }
 
-  package func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+  package func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way] {
     state.withLock { state in
-      let active = state.routes.filter { $0.isOurs && $0.route.destination == .all && $0.route.metric == .active }
+      let active = state.routes.filter {
+        $0.isOurs && $0.route.destination == .all && $0.route.metric == .active && tables.contains($0.route.table)
+      }
       return Dictionary(active.map { ($0.route.table, $0.route.way) }, uniquingKeysWith: { first, _ in first })
     }
   }

@@ -71,10 +71,10 @@ extension World {
     note { "  table \(table): the floor" }
   }
 
-  func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+  func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way] {
     if let refusal = refusal() { throw refusal }
     var active: [TableID: TableRoute.Way] = [:]
     for (number, way) in kernel.routes.enumerated() { active[town.rules[number].table] = way }
-    return active
+    return active.filter { tables.contains($0.key) }
   }
 }

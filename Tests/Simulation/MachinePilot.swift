@@ -69,7 +69,7 @@ final class MachinePilot<Under: Machines>: Pilot {
   // MARK: - What to watch
 
   func watch(_ plan: WatchPlan, links actual: [InterfaceName: Link]) -> Bool {
-    guard let inKernel = try? world.activeRoutes() else { return false }
+    guard let inKernel = try? world.activeRoutes(of: Set(plan.rules.map(\.table))) else { return false }
     let now = world.instant
     links = actual
     active = inKernel
@@ -173,7 +173,7 @@ final class MachinePilot<Under: Machines>: Pilot {
   }
 
   private func inspect() {
-    guard let routes = try? world.activeRoutes() else { return retrySoon() }
+    guard let routes = try? world.activeRoutes(of: Set(rules.map(\.watched.table))) else { return retrySoon() }
     active = routes
     putRight()
   }

@@ -246,7 +246,9 @@ private final class WorldPorts: ProbePort, FlipPort, EventSink, @unchecked Senda
   func record(_ event: AgentEvent) { events.append(event) }
   func activate(_ route: TableRoute) throws(KernelFailure) { try world.activate(route) }
   func deactivate(_ table: TableID) throws(KernelFailure) { try world.deactivate(table) }
-  func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] { try world.activeRoutes() }
+  func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way] {
+    try world.activeRoutes(of: tables)
+  }
 
   private struct Socket: OpenProbe {
     let ports: WorldPorts

@@ -37,8 +37,9 @@ package protocol FlipPort: Sendable {
   func activate(_ route: TableRoute) throws(KernelFailure)
   /// Removes the active route, so that the floor is what is left. One that is gone already is no error.
   func deactivate(_ table: TableID) throws(KernelFailure)
-  /// The active route that the kernel has in each table of ours.
-  func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way]
+  /// The active route that the kernel has in each of these tables. Tables of tunnels and uplinks have one of that metric
+  /// too, and are not asked for.
+  func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way]
 }
 
 /// Something changed in the kernel that was not our own doing.

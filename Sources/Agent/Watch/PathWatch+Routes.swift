@@ -16,7 +16,7 @@ extension PathWatch {
   /// Looks at the active routes, and puts back those that another has changed.
   package func inspect() {
     do {
-      active = try flipper.activeRoutes()
+      active = try flipper.activeRoutes(of: Set(plan.rules.map(\.table)))
     } catch {
       events.record(AgentEvent(.applyFailed, "routes", "the active routes could not be read, tried again: \(error)"))
       return retrySoon()

@@ -86,7 +86,7 @@ package actor PathWatch {
   ///
   /// - Parameter generation: `linkGeneration` from before `actual` was read: what events said since is newer.
   package func watch(_ new: WatchPlan, links actual: [InterfaceName: Link], generation: UInt64) throws(KernelFailure) {
-    let inKernel = try flipper.activeRoutes()
+    let inKernel = try flipper.activeRoutes(of: Set(new.rules.map(\.table)))
     let now = loop.now
     let first = plan.rules.isEmpty
     let before = plan

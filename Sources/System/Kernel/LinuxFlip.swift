@@ -40,12 +40,15 @@ package final class LinuxFlip: FlipPort {
     }
   }
 
-  package func activeRoutes() throws(KernelFailure) -> [TableID: TableRoute.Way] {
+  package func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way] {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking("ip route show") { () throws(NetlinkFailure) in
         var found: [RouteMessage] = []
         try routing.eachRoute(origin: ranges.routeProtocol.value, restart: { found = [] }) { message in
-          if message.length == 0 && message.metric == RouteMetric.active.value { found.append(message) }
+          guard message.length == 0, message.metric == RouteMetric.active.value,
+            tables.contains(TableID(message.table))
+          else { return }
+          found.append(message)
         }
         // One for each rule: to ask for the names of those devices is less than to list all devices there are, and
         // probes and flips wait meanwhile.
