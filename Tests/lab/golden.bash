@@ -3,7 +3,8 @@
 # shellcheck disable=SC2154 # of scenario.bash
 
 # numberless — ages, round trips, losses of moments, versions, what charon was asked just then, and paths of the lab's folder
-# as letters. What a path measured that is down is left out: it is forgotten after so many probes.
+# as letters. What a path measured that is down is left out: it is forgotten after so many probes. So is what a rule heard of
+# keys that are missing: the verdict may come before charon's word, which stands beside the path in any case.
 numberless() {
   sed -E -e "s|$W|WORK|g" \
     -e 's/[0-9]+ (s|m|h|d)( [0-9]+ (s|m|h))?( |$|:|,|;|\))/AGE\4/g' \
@@ -11,6 +12,7 @@ numberless() {
     -e 's/agent [0-9]+\.[0-9]+\.[0-9]+/agent VERSION/' -e 's/20[0-9]{2}-[0-9-]+T[0-9:.]+Z/DATE/g' \
     -e 's/[0-9]+ in a row/N in a row/g' -e 's/(charon-systemd) [0-9.]+/\1 VERSION/' \
     -e 's/([a-z]+ to charon|[a-z-]+): vici [a-z-]+ at WORK/COMMAND: vici COMMAND at WORK/' \
+    -e '/^rule /s/; (no SA|charon does not answer).*//' \
     -e 's/^(path [^:]+: down for AGE on [^,: ]+), TIME, loss SHARE/\1/'
 }
 # golden NAME COMMAND... — what COMMAND prints is what the golden file has; else how it differs, and all that it prints.
