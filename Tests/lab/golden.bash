@@ -1,14 +1,19 @@
 # Screens as golden files: what a person sees, word for word, but for numbers that no two runs share. Sourced.
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # of scenario.bash
 
-# numberless — ages, round trips, losses of moments, addresses of the lab's ports and paths of its folder as letters.
+# numberless — ages, round trips, losses of moments, versions, what charon was asked just then, and paths of the lab's folder
+# as letters. What a path measured that is down is left out: it is forgotten after so many probes. So is what a rule heard of
+# keys that are missing: the verdict may come before charon's word, which stands beside the path in any case.
 numberless() {
   sed -E -e "s|$W|WORK|g" \
     -e 's/[0-9]+ (s|m|h|d)( [0-9]+ (s|m|h))?( |$|:|,|;|\))/AGE\4/g' \
     -e 's/[0-9]+(\.[0-9]+)? ms/TIME/g' -e 's/loss [0-9]+(\.[0-9])? %/loss SHARE/g' -e 's/[0-9]+(\.[0-9])? %/SHARE/g' \
     -e 's/agent [0-9]+\.[0-9]+\.[0-9]+/agent VERSION/' -e 's/20[0-9]{2}-[0-9-]+T[0-9:.]+Z/DATE/g' \
-    -e 's/[0-9]+ in a row/N in a row/g' \
-    -e 's/((hub|gateway) [0-9.]+) (answers|is silent|has not answered)(,|$)/\1 ANSWER\4/g'
+    -e 's/[0-9]+ in a row/N in a row/g' -e 's/(charon-systemd) [0-9.]+/\1 VERSION/' \
+    -e 's/([a-z]+ to charon|[a-z-]+): vici [a-z-]+ at WORK/COMMAND: vici COMMAND at WORK/' \
+    -e '/^rule /s/; (no SA|charon does not answer).*//' \
+    -e 's/^(path [^:]+: down for AGE on [^,: ]+), TIME, loss SHARE/\1/'
 }
 # golden NAME COMMAND... — what COMMAND prints is what the golden file has; else how it differs, and all that it prints.
 golden() {
@@ -16,6 +21,15 @@ golden() {
   shift
   mkdir -p "$W/$(dirname "$name")"
   "$@" | numberless >"$W/$name.screen"
-  # shellcheck disable=SC2154 # of scenario.bash
   diff "$tests/golden/$name.txt" "$W/$name.screen" || { sed 's/^/GOLDEN /' "$W/$name.screen"; return 1; }
 }
+# technician [WORD...] — asks for the status as a person does, by WORD... where that is not root: what is said to either
+# output, and the exit status where it is not 0. `patience` is what the question waits for an answer, in seconds.
+technician() {
+  local got=0
+  on edge "$@" "$backhaul" status --socket "$W/agent.sock" --timeout "${patience:-5}" 2>&1 || got=$?
+  [ $got = 0 ] || echo "exit status $got"
+}
+# screen NAME [WORD...] — what a technician sees is the golden file of that name, once all who are asked have answered. When
+# one has failed the others are waited for less long, so that all are shown.
+screen() { check "the screen: $1" soon $((failures ? 12 : 30)) golden "status/$1" technician "${@:2}"; }

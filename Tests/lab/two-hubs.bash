@@ -24,6 +24,13 @@ bring_up_two_hubs() {
   must "traffic goes ${2:-to the first hub}" soon 10 way_is "${2:-path:fra-a}"
 }
 
+# publish_and_wait EDIT — the two hubs' rule set with EDIT is in force.
+publish_and_wait() {
+  publish "$two_hubs | $1"
+  poll
+  must "revision $revision is applied" soon 15 revision_is "$revision"
+}
+
 # shape HUB NETEM... — what the hub's line does to packets, in both directions; nothing: it is a good line again. One shape
 # after another changes in place: to take the first away would drop what is on its way.
 shape() {
