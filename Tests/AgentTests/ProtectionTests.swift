@@ -55,10 +55,90 @@ import Testing
         rule(.blocked, "blocked", named: "c"),
       ])
     )
-    #expect(mixed.sentence == "through the hub: a; not: b, c")
+    #expect(mixed.sentence == "through the hub: a; by the local WAN: b; nowhere: c")
     let local = Protection(
       status([rule(.fallback, "local_wan:wan0", named: "a"), rule(.blocked, "blocked", named: "b")]))
     #expect(local.sentence == "traffic of a goes by the local WAN, past the hub; nowhere: b")
+  }
+
+  private func uplink(_ name: String, _ state: String, usable: Bool = true, roles: [String] = []) -> UplinkReport {
+    UplinkReport(
+      interface: name, tier: 1, isPrivate: false, usable: usable, obstacle: usable ? nil : "no carrier", state: state,
+      scouts: roles.map { ScoutReport(address: "192.0.2.1", roles: [$0], answer: "silent") })
+  }
+
+  @Test func aRuleThatStaysOnADeadPathIsNotProtected() {
+    var stuck = rule(.backhaul, "path:fra")
+    stuck.shares = [ShareReport(path: "fra", weight: 1)]
+    var report = status([stuck], [path("fra", "down", cause: "uplink_down")])
+    report.uplinks = [uplink("wan0", "down", usable: false)]
+    #expect(Protection(report).word == .blocked)
+    #expect(
+      Protection(report).sentence == "traffic of office goes nowhere: its paths are down and no uplink can be used")
+    #expect(HealthCheck(HealthCheck.View(report)).status == .critical)
+    #expect(NextSteps.of(report) == ["uplink wan0 cannot be used (no carrier): check its cable and modem"])
+    stuck.shares.append(ShareReport(path: "ams", weight: 1))
+    #expect(Protection(status([stuck], [path("fra", "down"), path("ams", "up")])).word == .protected)
+    report = status(
+      [stuck, rule(.backhaul, "path:par", named: "guests")], [path("fra", "down"), path("ams", "disabled")])
+    #expect(Protection(report).sentence == "through the hub: guests; nowhere: office")
+  }
+
+  @Test func aLocalWANThatSeemsDeadIsCalledThat() {
+    var local = rule(.fallback, "local_wan:wan0")
+    local.device = "wan0"
+    var report = status([local], [path("fra", "down", cause: "uplink_down")])
+    report.uplinks = [uplink("wan0", "down", roles: ["gateway"]), uplink("wan1", "up")]
+    #expect(Protection(report).word == .unprotected)
+    #expect(Protection(report).sentence.contains("is sent by the local WAN wan0, which seems dead"))
+    #expect(NextSteps.of(report).contains { $0.contains("would leave it for wan1") })
+    report.uplinks[0] = uplink("wan0", "down", roles: ["target"])
+    #expect(!NextSteps.of(report).contains { $0.contains("wan1") }, "it has targets already")
+    report.uplinks = [uplink("wan0", "unknown")]
+    #expect(Protection(report).sentence == "traffic of office goes by the local WAN, past the hub")
+  }
+
+  @Test func whatElseThereIsIsNotHidden() {
+    let some = Protection(
+      status([
+        rule(.fallback, "underlay:mpls0", named: "a", unencrypted: true), rule(.fallback, "local_wan:wan0", named: "b"),
+        rule(.blocked, "blocked", named: "c"), rule(.blocked, nil, named: "d"),
+      ]))
+    #expect(
+      some.sentence
+        == "traffic of a goes by a private line in the clear; by the local WAN: b; nowhere: c; being judged: d")
+    let judged = Protection(status([rule(.blocked, "blocked", named: "a"), rule(.blocked, nil, named: "b")]))
+    #expect(
+      judged.sentence == "traffic of a goes nowhere: nothing leaks, and its devices are offline; being judged: b")
+  }
+
+  @Test func aTunnelsTroubleIsToldApart() {
+    func step(_ change: (inout PathReport) -> Void, charon: CharonReport? = nil) -> String? {
+      var bad = path("fra", "down", cause: "tunnel_down")
+      change(&bad)
+      var report = status([rule(.blocked, "blocked")], [bad])
+      report.charon = charon
+      return NextSteps.of(report).first { !$0.contains("charon") }
+    }
+    #expect(step { _ in }?.contains("compare its settings") == true)
+    #expect(step { $0.obstacle = "a foreign interface has the name bh-fra" }?.contains("cannot be used here") == true)
+    #expect(step { $0.keys = "down" }?.contains("pre-shared key") == true)
+    #expect(step { $0.keys = "up" }?.contains("firewall that drops ESP") == true)
+    #expect(step({ $0.keys = "unknown" }, charon: CharonReport(answers: false)) == nil)
+  }
+
+  @Test func aRuleSetThatCannotBeUsedIsNotOneThatDidNotCome() {
+    var report = status([rule(.backhaul, "path:fra")])
+    report.pullTrouble = "rule set refused: x"
+    #expect(NextSteps.of(report)[0].hasSuffix("revision 7 stays in force; whoever keeps it must mend it"))
+    report.revision = nil
+    #expect(NextSteps.of(report)[0].contains("no other runs"))
+    report.pullFailures = 1
+    #expect(NextSteps.of(report)[0].hasPrefix("no rule set has come"))
+    report.revision = 7
+    report.pullFailures = 9
+    #expect(
+      NextSteps.of(report)[0] == "no rule set comes from its source (rule set refused: x): revision 7 stays in force")
   }
 
   @Test func whatToDoFollowsFromTheCause() {

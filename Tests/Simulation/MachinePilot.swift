@@ -260,7 +260,7 @@ final class MachinePilot<Under: Machines>: Pilot {
 
   private func obstacle(of path: WatchPlan.WatchedPath) -> String? {
     if let underlay = path.underlay, let trouble = trouble(of: underlay) { return "uplink \(trouble)" }
-    return trouble(of: path.device) ?? path.obstacle
+    return path.obstacle ?? trouble(of: path.device)
   }
 
   private func trouble(of device: InterfaceName) -> String? {

@@ -11,6 +11,16 @@ package actor IKEKeeper {
     case pending
     case up
     case down(String)
+
+    /// As reports have it.
+    package var name: String {
+      switch self {
+      case .unknown: "unknown"
+      case .pending: "pending"
+      case .up: "up"
+      case .down: "down"
+      }
+    }
   }
 
   package struct Listeners: Sendable {

@@ -14,9 +14,16 @@ package enum NextSteps {
       add("the kernel refuses what the rule set needs (\(trouble)): see backhaul doctor and backhaul diff")
     }
     if let charon = status.charon, !charon.answers {
-      add("IPsec tunnels need charon, which does not answer: start strongSwan (systemctl start strongswan)")
+      add(
+        "charon, which makes the keys of IPsec tunnels, does not answer: systemctl restart strongswan (what still works is "
+          + "interrupted for a moment)")
     }
-    if status.revision == nil {
+    // The source has answered, and not with what could be used.
+    let refusal = status.pullFailures == 0 ? status.pullTrouble : nil
+    if let refusal {
+      let instead = status.revision.map { "revision \($0) stays in force" } ?? "no other runs"
+      add("the newest rule set cannot be used (\(refusal)): \(instead); whoever keeps it must mend it")
+    } else if status.revision == nil {
       let why = status.pullTrouble.map { " (\($0))" } ?? ""
       add("no rule set has come from \(status.source) yet\(why): see backhaul doctor for the clock and DNS")
     }
@@ -25,18 +32,35 @@ package enum NextSteps {
     }
     // Those that a rule waits for first.
     let troubled = status.paths.filter { $0.state != PathHealth.State.up.rawValue || $0.forced != nil }
-    for path in troubled { if let step = step(for: path) { add(step) } }
+    for path in troubled { if let step = step(for: path, status) { add(step) } }
     for uplink in status.uplinks where !uplink.usable {
       add("uplink \(uplink.interface) cannot be used (\(uplink.obstacle ?? "unknown")): check its cable and modem")
     }
-    if status.revision != nil, status.pullFailures > HealthCheck.toleratedPullFailures {
-      add("the orchestrator does not answer (\(status.pullTrouble ?? "unknown")): the last rule set stays in force")
+    for rule in status.rules where rule.enabled && rule.mode == RuleMode.fallback.rawValue {
+      if let step = leave(rule.device, status) { add(step) }
+    }
+    if let revision = status.revision, status.pullFailures > HealthCheck.toleratedPullFailures {
+      add("no rule set comes from its source (\(status.pullTrouble ?? "unknown")): revision \(revision) stays in force")
     }
     if status.journalTrouble != nil { add("events are not kept: see whether the disk is full or broken") }
     return Array(steps.prefix(most))
   }
 
-  private static func step(for path: PathReport) -> String? {
+  /// A rule stays on a silent uplink that has no targets of its own, though there is another.
+  private static func leave(_ device: String?, _ status: StatusReport) -> String? {
+    guard let uplink = status.uplinks.first(where: { $0.interface == device }),
+      uplink.usable, uplink.state == ProbeMachine.State.down.rawValue,
+      !uplink.scouts.contains(where: { $0.roles.contains(Scout.Role.target.rawValue) }),
+      let other = status.uplinks.first(where: { other in
+        other.interface != uplink.interface && other.usable && !other.isPrivate
+          && other.state != ProbeMachine.State.down.rawValue
+      })
+    else { return nil }
+    return
+      "\(uplink.interface) has no targets to be judged by: with some in agent.toml traffic would leave it for \(other.interface)"
+  }
+
+  private static func step(for path: PathReport, _ status: StatusReport) -> String? {
     if path.forced != nil {
       return "path \(path.name) is forced: backhaul force \(path.name) auto lets its probes judge it again"
     }
@@ -47,13 +71,29 @@ package enum NextSteps {
     let uplink = path.uplink ?? path.device
     switch path.downCause.flatMap(Diagnosis.Cause.init) {
     case .hubDown: return "the hub of \(path.name) is silent by every way: call who runs it; nothing here can mend it"
-    case .tunnelDown:
-      return
-        "the hub answers beside \(path.name) and not through it: compare its settings with the hub's (backhaul tunnels)"
+    case .tunnelDown: return tunnelStep(for: path, status)
+    // Of one that cannot be used at all is told below.
+    case .uplinkDown where status.uplinks.contains { $0.interface == uplink && !$0.usable }: return nil
     case .uplinkDown: return "uplink \(uplink) is dead up to its gateway: check its cable and modem"
     case .internetDown: return "\(uplink)'s gateway answers and the internet behind it does not: call its provider"
     case .unclear: return "path \(path.name) is down for an unclear cause: see backhaul doctor"
     case nil: return "path \(path.name) is down (\(path.cause)): see backhaul doctor if it stays"
+    }
+  }
+
+  private static func tunnelStep(for path: PathReport, _ status: StatusReport) -> String? {
+    if let obstacle = path.obstacle { return "\(path.name) cannot be used here (\(obstacle)): see backhaul tunnels" }
+    switch path.keys {
+    // Of that is told already.
+    case "unknown" where status.charon?.answers == false: return nil
+    case "down":
+      return "the hub gives \(path.name) no keys: compare pre-shared key, certificates and ids with the hub's"
+    case "up":
+      return
+        "\(path.name) has keys, and nothing comes back: look for a firewall that drops ESP or UDP port 4500 on the way"
+    default:
+      return
+        "the hub answers beside \(path.name) and not through it: compare its settings with the hub's (backhaul tunnels)"
     }
   }
 }

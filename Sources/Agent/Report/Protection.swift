@@ -34,9 +34,38 @@ package struct Protection: Equatable, Sendable {
   package var word: Word
   package var sentence: String
 
+  /// Where a rule's traffic ends up.
+  fileprivate enum Fate: Equatable {
+    case hub
+    /// By a private line, without the tunnel's encryption.
+    case clear
+    case local
+    /// By a local uplink whose gateway and all beyond are silent.
+    case deadUplink(String)
+    case blocked
+    /// Into tunnels that are dead, as no uplink can be used either.
+    case lost
+    case judged
+  }
+
   package init(_ status: StatusReport) {
-    let rules = status.rules.filter(\.enabled)
-    func names(_ isMeant: (RuleReport) -> Bool) -> String { rules.filter(isMeant).map(\.name).joined(separator: ", ") }
+    let rules = status.rules.filter(\.enabled).map { (name: $0.name, fate: status.fate(of: $0)) }
+    func names(_ isMeant: (Fate) -> Bool) -> String {
+      rules.filter { isMeant($0.fate) }.map(\.name).joined(separator: ", ")
+    }
+    /// What the others do, for the end of a sentence.
+    func rest(_ told: (Fate) -> Bool) -> String {
+      let groups: [(String, (Fate) -> Bool)] = [
+        ("through the hub", { $0 == .hub }), ("by the local WAN", { $0 == .local }),
+        ("by a local WAN that seems dead", \.isDeadUplink), ("nowhere", { $0 == .blocked || $0 == .lost }),
+        ("being judged", { $0 == .judged }),
+      ]
+      return groups.map { words, isMeant in
+        let names = names { isMeant($0) && !told($0) }
+        return names.isEmpty ? "" : "; \(words): \(names)"
+      }.joined()
+    }
+    func has(_ fate: Fate) -> Bool { rules.contains { $0.fate == fate } }
     guard !rules.isEmpty else {
       word = .unsteered
       sentence =
@@ -45,29 +74,61 @@ package struct Protection: Equatable, Sendable {
         : "no rule is in force: traffic goes as the main table says"
       return
     }
-    let isThroughHub = { (rule: RuleReport) in rule.mode == RuleMode.backhaul.rawValue && !rule.unencrypted }
-    let isLocal = { (rule: RuleReport) in rule.mode == RuleMode.fallback.rawValue && !rule.unencrypted }
-    let through = rules.count(where: isThroughHub)
-    if rules.contains(where: \.unencrypted) {
+    if has(.clear) {
       word = .unencrypted
-      sentence = "traffic of \(names(\.unencrypted)) goes by a private line in the clear"
-    } else if through == rules.count {
+      sentence = "traffic of \(names { $0 == .clear }) goes by a private line in the clear" + rest { $0 == .clear }
+    } else if rules.allSatisfy({ $0.fate == .hub }) {
       word = .protected
       sentence = "all that the rules are for goes through the hub"
-    } else if through > 0 {
+    } else if has(.hub) {
       word = .partly
-      sentence = "through the hub: \(names(isThroughHub)); not: \(names { !isThroughHub($0) })"
-    } else if rules.contains(where: isLocal) {
+      sentence = "through the hub: \(names { $0 == .hub })" + rest { $0 == .hub }
+    } else if has(.local) {
       word = .unprotected
-      let blocked = names { !isLocal($0) }
-      sentence = "traffic of \(names(isLocal)) goes by the local WAN, past the hub"
-      if !blocked.isEmpty { sentence += "; nowhere: \(blocked)" }
-    } else if rules.allSatisfy({ $0.choice == nil }) {
+      sentence = "traffic of \(names { $0 == .local }) goes by the local WAN, past the hub" + rest { $0 == .local }
+    } else if let uplink = rules.lazy.compactMap(\.fate.deadUplink).first {
+      word = .unprotected
+      sentence =
+        "traffic of \(names(\.isDeadUplink)) is sent by the local WAN \(uplink), which seems dead: its devices are offline"
+        + rest(\.isDeadUplink)
+    } else if rules.allSatisfy({ $0.fate == .judged }) {
       word = .undecided
       sentence = "the paths are being judged; until then nothing is steered, and what may not leave does not"
+    } else if has(.blocked) {
+      word = .blocked
+      let isTold = { (fate: Fate) in fate == .blocked || fate == .lost }
+      sentence = "traffic of \(names(isTold)) goes nowhere: nothing leaks, and its devices are offline" + rest(isTold)
     } else {
       word = .blocked
-      sentence = "traffic of \(names { _ in true }) goes nowhere: nothing leaks, and its devices are offline"
+      sentence =
+        "traffic of \(names { $0 == .lost }) goes nowhere: its paths are down and no uplink can be used"
+        + rest { $0 == .lost }
+    }
+  }
+}
+
+extension Protection.Fate {
+  fileprivate var deadUplink: String? { if case .deadUplink(let uplink) = self { uplink } else { nil } }
+  fileprivate var isDeadUplink: Bool { deadUplink != nil }
+}
+
+extension StatusReport {
+  /// The rule's traffic goes into tunnels that are down, and stays there as no uplink can be used.
+  package func isLost(_ rule: RuleReport) -> Bool {
+    let bad = [PathHealth.State.down.rawValue, PathHealth.State.disabled.rawValue]
+    let dead = Set(paths.filter { bad.contains($0.state) }.map(\.name))
+    return rule.mode == RuleMode.backhaul.rawValue && !rule.shares.isEmpty
+      && rule.shares.allSatisfy { dead.contains($0.path) }
+  }
+
+  fileprivate func fate(of rule: RuleReport) -> Protection.Fate {
+    if rule.unencrypted { return .clear }
+    switch RuleMode(rawValue: rule.mode) {
+    case .backhaul: return isLost(rule) ? .lost : .hub
+    case .fallback:
+      let uplink = uplinks.first { $0.interface == rule.device }
+      return uplink.map { $0.state == ProbeMachine.State.down.rawValue ? .deadUplink($0.interface) : .local } ?? .local
+    case .blocked, .bypass, nil: return rule.choice == nil ? .judged : .blocked
     }
   }
 }

@@ -101,7 +101,8 @@ package struct ReportWriter: Sendable {
         jitterMs: window?.roundTrip?.jitter.milliseconds,
         loss: window?.loss, carries: carries,
         forced: forces[path.name].map { PathForceReport(path.name, $0) },
-        downCause: watch.diagnoses[path.name]?.cause.rawValue, evidence: watch.diagnoses[path.name]?.words)
+        downCause: watch.diagnoses[path.name]?.cause.rawValue, evidence: watch.diagnoses[path.name]?.words,
+        obstacle: path.obstacle, keys: path.securedTunnel.flatMap { watch.keys[$0] }?.name)
     }
   }
 

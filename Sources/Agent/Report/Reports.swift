@@ -115,6 +115,10 @@ package struct PathReport: Codable, Equatable, Sendable {
   /// not down, or not all who are asked have answered yet.
   package var downCause: String?
   package var evidence: String?
+  /// Why its device cannot be used at all, such as another program's that has its name.
+  package var obstacle: String?
+  /// `up`, `down`, `pending`, or `unknown` where charon does not answer; null where it needs none.
+  package var keys: String?
 }
 
 package struct UplinkReport: Codable, Equatable, Sendable {

@@ -329,7 +329,7 @@ final class CauseFinder {
     if let uplink, let why = view.trouble(uplink) ?? watched?.obstacle.map({ "\(uplink): \($0)" }) {
       return Diagnosis.Evidence(isTunnel: path.isTunnel, uplink: uplink, obstacle: .uplink(why), keys: keys)
     }
-    if let why = view.trouble(path.device) ?? path.obstacle {
+    if let why = path.obstacle ?? view.trouble(path.device) {
       return Diagnosis.Evidence(isTunnel: path.isTunnel, uplink: uplink, obstacle: .tunnel(why), keys: keys)
     }
     guard let uplink else { return Diagnosis.Evidence(isTunnel: path.isTunnel, uplink: nil, keys: keys) }

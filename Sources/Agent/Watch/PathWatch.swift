@@ -180,7 +180,7 @@ package actor PathWatch {
       }
       if judge(path, at: now) { changed = true }
     }
-    if changed { decideAll(at: now) }
+    if changed { decideAll(at: now) } else { findCauses() }
   }
 
   /// What operators say of paths from now on, all of them: verdicts and flips at once.
@@ -232,7 +232,7 @@ package actor PathWatch {
 
   private func obstacle(of path: WatchPlan.WatchedPath) -> String? {
     if let underlay = path.underlay, let trouble = trouble(of: underlay) { return "uplink \(trouble)" }
-    if let trouble = trouble(of: path.device) ?? path.obstacle { return trouble }
+    if let trouble = path.obstacle ?? trouble(of: path.device) { return trouble }
     // With no probe to ask, the keys are the only evidence that there is.
     guard path.probes.isEmpty, case .down(let why)? = word(on: path) else { return nil }
     return "no SA: \(why)"
@@ -417,6 +417,6 @@ package actor PathWatch {
       diagnoses: causes.diagnoses,
       outlooks: Dictionary(
         plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }),
-      meters: meter.readings(at: loop.now), modes: modes)
+      keys: keys, meters: meter.readings(at: loop.now), modes: modes)
   }
 }

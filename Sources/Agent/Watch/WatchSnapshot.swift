@@ -14,6 +14,8 @@ package struct WatchSnapshot: Sendable {
   /// Of the paths that are down, as far as it is known.
   package var diagnoses: [Name: Diagnosis] = [:]
   package var outlooks: [InterfaceName: UplinkOutlook] = [:]
+  /// Of the tunnels that need them.
+  package var keys: [Name: IKEKeeper.Word] = [:]
   /// Of the metered uplinks.
   package var meters: [InterfaceName: MeterReading] = [:]
   /// Of the enabled rules.

@@ -43,16 +43,20 @@ package struct HealthCheck: Equatable, Sendable {
     /// Traffic goes by paths of the first tier.
     package var isPreferred: Bool
     package var isUnencrypted: Bool
+    /// Its way is dead, and there is no other.
+    package var isLost: Bool
     package var cause: String
 
     package init(
-      name: String, mode: RuleMode, way: String?, isPreferred: Bool, isUnencrypted: Bool = false, cause: String = ""
+      name: String, mode: RuleMode, way: String?, isPreferred: Bool, isUnencrypted: Bool = false, isLost: Bool = false,
+      cause: String = ""
     ) {
       self.name = name
       self.mode = mode
       self.way = way
       self.isPreferred = isPreferred
       self.isUnencrypted = isUnencrypted
+      self.isLost = isLost
       self.cause = cause
     }
   }
@@ -116,6 +120,7 @@ package struct HealthCheck: Equatable, Sendable {
   private static func finding(_ rule: Rule) -> Finding? {
     if rule.isUnencrypted { return .init(.critical, "rule \(rule.name) goes in the clear by \(rule.way ?? "a line")") }
     guard let way = rule.way else { return .init(.unknown, "rule \(rule.name) has no verdict yet: \(rule.cause)") }
+    if rule.isLost { return .init(.critical, "rule \(rule.name) goes nowhere, by the dead \(way): \(rule.cause)") }
     switch rule.mode {
     case .bypass: return nil
     case .blocked: return .init(.critical, "rule \(rule.name) is blocked: \(rule.cause)")

@@ -64,7 +64,8 @@ struct Question {
       reply = try LocalClient.ask(socketPath: socket, request: bytes, timeout: timeout)
     } catch {
       switch error {
-      case .noPermission: throw Unanswered(text: "\(error); run as root", status: Exit.notPermitted)
+      case .noPermission:
+        throw Unanswered(text: "\(error); run as root, or as a member of the group backhaul", status: Exit.notPermitted)
       case .noAgent, .brokeOff, .timedOut, .system: throw Unanswered(text: "\(error)", status: Exit.unavailable)
       }
     }

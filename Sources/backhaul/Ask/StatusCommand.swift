@@ -19,20 +19,28 @@ struct StatusCommand: ParsableCommand {
     var request = LocalAPI.Request(.status)
     // A screen names those that need a look; JSON is for programs, which get all.
     if !options.json { request.paths = [] }
-    try ask(request, options, repeating, as: StatusReport.self) { Self.lines($0, colours: Terminal.takesColours) }
+    try ask(request, options, repeating, hint: Self.withoutAgent, as: StatusReport.self) {
+      Self.lines($0, colours: Terminal.takesColours)
+    }
   }
+
+  private static let withoutAgent = """
+    The kernel goes on steering as it was told last. The service's log says why there is no agent (journalctl -u backhaul, \
+    or logread), backhaul doctor what is wrong.
+    """
 
   static func lines(_ status: StatusReport, colours: Bool = false) -> [String] {
     var lines = [
       Terminal.paint(
         "\(status.protection.uppercased()): \(Terminal.plain(status.summary))", colour(of: status.protection),
         ifWanted: colours),
-      "\(status.device): \(status.revision.map { "revision \($0)" } ?? "no rule set yet"), "
+      "\(status.device): \(revision(status)), "
         + "agent \(status.version) for \(Words.age(status.uptimeSeconds))",
     ]
     for rule in status.rules {
       let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
-      lines.append("rule \(rule.name): \(rule.mode)\(way(rule))\(since): \(rule.cause)")
+      let mode = rule.enabled && rule.choice == nil ? Protection.Word.undecided.rawValue : rule.mode
+      lines.append("rule \(rule.name): \(mode)\(way(rule))\(since): \(rule.cause)")
       lines += rule.draining.map { "rule \(rule.name): \(Words.drain($0))" }
       if rule.unencrypted {
         lines.append(
@@ -59,7 +67,7 @@ struct StatusCommand: ParsableCommand {
       lines.append(
         "uplink \(uplink.interface): "
           + (uplink.usable
-            ? "usable\(uplink.isPrivate ? " private line" : ""), gateway \(uplink.gateway ?? "none needed")"
+            ? "usable\(uplink.isPrivate ? ", private line" : ""), gateway \(uplink.gateway ?? "none needed")"
             : "not usable: \(uplink.obstacle ?? "")") + scouted(uplink)
           + (uplink.probeBudget.map { ", " + Words.budget($0) } ?? ""))
     }
@@ -73,6 +81,12 @@ struct StatusCommand: ParsableCommand {
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
     lines += status.nextSteps.map { "\u{2192} \(Terminal.plain($0))" }
     return lines
+  }
+
+  /// A source that has not answered this agent yet has not given it the rule set either.
+  private static func revision(_ status: StatusReport) -> String {
+    guard let revision = status.revision else { return "no rule set yet" }
+    return "revision \(revision)" + (status.lastContactSeconds == nil ? " from the cache" : "")
   }
 
   private static func colour(of word: String) -> Terminal.Colour? {
