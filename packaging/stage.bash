@@ -8,7 +8,7 @@ stage() {
   local program=$1 root=$2 version=$3 tells=${4:-$1} shell unit
   local doc=$root/usr/share/doc/backhaul man=$root/usr/share/man
   stage_file 755 "$program" "$root/usr/bin/backhaul"
-  for unit in backhaul.service backhaul-guard.service backhaul-hooks.socket backhaul-hooks@.service; do
+  for unit in backhaul.service backhaul-guard.service backhaul-hooks.socket backhaul-hooks@.service system-backhaulhooks.slice; do
     stage_file 644 "packaging/systemd/$unit" "$root/lib/systemd/system/$unit"
   done
   stage_file 644 packaging/systemd/strongswan.service.d/backhaul.conf "$root/lib/systemd/system/strongswan.service.d/backhaul.conf"

@@ -15,7 +15,7 @@ int linux_process_handle(pid_t process) { return (int)syscall(SYS_pidfd_open, pr
 
 /* A hook writes a line somewhere or sends a message. The agent and its hooks share one control group: what they may take
    together must not be taken by one of them. */
-static void set_limits(void) {
+static void set_limits(int counts_processes) {
   static const struct {
     int resource;
     rlim_t most;
@@ -24,13 +24,15 @@ static void set_limits(void) {
       {RLIMIT_RTPRIO, 0},
       {RLIMIT_NICE, 0},
       {RLIMIT_MEMLOCK, 0},
-      /* Of all of the user's processes and threads, the agent's own included where the user is the same. */
+      /* Of all of the user's processes and threads. Where each run is a unit, that has a limit of its own, and the user is
+         that of the other runs too. */
       {RLIMIT_NPROC, 48},
       {RLIMIT_NOFILE, 256},
       {RLIMIT_FSIZE, 16 << 20},
       {RLIMIT_DATA, 128 << 20},
   };
   for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+    if (limits[i].resource == RLIMIT_NPROC && !counts_processes) continue;
     struct rlimit limit = {limits[i].most, limits[i].most}, now;
     if (getrlimit(limits[i].resource, &now) == 0 && now.rlim_max != RLIM_INFINITY && now.rlim_max < limit.rlim_max)
       continue;
@@ -90,7 +92,7 @@ static int run(const struct linux_hook *hook) {
   if (setsid() < 0) return LINUX_HOOK_SESSION;
   /* Before the limits: an agent with many paths has more descriptors than a hook may. */
   if (take_output(hook->output) || chdir("/")) return LINUX_HOOK_OUTPUT;
-  set_limits();
+  set_limits(hook->switches_user);
   if (drop_capabilities()) return LINUX_HOOK_PRIVILEGES;
   if (become(hook)) return LINUX_HOOK_USER;
   umask(077);

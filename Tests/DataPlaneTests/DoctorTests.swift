@@ -116,6 +116,7 @@ import Testing
     }
     #expect(try with(ForeignObjects(marks: [mark(0xff), mark(.max)])) == ["warning marks"])
     #expect(try with(ForeignObjects(marks: [mark(.max, isLegacy: true)])) == ["warning marks"])
+    #expect(try with(ForeignObjects(legacyTrouble: "busy")) == ["warning marks"])
     func flows(_ devices: [InterfaceName]) -> Flowtable {
       Flowtable(table: "inet fw4", name: "ft", devices: devices, isHardware: true)
     }

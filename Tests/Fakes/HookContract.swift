@@ -102,7 +102,7 @@ extension HookGround {
   }
 
   fileprivate func environment() async throws {
-    let variables = ["BACKHAUL_EVENT=failover", "BACKHAUL_TEXT=a b = ü", "PATH=/usr/bin:/bin"]
+    let variables = ["BACKHAUL_EVENT=failover", "BACKHAUL_TEXT=a b = ü", "PATH=\(HookCall.path)"]
     try expect(
       try await run(.printsItsEnvironment, variables), is: HookOutcome(.exited(0), output: variables), "the environment"
     )

@@ -59,6 +59,11 @@ extension Doctor {
 
   mutating func checkForeign() {
     guard let foreign = value(seen.foreign, .marks, "what other software has in the kernel") else { return }
+    if let trouble = foreign.legacyTrouble {
+      find(
+        .warning, .marks, "rules of iptables-legacy could not be looked at", evidence: trouble,
+        fix: "iptables-legacy-save | grep -i mark shows whether one changes the agent's bits")
+    }
     for rule in foreign.rules { check(rule) }
     for (table, routes) in Dictionary(grouping: foreign.routes, by: \.table).sorted(by: { $0.key < $1.key }) {
       guard let first = routes.first else { continue }

@@ -8,12 +8,16 @@ package struct ForeignObjects: Equatable, Sendable {
   package var marks: [ForeignMark]
   /// Those that a rule uses.
   package var flowtables: [Flowtable]
+  /// Why rules of iptables-legacy could not be looked at; nil where they could.
+  package var legacyTrouble: String?
 
   package init(
-    rules: [ForeignRule] = [], routes: [ForeignRoute] = [], marks: [ForeignMark] = [], flowtables: [Flowtable] = []
+    rules: [ForeignRule] = [], routes: [ForeignRoute] = [], marks: [ForeignMark] = [], flowtables: [Flowtable] = [],
+    legacyTrouble: String? = nil
   ) {
     self.rules = rules
     self.routes = routes
+    self.legacyTrouble = legacyTrouble
     self.marks = marks
     self.flowtables = flowtables
   }

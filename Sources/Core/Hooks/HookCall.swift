@@ -20,10 +20,13 @@ package struct HookCall: Equatable, Sendable {
     self.device = device
   }
 
+  /// Where a hook finds programs.
+  package static let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
   /// The whole environment of the program: nothing is inherited. In alphabetic order.
   package var environment: [String] {
     var values = [
-      "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      "PATH": Self.path,
       "BACKHAUL_EVENT": event.kind.rawValue, "BACKHAUL_SEVERITY": event.severity.name,
       "BACKHAUL_DEVICE": device.text, "BACKHAUL_SUBJECT": event.subject, "BACKHAUL_TEXT": event.text,
       "BACKHAUL_TIME": time.text, "BACKHAUL_CAUSE": event.details["cause"] ?? "",

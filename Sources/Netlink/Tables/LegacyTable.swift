@@ -35,6 +35,7 @@ package enum LegacyTable {
         return
       } catch {
         guard error.errno == EAGAIN, attempt < attempts else { throw error }
+        usleep(20_000)
       }
     }
   }

@@ -40,9 +40,9 @@ struct HookErrand: Equatable, Sendable {
   }
 
   private static func isTold(_ variable: String) -> Bool {
+    if variable == "PATH=\(HookCall.path)" { return true }
     guard let end = variable.utf8.firstIndex(of: UInt8(ascii: "=")) else { return false }
     let name = variable.utf8[..<end]
-    if name.elementsEqual("PATH".utf8) { return true }
     return name.starts(with: "BACKHAUL_".utf8)
       && name.allSatisfy { (0x41...0x5a).contains($0) || $0 == UInt8(ascii: "_") }
   }
@@ -71,11 +71,12 @@ extension HookOutcome {
       case "exited": number.map { .exited($0) }
       case "killed": number.map { .killed(signal: $0) }
       case "over-time": .overTime
-      case "not-started": .notStarted(words[1])
+      case "not-started": .notStarted(HookOutput.plain(words[1]))
       default: nil
       }
     guard let end else { return nil }
-    self.init(end, output: Array(words.dropFirst(2)))
+    // A hook may write to the process that speaks for it.
+    self.init(end, output: HookOutput.lines(Array(words.dropFirst(2))))
   }
 }
 

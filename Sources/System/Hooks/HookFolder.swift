@@ -9,6 +9,7 @@ enum HookFolder {
 
   static func read(_ path: String, trusting owner: UInt32 = 0) -> HookListing {
     var status = stat()
+    if let refusal = faultAbove(path, owner) { return HookListing(refused: [path: refusal]) }
     guard lstat(path, &status) == 0 else {
       return errno == ENOENT ? HookListing() : HookListing(refused: [path: "its folder: \(errorText(errno))"])
     }
@@ -37,6 +38,21 @@ enum HookFolder {
     for name in listing.hooks.dropFirst(mostHooks) { listing.refused[name] = "\(mostHooks) hooks are the most" }
     listing.hooks = Array(listing.hooks.prefix(mostHooks))
     return listing
+  }
+
+  /// Whoever can write a folder on the way there can put another in its place, unless it is sticky (unlink(2)).
+  private static func faultAbove(_ path: String, _ owner: UInt32) -> String? {
+    var status = stat()
+    var above = ""
+    for part in path.split(separator: "/").dropLast() {
+      above += "/\(part)"
+      guard lstat(above, &status) == 0 else { return nil }
+      if status.st_mode & S_IFMT == S_IFLNK { return "\(above) is a symbolic link" }
+      if status.st_uid == 0 { status.st_uid = owner }
+      if status.st_mode & UInt32(S_ISVTX) != 0 { status.st_mode &= ~0o022 }
+      if let fault = fault(status, owner) { return "\(above) \(fault)" }
+    }
+    return nil
   }
 
   private static func fault(_ status: stat, _ owner: UInt32) -> String? {

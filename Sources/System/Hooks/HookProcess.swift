@@ -7,8 +7,6 @@ internal import Glibc
 final class HookProcess: @unchecked Sendable {
   /// A hook says what went wrong, and no more.
   private static let mostOutput = 4 << 10
-  private static let mostLines = 10
-  private static let mostLetters = 200
   /// How often what is beyond is read, and thrown away: a hook that prints a little too much shall not wait for ever, and
   /// one that prints without end takes none of our time.
   private static let pauseInFlood: Duration = .milliseconds(50)
@@ -20,6 +18,7 @@ final class HookProcess: @unchecked Sendable {
   private let done: @Sendable (HookOutcome) -> Void
   private var printed: [UInt8] = []
   private var isOverTime = false
+  private var isOver = false
   private var timer: TimerID?
   private var floodTimer: TimerID?
 
@@ -90,6 +89,11 @@ final class HookProcess: @unchecked Sendable {
     }
   }
 
+  /// Ends it before its time.
+  func stop() {
+    if !isOver { kill(-process, SIGKILL) }
+  }
+
   private func read() {
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     let count = Glibc.read(output.number, &buffer, buffer.count)
@@ -106,6 +110,7 @@ final class HookProcess: @unchecked Sendable {
   }
 
   private func ended() {
+    isOver = true
     loop.unwatch(handle.number)
     if let timer { loop.cancel(timer) }
     // While it is not waited for, its number is its own: what it has left behind is ended, and nobody else.
@@ -115,24 +120,13 @@ final class HookProcess: @unchecked Sendable {
     read()
     loop.unwatch(output.number)
     if let floodTimer { loop.cancel(floodTimer) }
-    done(HookOutcome(isOverTime ? .overTime : Self.end(status), output: Self.lines(printed)))
+    done(HookOutcome(isOverTime ? .overTime : Self.end(status), output: HookOutput.lines(printed)))
   }
 
   /// WIFEXITED and its like are macros.
   private static func end(_ status: Int32) -> HookOutcome.End {
     let signal = status & 0x7f
     return signal == 0 ? .exited(status >> 8 & 0xff) : .killed(signal: signal)
-  }
-
-  private static func lines(_ bytes: [UInt8]) -> [String] {
-    let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).prefix(mostLines)
-    return lines.map { line in
-      String(
-        String.UnicodeScalarView(
-          line.unicodeScalars.prefix(mostLetters).map { scalar -> Unicode.Scalar in
-            scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? " " : scalar
-          }))
-    }
   }
 }
 

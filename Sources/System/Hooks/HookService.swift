@@ -16,13 +16,39 @@ package enum HookService {
     let listing = hooks.hooks()
     let outcome =
       if listing.hooks.contains(errand.hook) {
-        await hooks.run(errand.hook, environment: errand.environment, limit: errand.limit)
+        try await run(errand, hooks, connection)
       } else {
         HookOutcome(.notStarted(listing.refused[errand.hook] ?? "there is no such hook in \(errand.folder)"))
       }
     let packet = outcome.packet
     // An agent that has gone wants no answer.
     _ = send(connection, packet, packet.count, Int32(MSG_NOSIGNAL))
+  }
+
+  /// The hook ends with the agent that waits for it: the next one would start it beside itself.
+  private static func run(
+    _ errand: HookErrand, _ hooks: LinuxHooks, _ connection: Int32
+  ) async throws(SystemCallFailure) -> HookOutcome {
+    let loop = try Reactor(name: "connection")
+    let running = Task { await hooks.run(errand.hook, environment: errand.environment, limit: errand.limit) }
+    loop.enqueue {
+      // Nothing more is to come by it: this is its end.
+      do throws(SystemCallFailure) {
+        try loop.watch(connection, for: .readable) { _ in
+          loop.unwatch(connection)
+          running.cancel()
+        }
+      } catch { running.cancel() }
+    }
+    let outcome = await running.value
+    await withCheckedContinuation { continuation in
+      loop.enqueue {
+        loop.unwatch(connection)
+        continuation.resume()
+      }
+    }
+    loop.stop()
+    return outcome
   }
 
   private static func receive(_ connection: Int32) throws(SystemCallFailure) -> HookErrand {

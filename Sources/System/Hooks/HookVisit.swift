@@ -11,6 +11,7 @@ final class HookVisit: @unchecked Sendable {
   private let loop: Reactor
   private let done: @Sendable (HookOutcome) -> Void
   private var timer: TimerID?
+  private var isOver = false
 
   /// Asks. Throws where that cannot be; `done` is called once otherwise.
   init(
@@ -34,13 +35,18 @@ final class HookVisit: @unchecked Sendable {
     }
   }
 
+  /// The service ends a hook that nobody waits for.
+  func stop() {
+    if !isOver { end(HookOutcome(.killed(signal: SIGKILL))) }
+  }
+
   private func read() {
     var buffer = [UInt8](repeating: 0, count: HookErrand.largest)
     let count = recv(socket.number, &buffer, buffer.count, Int32(MSG_DONTWAIT))
     if count < 0 && (errno == EAGAIN || errno == EINTR) { return }
     guard count > 0 else {
       return end(
-        HookOutcome(.notStarted("the service that runs hooks broke off: see the log of backhaul-hooks@*.service")))
+        HookOutcome(.notStarted("the service that runs hooks broke off: journalctl -u 'backhaul-hooks*' may say why")))
     }
     end(
       HookOutcome(packet: Array(buffer[..<count]))
@@ -48,6 +54,7 @@ final class HookVisit: @unchecked Sendable {
   }
 
   private func end(_ outcome: HookOutcome) {
+    isOver = true
     loop.unwatch(socket.number)
     if let timer { loop.cancel(timer) }
     done(outcome)

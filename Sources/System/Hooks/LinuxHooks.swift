@@ -77,28 +77,46 @@ package final class LinuxHooks: HookPort {
     }
   }
 
+  /// Cancelled, it is ended.
   package func run(_ hook: String, environment: [String], limit: Duration) async -> HookOutcome {
-    await withCheckedContinuation { continuation in
-      loop.enqueue { [self] in
-        do throws(SystemCallFailure) {
-          try start(hook, environment, limit) { continuation.resume(returning: $0) }
-        } catch {
-          continuation.resume(returning: HookOutcome(.notStarted(error.description)))
+    let running = Running()
+    return await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        loop.enqueue { [self] in
+          do throws(SystemCallFailure) {
+            let end = try start(hook, environment, limit) { continuation.resume(returning: $0) }
+            if running.isCancelled { end() } else { running.end = end }
+          } catch {
+            continuation.resume(returning: HookOutcome(.notStarted(error.description)))
+          }
         }
+      }
+    } onCancel: {
+      loop.enqueue {
+        running.isCancelled = true
+        running.end?()
       }
     }
   }
 
+  /// Used on the loop only.
+  private final class Running: @unchecked Sendable {
+    var isCancelled = false
+    var end: (() -> Void)?
+  }
+
+  /// Returns what ends it before its time.
   private func start(
     _ hook: String, _ environment: [String], _ limit: Duration, done: @escaping @Sendable (HookOutcome) -> Void
-  ) throws(SystemCallFailure) {
+  ) throws(SystemCallFailure) -> () -> Void {
     switch place {
     case .here(let user):
-      _ = try HookProcess(
+      let process = try HookProcess(
         "\(directory)/\(hook)", environment: environment, user: user, limit: limit, on: loop, done: done)
+      return process.stop
     case .service(let path):
       let errand = HookErrand(folder: directory, hook: hook, limit: limit, environment: environment)
-      _ = try HookVisit(to: path, errand, on: loop, done: done)
+      return try HookVisit(to: path, errand, on: loop, done: done).stop
     case .nowhere(let failure): throw failure
     }
   }

@@ -29,9 +29,11 @@ package final class LinuxForeign: ForeignPort {
   package func foreign() throws(KernelFailure) -> ForeignObjects {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
-        ForeignObjects(
+        var found = ForeignObjects(
           rules: try rules(&sockets.routing), routes: try routes(&sockets.routing),
-          marks: try marks(&sockets.netfilter) + legacyMarks(), flowtables: try flowtables(&sockets.netfilter))
+          marks: try marks(&sockets.netfilter), flowtables: try flowtables(&sockets.netfilter))
+        do throws(NetlinkFailure) { found.marks += try legacyMarks() } catch { found.legacyTrouble = "\(error)" }
+        return found
       }
     }
   }

@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct HookErrandTests {
   private let errand = HookErrand(
     folder: "/etc/backhaul/hooks.d", hook: "page", limit: .milliseconds(1_500),
-    environment: ["BACKHAUL_TEXT=ü = a", "PATH=/bin"])
+    environment: ["BACKHAUL_TEXT=ü = a", "PATH=\(HookCall.path)"])
 
   @Test func `what is asked and answered arrives as it was`() {
     #expect(HookErrand(packet: errand.packet) == errand)
@@ -32,7 +32,9 @@ import Testing
     #expect(HookErrand(packet: many.packet) == nil)
   }
 
-  @Test(arguments: ["LD_PRELOAD=/tmp/a.so", "BASH_ENV=/tmp/a", "BACKHAUL", "BACKHAUL_a=1", "=1", "", "PATHS=/tmp"])
+  @Test(arguments: [
+    "LD_PRELOAD=/tmp/a.so", "BASH_ENV=/tmp/a", "BACKHAUL", "BACKHAUL_a=1", "=1", "", "PATHS=/tmp", "PATH=/tmp:/bin",
+  ])
   func `a variable that a program may obey is not taken`(_ variable: String) {
     var bad = errand
     bad.environment.append(variable)
@@ -48,6 +50,47 @@ import Testing
       bad.limit = limit
       #expect(HookErrand(packet: bad.packet) == nil)
     }
+  }
+
+  @Test func `of an answer no more is taken than a hook may print`() {
+    let answer = HookOutcome(
+      .notStarted("a\u{1b}b"), output: (0..<20).map { "\($0)" + String(repeating: "x", count: 300) })
+    let taken = HookOutcome(packet: answer.packet)
+    #expect(taken?.end == .notStarted("a b"))
+    #expect(taken?.output.count == 10 && taken?.output.allSatisfy { $0.utf8.count == 200 } == true)
+  }
+
+  @Test func `a hook that nobody waits for is ended`() async throws {
+    let ground = try HookFolderGround(byService: true)
+    try ground.folder.write("#!/bin/sh\necho $$ >\(ground.folder.path)/pid\nexec sleep 1000\n", to: "hook", mode: 0o755)
+    let port = try ground.port()
+    let running = Task { await port.run("hook", environment: [], limit: .seconds(60)) }
+    var hook: Int32?
+    while hook == nil {
+      try await Task.sleep(for: .milliseconds(5))
+      hook = (try? ground.folder.bytes(of: "pid")).flatMap { Int32(String(decoding: $0.dropLast(), as: UTF8.self)) }
+    }
+    running.cancel()
+    #expect(await running.value == HookOutcome(.killed(signal: SIGKILL)))
+    let process = try #require(hook)
+    for _ in 0..<1_000 where kill(process, 0) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+    #expect(kill(process, 0) != 0, "with the agent's end of the connection")
+  }
+
+  @Test func `nothing on the way to the folder may be another's`() throws {
+    let folder = try Folder()
+    for name in ["a", "a/hooks.d"] { #expect(mkdir(folder.file(name), 0o755) == 0) }
+    chmod(folder.path, 0o755)
+    #expect(HookFolder.read(folder.file("a/hooks.d"), trusting: geteuid()) == HookListing())
+    chmod(folder.file("a"), 0o777)
+    #expect(
+      HookFolder.read(folder.file("a/hooks.d"), trusting: geteuid()).refused.values.first
+        == "\(folder.file("a")) can be written by others than root")
+    chmod(folder.file("a"), 0o755)
+    symlink(folder.file("a"), folder.file("b"))
+    #expect(
+      HookFolder.read(folder.file("b/hooks.d"), trusting: geteuid()).refused.values.first
+        == "\(folder.file("b")) is a symbolic link")
   }
 
   @Test func `the service looks itself whether a hook may be run`() async throws {
