@@ -87,7 +87,9 @@ package enum NextSteps {
     // Of that is told already.
     case "unknown" where status.charon?.answers == false: return nil
     case "down":
-      return "the hub gives \(path.name) no keys: compare pre-shared key, certificates and ids with the hub's"
+      return
+        "the hub gives \(path.name) no keys: compare pre-shared key, certificates and ids with the hub's, and see that UDP "
+        + "ports 500 and 4500 are let through"
     case "up":
       return
         "\(path.name) has keys, and nothing comes back: look for a firewall that drops ESP or UDP port 4500 on the way"
