@@ -5,7 +5,10 @@ internal import Transfer
 extension AgentPorts {
   /// Every port of the agent, on the Linux that this process runs in. Opens sockets and starts threads, and changes
   /// nothing.
-  package static func linux(_ configuration: AgentConfiguration) throws -> AgentPorts {
+  ///
+  /// - Parameter watchdog: where no systemd waits for signs of life, the agent ends itself without one for so long; nil: it
+  ///   does not.
+  package static func linux(_ configuration: AgentConfiguration, watchdog: Duration? = nil) throws -> AgentPorts {
     let loop = try Reactor(name: "paths", urgency: .raised)
     let engine = try TransferEngine()
     let limits = StrictJSON.Limits(bytes: configuration.ruleSet.maximumBytes)
@@ -26,8 +29,14 @@ extension AgentPorts {
       }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
-      surroundings: LinuxSurroundings(), serviceManager: try NotifySocket.ofEnvironment(),
+      surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) },
       giveMemoryBack: FreedMemory.giveBack)
+  }
+
+  private static func serviceManager(_ watchdog: Duration?) throws(SystemCallFailure) -> (any ServiceManagerPort)? {
+    if let systemd = try NotifySocket.ofEnvironment() { return systemd }
+    guard let watchdog else { return nil }
+    return try OwnWatchdog(limit: watchdog)
   }
 }

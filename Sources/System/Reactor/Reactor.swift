@@ -237,8 +237,10 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   private func dispatch(
     from poll: borrowing FileDescriptor, _ ready: UnsafeMutableBufferPointer<epoll_event>
   ) -> Int {
+    // Newer C libraries want a place that is there.
+    guard let place = ready.baseAddress else { return 0 }
     // EINTR alone can come here, as the descriptors are ours; then nothing is ready.
-    let count = max(0, Int(epoll_wait(poll.number, ready.baseAddress, Int32(ready.count), 0)))
+    let count = max(0, Int(epoll_wait(poll.number, place, Int32(ready.count), 0)))
     for event in ready.prefix(count) {
       let token = Token(bits: event.data.u64)
       if token.bits == Token.alarm.bits {

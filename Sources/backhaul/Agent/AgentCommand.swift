@@ -26,16 +26,26 @@ struct AgentCommand: ParsableCommand {
 
   @OptionGroup var options: ConfigurationOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "End where probes or the reconciler stand still for so long, for a service manager that has no watchdog of its own.",
+      valueName: "seconds"))
+  var watchdog: Int?
+
+  mutating func validate() throws {
+    guard watchdog.map((5...600).contains) ?? true else { throw ValidationError("--watchdog takes 5 to 600 seconds") }
+  }
+
   func run() throws {
     // First: a SIGHUP that comes while the configuration is read would end the process.
     SignalWatch.block()
     let configuration = try options.load()
-    try Self.compose(configuration).serve()
+    try Self.compose(configuration, watchdog.map { .seconds($0) }).serve()
   }
 
-  private static func compose(_ configuration: AgentConfiguration) throws -> Composition {
+  private static func compose(_ configuration: AgentConfiguration, _ watchdog: Duration?) throws -> Composition {
     do {
-      return try Composition(configuration)
+      return try Composition(configuration, watchdog: watchdog)
     } catch {
       throw complain("cannot start: \(error)", Exit.failed)
     }

@@ -11,9 +11,9 @@ final class Composition: Sendable {
   private let metrics: MetricsExport
   private let hooks: HookRunner
 
-  init(_ configuration: AgentConfiguration) throws {
+  init(_ configuration: AgentConfiguration, watchdog: Duration?) throws {
     try Directory.make(configuration.files.stateDirectory, mode: 0o700)
-    let ports = try AgentPorts.linux(configuration)
+    let ports = try AgentPorts.linux(configuration, watchdog: watchdog)
     let log = Log(configuration, surroundings: ports.surroundings)
     let hooks = HookRunner(
       configuration.hooks, port: try LinuxHooks(configuration.hooks), device: configuration.device,

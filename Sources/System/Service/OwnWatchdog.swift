@@ -1,0 +1,53 @@
+package import Agent
+internal import Core
+internal import Glibc
+internal import Synchronization
+
+/// For a service manager that starts the agent anew when it ends, and does not see that it stands still (OpenWrt's procd):
+/// a thread that ends the process where nobody has said for so long that it is alive.
+///
+/// It counts turns of its own and not time, so that a machine that was suspended is not taken for an agent that stood still.
+package final class OwnWatchdog: ServiceManagerPort {
+  package let watchdog: Duration?
+  private let turns = Atomic<Int>(0)
+  private let why = Mutex("")
+
+  /// - Parameters:
+  ///   - limit: whole seconds.
+  ///   - turn: a second; less for tests.
+  ///   - end: what ends the process, with the last that was told of it.
+  package init(
+    limit: Duration, turn: Duration = .seconds(1), end: @escaping @Sendable (String) -> Void = endProcess
+  ) throws(SystemCallFailure) {
+    watchdog = limit
+    let most = Int(limit.components.seconds)
+    let pause = UInt32(turn.components.seconds * 1_000_000 + turn.components.attoseconds / 1_000_000_000_000)
+    try SystemThread.start(name: "watchdog") { [weak self] in
+      while true {
+        usleep(pause)
+        guard let self else { return }
+        if turns.add(1, ordering: .relaxed).newValue > most { return end(why.withLock { $0 }) }
+      }
+    }
+  }
+
+  package func tell(_ words: [ServiceWord]) -> Bool {
+    for word in words {
+      switch word {
+      case .alive: turns.store(0, ordering: .relaxed)
+      // It stops in order, and nobody tells any more.
+      case .stopping: turns.store(.min, ordering: .relaxed)
+      case .status(let line): why.withLock { $0 = line }
+      case .ready: break
+      }
+    }
+    return true
+  }
+
+  /// Without another word to the other threads: one of them hangs.
+  package static func endProcess(_ why: String) {
+    let line = "backhaul: the agent stands still and ends itself: \(why)\n"
+    _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+    _exit(70)
+  }
+}

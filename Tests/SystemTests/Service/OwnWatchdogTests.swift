@@ -1,0 +1,40 @@
+import Agent
+import Core
+import Synchronization
+import Testing
+
+@testable import System
+
+@Suite(.timeLimit(.minutes(1))) struct OwnWatchdogTests {
+  private final class Ends: Sendable {
+    let all = Mutex<[String]>([])
+    var count: Int { all.withLock { $0.count } }
+  }
+
+  private func watchdog(_ ends: Ends) throws -> OwnWatchdog {
+    try OwnWatchdog(limit: .seconds(5), turn: .milliseconds(200)) { why in ends.all.withLock { $0.append(why) } }
+  }
+
+  @Test func `who is silent is ended, once, with the last that was said`() async throws {
+    let ends = Ends()
+    let watchdog = try watchdog(ends)
+    #expect(watchdog.watchdog == .seconds(5))
+    #expect(watchdog.tell([.ready, .status("the probes have not answered for a while")]))
+    while ends.count == 0 { try await Task.sleep(for: .milliseconds(5)) }
+    try await Task.sleep(for: .milliseconds(200))
+    #expect(ends.all.withLock { $0 } == ["the probes have not answered for a while"])
+  }
+
+  @Test func `who says that it lives, or stops, is left alone`() async throws {
+    let alive = Ends()
+    let stopping = Ends()
+    let first = try watchdog(alive)
+    let second = try watchdog(stopping)
+    #expect(second.tell([.stopping]))
+    for _ in 0..<300 {
+      #expect(first.tell([.alive]))
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    #expect(alive.count == 0 && stopping.count == 0)
+  }
+}
