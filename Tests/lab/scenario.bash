@@ -34,9 +34,9 @@ check() {
 
 # must WHAT COMMAND... — a claim without which the rest says nothing.
 must() {
-  local before=$failures
+  local failures_before=$failures
   check "$@"
-  [ "$failures" = "$before" ] || exit 1
+  [ "$failures" = "$failures_before" ] || exit 1
 }
 
 # is EXPECTED COMMAND... — what COMMAND prints is EXPECTED.
