@@ -130,7 +130,7 @@ package final class AgentService: Sendable {
         }
       },
       line: { answer in
-        Task { answer(ServiceLine.text(await watch.snapshot(), await keeper.status)) }
+        Task { answer(ServiceLine.text(await watch.snapshot(of: .some([])), await keeper.status)) }
       })
   }
 
@@ -257,7 +257,7 @@ package final class AgentService: Sendable {
   package func probes() async -> ProbesReport { await ReportWriter(watch.snapshot()).probesReport }
 
   package func rules() async -> RulesReport {
-    RulesReport(rules: await rules(of: ReportWriter(await watch.snapshot())))
+    RulesReport(rules: await rules(of: ReportWriter(await watch.snapshot(of: .some([])))))
   }
 
   private func rules(of writer: ReportWriter) async -> [RuleReport] {
@@ -316,7 +316,7 @@ package final class AgentService: Sendable {
 
   /// Read from the kernel now: what stands here is what the agent could not put right yet.
   package func diff() async throws(LocalAPI.Refusal) -> DiffReport {
-    let choices = await watch.snapshot().selections.compactMapValues(\.choice)
+    let choices = await watch.snapshot(of: .some([])).selections.compactMapValues(\.choice)
     let found: (revision: UInt64, differences: [Difference])?
     do throws(KernelFailure) { found = try await reconciler.differences(choices: choices) } catch {
       throw LocalAPI.Refusal("the kernel cannot be read: \(error)")
@@ -349,7 +349,7 @@ package final class AgentService: Sendable {
   package func force(_ asked: LocalAPI.Request, by user: UInt32) async throws(LocalAPI.Refusal) -> ForceReport {
     let request = try ForceRequest(asked)
     guard let text = asked.path else { throw LocalAPI.Refusal("force needs a path") }
-    let known = await watch.snapshot().plan.paths.map(\.name)
+    let known = await watch.snapshot(of: .some([])).plan.paths.map(\.name)
     // One that the rule set no longer has can be taken back all the same.
     let kept = await forces.entries
     guard let name = Name(text), known.contains(name) || (request.force == nil && kept[name] != nil) else {

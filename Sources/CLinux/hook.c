@@ -13,8 +13,8 @@
 
 int linux_process_handle(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
 
-/* A hook writes a line somewhere or sends a message. The agent and its hooks share one control group: what they may take
-   together must not be taken by one of them. */
+/* A hook writes a line somewhere or sends a message. Those that an agent starts itself share its control group: what they
+   may take together must not be taken by one of them. */
 static void set_limits(int counts_processes) {
   static const struct {
     int resource;

@@ -73,7 +73,7 @@ struct ForceRequest: Sendable {
       guard (1...ForcedPaths.longestReason).contains(text.utf8.count) else {
         throw LocalAPI.Refusal("a reason has 1 to \(ForcedPaths.longestReason) bytes")
       }
-      guard !text.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) }) else {
+      guard !text.unicodeScalars.contains(where: \.isControl) else {
         throw LocalAPI.Refusal("a reason is one line of text, without control characters")
       }
       reason = text

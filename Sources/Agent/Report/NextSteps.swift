@@ -31,7 +31,7 @@ package enum NextSteps {
       add("\(force.path) is forced and of no path: backhaul force \(force.path) auto forgets it")
     }
     // Those that a rule waits for first.
-    let troubled = status.paths.filter { $0.state != PathHealth.State.up.rawValue || $0.forced != nil }
+    let troubled = status.paths.filter(\.needsALook)
     for path in troubled { if let step = step(for: path, status) { add(step) } }
     for uplink in status.uplinks where !uplink.usable {
       add("uplink \(uplink.interface) cannot be used (\(uplink.obstacle ?? "unknown")): check its cable and modem")

@@ -404,19 +404,25 @@ package actor PathWatch {
   /// - Parameter choice: which paths' probes shall be among it. What is handed out the loop has to copy before it changes
   ///   it, and a thousand probes change all the time.
   package func snapshot(of choice: PathChoice = .all, forced: Set<Name> = []) -> WatchSnapshot {
-    var machines: [Name: ProbeMachine] = [:]
-    for path in plan.paths
-    where choice.tells(
-      of: path.name, health[path.name]?.state, isForced: forced.contains(path.name), of: plan.paths.count)
-    {
-      for probe in path.probes { machines[probe.name] = probes[probe.name]?.machine }
-    }
-    return WatchSnapshot(
-      at: loop.now, plan: plan, links: links, health: health, probes: machines,
+    WatchSnapshot(
+      at: loop.now, plan: plan, links: links, health: health, probes: machines(choice, forced),
       selections: selections, drains: drains, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips,
       diagnoses: causes.diagnoses,
       outlooks: Dictionary(
         plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }),
       keys: keys, meters: meter.readings(at: loop.now), modes: modes)
+  }
+
+  private func machines(_ choice: PathChoice, _ forced: Set<Name>) -> [Name: ProbeMachine] {
+    if choice == .all { return probes.mapValues(\.machine) }
+    var machines: [Name: ProbeMachine] = [:]
+    for path in plan.paths {
+      let isForced = forced.contains(path.name)
+      guard choice.tells(of: path.name, health[path.name]?.state, isForced: isForced, of: plan.paths.count) else {
+        continue
+      }
+      for probe in path.probes { machines[probe.name] = probes[probe.name]?.machine }
+    }
+    return machines
   }
 }

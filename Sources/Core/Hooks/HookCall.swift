@@ -43,7 +43,7 @@ package struct HookCall: Equatable, Sendable {
     var result = ""
     for scalar in text.unicodeScalars {
       if result.utf8.count + 4 > longestValue { break }
-      result.unicodeScalars.append(scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? " " : scalar)
+      result.unicodeScalars.append(scalar.isControl ? " " : scalar)
     }
     return result
   }

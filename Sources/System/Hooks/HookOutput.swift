@@ -1,3 +1,5 @@
+internal import Core
+
 /// What is kept of a hook's output: the first lines, the beginning of each, without control characters.
 enum HookOutput {
   private static let mostLines = 10
@@ -13,7 +15,7 @@ enum HookOutput {
     String(
       String.UnicodeScalarView(
         line.unicodeScalars.prefix(mostLetters).map { scalar -> Unicode.Scalar in
-          scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) ? " " : scalar
+          scalar.isControl ? " " : scalar
         }))
   }
 }

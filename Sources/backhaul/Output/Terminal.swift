@@ -1,3 +1,4 @@
+internal import Core
 internal import Glibc
 
 /// What standard output can show.
@@ -22,9 +23,4 @@ enum Terminal {
     for scalar in text.unicodeScalars { result.unicodeScalars.append(scalar.isControl ? " " : scalar) }
     return result
   }
-}
-
-extension Unicode.Scalar {
-  /// C0, DEL and C1.
-  fileprivate var isControl: Bool { value < 0x20 || (0x7f...0x9f).contains(value) }
 }
