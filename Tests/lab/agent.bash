@@ -5,6 +5,7 @@
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/topology.bash"
 
 revision=0
+last_edit=.
 source_url=http://198.18.0.9:8080/rule-set.json
 
 # configure [UPLINK[:private]...] — the local configuration; wan0 is the only uplink unless more are named, in order of
@@ -38,6 +39,10 @@ T
   } >"$W/agent.toml"
 }
 
+# What the tunnels of that rule set look like on the way, as tcpdump and nftables say it.
+# shellcheck disable=SC2034 # read by two-hubs.bash and scenarios
+tunnel_packets='ip proto 47' tunnel_match='ip protocol gre'
+
 # The rule set that most scenarios begin with: one GRE tunnel, watched by pings, fast enough to wait for.
 # Nothing is damped: most break a path oftener than traffic would follow.
 basic_rule_set='{
@@ -56,7 +61,7 @@ basic_rule_set='{
 publish() {
   revision=$((revision + 1))
   mkdir -p "$W/www"
-  jq -n "$basic_rule_set | .revision = $revision | ${1:-.}" >"$W/www/rule-set.json.next" || return
+  jq -n "$basic_rule_set | .revision = $revision | ${1:-.} | $last_edit" >"$W/www/rule-set.json.next" || return
   mv "$W/www/rule-set.json.next" "$W/www/rule-set.json"
 }
 
@@ -187,3 +192,6 @@ check_replies() {
     on "$1" ping -q -c 2 -i 0.2 -W 2 -I "${hub_inside[$1]}" "$client"
   check "and so does the router itself" on "$1" ping -q -c 2 -i 0.2 -W 2 -I "${hub_inside[$1]}" 192.168.10.1
 }
+
+# shellcheck source=../lab/stand-in.bash
+if grep -q '^# Runs on the kernel at hand\.$' "$0"; then . "$tests/lab/stand-in.bash"; fi

@@ -199,6 +199,8 @@ begin_flow() {
 
 end_flow() { stop "flow-$1" INT; cat "$W/$1.flow" "$W/$1.flow.log"; }
 flow_says() { jq -r "$2" "$W/$1.flow"; }
+# Of several flows that have ended, the shortest of their longest pauses: what a busy machine has not delayed.
+quickest_blackout() { local name; for name; do flow_says "$name" .blackout_ms; done | sort -n | head -1; }
 # The addresses that the flow came out at, in order.
 flow_ways() { flow_says "$1" '[.ways[].address] | join(" ")'; }
 # flow_moved NAME ADDRESS — it comes out there by now.

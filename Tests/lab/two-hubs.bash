@@ -44,13 +44,13 @@ shape() {
   on inet tc qdisc replace dev "h$number" root netem "$@" && on "hub$number" tc qdisc replace dev wan0 root netem "$@"
 }
 
-# lose_one ADDRESS — the next GRE packet to there is lost, and no other, however slow the lab is.
-lose_one() { on inet nft insert rule inet internet lose ip daddr "$1" ip protocol gre limit rate 1/hour burst 1 packets counter drop; }
+# lose_one ADDRESS — the next packet of a tunnel to there is lost, and no other, however slow the lab is.
+lose_one() { on inet nft insert rule inet internet lose ip daddr "$1" "$tunnel_match" limit rate 1/hour burst 1 packets counter drop; }
 lost_singly() { on inet nft -j list chain inet internet lose | jq '[.nftables[].rule?.expr[]?.counter?.packets // empty] | add'; }
 
 # probes_heard SECONDS — how many probes of the first path the hub's line hears in so many seconds.
 probes_heard() {
-  capture probes inet h1 'ip proto 47 and src host 198.51.100.2'
+  capture probes inet h1 "$tunnel_packets and src host 198.51.100.2"
   sleep "$1"
-  count_captured probes 'ip proto 47'
+  count_captured probes
 }
