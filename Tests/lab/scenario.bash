@@ -47,23 +47,24 @@ is() {
   [ "$got" = "$expected" ] || { printf 'got:      %s\nexpected: %s\n' "$got" "$expected"; return 1; }
 }
 
-# soon SECONDS COMMAND... — COMMAND succeeds before SECONDS are over. On a busy machine a second is as long as it takes to look
-# four times, up to four seconds: who is late there is not the one who is waited for.
+# soon SECONDS COMMAND... — COMMAND succeeds before SECONDS are over. After each look it rests for twice as long as that took:
+# who looks all the time keeps those busy who are waited for. On a busy machine a second is as long as two looks take, up to
+# four seconds.
 soon() {
-  local seconds=$1 begun=$EPOCHREALTIME looks=0
+  local limit=$(($1 * 1000000)) begun=${EPOCHREALTIME/./} looks=0 look now rest
   shift
-  until "$@" >"$W/soon" 2>&1; do
-    looks=$((looks + 1))
-    if passed_since "$begun" "$seconds" && { [ $looks -ge $((seconds * 4)) ] || passed_since "$begun" $((seconds * 4)); }; then
+  while look=${EPOCHREALTIME/./}; ! "$@" >"$W/soon" 2>&1; do
+    now=${EPOCHREALTIME/./} looks=$((looks + 1)) rest=$(((now - look) * 2))
+    if [ $((now - begun)) -ge $limit ] && { [ $((looks * 500000)) -ge $limit ] || [ $((now - begun)) -ge $((limit * 4)) ]; }; then
       cat "$W/soon"
-      echo "not within $seconds s: $*"
+      echo "not within $((limit / 1000000)) s: $*"
       return 1
     fi
-    sleep 0.02
+    printf -v rest '0.%06d' $((rest < 20000 ? 20000 : rest > 400000 ? 400000 : rest))
+    sleep "$rest"
   done
   cat "$W/soon"
 }
-passed_since() { before "$(add "$1" "$2")" "$EPOCHREALTIME"; }
 
 not() { ! "$@"; }
 
