@@ -159,9 +159,10 @@ take() {
   [ ${#taken[@]} -gt 0 ]
 }
 
-# begin PLACE — what was taken. What builds and checks stands back behind the lab.
+# begin PLACE — what was taken. What checks stands back behind what builds, and both behind the lab.
+declare -A niceness=([build]=5 [check]=10)
 begin() {
-  if [[ $1 =~ ^[0-9]+$ ]]; then run_batch "$1" "${taken[@]}" & else (renice -n 10 $BASHPID >/dev/null; run_batch 0 "${taken[@]}") & fi
+  (renice -n "${niceness[$1]:-0}" $BASHPID >/dev/null && run_batch "$1" "${taken[@]}") &
   tests_of[$!]=${taken[*]} place_of[$!]=$1
 }
 

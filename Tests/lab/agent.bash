@@ -135,8 +135,10 @@ watch_kernel() {
   processes[ip-monitor]=$!
   ip netns exec edge nft monitor >>"$W/$1.changes" 2>&1 &
   processes[nft-monitor]=$!
+  soon 10 listens ip-monitor && soon 10 listens nft-monitor
   sleep 0.5
 }
+listens() { find "/proc/${processes[$1]}/fd" -lname 'socket:*' | grep -q .; }
 # no_change NAME — nothing has; the watch is over.
 no_change() {
   sleep 0.3
@@ -149,8 +151,7 @@ check_watch_kernel() {
   watch_kernel witness
   ip -n edge route add 10.66.0.0/16 via 198.51.100.1
   on edge nft add table inet witness
-  sleep 0.2
-  check "the watch sees a route and a table come" eval '[ "$(grep -cE "10.66|witness" "$W/witness.changes")" -ge 2 ]'
+  check "the watch sees a route and a table come" soon 10 eval '[ "$(grep -cE "10.66|witness" "$W/witness.changes")" -ge 2 ]'
   no_change witness >/dev/null
   ip -n edge route del 10.66.0.0/16
   on edge nft delete table inet witness

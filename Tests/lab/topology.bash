@@ -187,14 +187,17 @@ take_down() {
 
 # --- flows ----------------------------------------------------------------------------------------------------------
 
-# begin_flow NAME [OPTIONS] — from the client to the internet; end_flow prints what became of it.
+# begin_flow NAME [OPTIONS] — from the client to the internet; returns when the first packet is on its way. end_flow prints
+# what became of it.
 begin_flow() {
   local name=$1
   shift
   : >"$W/$name.flow"
+  rm -f "$W/$name.progress"
   ip netns exec client "$flow" client "$server" 7000 --seconds 600 --progress "$W/$name.progress" "$@" \
     >"$W/$name.flow" 2>"$W/$name.flow.log" &
   processes[flow-$name]=$!
+  soon 10 test -s "$W/$name.progress"
 }
 
 end_flow() { stop "flow-$1" INT; cat "$W/$1.flow" "$W/$1.flow.log"; }
