@@ -19,6 +19,7 @@ stage() {
 
   stage_file 644 etc/agent.toml "$doc/examples/agent.toml"
   stage_file 644 etc/rule-set.example.json "$doc/examples/rule-set.json"
+  stage_file 644 etc/rule-set.ipsec.example.json "$doc/examples/rule-set.ipsec.json"
   stage_file 644 etc/rule-set.schema.json "$doc/rule-set.schema.json"
   stage_packed "$doc/rule-set.md.gz" <etc/rule-set.md
   stage_packed "$doc/README.md.gz" <README.md
@@ -50,6 +51,8 @@ age_alike() { find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; }
 # build_release BUILT — the release at .build/lab/backhaul, stripped; where BUILT is not empty the one that was built before.
 build_release() {
   if [ -z "$1" ]; then
+    command -v swift >/dev/null || { echo "${0##*/} needs Swift 6.3 or later, and there is no swift on the PATH" >&2; return 1; }
+    need_packages libmnl-dev libnftnl-dev libcurl4-openssl-dev pkg-config gcc libc6-dev binutils
     swift build -c release --static-swift-stdlib --product backhaul >&2
     mkdir -p .build/lab
     strip -o .build/lab/backhaul .build/release/backhaul
@@ -57,10 +60,33 @@ build_release() {
   [ -x .build/lab/backhaul ] || { echo "${0##*/}: there is no .build/lab/backhaul yet" >&2; return 1; }
 }
 
-# need_tools COMMAND:PACKAGE...
+# need_tools COMMAND:PACKAGE... — installs the packages whose commands are missing.
 need_tools() {
-  local tool
-  for tool; do
-    command -v "${tool%%:*}" >/dev/null || { echo "${0##*/} needs ${tool%%:*} (package ${tool#*:})" >&2; return 1; }
+  local tool packages=()
+  for tool; do command -v "${tool%%:*}" >/dev/null || packages+=("${tool#*:}"); done
+  install_packages "${packages[@]}"
+}
+
+# need_packages PACKAGE... — installs those that are missing. A system without Debian's packages has its own ways to have
+# the same: there nothing is asked.
+need_packages() {
+  local package packages=()
+  command -v dpkg-query >/dev/null || return 0
+  for package; do
+    [ "$(dpkg-query -Wf '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || packages+=("$package")
   done
+  install_packages "${packages[@]}"
+}
+
+install_packages() {
+  local answer
+  [ $# -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "${0##*/} needs $*, and installs them itself only as root from Debian's packages" >&2
+    return 1
+  fi
+  echo "installing from Debian's packages: $*" >&2
+  answer=$(export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update 2>&1 && apt-get -qq install --yes --no-install-recommends "$@" 2>&1) ||
+    { printf '%s\n' "$answer" >&2; return 1; }
 }

@@ -16,10 +16,13 @@ package struct AgentPorts: Sendable {
   package var store: any RuleSetStore
   package var journal: any JournalStore
   package var forces: any ForceStore
+  package var permits: any PermitStore
   package var surroundings: any Surroundings
   /// Nil where the agent was started by hand.
   package var serviceManager: (any ServiceManagerPort)?
-  package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+  package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded
+  /// Why the local configuration is not kept for the guard; nil where it is.
+  package var configurationTrouble: @Sendable () -> String?
   /// Gives what was freed back to the kernel.
   package var giveMemoryBack: @Sendable () -> Void
 
@@ -27,8 +30,9 @@ package struct AgentPorts: Sendable {
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
     lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
-    forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
-    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet,
+    forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
+    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
+    configurationTrouble: @escaping @Sendable () -> String? = { nil },
     giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
     self.loop = loop
@@ -44,9 +48,11 @@ package struct AgentPorts: Sendable {
     self.store = store
     self.journal = journal
     self.forces = forces
+    self.permits = permits
     self.surroundings = surroundings
     self.serviceManager = serviceManager
     self.parse = parse
+    self.configurationTrouble = configurationTrouble
     self.giveMemoryBack = giveMemoryBack
   }
 }
@@ -109,8 +115,8 @@ package final class AgentService: Sendable {
       kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal,
       giveMemoryBack: ports.giveMemoryBack)
     keeper = RuleSetKeeper(
-      configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
-      events: journal, surroundings: ports.surroundings)
+      configuration: configuration, source: ports.source, store: ports.store, permits: ports.permits,
+      applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings)
     if let manager = ports.serviceManager {
       pulse = ServicePulse(
         manager: manager, questions: Self.questions(watch, reconciler, keeper), surroundings: surroundings)
@@ -236,6 +242,7 @@ package final class AgentService: Sendable {
     let trouble = await reconciler.trouble
     let rules = await rules(of: writer)
     let charon = await ike.status
+    let notKept = await notKept(pull)
     return StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
@@ -246,8 +253,38 @@ package final class AgentService: Sendable {
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
-      journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath
+      journalTrouble: journalTrouble, notKept: notKept, hold: pull.hold?.word.rawValue, holdCause: pull.hold?.cause,
+      acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath
     ).judged.keeping(choice)
+  }
+
+  /// What a restart would not know, and why. The journal is told of apart from it.
+  private func notKept(_ pull: RuleSetKeeper.Status) async -> [String] {
+    let troubles = [
+      ("the configuration", ports.configurationTrouble()), ("the rule set", pull.storeTrouble),
+      ("forced paths", await forces.trouble?.description), ("sysctls", await reconciler.memoryTrouble),
+    ]
+    return troubles.compactMap { what, trouble in trouble.map { "\(what): \($0)" } }
+  }
+
+  package func acceptRevision(
+    _ asked: LocalAPI.Request, by user: UInt32
+  ) async throws(LocalAPI.Refusal) -> AcceptRevisionReport {
+    if let revision = asked.revision, !RuleSetBounds.revision.contains(Int64(clamping: revision)) {
+      throw LocalAPI.Refusal(
+        "a revision is a whole number from \(RuleSetBounds.revision.lowerBound) to \(RuleSetBounds.revision.upperBound)")
+    }
+    let before = await keeper.permittedRevision
+    let failure = await keeper.permit(asked.revision, by: user)
+    var warnings: [String] = []
+    let running = await keeper.status.revision
+    if asked.revision == nil && before == nil { warnings.append("no lower revision was accepted") }
+    if let revision = asked.revision, let running, revision > running {
+      warnings.append("revision \(running) runs: a higher one needs no word of yours")
+    }
+    if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
+    if asked.revision != nil { await keeper.pullNow() }
+    return AcceptRevisionReport(revision: asked.revision, running: running, warnings: warnings)
   }
 
   package func paths() async -> PathsReport {

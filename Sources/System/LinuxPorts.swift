@@ -6,15 +6,20 @@ extension AgentPorts {
   /// Every port of the agent, on the Linux that this process runs in. Opens sockets and starts threads, and changes
   /// nothing.
   ///
-  /// - Parameter watchdog: where no systemd waits for signs of life, the agent ends itself without one for so long; nil: it
-  ///   does not.
-  package static func linux(_ configuration: AgentConfiguration, watchdog: Duration? = nil) throws -> AgentPorts {
+  /// - Parameters:
+  ///   - watchdog: where no systemd waits for signs of life, the agent ends itself without one for so long; nil: it does
+  ///     not.
+  ///   - configurationTrouble: why the local configuration is not kept for the guard.
+  package static func linux(
+    _ configuration: AgentConfiguration, watchdog: Duration? = nil,
+    configurationTrouble: @escaping @Sendable () -> String? = { nil }
+  ) throws -> AgentPorts {
     let loop = try Reactor(name: "paths", urgency: .raised)
     let engine = try TransferEngine()
     let limits = StrictJSON.Limits(bytes: configuration.ruleSet.maximumBytes)
     let ranges = configuration.kernel
     let stateDirectory = configuration.files.stateDirectory
-    let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory)
+    let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory, mendsMemory: true)
     let sweeper = try LinuxKernel(ranges, stateDirectory: stateDirectory)
     let flipper = try LinuxFlip(ranges)
     return AgentPorts(
@@ -29,9 +34,10 @@ extension AgentPorts {
       }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
+      permits: FilePermitStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),
-      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) },
-      giveMemoryBack: FreedMemory.giveBack)
+      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes, limits: limits) },
+      configurationTrouble: configurationTrouble, giveMemoryBack: FreedMemory.giveBack)
   }
 
   private static func serviceManager(_ watchdog: Duration?) throws(SystemCallFailure) -> (any ServiceManagerPort)? {

@@ -25,7 +25,7 @@ struct Backhaul: ParsableCommand {
           StatusCommand.self, PathsCommand.self, TunnelsCommand.self, ProbesCommand.self, RulesCommand.self,
           EventsCommand.self, HistoryCommand.self, WatchCommand.self, ExplainCommand.self, CheckHealthCommand.self,
         ]),
-      CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self]),
+      CommandGroup(name: "Orders to the agent", subcommands: [ForceCommand.self, AcceptRevisionCommand.self]),
       CommandGroup(
         name: "Without an agent",
         subcommands: [

@@ -26,7 +26,7 @@ private final class CountingKernel: KernelPort {
     state.withLock { $0.steps.append(step) }
     try fake.apply(step)
   }
-  func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] { try fake.rememberedSettings() }
+  func rememberedSettings() -> RememberedSettings { fake.rememberedSettings() }
   func deleteConnections(marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?) throws(KernelFailure)
   {
     try fake.deleteConnections(marked: mark, mask: mask, from: sources)

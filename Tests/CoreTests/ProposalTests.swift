@@ -87,6 +87,27 @@ import Testing
     #expect(refusal?.description == words)
   }
 
+  /// Everything at once: whoever writes it mends it in one go.
+  @Test(arguments: [
+    (
+      ProposalUse.ike, "aes256gmc16-prfsha348-x25591",
+      #"unknown algorithm "aes256gmc16"; did you mean "aes256gcm16"?; unknown algorithm "prfsha348"; did you mean "prfsha384"?; unknown algorithm "x25591"; did you mean "x25519"?"#
+    ),
+    (.ike, "aes256", "aes256 needs an integrity algorithm, such as sha256; the key exchange is missing, such as x25519"),
+    (
+      .ike, "3des-sha256-modp1024-esn",
+      #""3des" is refused: blocks of 64 bits leak within gigabytes (SWEET32); "modp1024" is refused: the group is small enough to be broken; "esn" is for ESP"#
+    ),
+    (
+      .esp, "aes256gcm16-sha256-prfsha384-sha256",
+      #""sha256" is there twice; aes256gcm16 has its own integrity: leave sha256 out; "prfsha384": ESP has no PRF"#
+    ),
+  ])
+  func `is faulted whole`(_ use: ProposalUse, _ written: String, _ words: String) {
+    let refusal = #expect(throws: Proposal.Refusal.self) { try Proposal.parse(written, for: use) }
+    #expect(refusal?.description == words)
+  }
+
   /// All that charon takes and we do not: each is refused with its reason, not as unknown.
   @Test(arguments: [
     "null", "des", "3des", "blowfish", "blowfish256", "cast128", "serpent", "serpent192", "twofish256", "aes128gmac",

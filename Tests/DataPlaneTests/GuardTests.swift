@@ -136,3 +136,143 @@ import Testing
     #expect(fate(state).end == .left("wan0", gateway: "192.0.2.1"))
   }
 }
+
+/// What holds where nobody knows which rules are strict.
+@Suite struct DoubtTests {
+  private let internet: IPv4Address = "8.8.8.8"
+  private let host: IPv4Address = "192.168.10.50"
+
+  private func held(_ kernel: ActualState = Branch.kernel()) throws -> ActualState {
+    var model = ModelKernel(kernel)
+    try model.apply(
+      Planner.holdPlan(desired: .holdingEverything(Branch.configuration()), actual: kernel).steps)
+    return model.state
+  }
+
+  private func fate(_ state: ActualState, _ incoming: InterfaceName? = "lan0", to: IPv4Address? = nil, isIPv6: Bool = false)
+    -> PacketFate.End
+  {
+    PacketWalk(state).fate(
+      of: Packet(
+        incoming: incoming, source: host, destination: to ?? internet, isIPv6: isIPv6, boundDevice: isIPv6 ? "wan0" : nil)
+    ).end
+  }
+
+  @Test func nothingThatIsForwardedLeavesByAnUplink() throws {
+    let state = try held()
+    #expect(fate(state) == .unreachable)
+    for device: InterfaceName in ["lan0", "wan9", "enp3s0"] {
+      #expect(fate(state, device, isIPv6: true) == .dropped("held: no rule set can be read, uplink wan0"))
+    }
+    var withoutIPRules = state
+    withoutIPRules.rules = []
+    #expect(fate(withoutIPRules) == .dropped("held: no rule set can be read, uplink wan0"))
+    var withoutTable = state
+    withoutTable.steering = nil
+    #expect(fate(withoutTable) == .unreachable)
+  }
+
+  @Test func theRouterItselfAndItsOtherNetworksGoOn() throws {
+    let state = try held()
+    let own = Packet(incoming: nil, source: "192.168.10.1", destination: internet)
+    #expect(PacketWalk(state).fate(of: own).devices == ["wan0"])
+    #expect(fate(state, "wan0", to: host) == .left("lan0", gateway: nil))
+  }
+
+  @Test func aSecondRunAddsNothingAndAnAgentsTableIsLeftAsItIs() throws {
+    let state = try held()
+    let desired = DesiredState.holdingEverything(Branch.configuration())
+    #expect(Planner.holdPlan(desired: desired, actual: state).isEmpty)
+    var flushed = state
+    flushed.steering = nil
+    #expect(Planner.holdPlan(desired: desired, actual: flushed).steps.count == 1)
+    var model = ModelKernel(Branch.kernel())
+    let agent = Branch.compiler(Branch.ruleSet(rules: [Branch.office]))
+    try model.apply(Planner.plan(desired: agent.compile(), actual: model.state).steps)
+    #expect(Planner.holdPlan(desired: desired, actual: model.state).isEmpty)
+  }
+
+  /// Its own table takes the place of the other in one transaction, and nothing of strict rules leaves on the way there.
+  @Test func theAgentTakesOverAndNothingIsLeftBehind() throws {
+    var rule = Branch.office
+    rule.fallback = .block
+    let state = try held()
+    let compiler = Branch.compiler(Branch.ruleSet(rules: [rule]), Branch.configuration(), state)
+    let plan = Planner.plan(desired: compiler.compile(), actual: state)
+    for count in 0...plan.steps.count {
+      var model = ModelKernel(state)
+      try model.apply(Array(plan.steps.prefix(count)))
+      let end = fate(model.state)
+      #expect(end != .left("wan0", gateway: "192.0.2.1"), "after \(count) steps: \(end)")
+    }
+    var model = ModelKernel(state)
+    try model.apply(plan.steps)
+    #expect(Planner.plan(desired: compiler.compile(), actual: model.state).isEmpty)
+    #expect(!model.state.rules.contains { $0.action == .unreachable })
+  }
+
+  /// A rule's LAN is no longer among those of the local configuration.
+  @Test func interfacesOfStrictRulesAreHeldWhateverTheConfigurationSays() throws {
+    var rule = Branch.office
+    rule.fallback = .block
+    let ruleSet = Branch.ruleSet(rules: [rule], direct: [])
+    var configuration = Branch.configuration()
+    configuration.lans = ["lan7"]
+    let covering = configuration.covering(ruleSet)
+    #expect(covering.lans.contains("lan0") && covering.lans.contains("lan7"))
+    configuration.uplinks.append(UplinkConfiguration(interface: "lan0"))
+    #expect(!configuration.covering(ruleSet).lans.contains("lan0"), "an uplink is none")
+  }
+}
+
+/// Who has which slot, where the book is lost and the kernel is not.
+@Suite struct SlotsReadBackTests {
+  @Test func flowsKeepTheirMarks() throws {
+    let configuration = Branch.configuration()
+    let ruleSet = Branch.ruleSet(rules: [Branch.office])
+    // As after a long life: nobody has the slot that a fresh book would give.
+    let owners = Layout.owners(ruleSet, configuration)
+    let scattered = Dictionary(
+      uniqueKeysWithValues: zip(owners, stride(from: 40, to: 0, by: -3).compactMap { Slot($0) }))
+    let before = SlotBook(scattered)
+    var model = ModelKernel(Branch.kernel())
+    let compiler = DesiredStateCompiler(ruleSet, configuration, before, model.state)
+    try model.apply(Planner.plan(desired: compiler.compile(), actual: model.state).steps)
+
+    let readBack = SlotBook.readBack(from: model.state, ruleSet, configuration)
+    let after = try #require(Layout.slots(ruleSet, configuration, after: readBack))
+    for owner in owners {
+      switch owner {
+      case .rule:
+        // Not known, and of no connection: but never another's.
+        #expect(!scattered.values.contains(try #require(after[owner])), "\(owner)")
+      case .tunnel, .uplink: #expect(after[owner] == before[owner], "\(owner)")
+      }
+    }
+  }
+
+  /// A rule that has fallen back to an uplink has a route by it too: then it is not known whose table is whose.
+  @Test func whatIsInUseGoesToNobodyElse() throws {
+    let configuration = Branch.configuration()
+    let ruleSet = Branch.ruleSet(rules: [Branch.office])
+    let before = try #require(Layout.slots(ruleSet, configuration, after: SlotBook()))
+    var model = ModelKernel(Branch.kernel())
+    let compiler = DesiredStateCompiler(ruleSet, configuration, before, model.state)
+    try model.apply(Planner.plan(desired: compiler.compile(), actual: model.state).steps)
+    let table = try #require(compiler.layout.table(.rule(Branch.office.name)))
+    try model.apply([
+      .putRoute(TableRoute(table: table, metric: .active, way: .out(device: "wan0", gateway: "192.0.2.1")))
+    ])
+    let after = try #require(
+      Layout.slots(
+        ruleSet, configuration, after: SlotBook.readBack(from: model.state, ruleSet, configuration)))
+    let inUse = Set(before.slots.values)
+    for (owner, slot) in after.slots where before[owner] != slot { #expect(!inUse.contains(slot), "\(owner)") }
+    for case .tunnel(let name) in before.slots.keys { #expect(after[.tunnel(name)] == before[.tunnel(name)]) }
+  }
+
+  @Test func anEmptyKernelSaysNothing() {
+    let book = SlotBook.readBack(from: Branch.kernel(), Branch.ruleSet(rules: [Branch.office]), Branch.configuration())
+    #expect(book == SlotBook())
+  }
+}

@@ -21,8 +21,8 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     try change(PlanText(ranges).lines(step).first ?? "\(step)") { (state) throws(FakeRefusal) in try state.apply(step) }
   }
 
-  package func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] {
-    state.withLock { $0.remembered }
+  package func rememberedSettings() -> RememberedSettings {
+    state.withLock { RememberedSettings(values: $0.remembered) }
   }
 
   package func deleteConnections(

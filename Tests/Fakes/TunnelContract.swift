@@ -164,6 +164,6 @@ extension KernelGround {
         try expect(try read().settings[setting], is: value, key.rawValue)
       }
     }
-    try expect(try kernel.rememberedSettings(), is: [:], "remembered")
+    try expect(kernel.rememberedSettings().values, is: [:], "remembered")
   }
 }

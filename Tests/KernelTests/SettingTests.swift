@@ -41,7 +41,7 @@ struct SettingTests {
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 0)
       try ground.kernel.apply(.changeSettings([setting: 1]))
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 1)
-      #expect(try ground.kernel.rememberedSettings() == [setting: 0])
+      #expect(ground.kernel.rememberedSettings().values == [setting: 0])
       try ground.kernel.apply(.restoreSettings([setting]))
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 0)
     }

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import Core
@@ -9,15 +10,16 @@ import Testing
   @Test func theSampleIsValidAndHoldsTheDefaults() throws {
     let sample = try ConfigurationFile.load(Repository.path("etc/agent.toml"))
     let device = try #require(Name("branch-017"))
-    let wan = try #require(InterfaceName("wan0"))
-    let lan = try #require(InterfaceName("lan0"))
+    let (first, second) = (try #require(InterfaceName("wan0")), try #require(InterfaceName("wan1")))
+    let lans = [try #require(InterfaceName("lan0")), try #require(InterfaceName("lan1"))]
     #expect(
       sample
         == AgentConfiguration(
           device: device,
           ruleSet: RuleSetSourceConfiguration(
             location: .web(url: "https://orchestrator.example/v1/devices/branch-017/rule-set")),
-          uplinks: [UplinkConfiguration(interface: wan)], lans: [lan]))
+          uplinks: [UplinkConfiguration(interface: first), UplinkConfiguration(interface: second, tier: 2)],
+          lans: lans))
   }
 
   /// What the sample shows commented out is the default: with the hashes taken off nothing changes but what is optional.
@@ -46,8 +48,30 @@ import Testing
   }
 
   private let exampleKeys = [
-    "wwan0", "tier = 2", "mpls0", "private = true", "gateway =", "targets =", "probe_budget", "syslog =",
+    "mpls0", "private = true", "gateway =", "targets =", "probe_budget", "syslog =",
   ]
+
+  /// Whoever copies both has a router that works.
+  @Test(arguments: ["etc/rule-set.example.json", "etc/rule-set.ipsec.example.json"])
+  func theSamplesAreOneRouter(_ path: String) throws {
+    let ruleSet = try RuleSetDecoder.decode(Repository.bytes(path))
+    #expect(
+      RuleSetCheck.complaints(ruleSet, try ConfigurationFile.load(Repository.path("etc/agent.toml"))) == [])
+  }
+
+  /// The guard looks for the state directory also in a file that is no configuration any more.
+  @Test(arguments: [
+    ("state_directory = \"/srv/state\"", "/srv/state"), ("[files\n  state_directory='/srv/state' # here", "/srv/state"),
+    ("# state_directory = \"/srv/state\"", "/var/lib/backhaul"), ("state_directory = \"srv\"", "/var/lib/backhaul"),
+    ("state_directory =", "/var/lib/backhaul"), ("", "/var/lib/backhaul"), ("state_directory = \"/", "/var/lib/backhaul"),
+  ])
+  func theStateDirectoryOfAnUnusableFileIsFound(_ text: String, _ expected: String) throws {
+    let path = "/tmp/backhaul-\(UInt64.random(in: 0 ... .max)).toml"
+    try AtomicFile.write(Array(text.utf8), to: path)
+    defer { unlink(path) }
+    #expect(ConfigurationFile.stateDirectory(ofUnusable: path) == expected)
+    #expect(ConfigurationFile.stateDirectory(ofUnusable: "/nonexistent.toml") == "/var/lib/backhaul")
+  }
 
   @Test func anUplinkHasTargetsAndABudget() throws {
     let text = """

@@ -32,9 +32,10 @@ import Testing
   }
 
   /// `Tests/schema` holds that file against the JSON Schema, and so what the encoder writes.
-  @Test func theEncoderWritesTheExampleAsTheSchemaKnowsIt() throws {
-    let example = try RuleSetDecoder.decode(Repository.bytes("etc/rule-set.example.json"))
+  @Test(arguments: [("rule-set", "example"), ("rule-set.ipsec", "ipsec-example")])
+  func theEncoderWritesTheExampleAsTheSchemaKnowsIt(_ sample: String, _ encoded: String) throws {
+    let example = try RuleSetDecoder.decode(Repository.bytes("etc/\(sample).example.json"))
     let written = String(decoding: RuleSetEncoder.encode(example, indented: true), as: UTF8.self) + "\n"
-    #expect(try written == Repository.text("Tests/good-rule-sets/example-as-encoded.json"))
+    #expect(try written == Repository.text("Tests/good-rule-sets/\(encoded)-as-encoded.json"))
   }
 }

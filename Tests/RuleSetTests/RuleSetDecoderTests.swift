@@ -8,12 +8,48 @@ import Testing
     #expect(ruleSet.revision == 42)
     #expect(ruleSet.tunnels.map(\.name.text) == ["fra-a", "fra-b", "ams-a", "ams-wg"])
     #expect(ruleSet.tunnels.first?.kind == .gre(key: 7))
-    #expect(ruleSet.tunnels.map(\.profile?.text) == [nil, nil, "to-ams", nil])
-    #expect(ruleSet.profiles.map(\.remoteID.text) == ["ams.example"])
     #expect(ruleSet.tunnels.first?.innerLocal?.description == "10.255.1.1/30")
     #expect(ruleSet.tunnels.first?.innerRemote?.description == "10.255.1.2")
     #expect(ruleSet.backhaulRules.first?.sources.prefixes.map(\.description) == ["192.168.10.0/24"])
     #expect(ruleSet.directDestinations.map(\.description) == ["198.18.0.0/15", "192.0.2.53/32"])
+  }
+
+  @Test func theExampleWithIPsecIsValid() throws {
+    let ruleSet = try RuleSetDecoder.decode(Repository.bytes("etc/rule-set.ipsec.example.json"))
+    #expect(ruleSet.tunnels.map(\.profile?.text) == [nil, nil, "to-ams", nil])
+    #expect(ruleSet.profiles.map(\.remoteID.text) == ["ams.example"])
+  }
+
+  /// Published lists repeat themselves: what means the same is merged, and its writer is told.
+  @Test func prefixesThatSayNothingNewAreMerged() throws {
+    let bytes = Array(
+      """
+      {"schema":1,"device":"a","revision":1,"backhaul_rules":[{"name":"r","sources":{"prefixes":
+       ["10.1.2.0/24","10.9.0.0/16","10.1.0.0/16","10.9.0.0/16"]},"paths":["w"],"fallback":"local_wan"}],
+       "paths":[{"name":"w","uplink":"wan0"}],
+       "direct_destinations":["198.18.1.0/24","198.18.0.0/15","192.0.2.0/24","198.18.0.0/15"]}
+      """.utf8)
+    let decoded = try RuleSetDecoder.decodeWithRemarks(bytes)
+    #expect(
+      decoded.ruleSet.backhaulRules.first?.sources.prefixes.map(\.description) == ["10.9.0.0/16", "10.1.0.0/16"])
+    #expect(decoded.ruleSet.directDestinations.map(\.description) == ["198.18.0.0/15", "192.0.2.0/24"])
+    #expect(
+      decoded.remarks.map(\.description) == [
+        "backhaul_rules[0].sources.prefixes[0]: 10.1.2.0/24 lies in 10.1.0.0/16 at [2]; it is left out",
+        "backhaul_rules[0].sources.prefixes[3]: 10.9.0.0/16 is there twice, first at [1]; it is left out",
+        "direct_destinations[0]: 198.18.1.0/24 lies in 198.18.0.0/15 at [1]; it is left out",
+        "direct_destinations[3]: 198.18.0.0/15 is there twice, first at [1]; it is left out",
+      ])
+    #expect(try RuleSetDecoder.decode(RuleSetEncoder.encode(decoded.ruleSet)) == decoded.ruleSet)
+  }
+
+  @Test func remarksAreBounded() throws {
+    let many = Array(repeating: "\"192.0.2.0/24\"", count: 1_000).joined(separator: ",")
+    let decoded = try RuleSetDecoder.decodeWithRemarks(
+      Array("{\"schema\":1,\"device\":\"a\",\"revision\":1,\"backhaul_rules\":[],\"direct_destinations\":[\(many)]}".utf8))
+    #expect(decoded.remarks.count == ComplaintBook.limit + 1)
+    #expect(decoded.remarks.last?.text == "and 899 more")
+    #expect(decoded.ruleSet.directDestinations.count == 1)
   }
 
   @Test func defaultsAreAsThePageSays() throws {

@@ -13,6 +13,8 @@ package actor ForceKeeper {
   private let bell: AsyncStream<Void>.Continuation
   private var alarm: Alarm?
   private var isStopped = false
+  /// Why a restart will not know them; nil while it will.
+  package private(set) var trouble: StoreFailure?
 
   package init(store: any ForceStore, watch: PathWatch, events: any EventSink, surroundings: any Surroundings) {
     self.store = store
@@ -97,8 +99,10 @@ package actor ForceKeeper {
   private func save() -> StoreFailure? {
     do {
       try store.save(forces.entries)
+      trouble = nil
       return nil
     } catch {
+      trouble = error
       events.record(
         AgentEvent(.storeFailed, "forces", "paths are forced as was said, but a restart will not know it: \(error)"))
       return error

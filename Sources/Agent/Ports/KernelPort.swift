@@ -11,7 +11,8 @@ package protocol KernelPort: Sendable {
   func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState
   func apply(_ step: Step) throws(KernelFailure)
   /// The values that foreign interfaces' settings had before `changeSettings` changed them.
-  func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int]
+  /// Never fails: they are a help, and what stands in their way is told beside them.
+  func rememberedSettings() -> RememberedSettings
   /// Deletes every connection whose mark, under the mask, is this, and whose original source lies in `sources` where
   /// those are given (ascending, not overlapping). Returns once the kernel has done it.
   func deleteConnections(marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?) throws(KernelFailure)
@@ -24,6 +25,21 @@ package protocol KernelPort: Sendable {
   /// Deletes connections from `sources` that were set up before they were steered: original source in `sources`, no mark
   /// of ours, and a reply address that was translated (they left by an uplink). Returns how many.
   func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int
+}
+
+/// What foreign interfaces' settings were before we changed them, as far as that is known.
+package struct RememberedSettings: Equatable, Sendable {
+  package var values: [InterfaceSetting: Int]
+  /// Why a restart will not know them; nil while it will.
+  package var trouble: String?
+  /// What was kept by a life before and cannot be used, and what became of it; nil for nothing.
+  package var damage: String?
+
+  package init(values: [InterfaceSetting: Int] = [:], trouble: String? = nil, damage: String? = nil) {
+    self.values = values
+    self.trouble = trouble
+    self.damage = damage
+  }
 }
 
 extension KernelPort {

@@ -38,11 +38,38 @@ package struct StoredRuleSet: Equatable, Sendable {
   }
 }
 
-/// Keeps it: one file, written beside the old one, synced and renamed over it, so that a power loss leaves one of both.
+/// What is still known of the rule set that was accepted last.
+package struct KeptRuleSet: Equatable, Sendable {
+  /// Nil: there never was one, or it is lost.
+  package var stored: StoredRuleSet?
+  /// One was accepted once, whether or not it can still be read.
+  package var wasAccepted: Bool
+  /// Both copies are there and say the same.
+  package var isWhole: Bool
+  /// What lies there and cannot be used, each with its file.
+  package var damage: [StoreFailure]
+
+  package init(
+    stored: StoredRuleSet? = nil, wasAccepted: Bool = false, isWhole: Bool = true, damage: [StoreFailure] = []
+  ) {
+    self.stored = stored
+    self.wasAccepted = wasAccepted
+    self.isWhole = isWhole
+    self.damage = damage
+  }
+
+  /// A strict rule may be in force, and nobody can say which.
+  package var isLost: Bool { stored == nil && wasAccepted }
+}
+
+/// Keeps it, twice, each copy written beside the old one, synced and renamed over it: a power loss or a block that goes
+/// bad leaves one of them.
 package protocol RuleSetStore: Sendable {
-  /// Nil where none was stored; throws where one was and cannot be read.
-  func load() throws(StoreFailure) -> StoredRuleSet?
+  /// Never fails: what cannot be read is told, and is no reason to have none.
+  func load() -> KeptRuleSet
   func save(_ stored: StoredRuleSet) throws(StoreFailure)
+  /// Moves copies that cannot be used out of the way, for a person to look at. Returns what became of each, in words.
+  func setAsideDamaged() -> [String]
 }
 
 package struct StoreFailure: Error, Equatable, Sendable, CustomStringConvertible {

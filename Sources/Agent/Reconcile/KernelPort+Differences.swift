@@ -17,7 +17,7 @@ extension KernelPort {
       active[table] = .some(compiler.activeRoute(of: rule, for: choice)?.way)
     }
     return Difference.all(
-      desired: desired, actual: actual, remembered: try rememberedSettings(),
+      desired: desired, actual: actual, remembered: rememberedSettings().values,
       ranges: layout.configuration.kernel, active: active)
   }
 }

@@ -21,7 +21,13 @@ extension KernelPort {
   /// What would change, seen from the kernel as it is now.
   package func plan(for layout: Layout) throws(KernelFailure) -> Plan {
     let (desired, actual) = try survey(for: layout)
-    return Planner.plan(desired: desired, actual: actual, remembered: try rememberedSettings())
+    return Planner.plan(desired: desired, actual: actual, remembered: rememberedSettings().values)
+  }
+
+  /// What is missing of what holds everything; see `DesiredState.holdingEverything`.
+  package func holdPlan(_ configuration: AgentConfiguration) throws(KernelFailure) -> Plan {
+    let desired = DesiredState.holdingEverything(configuration)
+    return Planner.holdPlan(desired: desired, actual: try read(expecting: desired.steering))
   }
 
   /// What is missing of the guard; see `Planner.guardPlan`.

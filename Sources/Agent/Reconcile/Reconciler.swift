@@ -36,6 +36,13 @@ package actor Reconciler: RuleSetApplier {
   private let inbox: AsyncStream<Work>.Continuation
 
   private var running: Running?
+  /// What is held back until a rule set runs.
+  private var held: Hold?
+  /// Why settings are not as they should be, although the rest is.
+  private var settingFailure: KernelFailure?
+  /// Why it will not be known after a restart what settings were before; nil while it will.
+  private(set) package var memoryTrouble: String?
+  private var toldDamage: String?
   /// Of what was last wanted, and of the devices that the watch was last told of: they are worked out or read anew at each
   /// look, and with a thousand devices they are megabytes.
   private var desired: Fingerprint?
@@ -134,6 +141,44 @@ package actor Reconciler: RuleSetApplier {
     }
   }
 
+  package func hold(_ hold: Hold) async {
+    held = hold
+    putHold()
+  }
+
+  package func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
+    guard let actual = try? kernel.read(expecting: nil) else { return SlotBook() }
+    return SlotBook.readBack(from: actual, ruleSet, configuration)
+  }
+
+  /// Of a table that is there already, a living agent's or a dead one's, nothing is changed: it holds more.
+  private func putHold() {
+    guard running == nil, let held else { return }
+    do throws(KernelFailure) {
+      let plan: Plan
+      switch held {
+      case .everything: plan = try kernel.holdPlan(configuration)
+      case .strictRules(let ruleSet, let slots):
+        plan = try kernel.guardPlan(for: Layout(ruleSet, configuration.covering(ruleSet), slots))
+      }
+      for step in plan.steps { try kernel.apply(step) }
+      trouble = nil
+      retries = 0
+      guard !plan.isEmpty else { return }
+      let changes = "\(plan.steps.count) change\(plan.steps.count == 1 ? "" : "s") made to the kernel"
+      events.record(AgentEvent(.trafficHeld, "kernel", "\(held.description), until a rule set runs: \(changes)"))
+    } catch {
+      let told = trouble
+      trouble = error.description
+      retries = min(retries + 1, 6)
+      if told != trouble {
+        events.record(
+          AgentEvent(.applyFailed, "kernel", "what may not leave cannot be held back, tried again: \(error)"))
+      }
+      lookAgain(in: .milliseconds(100 << retries))
+    }
+  }
+
   private static let stopping = RuleSetRefusal(["the agent is stopping"])
 
   /// What the kernel has otherwise than the rule set that runs wants it, and that one's revision; nil where none runs.
@@ -152,6 +197,7 @@ package actor Reconciler: RuleSetApplier {
     do {
       let changes = try await bring(to: new)
       running = new
+      held = nil
       tally.succeeded(changes: changes.count, repairing: false)
       if !changes.isEmpty {
         events.record(
@@ -159,7 +205,12 @@ package actor Reconciler: RuleSetApplier {
             .applied, "revision \(new.revision)",
             "\(changes.count) change\(changes.count == 1 ? "" : "s") made to the kernel"))
       }
-      trouble = nil
+      trouble = settingFailure?.description
+      if let settingFailure {
+        events.record(
+          AgentEvent(.applyFailed, "kernel", "steering goes on without a setting, tried again: \(settingFailure)"))
+        lookAgain(in: .milliseconds(100 << retries))
+      }
       return .success(())
     } catch {
       tally.failed()
@@ -178,7 +229,7 @@ package actor Reconciler: RuleSetApplier {
   // MARK: - Drift
 
   private func repair(because reasons: Set<Reason>) async {
-    guard let running else { return }
+    guard let running else { return putHold() }
     let before = desired
     do {
       let changes = try await bring(to: running, repairing: true)
@@ -232,7 +283,8 @@ package actor Reconciler: RuleSetApplier {
     let generation = await watch.linkGeneration
     let (wanted, before) = try kernel.survey(for: target.layout, negotiated: esp)
     var seen = before
-    let plan = Planner.plan(desired: wanted, actual: seen, remembered: try kernel.rememberedSettings())
+    let remembered = kernel.rememberedSettings()
+    let plan = Planner.plan(desired: wanted, actual: seen, remembered: remembered.values)
     var made: [Step] = []
     var failure: KernelFailure?
     for step in plan.creating {
@@ -240,10 +292,11 @@ package actor Reconciler: RuleSetApplier {
         try kernel.apply(step)
         made.append(step)
       } catch {
-        guard repairing else { throw error }
+        guard repairing || step.isSetting else { throw error }
         failure = failure ?? error
       }
     }
+    noteMemory()
     // Devices made just now are not in what was read before.
     if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
     // Where nothing changed, what is kept lies where it lay: among what a look frees it would hold pages of the heap.
@@ -260,13 +313,35 @@ package actor Reconciler: RuleSetApplier {
     }
     await wantKeys(compiler)
     if made.contains(where: \.startsSteering) { setUpAnew(view) }
-    if let failure { throw failure }
+    if let failure, repairing { throw failure }
     let inUse = await watch.devicesInUse
     let (kept, clearing) = plan.deleting.partitioned(by: inUse)
-    for step in clearing { try kernel.apply(step) }
+    for step in clearing {
+      do throws(KernelFailure) { try kernel.apply(step) } catch {
+        guard step.isSetting else { throw error }
+        failure = failure ?? error
+      }
+    }
+    settingFailure = failure
+    if let failure, repairing { throw failure }
     // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then.
     if !kept.isEmpty { lookAgain(in: .milliseconds(200)) }
     return made + clearing
+  }
+
+  /// What settings were before is a help for later: no rule set waits for it.
+  private func noteMemory() {
+    let remembered = kernel.rememberedSettings()
+    if let damage = remembered.damage, damage != toldDamage {
+      toldDamage = damage
+      events.record(AgentEvent(.stateDamaged, "sysctls", damage))
+    }
+    if let trouble = remembered.trouble, memoryTrouble == nil {
+      events.record(
+        AgentEvent(
+          .storeFailed, "sysctls", "what sysctls were before is not kept, and a restart will not put it back: \(trouble)"))
+    }
+    memoryTrouble = remembered.trouble
   }
 
   private func wantKeys(_ compiler: DesiredStateCompiler) async {
@@ -290,30 +365,6 @@ package actor Reconciler: RuleSetApplier {
     } catch {
       events.record(
         AgentEvent(.applyFailed, "early", "connections from before the rules may hang until they time out: \(error)"))
-    }
-  }
-}
-
-extension ArraySlice<Step> {
-  /// Deletions that would take the ground from under traffic, and the others.
-  fileprivate func partitioned(by inUse: Set<InterfaceName>) -> (kept: [Step], clearing: [Step]) {
-    let kept = filter { step in
-      switch step {
-      case .deleteDevice(let name), .removeAddress(let name, _): inUse.contains(name)
-      case .deleteRoute(let route):
-        route.way.devices.contains(where: inUse.contains)
-      default: false
-      }
-    }
-    return (kept, filter { !kept.contains($0) })
-  }
-}
-
-extension Step {
-  fileprivate var startsSteering: Bool {
-    switch self {
-    case .replaceSteering, .changeSets: true
-    default: false
     }
   }
 }

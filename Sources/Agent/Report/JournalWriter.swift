@@ -71,6 +71,9 @@ package actor JournalWriter {
     let found = try await store.open()
     written = journal.opened(lastNumber: found.lastNumber)
     isOpen = true
+    for words in found.setAside {
+      journal.record(AgentEvent(.stateDamaged, "journal", "what stood in the journal's place is none: \(words)"))
+    }
     guard found.bytesCutOff > 0 else { return }
     journal.record(
       AgentEvent(

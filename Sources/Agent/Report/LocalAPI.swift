@@ -7,9 +7,10 @@ internal import FoundationEssentials
 package struct LocalAPI: Sendable {
   package enum Verb: String, Codable, CaseIterable, Sendable {
     case status, paths, tunnels, probes, rules, events, history, explain, diff, force
+    case acceptRevision = "accept_revision"
 
     /// It changes something: for root alone.
-    package var isForRoot: Bool { self == .force }
+    package var isForRoot: Bool { self == .force || self == .acceptRevision }
   }
 
   package struct Request: Codable, Equatable, Sendable {
@@ -38,6 +39,8 @@ package struct LocalAPI: Sendable {
     package var force: String?
     package var forSeconds: Double?
     package var reason: String?
+    /// `accept_revision`: this one and higher ones, once; null takes it back.
+    package var revision: UInt64?
 
     package init(_ verb: Verb) {
       schema = Reports.schema
@@ -85,6 +88,7 @@ package struct LocalAPI: Sendable {
       case .explain: return Self.encode(try await agent.explain(asked))
       case .diff: return Self.encode(try await agent.diff())
       case .force: return Self.encode(try await agent.force(asked, by: user))
+      case .acceptRevision: return Self.encode(try await agent.acceptRevision(asked, by: user))
       }
     } catch {
       return Self.encode(error)
@@ -110,7 +114,7 @@ package struct LocalAPI: Sendable {
   /// Whoever may ask may not change anything: only root may.
   package static func check(_ verb: Verb, from user: UInt32) throws(Refusal) {
     guard verb.isForRoot && user != 0 else { return }
-    throw Refusal("\(verb.rawValue) changes which way traffic goes: only root may, not user \(user)", isDenied: true)
+    throw Refusal("\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user \(user)", isDenied: true)
   }
 
   package static func encode(_ value: some Encodable) -> [UInt8] {

@@ -42,6 +42,9 @@ package enum NextSteps {
     if let revision = status.revision, status.pullFailures > HealthCheck.toleratedPullFailures {
       add("no rule set comes from its source (\(status.pullTrouble ?? "unknown")): revision \(revision) stays in force")
     }
+    if let first = status.notKept.first {
+      add("a restart would not know everything (\(first)): see whether the disk is full, broken or read-only")
+    }
     if status.journalTrouble != nil { add("events are not kept: see whether the disk is full or broken") }
     return Array(steps.prefix(most))
   }

@@ -66,6 +66,15 @@ package struct Protection: Equatable, Sendable {
       }.joined()
     }
     func has(_ fate: Fate) -> Bool { rules.contains { $0.fate == fate } }
+    if let hold = status.hold {
+      let cause = status.holdCause ?? "unknown"
+      word = .blocked
+      sentence =
+        hold == RuleSetKeeper.Status.Held.Word.everything.rawValue
+        ? "no rule set runs (\(cause)): until one does, nothing that is forwarded leaves by an uplink"
+        : "no rule set runs (\(cause)): until one does, strict rules of the last one are held, and the rest goes as the main table says"
+      return
+    }
     guard !rules.isEmpty else {
       word = .unsteered
       sentence =

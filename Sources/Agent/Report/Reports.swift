@@ -39,6 +39,14 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var flips: Int
   /// Why events do not get to the disk; null while they do.
   package var journalTrouble: String?
+  /// What else does not get to the disk, and why: a restart will not know it.
+  package var notKept: [String] = []
+  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; null for nothing.
+  package var hold: String?
+  /// Why no rule set runs then.
+  package var holdCause: String?
+  /// The lowest revision that is accepted once although a higher one runs (`accept-revision`); null for none.
+  package var acceptsRevision: UInt64?
   /// What operators said of paths that the rule set does not have.
   package var forcesOfNoPath: [PathForceReport] = []
   /// `protected`, `partly`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`: as the README explains them.

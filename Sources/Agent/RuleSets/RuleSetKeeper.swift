@@ -4,6 +4,25 @@ package import Core
 package protocol RuleSetApplier: Sendable {
   /// Where it throws, the rule set that ran before runs on.
   func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal)
+  /// Holds traffic back until a rule set is applied. Never fails: it is tried again until it succeeds.
+  func hold(_ hold: Hold) async
+  /// Who has which slot, as far as the kernel can tell: for where the book is lost.
+  func slotsInUse(by ruleSet: RuleSet) async -> SlotBook
+}
+
+/// What is held back while no rule set runs and one should.
+package enum Hold: Equatable, Sendable, CustomStringConvertible {
+  /// Nobody knows which rules are strict: nothing that is forwarded leaves by an uplink.
+  case everything
+  /// What strict rules of this rule set hold back, which cannot be applied as a whole.
+  case strictRules(RuleSet, SlotBook)
+
+  package var description: String {
+    switch self {
+    case .everything: "all forwarded traffic is held off the uplinks"
+    case .strictRules(let ruleSet, _): "traffic of revision \(ruleSet.revision)'s strict rules is held off the uplinks"
+    }
+  }
 }
 
 /// Why a rule set was not taken over.
@@ -25,13 +44,27 @@ package actor RuleSetKeeper {
     package var lastContact: Instant?
     package var lastTrouble: String?
     package var failures = 0
+    /// Why a restart will not know the rule set that runs; nil while it will.
+    package var storeTrouble: String?
+    /// What is held back while no rule set runs; nil for nothing.
+    package var hold: Held?
+
+    package struct Held: Equatable, Sendable {
+      package enum Word: String, Sendable {
+        case everything
+        case strictRules = "strict_rules"
+      }
+      package var word: Word
+      package var cause: String
+    }
   }
 
   private let configuration: AgentConfiguration
   private let source: any RuleSetSource
   private let store: any RuleSetStore
+  private let permits: any PermitStore
   private let applier: any RuleSetApplier
-  private let parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSet
+  private let parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded
   private let events: any EventSink
   private let surroundings: any Surroundings
   private var schedule: PullSchedule
@@ -46,6 +79,12 @@ package actor RuleSetKeeper {
   private var pullRequested = false
   /// What the cache holds, until it runs: the kernel may refuse it for a moment, at boot.
   private var waiting: StoredRuleSet?
+  /// Both of its copies are there.
+  private var waitingIsWhole = true
+  /// A lower revision that an operator lets in.
+  private var permit: RevisionPermit?
+  /// What runs and is not kept yet: a rule set may be megabytes, and is kept here only while the disk refuses it.
+  private var unsaved: StoredRuleSet?
 
   /// Of what runs as much as it takes to know it again: its text is as large as all that was made of it.
   private struct Running {
@@ -54,17 +93,23 @@ package actor RuleSetKeeper {
     var slots: SlotBook
   }
 
+  private enum Origin: String {
+    case cache = "the cache"
+    case source = "the source"
+  }
+
   /// How soon the cached rule set is tried again after the kernel refused it.
   static let retryOfCache: Duration = .seconds(1)
 
   package init(
-    configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, applier: any RuleSetApplier,
-    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet, events: any EventSink,
+    configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, permits: any PermitStore,
+    applier: any RuleSetApplier, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded, events: any EventSink,
     surroundings: any Surroundings
   ) {
     self.configuration = configuration
     self.source = source
     self.store = store
+    self.permits = permits
     self.applier = applier
     self.parse = parse
     self.events = events
@@ -93,6 +138,7 @@ package actor RuleSetKeeper {
       }
       self.sleeper = nil
       await runWaiting()
+      saveAtLast()
     }
   }
 
@@ -104,15 +150,16 @@ package actor RuleSetKeeper {
   // MARK: - The cache
 
   func startFromCache() async {
-    let stored: StoredRuleSet
-    do {
-      guard let found = try store.load() else { return }
-      stored = found
-    } catch {
-      events.record(AgentEvent(.storeFailed, "cache", "the cached rule set is not used, the source is asked: \(error)"))
+    loadPermit()
+    let kept = store.load()
+    let aside = kept.damage.isEmpty ? [] : store.setAsideDamaged()
+    if !kept.damage.isEmpty { tellDamage(kept, aside) }
+    guard let stored = kept.stored else {
+      if kept.isLost { await holdInDoubt("the rule set that ran last cannot be read") }
       return
     }
     waiting = stored
+    waitingIsWhole = kept.isWhole
     await runWaiting()
   }
 
@@ -121,11 +168,46 @@ package actor RuleSetKeeper {
     guard let stored = waiting else { return }
     guard ruleSet == nil else { return waiting = nil }
     do {
-      try await take(stored.bytes, etag: stored.etag, slots: stored.slots, from: "the cache", keep: false)
+      try await take(
+        stored.bytes, etag: stored.etag, slots: stored.slots, from: .cache, keep: !waitingIsWhole)
       waiting = nil
     } catch {
-      refused(error, from: "the cache")
+      refused(error, from: .cache)
+      await holdStrictRules(of: stored, error)
     }
+  }
+
+  /// The configuration may no longer fit the rule set, or the kernel refuse it: its strict rules hold all the same.
+  private func holdStrictRules(of stored: StoredRuleSet, _ refusal: RuleSetRefusal) async {
+    guard status.hold == nil else { return }
+    guard let old = (try? parse(stored.bytes))?.ruleSet,
+      let slots = Layout.slots(old, configuration, after: stored.slots) else {
+      return await holdInDoubt("the rule set that ran last cannot be used any more")
+    }
+    let hold = Hold.strictRules(old, slots)
+    status.hold = Status.Held(word: .strictRules, cause: "\(refusal)")
+    await applier.hold(hold)
+  }
+
+  private func holdInDoubt(_ cause: String) async {
+    guard configuration.guard.whenInDoubt == .hold else {
+      events.record(
+        AgentEvent(
+          .stateDamaged, "rule set", "\(cause); nothing is held back, as guard.when_in_doubt of agent.toml is \"open\""))
+      return
+    }
+    status.hold = Status.Held(word: .everything, cause: cause)
+    await applier.hold(.everything)
+  }
+
+  private func tellDamage(_ kept: KeptRuleSet, _ aside: [String]) {
+    let what = kept.damage.map(\.description).joined(separator: "; ")
+    let then =
+      kept.stored == nil
+      ? "the rule set that ran last is lost, and the source is asked" : "the other copy is used, and a new one is written"
+    events.record(
+      AgentEvent(
+        .stateDamaged, "rule set", ([what, then] + aside).joined(separator: "; "), details: ["cause": what]))
   }
 
   // MARK: - The source
@@ -142,10 +224,9 @@ package actor RuleSetKeeper {
           running?.etag = etag
         } else {
           do {
-            try await take(
-              bytes, etag: etag, slots: running?.slots ?? waiting?.slots ?? SlotBook(), from: "the source", keep: true)
+            try await take(bytes, etag: etag, slots: running?.slots ?? waiting?.slots, from: .source, keep: true)
           } catch {
-            refused(error, from: "the source")
+            refused(error, from: .source)
             status.lastTrouble = "rule set refused: \(error)"
           }
         }
@@ -179,47 +260,82 @@ package actor RuleSetKeeper {
   // MARK: - Acceptance
 
   private func take(
-    _ bytes: [UInt8], etag: String?, slots before: SlotBook, from origin: String, keep: Bool
+    _ bytes: [UInt8], etag: String?, slots known: SlotBook?, from origin: Origin, keep: Bool
   ) async throws(RuleSetRefusal) {
-    let new: RuleSet
-    do { new = try parse(bytes) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
+    let decoded: RuleSetDecoder.Decoded
+    do { decoded = try parse(bytes) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
+    let new = decoded.ruleSet
     try checkRevision(of: new)
     do { try RuleSetCheck.check(new, configuration) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
+    let before: SlotBook
+    if let known { before = known } else { before = await applier.slotsInUse(by: new) }
     guard let slots = Layout.slots(new, configuration, after: before) else {
       throw RuleSetRefusal(["more tunnels, uplinks and rules than kernel.mark_mask and the table range have room for"])
     }
     try await applier.apply(new, slots: slots)
-    let stored = StoredRuleSet(bytes: bytes, etag: etag, slots: slots)
+    let old = ruleSet
     ruleSet = new
     running = Running(fingerprint: Fingerprint(bytes: bytes), etag: etag, slots: slots)
     status.revision = new.revision
     status.taken = surroundings.now
     status.lastTrouble = nil
+    status.hold = nil
     lastRefusal = []
     events.record(
       AgentEvent(
-        .ruleSetAccepted, "revision \(new.revision)", "revision \(new.revision) from \(origin) runs",
+        .ruleSetAccepted, "revision \(new.revision)", "revision \(new.revision) from \(origin.rawValue) runs" + Self.words(decoded.remarks),
         details: ["revision": "\(new.revision)"]))
+    if origin == .source { permitIsUsed(by: new.revision, after: old?.revision) }
     guard keep || slots != before else { return }
-    do { try store.save(stored) } catch {
-      events.record(
-        AgentEvent(.storeFailed, "cache", "revision \(new.revision) runs, but a restart will not know it: \(error)"))
+    save(StoredRuleSet(bytes: bytes, etag: etag, slots: slots))
+  }
+
+  /// What its writer may want to know.
+  private static func words(_ remarks: [Complaint]) -> String {
+    guard !remarks.isEmpty else { return "" }
+    let more = remarks.count > 3 ? "; and \(remarks.count - 3) more" : ""
+    return "; remarks: " + remarks.prefix(3).map(\.description).joined(separator: "; ") + more
+  }
+
+  /// What the disk did not take before.
+  func saveAtLast() { if let unsaved { save(unsaved) } }
+
+  private func save(_ stored: StoredRuleSet) {
+    do {
+      try store.save(stored)
+      status.storeTrouble = nil
+      unsaved = nil
+    } catch {
+      // Told once; tried again after each pull.
+      if status.storeTrouble == nil {
+        events.record(
+          AgentEvent(
+            .storeFailed, "cache",
+            "revision \(status.revision ?? 0) runs, but a restart will not know it: \(error); tried again"))
+      }
+      status.storeTrouble = "\(error)"
+      unsaved = stored
     }
   }
 
   private func checkRevision(of new: RuleSet) throws(RuleSetRefusal) {
     guard let old = ruleSet else { return }
+    if let permit, permit.admits(new.revision) { return }
     if new.revision < old.revision {
-      throw RuleSetRefusal(["revision: \(new.revision) is older than \(old.revision), which runs"])
+      throw RuleSetRefusal([
+        "revision: \(new.revision) is older than \(old.revision), which runs (backhaul accept-revision "
+          + "\(new.revision) lets it in)"
+      ])
     }
     if new.revision == old.revision && new != old {
       throw RuleSetRefusal([
-        "revision: \(new.revision) already runs with other content; a changed rule set needs a higher revision"
+        "revision: \(new.revision) already runs with other content; a changed rule set needs a higher revision (or "
+          + "backhaul accept-revision \(new.revision))"
       ])
     }
   }
 
-  private func refused(_ refusal: RuleSetRefusal, from origin: String) {
+  private func refused(_ refusal: RuleSetRefusal, from origin: Origin) {
     guard refusal.complaints != lastRefusal else { return }
     lastRefusal = refusal.complaints
     let shown = refusal.complaints.prefix(8).joined(separator: "; ")
@@ -227,7 +343,62 @@ package actor RuleSetKeeper {
     events.record(
       AgentEvent(
         .ruleSetRefused, "rule set",
-        "the rule set from \(origin) is refused, \(ruleSet == nil ? "none runs" : "what runs keeps running"): \(shown)\(more)",
+        "the rule set from \(origin.rawValue) is refused, \(ruleSet == nil ? "none runs" : "what runs keeps running"): \(shown)\(more)",
         details: ["cause": shown + more]))
+  }
+
+  // MARK: - An operator's word on revisions
+
+  /// What an operator lets in, until it is used; nil for nothing.
+  package var permittedRevision: UInt64? { permit?.revision }
+
+  /// From now on the next rule set of this revision or a higher one is taken over, also where a higher one runs; nil takes
+  /// the word back. Returns why a restart will not know it; nil where it will.
+  package func permit(_ revision: UInt64?, by user: UInt32) -> StoreFailure? {
+    let old = permit
+    permit = revision.map { RevisionPermit(revision: $0, user: user, since: surroundings.wallTime) }
+    if let revision {
+      tellPermit("the next rule set of revision \(revision) or higher is accepted, by user \(user)", revision)
+    } else if let old {
+      tellPermit("revision \(old.revision) is not accepted any more, by user \(user)", old.revision)
+    }
+    // What was refused for its revision is told again if it is refused again.
+    lastRefusal = []
+    return savePermit()
+  }
+
+  private func loadPermit() {
+    do {
+      permit = try permits.load()
+    } catch {
+      events.record(
+        AgentEvent(
+          .stateDamaged, "accept-revision",
+          "what an operator said of revisions cannot be read, and no lower one is accepted: \(error); \(permits.setAside())"))
+    }
+  }
+
+  private func permitIsUsed(by revision: UInt64, after old: UInt64?) {
+    guard let used = permit else { return }
+    permit = nil
+    let was = old.map { $0 >= revision ? "was needed" : "was not needed" } ?? "was not needed"
+    tellPermit(
+      "accepting revision \(used.revision) or higher \(was) for revision \(revision), and holds no longer", used.revision)
+    _ = savePermit()
+  }
+
+  private func tellPermit(_ text: String, _ revision: UInt64) {
+    events.record(AgentEvent(.revisionPermitted, "rule set", text, details: ["revision": "\(revision)"]))
+  }
+
+  private func savePermit() -> StoreFailure? {
+    do {
+      try permits.save(permit)
+      return nil
+    } catch {
+      events.record(
+        AgentEvent(.storeFailed, "accept-revision", "what is accepted is not kept over a restart: \(error)"))
+      return error
+    }
   }
 }

@@ -3,6 +3,10 @@ internal import Core
 /// The agent in one line, as `systemctl status` shows it.
 enum ServiceLine {
   static func text(_ snapshot: WatchSnapshot, _ pull: RuleSetKeeper.Status) -> String {
+    if let hold = pull.hold {
+      let what = hold.word == .everything ? "all forwarded traffic" : "traffic of the last one's strict rules"
+      return "no rule set runs (\(hold.cause)): \(what) is held off the uplinks"
+    }
     guard let revision = pull.revision else {
       return "no rule set runs: " + (pull.lastTrouble ?? "none is cached, and the source is asked")
     }

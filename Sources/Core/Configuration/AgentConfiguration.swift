@@ -12,13 +12,14 @@ package struct AgentConfiguration: Equatable, Sendable {
   package var logTarget: LogTarget
   package var metrics: MetricsConfiguration
   package var hooks: HooksConfiguration
+  package var `guard`: GuardConfiguration
 
   package init(
     device: Name, ruleSet: RuleSetSourceConfiguration, uplinks: [UplinkConfiguration], lans: [InterfaceName],
     kernel: KernelRanges = KernelRanges(), files: FileLocations = FileLocations(),
     ipsec: IPsecConfiguration = IPsecConfiguration(), logLevel: LogLevel = .info,
     logTarget: LogTarget = .auto, metrics: MetricsConfiguration = MetricsConfiguration(),
-    hooks: HooksConfiguration = HooksConfiguration()
+    hooks: HooksConfiguration = HooksConfiguration(), guard: GuardConfiguration = GuardConfiguration()
   ) {
     self.device = device
     self.ruleSet = ruleSet
@@ -31,6 +32,7 @@ package struct AgentConfiguration: Equatable, Sendable {
     self.logTarget = logTarget
     self.metrics = metrics
     self.hooks = hooks
+    self.guard = `guard`
   }
 
   package enum LogLevel: String, CaseIterable, Equatable, Sendable { case trace, debug, info, notice, warning, error }

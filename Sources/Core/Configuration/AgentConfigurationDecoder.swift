@@ -10,7 +10,7 @@ package enum AgentConfigurationDecoder {
   }
 
   private static let keys = [
-    "device", "lans", "uplinks", "rule_set", "kernel", "files", "ipsec", "log", "metrics", "hooks",
+    "device", "lans", "uplinks", "rule_set", "guard", "kernel", "files", "ipsec", "log", "metrics", "hooks",
   ]
 
   private static func configuration(from document: DocumentValue, _ book: ComplaintBook) -> AgentConfiguration? {
@@ -24,10 +24,12 @@ package enum AgentConfigurationDecoder {
     let log = log(top)
     let metrics = MetricsConfigurationReader.read(top)
     let hooks = HooksConfigurationReader.read(top)
-    guard let device, let ruleSet, let kernel, let files, let ipsec, let log, let metrics, let hooks else { return nil }
+    let doubt = GuardConfigurationReader.read(top)
+    guard let device, let ruleSet, let kernel, let files, let ipsec, let log, let metrics, let hooks, let doubt
+    else { return nil }
     return AgentConfiguration(
       device: device, ruleSet: ruleSet, uplinks: uplinks, lans: lans, kernel: kernel, files: files, ipsec: ipsec,
-      logLevel: log.level, logTarget: log.target, metrics: metrics, hooks: hooks)
+      logLevel: log.level, logTarget: log.target, metrics: metrics, hooks: hooks, guard: doubt)
   }
 
   /// More than a router has ports; each uplink takes a slot.

@@ -8,8 +8,14 @@ package struct SlotBook: Equatable, Sendable {
   }
 
   package private(set) var slots: [Owner: Slot]
+  /// Seen in use, whoever's: given to nobody else as long as another slot is free. Never stored: it is for a book that was
+  /// read back from the kernel.
+  private var reserved: Set<Slot>
 
-  package init(_ slots: [Owner: Slot] = [:]) { self.slots = slots }
+  package init(_ slots: [Owner: Slot] = [:], reserved: Set<Slot> = []) {
+    self.slots = slots
+    self.reserved = reserved
+  }
 
   package subscript(owner: Owner) -> Slot? { slots[owner] }
 
@@ -28,7 +34,7 @@ package struct SlotBook: Equatable, Sendable {
     guard !waiting.isEmpty else { return SlotBook(result) }
     guard available >= Slot.first.number else { return nil }
     let free = (Slot.first.number...available).filter { !taken.contains($0) }
-    let justFreed = Set(slots.values.map(\.number)).subtracting(taken)
+    let justFreed = Set(slots.values.map(\.number)).union(reserved.map(\.number)).subtracting(taken)
     let inOrder = free.filter { !justFreed.contains($0) } + free.filter { justFreed.contains($0) }
     var next = inOrder.makeIterator()
     for owner in waiting where result[owner] == nil {

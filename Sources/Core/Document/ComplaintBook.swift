@@ -5,6 +5,9 @@ package final class ComplaintBook {
 
   private var kept: [Complaint] = []
   private var others = 0
+  /// What the document could say better; no reason to refuse it.
+  private var remarks: [Complaint] = []
+  private var otherRemarks = 0
 
   package init() {}
 
@@ -13,6 +16,16 @@ package final class ComplaintBook {
   /// Both texts are made only where the complaint is kept, so a caller may search for "did you mean" in them.
   package func complain(_ field: @autoclosure () -> String, _ text: @autoclosure () -> String) {
     if kept.count < Self.limit { kept.append(Complaint(field: field(), text())) } else { others += 1 }
+  }
+
+  /// What is odd and has one meaning all the same. As with complaints, more than `limit` are counted and not kept.
+  package func remark(_ field: @autoclosure () -> String, _ text: @autoclosure () -> String) {
+    if remarks.count < Self.limit { remarks.append(Complaint(field: field(), text())) } else { otherRemarks += 1 }
+  }
+
+  /// The remarks, and how many more there were.
+  package var allRemarks: [Complaint] {
+    remarks + (otherRemarks == 0 ? [] : [Complaint(field: "", "and \(otherRemarks) more")])
   }
 
   /// Throws everything that was gathered, in the order of the finding.

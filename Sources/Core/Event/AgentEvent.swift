@@ -26,6 +26,9 @@ package struct AgentEvent: Equatable, Sendable {
     case drainEnded = "drain_ended"
     case uplinkChanged = "uplink_changed"
     case storeFailed = "store_failed"
+    case stateDamaged = "state_damaged"
+    case trafficHeld = "traffic_held"
+    case revisionPermitted = "revision_permitted"
     case charonUp = "charon_up"
     case charonDown = "charon_down"
     case charonRefused = "charon_refused"
@@ -96,13 +99,14 @@ package struct AgentEvent: Equatable, Sendable {
     case .drainStarted, .drainEnded: .info
     case .connectionsDeleted, .connectionsMoved, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
     case .failback, .changed, .uplinkChanged, .unencryptedEnded, .pathForced, .causeFound: .notice
+    case .revisionPermitted: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
     case .unencryptedStarted, .charonSettings: .warning
     case .journalFailed: .error
     case .journalRecovered, .journalRepaired, .metricsRecovered: .notice
     case .metricsFailed, .hookRefused, .hookFailed: .warning
     case .hookPrinted: .info
-    case .charonRefused: .error
+    case .charonRefused, .stateDamaged, .trafficHeld: .error
     case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
     }
   }

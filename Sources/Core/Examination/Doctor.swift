@@ -65,6 +65,17 @@ package struct Doctor {
           .warning, .ruleSet, "the rule set's source does not give one", evidence: trouble,
           fix: "rule_set.source of agent.toml; traffic goes by the cached rule set meanwhile")
       }
+      if let cause = signs.holdCause {
+        find(
+          .error, .agent, "no rule set runs, and traffic is held off the uplinks until one does", evidence: cause,
+          fix: "rule_set.source of agent.toml must give one; guard.when_in_doubt = \"open\" holds nothing in doubt")
+      }
+      if !signs.notKept.isEmpty {
+        find(
+          .error, .state, "a restart would not know everything that holds now",
+          evidence: signs.notKept.joined(separator: "; "),
+          fix: "df -h, df -i and mount of \(seen.configuration.files.stateDirectory); the agent tries again by itself")
+      }
       if let trouble = signs.journalTrouble {
         find(
           .warning, .journal, "events are not kept on disk", evidence: trouble,
@@ -220,6 +231,12 @@ package struct Doctor {
         fix: "the disk of \(seen.configuration.files.stateDirectory): dmesg, fsck")
     }
     guard let state = value(seen.state, .state, "the state directory") else { return }
+    if !state.damaged.isEmpty {
+      find(
+        .warning, .state, "something that the agent had kept was damaged, and it went on without",
+        evidence: "set aside in \(state.path): \(state.damaged.joined(separator: ", "))",
+        fix: "dmesg and fsck of its disk; look at them, and delete them then")
+    }
     if let obstacle = state.obstacle {
       find(
         .error, .state, "nothing can be written to \(state.path): a restart would not know what ran last",

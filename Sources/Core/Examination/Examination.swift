@@ -54,8 +54,17 @@ package struct AgentSigns: Equatable, Sendable {
   package var applyTrouble: String?
   package var pullTrouble: String?
   package var journalTrouble: String?
+  /// What a restart would not know, and why.
+  package var notKept: [String]
+  /// Why traffic is held off the uplinks, while no rule set runs; nil where none is.
+  package var holdCause: String?
 
-  package init(applyTrouble: String? = nil, pullTrouble: String? = nil, journalTrouble: String? = nil) {
+  package init(
+    applyTrouble: String? = nil, pullTrouble: String? = nil, journalTrouble: String? = nil, notKept: [String] = [],
+    holdCause: String? = nil
+  ) {
+    self.notKept = notKept
+    self.holdCause = holdCause
     self.applyTrouble = applyTrouble
     self.pullTrouble = pullTrouble
     self.journalTrouble = journalTrouble
@@ -158,8 +167,11 @@ package struct StateDirectory: Equatable, Sendable {
   package var freeBytes: UInt64
   /// Inodes; nil where the file system does not count them.
   package var freeFiles: UInt64?
+  /// Names of files that an agent could not read and has set aside.
+  package var damaged: [String]
 
-  package init(path: String, obstacle: String?, freeBytes: UInt64, freeFiles: UInt64?) {
+  package init(path: String, obstacle: String?, freeBytes: UInt64, freeFiles: UInt64?, damaged: [String] = []) {
+    self.damaged = damaged
     self.path = path
     self.obstacle = obstacle
     self.freeBytes = freeBytes

@@ -32,48 +32,84 @@ package struct Proposal: Hashable, Sendable, CustomStringConvertible {
     init(_ description: String) { self.description = description }
   }
 
+  /// Throws everything that is wrong with it at once.
   package static func parse(_ text: String, for use: ProposalUse) throws(Refusal) -> Proposal {
     guard text.utf8.count <= maximumLength else { throw Refusal("at most \(maximumLength) bytes") }
     guard !text.utf8.contains(UInt8(ascii: ",")) else { throw Refusal("one proposal, without commas") }
     var transforms: [Transform] = []
+    var faults: [String] = []
+    func fault(_ text: String) { if !faults.contains(text) { faults.append(text) } }
+    var isComplete = true
     for word in text.split(separator: "-", omittingEmptySubsequences: false).map(String.init) {
-      guard !word.isEmpty else { throw Refusal("algorithms with one \"-\" between them") }
-      guard let transform = Transform(word) else { throw Refusal(Transform.refusal(of: word)) }
-      guard !transforms.contains(transform) else { throw Refusal("\(quoted(word)) is there twice") }
-      transforms.append(transform)
+      if word.isEmpty {
+        fault("algorithms with one \"-\" between them")
+        isComplete = false
+      } else if let transform = Transform(word) {
+        if transforms.contains(transform) { fault("\(quoted(word)) is there twice") } else { transforms.append(transform) }
+      } else {
+        fault(Transform.refusal(of: word))
+        isComplete = false
+      }
     }
     let proposal = Proposal(use, transforms)
-    if let fault = proposal.fault { throw Refusal(fault) }
+    proposal.misfits.forEach(fault)
+    // What seems to be missing may be meant by a word that could not be read.
+    if isComplete { proposal.gaps.forEach(fault) }
+    guard faults.isEmpty else { throw Refusal(faults.joined(separator: "; ")) }
     return proposal
   }
 
-  /// What is missing or does not go together. Charon itself drops some of it without a word (check_proposal in
-  /// libstrongswan's proposal.c), so that what runs would not be what was written.
-  private var fault: String? {
+  /// The first of the ciphers that bring their own integrity, and of those that do not.
+  private var ciphers: (aead: String?, plain: String?) {
     let ciphers = self[.encryption]
-    let exchanges = self[.keyExchange]
-    let aead = ciphers.first(where: \.isAEAD)?.keyword
-    let plain = ciphers.first { !$0.isAEAD }?.keyword
-    if ciphers.isEmpty { return "the encryption is missing, such as aes256gcm16" }
-    if let aead, let plain { return "\(aead) has its own integrity and \(plain) has none: write two proposals" }
-    if let aead, let integrity = self[.integrity].first?.keyword {
-      return "\(aead) has its own integrity: "
-        + (use == .ike ? "write prf\(integrity) for the PRF" : "leave \(integrity) out")
+    return (ciphers.first(where: \.isAEAD)?.keyword, ciphers.first { !$0.isAEAD }?.keyword)
+  }
+
+  /// What does not go together, or does not belong here. Charon itself drops some of it without a word (check_proposal in
+  /// libstrongswan's proposal.c), so that what runs would not be what was written.
+  private var misfits: [String] {
+    var faults: [String] = []
+    let (aead, plain) = ciphers
+    if let aead, let plain {
+      faults.append("\(aead) has its own integrity and \(plain) has none: write two proposals")
+    } else if let aead, let integrity = self[.integrity].first?.keyword {
+      faults.append(
+        "\(aead) has its own integrity: "
+          + (use == .ike ? "write prf\(integrity) for the PRF" : "leave \(integrity) out"))
     }
-    if let plain, self[.integrity].isEmpty { return "\(plain) needs an integrity algorithm, such as sha256" }
-    let more = transforms.first { if case .additionalKeyExchange = $0.kind { true } else { false } }?.keyword
+    switch use {
+    case .ike:
+      if self[.keyExchange].contains(where: \.isNone) { faults.append("IKE needs a key exchange: \"none\" is for ESP") }
+      if let esn = self[.sequenceNumbers].first { faults.append("\(quoted(esn.keyword)) is for ESP") }
+    case .esp:
+      if let prf = self[.prf].first { faults.append("\(quoted(prf.keyword)): ESP has no PRF") }
+    }
+    return faults
+  }
+
+  /// What is missing.
+  private var gaps: [String] {
+    var faults: [String] = []
+    let (aead, plain) = ciphers
+    let exchanges = self[.keyExchange]
+    if aead == nil && plain == nil { faults.append("the encryption is missing, such as aes256gcm16") }
+    if aead == nil, let plain, self[.integrity].isEmpty {
+      faults.append("\(plain) needs an integrity algorithm, such as sha256")
+    }
     switch use {
     case .ike:
       // Without one, charon takes the integrity algorithm's.
-      if let aead, self[.prf].isEmpty { return "\(aead) needs a PRF in IKE, such as prfsha384" }
-      if exchanges.isEmpty { return "the key exchange is missing, such as x25519" }
-      if exchanges.contains(where: \.isNone) { return "IKE needs a key exchange: \"none\" is for ESP" }
-      if let esn = self[.sequenceNumbers].first { return "\(quoted(esn.keyword)) is for ESP" }
+      if let aead, self[.prf].isEmpty, self[.integrity].isEmpty {
+        faults.append("\(aead) needs a PRF in IKE, such as prfsha384")
+      }
+      if exchanges.isEmpty { faults.append("the key exchange is missing, such as x25519") }
     case .esp:
-      if let prf = self[.prf].first { return "\(quoted(prf.keyword)): ESP has no PRF" }
-      if let more, exchanges.allSatisfy(\.isNone) { return "\(more) needs a key exchange before it, such as x25519" }
+      let more = transforms.first { if case .additionalKeyExchange = $0.kind { true } else { false } }?.keyword
+      if let more, exchanges.allSatisfy(\.isNone) {
+        faults.append("\(more) needs a key exchange before it, such as x25519")
+      }
     }
-    return nil
+    return faults
   }
 }
 

@@ -1,9 +1,10 @@
 /// Finds prefixes that lie in others. Two prefixes are either apart or one holds the other, so after sorting by first
 /// address (wider first) one pass with a stack of those still open finds every case: O(n log n).
 enum PrefixOverlap {
-  /// Within one list each address has one place: a repetition or a nested prefix is a slip of whoever wrote the list.
-  static func complain(of items: [Item<IPv4Prefix>], in field: String, _ book: ComplaintBook) {
-    // Complaints come in the order of the list, whichever the sorting finds first.
+  /// Within one list a repetition or a nested prefix says nothing new, and published lists are full of both: the wider one
+  /// stays, in its place, and the others are remarked on.
+  static func merged(_ items: [Item<IPv4Prefix>], in field: String, _ book: ComplaintBook) -> [Item<IPv4Prefix>] {
+    // Remarks come in the order of the list, whichever the sorting finds first.
     var found: [(inner: Item<IPv4Prefix>, outer: Item<IPv4Prefix>)] = []
     var outer: Item<IPv4Prefix>?
     for item in sorted(items) {
@@ -13,13 +14,16 @@ enum PrefixOverlap {
         outer = item
       }
     }
+    guard !found.isEmpty else { return items }
     for (inner, outer) in found.sorted(by: { $0.inner.index < $1.inner.index }) {
       let text =
         inner.value == outer.value
         ? "\(inner.value) is there twice, first at [\(outer.index)]"
-        : "\(inner.value) lies in \(outer.value) at [\(outer.index)]; keep one of them"
-      book.complain("\(field)[\(inner.index)]", text)
+        : "\(inner.value) lies in \(outer.value) at [\(outer.index)]"
+      book.remark("\(field)[\(inner.index)]", "\(text); it is left out")
     }
+    let left = Set(found.map(\.inner.index))
+    return items.filter { !left.contains($0.index) }
   }
 
   private static func sorted(_ items: [Item<IPv4Prefix>]) -> [Item<IPv4Prefix>] {

@@ -1,25 +1,42 @@
 /// Document → rule set, complete and valid, or everything that is wrong with it. Two passes: each field by itself, then
 /// what the fields say together (`RuleSetDraft`).
 package enum RuleSetDecoder {
+  /// A rule set, and what its document could say better: no reason to refuse it.
+  package struct Decoded: Sendable {
+    package var ruleSet: RuleSet
+    package var remarks: [Complaint]
+  }
+
   /// From the bytes of a JSON document.
   package static func decode(_ bytes: [UInt8], limits: StrictJSON.Limits = .init()) throws(Complaints) -> RuleSet {
+    try decodeWithRemarks(bytes, limits: limits).ruleSet
+  }
+
+  /// The same, with remarks.
+  package static func decodeWithRemarks(
+    _ bytes: [UInt8], limits: StrictJSON.Limits = .init()
+  ) throws(Complaints) -> Decoded {
     let document: DocumentValue
     do throws(Complaint) {
       document = try StrictJSON.parse(bytes, limits: limits)
     } catch {
       throw Complaints([error])
     }
-    return try decode(document)
+    return try decodeWithRemarks(document)
   }
 
   package static func decode(_ document: DocumentValue) throws(Complaints) -> RuleSet {
+    try decodeWithRemarks(document).ruleSet
+  }
+
+  private static func decodeWithRemarks(_ document: DocumentValue) throws(Complaints) -> Decoded {
     let book = ComplaintBook()
     try checkSchema(of: document, book)
     let ruleSet = ruleSet(from: document, book)
     try book.close()
     // Whatever makes it nil has complained; should that ever not hold, an empty refusal is still a refusal.
     guard let ruleSet else { throw Complaints([Complaint(field: "", "the document is not a rule set")]) }
-    return ruleSet
+    return Decoded(ruleSet: ruleSet, remarks: book.allRemarks)
   }
 
   /// Of a document in another form nothing else can be judged, so this complaint comes alone.

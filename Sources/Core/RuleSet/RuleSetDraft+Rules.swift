@@ -93,19 +93,19 @@ extension RuleSetDraft {
     }
     let interfaces = fields.list("interfaces", 1...RuleSetBounds.interfacesOfRule, of: .interface)
     complainOfRepetition(interfaces) { "\(fields.field("interfaces"))[\($0)]" }
-    let prefixes = fields.list("prefixes", 1...RuleSetBounds.prefixes, of: .prefix)
-    PrefixOverlap.complain(of: prefixes, in: fields.field("prefixes"), book)
+    let prefixes = PrefixOverlap.merged(
+      fields.list("prefixes", 1...RuleSetBounds.prefixes, of: .prefix), in: fields.field("prefixes"), book)
     let isKnown =
       (interfaces.isEmpty == (fields["interfaces"] == nil)) && (prefixes.isEmpty == (fields["prefixes"] == nil))
     return DraftSources(interfaces: interfaces, prefixes: prefixes, isKnown: isKnown)
   }
 
   mutating func readDirectDestinations(_ top: FieldReader) {
-    directDestinations = top.list("direct_destinations", 0...RuleSetBounds.prefixes, of: .prefix)
-    PrefixOverlap.complain(of: directDestinations, in: "direct_destinations", book)
-    for item in directDestinations where item.value == .all {
+    let listed = top.list("direct_destinations", 0...RuleSetBounds.prefixes, of: .prefix)
+    for item in listed where item.value == .all {
       book.complain("direct_destinations[\(item.index)]", "0.0.0.0/0 would leave nothing to backhaul")
     }
+    directDestinations = PrefixOverlap.merged(listed, in: "direct_destinations", book)
   }
 
   func complainOfRepetition(

@@ -77,8 +77,10 @@ package struct RouteWalk {
 
   /// fib_rule_match, net/core/fib_rules.c: the inversion holds for the whole selector.
   private func takes(_ rule: RoutingRule, _ question: Question) -> Bool {
+    // What the router sends itself comes by the loopback device, as ip rules see it.
+    let incoming = question.incoming ?? InterfaceName("lo")
     let selected =
-      (rule.incoming.map { $0 == question.incoming } ?? true)
+      (rule.incoming.map { $0 == incoming } ?? true)
       && (rule.mark.map { question.mark & $0.mask.bits == $0.mark.value } ?? true)
       && (rule.source.map { $0.contains(question.source) } ?? true)
       && (rule.destination.map { $0.contains(question.destination) } ?? true)

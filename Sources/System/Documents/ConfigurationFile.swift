@@ -9,11 +9,42 @@ package enum ConfigurationFile {
 
   /// The configuration, or everything that is wrong with the file, its path included.
   package static func load(_ path: String) throws(ConfigurationFailure) -> AgentConfiguration {
+    try loadWithText(path).configuration
+  }
+
+  /// The same, with the bytes that it was read from.
+  package static func loadWithText(
+    _ path: String
+  ) throws(ConfigurationFailure) -> (configuration: AgentConfiguration, text: [UInt8]) {
     do throws(Complaints) {
-      return try decode(try read(path))
+      let text = try read(path)
+      return (try decode(text), text)
     } catch {
       throw ConfigurationFailure(path: path, complaints: error)
     }
+  }
+
+  /// Where the state directory is, as far as a file tells that cannot be used as a whole: what a line says that sets
+  /// `state_directory`, else the standard place.
+  package static func stateDirectory(ofUnusable path: String) -> String {
+    let standard = FileLocations().stateDirectory
+    guard let bytes = try? read(path) else { return standard }
+    for line in String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline) {
+      let parts = line.split(separator: "=", maxSplits: 1)
+      guard parts.count == 2, word(parts[0]) == "state_directory" else { continue }
+      let value = word(parts[1].prefix { $0 != "#" })
+      guard let quote = value.first, quote == "\"" || quote == "'", value.count > 2, value.last == quote,
+        value.dropFirst().hasPrefix("/")
+      else { continue }
+      return String(value.dropFirst().dropLast())
+    }
+    return standard
+  }
+
+  private static func word(_ text: Substring) -> Substring {
+    var text = text.drop { $0 == " " || $0 == "\t" }
+    while text.last == " " || text.last == "\t" { text = text.dropLast() }
+    return text
   }
 
   /// From the bytes of a file.

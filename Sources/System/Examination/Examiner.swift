@@ -13,9 +13,8 @@ package struct Examiner {
 
   /// - Parameter agent: what the agent said of itself, or why it did not.
   package func examine(agent: Result<AgentSigns, Examination.Unseen>) -> Examination {
-    let stored = seeing { () throws(StoreFailure) in
-      try FileRuleSetStore(directory: configuration.files.stateDirectory).load()
-    }
+    let kept = FileRuleSetStore(directory: configuration.files.stateDirectory).load()
+    let stored = seeing { () throws(StoreFailure) in try kept.usable() }
     let ruleSet = stored.flatMap { stored in decoded(stored) }
     let kernel = seeing { () throws(KernelFailure) in
       try LinuxKernel(configuration.kernel, stateDirectory: configuration.files.stateDirectory).read(expecting: nil)
@@ -83,5 +82,15 @@ package struct Examiner {
     } catch {
       return "\(error)"
     }
+  }
+}
+
+extension KeptRuleSet {
+  /// Throws where one was accepted once and is lost.
+  fileprivate func usable() throws(StoreFailure) -> StoredRuleSet? {
+    if let stored { return stored }
+    if let first = damage.first { throw first }
+    guard wasAccepted else { return nil }
+    throw StoreFailure(operation: "read the cached rule set", cause: "there was one, and it is gone")
   }
 }

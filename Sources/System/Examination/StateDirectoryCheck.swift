@@ -10,8 +10,11 @@ package enum StateDirectoryCheck {
       return StateDirectory(path: path, obstacle: "there is no such directory", freeBytes: 0, freeFiles: nil)
     }
     let obstacle = access(path, W_OK) == 0 ? nil : errorText(errno)
+    // Of a directory that cannot be listed the obstacle tells.
+    let names = (try? DirectoryListing.names(in: path)) ?? []
     return StateDirectory(
       path: path, obstacle: obstacle, freeBytes: UInt64(disk.f_bavail) * UInt64(disk.f_frsize),
-      freeFiles: disk.f_files == 0 ? nil : UInt64(disk.f_favail))
+      freeFiles: disk.f_files == 0 ? nil : UInt64(disk.f_favail),
+      damaged: names.filter { $0.hasSuffix(SetAside.suffix) })
   }
 }

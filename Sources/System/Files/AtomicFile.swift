@@ -12,8 +12,9 @@ package enum AtomicFile {
     _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600, durable: Bool = true
   ) throws(SystemCallFailure) {
     let beside = path + ".new"
-    // One that an earlier crash left. EXCL and NOFOLLOW: nobody's symbolic link leads us elsewhere.
-    unlink(beside)
+    // One that an earlier crash left, or whatever else has its name. EXCL and NOFOLLOW: nobody's symbolic link leads us
+    // elsewhere.
+    if unlink(beside) != 0 && errno != ENOENT { _ = try? SetAside.rename(beside) }
     do throws(SystemCallFailure) {
       let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
       let file = try FileDescriptor.adopting(Glibc.open(beside, flags, mode), "create \(beside)")
@@ -41,9 +42,10 @@ package enum AtomicFile {
 
 /// Directories of the agent's own.
 package enum Directory {
-  /// Makes `path` and what is missing above it. One that is there keeps its mode; anything else there throws.
+  /// Makes `path` and what is missing above it, whatever the umask says. One that is there keeps its mode; anything else
+  /// there throws.
   package static func make(_ path: String, mode: UInt32) throws(SystemCallFailure) {
-    if mkdir(path, mode) == 0 { return }
+    if mkdir(path, mode) == 0 { return try setMode(path, mode) }
     switch errno {
     case EEXIST:
       var status = stat()
@@ -52,8 +54,13 @@ package enum Directory {
     case ENOENT where holding(path) != path:
       try make(holding(path), mode: 0o755)
       guard mkdir(path, mode) == 0 || errno == EEXIST else { throw SystemCallFailure.last("mkdir \(path)") }
+      try setMode(path, mode)
     default: throw SystemCallFailure.last("mkdir \(path)")
     }
+  }
+
+  private static func setMode(_ path: String, _ mode: UInt32) throws(SystemCallFailure) {
+    guard chmod(path, mode) == 0 else { throw SystemCallFailure.last("chmod \(path)") }
   }
 
   /// Makes sure that names which were made, renamed or removed in it outlast a power loss.

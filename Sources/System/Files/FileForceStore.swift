@@ -50,12 +50,9 @@ package struct FileForceStore: ForceStore {
 
   /// Beside it; one that was set aside before gives way.
   package func setAside() throws(StoreFailure) -> String {
-    let aside = path + ".damaged"
-    guard rename(path, aside) == 0 else {
-      let failure = SystemCallFailure.last("rename \(path) to \(aside)")
-      throw StoreFailure(operation: failure.operation, cause: failure.cause)
+    do throws(SystemCallFailure) { return try SetAside.rename(path) } catch {
+      throw StoreFailure(operation: error.operation, cause: error.cause)
     }
-    return aside
   }
 
   private func refusal(_ cause: String) -> StoreFailure { StoreFailure(operation: "read \(path)", cause: cause) }

@@ -39,6 +39,7 @@ package actor FileJournal: JournalStore {
   package func open() throws(StoreFailure) -> JournalCondition {
     do throws(SystemCallFailure) {
       file = nil
+      let setAside = [path, older].compactMap { clear($0) }
       let bytes = try Self.contents(of: path, segmentBytes)
       let scan = JournalScan(bytes)
       try take(existing: !bytes.isEmpty)
@@ -47,7 +48,8 @@ package actor FileJournal: JournalStore {
       }
       let before = JournalScan(try Self.contents(of: older, segmentBytes)).records.last?.number ?? 0
       lastNumber = max(scan.records.last?.number ?? 0, before)
-      return JournalCondition(lastNumber: lastNumber, bytesCutOff: bytes.count - scan.end)
+      return JournalCondition(
+        lastNumber: lastNumber, bytesCutOff: bytes.count - scan.end, setAside: setAside)
     } catch {
       file = nil
       throw StoreFailure(operation: error.operation, cause: error.cause)
@@ -104,11 +106,22 @@ package actor FileJournal: JournalStore {
 
   // MARK: - Files
 
+  /// Sets aside what is no journal: a directory, a pipe, a link, a file that no version ever let grow so large. Nil where
+  /// nothing is in the way.
+  private func clear(_ path: String) -> String? {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return nil }
+    if status.st_mode & S_IFMT == S_IFREG && status.st_size <= Self.mostBytes(segmentBytes) { return nil }
+    return SetAside.move(path)
+  }
+
+  /// Another version may have had larger ones.
+  private static func mostBytes(_ segmentBytes: Int) -> Int { 8 * max(segmentBytes, FileJournal.segmentBytes) }
+
   /// Empty where there is no file.
   private static func contents(of path: String, _ segmentBytes: Int) throws(SystemCallFailure) -> [UInt8] {
     do throws(SystemCallFailure) {
-      // Another version may have had larger ones.
-      return try BoundedFile.read(path, atMost: 8 * max(segmentBytes, FileJournal.segmentBytes))
+      return try BoundedFile.read(path, atMost: mostBytes(segmentBytes))
     } catch {
       guard error.errno == ENOENT else { throw error }
       return []

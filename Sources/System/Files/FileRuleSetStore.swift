@@ -3,36 +3,39 @@ internal import Core
 internal import FoundationEssentials
 internal import Glibc
 
-/// The accepted rule set in one JSON file of mode 0600: its text as it came, its ETag, and who has which slot, under one
+/// The accepted rule set in two JSON files of mode 0600: its text as it came, its ETag, and who has which slot, under one
 /// checksum, so that no two of them can be of different times.
+///
+///     rule-set.json        the rule set
+///     rule-set.copy.json   the same, written after it: where both can be read, the first is never the older one
+///     rule-set.accepted    empty: there has been one. Its being there is all that it says, so nothing in it can be damaged
+///     *.damaged            what could not be read, set aside
 package struct FileRuleSetStore: RuleSetStore {
   /// A rule set is at most 16 MiB by default; JSON escapes can double it, and a configuration may allow more.
   private static let maximumBytes = 256 << 20
 
   package let path: String
+  private let copyPath: String
+  private let markerPath: String
 
-  /// `rule-set.json` in this directory, which must be there.
-  package init(directory: String) { path = directory + "/rule-set.json" }
+  /// The files are in this directory, which must be there before anything is saved.
+  package init(directory: String) {
+    path = directory + "/rule-set.json"
+    copyPath = directory + "/rule-set.copy.json"
+    markerPath = directory + "/rule-set.accepted"
+  }
 
-  package func load() throws(StoreFailure) -> StoredRuleSet? {
-    let bytes: [UInt8]
-    do throws(SystemCallFailure) {
-      bytes = try BoundedFile.read(path, atMost: Self.maximumBytes)
-    } catch {
-      if error.errno == ENOENT { return nil }
-      throw StoreFailure(operation: error.operation, cause: error.cause)
-    }
-    let contents: Contents
-    do {
-      contents = try JSONDecoder().decode(Contents.self, from: Data(bytes))
-    } catch {
-      throw refusal("cut off or not written by this agent")
-    }
-    guard contents.format == Contents.currentFormat else {
-      throw refusal("format \(contents.format), but this version reads \(Contents.currentFormat)")
-    }
-    guard contents.checksum == contents.computedChecksum else { throw refusal("its checksum is wrong") }
-    return StoredRuleSet(bytes: Array(contents.ruleSet.utf8), etag: contents.etag, slots: try book(contents.slots))
+  package func load() -> KeptRuleSet {
+    var damage: [StoreFailure] = []
+    let first = bytes(of: path, &damage)
+    let second = bytes(of: copyPath, &damage)
+    var stored = decoded(first, path, &damage)
+    let areAlike = first == second
+    // Read only where it says something else: it is as large as the first.
+    if !areAlike, let copy = decoded(second, copyPath, &damage) { stored = stored ?? copy }
+    return KeptRuleSet(
+      stored: stored, wasAccepted: stored != nil || !damage.isEmpty || hasTraces,
+      isWhole: areAlike && damage.isEmpty, damage: damage)
   }
 
   package func save(_ stored: StoredRuleSet) throws(StoreFailure) {
@@ -43,21 +46,96 @@ package struct FileRuleSetStore: RuleSetStore {
     for (owner, slot) in stored.slots.slots { slots[owner.storedName] = slot.number }
     var contents = Contents(etag: stored.etag, slots: slots, ruleSet: text)
     contents.checksum = contents.computedChecksum
-    try StoredDocument.write(contents, to: path)
+    do throws(StoreFailure) {
+      try StoredDocument.write(contents, to: path)
+    } catch {
+      // An older rule set that can be read counts before the copy, which must not be the newer of the two.
+      var damage: [StoreFailure] = []
+      guard decoded(bytes(of: path, &damage), path, &damage) == nil else { throw error }
+      try? StoredDocument.write(contents, to: copyPath)
+      try? mark()
+      throw error
+    }
+    try StoredDocument.write(contents, to: copyPath)
+    try mark()
   }
 
-  private func book(_ slots: [String: Int]) throws(StoreFailure) -> SlotBook {
+  package func setAsideDamaged() -> [String] {
+    var told: [String] = []
+    for path in [path, copyPath] {
+      var damage: [StoreFailure] = []
+      guard decoded(bytes(of: path, &damage), path, &damage) == nil, !damage.isEmpty else { continue }
+      // Before the file goes: until there is a rule set, its having been there is what keeps traffic held.
+      try? mark()
+      told.append(SetAside.move(path))
+    }
+    return told
+  }
+
+  // MARK: - The files
+
+  private func mark() throws(StoreFailure) {
+    var status = stat()
+    if lstat(markerPath, &status) == 0 { return }
+    do throws(SystemCallFailure) { try AtomicFile.write([], to: markerPath) } catch {
+      throw StoreFailure(operation: error.operation, cause: error.cause)
+    }
+  }
+
+  private var hasTraces: Bool {
+    [markerPath, SetAside.place(of: path), SetAside.place(of: copyPath)].contains { path in
+      var status = stat()
+      return lstat(path, &status) == 0 || errno != ENOENT
+    }
+  }
+
+  /// Nil where there is no such file, and with what was in the way where it cannot be read.
+  private func bytes(of path: String, _ damage: inout [StoreFailure]) -> [UInt8]? {
+    do throws(SystemCallFailure) {
+      return try BoundedFile.read(path, atMost: Self.maximumBytes)
+    } catch {
+      if error.errno != ENOENT { damage.append(StoreFailure(operation: error.operation, cause: error.cause)) }
+      return nil
+    }
+  }
+
+  private func decoded(_ bytes: [UInt8]?, _ path: String, _ damage: inout [StoreFailure]) -> StoredRuleSet? {
+    guard let bytes else { return nil }
+    do throws(StoreFailure) { return try Self.decode(bytes, path) } catch {
+      damage.append(error)
+      return nil
+    }
+  }
+
+  private static func decode(_ bytes: [UInt8], _ path: String) throws(StoreFailure) -> StoredRuleSet {
+    let contents: Contents
+    do {
+      contents = try JSONDecoder().decode(Contents.self, from: Data(bytes))
+    } catch {
+      throw refusal(path, "cut off or not written by this agent")
+    }
+    guard contents.format == Contents.currentFormat else {
+      throw refusal(path, "format \(contents.format), but this version reads \(Contents.currentFormat)")
+    }
+    guard contents.checksum == contents.computedChecksum else { throw refusal(path, "its checksum is wrong") }
+    return StoredRuleSet(
+      bytes: Array(contents.ruleSet.utf8), etag: contents.etag, slots: try book(contents.slots, path))
+  }
+
+  private static func book(_ slots: [String: Int], _ path: String) throws(StoreFailure) -> SlotBook {
     var result: [SlotBook.Owner: Slot] = [:]
     for (name, number) in slots {
       guard let owner = SlotBook.Owner(storedName: name), let slot = Slot(number) else {
-        throw refusal("unusable slot \(number) of \(name)")
+        throw refusal(path, "unusable slot \(number) of \(name)")
       }
       result[owner] = slot
     }
     return SlotBook(result)
   }
 
-  private func refusal(_ cause: String) -> StoreFailure { StoreFailure(operation: "read \(path)", cause: cause) }
+  private static func refusal(_ path: String, _ cause: String) -> StoreFailure {
+    StoreFailure(operation: "read \(path)", cause: cause)
+  }
 }
 
 private struct Contents: Codable {

@@ -6,22 +6,23 @@ internal import Glibc
 struct InterfaceSettings: Sendable {
   private let memory: SettingMemory
 
-  init(stateDirectory: String) { memory = SettingMemory(stateDirectory: stateDirectory) }
+  init(stateDirectory: String, mends: Bool) {
+    memory = SettingMemory(stateDirectory: stateDirectory, mends: mends)
+  }
 
-  /// What holds for all interfaces together; each one's own settings come with the interface.
-  func readOfAll() throws(KernelFailure) -> [InterfaceSetting: Int] {
+  /// What holds for all interfaces together; each one's own settings come with the interface. One that cannot be read (no
+  /// /proc, or one that hides it) is left out: steering does not wait for it.
+  func readOfAll() -> [InterfaceSetting: Int] {
     guard let all = InterfaceSetting.all else { return [:] }
     var values: [InterfaceSetting: Int] = [:]
     for key in InterfaceSetting.Key.allCases {
       let setting = InterfaceSetting(all, key)
-      values[setting] = try calling { () throws(SystemCallFailure) in try SettingFiles.read(setting) }
+      values[setting] = try? SettingFiles.read(setting)
     }
     return values
   }
 
-  func remembered() throws(KernelFailure) -> [InterfaceSetting: Int] {
-    try calling { () throws(SystemCallFailure) in try memory.load() }
-  }
+  func remembered() -> RememberedSettings { memory.load() }
 
   /// - Parameter isOurs: asked only of devices that have something to change.
   func change(
@@ -38,7 +39,8 @@ struct InterfaceSettings: Sendable {
         changes.append((setting, value))
       } catch { failure = failure ?? error }
     }
-    try calling { () throws(SystemCallFailure) in try remember(before) }
+    // In one file that is written once: with a thousand devices each write takes as long as all the rest.
+    memory.remember(before)
     for (setting, value) in changes {
       do throws(KernelFailure) {
         try calling { () throws(SystemCallFailure) in try SettingFiles.write(setting, value) }
@@ -56,31 +58,24 @@ struct InterfaceSettings: Sendable {
     }
   }
 
-  /// In one file that is written once: with a thousand devices each write takes as long as all the rest.
-  private func remember(_ before: [InterfaceSetting: Int]) throws(SystemCallFailure) {
-    guard !before.isEmpty else { return }
-    let known = try memory.load()
-    // What it was before our first change is what counts.
-    let all = known.merging(before) { first, _ in first }
-    if all.count > known.count { try memory.save(all) }
-  }
-
   /// Forgets what is back only when all of it is: a kill in between does it again.
   func restore(_ settings: [InterfaceSetting]) throws(KernelFailure) {
     var failure: KernelFailure?
-    try calling { () throws(SystemCallFailure) in
-      let known = try memory.load()
-      var left = known
-      for setting in settings {
-        guard let value = known[setting] else { continue }
-        do throws(SystemCallFailure) {
-          // An interface that is gone took its settings along.
-          if try SettingFiles.read(setting) != nil { try SettingFiles.write(setting, value) }
-          left[setting] = nil
-        } catch { failure = failure ?? Self.failure(error) }
+    let known = memory.load().values
+    var done: [InterfaceSetting] = []
+    for setting in settings {
+      guard let value = known[setting] else { continue }
+      do throws(SystemCallFailure) {
+        // An interface that is gone took its settings along.
+        if try SettingFiles.read(setting) != nil { try SettingFiles.write(setting, value) }
+        done.append(setting)
+      } catch {
+        failure = failure ?? Self.failure(error)
+        // No value that the kernel ever gave: trying again changes nothing.
+        if error.errno == EINVAL { done.append(setting) }
       }
-      if left.count < known.count { try memory.save(left) }
     }
+    memory.forget(done)
     if let failure { throw failure }
   }
 

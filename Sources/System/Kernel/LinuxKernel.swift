@@ -12,22 +12,27 @@ package final class LinuxKernel: KernelPort {
   /// For `LinuxKernelEvents`.
   package let ports: OwnPorts
 
-  package init(_ ranges: KernelRanges, stateDirectory: String) throws(KernelFailure) {
+  /// - Parameters:
+  ///   - stateDirectory: where it is remembered what sysctls were before.
+  ///   - mendsMemory: for the agent: a damaged memory is set aside, and what could not be written is tried again.
+  package init(
+    _ ranges: KernelRanges, stateDirectory: String, mendsMemory: Bool = false
+  ) throws(KernelFailure) {
     let state = try asking(nil) { () throws(NetlinkFailure) in try KernelState(ranges) }
     self.ranges = ranges
-    settings = InterfaceSettings(stateDirectory: stateDirectory)
+    settings = InterfaceSettings(stateDirectory: stateDirectory, mends: mendsMemory)
     ports = OwnPorts(routing: [state.routing.port], netfilter: [state.netfilter.port])
     self.state = Mutex(state)
   }
 
   package func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
-    let ofAll = try settings.readOfAll()
+    let ofAll = settings.readOfAll()
     return try state.withLock { (state) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in try state.read(settings: ofAll, expecting: expecting) }
     }
   }
 
-  package func rememberedSettings() throws(KernelFailure) -> [InterfaceSetting: Int] { try settings.remembered() }
+  package func rememberedSettings() -> RememberedSettings { settings.remembered() }
 
   package func apply(_ step: Step) throws(KernelFailure) {
     switch step {

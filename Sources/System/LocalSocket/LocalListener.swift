@@ -10,6 +10,8 @@ struct LocalListener: ~Copyable {
   /// `group`: who may talk to the agent besides root; nil: root's group alone.
   static func open(_ path: String, group: UInt32?) throws(SystemCallFailure) -> LocalListener {
     let address = try UnixAddress(path)
+    // As the unit has it: a service manager makes it, and by hand there is none yet after each boot.
+    try Directory.make(Directory.holding(path), mode: 0o755)
     let lock = try takeLock(path)
     let socket = try UnixAddress.newSocket()
     // The mode that bind gives the file, less the umask: nobody can come in between bind and chmod.
@@ -36,10 +38,11 @@ struct LocalListener: ~Copyable {
   deinit { unlink(path) }
 
   private static func takeLock(_ path: String) throws(SystemCallFailure) -> FileDescriptor {
-    let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+    // O_NONBLOCK: opening a pipe must not wait for its other end.
+    let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
     let lock = try FileDescriptor.adopting(Glibc.open(path + ".lock", flags, 0o600), "open \(path).lock")
     guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
-      if errno == EWOULDBLOCK { throw SystemCallFailure("bind \(path)", cause: "another agent has it") }
+      if errno == EWOULDBLOCK { throw .taken("bind \(path)", "another agent has it") }
       throw SystemCallFailure.last("lock \(path).lock")
     }
     return lock
@@ -54,8 +57,19 @@ struct LocalListener: ~Copyable {
     }
     let probe = try UnixAddress.newSocket()
     guard address.connect(probe.number) != 0, errno == ECONNREFUSED else {
-      throw SystemCallFailure("bind \(address.path)", cause: "another program listens on it")
+      throw .taken("bind \(address.path)", "another program listens on it")
     }
     guard unlink(address.path) == 0 else { throw SystemCallFailure.last("remove \(address.path)") }
+  }
+}
+
+extension SystemCallFailure {
+  /// The socket is somebody's who lives.
+  package var isTaken: Bool { errno == EWOULDBLOCK }
+
+  fileprivate static func taken(_ operation: String, _ cause: String) -> SystemCallFailure {
+    var failure = SystemCallFailure(operation, cause: cause)
+    failure.errno = EWOULDBLOCK
+    return failure
   }
 }

@@ -8,9 +8,12 @@ struct ConfigurationOptions: ParsableArguments {
   var config = ConfigurationFile.standardPath
 
   /// The configuration; what is wrong with it goes to standard error.
-  func load() throws -> AgentConfiguration {
+  func load() throws -> AgentConfiguration { try loadWithText().configuration }
+
+  /// The same, with the text of the file.
+  func loadWithText() throws -> (configuration: AgentConfiguration, text: [UInt8]) {
     do {
-      return try ConfigurationFile.load(config)
+      return try ConfigurationFile.loadWithText(config)
     } catch {
       throw complain("the local configuration cannot be used:\n\(error)", Exit.badConfiguration)
     }
@@ -39,13 +42,15 @@ struct AgentCommand: ParsableCommand {
   func run() throws {
     // First: a SIGHUP that comes while the configuration is read would end the process.
     SignalWatch.block()
-    let configuration = try options.load()
-    try Self.compose(configuration, watchdog.map { .seconds($0) }).serve()
+    let (configuration, text) = try options.loadWithText()
+    try Self.compose(configuration, text, watchdog.map { .seconds($0) }).serve()
   }
 
-  private static func compose(_ configuration: AgentConfiguration, _ watchdog: Duration?) throws -> Composition {
+  private static func compose(
+    _ configuration: AgentConfiguration, _ text: [UInt8], _ watchdog: Duration?
+  ) throws -> Composition {
     do {
-      return try Composition(configuration, watchdog: watchdog)
+      return try Composition(configuration, text: text, watchdog: watchdog)
     } catch {
       throw complain("cannot start: \(error)", Exit.failed)
     }

@@ -10,10 +10,20 @@ final class Composition: Sendable {
   private let journal: Journal
   private let metrics: MetricsExport
   private let hooks: HookRunner
+  private let lock: KernelLock
+  private let kept: KeptConfiguration
 
-  init(_ configuration: AgentConfiguration, watchdog: Duration?) throws {
-    try Directory.make(configuration.files.stateDirectory, mode: 0o700)
-    let ports = try AgentPorts.linux(configuration, watchdog: watchdog)
+  /// A guard at boot, or an agent that is told to end, is gone by then.
+  private static let patienceWithOthers: Duration = .seconds(3)
+
+  /// - Parameter text: of the configuration's file.
+  init(_ configuration: AgentConfiguration, text: [UInt8], watchdog: Duration?) throws {
+    let stateDirectory = configuration.files.stateDirectory
+    // Before anything else: a second agent ends without having done anything.
+    lock = try KernelLock.take(
+      configuration.kernel, stateDirectory: stateDirectory, patience: Self.patienceWithOthers)
+    let kept = KeptConfiguration(text, in: stateDirectory)
+    let ports = try AgentPorts.linux(configuration, watchdog: watchdog) { kept.trouble }
     let log = Log(configuration, surroundings: ports.surroundings)
     let hooks = HookRunner(
       configuration.hooks, port: try LinuxHooks(configuration.hooks), device: configuration.device,
@@ -28,6 +38,7 @@ final class Composition: Sendable {
     self.agent = agent
     self.journal = journal
     self.hooks = hooks
+    self.kept = kept
     metrics = MetricsExport(
       configuration.metrics, port: LinuxMetrics(configuration.metrics),
       pages: MetricsPages(now: { ports.surroundings.now }) {
@@ -37,6 +48,18 @@ final class Composition: Sendable {
         return reading
       }, events: journal,
       surroundings: ports.surroundings)
+    tellOfTheStart()
+  }
+
+  private func tellOfTheStart() {
+    for word in lock.ignored {
+      journal.record(AgentEvent(.storeFailed, "kernel lock", "\(word); that does not keep the agent from its work"))
+    }
+    guard let trouble = kept.trouble else { return }
+    journal.record(
+      AgentEvent(
+        .storeFailed, "configuration",
+        "the guard will not know this configuration where agent.toml is damaged: \(trouble); tried again"))
   }
 
   /// Serves until a signal ends the process. To be called on the main thread, which takes in the signals.
@@ -65,18 +88,18 @@ final class Composition: Sendable {
     }
   }
 
-  /// Runs until cancelled. The socket is taken before anything in the kernel is touched, so that a second agent ends
-  /// without having done anything.
+  /// Runs until cancelled. The socket is taken before anything in the kernel is touched, so that an agent whose socket is
+  /// another's ends without having done anything.
   private func run() async throws {
-    let api = LocalAPI(agent)
-    let server = try LocalServer(at: agent.configuration.files.socket) { request, peer in
-      await api.answer(request, from: peer.user)
-    }
-    defer { server.stop() }
-    let tidying = Task.detached {
+    let socket = try AgentSocket(LocalAPI(agent), at: agent.configuration.files.socket, telling: journal)
+    defer { socket.stop() }
+    let tidying = Task.detached { [lock, kept] in
       while !Task.isCancelled {
         try? await Task.sleep(for: Self.tidyingPeriod)
         FreedMemory.giveBack()
+        lock.answerAskers()
+        kept.keepAtLast()
+        socket.openAtLast()
       }
     }
     defer { tidying.cancel() }

@@ -7,11 +7,12 @@ internal import System
 enum CachedRuleSet {
   static func layout(_ configuration: AgentConfiguration) throws -> Layout {
     let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
-    let stored: StoredRuleSet?
-    do throws(StoreFailure) { stored = try store.load() } catch {
-      throw complain("the cached rule set cannot be used: \(error)", Exit.failed)
-    }
-    guard let stored else {
+    let kept = store.load()
+    guard let stored = kept.stored else {
+      guard kept.damage.isEmpty else {
+        let causes = kept.damage.map(\.description).joined(separator: "\n")
+        throw complain("the cached rule set cannot be used:\n\(causes)", Exit.failed)
+      }
       throw complain("\(store.path): no rule set is cached, so no rule is known that holds anything back", Exit.noInput)
     }
     let ruleSet: RuleSet

@@ -18,15 +18,23 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var options: ConfigurationOptions
 
   func run() throws {
-    let ruleSet = try RuleSetFile.load(file)
+    // Both files are looked at before either is complained of: whoever writes them sees all that is wrong at once.
+    let configuration = configurationOrFault()
+    let read = ruleSetOrFault()
+    guard case .success(let decoded) = read else {
+      if case .failure(let fault) = configuration { printError("backhaul: \(fault.text)") }
+      guard case .failure(let fault) = read else { return }
+      throw complain(fault.text, fault.status)
+    }
+    let ruleSet = decoded.ruleSet
+    for remark in decoded.remarks { printError("backhaul: warning: \(file): \(remark)") }
     let fits: String
-    if access(options.config, F_OK) == 0 {
-      let configuration = try options.load()
-      try RuleSetFile.check(ruleSet, on: configuration, file)
-      try checkCharon(ruleSet, configuration)
+    switch configuration {
+    case .success(let configuration?):
+      try check(ruleSet, on: configuration)
       fits = "fits this router"
-    } else {
-      fits = "not held against a router: there is no \(options.config)"
+    case .success(nil): fits = "not held against a router: there is no \(options.config)"
+    case .failure(let fault): throw complain(fault.text, fault.status)
     }
     print(
       "\(file): revision \(ruleSet.revision) for \(ruleSet.device) is fine: \(count(ruleSet.tunnels.count, "tunnel")), "
@@ -35,13 +43,30 @@ struct CheckCommand: ParsableCommand {
         + "\(count(ruleSet.directDestinations.count, "direct destination")); \(fits)")
   }
 
+  private func ruleSetOrFault() -> Result<RuleSetDecoder.Decoded, RuleSetFile.Unusable> {
+    do throws(RuleSetFile.Unusable) { return .success(try RuleSetFile.read(file)) } catch { return .failure(error) }
+  }
+
+  /// Nil where there is none.
+  private func configurationOrFault() -> Result<AgentConfiguration?, RuleSetFile.Unusable> {
+    guard access(options.config, F_OK) == 0 else { return .success(nil) }
+    do throws(ConfigurationFailure) {
+      return .success(try ConfigurationFile.load(options.config))
+    } catch {
+      return .failure(
+        RuleSetFile.Unusable(
+          text: "the local configuration cannot be used:\n\(error)", status: Exit.badConfiguration))
+    }
+  }
+
   /// Warnings are told and no reason to refuse.
-  private func checkCharon(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) throws {
+  private func check(_ ruleSet: RuleSet, on configuration: AgentConfiguration) throws {
     let findings = CharonCheck(configuration).findings(ruleSet)
     for warning in findings where !warning.isError { printError("backhaul: warning: \(warning.text)") }
-    let errors = findings.filter(\.isError).map(\.text)
-    guard errors.isEmpty else {
-      throw complain("\(file) does not fit this router:\n\(errors.joined(separator: "\n"))", Exit.bad)
+    let faults =
+      RuleSetCheck.complaints(ruleSet, configuration).map(\.description) + findings.filter(\.isError).map(\.text)
+    guard faults.isEmpty else {
+      throw complain("\(file) does not fit this router:\n\(faults.joined(separator: "\n"))", Exit.bad)
     }
   }
 

@@ -40,7 +40,8 @@ struct DoctorCommand: ParsableCommand {
         .ask(as: StatusReport.self).answer
       return .success(
         AgentSigns(
-          applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble))
+          applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble,
+          notKept: status.notKept, holdCause: status.holdCause))
     } catch {
       return .failure(Examination.Unseen(error.text))
     }

@@ -8,16 +8,27 @@ enum RuleSetFile {
   static let maximumBytes = 64 << 20
 
   static func load(_ path: String) throws -> RuleSet {
+    do throws(Unusable) { return try read(path).ruleSet } catch { throw complain(error.text, error.status) }
+  }
+
+  /// Why it is no rule set, for a person, and the status to leave with.
+  struct Unusable: Error {
+    var text: String
+    var status: ExitCode
+  }
+
+  /// The rule set, and what it could say better.
+  static func read(_ path: String) throws(Unusable) -> RuleSetDecoder.Decoded {
     let bytes: [UInt8]
-    do {
+    do throws(SystemCallFailure) {
       bytes = try BoundedFile.read(path, atMost: maximumBytes)
     } catch {
-      throw complain("\(error)", Exit.failed)
+      throw Unusable(text: "\(error)", status: Exit.failed)
     }
-    do {
-      return try RuleSetDecoder.decode(bytes, limits: .init(bytes: maximumBytes))
+    do throws(Complaints) {
+      return try RuleSetDecoder.decodeWithRemarks(bytes, limits: .init(bytes: maximumBytes))
     } catch {
-      throw complain("\(path) is refused:\n\(error)", Exit.bad)
+      throw Unusable(text: "\(path) is refused:\n\(error)", status: Exit.bad)
     }
   }
 

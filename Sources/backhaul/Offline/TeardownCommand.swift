@@ -18,16 +18,19 @@ struct TeardownCommand: ParsableCommand {
 
   func run() throws {
     let configuration = try options.load()
+    let lock = try lock(configuration)
+    defer { withExtendedLifetime(lock) {} }
     try refuseWhileAgentRuns(configuration.files.socket)
     // Before the devices go: charon tells the hub while it can.
     let ended = try endConnections(configuration.ipsec)
     do throws(KernelFailure) {
       let kernel = try LinuxKernel(
         configuration.kernel, stateDirectory: configuration.files.stateDirectory)
-      let plan = Planner.teardown(
-        actual: try kernel.read(expecting: nil), remembered: try kernel.rememberedSettings())
+      let remembered = kernel.rememberedSettings()
+      if let damage = remembered.damage { printError("backhaul: warning: \(damage)") }
+      let plan = Planner.teardown(actual: try kernel.read(expecting: nil), remembered: remembered.values)
       guard !plan.isEmpty else { return ended ? () : print("nothing of ours is in the kernel") }
-      let text = PlanText(configuration.kernel, remembered: try kernel.rememberedSettings())
+      let text = PlanText(configuration.kernel, remembered: remembered.values)
       for step in plan.steps {
         for line in text.lines(step) { print(line) }
         if !dryRun { try kernel.apply(step) }
@@ -52,6 +55,17 @@ struct TeardownCommand: ParsableCommand {
     }
   }
 
+  /// What counts: a socket's file can be removed under a living agent, or be another than it has.
+  private func lock(_ configuration: AgentConfiguration) throws -> KernelLock {
+    do throws(KernelLock.Failure) {
+      return try KernelLock.take(
+        configuration.kernel, stateDirectory: configuration.files.stateDirectory, patience: .seconds(1))
+    } catch {
+      throw complain("\(error): stop it first", Exit.bad)
+    }
+  }
+
+  /// An agent of a version that takes no lock.
   private func refuseWhileAgentRuns(_ socket: String) throws {
     let running: Bool
     do throws(LocalFailure) {

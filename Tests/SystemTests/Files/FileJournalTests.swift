@@ -2,6 +2,7 @@ import Agent
 import Core
 import Fakes
 import FoundationEssentials
+import Glibc
 import System
 import Testing
 
@@ -110,17 +111,31 @@ private struct FolderGround: JournalGround {
     #expect(try await store.read().map(\.number) == [2])
   }
 
-  @Test func `a place that cannot be written and a file that is none say so`() async throws {
+  @Test func `a place that cannot be written says so`() async throws {
     let nowhere = try FileJournal(directory: folder.file("none"))
     #expect(try await nowhere.read().isEmpty)
     await #expect(
       throws: StoreFailure(operation: "open \(folder.file("none"))/journal", cause: "No such file or directory")
     ) { try await nowhere.open() }
-    try FileManager.default.createDirectory(atPath: folder.file("d/journal"), withIntermediateDirectories: true)
-    let directory = try FileJournal(directory: folder.file("d"))
-    await #expect(throws: StoreFailure(operation: "read \(folder.file("d"))/journal", cause: "not a file")) {
-      try await directory.open()
+  }
+
+  /// Whatever stands in its place: nothing waits for it, and a new journal is begun.
+  @Test(arguments: ["directory", "pipe", "circle of links", "huge file"])
+  func `whatever stands in its place is set aside`(_ kind: String) async throws {
+    let path = folder.file("journal")
+    switch kind {
+    case "directory": try FileManager.default.createDirectory(atPath: "\(path)/d", withIntermediateDirectories: true)
+    case "pipe": #expect(mkfifo(path, 0o600) == 0)
+    case "circle of links": #expect(symlink(path, path) == 0)
+    default:
+      try folder.write("", to: "journal")
+      #expect(truncate(path, 1 << 30) == 0)
     }
+    let journal = try FileJournal(directory: folder.path)
+    #expect(try await journal.open().setAside == ["\(path) is set aside as \(path).damaged"])
+    try await journal.append([record(1)])
+    try await journal.sync()
+    #expect(try await journal.read().map(\.number) == [1])
   }
 
   @Test func `a full disk loses nothing that was there, and takes more when it has room`() async throws {

@@ -1,0 +1,29 @@
+internal import Glibc
+
+/// Moves what cannot be used out of the way: a damaged file, or whatever else stands in a file's place. It is kept beside
+/// it for a person to look at, one of each name.
+package enum SetAside {
+  package static let suffix = ".damaged"
+
+  package static func place(of path: String) -> String { path + suffix }
+
+  /// Returns where it is now. What was set aside before gives way, unless it is a directory with something in it.
+  package static func rename(_ path: String) throws(SystemCallFailure) -> String {
+    let aside = place(of: path)
+    if Glibc.rename(path, aside) == 0 { return aside }
+    // A file does not replace a directory, nor a directory a file.
+    if errno == EISDIR || errno == ENOTDIR || errno == ENOTEMPTY || errno == EEXIST, remove(aside) == 0,
+      Glibc.rename(path, aside) == 0
+    {
+      return aside
+    }
+    throw SystemCallFailure.last("rename \(path) to \(aside)")
+  }
+
+  /// The same, in words for an event.
+  package static func move(_ path: String) -> String {
+    do throws(SystemCallFailure) { return "\(path) is set aside as \(try rename(path))" } catch {
+      return "\(path) is left where it is (\(error))"
+    }
+  }
+}
