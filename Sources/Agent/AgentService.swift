@@ -30,7 +30,8 @@ package struct AgentPorts: Sendable {
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
     lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
-    forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
+    forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
+    serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
     configurationTrouble: @escaping @Sendable () -> String? = { nil },
     giveMemoryBack: @escaping @Sendable () -> Void = {}
@@ -272,7 +273,8 @@ package final class AgentService: Sendable {
   ) async throws(LocalAPI.Refusal) -> AcceptRevisionReport {
     if let revision = asked.revision, !RuleSetBounds.revision.contains(Int64(clamping: revision)) {
       throw LocalAPI.Refusal(
-        "a revision is a whole number from \(RuleSetBounds.revision.lowerBound) to \(RuleSetBounds.revision.upperBound)")
+        "a revision is a whole number from \(RuleSetBounds.revision.lowerBound) to \(RuleSetBounds.revision.upperBound)"
+      )
     }
     let before = await keeper.permittedRevision
     let failure = await keeper.permit(asked.revision, by: user)

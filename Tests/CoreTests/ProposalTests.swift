@@ -93,7 +93,9 @@ import Testing
       ProposalUse.ike, "aes256gmc16-prfsha348-x25591",
       #"unknown algorithm "aes256gmc16"; did you mean "aes256gcm16"?; unknown algorithm "prfsha348"; did you mean "prfsha384"?; unknown algorithm "x25591"; did you mean "x25519"?"#
     ),
-    (.ike, "aes256", "aes256 needs an integrity algorithm, such as sha256; the key exchange is missing, such as x25519"),
+    (
+      .ike, "aes256", "aes256 needs an integrity algorithm, such as sha256; the key exchange is missing, such as x25519"
+    ),
     (
       .ike, "3des-sha256-modp1024-esn",
       #""3des" is refused: blocks of 64 bits leak within gigabytes (SWEET32); "modp1024" is refused: the group is small enough to be broken; "esn" is for ESP"#

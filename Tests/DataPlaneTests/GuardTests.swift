@@ -149,12 +149,15 @@ import Testing
     return model.state
   }
 
-  private func fate(_ state: ActualState, _ incoming: InterfaceName? = "lan0", to: IPv4Address? = nil, isIPv6: Bool = false)
+  private func fate(
+    _ state: ActualState, _ incoming: InterfaceName? = "lan0", to: IPv4Address? = nil, isIPv6: Bool = false
+  )
     -> PacketFate.End
   {
     PacketWalk(state).fate(
       of: Packet(
-        incoming: incoming, source: host, destination: to ?? internet, isIPv6: isIPv6, boundDevice: isIPv6 ? "wan0" : nil)
+        incoming: incoming, source: host, destination: to ?? internet, isIPv6: isIPv6,
+        boundDevice: isIPv6 ? "wan0" : nil)
     ).end
   }
 
@@ -241,14 +244,17 @@ import Testing
 
     let readBack = SlotBook.readBack(from: model.state, ruleSet, configuration)
     let after = try #require(Layout.slots(ruleSet, configuration, after: readBack))
-    for owner in owners {
-      switch owner {
-      case .rule:
-        // Not known, and of no connection: but never another's.
-        #expect(!scattered.values.contains(try #require(after[owner])), "\(owner)")
-      case .tunnel, .uplink: #expect(after[owner] == before[owner], "\(owner)")
-      }
-    }
+    for owner in owners { #expect(after[owner] == before[owner], "\(owner)") }
+    // What the kernel is asked for holds the rule that is there.
+    let asked = SlotBook.marking(model.state, ruleSet, configuration).chains.flatMap(\.rules)
+    let there = try #require(model.state.steering?.chains.first { $0.name == "steer" }?.rules)
+    #expect(there.contains { $0.comment == "rule office" && asked.contains($0) })
+    var unrecognised = model.state
+    unrecognised.steering?.chains.removeAll { $0.name == "steer" }
+    let without = try #require(
+      Layout.slots(ruleSet, configuration, after: .readBack(from: unrecognised, ruleSet, configuration)))
+    let rule = try #require(without[.rule(Branch.office.name)])
+    #expect(!scattered.values.contains(rule), "not known, but never another's")
   }
 
   /// A rule that has fallen back to an uplink has a route by it too: then it is not known whose table is whose.

@@ -63,7 +63,8 @@ import Testing
   @Test(arguments: [
     ("state_directory = \"/srv/state\"", "/srv/state"), ("[files\n  state_directory='/srv/state' # here", "/srv/state"),
     ("# state_directory = \"/srv/state\"", "/var/lib/backhaul"), ("state_directory = \"srv\"", "/var/lib/backhaul"),
-    ("state_directory =", "/var/lib/backhaul"), ("", "/var/lib/backhaul"), ("state_directory = \"/", "/var/lib/backhaul"),
+    ("state_directory =", "/var/lib/backhaul"), ("", "/var/lib/backhaul"),
+    ("state_directory = \"/", "/var/lib/backhaul"),
   ])
   func theStateDirectoryOfAnUnusableFileIsFound(_ text: String, _ expected: String) throws {
     let path = "/tmp/backhaul-\(UInt64.random(in: 0 ... .max)).toml"
@@ -71,6 +72,55 @@ import Testing
     defer { unlink(path) }
     #expect(ConfigurationFile.stateDirectory(ofUnusable: path) == expected)
     #expect(ConfigurationFile.stateDirectory(ofUnusable: "/nonexistent.toml") == "/var/lib/backhaul")
+  }
+
+  /// A parser that aborts at a typing error would take the agent and the guard with it.
+  @Test(arguments: [
+    ("[[[", "line 1, column 3: expected a table's name after \"[\""),
+    ("[+a]", "line 1, column 2: expected a table's name after \"[\""),
+    ("x = 1\n  [#", "line 2, column 4: expected a table's name after \"[\""),
+    ("x = [1, }", "line 1, column 9: expected a value, found \"}\""),
+    ("x = [\n # here\n }", "line 3, column 2: expected a value, found \"}\""),
+  ])
+  func whatTheParserWouldAbortAtIsRefused(_ text: String, _ words: String) {
+    let error = #expect(throws: Complaint.self) { try TOMLDocument.parse(text) }
+    #expect(error?.text == words)
+  }
+
+  @Test(arguments: [
+    "x = [\n[1], # [#\n[\"[\", '[']\n]", "x = \"\"\"\n[#\n\\\"\"\"\" # \n[a]", "x = '''\n[#'''\n[ a ]\n[[ \"b\" ]]",
+    "x = [ {a = 1}, {b = 2} ]", "x = '[#'\n", "x = \"\\\\\"\n[a]", "[a]\r\nx = [\r\n]\r\n",
+  ])
+  func whatOnlyLooksLikeItIsRead(_ text: String) throws {
+    _ = try TOMLDocument.parse(text)
+  }
+
+  /// Each byte of a configuration damaged in many ways: refused or read, and nothing worse.
+  @Test func anyByteMayBeDamaged() throws {
+    let text = Array(
+      """
+      device = "a"
+      lans = ["lan0"]
+      [[uplinks]]
+      interface = 'wan0'
+      targets = [ # two
+        "192.0.2.1", "192.0.2.2",
+      ]
+      [rule_set]
+      source = "https://192.0.2.1/"
+      """.utf8)
+    let nasty = Array("[]{}\"'#=.,\n\r\t \\a0+-_:".utf8) + [0, 0x7f, 0x80, 0xc3, 0xff]
+    for place in text.indices {
+      for byte in nasty {
+        var altered = text
+        altered[place] = byte
+        _ = try? ConfigurationFile.decode(altered)
+        altered = text
+        altered.insert(byte, at: place)
+        _ = try? ConfigurationFile.decode(altered)
+      }
+      _ = try? ConfigurationFile.decode(Array(text[..<place]))
+    }
   }
 
   @Test func anUplinkHasTargetsAndABudget() throws {

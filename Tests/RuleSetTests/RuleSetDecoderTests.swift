@@ -46,7 +46,8 @@ import Testing
   @Test func remarksAreBounded() throws {
     let many = Array(repeating: "\"192.0.2.0/24\"", count: 1_000).joined(separator: ",")
     let decoded = try RuleSetDecoder.decodeWithRemarks(
-      Array("{\"schema\":1,\"device\":\"a\",\"revision\":1,\"backhaul_rules\":[],\"direct_destinations\":[\(many)]}".utf8))
+      Array(
+        "{\"schema\":1,\"device\":\"a\",\"revision\":1,\"backhaul_rules\":[],\"direct_destinations\":[\(many)]}".utf8))
     #expect(decoded.remarks.count == ComplaintBook.limit + 1)
     #expect(decoded.remarks.last?.text == "and 899 more")
     #expect(decoded.ruleSet.directDestinations.count == 1)

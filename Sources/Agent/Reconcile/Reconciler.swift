@@ -147,7 +147,8 @@ package actor Reconciler: RuleSetApplier {
   }
 
   package func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
-    guard let actual = try? kernel.read(expecting: nil) else { return SlotBook() }
+    let actual = try? kernel.read { [configuration] seen in SlotBook.marking(seen, ruleSet, configuration) }
+    guard let actual else { return SlotBook() }
     return SlotBook.readBack(from: actual, ruleSet, configuration)
   }
 
@@ -339,7 +340,8 @@ package actor Reconciler: RuleSetApplier {
     if let trouble = remembered.trouble, memoryTrouble == nil {
       events.record(
         AgentEvent(
-          .storeFailed, "sysctls", "what sysctls were before is not kept, and a restart will not put it back: \(trouble)"))
+          .storeFailed, "sysctls",
+          "what sysctls were before is not kept, and a restart will not put it back: \(trouble)"))
     }
     memoryTrouble = remembered.trouble
   }

@@ -114,7 +114,8 @@ package struct LocalAPI: Sendable {
   /// Whoever may ask may not change anything: only root may.
   package static func check(_ verb: Verb, from user: UInt32) throws(Refusal) {
     guard verb.isForRoot && user != 0 else { return }
-    throw Refusal("\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user \(user)", isDenied: true)
+    throw Refusal(
+      "\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user \(user)", isDenied: true)
   }
 
   package static func encode(_ value: some Encodable) -> [UInt8] {

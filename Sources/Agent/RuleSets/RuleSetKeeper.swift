@@ -103,7 +103,8 @@ package actor RuleSetKeeper {
 
   package init(
     configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, permits: any PermitStore,
-    applier: any RuleSetApplier, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded, events: any EventSink,
+    applier: any RuleSetApplier, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
+    events: any EventSink,
     surroundings: any Surroundings
   ) {
     self.configuration = configuration
@@ -181,7 +182,8 @@ package actor RuleSetKeeper {
   private func holdStrictRules(of stored: StoredRuleSet, _ refusal: RuleSetRefusal) async {
     guard status.hold == nil else { return }
     guard let old = (try? parse(stored.bytes))?.ruleSet,
-      let slots = Layout.slots(old, configuration, after: stored.slots) else {
+      let slots = Layout.slots(old, configuration, after: stored.slots)
+    else {
       return await holdInDoubt("the rule set that ran last cannot be used any more")
     }
     let hold = Hold.strictRules(old, slots)
@@ -193,7 +195,8 @@ package actor RuleSetKeeper {
     guard configuration.guard.whenInDoubt == .hold else {
       events.record(
         AgentEvent(
-          .stateDamaged, "rule set", "\(cause); nothing is held back, as guard.when_in_doubt of agent.toml is \"open\""))
+          .stateDamaged, "rule set", "\(cause); nothing is held back, as guard.when_in_doubt of agent.toml is \"open\"")
+      )
       return
     }
     status.hold = Status.Held(word: .everything, cause: cause)
@@ -204,7 +207,8 @@ package actor RuleSetKeeper {
     let what = kept.damage.map(\.description).joined(separator: "; ")
     let then =
       kept.stored == nil
-      ? "the rule set that ran last is lost, and the source is asked" : "the other copy is used, and a new one is written"
+      ? "the rule set that ran last is lost, and the source is asked"
+      : "the other copy is used, and a new one is written"
     events.record(
       AgentEvent(
         .stateDamaged, "rule set", ([what, then] + aside).joined(separator: "; "), details: ["cause": what]))
@@ -283,7 +287,8 @@ package actor RuleSetKeeper {
     lastRefusal = []
     events.record(
       AgentEvent(
-        .ruleSetAccepted, "revision \(new.revision)", "revision \(new.revision) from \(origin.rawValue) runs" + Self.words(decoded.remarks),
+        .ruleSetAccepted, "revision \(new.revision)",
+        "revision \(new.revision) from \(origin.rawValue) runs" + Self.words(decoded.remarks),
         details: ["revision": "\(new.revision)"]))
     if origin == .source { permitIsUsed(by: new.revision, after: old?.revision) }
     guard keep || slots != before else { return }
@@ -374,7 +379,8 @@ package actor RuleSetKeeper {
       events.record(
         AgentEvent(
           .stateDamaged, "accept-revision",
-          "what an operator said of revisions cannot be read, and no lower one is accepted: \(error); \(permits.setAside())"))
+          "what an operator said of revisions cannot be read, and no lower one is accepted: \(error); \(permits.setAside())"
+        ))
     }
   }
 
@@ -383,7 +389,8 @@ package actor RuleSetKeeper {
     permit = nil
     let was = old.map { $0 >= revision ? "was needed" : "was not needed" } ?? "was not needed"
     tellPermit(
-      "accepting revision \(used.revision) or higher \(was) for revision \(revision), and holds no longer", used.revision)
+      "accepting revision \(used.revision) or higher \(was) for revision \(revision), and holds no longer",
+      used.revision)
     _ = savePermit()
   }
 

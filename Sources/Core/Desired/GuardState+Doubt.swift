@@ -46,7 +46,8 @@ extension Planner {
   /// The steps that hold everything. None where a table of ours with rules is there already: whoever put it knew the
   /// rule set, be it a living agent or a dead one, and that holds strict rules to theirs.
   package static func holdPlan(desired: DesiredState, actual: ActualState) -> Plan {
-    if let present = actual.steering, present != desired.steering, present.chains.contains(where: { !$0.rules.isEmpty }) {
+    if let present = actual.steering, present != desired.steering, present.chains.contains(where: { !$0.rules.isEmpty })
+    {
       return Plan(creating: [], deleting: [])
     }
     return Plan(creating: Array(plan(desired: desired, actual: actual).creating), deleting: [])

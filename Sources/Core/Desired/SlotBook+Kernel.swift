@@ -2,9 +2,11 @@ extension SlotBook {
   /// The book, as far as the kernel can still tell it, for where the file that said it is lost: live flows carry marks, and
   /// a mark that goes to another owner would send them another way.
   ///
-  /// A tunnel is known by the map from marks to chains, and an uplink by the one table that leads out by it. Of a rule
-  /// nothing is known, and no connection carries its mark. Whatever slot is seen in use and is nobody's who is known is
-  /// given to nobody, as long as another is free.
+  /// A tunnel is known by the map from marks to chains, an uplink by the one table that leads out by it, and a rule by
+  /// what `steer` says of its sources. Whatever slot is seen in use and is nobody's who is known is given to nobody, as
+  /// long as another is free.
+  ///
+  /// - Parameter actual: read with `marking(...)` as what was expected, else no rule is known.
   package static func readBack(
     from actual: ActualState, _ ruleSet: RuleSet, _ configuration: AgentConfiguration
   ) -> SlotBook {
@@ -16,13 +18,14 @@ extension SlotBook {
       guard let device = layout.device(of: tunnel), let slot = byDevice[device.text] else { continue }
       slots[.tunnel(tunnel.name)] = slot
     }
-    let ofTunnels = Set(byDevice.values)
+    for (rule, slot) in ruleSlots(actual, ruleSet, ranges) { slots[.rule(rule)] = slot }
+    let known = Set(slots.values)
     for uplink in configuration.uplinks {
       let tables = actual.routes.filter { route in
         guard route.metric == .active, route.destination == .all, let slot = ranges.slot(of: route.table) else {
           return false
         }
-        return !ofTunnels.contains(slot) && route.way.devices == [uplink.interface]
+        return !known.contains(slot) && route.way.devices == [uplink.interface]
       }
       // With a second one it may be a rule's, which has fallen back to this uplink.
       if let only = tables.first, tables.count == 1, let slot = ranges.slot(of: only.table) {
@@ -44,6 +47,35 @@ extension SlotBook {
       found[String(element.verdict.chain.dropFirst(prefix.count))] = slot
     }
     return found
+  }
+
+  /// Every way in which `steer` may mark what the rules take, one for each slot in use: the kernel's rules come back as
+  /// those that they are, so that the marks can be told.
+  package static func marking(
+    _ seen: ActualState, _ ruleSet: RuleSet, _ configuration: AgentConfiguration
+  ) -> SteeringTable {
+    let rules = inUse(seen, configuration.kernel).sorted().flatMap { slot in
+      let book = SlotBook(Dictionary(ruleSet.backhaulRules.map { (.rule($0.name), slot) }) { first, _ in first })
+      return DesiredStateCompiler(ruleSet, configuration, book, seen).steerChain().rules
+    }
+    return SteeringTable(
+      name: configuration.kernel.nftTable, sets: [], chains: [SteeringChain(name: "steer", rules: rules)])
+  }
+
+  private static func ruleSlots(
+    _ actual: ActualState, _ ruleSet: RuleSet, _ ranges: KernelRanges
+  ) -> [(Name, Slot)] {
+    let chain = actual.steering?.chains.first { $0.name == "steer" }
+    return ruleSet.backhaulRules.compactMap { rule in
+      let marks = chain?.rules.compactMap { steering -> Mark? in
+        guard steering.unrecognised == nil, steering.comment == "rule \(rule.name)",
+          case .setMark(let mark, _)? = steering.actions.first
+        else { return nil }
+        return mark
+      }
+      guard let first = marks?.first, let slot = ranges.markMask.slot(of: first) else { return nil }
+      return (rule.name, slot)
+    }
   }
 
   private static func inUse(_ actual: ActualState, _ ranges: KernelRanges) -> Set<Slot> {

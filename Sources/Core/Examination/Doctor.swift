@@ -85,6 +85,12 @@ package struct Doctor {
   }
 
   private mutating func checkRuleSet() {
+    if !seen.damagedCopies.isEmpty {
+      find(
+        .warning, .ruleSet, "one copy of the cached rule set cannot be read",
+        evidence: seen.damagedCopies.joined(separator: "; "),
+        fix: "the agent writes both anew when it starts; dmesg and fsck of the disk")
+    }
     switch seen.ruleSet {
     case .failure(let cause):
       find(

@@ -12,6 +12,8 @@ package struct Examination: Sendable {
   package var agent: Result<AgentSigns, Unseen>
   /// The one in the state directory; nil where none is cached.
   package var ruleSet: Result<RuleSet?, Unseen>
+  /// Copies of it that cannot be read, while another can.
+  package var damagedCopies: [String]
   package var kernel: Result<ActualState, Unseen>
   package var foreign: Result<ForeignObjects, Unseen>
   package var clock: Result<ClockCondition, Unseen>
@@ -30,8 +32,10 @@ package struct Examination: Sendable {
     ruleSet: Result<RuleSet?, Unseen>, kernel: Result<ActualState, Unseen>, foreign: Result<ForeignObjects, Unseen>,
     clock: Result<ClockCondition, Unseen>, nameservers: Result<[Nameserver], Unseen>,
     sizes: Result<[PathSize], Unseen>, charon: [CharonWord], features: KernelEvidence,
-    certificates: [CertificateFile], state: Result<StateDirectory, Unseen>, journalTrouble: String?
+    certificates: [CertificateFile], state: Result<StateDirectory, Unseen>, journalTrouble: String?,
+    damagedCopies: [String] = []
   ) {
+    self.damagedCopies = damagedCopies
     self.configuration = configuration
     self.now = now
     self.agent = agent

@@ -45,7 +45,11 @@ package struct Proposal: Hashable, Sendable, CustomStringConvertible {
         fault("algorithms with one \"-\" between them")
         isComplete = false
       } else if let transform = Transform(word) {
-        if transforms.contains(transform) { fault("\(quoted(word)) is there twice") } else { transforms.append(transform) }
+        if transforms.contains(transform) {
+          fault("\(quoted(word)) is there twice")
+        } else {
+          transforms.append(transform)
+        }
       } else {
         fault(Transform.refusal(of: word))
         isComplete = false

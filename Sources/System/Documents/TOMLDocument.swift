@@ -5,6 +5,7 @@ internal import TOMLKit
 package enum TOMLDocument {
   /// The document, or what makes it no TOML, with line and column.
   package static func parse(_ text: String) throws(Complaint) -> DocumentValue {
+    if let complaint = TOMLGuard.complaint(text) { throw complaint }
     let table: TOMLTable
     do {
       table = try TOMLTable(string: text)

@@ -32,7 +32,8 @@ package struct Examiner {
       certificates: certificates(known),
       state: seeing { () throws(SystemCallFailure) in
         try StateDirectoryCheck.look(at: configuration.files.stateDirectory)
-      }, journalTrouble: journalTrouble)
+      }, journalTrouble: journalTrouble,
+      damagedCopies: kept.stored == nil ? [] : kept.damage.map(\.description))
   }
 
   private func seeing<Value, E: Error & CustomStringConvertible>(

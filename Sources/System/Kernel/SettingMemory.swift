@@ -131,7 +131,8 @@ final class SettingMemory: Sendable {
   private func setAside(_ kept: inout Kept) {
     guard let damage = kept.damage else { return }
     kept.damage = nil
-    kept.told.damage = "what sysctls were before cannot be read, and will not be put back: \(damage); \(SetAside.move(path))"
+    kept.told.damage =
+      "what sysctls were before cannot be read, and will not be put back: \(damage); \(SetAside.move(path))"
   }
 
   private func save(_ kept: inout Kept) {

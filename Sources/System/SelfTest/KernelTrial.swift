@@ -82,7 +82,8 @@ package struct KernelTrial {
 
       step = "teardown"
       try apply(
-        Planner.teardown(actual: try kernel.read(expecting: nil), remembered: kernel.rememberedSettings().values), kernel)
+        Planner.teardown(actual: try kernel.read(expecting: nil), remembered: kernel.rememberedSettings().values),
+        kernel)
       let rest = Planner.teardown(actual: try kernel.read(expecting: nil), remembered: [:])
       checks.append(
         rest.isEmpty

@@ -46,6 +46,7 @@ final class AgentSocket: Sendable {
     }
     guard isNew else { return }
     events.record(
-      AgentEvent(.storeFailed, "socket", "nobody can ask the agent, which steers all the same: \(failure); tried again"))
+      AgentEvent(.storeFailed, "socket", "nobody can ask the agent, which steers all the same: \(failure); tried again")
+    )
   }
 }

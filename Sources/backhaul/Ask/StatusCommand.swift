@@ -77,6 +77,10 @@ struct StatusCommand: ParsableCommand {
           ? "charon: \(charon.version ?? "answers")" : "charon: does not answer: \(charon.trouble ?? "not asked yet")")
     }
     lines.append("source \(status.source): \(contact(status))")
+    if let revision = status.acceptsRevision {
+      lines.append("ACCEPTED: the next rule set of revision \(revision) or higher, once (backhaul accept-revision none)")
+    }
+    lines += status.notKept.map { Terminal.plain("not kept over a restart: \($0)") }
     if let trouble = status.journalTrouble { lines.append("journal: events are not kept on disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
     lines += status.nextSteps.map { "\u{2192} \(Terminal.plain($0))" }

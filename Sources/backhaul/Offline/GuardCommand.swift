@@ -145,7 +145,8 @@ private enum LastConfiguration {
       printError("backhaul: \(why)\nbackhaul: the one that the agent last started with counts (\(copy.path))")
       return (last, true)
     } catch {
-      throw complain("\(why)\nnothing is held, as nothing else tells what the uplinks are: \(error)", Exit.badConfiguration)
+      throw complain(
+        "\(why)\nnothing is held, as nothing else tells what the uplinks are: \(error)", Exit.badConfiguration)
     }
   }
 }

@@ -23,7 +23,9 @@ import Testing
     return StoredRuleSet(bytes: Array(text.utf8), etag: etag, slots: SlotBook(slots))
   }
 
-  private func overwrite(_ bytes: [UInt8], _ name: String = "rule-set.json") throws { try folder.write(bytes, to: name) }
+  private func overwrite(_ bytes: [UInt8], _ name: String = "rule-set.json") throws {
+    try folder.write(bytes, to: name)
+  }
   private func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: folder.file(name)) }
 
   @Test func `nothing was stored: nothing, and no doubt`() throws {
@@ -154,7 +156,9 @@ import Testing
     let text = String(decoding: try folder.bytes(of: "rule-set.json"), as: UTF8.self)
     try overwrite(Array(text.replacing("\"format\":1", with: "\"format\":9").utf8))
     #expect(
-      store.load().damage == [StoreFailure(operation: "read \(store.path)", cause: "format 9, but this version reads 1")])
+      store.load().damage == [
+        StoreFailure(operation: "read \(store.path)", cause: "format 9, but this version reads 1")
+      ])
     let nowhere = FileRuleSetStore(directory: folder.file("none"))
     #expect(throws: StoreFailure(operation: "create \(nowhere.path).new", cause: "No such file or directory")) {
       try nowhere.save(try stored("{}"))

@@ -206,7 +206,9 @@ import Testing
     ])
     #expect(holder.line() == "listening")
     #expect(throws: KernelLock.Failure.self) { try take(ranges) }
-    let waiting = Task { try await blocking { try KernelLock.take(ranges, stateDirectory: "/", patience: .seconds(30)) } }
+    let waiting = Task {
+      try await blocking { try KernelLock.take(ranges, stateDirectory: "/", patience: .seconds(30)) }
+    }
     // However it ends, the name is gone with it.
     holder.finish()
     _ = try await waiting.value
