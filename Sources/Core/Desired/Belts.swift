@@ -77,7 +77,7 @@ extension DesiredStateCompiler {
   /// given out) is a default in disguise.
   ///
   /// What goes to the router itself is found before, in the table `local`.
-  private func ipv6Belts() -> [RoutingRule] {
+  func ipv6Belts() -> [RoutingRule] {
     guard actual.hasIPv6Rules else { return [] }
     let blocked = ipv6Blocks.map(\.interface)
     return blocked.map { interface in

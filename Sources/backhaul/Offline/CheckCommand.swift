@@ -1,3 +1,4 @@
+internal import Agent
 internal import ArgumentParser
 internal import Core
 internal import Glibc
@@ -8,7 +9,8 @@ struct CheckCommand: ParsableCommand {
     commandName: "check", abstract: "Say whether a rule set would be taken over, and if not, everything that is wrong.",
     discussion: """
       With the local configuration at hand the rule set is also held against this router: its name, uplinks and \
-      LANs and, where a tunnel is encrypted, charon's settings and algorithms and the files with the secrets. \
+      LANs and, where a tunnel is encrypted, charon's settings and algorithms and the files with the secrets. A LAN that \
+      is not among this machine's interfaces is a warning. \
       Exit status 0: it would be taken over; 1: it would be refused.
       """)
 
@@ -23,6 +25,7 @@ struct CheckCommand: ParsableCommand {
     if access(options.config, F_OK) == 0 {
       let configuration = try options.load()
       try RuleSetFile.check(ruleSet, on: configuration, file)
+      try warnOfMissingLANs(ruleSet, configuration)
       try checkCharon(ruleSet, configuration)
       fits = "fits this router"
     } else {
@@ -33,6 +36,16 @@ struct CheckCommand: ParsableCommand {
         + "\(count(ruleSet.paths.count, "path")), \(count(ruleSet.probes.count, "probe")), "
         + "\(count(ruleSet.backhaulRules.count, "backhaul rule")), "
         + "\(count(ruleSet.directDestinations.count, "direct destination")); \(fits)")
+  }
+
+  private func warnOfMissingLANs(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) throws {
+    let present: Set<InterfaceName>
+    do throws(KernelFailure) { present = Set(try LinuxTraffic().traffic().keys) } catch {
+      return printError("backhaul: warning: this machine's interfaces cannot be listed: \(error)")
+    }
+    for warning in RuleSetCheck.missingLANs(ruleSet, configuration, present: present) {
+      printError("backhaul: warning: \(warning)")
+    }
   }
 
   /// Warnings are told and no reason to refuse.
