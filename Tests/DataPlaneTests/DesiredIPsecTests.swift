@@ -189,8 +189,10 @@ import Testing
       ])
     #expect(
       lines().filter { $0.contains("priority 928") || $0.contains("priority 929") } == [
-        "ip rule add priority 9280 from 192.168.10.0/24 iif lan0 lookup main suppress_prefixlength 0 protocol 201",
-        "ip rule add priority 9290 from 192.168.10.0/24 iif lan0 lookup 7906 protocol 201",
+        "ip rule add priority 9270 iif lo goto 9299 protocol 201",
+        "ip rule add priority 9280 from 192.168.10.0/24 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9290 from 192.168.10.0/24 lookup 7906 protocol 201",
+        "ip rule add priority 9299 nop protocol 201",
       ])
     let block = Branch.secureCompiler(Branch.secureRuleSet(fallback: .block))
     #expect(!chain("guard", block).contains { $0.contains("mpls0") }, "and of no use to a rule that blocks")

@@ -24,12 +24,44 @@ import Testing
     var rule = Branch.office
     rule.fallback = .block
     #expect(
-      lines([rule]).suffix(2) == [
-        "ip rule add priority 9280 from 192.168.10.0/24 iif lan0 lookup main suppress_prefixlength 0 protocol 201",
-        "ip rule add priority 9290 from 192.168.10.0/24 iif lan0 lookup 7906 protocol 201",
+      lines([rule]).suffix(4) == [
+        "ip rule add priority 9270 iif lo goto 9299 protocol 201",
+        "ip rule add priority 9280 from 192.168.10.0/24 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9290 from 192.168.10.0/24 lookup 7906 protocol 201",
+        "ip rule add priority 9299 nop protocol 201",
       ])
+    #expect(lines([rule]).contains("ip rule add priority 9206 fwmark 0xff00000/0xff00000 goto 9299 protocol 201"))
     rule.sources = Sources(interfaces: ["lan0"])
     #expect(lines([rule]).last == "ip rule add priority 9290 iif lan0 lookup 7906 protocol 201")
+    #expect(!lines([rule]).contains { $0.contains("goto") }, "by a LAN they are exact")
+  }
+
+  @Test func ipv6ThatIsBlockedHasBeltsOfItsOwn() {
+    var rule = Branch.office
+    rule.ipv6 = .block
+    let belts = [
+      "ip -6 rule add priority 9280 iif lan0 lookup main suppress_prefixlength 3 protocol 201",
+      "ip -6 rule add priority 9290 iif lan0 prohibit protocol 201",
+    ]
+    #expect(lines([rule]).suffix(2) == belts)
+    var kernel = Branch.kernel()
+    kernel.hasIPv6Rules = false
+    let without = Branch.compiler(Branch.ruleSet(rules: [rule]), Branch.configuration(), kernel).compile()
+    #expect(!without.rules.contains { $0.family == .ipv6 })
+    #expect(without.steering?.chains.flatMap(\.rules).contains { $0.comment == "rule office: no IPv6" } == true)
+  }
+
+  @Test func whatTakesTheLANsPlaceIsHeldForIPv6Too() {
+    var rule = Branch.office
+    rule.ipv6 = .block
+    var kernel = Branch.kernel()
+    kernel.links["enp3s0"] = kernel.links.removeValue(forKey: "lan0")
+    kernel.addresses["enp3s0"] = kernel.addresses.removeValue(forKey: "lan0")
+    // A device of another network is not meant, nor is a way out.
+    kernel.addresses["docker0"] = ["172.17.0.1/16"]
+    kernel.addresses["wan0"] = ["192.168.10.99/24"]
+    let compiler = Branch.compiler(Branch.ruleSet(rules: [rule]), Branch.configuration(), kernel)
+    #expect(compiler.ipv6Blocks.map(\.interface) == ["lan0", "enp3s0"])
   }
 
   @Test func twoBlockRulesOfOneSourceAskMainOnce() {
@@ -41,13 +73,17 @@ import Testing
     #expect(Set(all).count == all.count, "the kernel refuses the same rule twice")
   }
 
-  @Test func aRuleWithManyPrefixesHasNoBeltAtAll() {
+  @Test func aRuleWithManyPrefixesHasWiderBelts() {
     var rule = Branch.office
     rule.fallback = .block
-    rule.sources.prefixes = (0..<65).compactMap { IPv4Prefix(IPv4Address(value: 0x0a00_0000 + $0 << 9), length: 24) }
-    #expect(lines([rule]).count == lines([Branch.office]).count)
-    rule.sources.prefixes.removeLast()
-    #expect(lines([rule]).count == lines([Branch.office]).count + 128)
+    // The mark's goto, the router's own, and the nop.
+    let others = lines([Branch.office]).count + 3
+    rule.sources.prefixes = (0..<64).compactMap { IPv4Prefix(IPv4Address(value: 0x0a00_0000 + $0 << 9), length: 24) }
+    #expect(lines([rule]).count == others + 128, "each prefix has its own")
+    rule.sources.prefixes.append("10.255.0.0/24")
+    let belts = lines([rule]).filter { $0.contains("9290") }
+    #expect(belts.count == 33, "neighbours share one")
+    #expect(belts.last == "ip rule add priority 9290 from 10.255.0.0/24 lookup 7906 protocol 201")
   }
 
   @Test func aDisabledRuleKeepsItsSlotAndNothingElse() {
@@ -129,6 +165,33 @@ import Testing
         "tunnels[1].uplink: expected an uplink of this router (wan0, wan1), found wan7",
         "paths[4].uplink: expected an uplink of this router (wan0, wan1), found sat0",
         "backhaul_rules[0].sources.interfaces[1]: expected a LAN interface of this router (lan0), found lan9",
+      ])
+  }
+
+  @Test func aLANThatIsNotThereIsAWarning() {
+    func warnings(_ fallback: BackhaulRule.Fallback, _ prefixes: [IPv4Prefix], present: Set<InterfaceName>) -> [String] {
+      var rule = Branch.office
+      rule.fallback = fallback
+      rule.sources.prefixes = prefixes
+      return RuleSetCheck.missingLANs(
+        Branch.ruleSet(rules: [rule]), Branch.configuration(lans: ["lan0", "lan1"]), present: present
+      ).map(\.description)
+    }
+    #expect(warnings(.block, [], present: ["lan0", "lan1", "lo"]).isEmpty)
+    let place = "backhaul_rules[0].sources.interfaces[0]: this machine has no interface lan0: "
+    #expect(
+      warnings(.block, ["192.168.10.0/24"], present: ["enp3s0"]) == [
+        place + "what comes from the prefixes of rule office is steered and held by whatever interface it comes in, and "
+          + "nothing else that comes in by another",
+        "lans: this machine has no interface lan1",
+      ])
+    #expect(
+      warnings(.block, [], present: ["lan1"]) == [
+        place + "nothing that comes in by another is steered or held by rule office"
+      ])
+    #expect(
+      warnings(.localWAN, [], present: ["lan1"]) == [
+        place + "nothing that comes in by another is steered by rule office"
       ])
   }
 

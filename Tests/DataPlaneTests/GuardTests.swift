@@ -34,10 +34,26 @@ import Testing
     var withoutIPRules = state
     withoutIPRules.rules = []
     #expect(fate(withoutIPRules).end == .dropped("rule office: block"), "another may delete them: networkd does")
-    var withoutTable = try guarded(Branch.ruleSet(rules: [rule()], direct: []))
-    #expect(fate(withoutTable).end == .unreachable)
-    withoutTable.steering = nil
-    #expect(fate(withoutTable).end == .unreachable)
+    for direct: [IPv4Prefix] in [[], ["198.18.0.0/15"]] {
+      var withoutTable = try guarded(Branch.ruleSet(rules: [rule()], direct: direct))
+      withoutTable.steering = nil
+      #expect(fate(withoutTable).end == .unreachable, "someone flushed the ruleset; direct: \(direct)")
+    }
+  }
+
+  @Test func theAnswerOfADirectDestinationMayWaitForTheAgentWhereAnUplinkComesLate() throws {
+    let ruleSet = Branch.ruleSet(rules: [rule()])
+    var early = Branch.kernel()
+    early.links["wan1"] = nil
+    let compiler = Branch.compiler(ruleSet, Branch.configuration(), early)
+    #expect(compiler.compileGuard().settings == [InterfaceSetting("wan0", .sourceValidMark): 1])
+  }
+
+  @Test func settingsAreTheLastThatTheGuardChanges() throws {
+    let kernel = Branch.kernel()
+    let compiler = Branch.compiler(Branch.ruleSet(rules: [rule()]), Branch.configuration(), kernel)
+    let plan = Planner.guardPlan(desired: compiler.compileGuard(), actual: kernel)
+    guard case .changeSettings? = plan.steps.last else { return #expect(Bool(false), "\(plan.steps)") }
   }
 
   @Test func anUplinkOfTheRulesOwnWaitsForItsVerdict() throws {
@@ -132,7 +148,13 @@ import Testing
         ]))
     let packet = Packet(
       incoming: "lan0", source: host, destination: internet, isIPv6: true, boundDevice: "wan0")
-    #expect(PacketWalk(state).fate(of: packet).end == .rejected("rule office: no IPv6"))
+    #expect(PacketWalk(state).fate(of: packet).end == .prohibited)
+    var withoutIPRules = state
+    withoutIPRules.rules = []
+    #expect(PacketWalk(withoutIPRules).fate(of: packet).end == .rejected("rule office: no IPv6"))
+    var withoutTable = state
+    withoutTable.steering = nil
+    #expect(PacketWalk(withoutTable).fate(of: packet).end == .prohibited)
     #expect(fate(state).end == .left("wan0", gateway: "192.0.2.1"))
   }
 }

@@ -177,7 +177,7 @@ private struct Chance {
       } + [.invalid, .untracked]
     let hosts: [(InterfaceName, IPv4Address)] = [
       ("lan0", "192.168.10.7"), ("lan0", "192.168.10.200"), ("lan0", "192.168.11.7"), ("lan1", "192.168.20.7"),
-      ("lan1", "192.168.10.7"),
+      ("lan1", "192.168.10.7"), ("enp3s0", "192.168.10.7"), ("enp3s0", "192.168.20.7"),
     ]
     return hosts.flatMap { lan, host in
       trackings.map { Packet(incoming: lan, source: host, destination: "8.8.8.8", tracking: $0) }
@@ -192,8 +192,15 @@ private struct Chance {
   }
 
   private func isBlocked(_ ruleSet: RuleSet, _ packet: Packet) -> Bool {
-    guard let rule = decides(ruleSet, packet) else { return false }
+    guard let rule = decides(ruleSet, packet) ?? holds(ruleSet, packet) else { return false }
     return rule.fallback == .block && !rule.paths.contains("lte")
+  }
+
+  /// A strict rule that names the packet's source holds for it wherever it comes from.
+  private func holds(_ ruleSet: RuleSet, _ packet: Packet) -> BackhaulRule? {
+    ruleSet.backhaulRules.first { rule in
+      rule.enabled && rule.isStrict && rule.sources.prefixes.contains { $0.contains(packet.source) }
+    }
   }
 
   /// The first packet that gets out, with its trace.

@@ -208,8 +208,20 @@ import Testing
     #expect(fate(local, by: "bh-fra-a") == .rejected("no IPv6 by a tunnel"))
     #expect(fate(local, by: "wg0") == .rejected("no IPv6 by a tunnel"))
     let block = try router(ruleSet { $0.ipv6 = .block }, active: .path("fra-a"))
-    #expect(fate(block, by: "wan0") == .rejected("rule office: no IPv6"))
-    #expect(fate(block, by: "wan1") == .rejected("rule office: no IPv6"))
+    for device: InterfaceName in ["wan0", "wan1", "wwan9"] {
+      #expect(fate(block, by: device) == .prohibited, "also by an uplink that nobody has configured")
+    }
+    var withoutTable = block
+    withoutTable.steering = nil
+    #expect(fate(withoutTable, by: "wan0") == .prohibited)
+    var withoutIPRules = block
+    withoutIPRules.rules = []
+    #expect(fate(withoutIPRules, by: "wan0") == .rejected("rule office: no IPv6"))
+    #expect(fate(withoutIPRules, by: "wan1") == .rejected("rule office: no IPv6"))
+    let site = Packet(
+      incoming: "lan0", source: host, destination: internet, isIPv6: true, boundDevice: "wg0", hasSpecificRoute: true)
+    withoutTable.links["wg0"] = nil
+    #expect(PacketWalk(withoutTable).fate(of: site).end == left("wg0"), "a site's own route is kept")
   }
 
   @Test func segmentsFitTheTunnel() throws {

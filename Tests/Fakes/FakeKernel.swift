@@ -135,7 +135,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
   package func foreign() throws(KernelFailure) -> ForeignObjects {
     state.withLock { state in
       var foreign = state.foreign
-      foreign.rules = state.rules.filter { !$0.isOurs }.map { foreign in
+      foreign.rules = state.rules.filter { !$0.isOurs && $0.rule.family == .ipv4 }.map { foreign in
         let rule = foreign.rule
         let table: TableID? = if case .lookup(let table, _) = rule.action { table } else { nil }
         return ForeignRule(

@@ -37,6 +37,7 @@ extension FakeState {
     case .putRoute(let route): try put(route)
     case .deleteRoute(let route): routes.removeAll { $0.isOurs && $0.route == route }
     case .addRule(let rule):
+      try check(rule)
       let ours = Rule(rule: rule, isOurs: true)
       if !rules.contains(ours) { insert(ours) }
     case .deleteRule(let rule): rules.removeAll { $0.isOurs && $0.rule == rule }
@@ -131,6 +132,16 @@ extension FakeState {
     } else {
       routes.append(Route(route: route, isOurs: true))
     }
+  }
+
+  // MARK: Rules
+
+  /// fib_nl2rule, net/core/fib_rules.c
+  private func check(_ rule: RoutingRule) throws(FakeRefusal) {
+    if case .goto(let target) = rule.action, target <= rule.priority {
+      throw FakeRefusal(EINVAL, "Backward goto not supported")
+    }
+    if rule.family == .ipv6 && !hasIPv6Rules { throw FakeRefusal(EAFNOSUPPORT, "Rule family not supported") }
   }
 
   // MARK: nftables

@@ -21,6 +21,7 @@ package struct FakeState: Sendable {
   var mainDefaults: [MainDefault] = []
   var routes: [Route] = []
   var rules: [Rule] = []
+  var hasIPv6Rules = true
   var steering: SteeringTable?
   var settings: [InterfaceSetting: Int] = [:]
   var remembered: [InterfaceSetting: Int] = [:]
@@ -55,7 +56,10 @@ package struct FakeState: Sendable {
     var actual = ActualState(
       links: links, addresses: addresses, mainDefaults: mainDefaults.sorted { $0.metric < $1.metric },
       routes: Set(routes.filter { $0.isOurs && ranges.tables.contains($0.route.table.value) }.map(\.route)),
-      rules: rules.filter { $0.isOurs && ranges.priorities.contains($0.rule.priority.value) }.map(\.rule),
+      rules: [RoutingRule.Family.ipv4, .ipv6].flatMap { family in
+        rules.filter { $0.isOurs && $0.rule.family == family && ranges.priorities.contains($0.rule.priority.value) }
+          .map(\.rule)
+      }, hasIPv6Rules: hasIPv6Rules,
       settings: settings, pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
     let expected = expecting(actual)
     actual.steering = steering.map { recognised($0, expected) }
@@ -117,6 +121,12 @@ package struct FakeState: Sendable {
     traffic[name] = nil
     settings = settings.filter { $0.key.interface != name }
     dropRoutes(of: name, isGone: true)
+  }
+
+  /// A kernel without IPv6.
+  package mutating func loseIPv6() {
+    hasIPv6Rules = false
+    rules.removeAll { $0.rule.family == .ipv6 }
   }
 
   package mutating func setMainDefaults(_ defaults: [MainDefault]) { mainDefaults = defaults }

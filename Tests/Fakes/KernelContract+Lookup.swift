@@ -71,6 +71,39 @@ extension KernelGround {
     throw ContractBreach("a device that is not there answers")
   }
 
+  /// A belt holds what comes from a prefix, by whatever device, but not the router's own packets from an address in it, nor
+  /// what has a mark that leads around it.
+  func lookupAroundBelts() throws {
+    let (lan, wan) = try router()
+    let gateway = try Sample.address("192.0.2.1")
+    try addMainDefault(wan, onLink: gateway)
+    func priority(_ offset: UInt32) -> RulePriority { RulePriority(ranges.priorities.lowerBound + offset) }
+    let floor = TableID(table.value + 1)
+    let passed = ranges.markMask.passed
+    let nop = RoutingRule(priority: priority(99), action: .nop)
+    try apply([
+      .putRoute(.floor(floor)), .addRule(nop),
+      .addRule(
+        RoutingRule(priority: priority(6), mark: .init(passed, ranges.markMask), action: .goto(priority(99)))),
+      .addRule(RoutingRule(priority: priority(70), incoming: .loopback, action: .goto(priority(99)))),
+      .addRule(
+        RoutingRule(
+          priority: priority(90), source: try Sample.prefix("192.168.10.0/24"),
+          action: .lookup(floor, suppressPrefixLength: nil))),
+    ])
+    let out = LookupAnswer.out(wan, gateway: gateway, table: .main)
+    try expect(try answer("192.168.10.2", "8.8.8.8", in: lan), is: .unreachable, "from the LAN")
+    try expect(try answer("192.168.10.2", "8.8.8.8", in: lan, mark: passed.value | 3), is: out, "with the mark")
+    try expect(try answer("192.168.10.1", "8.8.8.8"), is: out, "the router's own")
+    // The check of an answer's way back asks the belt too, and sees no mark where it is not told to.
+    try kernel.apply(.changeSettings([InterfaceSetting(wan, .reversePathFilter): 2]))
+    try expect(try answer("8.8.8.8", "192.168.10.2", in: wan), is: .spoofed, "an answer to the LAN")
+    try expect(try answer("8.8.8.8", "192.168.10.2", in: wan, mark: passed.value) == .spoofed, is: false, "with the mark")
+    try expect(try answer("8.8.8.8", "192.168.10.1", in: wan), is: .local, "an answer to the router")
+    try apply([.deleteRule(nop)])
+    try expect(try answer("192.168.10.1", "8.8.8.8"), is: .unreachable, "where the goto leads nowhere")
+  }
+
   func lookupByForeignRule() throws {
     let (lan, wan) = try router()
     let other = TableID(52)

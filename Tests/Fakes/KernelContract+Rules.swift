@@ -1,4 +1,5 @@
 import Core
+import Glibc
 
 extension KernelGround {
   private func priority(_ offset: UInt32) -> RulePriority { RulePriority(ranges.priorities.lowerBound + offset) }
@@ -41,6 +42,12 @@ extension KernelGround {
         priority: priority(95), destination: try Sample.prefix("203.0.113.2/32"),
         action: .lookup(table, suppressPrefixLength: nil)),
       RoutingRule(priority: priority(95), source: own, action: .lookup(table, suppressPrefixLength: nil)),
+      // Two that differ in where they lead to alone, and what they lead to.
+      RoutingRule(priority: priority(96), mark: .init(Mark(value: mask.bits), mask), action: .goto(priority(98))),
+      RoutingRule(priority: priority(97), incoming: .loopback, action: .goto(priority(98))),
+      RoutingRule(priority: priority(98), action: .nop),
+      RoutingRule(.ipv6, priority: priority(80), incoming: lan, action: .lookup(.main, suppressPrefixLength: 3)),
+      RoutingRule(.ipv6, priority: priority(90), incoming: lan, action: .prohibit),
     ]
   }
 
@@ -58,6 +65,17 @@ extension KernelGround {
       try apply([.deleteRule(rule)])
       try expect(Set(try read().rules), is: Set(rules[..<index]), "rules without \(rule)")
     }
+  }
+
+  func backwardGoto() throws {
+    for target in [priority(10), priority(20)] {
+      try expect(
+        .addRule(RoutingRule(priority: priority(20), incoming: .loopback, action: .goto(target))), failsWith: EINVAL)
+    }
+    // What it leads to may come later.
+    let early = RoutingRule(priority: priority(20), incoming: .loopback, action: .goto(priority(21)))
+    try apply([.addRule(early)])
+    try expect(try read().rules, is: [early], "rules")
   }
 
   func ruleAddedTwice() throws {

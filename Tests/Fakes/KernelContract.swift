@@ -15,6 +15,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case deviceThatGoesTakesItsRoutesAlong
   case everyFormOfRuleIsReadBackAsItWas
   case ruleIsThereOnceHoweverOftenItIsAdded
+  case gotoThatLeadsBackIsRefused
   case deletingABroadRuleLeavesTheNarrowOnes
   case foreignRouteIsLeftAlone
   case foreignRuleIsLeftAlone
@@ -36,6 +37,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case lookupOfAFloorIsUnreachable
   case lookupKnowsWhereAPacketComesIn
   case lookupKnowsForeignRules
+  case lookupOfTheRoutersOwnGoesAroundBelts
   case routesOfMainThatHoldAnAddressAreTold
   case whatOthersHaveInOurWayIsTold
 
@@ -56,6 +58,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .deviceThatGoesTakesItsRoutesAlong: try ground.deviceTakesRoutesAlong()
     case .everyFormOfRuleIsReadBackAsItWas: try ground.ruleForms()
     case .ruleIsThereOnceHoweverOftenItIsAdded: try ground.ruleAddedTwice()
+    case .gotoThatLeadsBackIsRefused: try ground.backwardGoto()
     case .deletingABroadRuleLeavesTheNarrowOnes: try ground.broadRuleDeleted()
     case .foreignRouteIsLeftAlone: try ground.foreignRoute()
     case .foreignRuleIsLeftAlone: try ground.foreignRule()
@@ -76,6 +79,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .lookupGoesByTheMark: try ground.lookupByMark()
     case .lookupOfAFloorIsUnreachable: try ground.lookupOfFloor()
     case .lookupKnowsWhereAPacketComesIn: try ground.lookupByIncoming()
+    case .lookupOfTheRoutersOwnGoesAroundBelts: try ground.lookupAroundBelts()
     case .lookupKnowsForeignRules: try ground.lookupByForeignRule()
     case .routesOfMainThatHoldAnAddressAreTold: try ground.mainRoutesTold()
     case .whatOthersHaveInOurWayIsTold: try ground.foreignTold()

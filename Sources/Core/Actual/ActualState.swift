@@ -8,8 +8,10 @@ package struct ActualState: Equatable, Sendable {
   package var mainDefaults: [MainDefault]
   /// Routes with our protocol in our table range.
   package var routes: Set<TableRoute>
-  /// Rules with our protocol in our priority range, in the kernel's order.
+  /// Rules with our protocol in our priority range, in the kernel's order; those of IPv6 after those of IPv4.
   package var rules: [RoutingRule]
+  /// The kernel has IPv6 with policy routing. Without it (EAFNOSUPPORT) none of its rules can be wanted.
+  package var hasIPv6Rules: Bool
   /// Our nftables table; nil where there is none.
   package var steering: SteeringTable?
   /// Present values of the settings of every interface, and of `all` under the name "all".
@@ -21,13 +23,15 @@ package struct ActualState: Equatable, Sendable {
   package init(
     links: [InterfaceName: Link] = [:], addresses: [InterfaceName: [InterfaceAddress]] = [:],
     mainDefaults: [MainDefault] = [], routes: Set<TableRoute> = [], rules: [RoutingRule] = [],
-    steering: SteeringTable? = nil, settings: [InterfaceSetting: Int] = [:], pathMTUs: [PathMTUKey: Int] = [:]
+    hasIPv6Rules: Bool = true, steering: SteeringTable? = nil, settings: [InterfaceSetting: Int] = [:],
+    pathMTUs: [PathMTUKey: Int] = [:]
   ) {
     self.links = links
     self.addresses = addresses
     self.mainDefaults = mainDefaults
     self.routes = routes
     self.rules = rules
+    self.hasIPv6Rules = hasIPv6Rules
     self.steering = steering
     self.settings = settings
     self.pathMTUs = pathMTUs

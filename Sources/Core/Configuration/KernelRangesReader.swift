@@ -26,7 +26,7 @@ enum KernelRangesReader {
       interfacePrefix: prefix)
   }
 
-  /// Our rules have fixed places in the range, up to 90 after its first.
+  /// Our rules have fixed places in the range, up to 99 after its first.
   private static let leastPriorities = 100
   /// One rule, one tunnel and two uplinks, with some room.
   private static let leastTables = 8

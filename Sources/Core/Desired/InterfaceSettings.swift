@@ -30,15 +30,29 @@ extension DesiredStateCompiler {
       if own == 2 || effective == 1 {
         result[InterfaceSetting(way.device, .reversePathFilter)] = 2
       }
-      if value(.sourceValidMark, of: way.device) == 1 || value(.sourceValidMark, of: InterfaceSetting.all) != 1 {
-        result[InterfaceSetting(way.device, .sourceValidMark)] = 1
-      }
     }
+    result.merge(markedReversePaths()) { first, _ in first }
     // Whoever has chosen another way of his own (2 or 3) keeps it.
     if let all = InterfaceSetting.all, layout.activeRules.contains(where: { !$0.rule.balancedPaths.isEmpty }),
       let present = value(.multipathHash, of: all), present <= 1
     {
       result[InterfaceSetting(all, .multipathHash)] = 1
+    }
+    return result
+  }
+
+  /// The reverse-path check of these devices asks with the packet's mark. All ways that are not ours, and where belts
+  /// pass by what has the mark `passed`, also every other device that main has a default by: answers to what no rule
+  /// takes come by it.
+  func markedReversePaths() -> [InterfaceSetting: Int] {
+    let own = Set(layout.ways.filter { $0.kind == .ownTunnel }.map(\.device))
+    var devices = layout.ways.map(\.device)
+    if passesUnruled { devices += actual.mainDefaults.map(\.device) }
+    var result: [InterfaceSetting: Int] = [:]
+    for device in devices where !own.contains(device) && actual.links[device] != nil {
+      if value(.sourceValidMark, of: device) == 1 || value(.sourceValidMark, of: InterfaceSetting.all) != 1 {
+        result[InterfaceSetting(device, .sourceValidMark)] = 1
+      }
     }
     return result
   }

@@ -34,6 +34,7 @@ package struct Layout: Sendable {
   package var mask: MarkMask { configuration.kernel.markMask }
   package var none: Mark { Mark(value: 0) }
   package var bypass: Mark { mask.mark(.bypass) ?? none }
+  package var passed: Mark { mask.passed }
 
   package func mark(_ owner: SlotBook.Owner) -> Mark? { slots[owner].flatMap { mask.mark($0) } }
   package func table(_ owner: SlotBook.Owner) -> TableID? { slots[owner].map { configuration.kernel.table(of: $0) } }

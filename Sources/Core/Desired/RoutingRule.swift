@@ -1,5 +1,7 @@
-/// A policy routing rule (`ip rule`) of ours. Its protocol is always ours.
+/// A policy routing rule (`ip rule`, `ip -6 rule`) of ours. Its protocol is always ours.
 package struct RoutingRule: Hashable, Sendable {
+  package enum Family: Hashable, Sendable { case ipv4, ipv6 }
+
   package struct MarkMatch: Hashable, Sendable {
     package var mark: Mark
     package var mask: MarkMask
@@ -10,24 +12,36 @@ package struct RoutingRule: Hashable, Sendable {
   }
 
   package enum Action: Hashable, Sendable {
-    /// `suppressPrefixLength: 0` passes over the table's default route (FRA_SUPPRESS_PREFIXLEN).
+    /// `suppressPrefixLength: 0` passes over the table's default route, `3` over what is as wide too
+    /// (FRA_SUPPRESS_PREFIXLEN).
     case lookup(TableID, suppressPrefixLength: UInt32?)
     case unreachable
+    /// The sender gets ICMP "administratively prohibited" (FR_ACT_PROHIBIT).
+    case prohibit
+    /// The rule of that priority is the next to be asked. It stands further on: the kernel refuses to go back. Where none
+    /// is there, the kernel passes over this one (FR_ACT_GOTO, fib_rules_lookup in net/core/fib_rules.c).
+    case goto(RulePriority)
+    /// Decides nothing: where a `goto` leads to (FR_ACT_NOP).
+    case nop
   }
 
+  package var family: Family
   package var priority: RulePriority
   package var mark: MarkMatch?
   /// FIB_RULE_INVERT: the rule takes what its selector does *not* match.
   package var inverted: Bool
+  /// Of IPv4 alone, as the destination is.
   package var source: IPv4Prefix?
   package var destination: IPv4Prefix?
+  /// `lo` stands for packets of the router's own.
   package var incoming: InterfaceName?
   package var action: Action
 
   package init(
-    priority: RulePriority, mark: MarkMatch? = nil, inverted: Bool = false, source: IPv4Prefix? = nil,
-    destination: IPv4Prefix? = nil, incoming: InterfaceName? = nil, action: Action
+    _ family: Family = .ipv4, priority: RulePriority, mark: MarkMatch? = nil, inverted: Bool = false,
+    source: IPv4Prefix? = nil, destination: IPv4Prefix? = nil, incoming: InterfaceName? = nil, action: Action
   ) {
+    self.family = family
     self.priority = priority
     self.mark = mark
     self.inverted = inverted

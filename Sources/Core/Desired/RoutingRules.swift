@@ -4,28 +4,33 @@ extension DesiredStateCompiler {
   ///     p+0   fwmark bypass        lookup main                          direct destinations
   ///     p+4   from UPLINK to HUB   lookup main suppress_prefixlength 0  IKE and ESP of a tunnel leave by its own uplink
   ///     p+5   from UPLINK to HUB   lookup TABLE of the uplink
+  ///     p+6   fwmark passed        goto p+99                            what no rule of ours takes
   ///     p+10  not fwmark 0         lookup main suppress_prefixlength 0  what has a better route than a default keeps it
   ///     p+20  fwmark MARK          lookup TABLE                         one for each tunnel, uplink and rule
-  ///     p+80  iif LAN from PREFIX  lookup main suppress_prefixlength 0  belts
-  ///     p+90  iif LAN from PREFIX  lookup TABLE of the rule
+  ///     p+70  iif lo               goto p+99                            the router's own packets
+  ///     p+80  from PREFIX          lookup main suppress_prefixlength 0  belts: see `belts()`
+  ///     p+90  from PREFIX          lookup TABLE of the rule
+  ///     p+99                       nop                                  from here on others' rules decide, and main's
   ///
-  /// Belts hold for unmarked packets of `fallback: block` and `underlay` rules, so that none leaks while someone's `nft flush ruleset`
-  /// has taken our marks. They look into the rule's own table (whose floor is `unreachable`) rather than end in
-  /// `unreachable` themselves: the kernel's reverse-path check asks these same rules, without a mark, about every packet
-  /// that comes back to the source, and takes "unreachable" for a spoofed one, in loose mode too.
-  func routingRules() -> [RoutingRule] {
-    routingRules(
-      outer: outerRules(),
-      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) }, belted: true)
-  }
-
-  func routingRules(outer: [RoutingRule], marked: [(mark: Mark, table: TableID)], belted: Bool) -> [RoutingRule] {
+  /// and of IPv6, by each LAN that a rule with `ipv6: block` has:
+  ///
+  ///     p+80  iif LAN              lookup main suppress_prefixlength 3
+  ///     p+90  iif LAN              prohibit
+  ///
+  /// - Parameters:
+  ///   - outer: those that tunnels' own packets need, at p+4 and p+5.
+  ///   - marked: who has which table.
+  func routingRules(outer: [RoutingRule], marked: [(mark: Mark, table: TableID)]) -> [RoutingRule] {
     let mask = layout.mask
     var rules = [
       RoutingRule(
         priority: priority(0), mark: .init(layout.bypass, mask), action: .lookup(.main, suppressPrefixLength: nil))
     ]
     rules += outer
+    if passesUnruled {
+      rules.append(
+        RoutingRule(priority: priority(6), mark: .init(layout.passed, mask), action: .goto(priority(99))))
+    }
     rules += [
       RoutingRule(
         priority: priority(10), mark: .init(layout.none, mask), inverted: true,
@@ -36,22 +41,13 @@ extension DesiredStateCompiler {
         RoutingRule(
           priority: priority(20), mark: .init(mark, mask), action: .lookup(table, suppressPrefixLength: nil)))
     }
-    let belts = belted ? belts() : []
-    var asked: Set<RoutingRule> = []
-    for belt in belts {
-      let rule = RoutingRule(
-        priority: priority(80), source: belt.source, incoming: belt.incoming,
-        action: .lookup(.main, suppressPrefixLength: 0))
-      // Two rules may take the same source; the kernel refuses the same ip rule twice.
-      if asked.insert(rule).inserted { rules.append(rule) }
-    }
-    for belt in belts {
-      rules.append(
-        RoutingRule(
-          priority: priority(90), source: belt.source, incoming: belt.incoming,
-          action: .lookup(belt.table, suppressPrefixLength: nil)))
-    }
-    return rules
+    return rules + beltRules() + ipv6Belts()
+  }
+
+  func routingRules() -> [RoutingRule] {
+    routingRules(
+      outer: outerRules(),
+      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) })
   }
 
   /// charon's sockets know neither mark nor device, and the kernel looks ESP up without a mark: both are known by their
@@ -77,30 +73,7 @@ extension DesiredStateCompiler {
     return specific + own
   }
 
-  /// Every packet walks past every belt, and a rule of thousands of prefixes has none: nftables guards it alone.
-  static var maximumBelts: Int { 64 }
-
-  private struct Belt: Hashable {
-    var incoming: InterfaceName
-    var source: IPv4Prefix?
-    var table: TableID
-  }
-
-  private func belts() -> [Belt] {
-    var belts: [Belt] = []
-    for active in layout.activeRules where active.rule.isStrict {
-      let rule = active.rule
-      let prefixes: [IPv4Prefix?] = rule.sources.prefixes.isEmpty ? [nil] : rule.sources.prefixes
-      let own = layout.interfaces(of: rule).flatMap { interface in
-        prefixes.map { Belt(incoming: interface, source: $0 == .all ? nil : $0, table: active.table) }
-      }
-      // Half the belts of a rule would only look as if it had some.
-      if belts.count + own.count <= Self.maximumBelts { belts += own }
-    }
-    return belts
-  }
-
-  private func priority(_ offset: UInt32) -> RulePriority {
+  func priority(_ offset: UInt32) -> RulePriority {
     RulePriority(layout.configuration.kernel.priorities.lowerBound &+ offset)
   }
 }

@@ -1,9 +1,10 @@
 extension DesiredStateCompiler {
   /// Everything that the router forwards, IPv6 too.
   func passChain() -> SteeringChain {
-    var rules = [
-      SteeringRule([], [.choose(by: .incoming, map: Self.departures)], comment: "what came by a tunnel")
-    ]
+    var rules =
+      clearPassed() + [
+        SteeringRule([], [.choose(by: .incoming, map: Self.departures)], comment: "what came by a tunnel")
+      ]
     for way in layout.uplinkWays {
       rules.append(
         SteeringRule(
@@ -12,6 +13,7 @@ extension DesiredStateCompiler {
     for lan in layout.configuration.lans {
       rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "outward")], comment: "LAN \(lan)"))
     }
+    rules += strayOutwardRules()
     rules += ipv6Rules()
     // Not for uplinks: their mark stands for connections that a rule sent there, and those are deleted at a failback.
     rules.append(
@@ -25,25 +27,21 @@ extension DesiredStateCompiler {
       name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: rules)
   }
 
-  /// IPv6 is never backhauled. An IPv4 prefix says nothing of a host's IPv6 address, so a rule's choice holds for the
-  /// whole of each LAN interface that its sources are on; `block` wins over another rule's `local` there.
+  /// IPv6 is never backhauled. By an uplink that nobody has configured the ip rules alone refuse it: `ipv6Belts`.
   private func ipv6Rules() -> [SteeringRule] {
     var rules = [SteeringRule([.ipv6], [.choose(by: .outgoing, map: Self.strangers)], comment: "IPv6 to a tunnel")]
-    var seen: Set<InterfaceName> = []
-    for active in layout.activeRules where active.rule.ipv6 == .block {
-      for interface in layout.interfaces(of: active.rule) where seen.insert(interface).inserted {
-        for uplink in layout.uplinkWays {
-          rules.append(
-            SteeringRule(
-              [.ipv6, .incoming(interface), .outgoing(uplink.device)], [.count, .reject],
-              comment: "rule \(active.rule.name): no IPv6"))
-        }
+    for (interface, rule) in ipv6Blocks {
+      for uplink in layout.uplinkWays {
+        rules.append(
+          SteeringRule(
+            [.ipv6, .incoming(interface), .outgoing(uplink.device)], [.count, .reject],
+            comment: "rule \(rule.name): no IPv6"))
       }
     }
     return rules
   }
 
-  /// IPv4 that a LAN sends on.
+  /// IPv4 that a LAN sends on, or a device that is no way of ours.
   func outwardChain(guarded: Bool) -> SteeringChain {
     var rules: [SteeringRule] = []
     let uplinks = layout.uplinkWays
@@ -96,7 +94,7 @@ extension DesiredStateCompiler {
     return SteeringChain(name: "outward", rules: rules)
   }
 
-  /// IPv4 from a LAN that is about to leave by an uplink. Looks at nothing but interfaces, addresses and the mark, so it
+  /// IPv4 from a LAN, or by a device that is no way of ours, that is about to leave by an uplink. Looks at nothing but interfaces, addresses and the mark, so it
   /// holds for packets that no connection is known of. The first rule that takes the source decides, as in `steer`.
   func guardChain() -> SteeringChain {
     var rules: [SteeringRule] = []
@@ -104,23 +102,29 @@ extension DesiredStateCompiler {
       rules.append(
         SteeringRule([.ipv4, .destinationIn(set: Self.directSet)], [.return], comment: "direct destination"))
     }
+    // A prefix is held wherever it comes from, after what rules say of its interfaces.
+    let anywhere = prefixedStrictRules.map(\.rule).filter { !$0.sources.interfaces.isEmpty }
     let active = layout.activeRules.map(\.rule)
-    let lastStrict = active.lastIndex(where: \.isStrict) ?? 0
-    for rule in active[...lastStrict] {
+    let last = anywhere.isEmpty ? active.lastIndex(where: \.isStrict) ?? 0 : active.count - 1
+    for rule in active[...last] {
       for matches in sourceMatches(rule) {
-        if !rule.isStrict {
+        if rule.isStrict {
+          rules += holding(rule, matches)
+        } else {
           rules.append(SteeringRule(matches, [.return], comment: "rule \(rule.name): may leave"))
-          continue
         }
-        // An uplink that the rule itself lists is a way of its own; what the main table sends there is not.
-        for uplink in layout.ownUplinks(of: rule) + layout.underlays(of: rule) {
-          rules.append(
-            SteeringRule(
-              matches + [.outgoing(uplink), marked], [.return], comment: "rule \(rule.name): its own path \(uplink)"))
-        }
-        rules.append(SteeringRule(matches, [.count, .drop], comment: "rule \(rule.name): \(rule.fallback.rawValue)"))
       }
     }
+    for rule in anywhere { rules += holding(rule, [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))]) }
     return SteeringChain(name: "guard", rules: rules)
+  }
+
+  private func holding(_ rule: BackhaulRule, _ matches: [SteeringRule.Match]) -> [SteeringRule] {
+    // An uplink that the rule itself lists is a way of its own; what the main table sends there is not.
+    let own = (layout.ownUplinks(of: rule) + layout.underlays(of: rule)).map { uplink in
+      SteeringRule(
+        matches + [.outgoing(uplink), marked], [.return], comment: "rule \(rule.name): its own path \(uplink)")
+    }
+    return own + [SteeringRule(matches, [.count, .drop], comment: "rule \(rule.name): \(rule.fallback.rawValue)")]
   }
 }

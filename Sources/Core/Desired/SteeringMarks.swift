@@ -26,7 +26,7 @@ extension DesiredStateCompiler {
       rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "steer")], comment: "LAN \(lan)"))
     }
     return SteeringChain(
-      name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -150), rules: rules)
+      name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -150), rules: rules + strayRules())
   }
 
   /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination
@@ -46,29 +46,34 @@ extension DesiredStateCompiler {
           comment: "direct destination"))
     }
     for active in layout.activeRules {
-      let keeping = keepingWays(of: active.rule)
       for matches in sourceMatches(active.rule) {
         if guarding && !active.rule.isStrict {
-          rules.append(SteeringRule(matches, [.return], comment: "rule \(active.rule.name): not steered yet"))
+          let actions: [SteeringRule.Action] = passesUnruled ? [setMark(layout.passed), .return] : [.return]
+          rules.append(SteeringRule(matches, actions, comment: "rule \(active.rule.name): not steered yet"))
           continue
         }
-        if keeping.contains(where: \.isTunnel) {
-          rules.append(
-            SteeringRule(
-              matches, [chooseByMark(Self.liveMap(active.rule.name))],
-              comment: "rule \(active.rule.name): live on a tunnel"))
-        }
-        for way in keeping where !way.isTunnel {
-          rules.append(
-            SteeringRule(
-              matches + [isBound(to: way.mark)], [setMark(way.mark), .return],
-              comment: "rule \(active.rule.name): live on \(way.title)"))
-        }
-        rules.append(
-          SteeringRule(matches, [setMark(active.mark), .return], comment: "rule \(active.rule.name)"))
+        rules += steering(of: active, matches)
       }
     }
     return SteeringChain(name: "steer", rules: rules)
+  }
+
+  /// Marks what a rule takes.
+  func steering(of active: Layout.ActiveRule, _ matches: [SteeringRule.Match]) -> [SteeringRule] {
+    let name = active.rule.name
+    let keeping = keepingWays(of: active.rule)
+    var rules: [SteeringRule] = []
+    if keeping.contains(where: \.isTunnel) {
+      rules.append(
+        SteeringRule(matches, [chooseByMark(Self.liveMap(name))], comment: "rule \(name): live on a tunnel"))
+    }
+    for way in keeping where !way.isTunnel {
+      rules.append(
+        SteeringRule(
+          matches + [isBound(to: way.mark)], [setMark(way.mark), .return],
+          comment: "rule \(name): live on \(way.title)"))
+    }
+    return rules + [SteeringRule(matches, [setMark(active.mark), .return], comment: "rule \(name)")]
   }
 
   /// The ways that keep a live connection of the rule. Under `drain`, where it finishes although the rule has moved on:

@@ -46,7 +46,7 @@ extension DesiredStateCompiler {
   func arriveChain() -> SteeringChain {
     SteeringChain(
       name: "arrive", hook: .init(kind: .filter, point: .input, priority: -150),
-      rules: protectedTunnels.map { tunnel in
+      rules: clearPassed() + protectedTunnels.map { tunnel in
         SteeringRule(
           [.ipv4, .sourceIs(tunnel.hub), .protocolIs(tunnel.outerProtocol), .wasEncrypted(false)], [.count, .drop],
           comment: "tunnel \(tunnel.name): came in the clear")

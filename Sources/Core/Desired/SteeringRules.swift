@@ -1,7 +1,7 @@
 extension DesiredStateCompiler {
   /// The whole nftables table.
   ///
-  ///     prerouting   classify ─▶ steer      which way a packet takes
+  ///     prerouting   classify ─▶ steer, stray   which way a packet takes
   ///     output       own, answer            the router's own packets: unmarked, but for replies to what came by a tunnel
   ///     input        arrive                 remembers the tunnel that a connection to the router came by
   ///     forward      pass ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment sizes
@@ -16,6 +16,7 @@ extension DesiredStateCompiler {
     var chains = [markChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain()]
     chains += [passChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }
+    chains += strayChains()
     chains.append(leaveChain())
     return SteeringTable(
       name: layout.configuration.kernel.nftTable, sets: addressSets(), maps: steeringMaps(),

@@ -48,7 +48,7 @@ extension DesiredStateCompiler {
       SteeringMap(
         name: Self.sizes, kind: .device,
         elements: tunnelSizes().map { .init(.device($0.device), .jump(chain: "mss_\($0.sizes.mss)")) }),
-    ] + live
+    ] + live + strayMaps()
   }
 
   /// A tunnel's device names its chains; with a character that nft takes in no name, its mark does.

@@ -103,10 +103,18 @@ private struct Comparison {
 
   /// The step's command without its verb: `ip rule priority 9220 …`.
   private func object(_ step: Step) -> String {
-    let words = (text.lines(step).first ?? "").split(separator: " ", maxSplits: 3).map(String.init)
+    let line = text.lines(step).first ?? ""
+    if case .addRule(let rule) = step { return ruleObject(line, PlanText.command(of: rule)) }
+    if case .deleteRule(let rule) = step { return ruleObject(line, PlanText.command(of: rule)) }
+    let words = line.split(separator: " ", maxSplits: 3).map(String.init)
     guard words.count > 2 else { return words.joined(separator: " ") }
     if words[0] == "sysctl" { return "sysctl " + words[2...].joined(separator: " ") }
     return "\(words[0]) \(words[1]) " + words[3...].joined(separator: " ")
+  }
+
+  private func ruleObject(_ line: String, _ command: String) -> String {
+    // What follows the verb, " add " or " del ".
+    command + " " + line.dropFirst(command.count + 5)
   }
 
   private func words(_ link: Link) -> String {

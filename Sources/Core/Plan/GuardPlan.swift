@@ -8,7 +8,11 @@ extension Planner {
     if let wanted = desired.steering, let present = actual.steering, present.guards(likewise: wanted) {
       missing.steering = nil
     }
-    return Plan(creating: Array(plan(desired: missing, actual: actual).creating), deleting: [])
+    let steps = plan(desired: missing, actual: actual).creating
+    // What holds comes first: settings may fail, where the disk is not there yet on which old values are remembered.
+    let settings = steps.filter { if case .changeSettings = $0 { true } else { false } }
+    let others = steps.filter { if case .changeSettings = $0 { false } else { true } }
+    return Plan(creating: others + settings, deleting: [])
   }
 }
 

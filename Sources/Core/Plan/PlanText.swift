@@ -30,8 +30,8 @@ package struct PlanText: Sendable {
       }
     case .putRoute(let route): ["ip route replace \(text(route))"]
     case .deleteRoute(let route): ["ip route del \(text(route))"]
-    case .addRule(let rule): ["ip rule add \(text(rule))"]
-    case .deleteRule(let rule): ["ip rule del \(text(rule))"]
+    case .addRule(let rule): ["\(Self.command(of: rule)) add \(text(rule))"]
+    case .deleteRule(let rule): ["\(Self.command(of: rule)) del \(text(rule))"]
     case .replaceSteering(let table):
       // One transaction: the first line makes a table that is not there yet, so that the second never fails.
       ["nft -f - <<'EOF'", "table inet \(table.name)", "delete table inet \(table.name)"] + table.lines + ["EOF"]
@@ -90,6 +90,9 @@ package struct PlanText: Sendable {
 
   private func text(_ rule: RoutingRule) -> String { "\(Self.words(of: rule)) protocol \(ranges.routeProtocol)" }
 
+  /// `ip rule`, or `ip -6 rule`.
+  package static func command(of rule: RoutingRule) -> String { rule.family == .ipv4 ? "ip rule" : "ip -6 rule" }
+
   /// A rule as ip(8) takes it, without whose it is.
   package static func words(of rule: RoutingRule) -> String {
     var words = ["priority \(rule.priority)"]
@@ -102,6 +105,9 @@ package struct PlanText: Sendable {
     case .lookup(let table, nil): words.append("lookup \(table)")
     case .lookup(let table, let length?): words.append("lookup \(table) suppress_prefixlength \(length)")
     case .unreachable: words.append("unreachable")
+    case .prohibit: words.append("prohibit")
+    case .goto(let priority): words.append("goto \(priority)")
+    case .nop: words.append("nop")
     }
     return words.joined(separator: " ")
   }

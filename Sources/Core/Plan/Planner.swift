@@ -38,7 +38,15 @@ package enum Planner {
     for rule in desired {
       if let index = extra.firstIndex(of: rule) { extra.remove(at: index) } else { missing.append(rule) }
     }
-    return (missing.map { .addRule($0) }, extra.map { .deleteRule($0) })
+    return (
+      inOrder(missing, by: { $0.dependence }).map { .addRule($0) },
+      inOrder(extra, by: { -$0.dependence }).map { .deleteRule($0) }
+    )
+  }
+
+  /// Stable, so that plans read as the kernel asks.
+  private static func inOrder(_ rules: [RoutingRule], by key: (RoutingRule) -> Int) -> [RoutingRule] {
+    rules.enumerated().sorted { (key($0.element), $0.offset) < (key($1.element), $1.offset) }.map(\.element)
   }
 
   private static func steeringPlan(
@@ -69,6 +77,18 @@ package enum Planner {
       return actual.links[setting.interface].map { !$0.isOurs } ?? false
     }
     return settings.isEmpty ? [] : [.restoreSettings(settings)]
+  }
+}
+
+extension RoutingRule {
+  /// What a `goto` leads to is there as long as the `goto` is, and that as long as what it leads around: the kernel passes
+  /// over one that leads nowhere, and the router's own packets would meet the belts.
+  fileprivate var dependence: Int {
+    switch action {
+    case .nop: 0
+    case .goto: 1
+    case .lookup, .unreachable, .prohibit: 2
+    }
   }
 }
 

@@ -11,6 +11,12 @@ package struct InterfaceName: Hashable, Comparable, Sendable, CustomStringConver
     self.text = String(text)
   }
 
+  private init(known text: String) { self.text = text }
+
+  /// To an ip rule the device that packets of the router's own come from (LOOPBACK_IFINDEX in ip_route_output_key_hash,
+  /// net/ipv4/route.c).
+  package static let loopback = InterfaceName(known: "lo")
+
   package var description: String { text }
   package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
 }

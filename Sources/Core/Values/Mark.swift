@@ -16,8 +16,12 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   /// 0x0ff00000: clear of mwan3, pbr, Tailscale, NetBird, VyOS, wg-quick and Kubernetes.
   package static let standard = MarkMask(known: 0x0ff0_0000)
 
-  /// How many slots the mask holds; slot 0 means "not ours".
-  package var slots: Int { Int(bits >> UInt32(bits.trailingZeroBitCount)) }
+  /// How many slots the mask holds; slot 0 means "not ours", and the highest value is `passed`.
+  package var slots: Int { Int(bits >> UInt32(bits.trailingZeroBitCount)) - 1 }
+
+  /// All of our bits: the mark of a packet that we have looked at and that none of our rules is to decide over. It holds
+  /// for the lookup alone, is no slot's, and no connection is ever bound to it.
+  package var passed: Mark { Mark(value: bits) }
 
   /// The mark of a slot; nil where the mask is too narrow for it.
   package func mark(_ slot: Slot) -> Mark? {

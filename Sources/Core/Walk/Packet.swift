@@ -27,6 +27,8 @@ package struct Packet: Equatable, Sendable {
   package var mark: UInt32
   /// The device that the router's own socket is bound to; for forwarded IPv6 the one that its routes lead to.
   package var boundDevice: InterfaceName?
+  /// Of forwarded IPv6 alone: its routes lead there by more than a default.
+  package var hasSpecificRoute: Bool
   /// A tunnel's outer packet: the mark that it is looked up with instead of its own.
   package var lookupMark: UInt32?
 
@@ -34,7 +36,7 @@ package struct Packet: Equatable, Sendable {
     incoming: InterfaceName?, source: IPv4Address, destination: IPv4Address, isIPv6: Bool = false,
     isTCPSYN: Bool = false, protocolNumber: UInt8? = nil, wasEncrypted: Bool = false, willBeEncrypted: Bool = false,
     tracking: Tracking = .connection(.original, mark: 0, isNew: true), mark: UInt32 = 0,
-    boundDevice: InterfaceName? = nil, lookupMark: UInt32? = nil
+    boundDevice: InterfaceName? = nil, hasSpecificRoute: Bool = false, lookupMark: UInt32? = nil
   ) {
     self.incoming = incoming
     self.source = source
@@ -47,6 +49,7 @@ package struct Packet: Equatable, Sendable {
     self.tracking = tracking
     self.mark = mark
     self.boundDevice = boundDevice
+    self.hasSpecificRoute = hasSpecificRoute
     self.lookupMark = lookupMark
   }
 
@@ -68,6 +71,8 @@ package struct PacketFate: Equatable, Sendable {
     case rejected(String)
     /// A route or rule says `unreachable`, or there is no route.
     case unreachable
+    /// An ip rule refuses it: the sender gets ICMP "administratively prohibited".
+    case prohibited
     /// The kernel's reverse-path check took its source for a false one.
     case spoofed
   }
@@ -86,7 +91,7 @@ package struct PacketFate: Equatable, Sendable {
   package enum Stage: Equatable, Sendable {
     /// A rule of our table took the packet.
     case steering(chain: String, SteeringRule)
-    /// A lookup ended at this rule; the route is nil where the rule itself says `unreachable`.
+    /// A lookup ended at this rule; the route is nil where the rule itself refuses.
     case lookup(RoutingRule, TableRoute?)
     case local
     case noRoute
@@ -106,7 +111,8 @@ extension PacketFate.Stage: CustomStringConvertible {
   package var description: String {
     switch self {
     case .steering(let chain, let rule): "\(chain): \(rule.text)"
-    case .lookup(let rule, nil): "ip rule \(rule.priority): unreachable"
+    case .lookup(let rule, nil):
+      "\(PlanText.command(of: rule)) \(rule.priority): \(rule.action == .prohibit ? "prohibit" : "unreachable")"
     case .lookup(let rule, let route?):
       switch route.way {
       case .unreachable: "ip rule \(rule.priority): table \(route.table): unreachable \(route.destination)"

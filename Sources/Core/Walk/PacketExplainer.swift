@@ -1,5 +1,6 @@
 /// Explains packets, from the kernel as the rule set wants it: what it really says is asked beside.
 package struct PacketExplainer {
+  private let compiler: DesiredStateCompiler
   private let layout: Layout
   private let model: ActualState
   private let walk: PacketWalk
@@ -14,6 +15,7 @@ package struct PacketExplainer {
     _ compiler: DesiredStateCompiler, choices: [Name: RuleSelection.Choice], mainRoutes: [TableRoute] = [],
     secured: Set<Name> = []
   ) {
+    self.compiler = compiler
     layout = compiler.layout
     self.choices = choices
     let desired = compiler.compile()
@@ -112,6 +114,7 @@ package struct PacketExplainer {
       let isOfRule = if case .rule = explanation.taker { true } else { false }
       let isMains = lookup?.rule.action == .lookup(.main, suppressPrefixLength: 0)
       explanation.outcome = isOfRule && lookup != nil && !isMains ? .blocked : .unreachable
+    case .prohibited: explanation.outcome = .blocked
     case .spoofed: explanation.outcome = .spoofed
     }
     explanation.verdict = ExplanationWords(layout, choices).verdict(explanation)
@@ -142,7 +145,7 @@ package struct PacketExplainer {
       switch outer.end {
       case .left(let device, _): explanation.outerDevice = device
       case .dropped(let why), .rejected(let why): lose(&explanation, why)
-      case .delivered, .unreachable, .spoofed: lose(&explanation, "no way to the hub")
+      case .delivered, .unreachable, .prohibited, .spoofed: lose(&explanation, "no way to the hub")
       }
     }
   }
@@ -163,7 +166,7 @@ package struct PacketExplainer {
 
   private func taker(of packet: Packet, _ mark: Mark) -> Explanation.Taker {
     if packet.incoming == nil { return .router }
-    if mark == layout.none { return .nobody }
+    if mark == layout.none || mark == layout.passed { return .nobody }
     if mark == layout.bypass { return .direct }
     return layout.activeRules.first { $0.mark == mark }.map { .rule($0.rule.name) } ?? .nobody
   }
@@ -200,12 +203,15 @@ package struct PacketExplainer {
     let fate = walk.fate(of: packet)
     var explanation = Explanation(
       packet: packet, taker: .nobody, outcome: .localWAN, mark: layout.none, isTranslated: false, verdict: "")
-    if case .rejected(let why) = fate.end {
+    switch fate.end {
+    case .prohibited: explanation.outcome = .blocked
+    case .rejected(let why):
       explanation.outcome = .blocked
       explanation.reason = why
-      let blocking = layout.activeRules.first {
-        $0.rule.ipv6 == .block && layout.interfaces(of: $0.rule).contains(incoming)
-      }
+    case .left, .delivered, .dropped, .unreachable, .spoofed: break
+    }
+    if explanation.outcome == .blocked {
+      let blocking = compiler.ipv6Blocks.first { $0.interface == incoming }
       explanation.taker = blocking.map { .rule($0.rule.name) } ?? .nobody
     }
     explanation.verdict = ExplanationWords(layout, choices).verdict(explanation)

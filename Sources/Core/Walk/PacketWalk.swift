@@ -73,6 +73,11 @@ private struct Walk {
     if table.packet.isIPv6 {
       // IPv6 routes are none of ours, and not read: the caller says where they lead.
       guard let device = table.packet.boundDevice ?? routes.state.mainDefaults.first?.device else { return }
+      if let rule = routes.refusalOfIPv6(from: incoming, isDefault: !table.packet.hasSpecificRoute) {
+        table.stages.append(.lookup(rule, nil))
+        end = .prohibited
+        return
+      }
       forward(to: device, gateway: nil)
       return
     }

@@ -7,10 +7,12 @@ package struct RouteWalk {
   private let own: Set<IPv4Address>
   /// Asked in this order: ours by priority, then main (32766), as the kernel comes with it.
   private let rules: [RoutingRule]
+  private let ipv6Rules: [RoutingRule]
 
   package struct Question {
     package var destination: IPv4Address
     package var source: IPv4Address
+    /// Nil: the router asks for a packet of its own, which is from `lo` to a rule.
     package var incoming: InterfaceName?
     /// A device that the answer must leave by (flowi4_oif).
     package var outgoing: InterfaceName?
@@ -48,18 +50,28 @@ package struct RouteWalk {
     }
     tables = Dictionary(grouping: mainRoutes + connected + defaults + state.routes, by: \.table)
     own = Set(state.addresses.filter { state.links[$0.key] != nil }.values.joined().map(\.address))
-    rules =
-      state.rules.enumerated().sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }
-      .map(\.element) + [
-        RoutingRule(priority: RulePriority(32766), action: .lookup(.main, suppressPrefixLength: nil))
+    rules = Self.inOrder(.ipv4, state.rules)
+    ipv6Rules = Self.inOrder(.ipv6, state.rules)
+  }
+
+  private static func inOrder(_ family: RoutingRule.Family, _ rules: [RoutingRule]) -> [RoutingRule] {
+    rules.filter { $0.family == family }.enumerated()
+      .sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }.map(\.element) + [
+        RoutingRule(family, priority: RulePriority(32766), action: .lookup(.main, suppressPrefixLength: nil))
       ]
   }
 
   package func answer(_ question: Question) -> (answer: Answer, stage: PacketFate.Stage) {
     if own.contains(question.destination) { return (.local, .local) }
-    for rule in rules where takes(rule, question) {
+    var next = rules.startIndex
+    while next < rules.endIndex {
+      let rule = rules[next]
+      next += 1
+      guard takes(rule, question) else { continue }
       switch rule.action {
-      case .unreachable: return (.unreachable, .lookup(rule, nil))
+      case .unreachable, .prohibit: return (.unreachable, .lookup(rule, nil))
+      case .nop: continue
+      case .goto(let priority): next = place(of: priority, in: rules) ?? next
       case .lookup(let table, let suppressed):
         guard let route = best(in: table, question) else { continue }
         if let suppressed, UInt32(route.destination.length) <= suppressed { continue }
@@ -75,12 +87,37 @@ package struct RouteWalk {
     return (.noRoute, .noRoute)
   }
 
+  /// The rule that a `goto` leads to; nil where there is none, and the `goto` is passed over.
+  private func place(of priority: RulePriority, in rules: [RoutingRule]) -> Int? {
+    rules.firstIndex { $0.priority == priority }
+  }
+
+  /// The ip rule that refuses IPv6 of this device; nil: none does. Routes of IPv6 are not read.
+  ///
+  /// - Parameter isDefault: main leads the packet out by a default route, and has no better one.
+  package func refusalOfIPv6(from incoming: InterfaceName, isDefault: Bool) -> RoutingRule? {
+    let nowhere = IPv4Address(value: 0)
+    let question = Question(destination: nowhere, source: nowhere, incoming: incoming)
+    var next = ipv6Rules.startIndex
+    while next < ipv6Rules.endIndex {
+      let rule = ipv6Rules[next]
+      next += 1
+      guard takes(rule, question) else { continue }
+      switch rule.action {
+      case .unreachable, .prohibit: return rule
+      case .nop: continue
+      case .goto(let priority): next = place(of: priority, in: ipv6Rules) ?? next
+      case .lookup(_, let suppressed): if !isDefault || suppressed == nil { return nil }
+      }
+    }
+    return nil
+  }
+
   /// fib_rule_match, net/core/fib_rules.c: the inversion holds for the whole selector.
   private func takes(_ rule: RoutingRule, _ question: Question) -> Bool {
     // What the router sends itself comes by the loopback device, as ip rules see it.
-    let incoming = question.incoming ?? InterfaceName("lo")
     let selected =
-      (rule.incoming.map { $0 == incoming } ?? true)
+      (rule.incoming.map { $0 == question.incoming ?? .loopback } ?? true)
       && (rule.mark.map { question.mark & $0.mask.bits == $0.mark.value } ?? true)
       && (rule.source.map { $0.contains(question.source) } ?? true)
       && (rule.destination.map { $0.contains(question.destination) } ?? true)

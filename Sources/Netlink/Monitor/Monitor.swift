@@ -20,12 +20,12 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
 
   deinit { buffer.deallocate() }
 
-  /// Devices, IPv4 addresses, IPv4 routes, IPv4 rules, the settings of devices (forwarding, rp_filter), and neighbours
+  /// Devices, IPv4 addresses, IPv4 routes, rules, the settings of devices (forwarding, rp_filter), and neighbours
   /// that do not answer.
   package static func routing() throws(NetlinkFailure) -> Monitor {
     let groups = [
-      RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV4_NETCONF,
-      RTNLGRP_NEIGH,
+      RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,
+      RTNLGRP_IPV4_NETCONF, RTNLGRP_NEIGH,
     ].map(\.rawValue)
     return Monitor(
       try NetlinkSocket.open(NETLINK_ROUTE, groups: groups, nonblocking: true, receiveBuffer: receiveBuffer))

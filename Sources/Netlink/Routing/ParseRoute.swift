@@ -94,16 +94,19 @@ extension RouteMessage.Kind {
 }
 
 extension RuleMessage {
-  /// Nil where the message is cut off, lies, or is of another family than IPv4.
+  /// Nil where the message is cut off, lies, or is of another family than IPv4 and IPv6.
   init?(_ message: Message) {
-    guard let header = message.payload.load(fib_rule_hdr.self), Int32(header.family) == AF_INET,
-      header.src_len <= 32, header.dst_len <= 32,
+    guard let header = message.payload.load(fib_rule_hdr.self), let family = Family(header.family),
+      header.src_len <= family.bits, header.dst_len <= family.bits,
       let attributes = message.payload.dropping(MemoryLayout<fib_rule_hdr>.size)
     else { return nil }
     self.init(
-      priority: 0, isInverted: header.flags & UInt32(FIB_RULE_INVERT) != 0, sourceLength: header.src_len,
-      destinationLength: header.dst_len, action: Action(header.action), table: UInt32(header.table), origin: 0,
-      hasMore: header.tos != 0)
+      family, priority: 0, isInverted: header.flags & UInt32(FIB_RULE_INVERT) != 0, action: Action(header.action),
+      table: UInt32(header.table), origin: 0, hasMore: header.tos != 0)
+    switch family {
+    case .ipv4: (sourceLength, destinationLength) = (header.src_len, header.dst_len)
+    case .ipv6: hasMore = hasMore || header.src_len > 0 || header.dst_len > 0
+    }
     let isGood = attributes.forEachAttribute { type, value in
       switch Int(type) {
       case FRA_PRIORITY: priority = value.load(UInt32.self) ?? 0
@@ -111,14 +114,16 @@ extension RuleMessage {
       case FRA_FWMARK: mark = value.load(UInt32.self) ?? 0
       case FRA_FWMASK: mask = value.load(UInt32.self) ?? 0
       case FRA_TABLE: table = value.load(UInt32.self) ?? table
-      case FRA_SRC: source = value.bigEndian ?? 0
-      case FRA_DST: destination = value.bigEndian ?? 0
+      case FRA_SRC where family == .ipv4: source = value.bigEndian ?? 0
+      case FRA_DST where family == .ipv4: destination = value.bigEndian ?? 0
+      case FRA_GOTO:
+        if case .goto = action { action = .goto(value.load(UInt32.self) ?? 0) } else { hasMore = true }
       case FRA_IIFNAME: incoming = value.string
       case FRA_PROTOCOL: origin = value.load(UInt8.self) ?? 0
       case FRA_SUPPRESS_PREFIXLEN:
         // −1 says none.
         suppressPrefixLength = value.load(UInt32.self).flatMap { $0 == .max ? nil : $0 }
-      case FRA_OIFNAME, FRA_GOTO, FRA_SUPPRESS_IFGROUP, FRA_FLOW, FRA_TUN_ID, FRA_L3MDEV, FRA_UID_RANGE, FRA_IP_PROTO,
+      case FRA_OIFNAME, FRA_SUPPRESS_IFGROUP, FRA_FLOW, FRA_TUN_ID, FRA_L3MDEV, FRA_UID_RANGE, FRA_IP_PROTO,
         FRA_SPORT_RANGE, FRA_DPORT_RANGE:
         hasMore = hasMore || !Self.isNeutral(type, value)
       default: break
@@ -138,11 +143,28 @@ extension RuleMessage {
   }
 }
 
+extension RuleMessage.Family {
+  init?(_ number: UInt8) {
+    switch Int32(number) {
+    case AF_INET: self = .ipv4
+    case AF_INET6: self = .ipv6
+    default: return nil
+    }
+  }
+
+  /// Of an address.
+  fileprivate var bits: UInt8 { self == .ipv4 ? 32 : 128 }
+}
+
 extension RuleMessage.Action {
   init(_ action: UInt8) {
     switch Int(action) {
     case FR_ACT_TO_TBL: self = .lookup
     case FR_ACT_UNREACHABLE: self = .unreachable
+    case FR_ACT_PROHIBIT: self = .prohibit
+    // Where to is said by FRA_GOTO.
+    case FR_ACT_GOTO: self = .goto(0)
+    case FR_ACT_NOP: self = .nop
     default: self = .other(action)
     }
   }

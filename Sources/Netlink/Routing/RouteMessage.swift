@@ -64,18 +64,26 @@ package struct PathMTUMessage: Equatable, Sendable {
 
 /// A policy routing rule, as rtnetlink tells it. Addresses are numbers in host order.
 package struct RuleMessage: Hashable, Sendable {
+  package enum Family: Hashable, Sendable { case ipv4, ipv6 }
+
   package enum Action: Hashable, Sendable {
     case lookup
     case unreachable
+    case prohibit
+    /// The rule of this priority is the next.
+    case goto(UInt32)
+    case nop
     /// Another FR_ACT_… value.
     case other(UInt8)
   }
 
+  package var family: Family
   package var priority: UInt32
   package var isInverted: Bool
   package var mark: UInt32
   /// 0: the mark is not looked at.
   package var mask: UInt32
+  /// Of IPv4 alone: a rule of IPv6 that has one `hasMore`.
   package var source: UInt32
   package var sourceLength: UInt8
   package var destination: UInt32
@@ -90,11 +98,12 @@ package struct RuleMessage: Hashable, Sendable {
   package var hasMore: Bool
 
   package init(
-    priority: UInt32, isInverted: Bool = false, mark: UInt32 = 0, mask: UInt32 = 0, source: UInt32 = 0,
-    sourceLength: UInt8 = 0, destination: UInt32 = 0, destinationLength: UInt8 = 0, incoming: String? = nil,
+    _ family: Family = .ipv4, priority: UInt32, isInverted: Bool = false, mark: UInt32 = 0, mask: UInt32 = 0,
+    source: UInt32 = 0, sourceLength: UInt8 = 0, destination: UInt32 = 0, destinationLength: UInt8 = 0, incoming: String? = nil,
     action: Action = .lookup, table: UInt32 = 0, suppressPrefixLength: UInt32? = nil, origin: UInt8,
     hasMore: Bool = false
   ) {
+    self.family = family
     self.priority = priority
     self.isInverted = isInverted
     self.mark = mark

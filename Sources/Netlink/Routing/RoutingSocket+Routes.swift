@@ -61,12 +61,12 @@ extension RoutingSocket {
 
   // MARK: Rules
 
-  /// IPv4 rules, in the order in which they are asked.
-  package mutating func rules() throws(NetlinkFailure) -> [RuleMessage] {
+  /// Rules of one family, in the order in which they are asked. A kernel without IPv6 has none of it (EAFNOSUPPORT).
+  package mutating func rules(_ family: RuleMessage.Family = .ipv4) throws(NetlinkFailure) -> [RuleMessage] {
     var rules: [RuleMessage] = []
-    try conversation.dump("ip rule", type: RTM_GETRULE) { builder in
+    try conversation.dump(family == .ipv4 ? "ip rule" : "ip -6 rule", type: RTM_GETRULE) { builder in
       var header = fib_rule_hdr()
-      header.family = UInt8(AF_INET)
+      header.family = family.number
       builder.header(header)
     } restart: {
       rules = []

@@ -1,7 +1,7 @@
 internal import CMnl
 internal import Glibc
 
-/// Devices, addresses, IPv4 routes and IPv4 rules (rtnetlink(7)). One owner, one request at a time.
+/// Devices, addresses, IPv4 routes and rules (rtnetlink(7)). One owner, one request at a time.
 package struct RoutingSocket: ~Copyable, Sendable {
   var conversation: Conversation
 

@@ -62,7 +62,7 @@ extension MessageBuilder {
   /// RTM_NEWRULE and RTM_DELRULE.
   mutating func rule(_ rule: RuleMessage) {
     var header = fib_rule_hdr()
-    header.family = UInt8(AF_INET)
+    header.family = rule.family.number
     header.src_len = rule.sourceLength
     header.dst_len = rule.destinationLength
     header.table = rule.table < 256 ? UInt8(rule.table) : UInt8(RT_TABLE_UNSPEC.rawValue)
@@ -79,6 +79,7 @@ extension MessageBuilder {
       put(FRA_FWMASK, rule.mask)
     }
     if rule.action == .lookup { put(FRA_TABLE, rule.table) }
+    if case .goto(let priority) = rule.action { put(FRA_GOTO, priority) }
     if let length = rule.suppressPrefixLength { put(FRA_SUPPRESS_PREFIXLEN, length) }
   }
 }
@@ -100,11 +101,19 @@ extension RouteMessage.Kind {
   }
 }
 
+extension RuleMessage.Family {
+  var number: UInt8 { UInt8(self == .ipv4 ? AF_INET : AF_INET6) }
+}
+
 extension RuleMessage.Action {
-  var number: UInt8 {
+  /// FR_ACT_…
+  package var number: UInt8 {
     switch self {
     case .lookup: UInt8(FR_ACT_TO_TBL)
     case .unreachable: UInt8(FR_ACT_UNREACHABLE)
+    case .prohibit: UInt8(FR_ACT_PROHIBIT)
+    case .goto: UInt8(FR_ACT_GOTO)
+    case .nop: UInt8(FR_ACT_NOP)
     case .other(let number): number
     }
   }

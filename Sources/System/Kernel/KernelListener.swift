@@ -97,7 +97,7 @@ final class KernelListener: @unchecked Sendable {
       if own.routing.contains(port) { return [] }
       let isOurs = message.origin == translation.ranges.routeProtocol.value
       return isOurs || translation.ranges.priorities.contains(message.priority)
-        ? [.ours("ip rule \(message.priority)")] : []
+        ? [.ours("\(message.family == .ipv4 ? "ip rule" : "ip -6 rule") \(message.priority)")] : []
     case .setting(let index):
       // Our own come back as well, since files under /proc have no port: one more look, which finds nothing.
       let name = UInt32(exactly: index).flatMap { names[$0] }

@@ -9,7 +9,7 @@ extension KernelState {
       guard error.isAlreadyPresent else { throw error }
       // The kernel takes a narrower rule of ours for the same (rule_exists, net/core/fib_rules.c: what the request does
       // not say is not compared), so `iif lan0` is refused where `iif lan0 from 10.0.0.0/8` is.
-      if try !routing.rules().contains(message) { try routing.add(message, twice: true) }
+      if try !routing.rules(message.family).contains(message) { try routing.add(message, twice: true) }
     }
   }
 
@@ -18,7 +18,7 @@ extension KernelState {
   /// first, so that none is missing for a moment; then as many are deleted as were found before it, and it.
   mutating func delete(_ rule: RoutingRule) throws(NetlinkFailure) {
     let message = translation.message(rule)
-    let rules = try routing.rules()
+    let rules = try routing.rules(message.family)
     guard let place = rules.firstIndex(of: message) else { return }
     let before = rules[..<place].filter { message.finds($0) }
     for other in before { try routing.add(other, twice: true) }
@@ -33,7 +33,7 @@ extension KernelState {
 extension RuleMessage {
   /// Whether a deletion of this would find `other` (rule_find and fib4_rule_compare).
   fileprivate func finds(_ other: RuleMessage) -> Bool {
-    other.priority == priority && other.origin == origin && other.action == action
+    other.priority == priority && other.origin == origin && other.action.number == action.number
       && (action != .lookup || other.table == table) && (mark == 0 || other.mark == mark)
       && (mask == 0 || other.mask == mask) && (incoming == nil || other.incoming == incoming)
       && (sourceLength == 0 || (other.source == source && other.sourceLength == sourceLength))

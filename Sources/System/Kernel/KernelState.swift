@@ -1,4 +1,5 @@
 internal import Core
+internal import Glibc
 internal import Netlink
 
 /// The sockets to one network namespace and what is done over them. One owner, one step at a time.
@@ -46,6 +47,10 @@ struct KernelState: ~Copyable, Sendable {
       if let route = translation.route($0, names) { actual.routes.insert(route) }
     }
     actual.rules = try routing.rules().compactMap(translation.rule)
+    do throws(NetlinkFailure) { actual.rules += try routing.rules(.ipv6).compactMap(translation.rule) } catch {
+      guard error.errno == EAFNOSUPPORT else { throw error }
+      actual.hasIPv6Rules = false
+    }
     actual.pathMTUs = pathMTUs(links, names)
     actual.steering = try steering.steering(expecting: expecting(actual), &netfilter)
     return actual

@@ -82,7 +82,8 @@ struct RouteTranslation {
   // MARK: Rules
 
   func message(_ rule: RoutingRule) -> RuleMessage {
-    var message = RuleMessage(priority: rule.priority.value, origin: ranges.routeProtocol.value)
+    var message = RuleMessage(
+      rule.family == .ipv4 ? .ipv4 : .ipv6, priority: rule.priority.value, origin: ranges.routeProtocol.value)
     message.isInverted = rule.inverted
     message.mark = rule.mark?.mark.value ?? 0
     message.mask = rule.mark?.mask.bits ?? 0
@@ -93,6 +94,9 @@ struct RouteTranslation {
     message.incoming = rule.incoming?.text
     switch rule.action {
     case .unreachable: message.action = .unreachable
+    case .prohibit: message.action = .prohibit
+    case .goto(let priority): message.action = .goto(priority.value)
+    case .nop: message.action = .nop
     case .lookup(let table, let suppressed):
       message.table = table.value
       message.suppressPrefixLength = suppressed
@@ -103,7 +107,9 @@ struct RouteTranslation {
   /// Nil where it is not ours or none that we make.
   func rule(_ message: RuleMessage) -> RoutingRule? {
     guard isOurs(message), !message.hasMore, let action = action(message) else { return nil }
-    var rule = RoutingRule(priority: RulePriority(message.priority), inverted: message.isInverted, action: action)
+    var rule = RoutingRule(
+      message.family == .ipv4 ? .ipv4 : .ipv6, priority: RulePriority(message.priority), inverted: message.isInverted,
+      action: action)
     if message.mask != 0 {
       guard let mask = MarkMask(bits: message.mask) else { return nil }
       rule.mark = RoutingRule.MarkMatch(Mark(value: message.mark), mask)
@@ -129,6 +135,9 @@ struct RouteTranslation {
     switch message.action {
     case .lookup: .lookup(TableID(message.table), suppressPrefixLength: message.suppressPrefixLength)
     case .unreachable: .unreachable
+    case .prohibit: .prohibit
+    case .goto(let priority): .goto(RulePriority(priority))
+    case .nop: .nop
     case .other: nil
     }
   }

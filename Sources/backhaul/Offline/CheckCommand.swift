@@ -1,3 +1,4 @@
+internal import Agent
 internal import ArgumentParser
 internal import Core
 internal import Glibc
@@ -8,7 +9,8 @@ struct CheckCommand: ParsableCommand {
     commandName: "check", abstract: "Say whether a rule set would be taken over, and if not, everything that is wrong.",
     discussion: """
       With the local configuration at hand the rule set is also held against this router: its name, uplinks and \
-      LANs and, where a tunnel is encrypted, charon's settings and algorithms and the files with the secrets. \
+      LANs and, where a tunnel is encrypted, charon's settings and algorithms and the files with the secrets. A LAN that \
+      is not among this machine's interfaces is a warning. \
       Exit status 0: it would be taken over; 1: it would be refused.
       """)
 
@@ -32,6 +34,7 @@ struct CheckCommand: ParsableCommand {
     switch configuration {
     case .success(let configuration?):
       try check(ruleSet, on: configuration)
+      warnOfMissingLANs(ruleSet, configuration)
       fits = "fits this router"
     case .success(nil): fits = "not held against a router: there is no \(options.config)"
     case .failure(let fault): throw complain(fault.text, fault.status)
@@ -56,6 +59,16 @@ struct CheckCommand: ParsableCommand {
       return .failure(
         RuleSetFile.Unusable(
           text: "the local configuration cannot be used:\n\(error)", status: Exit.badConfiguration))
+    }
+  }
+
+  private func warnOfMissingLANs(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) {
+    let present: Set<InterfaceName>
+    do throws(KernelFailure) { present = Set(try LinuxTraffic().traffic().keys) } catch {
+      return printError("backhaul: warning: this machine's interfaces cannot be listed: \(error)")
+    }
+    for warning in RuleSetCheck.missingLANs(ruleSet, configuration, present: present) {
+      printError("backhaul: warning: \(warning)")
     }
   }
 
