@@ -12,6 +12,7 @@ package struct AgentPorts: Sendable {
   package var charon: any CharonPort
   package var traffic: any TrafficPort
   package var lookup: any LookupPort
+  package var sight: any SightPort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
   package var journal: any JournalStore
@@ -26,7 +27,7 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
+    lookup: any LookupPort, sight: any SightPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
     forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet,
     giveMemoryBack: @escaping @Sendable () -> Void = {}
@@ -40,6 +41,7 @@ package struct AgentPorts: Sendable {
     self.charon = charon
     self.traffic = traffic
     self.lookup = lookup
+    self.sight = sight
     self.source = source
     self.store = store
     self.journal = journal

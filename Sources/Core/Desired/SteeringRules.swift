@@ -17,6 +17,7 @@ extension DesiredStateCompiler {
     chains += [passChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }
     chains.append(leaveChain())
+    chains += countChains()
     return SteeringTable(
       name: layout.configuration.kernel.nftTable, sets: addressSets(), maps: steeringMaps(),
       chains: chains + tunnelChains())
@@ -28,7 +29,7 @@ extension DesiredStateCompiler {
   var hasDirectDestinations: Bool { !layout.ruleSet.directDestinations.isEmpty }
 
   private func addressSets() -> [AddressSet] {
-    var sets: [AddressSet] = []
+    var sets: [AddressSet] = [groups]
     if hasDirectDestinations {
       sets.append(
         AddressSet(name: Self.directSet, ranges: AddressRanges.merged(layout.ruleSet.directDestinations)))
