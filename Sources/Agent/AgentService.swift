@@ -75,6 +75,8 @@ package final class AgentService: Sendable {
   private let keeper: RuleSetKeeper
   private let ike: IKEKeeper
   private let forces: ForceKeeper
+  private let sight: ClientSight
+  private let bell = SightBell()
   private let sweeper: ConnectionSweeper
   private let sweeps: AsyncStream<ConnectionSweep>
   private let pulse: ServicePulse?
@@ -100,16 +102,20 @@ package final class AgentService: Sendable {
     let (sweeps, inbox) = AsyncStream.makeStream(of: ConnectionSweep.self)
     self.sweeps = sweeps
     let surroundings = ports.surroundings
+    let flips = TurningPoints(journal, bell)
     writer = JournalWriter(journal, store: ports.journal, surroundings: surroundings)
     watch = PathWatch(
-      loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: journal,
+      loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: flips,
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
     forces = ForceKeeper(store: ports.forces, watch: watch, events: journal, surroundings: surroundings)
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
-      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal,
+      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: flips,
       giveMemoryBack: ports.giveMemoryBack)
+    sight = ClientSight(
+      port: ports.sight, traffic: ports.traffic, watch: watch, reconciler: reconciler, configuration: configuration,
+      events: journal, surroundings: surroundings, bell: bell)
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
       events: journal, surroundings: ports.surroundings)
@@ -155,9 +161,10 @@ package final class AgentService: Sendable {
     journal.record(AgentEvent(.agentStarted, configuration.device.text, "agent \(identity.version) started"))
     await forces.start()
     // A flush of a large table tells of each object: the reconciler needs to know once.
-    let (bells, bell) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
-    try ports.kernelEvents.start(on: ports.loop) { [watch] event in
-      if let reason = Self.noticed(event, by: watch) { bell.yield(reason) }
+    let (bells, reasons) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
+    try ports.kernelEvents.start(on: ports.loop) { [watch, bell] event in
+      bell.ring()
+      if let reason = Self.noticed(event, by: watch) { reasons.yield(reason) }
     }
     await withTaskGroup { group in
       group.addTask { [reconciler] in await reconciler.run() }
@@ -172,6 +179,7 @@ package final class AgentService: Sendable {
       group.addTask { [reconciler] in
         for await reason in bells { await reconciler.look(because: .event(reason)) }
       }
+      group.addTask { [sight] in await sight.run() }
       group.addTask { [watch, ports] in
         await Self.listen(to: ports.traffic, of: watch)
       }
@@ -218,6 +226,7 @@ package final class AgentService: Sendable {
     case .ours(let what):
       watch.assumeIsolated { $0.inspectSoon() }
       return what
+    case .foreign: return nil
     case .neighbourFailed(let device, let address):
       watch.assumeIsolated { $0.neighbourFailed(address, on: device) }
       return nil
@@ -238,6 +247,7 @@ package final class AgentService: Sendable {
     let trouble = await reconciler.trouble
     let rules = await rules(of: writer)
     let charon = await ike.status
+    let seen = await sight.view
     return StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
@@ -248,7 +258,8 @@ package final class AgentService: Sendable {
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
-      journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath
+      journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath,
+      sight: SightReport(seen, at: snapshot.at)
     ).judged.keeping(choice)
   }
 
@@ -263,8 +274,10 @@ package final class AgentService: Sendable {
   }
 
   private func rules(of writer: ReportWriter) async -> [RuleReport] {
+    let seen = await sight.view
     let disabled = (await reconciler.layout?.ruleSet.backhaulRules ?? []).filter { !$0.enabled }
-    return writer.rules + disabled.map(writer.disabled)
+    let ranges = configuration.kernel
+    return writer.rules.map { $0.seen(seen, ranges, at: writer.at) } + disabled.map(writer.disabled)
   }
 
   package func tunnels() async -> TunnelsReport {
@@ -287,6 +300,7 @@ package final class AgentService: Sendable {
     var reading = MetricsReading(watch: await watch.snapshot(), version: identity.version, started: identity.started)
     reading.pull = await keeper.status
     reading.reconcile = await reconciler.tally
+    reading.sight = await sight.view
     reading.applyTrouble = await reconciler.trouble
     reading.journalTrouble = await writer.trouble
     reading.events = journal.tally
@@ -330,8 +344,9 @@ package final class AgentService: Sendable {
   }
 
   package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
-    try await PacketExplanations(lookup: ports.lookup, reconciler: reconciler, watch: watch, ike: ike)
-      .explain(asked, ranges: configuration.kernel)
+    try await PacketExplanations(
+      lookup: ports.lookup, sight: ports.sight, seen: await sight.view, reconciler: reconciler, watch: watch, ike: ike
+    ).explain(asked, ranges: configuration.kernel)
   }
 
   package func history(of path: String?) async throws(LocalAPI.Refusal) -> HistoryReport {

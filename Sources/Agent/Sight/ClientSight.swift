@@ -24,8 +24,7 @@ package actor ClientSight {
   let configuration: AgentConfiguration
   private let events: any EventSink
   private let surroundings: any Surroundings
-  private nonisolated let bells: AsyncStream<Void>
-  private nonisolated let bell: AsyncStream<Void>.Continuation
+  private let bell: SightBell
 
   var sights: [Name: RuleSight] = [:]
   var answers: [Returning: AnswerEvidence] = [:]
@@ -42,7 +41,8 @@ package actor ClientSight {
 
   package init(
     port: any SightPort, traffic: any TrafficPort, watch: PathWatch, reconciler: Reconciler,
-    configuration: AgentConfiguration, events: any EventSink, surroundings: any Surroundings
+    configuration: AgentConfiguration, events: any EventSink, surroundings: any Surroundings,
+    bell: SightBell = SightBell()
   ) {
     self.port = port
     self.traffic = traffic
@@ -51,21 +51,18 @@ package actor ClientSight {
     self.configuration = configuration
     self.events = events
     self.surroundings = surroundings
-    (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    self.bell = bell
   }
-
-  /// Something has changed that clients' packets may go by. Never waits; callable from any thread.
-  package nonisolated func stirred() { bell.yield() }
 
   /// Runs until cancelled.
   package func run() async {
-    stirred()
-    for await _ in bells {
+    bell.ring()
+    for await _ in bell.rung {
       await surroundings.pause(Self.settleTime)
       if Task.isCancelled { return }
       await look()
       let next = isSuspicious ? Self.suspicion : Self.period
-      let alarm = surroundings.alarm(after: next) { [bell] in bell.yield() }
+      let alarm = surroundings.alarm(after: next) { [bell] in bell.ring() }
       // One that rings beside another bell is one look more.
       pending?.cancel()
       pending = alarm

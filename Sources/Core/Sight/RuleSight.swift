@@ -65,7 +65,7 @@ package struct RuleSight: Equatable, Sendable {
 
 extension TrafficFinding {
   /// The same trouble, whatever it was seen by this time.
-  func isSame(as other: TrafficFinding) -> Bool {
+  package func isSame(as other: TrafficFinding) -> Bool {
     switch (self, other) {
     case (.diverted(let left), .diverted(let right)): left.device == right.device && left.cause == right.cause
     case (.untaken(let left), .untaken(let right)), (.misnamed(let left), .misnamed(let right)):

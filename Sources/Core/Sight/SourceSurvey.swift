@@ -71,8 +71,8 @@ package struct SourceSurvey: Equatable, Sendable {
     }
   }
 
-  package private(set) var entrances: [Entrance] = []
-  package private(set) var issues: [SourceIssue] = []
+  package var entrances: [Entrance] = []
+  package var issues: [SourceIssue] = []
 
   /// What is looked at.
   package struct View {
@@ -96,31 +96,45 @@ package struct SourceSurvey: Equatable, Sendable {
     }
   }
 
+  /// - Parameter ranges: of the rule's prefixes; what is there is ignored where it has none.
+  package init(_ rule: BackhaulRule, ranges: [ClosedRange<UInt32>], _ view: View) {
+    var surveyor = Surveyor(rule, ranges: ranges, view)
+    surveyor.look()
+    self = surveyor.found
+  }
+
+  fileprivate init() {}
+}
+
+/// One survey under way.
+private struct Surveyor {
+  typealias Entrance = SourceSurvey.Entrance
+
   /// So many ranges of a rule are followed to a device that has no address in them.
   private static let followed = 4
 
-  private let view: View
+  private let view: SourceSurvey.View
   private let rule: BackhaulRule
   /// Of the rule's prefixes; empty where it has none.
   private let ranges: [ClosedRange<UInt32>]
   private let names: [InterfaceName]
   private let own: Set<IPv4Address>
+  private(set) var found = SourceSurvey()
 
-  package static func == (left: Self, right: Self) -> Bool {
-    left.entrances == right.entrances && left.issues == right.issues
-  }
-
-  package init(_ rule: BackhaulRule, ranges: [ClosedRange<UInt32>], _ view: View) {
+  init(_ rule: BackhaulRule, ranges: [ClosedRange<UInt32>], _ view: SourceSurvey.View) {
     self.view = view
     self.rule = rule
     self.ranges = rule.sources.prefixes.isEmpty ? [] : ranges
     names = rule.sources.interfaces.isEmpty ? view.lans : rule.sources.interfaces
     own = Set(view.addresses.values.joined().map(\.address))
+  }
+
+  mutating func look() {
     for device in names { look(at: device) }
     for device in names where view.links[device] != nil { lookAbove(device) }
-    if !self.ranges.isEmpty, entrances.isEmpty { follow() }
+    if !ranges.isEmpty, found.entrances.isEmpty { follow() }
     // Of the router's LANs one may be unplugged: the rule's networks are behind another.
-    if !isNamed, !entrances.isEmpty { issues.removeAll { $0.kind == .absent } }
+    if !isNamed, !found.entrances.isEmpty { found.issues.removeAll { $0.kind == .absent } }
   }
 
   private var isNamed: Bool { !rule.sources.interfaces.isEmpty }
@@ -128,7 +142,7 @@ package struct SourceSurvey: Equatable, Sendable {
   private mutating func look(at device: InterfaceName) {
     guard let link = view.links[device] else {
       let other = others().first
-      issues.append(
+      found.issues.append(
         SourceIssue(
           .absent, device, isNamed: isNamed, prefix: other.map(\.prefix), instead: other.map(\.entrance.device),
           sample: other.map(\.entrance)))
@@ -137,10 +151,10 @@ package struct SourceSurvey: Equatable, Sendable {
     if let master = link.stack?.master {
       if names.contains(master) { return }
       let sample = hosts(on: master).first ?? hosts(on: device).first.map { Entrance(master, $0.source) }
-      issues.append(SourceIssue(.part(of: master), device, isNamed: isNamed, instead: master, sample: sample))
+      found.issues.append(SourceIssue(.part(of: master), device, isNamed: isNamed, instead: master, sample: sample))
       return
     }
-    entrances += hosts(on: device)
+    found.entrances += hosts(on: device)
   }
 
   /// Devices on top of it that have addresses of the rule's networks, or of its own where the rule names none.
@@ -154,7 +168,7 @@ package struct SourceSurvey: Equatable, Sendable {
       guard let inside else { continue }
       // A virtual router's address stands alone: its clients are those of the network below.
       let sample = hosts(on: name).first ?? hosts(on: device).first.map { Entrance(name, $0.source) }
-      issues.append(
+      found.issues.append(
         SourceIssue(
           .covered(by: name), device, isNamed: isNamed, prefix: inside.subnet, instead: name, sample: sample))
     }
@@ -165,9 +179,9 @@ package struct SourceSurvey: Equatable, Sendable {
     for range in ranges.prefix(Self.followed) {
       guard let host = host(in: range), let device = view.leading(host) else { continue }
       if names.contains(device), view.links[device]?.stack?.master == nil {
-        entrances.append(Entrance(device, host))
-      } else if issues.isEmpty, !view.ways.contains(device) {
-        issues.append(
+        found.entrances.append(Entrance(device, host))
+      } else if found.issues.isEmpty, !view.ways.contains(device) {
+        found.issues.append(
           SourceIssue(
             .elsewhere, device, isNamed: isNamed, prefix: rule.sources.prefixes.first { $0.contains(host) },
             sample: Entrance(device, host)))

@@ -104,7 +104,8 @@ extension TrafficFinding {
         return "the main table's route \(prefix) dev \(detour.device) takes what \(rule) is for: remove it, or have its "
           + "program put its routes into a table of its own"
       case .table(let table):
-        return "table \(table), asked before ours, sends traffic of \(rule) to \(detour.device): see backhaul doctor"
+        return "table \(table), asked before ours, sends traffic of \(rule) to \(detour.device): ip rule and ip route show table "
+          + "\(table) say whose it is"
       }
     case .unrouted(let foreign?):
       return "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "

@@ -40,7 +40,11 @@ struct DoctorCommand: ParsableCommand {
         .ask(as: StatusReport.self).answer
       return .success(
         AgentSigns(
-          applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble))
+          applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble,
+          traffic: status.rules.compactMap { rule in
+            guard let traffic = rule.traffic, let cause = traffic.cause, let step = traffic.step else { return nil }
+            return TrafficSign(rule: rule.name, cause: cause, step: step, isError: rule.trafficState < .misnamed)
+          }, sightTrouble: status.sight.trouble))
     } catch {
       return .failure(Examination.Unseen(error.text))
     }
