@@ -27,7 +27,8 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    lookup: any LookupPort, sight: any SightPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
+    lookup: any LookupPort, sight: any SightPort, source: any RuleSetSource, store: any RuleSetStore,
+    journal: any JournalStore,
     forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet,
     giveMemoryBack: @escaping @Sendable () -> Void = {}

@@ -28,8 +28,9 @@ import Testing
     #expect(survey().issues == [])
     #expect(survey { $0.addresses["lan0"] = ["192.168.10.2/30"] }.entrances == [.init("lan0", "192.168.10.1")])
     #expect(survey { $0.addresses["lan0"] = ["192.168.10.1/31"] }.entrances == [.init("lan0", "192.168.10.0")])
-    #expect(survey({ $0.addresses["lan0"] = ["172.16.5.1/24"] }, sources: Sources(interfaces: ["lan0"])).entrances
-      == [.init("lan0", "172.16.5.2")])
+    #expect(
+      survey({ $0.addresses["lan0"] = ["172.16.5.1/24"] }, sources: Sources(interfaces: ["lan0"])).entrances
+        == [.init("lan0", "172.16.5.2")])
   }
 
   @Test func aRenamedInterfaceIsFoundByItsNetwork() {
@@ -150,10 +151,11 @@ import Testing
       "one that asks for another mark, and one after ours, took nothing")
   }
 
-  @Test(arguments: [
-    ("0.0.0.0/1", true), ("128.0.0.0/1", true), ("128.0.0.0/3", true), ("132.0.0.0/6", true), ("133.0.0.0/8", false),
-    ("133.0.0.0/24", false),
-  ] as [(IPv4Prefix, Bool)])
+  @Test(
+    arguments: [
+      ("0.0.0.0/1", true), ("128.0.0.0/1", true), ("128.0.0.0/3", true), ("132.0.0.0/6", true), ("133.0.0.0/8", false),
+      ("133.0.0.0/24", false),
+    ] as [(IPv4Prefix, Bool)])
   func halvesOfTheInternetAreNoSites(_ prefix: IPv4Prefix, _ isDetour: Bool) {
     let judgement = judge(out("tun9", 254), entry: prefix)
     #expect(judgement == (isDetour ? .found(.diverted(Detour(device: "tun9", cause: .route(prefix)))) : .mainsOwn))

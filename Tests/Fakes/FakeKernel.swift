@@ -151,7 +151,8 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
   package func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts {
     try check("nft list chain")
     return state.withLock { state in
-      let there = Set(state.steering?.chains.filter { $0.rules.contains { $0.actions.contains(.count) } }.map(\.name) ?? [])
+      let there = Set(
+        state.steering?.chains.filter { $0.rules.contains { $0.actions.contains(.count) } }.map(\.name) ?? [])
       return SeenCounts(
         packets: Dictionary(
           chains.filter(there.contains).map { ($0, state.counts[$0] ?? 0) }, uniquingKeysWith: { first, _ in first }),

@@ -13,7 +13,8 @@ extension KernelGround {
           action: .lookup(.main, suppressPrefixLength: nil))))
     let rule = RoutingRule(
       priority: RulePriority(5270), source: try Sample.prefix("192.168.10.0/25"),
-      destination: try Sample.prefix("128.0.0.0/1"), incoming: lan, action: .lookup(TableID(52), suppressPrefixLength: nil))
+      destination: try Sample.prefix("128.0.0.0/1"), incoming: lan,
+      action: .lookup(TableID(52), suppressPrefixLength: nil))
     try addForeign(rule)
     let seen = try sight.network()
     let told = ForeignRule(

@@ -13,7 +13,9 @@ package enum NextSteps {
     for rule in status.rules.filter(\.enabled).sorted(by: { $0.trafficState < $1.trafficState }) {
       if let step = rule.traffic?.step { add(step) }
     }
-    if let trouble = status.sight.trouble { add("clients' packets could not be looked at (\(trouble)): see backhaul doctor") }
+    if let trouble = status.sight.trouble {
+      add("clients' packets could not be looked at (\(trouble)): see backhaul doctor")
+    }
     if let trouble = status.applyTrouble {
       add("the kernel refuses what the rule set needs (\(trouble)): see backhaul doctor and backhaul diff")
     }
@@ -83,7 +85,8 @@ package enum NextSteps {
     case .uplinkDown: return "uplink \(uplink) is dead up to its gateway: check its cable and modem"
     case .internetDown: return "\(uplink)'s gateway answers and the internet behind it does not: call its provider"
     case .unclear: return unclearStep(for: path, uplink)
-    case nil: return "path \(path.name) is down (\(path.cause)): who is at fault is being asked; look again in some seconds"
+    case nil:
+      return "path \(path.name) is down (\(path.cause)): who is at fault is being asked; look again in some seconds"
     }
   }
 
@@ -92,14 +95,18 @@ package enum NextSteps {
     let name = path.name
     switch path.missing.flatMap(Diagnosis.Gap.init) {
     case .hub:
-      return "path \(name) is down, and its hub's outer address has never answered a ping: have it answer them, and the next "
+      return
+        "path \(name) is down, and its hub's outer address has never answered a ping: have it answer them, and the next "
         + "time that tells the hub from the tunnel"
     case .targets:
-      return "path \(name) is down, and nobody tells whether the internet answers: set `targets` of uplink \(uplink) in "
+      return
+        "path \(name) is down, and nobody tells whether the internet answers: set `targets` of uplink \(uplink) in "
         + "agent.toml"
     case .gateway:
-      return "path \(name) is down, and uplink \(uplink) has no gateway that answers pings: set `targets` of it in agent.toml"
-    case .probes: return "the internet answers by \(uplink), and what the probes of \(name) ask does not: give them another target"
+      return
+        "path \(name) is down, and uplink \(uplink) has no gateway that answers pings: set `targets` of it in agent.toml"
+    case .probes:
+      return "the internet answers by \(uplink), and what the probes of \(name) ask does not: give them another target"
     case .uplink, nil:
       return "path \(name) is down, and another program makes its tunnel: see what that one says of it"
     }

@@ -111,7 +111,8 @@ package struct PacketExplanations: Sendable {
     }
     return meant.map { watched in
       let names = layout.interfaces(of: watched.rule).map(\.text).joined(separator: ", ")
-      return "rule \(watched.rule.name) is for \(explanation.packet.source) where it comes in by \(names), and this comes in "
+      return
+        "rule \(watched.rule.name) is for \(explanation.packet.source) where it comes in by \(names), and this comes in "
         + "by \(incoming)"
     }
   }

@@ -50,7 +50,9 @@ extension Doctor {
     // One that runs sets it to 2, and again whenever another sets it back.
     let isRunning = if case .success = seen.agent { true } else { false }
     let ownFix =
-      (isRunning ? "backhaul events --kind drift_repaired shows how often another program sets it" : "start the agent, which sets it to 2")
+      (isRunning
+        ? "backhaul events --kind drift_repaired shows how often another program sets it"
+        : "start the agent, which sets it to 2")
       + "; take rp_filter=1 out of /etc/sysctl.d"
     find(
       .error, .reversePath, "answers that come by \(device) are dropped where main's routes lead elsewhere",

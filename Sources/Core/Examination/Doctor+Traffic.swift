@@ -5,7 +5,9 @@ extension Doctor {
     if let trouble = signs.sightTrouble {
       find(
         .warning, .traffic, "the agent cannot see where clients' packets go", evidence: trouble,
-        fix: "it needs CAP_NET_ADMIN, and asks again every few seconds; systemctl restart backhaul if that does not end it")
+        fix:
+          "it needs CAP_NET_ADMIN, and asks again every few seconds; systemctl restart backhaul if that does not end it"
+      )
     }
     for sign in signs.traffic {
       find(
@@ -16,10 +18,13 @@ extension Doctor {
 
   mutating func checkUplinks() {
     guard case .success(let kernel) = seen.kernel else { return }
-    for uplink in UplinkState.all(seen.configuration, in: kernel) {
+    let uplinks = UplinkState.all(seen.configuration, in: kernel)
+    // One that stands by may be unplugged.
+    let severity: Finding.Severity = uplinks.contains(where: \.usable) ? .warning : .error
+    for uplink in uplinks {
       guard let obstacle = uplink.obstacle else { continue }
       find(
-        .error, .uplinks, "uplink \(uplink.interface) cannot be used", evidence: obstacle,
+        severity, .uplinks, "uplink \(uplink.interface) cannot be used", evidence: obstacle,
         fix: UplinkAdvice.step(obstacle, uplink.interface.text, unknown: "ip addr show; ip route show default"))
     }
   }
@@ -34,7 +39,8 @@ extension Doctor {
           evidence: "ip link has none of that name", fix: "lans of agent.toml, or give the interface its name back")
       } else if let master = kernel.links[lan]?.stack?.master, !seen.configuration.lans.contains(master) {
         find(
-          .error, .lans, "\(lan), which agent.toml names as a LAN, is a port of \(master): nothing comes in by its name",
+          .error, .lans,
+          "\(lan), which agent.toml names as a LAN, is a port of \(master): nothing comes in by its name",
           evidence: "ip -d link show \(lan): master \(master)", fix: "put \(master) in its place in lans of agent.toml")
       }
     }
@@ -44,7 +50,8 @@ extension Doctor {
     ways.formUnion(ruleSet.tunnels.compactMap(layout.device(of:)))
     // Routes are not read here: what lies behind another router is the agent's to find.
     let view = SourceSurvey.View(
-      lans: seen.configuration.lans, ways: ways, links: kernel.links, addresses: kernel.addresses, leading: { _ in nil })
+      lans: seen.configuration.lans, ways: ways, links: kernel.links, addresses: kernel.addresses, leading: { _ in nil }
+    )
     for rule in ruleSet.backhaulRules where rule.enabled {
       let survey = SourceSurvey(rule, ranges: AddressRanges.merged(rule.sources.prefixes), view)
       for issue in survey.issues where issue.isNamed || issue.isCovered {

@@ -36,7 +36,7 @@ extension RuleSelection {
     }
     let names = listed(current)
     if members.contains(where: { $0.state == .degraded }) { return "\(names) is degraded, and none is up" }
-    return "\(names) without a verdict now: nothing speaks against it"
+    return "no verdict on \(names) now, and nothing speaks against it"
   }
 
   private func listed(_ paths: [Name]) -> String {

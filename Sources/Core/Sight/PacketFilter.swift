@@ -29,7 +29,8 @@ package struct PacketFilter: Hashable, Sendable {
 
   /// `chain FORWARD of nft table ip filter (policy drop)`.
   package var words: String {
-    "chain \(chain) of \(isLegacy ? "iptables-legacy" : "nft") table \(table)" + (dropsByDefault ? " (policy drop)" : "")
+    "chain \(chain) of \(isLegacy ? "iptables-legacy" : "nft") table \(table)"
+      + (dropsByDefault ? " (policy drop)" : "")
   }
 }
 

@@ -41,7 +41,8 @@ package struct SourceIssue: Hashable, Sendable {
     case .absent: return "interface \(device) does not exist\(place)"
     case .part(let master): return "interface \(device) is a port of \(master), by which its packets come in"
     case .covered(let upper): return "\(upper) stands on \(device) and takes packets of its network under its own name"
-    case .elsewhere: return "\(prefix.map(\.description) ?? "its network") is behind \(device), which is none of its interfaces"
+    case .elsewhere:
+      return "\(prefix.map(\.description) ?? "its network") is behind \(device), which is none of its interfaces"
     }
   }
 

@@ -101,14 +101,17 @@ extension TrafficFinding {
         return "ip rule \(foreign.priority) of another program sends traffic of \(rule) to table "
           + "\(foreign.table.map(\.description) ?? "-"): remove it, or give it a priority above \(last)"
       case .route(let prefix):
-        return "the main table's route \(prefix) dev \(detour.device) takes what \(rule) is for: remove it, or have its "
+        return
+          "the main table's route \(prefix) dev \(detour.device) takes what \(rule) is for: remove it, or have its "
           + "program put its routes into a table of its own"
       case .table(let table):
-        return "table \(table), asked before ours, sends traffic of \(rule) to \(detour.device): ip rule and ip route show table "
+        return
+          "table \(table), asked before ours, sends traffic of \(rule) to \(detour.device): ip rule and ip route show table "
           + "\(table) say whose it is"
       }
     case .unrouted(let foreign?):
-      return "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "
+      return
+        "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "
         + "above \(last)"
     case .unrouted(nil): return "the kernel has no way for traffic of \(rule): see backhaul diff"
     case .refused(let device):

@@ -105,11 +105,13 @@ package struct Explanation: Equatable, Sendable {
     case .unreachable:
       (device, gateway) = (nil, nil)
       outcome = .unreachable
-      verdict = "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel has no way for it")."
+      verdict =
+        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel has no way for it")."
     case .spoofed:
       (device, gateway) = (nil, nil)
       outcome = .spoofed
-      verdict = "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel refuses its source")."
+      verdict =
+        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel refuses its source")."
     }
   }
 
