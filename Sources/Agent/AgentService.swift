@@ -12,6 +12,7 @@ package struct AgentPorts: Sendable {
   package var charon: any CharonPort
   package var traffic: any TrafficPort
   package var lookup: any LookupPort
+  package var sight: any SightPort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
   package var journal: any JournalStore
@@ -29,8 +30,8 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
-    forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
+    lookup: any LookupPort, sight: any SightPort, source: any RuleSetSource, store: any RuleSetStore,
+    journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
     serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
     configurationTrouble: @escaping @Sendable () -> String? = { nil },
@@ -45,6 +46,7 @@ package struct AgentPorts: Sendable {
     self.charon = charon
     self.traffic = traffic
     self.lookup = lookup
+    self.sight = sight
     self.source = source
     self.store = store
     self.journal = journal
@@ -80,6 +82,8 @@ package final class AgentService: Sendable {
   private let keeper: RuleSetKeeper
   private let ike: IKEKeeper
   private let forces: ForceKeeper
+  private let sight: ClientSight
+  private let bell = SightBell()
   private let sweeper: ConnectionSweeper
   private let sweeps: AsyncStream<ConnectionSweep>
   private let pulse: ServicePulse?
@@ -105,16 +109,20 @@ package final class AgentService: Sendable {
     let (sweeps, inbox) = AsyncStream.makeStream(of: ConnectionSweep.self)
     self.sweeps = sweeps
     let surroundings = ports.surroundings
+    let flips = TurningPoints(journal, bell)
     writer = JournalWriter(journal, store: ports.journal, surroundings: surroundings)
     watch = PathWatch(
-      loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: journal,
+      loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: flips,
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
     forces = ForceKeeper(store: ports.forces, watch: watch, events: journal, surroundings: surroundings)
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
-      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal,
+      kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: flips,
       giveMemoryBack: ports.giveMemoryBack)
+    sight = ClientSight(
+      port: ports.sight, traffic: ports.traffic, watch: watch, reconciler: reconciler, configuration: configuration,
+      events: journal, surroundings: surroundings, bell: bell)
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, permits: ports.permits,
       applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings)
@@ -160,9 +168,10 @@ package final class AgentService: Sendable {
     journal.record(AgentEvent(.agentStarted, configuration.device.text, "agent \(identity.version) started"))
     await forces.start()
     // A flush of a large table tells of each object: the reconciler needs to know once.
-    let (bells, bell) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
-    try ports.kernelEvents.start(on: ports.loop) { [watch] event in
-      if let reason = Self.noticed(event, by: watch) { bell.yield(reason) }
+    let (bells, reasons) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
+    try ports.kernelEvents.start(on: ports.loop) { [watch, bell] event in
+      bell.ring()
+      if let reason = Self.noticed(event, by: watch) { reasons.yield(reason) }
     }
     await withTaskGroup { group in
       group.addTask { [reconciler] in await reconciler.run() }
@@ -177,6 +186,7 @@ package final class AgentService: Sendable {
       group.addTask { [reconciler] in
         for await reason in bells { await reconciler.look(because: .event(reason)) }
       }
+      group.addTask { [sight] in await sight.run() }
       group.addTask { [watch, ports] in
         await Self.listen(to: ports.traffic, of: watch)
       }
@@ -223,6 +233,7 @@ package final class AgentService: Sendable {
     case .ours(let what):
       watch.assumeIsolated { $0.inspectSoon() }
       return what
+    case .foreign: return nil
     case .neighbourFailed(let device, let address):
       watch.assumeIsolated { $0.neighbourFailed(address, on: device) }
       return nil
@@ -244,6 +255,7 @@ package final class AgentService: Sendable {
     let rules = await rules(of: writer)
     let charon = await ike.status
     let notKept = await notKept(pull)
+    let seen = await sight.view
     return StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
@@ -255,7 +267,8 @@ package final class AgentService: Sendable {
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
       journalTrouble: journalTrouble, notKept: notKept, hold: pull.hold?.word.rawValue, holdCause: pull.hold?.cause,
-      acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath
+      acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath,
+      sight: SightReport(seen, at: snapshot.at)
     ).judged.keeping(choice)
   }
 
@@ -300,8 +313,10 @@ package final class AgentService: Sendable {
   }
 
   private func rules(of writer: ReportWriter) async -> [RuleReport] {
+    let seen = await sight.view
     let disabled = (await reconciler.layout?.ruleSet.backhaulRules ?? []).filter { !$0.enabled }
-    return writer.rules + disabled.map(writer.disabled)
+    let ranges = configuration.kernel
+    return writer.rules.map { $0.seen(seen, ranges, at: writer.at) } + disabled.map(writer.disabled)
   }
 
   package func tunnels() async -> TunnelsReport {
@@ -324,6 +339,7 @@ package final class AgentService: Sendable {
     var reading = MetricsReading(watch: await watch.snapshot(), version: identity.version, started: identity.started)
     reading.pull = await keeper.status
     reading.reconcile = await reconciler.tally
+    reading.sight = await sight.view
     reading.applyTrouble = await reconciler.trouble
     reading.journalTrouble = await writer.trouble
     reading.events = journal.tally
@@ -367,8 +383,9 @@ package final class AgentService: Sendable {
   }
 
   package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
-    try await PacketExplanations(lookup: ports.lookup, reconciler: reconciler, watch: watch, ike: ike)
-      .explain(asked, ranges: configuration.kernel)
+    try await PacketExplanations(
+      lookup: ports.lookup, sight: ports.sight, seen: await sight.view, reconciler: reconciler, watch: watch, ike: ike
+    ).explain(asked, ranges: configuration.kernel)
   }
 
   package func history(of path: String?) async throws(LocalAPI.Refusal) -> HistoryReport {

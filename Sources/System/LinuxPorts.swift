@@ -31,7 +31,7 @@ extension AgentPorts {
         do throws(Complaint) { return try CharonCheck.complaints(configuration).map(\.description) } catch {
           return [error.description]
         }
-      }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(),
+      }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(), sight: try LinuxSight(ranges),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
       permits: FilePermitStore(directory: stateDirectory),

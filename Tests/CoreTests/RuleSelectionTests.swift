@@ -69,17 +69,78 @@ private struct Bench {
     _ = health[path]?.judge(obstacle: nil, probes: [machine], limits: limits, at: now)
   }
 
-  mutating func decide(at now: Instant) -> RuleSelection.Flip? {
+  private var view: RuleSelection.View {
     let health = health
     let usable = usable
-    return selection.decide(
-      .init(
-        state: { health[$0] }, localWAN: localWAN, underlay: underlay, isAstray: isAstray,
-        canUse: { usable.contains($0) }), at: now)
+    return .init(
+      state: { health[$0] }, localWAN: localWAN, underlay: underlay, isAstray: isAstray,
+      canUse: { usable.contains($0) })
   }
+
+  mutating func decide(at now: Instant) -> RuleSelection.Flip? { selection.decide(view, at: now) }
+  func standing(at now: Instant) -> String { selection.standing(view, at: now) }
 }
 
 @Suite struct RuleSelectionTests {
+  /// What `status` says of a rule holds now: what made it flip may be over long since.
+  @Test func theCauseIsOfNow() throws {
+    var bench = try Bench()
+    #expect(bench.standing(at: at(0)) == "no path has been judged yet")
+    bench.set(bench.a, .up, at: at(0))
+    bench.set(bench.b, .up, at: at(0))
+    _ = bench.decide(at: at(0))
+    #expect(bench.standing(at: at(1)) == "first path in order that is up")
+    bench.set(bench.a, .down, at: at(10))
+    _ = bench.decide(at: at(10))
+    #expect(bench.standing(at: at(10)).hasPrefix("path a is down: probe a: 1 in a row"))
+    bench.set(bench.a, .up, at: at(20))
+    _ = bench.decide(at: at(20))
+    #expect(bench.standing(at: at(21)) == "path a is up, and returned to in 29 s if it stays so")
+    _ = bench.decide(at: at(51))
+    #expect(bench.standing(at: at(51)) == "first path in order that is up")
+  }
+
+  @Test func anUplinkThatCanBeUsedAgainIsNoCauseAnyMore() throws {
+    var bench = try Bench()
+    for path in [bench.a, bench.b] { bench.set(path, .up, at: at(0)) }
+    _ = bench.decide(at: at(0))
+    bench.localWAN = nil
+    bench.usable = []
+    for path in [bench.a, bench.b] { bench.set(path, .down, at: at(10)) }
+    #expect(bench.decide(at: at(10)) == nil)
+    #expect(bench.standing(at: at(10)).hasSuffix("; no local uplink can be used, so the route is left as it is"))
+    bench.set(bench.a, .up, at: at(20))
+    bench.localWAN = bench.wan0
+    bench.usable = [bench.wan0]
+    _ = bench.decide(at: at(20))
+    #expect(bench.standing(at: at(20)) == "first path in order that is up")
+    // In fallback too.
+    bench.set(bench.a, .down, at: at(30))
+    _ = bench.decide(at: at(30))
+    #expect(bench.selection.choice == .localWAN(bench.wan0))
+    bench.localWAN = nil
+    bench.usable = []
+    _ = bench.decide(at: at(31))
+    #expect(bench.standing(at: at(31)).contains("no local uplink can be used"))
+    bench.localWAN = bench.wan0
+    bench.usable = [bench.wan0]
+    _ = bench.decide(at: at(32))
+    #expect(!bench.standing(at: at(32)).contains("uplink"))
+  }
+
+  @Test func whatTheKernelHadIsJudgedLikeAnyOther() throws {
+    let name = try #require(Name("a"))
+    var bench = try Bench(adopted: .path(name))
+    #expect(bench.standing(at: at(0)) == "no verdict on path a now, and nothing speaks against it")
+    bench.set(bench.a, .up, at: at(1))
+    #expect(bench.standing(at: at(1)) == "first path in order that is up")
+    bench.degrade(bench.a, at: at(2))
+    #expect(bench.standing(at: at(2)) == "path a is degraded, and none is up")
+    bench.force(bench.a, .down, at: at(3))
+    bench.force(bench.b, .down, at: at(3))
+    #expect(bench.standing(at: at(3)).hasPrefix("path a is disabled: forced down by an operator; path b is disabled"))
+  }
+
   @Test func nothingMovesBeforeTheFirstVerdict() throws {
     var bench = try Bench()
     #expect(bench.decide(at: at(0)) == nil)

@@ -72,6 +72,55 @@ import Testing
     #expect(try found { $0.nameservers = .failure(.init("open: no such file")) } == ["warning dns"])
   }
 
+  @Test func whatTheAgentSeesOfTrafficIsTold() throws {
+    let signs = [
+      TrafficSign(rule: "office", cause: "is sent to tun9", step: "remove it", isError: true),
+      TrafficSign(rule: "guests", cause: "is taken, and not as written", step: "name br0", isError: false),
+    ]
+    #expect(
+      try found { $0.agent = .success(AgentSigns(traffic: signs, sightTrouble: "EPERM")) }
+        == ["error traffic", "warning traffic", "warning traffic"])
+  }
+
+  /// Whatever a next step sends a person here for, there is a finding about it.
+  @Test func uplinksAndSourcesThatAreNotThereAreTold() throws {
+    func with(_ change: (inout ActualState) -> Void, _ ruleSet: RuleSet = Branch.ruleSet()) throws -> [String] {
+      try found {
+        $0.ruleSet = .success(ruleSet)
+        guard var kernel = try? $0.kernel.get() else { return }
+        change(&kernel)
+        $0.kernel = .success(kernel)
+      }
+    }
+    #expect(try with { $0.links["wan1"]?.hasCarrier = false } == ["warning uplinks"])
+    #expect(try with { $0.mainDefaults = [] } == ["error uplinks", "error uplinks"])
+    #expect(try with { $0.links["lan0"] = nil } == ["error lans", "warning lans"])
+    #expect(
+      try with {
+        $0.links["lan0"]?.stack = LinkStack(master: "br0")
+        $0.links["br0"] = Link(index: InterfaceIndex(9), isUp: true, hasCarrier: true, mtu: 1500)
+      } == ["error lans", "error lans"])
+    #expect(
+      try with {
+        $0.links["vrrp0"] = Link(
+          index: InterfaceIndex(9), isUp: true, hasCarrier: true, mtu: 1500, stack: LinkStack(lower: "lan0"))
+        $0.addresses["vrrp0"] = ["192.168.10.254/32"]
+      } == ["error lans"])
+  }
+
+  @Test func nobodyIsToldToStartAnAgentThatRuns() throws {
+    func fix(_ agent: Result<AgentSigns, Examination.Unseen>) throws -> String? {
+      var examination = try healthy()
+      examination.agent = agent
+      guard var kernel = try? examination.kernel.get() else { return nil }
+      kernel.settings[InterfaceSetting("wan1", .reversePathFilter)] = 1
+      examination.kernel = .success(kernel)
+      return Doctor.findings(examination).first { $0.subject == .reversePath }?.fix
+    }
+    #expect(try fix(.success(AgentSigns()))?.contains("start the agent") == false)
+    #expect(try fix(.failure(.init("none answers")))?.contains("start the agent") == true)
+  }
+
   @Test func packetsThatAreLostForTheirSizeAreTold() throws {
     func with(_ largest: Int?, tunnel: Name? = "fra-a") throws -> [String] {
       try found {

@@ -138,6 +138,70 @@ import Testing
     #expect(throws: Complaint.self) { try question(source, destination, service) }
   }
 
+  /// A router whose `lan0` is as the change makes it.
+  private func explainer(with change: (inout ActualState) -> Void) throws -> PacketExplainer {
+    var kernel = Branch.kernel()
+    change(&kernel)
+    return try explainer(Branch.compiler(Branch.ruleSet(), Branch.configuration(), kernel), .path("fra-a"))
+  }
+
+  @Test func noInterfaceIsAssumedThatTheSourceIsNotBehind() throws {
+    let renamed = try explainer {
+      $0.links["enp3s0"] = $0.links.removeValue(forKey: "lan0")
+      $0.addresses["enp3s0"] = $0.addresses.removeValue(forKey: "lan0")
+      for key in InterfaceSetting.Key.allCases { $0.settings[InterfaceSetting("enp3s0", key)] = 0 }
+    }.explain(question(host, internet))
+    #expect(renamed.packet.incoming == "enp3s0" && renamed.taker == .nobody && renamed.outcome == .localWAN)
+    let bridged = try explainer {
+      $0.links["lan0"]?.stack = LinkStack(master: "br0")
+      $0.links["br0"] = Link(index: InterfaceIndex(9), isUp: true, hasCarrier: true, mtu: 1500)
+      for key in InterfaceSetting.Key.allCases { $0.settings[InterfaceSetting("br0", key)] = 0 }
+    }.explain(question(host, internet))
+    #expect(bridged.packet.incoming == "br0" && bridged.taker == .nobody)
+    let two = try explainer {
+      $0.links["lan1"] = Link(index: InterfaceIndex(9), isUp: true, hasCarrier: true, mtu: 1500)
+      $0.addresses["lan1"] = ["192.168.10.3/24"]
+      for key in InterfaceSetting.Key.allCases { $0.settings[InterfaceSetting("lan1", key)] = 0 }
+    }
+    let asked = try question(host, internet)
+    let complaint = #expect(throws: Complaint.self) { try two.explain(asked) }
+    #expect(
+      complaint?.description.contains("may come in by lan0 or lan1; --in says by which interface it does") == true)
+    #expect(try two.explain(question(host, internet, in: "lan1")).packet.incoming == "lan1")
+    let six = try question("2001:db8:10::2", "2001:db8:9::9")
+    let gone = try explainer { $0.links["lan0"] = nil }
+    #expect(throws: Complaint.self) { try gone.explain(six) }
+  }
+
+  @Test func theLastWordIsTheKernels() throws {
+    var explanation = try explainer().explain(question(host, internet, "tcp/443"))
+    let rule = ForeignRule(priority: RulePriority(5270), mask: 0, mark: 0, table: TableID(52))
+    explanation.corrected(
+      by: .out("tun9", gateway: nil, table: TableID(52)), .diverted(Detour(device: "tun9", cause: .rule(rule))))
+    #expect(explanation.outcome == .diverted && explanation.device == "tun9")
+    #expect(explanation.path == nil && explanation.tunnel == nil && explanation.outer == nil)
+    #expect(
+      explanation.verdict
+        == "It leaves by tun9 and not as rule office wants: it is sent to tun9 by ip rule 5270: lookup 52 of another program."
+    )
+    explanation = try explainer().explain(question(host, internet))
+    explanation.corrected(by: .unreachable, nil)
+    #expect(
+      explanation.verdict == "It goes nowhere, and not as rule office wants: the kernel has no way for it."
+        && explanation.outcome == .unreachable && explanation.device == nil)
+    explanation = try explainer().explain(question(host, internet))
+    explanation.obstructed(by: .dropped(.afterForward, by: []))
+    #expect(explanation.outcome == .obstructed)
+    #expect(
+      explanation.verdict
+        == "It does not get through: what its rule takes is dropped on this router, by whom cannot be seen.")
+  }
+
+  @Test func whatIsWantedIsTheDevicesOfTheRoute() throws {
+    #expect(try explainer().explain(question(host, internet)).wanted == .devices(["bh-fra-a"]))
+    #expect(try explainer(strict(), .blocked).explain(question(host, internet)).wanted == .nowhere)
+  }
+
   @Test func theKernelsAnswerIsHeldAgainstIt() throws {
     let hub = try explainer().explain(question(host, internet))
     #expect(hub.contradiction(by: .out("bh-fra-a", gateway: nil, table: TableID(7905))) == nil)

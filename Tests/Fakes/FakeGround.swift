@@ -14,6 +14,7 @@ package struct FakeGround: KernelGround {
   package var traffic: any TrafficPort { fake }
   package var lookup: any LookupPort { fake }
   package var foreign: any ForeignPort { fake }
+  package var sight: any SightPort { fake }
 
   package func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws {
     try fake.change("ip link add \(name)") { $0.addLink(name, address: address) }
@@ -41,6 +42,10 @@ package struct FakeGround: KernelGround {
 
   package func addForeign(_ route: TableRoute) throws { try fake.change("ip route add") { $0.addForeign(route) } }
   package func addForeign(_ rule: RoutingRule) throws { try fake.change("ip rule add") { $0.addForeign(rule) } }
+
+  package func addForeign(_ filter: PacketFilter) throws {
+    try fake.change("nft add chain \(filter.table) \(filter.chain)") { $0.filters.filters.append(filter) }
+  }
 
   package func addForeign(_ mark: ForeignMark) throws {
     try fake.change("nft add rule \(mark.table) \(mark.chain)") { $0.foreign.marks.append(mark) }

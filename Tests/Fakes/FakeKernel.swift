@@ -4,7 +4,7 @@ import Glibc
 import Synchronization
 
 /// A kernel in memory that refuses what Linux refuses. Each step works on a copy, which takes its place only on success.
-package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, ForeignPort {
+package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, ForeignPort, SightPort {
   let state: Mutex<FakeState>
   private let ranges: KernelRanges
 
@@ -130,17 +130,50 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     }
   }
 
+  // MARK: SightPort
+
+  package func network() throws(KernelFailure) -> SeenNetwork {
+    try check("ip rule")
+    return state.withLock { SeenNetwork(addresses: $0.addresses, rules: $0.foreignRules) }
+  }
+
+  package func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer { try lookup(question) }
+
+  package func entry(for question: LookupQuestion) throws(KernelFailure) -> IPv4Prefix? {
+    let (state, mainRoutes) = state.withLock { ($0.withForeign, $0.mainRoutes) }
+    let (answer, stage) = RouteWalk(state, mainRoutes: mainRoutes).answer(
+      .init(
+        destination: question.destination, source: question.source, incoming: question.incoming, mark: question.mark))
+    guard case .out = answer, case .lookup(_, let route) = stage else { return nil }
+    return route?.destination
+  }
+
+  package func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts {
+    try check("nft list chain")
+    return state.withLock { state in
+      let there = Set(
+        state.steering?.chains.filter { $0.rules.contains { $0.actions.contains(.count) } }.map(\.name) ?? [])
+      return SeenCounts(
+        packets: Dictionary(
+          chains.filter(there.contains).map { ($0, state.counts[$0] ?? 0) }, uniquingKeysWith: { first, _ in first }),
+        generation: state.generation)
+    }
+  }
+
+  package func filters() throws(KernelFailure) -> SeenFilters { state.withLock { $0.filters } }
+
+  private func check(_ operation: String) throws(KernelFailure) {
+    if state.withLock({ $0.isBlind }) {
+      throw KernelFailure(operation: operation, errno: 1, cause: "Operation not permitted")
+    }
+  }
+
   // MARK: ForeignPort
 
   package func foreign() throws(KernelFailure) -> ForeignObjects {
     state.withLock { state in
       var foreign = state.foreign
-      foreign.rules = state.rules.filter { !$0.isOurs && $0.rule.family == .ipv4 }.map { foreign in
-        let rule = foreign.rule
-        let table: TableID? = if case .lookup(let table, _) = rule.action { table } else { nil }
-        return ForeignRule(
-          priority: rule.priority, mask: rule.mark?.mask.bits ?? 0, mark: rule.mark?.mark.value ?? 0, table: table)
-      }
+      foreign.rules = state.foreignRules
       foreign.routes = state.routes.filter { !$0.isOurs && ranges.tables.contains($0.route.table.value) }.map {
         ForeignRoute(table: $0.route.table, destination: $0.route.destination, origin: RouteProtocol(77))
       }
@@ -159,6 +192,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
       do throws(FakeRefusal) { try body(&copy) } catch {
         throw KernelFailure(operation: operation, errno: error.errno, cause: error.cause)
       }
+      if copy.steering != state.steering || copy.filters != state.filters { copy.generation &+= 1 }
       state = copy
     }
   }

@@ -30,6 +30,23 @@ package struct FakeState: Sendable {
   var traffic: [InterfaceName: Traffic] = [:]
   /// Others' nftables.
   var foreign = ForeignObjects()
+  /// What chains of our table have counted.
+  package var counts: [String: UInt64] = [:]
+  package var filters = SeenFilters()
+  package var generation: UInt32 = 1
+  /// Whoever only looks is refused.
+  package var isBlind = false
+
+  var foreignRules: [ForeignRule] {
+    rules.filter { !$0.isOurs && $0.rule.family == .ipv4 }.map { foreign in
+      let rule = foreign.rule
+      let table: TableID? = if case .lookup(let table, _) = rule.action { table } else { nil }
+      return ForeignRule(
+        priority: rule.priority, mask: rule.mark?.mask.bits ?? 0, mark: rule.mark?.mark.value ?? 0, table: table,
+        source: rule.source ?? .all, destination: rule.destination ?? .all, incoming: rule.incoming,
+        isInverted: rule.inverted, isRefusal: rule.action == .unreachable)
+    }
+  }
   private var lastIndex: UInt32 = 1
 
   /// Every namespace has loopback, up; `all` holds the kernel's defaults.

@@ -40,6 +40,10 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case lookupOfTheRoutersOwnGoesAroundBelts
   case routesOfMainThatHoldAnAddressAreTold
   case whatOthersHaveInOurWayIsTold
+  case foreignRulesAreToldWithAllThatTheyAskFor
+  case entryThatDecidesIsTold
+  case whatChainsCountIsTold
+  case whoFiltersIsTold
 
   package var description: String { rawValue }
 
@@ -83,6 +87,10 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .lookupKnowsForeignRules: try ground.lookupByForeignRule()
     case .routesOfMainThatHoldAnAddressAreTold: try ground.mainRoutesTold()
     case .whatOthersHaveInOurWayIsTold: try ground.foreignTold()
+    case .foreignRulesAreToldWithAllThatTheyAskFor: try ground.foreignRulesTold()
+    case .entryThatDecidesIsTold: try ground.entryTold()
+    case .whatChainsCountIsTold: try ground.countsTold()
+    case .whoFiltersIsTold: try ground.filtersTold()
     }
   }
 }

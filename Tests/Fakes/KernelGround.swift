@@ -9,6 +9,7 @@ package protocol KernelGround {
   var traffic: any TrafficPort { get }
   var lookup: any LookupPort { get }
   var foreign: any ForeignPort { get }
+  var sight: any SightPort { get }
 
   /// Someone else's device, up and with carrier.
   func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws
@@ -22,6 +23,8 @@ package protocol KernelGround {
   /// Another's route or rule: not of our protocol.
   func addForeign(_ route: TableRoute) throws
   func addForeign(_ rule: RoutingRule) throws
+  /// A base chain of another's, in a table that is not there yet.
+  func addForeign(_ filter: PacketFilter) throws
   /// A chain of another's, in a table that is not there yet, with a rule that sets these bits of packets' marks.
   func addForeign(_ mark: ForeignMark) throws
   func foreignRoutes(_ table: TableID) throws -> Int

@@ -14,6 +14,7 @@ package struct RealGround: KernelGround {
   package let traffic: any TrafficPort
   package let lookup: any LookupPort
   package let foreign: any ForeignPort
+  package let sight: any SightPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
 
@@ -45,6 +46,7 @@ package struct RealGround: KernelGround {
     traffic = try LinuxTraffic()
     lookup = try LinuxLookup()
     foreign = try LinuxForeign(ranges)
+    sight = try LinuxSight(ranges)
     ports = kernel.ports.union(flip.ports)
   }
 
@@ -122,10 +124,23 @@ package struct RealGround: KernelGround {
   }
 
   package func addForeign(_ rule: RoutingRule) throws {
-    guard let mark = rule.mark, case .lookup(let table, nil) = rule.action else {
-      throw ContractBreach("only mark rules here")
-    }
-    try shell("ip rule add priority \(rule.priority) fwmark \(mark.mark)/\(mark.mask) lookup \(table) protocol 77")
+    guard case .lookup(let table, nil) = rule.action else { throw ContractBreach("only plain lookups here") }
+    var words = "ip rule add priority \(rule.priority)"
+    if let mark = rule.mark { words += " fwmark \(mark.mark)/\(mark.mask)" }
+    if let source = rule.source { words += " from \(source)" }
+    if let destination = rule.destination { words += " to \(destination)" }
+    if let incoming = rule.incoming { words += " iif \(incoming)" }
+    try shell("\(words) lookup \(table) protocol 77")
+  }
+
+  package func addForeign(_ filter: PacketFilter) throws {
+    let policy = filter.dropsByDefault ? "drop" : "accept"
+    try shell(
+      """
+      nft 'table \(filter.table) { chain \(filter.chain) {
+        type filter hook \(filter.place.rawValue) priority \(filter.priority); policy \(policy);
+        \(filter.mayDrop ? "jump refuse" : "counter") }; chain refuse { counter reject; }; }'
+      """)
   }
 
   package func addForeign(_ mark: ForeignMark) throws {

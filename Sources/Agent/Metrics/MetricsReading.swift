@@ -11,6 +11,7 @@ package struct MetricsReading: Sendable {
   package var applyTrouble: String?
   package var journalTrouble: String?
   package var events = EventTally()
+  package var sight = ClientSight.View()
   package var tunnels: [MeteredTunnel] = []
   /// Nil where no tunnel needs charon.
   package var charonAnswers: Bool?

@@ -106,6 +106,11 @@ package struct MetricsWriter {
         page.sample(label.adding("mode", mode.rawValue), clock?.time(in: mode, at: now) ?? .zero)
       }
     }
+    page.family("backhaul_rule_traffic", .gauge, "What is seen of a rule's traffic: 1 for the state that it is in.")
+    for (label, rule) in zip(labels, rules) {
+      let seen = reading.sight.rules[rule.name]?.state ?? .unseen
+      for state in TrafficFinding.State.allCases { page.sample(label.adding("state", state.rawValue), seen == state) }
+    }
     page.family("backhaul_rule_unencrypted", .gauge, "1 while a rule's traffic goes by a private line in the clear.")
     for (label, selection) in zip(labels, selections) { page.sample(label, selection?.isUnencrypted ?? false) }
     page.family("backhaul_rule_unencrypted_seconds_total", .counter, "How long a rule's traffic went in the clear.")

@@ -66,6 +66,9 @@ package enum KernelEvent: Equatable, Sendable {
   case address(InterfaceName)
   /// A route of the main table changed.
   case mainRoute
+  /// A rule or a short route of another's changed that may take clients' packets before ours: nothing of ours follows from
+  /// it.
+  case foreign(String)
   /// A route, rule or nftables object of ours, or in our ranges, changed.
   case ours(String)
   /// Nobody on the device's link has this address any more: the kernel has asked in vain.

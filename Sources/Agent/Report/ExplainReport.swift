@@ -35,7 +35,8 @@ package struct ExplainReport: Codable, Equatable, Sendable {
   /// Null where no IPsec is involved.
   package var child: ChildReport?
   /// `hub`, `local_wan`, `private_line`, `site` (a LAN, or another's device), `router` (it takes it itself), `blocked`,
-  /// `unreachable`, `spoofed` or `lost` (in a tunnel that cannot send it on).
+  /// `unreachable`, `spoofed`, `lost` (in a tunnel that cannot send it on), `diverted` (the kernel sends it another way than
+  /// the rule set wants) or `obstructed` (somebody on this router drops it).
   package var outcome: String
   /// One sentence.
   package var verdict: String

@@ -32,7 +32,8 @@ extension HealthCheck.View {
       return HealthCheck.Rule(
         name: rule.name, mode: RuleMode(rawValue: rule.mode) ?? .blocked, way: rule.choice,
         isPreferred: rule.shares.contains { first.contains($0.path) }, isUnencrypted: rule.unencrypted,
-        isLost: status.isLost(rule), cause: rule.cause)
+        isLost: status.isLost(rule), cause: rule.cause, traffic: rule.trafficState,
+        trafficCause: rule.traffic?.cause ?? "")
     }
     paths = status.paths.map { path in
       HealthCheck.Path(

@@ -10,6 +10,12 @@ package enum NextSteps {
     var steps: [String] = []
     func add(_ step: String) { if !steps.contains(step) { steps.append(step) } }
 
+    for rule in status.rules.filter(\.enabled).sorted(by: { $0.trafficState < $1.trafficState }) {
+      if let step = rule.traffic?.step { add(step) }
+    }
+    if let trouble = status.sight.trouble {
+      add("clients' packets could not be looked at (\(trouble)): see backhaul doctor")
+    }
     if let trouble = status.applyTrouble {
       add("the kernel refuses what the rule set needs (\(trouble)): see backhaul doctor and backhaul diff")
     }
@@ -22,7 +28,7 @@ package enum NextSteps {
     let refusal = status.pullFailures == 0 ? status.pullTrouble : nil
     if let refusal {
       let instead = status.revision.map { "revision \($0) stays in force" } ?? "no other runs"
-      add("the newest rule set cannot be used (\(refusal)): \(instead); whoever keeps it must mend it")
+      add("the newest rule set cannot be used (\(refusal)): \(instead); ask its maintainer to fix it")
     } else if status.revision == nil {
       let why = status.pullTrouble.map { " (\($0))" } ?? ""
       add("no rule set has come from \(status.source) yet\(why): see backhaul doctor for the clock and DNS")
@@ -34,7 +40,8 @@ package enum NextSteps {
     let troubled = status.paths.filter(\.needsALook)
     for path in troubled { if let step = step(for: path, status) { add(step) } }
     for uplink in status.uplinks where !uplink.usable {
-      add("uplink \(uplink.interface) cannot be used (\(uplink.obstacle ?? "unknown")): check its cable and modem")
+      let obstacle = uplink.obstacle ?? "unknown"
+      add("uplink \(uplink.interface) cannot be used (\(obstacle)): \(UplinkAdvice.step(obstacle, uplink.interface))")
     }
     for rule in status.rules where rule.enabled && rule.mode == RuleMode.fallback.rawValue {
       if let step = leave(rule.device, status) { add(step) }
@@ -60,7 +67,8 @@ package enum NextSteps {
       })
     else { return nil }
     return
-      "\(uplink.interface) has no targets to be judged by: with some in agent.toml traffic would leave it for \(other.interface)"
+      "uplink \(uplink.interface) is silent and has no targets to be judged by: set `targets` of it in agent.toml, and "
+      + "traffic leaves it for \(other.interface)"
   }
 
   private static func step(for path: PathReport, _ status: StatusReport) -> String? {
@@ -79,8 +87,31 @@ package enum NextSteps {
     case .uplinkDown where status.uplinks.contains { $0.interface == uplink && !$0.usable }: return nil
     case .uplinkDown: return "uplink \(uplink) is dead up to its gateway: check its cable and modem"
     case .internetDown: return "\(uplink)'s gateway answers and the internet behind it does not: call its provider"
-    case .unclear: return "path \(path.name) is down for an unclear cause: see backhaul doctor"
-    case nil: return "path \(path.name) is down (\(path.cause)): see backhaul doctor if it stays"
+    case .unclear: return unclearStep(for: path, uplink)
+    case nil:
+      return "path \(path.name) is down (\(path.cause)): who is at fault is being asked; look again in some seconds"
+    }
+  }
+
+  /// What would tell more the next time.
+  private static func unclearStep(for path: PathReport, _ uplink: String) -> String {
+    let name = path.name
+    switch path.missing.flatMap(Diagnosis.Gap.init) {
+    case .hub:
+      return
+        "path \(name) is down, and its hub's outer address has never answered a ping: have it answer them, and the next "
+        + "time that tells the hub from the tunnel"
+    case .targets:
+      return
+        "path \(name) is down, and nobody tells whether the internet answers: set `targets` of uplink \(uplink) in "
+        + "agent.toml"
+    case .gateway:
+      return
+        "path \(name) is down, and uplink \(uplink) has no gateway that answers pings: set `targets` of it in agent.toml"
+    case .probes:
+      return "the internet answers by \(uplink), and what the probes of \(name) ask does not: give them another target"
+    case .uplink, nil:
+      return "path \(name) is down, and another program makes its tunnel: see what that one says of it"
     }
   }
 

@@ -3,12 +3,20 @@ package import Core
 /// Answers `explain`: what the rule set wants of a packet, with what the loops and the kernel say of it now.
 package struct PacketExplanations: Sendable {
   private let lookup: any LookupPort
+  private let sight: any SightPort
+  private let seen: ClientSight.View
   private let reconciler: Reconciler
   private let watch: PathWatch
   private let ike: IKEKeeper
 
-  package init(lookup: any LookupPort, reconciler: Reconciler, watch: PathWatch, ike: IKEKeeper) {
+  /// - Parameter seen: what was last seen of clients' packets.
+  package init(
+    lookup: any LookupPort, sight: any SightPort, seen: ClientSight.View, reconciler: Reconciler, watch: PathWatch,
+    ike: IKEKeeper
+  ) {
     self.lookup = lookup
+    self.sight = sight
+    self.seen = seen
     self.reconciler = reconciler
     self.watch = watch
     self.ike = ike
@@ -33,7 +41,7 @@ package struct PacketExplanations: Sendable {
     if let trouble = await reconciler.trouble { warnings.append("the kernel is not as it should be: \(trouble)") }
     let secured = Set(machines.filter { $0.value.associations.child?.isInstalled == true }.keys)
     let question: PacketQuestion
-    let explanation: Explanation
+    var explanation: Explanation
     do throws(Complaint) {
       question = try PacketQuestion(source: from, destination: to, service: asked.service, incoming: asked.incoming)
       explanation = try PacketExplainer(
@@ -48,7 +56,13 @@ package struct PacketExplanations: Sendable {
       warnings.append("tunnel \(tunnel.name) has no SA now: packets are lost in it until it has one")
     }
     let kernel = explanation.lookup(question).flatMap { self.answer($0, &warnings) }
-    if let difference = kernel.flatMap({ explanation.contradiction(by: $0) }) { warnings.append(difference) }
+    warnings += strangers(explanation, snapshot, layout)
+    if let kernel, let difference = explanation.contradiction(by: kernel) {
+      warnings.append(difference)
+      explanation.corrected(by: kernel, cause(of: explanation, question, kernel, ranges))
+    } else if let finding = obstacle(to: explanation) {
+      explanation.obstructed(by: finding)
+    }
     let tunnels = TunnelReports(
       layout, actual.addresses.compactMapValues(\.first), snapshot.links, traffic: [:], machines: machines,
       at: snapshot.at
@@ -56,6 +70,51 @@ package struct PacketExplanations: Sendable {
     return report(
       (from, to), question, explanation, ranges, kernel, warnings, ReportWriter(snapshot),
       tunnels.first { $0.name == explanation.tunnel?.name.text })
+  }
+
+  /// Why the kernel answers otherwise, as far as it can be seen.
+  private func cause(
+    of explanation: Explanation, _ question: PacketQuestion, _ answer: LookupAnswer, _ ranges: KernelRanges
+  ) -> TrafficFinding? {
+    guard let asked = explanation.lookup(question), let incoming = asked.incoming,
+      let network = try? sight.network()
+    else { return nil }
+    let way = WayQuestion(
+      SourceSurvey.Entrance(incoming, asked.source), to: asked.destination, mark: explanation.mark,
+      wanted: explanation.wanted)
+    let judgement = way.judge(
+      answer, rules: network.rules, before: RulePriority(ranges.priorities.lowerBound + 10)
+    ) { (try? sight.entry(for: asked)) ?? nil }
+    guard case .found(let finding) = judgement else { return nil }
+    return finding
+  }
+
+  /// What was seen to befall the rule's packets on their way through the router.
+  private func obstacle(to explanation: Explanation) -> TrafficFinding? {
+    guard case .rule(let name) = explanation.taker, [.hub, .localWAN, .privateLine].contains(explanation.outcome)
+    else { return nil }
+    return seen.rules[name]?.findings.first { finding in
+      switch finding {
+      case .dropped, .unmarked, .unanswered, .connectionTableFull: true
+      case .diverted, .unrouted, .refused, .untaken, .misnamed: false
+      }
+    }
+  }
+
+  /// Rules that are for the packet's source and do not take it, as it comes in where they do not look.
+  private func strangers(_ explanation: Explanation, _ snapshot: WatchSnapshot, _ layout: Layout) -> [String] {
+    guard explanation.taker == .nobody, !explanation.packet.isIPv6, let incoming = explanation.packet.incoming
+    else { return [] }
+    let meant = snapshot.plan.rules.filter { watched in
+      !layout.interfaces(of: watched.rule).contains(incoming)
+        && AddressRanges.contain(explanation.packet.source, watched.sources)
+    }
+    return meant.map { watched in
+      let names = layout.interfaces(of: watched.rule).map(\.text).joined(separator: ", ")
+      return
+        "rule \(watched.rule.name) is for \(explanation.packet.source) where it comes in by \(names), and this comes in "
+        + "by \(incoming)"
+    }
   }
 
   private func mainRoutes(of question: PacketQuestion, _ warnings: inout [String]) -> [TableRoute] {

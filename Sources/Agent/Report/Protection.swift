@@ -13,21 +13,27 @@ extension StatusReport {
 }
 
 /// Whether the traffic that rules are for is where they want it, in a word and in a sentence: the first line of the status.
+/// By what was seen of clients' packets where that is something else than what the agent has decided.
 package struct Protection: Equatable, Sendable {
   package enum Word: String, CaseIterable, Equatable, Sendable {
-    /// Every rule's traffic goes through a hub.
+    /// Every rule's traffic goes through a hub, and was seen to.
     case protected
     /// Some of it goes through a hub, and some by a local uplink or nowhere.
     case partly
+    /// It goes another way than its rule says, by another's doing.
+    case diverted
+    /// It is on its way and does not leave this router, or no answer gets back: dropped here, by another.
+    case obstructed
     /// By a local uplink, as the rules say for when the hub is gone.
     case unprotected
     /// By a private line, without the tunnel's encryption.
     case unencrypted
     /// Nowhere: nothing leaks, and nobody gets anywhere.
     case blocked
-    /// The paths have not been judged yet; until then nothing of strict rules leaves.
+    /// The paths have not been judged yet, or nobody has seen yet where packets go; until then nothing of strict rules leaves.
     case undecided
-    /// No rule is in force, or no rule set runs: all goes as the main table says.
+    /// No rule takes anything: none is in force, no rule set runs, or their interfaces are gone. All goes as the main table
+    /// says.
     case unsteered
   }
 
@@ -37,6 +43,16 @@ package struct Protection: Equatable, Sendable {
   /// Where a rule's traffic ends up.
   fileprivate enum Fate: Equatable {
     case hub
+    /// Through the hub, though the rule names an interface that is not there.
+    case misnamed
+    /// Through the hub as far as the agent has decided: nobody has looked yet.
+    case unseen
+    /// Another way than the rule says.
+    case diverted
+    /// The rule does not take it.
+    case untaken
+    /// It does not leave this router, or its answers do not get back.
+    case obstructed
     /// By a private line, without the tunnel's encryption.
     case clear
     case local
@@ -49,69 +65,127 @@ package struct Protection: Equatable, Sendable {
   }
 
   package init(_ status: StatusReport) {
-    let rules = status.rules.filter(\.enabled).map { (name: $0.name, fate: status.fate(of: $0)) }
-    func names(_ isMeant: (Fate) -> Bool) -> String {
+    let outlook = Outlook(status)
+    (word, sentence) = Self.held(status) ?? outlook.seen ?? outlook.decided(status)
+  }
+
+  /// No rule set runs, and what was kept of the last one says that it must not be open; nil: nothing is held so.
+  private static func held(_ status: StatusReport) -> (Word, String)? {
+    guard let hold = status.hold else { return nil }
+    let start = "no rule set runs (\(status.holdCause ?? "unknown")): until one does, "
+    return (
+      .blocked,
+      hold == RuleSetKeeper.Status.Held.Word.everything.rawValue
+        ? start + "nothing that is forwarded leaves by an uplink"
+        : start + "strict rules of the last one are held, and the rest goes as the main table says"
+    )
+  }
+
+  /// All rules in force, with what becomes of their traffic.
+  private struct Outlook {
+    let rules: [(name: String, fate: Fate, cause: String)]
+
+    init(_ status: StatusReport) {
+      rules = status.rules.filter(\.enabled).map { rule in
+        (rule.name, status.fate(of: rule), rule.traffic?.cause ?? "")
+      }
+    }
+
+    private func names(_ isMeant: (Fate) -> Bool) -> String {
       rules.filter { isMeant($0.fate) }.map(\.name).joined(separator: ", ")
     }
+
+    private func has(_ fate: Fate) -> Bool { rules.contains { $0.fate == fate } }
+    private func areAll(_ fates: Fate...) -> Bool { rules.allSatisfy { fates.contains($0.fate) } }
+
     /// What the others do, for the end of a sentence.
-    func rest(_ told: (Fate) -> Bool) -> String {
+    private func rest(_ told: (Fate) -> Bool) -> String {
       let groups: [(String, (Fate) -> Bool)] = [
-        ("through the hub", { $0 == .hub }), ("by the local WAN", { $0 == .local }),
+        ("another way than the rule says", { $0 == .diverted }), ("dropped on this router", { $0 == .obstructed }),
+        ("not taken", { $0 == .untaken }), ("through the hub", { $0 == .hub || $0 == .misnamed }),
+        ("by the local WAN", { $0 == .local }), ("by a private line in the clear", { $0 == .clear }),
         ("by a local WAN that seems dead", \.isDeadUplink), ("nowhere", { $0 == .blocked || $0 == .lost }),
-        ("being judged", { $0 == .judged }),
+        ("being judged", { $0 == .judged || $0 == .unseen }),
       ]
       return groups.map { words, isMeant in
         let names = names { isMeant($0) && !told($0) }
         return names.isEmpty ? "" : "; \(words): \(names)"
       }.joined()
     }
-    func has(_ fate: Fate) -> Bool { rules.contains { $0.fate == fate } }
-    if let hold = status.hold {
-      let cause = status.holdCause ?? "unknown"
-      word = .blocked
-      sentence =
-        hold == RuleSetKeeper.Status.Held.Word.everything.rawValue
-        ? "no rule set runs (\(cause)): until one does, nothing that is forwarded leaves by an uplink"
-        : "no rule set runs (\(cause)): until one does, strict rules of the last one are held, and the rest goes as the main table says"
-      return
+
+    /// Those of one fate, each cause once, and then the others.
+    private func sentence(of fate: Fate) -> String {
+      var causes: [String] = []
+      for rule in rules where rule.fate == fate && !causes.contains(rule.cause) { causes.append(rule.cause) }
+      return causes.map { cause in
+        let names = rules.filter { $0.fate == fate && $0.cause == cause }.map(\.name).joined(separator: ", ")
+        return "traffic of \(names) \(cause)"
+      }.joined(separator: "; ") + rest { $0 == fate }
     }
-    guard !rules.isEmpty else {
-      word = .unsteered
-      sentence =
-        status.revision == nil
-        ? "no rule set runs: traffic goes as the main table says"
-        : "no rule is in force: traffic goes as the main table says"
-      return
+
+    /// What was seen is otherwise than what was decided; nil: it is not.
+    var seen: (Word, String)? {
+      if has(.diverted) { return (.diverted, sentence(of: .diverted)) }
+      if has(.clear) { return nil }
+      if !rules.isEmpty, areAll(.untaken) {
+        return (.unsteered, sentence(of: .untaken) + "; it goes as the main table says")
+      }
+      if has(.obstructed) { return (.obstructed, sentence(of: .obstructed)) }
+      let reaches = has(.hub) || has(.misnamed)
+      if has(.untaken) { return (reaches ? .partly : .unprotected, sentence(of: .untaken)) }
+      if has(.misnamed), areAll(.hub, .misnamed) { return (.partly, sentence(of: .misnamed)) }
+      if has(.unseen), areAll(.hub, .misnamed, .unseen) {
+        return (.undecided, "every rule leads to the hub; whether its traffic goes there has not been seen yet")
+      }
+      return nil
     }
-    if has(.clear) {
-      word = .unencrypted
-      sentence = "traffic of \(names { $0 == .clear }) goes by a private line in the clear" + rest { $0 == .clear }
-    } else if rules.allSatisfy({ $0.fate == .hub }) {
-      word = .protected
-      sentence = "all that the rules are for goes through the hub"
-    } else if has(.hub) {
-      word = .partly
-      sentence = "through the hub: \(names { $0 == .hub })" + rest { $0 == .hub }
-    } else if has(.local) {
-      word = .unprotected
-      sentence = "traffic of \(names { $0 == .local }) goes by the local WAN, past the hub" + rest { $0 == .local }
-    } else if let uplink = rules.lazy.compactMap(\.fate.deadUplink).first {
-      word = .unprotected
-      sentence =
-        "traffic of \(names(\.isDeadUplink)) is sent by the local WAN \(uplink), which seems dead: its devices are offline"
-        + rest(\.isDeadUplink)
-    } else if rules.allSatisfy({ $0.fate == .judged }) {
-      word = .undecided
-      sentence = "the paths are being judged; until then nothing is steered, and what may not leave does not"
-    } else if has(.blocked) {
-      word = .blocked
-      let isTold = { (fate: Fate) in fate == .blocked || fate == .lost }
-      sentence = "traffic of \(names(isTold)) goes nowhere: nothing leaks, and its devices are offline" + rest(isTold)
-    } else {
-      word = .blocked
-      sentence =
+
+    func decided(_ status: StatusReport) -> (Word, String) {
+      guard !rules.isEmpty else {
+        let what = status.revision == nil ? "no rule set runs" : "no rule is in force"
+        return (.unsteered, "\(what): traffic goes as the main table says")
+      }
+      if has(.clear) {
+        let names = names { $0 == .clear }
+        return (.unencrypted, "traffic of \(names) goes by a private line in the clear" + rest { $0 == .clear })
+      }
+      if areAll(.hub) { return (.protected, "all that the rules are for goes through the hub") }
+      let isThrough = { (fate: Fate) in fate == .hub || fate == .misnamed || fate == .unseen }
+      if rules.contains(where: { isThrough($0.fate) }) {
+        return (.partly, "through the hub: \(names(isThrough))" + rest(isThrough))
+      }
+      if has(.local) {
+        let names = names { $0 == .local }
+        return (.unprotected, "traffic of \(names) goes by the local WAN, past the hub" + rest { $0 == .local })
+      }
+      if let uplink = rules.lazy.compactMap(\.fate.deadUplink).first {
+        return (
+          .unprotected,
+          "traffic of \(names(\.isDeadUplink)) is sent by the local WAN \(uplink), which seems dead: its devices are "
+            + "offline" + rest(\.isDeadUplink)
+        )
+      }
+      if areAll(.judged) {
+        return (
+          .undecided, "the paths are being judged; until then nothing is steered, and what may not leave does not"
+        )
+      }
+      return nowhere
+    }
+
+    private var nowhere: (Word, String) {
+      if has(.blocked) {
+        let isTold = { (fate: Fate) in fate == .blocked || fate == .lost }
+        return (
+          .blocked,
+          "traffic of \(names(isTold)) goes nowhere: nothing leaks, and its devices are offline" + rest(isTold)
+        )
+      }
+      return (
+        .blocked,
         "traffic of \(names { $0 == .lost }) goes nowhere: its paths are down and no uplink can be used"
-        + rest { $0 == .lost }
+          + rest { $0 == .lost }
+      )
     }
   }
 }
@@ -131,9 +205,18 @@ extension StatusReport {
   }
 
   fileprivate func fate(of rule: RuleReport) -> Protection.Fate {
+    let seen = rule.trafficState
+    switch seen {
+    case .diverted: return .diverted
+    case .untaken: return .untaken
+    case .obstructed: return .obstructed
+    case .misnamed, .asIntended, .unseen: break
+    }
     if rule.unencrypted { return .clear }
     switch RuleMode(rawValue: rule.mode) {
-    case .backhaul: return isLost(rule) ? .lost : .hub
+    case .backhaul:
+      if isLost(rule) { return .lost }
+      return seen == .unseen ? .unseen : seen == .misnamed ? .misnamed : .hub
     case .fallback:
       let uplink = uplinks.first { $0.interface == rule.device }
       return uplink.map { $0.state == ProbeMachine.State.down.rawValue ? .deadUplink($0.interface) : .local } ?? .local

@@ -12,6 +12,8 @@ package struct ReportWriter: Sendable {
     watched = Dictionary(watch.plan.paths.map { ($0.name, $0) }) { first, _ in first }
   }
 
+  var at: Instant { watch.at }
+
   package var rules: [RuleReport] {
     let rules = Dictionary(uniqueKeysWithValues: watch.plan.rules.map { ($0.rule.name, $0) })
     return watch.selections.values.sorted { $0.rule.name < $1.rule.name }.map { selection in
@@ -34,7 +36,7 @@ package struct ReportWriter: Sendable {
         .rawValue,
       choice: choice?.description, path: path, device: choice.flatMap(device), shares: shares,
       sinceSeconds: age(selection.since),
-      cause: selection.cause, unencrypted: selection.isUnencrypted,
+      cause: watch.causes[rule.name] ?? selection.cause, unencrypted: selection.isUnencrypted,
       unencryptedSeconds: selection.unencrypted(at: watch.at).inSeconds, fallback: rule.fallback.rawValue,
       failback: rule.failback.rawValue,
       drainLimitSeconds: rule.drainLimit > .zero ? rule.drainLimit.inSeconds : nil,
@@ -102,6 +104,7 @@ package struct ReportWriter: Sendable {
         loss: window?.loss, carries: carries,
         forced: forces[path.name].map { PathForceReport(path.name, $0) },
         downCause: watch.diagnoses[path.name]?.cause.rawValue, evidence: watch.diagnoses[path.name]?.words,
+        missing: watch.diagnoses[path.name]?.gap?.rawValue,
         obstacle: path.obstacle, keys: path.securedTunnel.flatMap { watch.keys[$0] }?.name)
     }
   }
@@ -110,13 +113,18 @@ package struct ReportWriter: Sendable {
 
   package var uplinks: [UplinkReport] {
     watch.plan.uplinks.map { uplink in
+      let link = watch.links[uplink.interface]
+      let trouble =
+        link == nil
+        ? "no such interface"
+        : link?.isUp == false ? "the interface is down" : link?.hasCarrier == false ? "no carrier" : nil
       let usable = watch.usableUplinks.contains(uplink.interface)
       let outlook = watch.outlooks[uplink.interface] ?? UplinkOutlook()
       let silence = outlook.isCutOff ? "none of its targets answers" : nil
       return UplinkReport(
         interface: uplink.interface.text, tier: uplink.tier, isPrivate: uplink.isPrivate, usable: usable,
-        obstacle: usable
-          ? nil : uplink.obstacle ?? silence ?? "\(uplink.interface) has no carrier, is set down or is gone",
+        // The device's own state is known at once, what follows from it a moment later.
+        obstacle: usable ? nil : trouble ?? uplink.obstacle ?? silence ?? "it cannot carry",
         gateway: uplink.gateway?.description, state: (usable ? outlook.state : .down).rawValue,
         scouts: outlook.scouts.map { ScoutReport($0, at: watch.at) },
         probeBudget: watch.meters[uplink.interface].map { ProbeBudgetReport(uplink.interface, $0) })

@@ -49,7 +49,10 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var acceptsRevision: UInt64?
   /// What operators said of paths that the rule set does not have.
   package var forcesOfNoPath: [PathForceReport] = []
-  /// `protected`, `partly`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`: as the README explains them.
+  /// How clients' packets were last looked at.
+  package var sight = SightReport()
+  /// `protected`, `partly`, `diverted`, `obstructed`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`: as
+  /// the README explains them.
   package var protection: String = ""
   /// The same as a sentence.
   package var summary: String = ""
@@ -90,6 +93,8 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var prefixes: Int
   package var table: UInt32?
   package var mark: UInt32?
+  /// What was seen of its clients' packets; null for a disabled rule, and where they were not looked at yet.
+  package var traffic: TrafficReport?
 }
 
 /// A path's part in a tier of a rule.
@@ -123,6 +128,8 @@ package struct PathReport: Codable, Equatable, Sendable {
   /// not down, or not all who are asked have answered yet.
   package var downCause: String?
   package var evidence: String?
+  /// Where the cause is unclear, who could not tell: `hub`, `targets`, `gateway`, `probes` or `uplink`.
+  package var missing: String?
   /// Why its device cannot be used at all, such as another program's that has its name.
   package var obstacle: String?
   /// `up`, `down`, `pending`, or `unknown` where charon does not answer; null where it needs none.

@@ -205,9 +205,7 @@ package actor PathWatch {
   @discardableResult func judge(_ path: WatchPlan.WatchedPath, at now: Instant) -> Bool {
     guard var state = health[path.name] else { return false }
     let before = state
-    let changed = state.judge(
-      obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, quorum: path.quorum,
-      limits: path.limits, force: forces[path.name], remark: remark(on: path), doubt: doubt(about: path), at: now)
+    let changed = judge(path, &state, at: now)
     health[path.name] = state
     guard state.state != before.state else { return changed }
     let kind: AgentEvent.Kind =
@@ -228,6 +226,15 @@ package actor PathWatch {
     if state.state == .down { causes.wentDown(path, at: now) }
     if state.state == .up { causes.wentUp(path, at: now) }
     return true
+  }
+
+  /// By all that is known of the path now.
+  @discardableResult private func judge(
+    _ path: WatchPlan.WatchedPath, _ state: inout PathHealth, at now: Instant
+  ) -> Bool {
+    state.judge(
+      obstacle: obstacle(of: path), probes: path.probes.compactMap { probes[$0.name]?.machine }, quorum: path.quorum,
+      limits: path.limits, force: forces[path.name], remark: remark(on: path), doubt: doubt(about: path), at: now)
   }
 
   private func obstacle(of path: WatchPlan.WatchedPath) -> String? {
@@ -274,18 +281,14 @@ package actor PathWatch {
 
   func decideAll(at now: Instant) {
     hasNewVerdict = false
-    let best = plan.uplinks.first { canUse($0) && !$0.isPrivate }?.interface
     let doubts = causes.doubts(at: now)
     let undoubted = plan.uplinks.first { canUse($0) && !$0.isPrivate && doubts[$0.interface] == nil }?.interface
-    let health = health
     let choices = selections.mapValues(\.choice)
-    let uplinks = plan.uplinks.filter(canUse).map(\.interface)
-    var view = RuleSelection.View(
-      state: { health[$0] }, localWAN: best, canUse: { uplinks.contains($0) })
+    let uplinks = plan.uplinks.filter(canUse)
+    let best = uplinks.first { !$0.isPrivate }?.interface
     for watched in plan.rules {
       guard var selection = selections[watched.rule.name] else { continue }
-      view.underlay = watched.underlays.first { uplinks.contains($0) }
-      view.isAstray = isAstray(watched)
+      var view = view(for: watched, uplinks, health)
       // Who is on an uplink is not driven from it by a doubt; who would go there waits for a moment.
       if case .localWAN? = selection.choice { view.localWAN = best } else { view.localWAN = undoubted }
       let before = selection
@@ -305,6 +308,17 @@ package actor PathWatch {
     tellPending()
     settleActiveRoutes()
     findCauses()
+  }
+
+  /// What the rule's machine looks at, but for doubts.
+  private func view(
+    for watched: WatchPlan.WatchedRule, _ usable: [WatchPlan.WatchedUplink], _ health: [Name: PathHealth]
+  ) -> RuleSelection.View {
+    let uplinks = usable.map(\.interface)
+    return RuleSelection.View(
+      state: { health[$0] }, localWAN: usable.first { !$0.isPrivate }?.interface,
+      underlay: watched.underlays.first { uplinks.contains($0) }, isAstray: isAstray(watched),
+      canUse: { uplinks.contains($0) })
   }
 
   private func isTunnel(_ path: Name) -> Bool { plan.paths.first { $0.name == path }?.isTunnel ?? false }
@@ -404,13 +418,34 @@ package actor PathWatch {
   /// - Parameter choice: which paths' probes shall be among it. What is handed out the loop has to copy before it changes
   ///   it, and a thousand probes change all the time.
   package func snapshot(of choice: PathChoice = .all, forced: Set<Name> = []) -> WatchSnapshot {
-    WatchSnapshot(
-      at: loop.now, plan: plan, links: links, health: health, probes: machines(choice, forced),
-      selections: selections, drains: drains, usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips,
+    let now = loop.now
+    let usable = plan.uplinks.filter(canUse)
+    let health = presentHealth(at: now)
+    let standing = plan.rules.compactMap { watched in
+      selections[watched.rule.name].map {
+        (watched.rule.name, $0.standing(view(for: watched, usable, health), at: now))
+      }
+    }
+    return WatchSnapshot(
+      at: now, plan: plan, links: links, health: health, probes: machines(choice, forced),
+      selections: selections, causes: Dictionary(standing) { first, _ in first }, drains: drains,
+      usableUplinks: usable.map(\.interface), flips: flips,
       diagnoses: causes.diagnoses,
       outlooks: Dictionary(
         plan.uplinks.map { ($0.interface, causes.outlook(of: $0.interface)) }, uniquingKeysWith: { first, _ in first }),
       keys: keys, meters: meter.readings(at: loop.now), modes: modes)
+  }
+
+  /// With the causes of now: what stands beside a state is otherwise as old as the state. No state changes here.
+  private func presentHealth(at now: Instant) -> [Name: PathHealth] {
+    var present = health
+    for path in plan.paths {
+      guard let known = health[path.name], known.state != .up else { continue }
+      var judged = known
+      judge(path, &judged, at: now)
+      if judged.state == known.state { present[path.name] = judged }
+    }
+    return present
   }
 
   private func machines(_ choice: PathChoice, _ forced: Set<Name>) -> [Name: ProbeMachine] {

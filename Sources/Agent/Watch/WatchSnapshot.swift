@@ -8,6 +8,8 @@ package struct WatchSnapshot: Sendable {
   package var health: [Name: PathHealth]
   package var probes: [Name: ProbeMachine]
   package var selections: [Name: RuleSelection]
+  /// Why each rule's traffic goes where it goes, as things stand now.
+  package var causes: [Name: String] = [:]
   package var drains: [Name: Drains]
   package var usableUplinks: [InterfaceName]
   package var flips: FlipTimes

@@ -52,10 +52,12 @@ package struct Link: Hashable, Sendable {
   package var alias: String?
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface, ours or not.
   @Apart package var tunnel: TunnelParameters?
+  /// Set where other devices stand above or below it.
+  @Apart package var stack: LinkStack?
 
   package init(
     index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false, alias: String? = nil,
-    tunnel: TunnelParameters? = nil
+    tunnel: TunnelParameters? = nil, stack: LinkStack? = nil
   ) {
     self.index = index
     self.isUp = isUp
@@ -64,10 +66,25 @@ package struct Link: Hashable, Sendable {
     self.isPointToPoint = isPointToPoint
     self.alias = alias
     self.tunnel = tunnel
+    self.stack = stack
   }
 
   /// The device was made by us.
   package var isOurs: Bool { alias?.hasPrefix(TunnelDevice.aliasPrefix) ?? false }
+}
+
+/// Where a device stands among others: which name its packets come in by follows from it.
+package struct LinkStack: Hashable, Sendable {
+  /// The bridge, bond or team that it is a port of: packets come in by that one. Nil too where it is in a VRF, which leaves
+  /// it its name.
+  package var master: InterfaceName?
+  /// The device that it stands on, as a VLAN or macvlan (VRRP) does: what comes in by it does not come in by that one.
+  package var lower: InterfaceName?
+
+  package init(master: InterfaceName? = nil, lower: InterfaceName? = nil) {
+    self.master = master
+    self.lower = lower
+  }
 }
 
 /// What the kernel says of a tunnel device, as far as we set it.

@@ -8,7 +8,7 @@ extension DesiredStateCompiler {
     for way in layout.uplinkWays {
       rules.append(
         SteeringRule(
-          [.incoming(way.device), marked], [clearMark], comment: "was for the lookup alone"))
+          [.incoming(way.device), marked], [.count, clearMark], comment: "was for the lookup alone"))
     }
     for lan in layout.configuration.lans {
       rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "outward")], comment: "LAN \(lan)"))
@@ -23,6 +23,7 @@ extension DesiredStateCompiler {
     for subject in [SteeringRule.Subject.outgoing, .incoming] {
       rules.append(SteeringRule([.ipv4, .tcpSYN], [.choose(by: subject, map: Self.sizes)], comment: "MTU of a tunnel"))
     }
+    rules.append(countRule(.passed))
     return SteeringChain(
       name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: rules)
   }

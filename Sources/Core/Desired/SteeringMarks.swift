@@ -25,6 +25,7 @@ extension DesiredStateCompiler {
     for lan in layout.configuration.lans {
       rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "steer")], comment: "LAN \(lan)"))
     }
+    rules.append(countRule(.taken))
     return SteeringChain(
       name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -150), rules: rules + strayRules())
   }

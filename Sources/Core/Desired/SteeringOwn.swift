@@ -54,7 +54,8 @@ extension DesiredStateCompiler {
         + [
           SteeringRule(
             [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)],
-            comment: "to the router by a tunnel")
+            comment: "to the router by a tunnel"),
+          countRule(.kept),
         ])
   }
 

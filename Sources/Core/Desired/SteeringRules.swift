@@ -18,6 +18,7 @@ extension DesiredStateCompiler {
     if needsGuard { chains.append(guardChain()) }
     chains += strayChains()
     chains.append(leaveChain())
+    chains += countChains()
     return SteeringTable(
       name: layout.configuration.kernel.nftTable, sets: addressSets(), maps: steeringMaps(),
       chains: chains + tunnelChains())
@@ -29,7 +30,7 @@ extension DesiredStateCompiler {
   var hasDirectDestinations: Bool { !layout.ruleSet.directDestinations.isEmpty }
 
   private func addressSets() -> [AddressSet] {
-    var sets: [AddressSet] = []
+    var sets: [AddressSet] = [groups]
     if hasDirectDestinations {
       sets.append(
         AddressSet(name: Self.directSet, ranges: AddressRanges.merged(layout.ruleSet.directDestinations)))

@@ -147,11 +147,13 @@ package struct SteeringRule: Hashable, Sendable {
     case outgoing
     /// `ct mark & mask`
     case connectionMark(MarkMask)
+    /// `meta mark & mask`
+    case mark(MarkMask)
 
     package var kind: SteeringMap.Kind {
       switch self {
       case .incoming, .outgoing: .device
-      case .connectionMark: .mark
+      case .connectionMark, .mark: .mark
       }
     }
   }

@@ -11,6 +11,7 @@
 ///     bound_to        device    only_…   one that is another way's is dropped
 ///     no_ipv6_by      device    no_ipv6, no_lan_ipv6
 ///     size_by         device    mss_…
+///     taken_by …      mark      taken_…  counts: see `CountedPlace`
 extension DesiredStateCompiler {
   static var arrivals: String { "came_by" }
   static var departures: String { "goes_from" }
@@ -48,7 +49,16 @@ extension DesiredStateCompiler {
       SteeringMap(
         name: Self.sizes, kind: .device,
         elements: tunnelSizes().map { .init(.device($0.device), .jump(chain: "mss_\($0.sizes.mss)")) }),
-    ] + live + strayMaps()
+    ] + live + strayMaps() + countMaps()
+  }
+
+  /// Counts what has come by a tunnel and got as far as the forward hook. Tunnels of other makers share one.
+  package func returnChain(of way: Layout.Way) -> String? {
+    switch way.kind {
+    case .ownTunnel: chain("back", way)
+    case .externalTunnel: "unmark"
+    case .uplink: nil
+    }
   }
 
   /// A tunnel's device names its chains; with a character that nft takes in no name, its mark does.
@@ -75,7 +85,7 @@ extension DesiredStateCompiler {
     if tunnels.contains(where: { $0.kind == .externalTunnel }) {
       chains.append(
         SteeringChain(
-          name: "unmark", rules: [SteeringRule([marked], [clearMark], comment: "was for the lookup alone")]))
+          name: "unmark", rules: [SteeringRule([marked], [.count, clearMark], comment: "was for the lookup alone")]))
       // It may carry its maker's own IPv6: only what comes from a LAN is refused there.
       chains.append(
         SteeringChain(
@@ -117,7 +127,7 @@ extension DesiredStateCompiler {
           rules: [
             // The mark of arrival would send what no specific route takes back where it came from, around and around.
             SteeringRule([.outgoing(way.device)], [.count, .drop], comment: "never back by \(way.title)"),
-            SteeringRule([marked], [clearMark], comment: "was for the lookup alone"),
+            SteeringRule([marked], [.count, clearMark], comment: "was for the lookup alone"),
           ]))
     } else {
       // What else comes by it is not ours to route: only answers to what we sent by it.

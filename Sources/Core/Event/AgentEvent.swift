@@ -39,6 +39,9 @@ package struct AgentEvent: Equatable, Sendable {
     case saRekeyed = "sa_rekeyed"
     case unencryptedStarted = "unencrypted_started"
     case unencryptedEnded = "unencrypted_ended"
+    case trafficDiverted = "traffic_diverted"
+    case trafficObstructed = "traffic_obstructed"
+    case trafficRestored = "traffic_restored"
     case journalFailed = "journal_failed"
     case journalRecovered = "journal_recovered"
     case journalRepaired = "journal_repaired"
@@ -102,6 +105,8 @@ package struct AgentEvent: Equatable, Sendable {
     case .revisionPermitted: .notice
     case .failover, .pathDown, .driftRepaired, .pullFailed, .charonDown, .saDown, .saFailed: .warning
     case .unencryptedStarted, .charonSettings: .warning
+    case .trafficDiverted, .trafficObstructed: .error
+    case .trafficRestored: .notice
     case .journalFailed: .error
     case .journalRecovered, .journalRepaired, .metricsRecovered: .notice
     case .metricsFailed, .hookRefused, .hookFailed: .warning

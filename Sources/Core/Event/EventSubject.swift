@@ -5,7 +5,8 @@ extension AgentEvent.Kind {
   /// Nil: of none of these.
   package var subject: EventSubject? {
     switch self {
-    case .initial, .failover, .failback, .changed, .drainStarted, .drainEnded, .unencryptedStarted, .unencryptedEnded:
+    case .initial, .failover, .failback, .changed, .drainStarted, .drainEnded, .unencryptedStarted, .unencryptedEnded,
+      .trafficDiverted, .trafficObstructed, .trafficRestored:
       .rule
     case .pathUp, .pathDown, .pathUnknown, .pathForced, .causeFound: .path
     case .saUp, .saDown, .saFailed, .saRekeyed: .tunnel

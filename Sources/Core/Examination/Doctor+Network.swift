@@ -47,11 +47,18 @@ extension Doctor {
     let all = InterfaceSetting.all.flatMap { kernel.settings[InterfaceSetting($0, .reversePathFilter)] } ?? 0
     guard max(own, all) == 1 else { return }
     let place = own == 1 ? device.text : "all"
+    // One that runs sets it to 2, and again whenever another sets it back.
+    let isRunning = if case .success = seen.agent { true } else { false }
+    let ownFix =
+      (isRunning
+        ? "backhaul events --kind drift_repaired shows how often another program sets it"
+        : "start the agent, which sets it to 2")
+      + "; take rp_filter=1 out of /etc/sysctl.d"
     find(
       .error, .reversePath, "answers that come by \(device) are dropped where main's routes lead elsewhere",
       evidence: "net.ipv4.conf.\(place).rp_filter is 1 (strict)",
       fix: own == 1
-        ? "start the agent, which sets it to 2; take rp_filter=1 out of /etc/sysctl.d"
+        ? ownFix
         : "sysctl -w net.ipv4.conf.all.rp_filter=0, and in /etc/sysctl.d; each interface has its own")
   }
 

@@ -62,16 +62,38 @@ package struct AgentSigns: Equatable, Sendable {
   package var notKept: [String]
   /// Why traffic is held off the uplinks, while no rule set runs; nil where none is.
   package var holdCause: String?
+  /// What it has seen of clients' packets that is not as it should be.
+  package var traffic: [TrafficSign]
+  /// Why clients' packets could not be looked at.
+  package var sightTrouble: String?
 
   package init(
     applyTrouble: String? = nil, pullTrouble: String? = nil, journalTrouble: String? = nil, notKept: [String] = [],
-    holdCause: String? = nil
+    holdCause: String? = nil, traffic: [TrafficSign] = [], sightTrouble: String? = nil
   ) {
     self.notKept = notKept
     self.holdCause = holdCause
+    self.traffic = traffic
+    self.sightTrouble = sightTrouble
     self.applyTrouble = applyTrouble
     self.pullTrouble = pullTrouble
     self.journalTrouble = journalTrouble
+  }
+}
+
+/// What the agent has seen of one rule's traffic.
+package struct TrafficSign: Equatable, Sendable {
+  package var rule: String
+  /// The end of a sentence that begins with the traffic.
+  package var cause: String
+  package var step: String
+  package var isError: Bool
+
+  package init(rule: String, cause: String, step: String, isError: Bool) {
+    self.rule = rule
+    self.cause = cause
+    self.step = step
+    self.isError = isError
   }
 }
 

@@ -6,6 +6,9 @@ package struct Finding: Equatable, Sendable {
   /// What was looked at.
   package enum Subject: String, CaseIterable, Equatable, Sendable {
     case agent
+    case traffic
+    case lans
+    case uplinks
     case ruleSet = "rule_set"
     case clock
     case dns

@@ -16,8 +16,34 @@ package struct Diagnosis: Equatable, Sendable {
   package var cause: Cause
   /// In words, what counts most first; never empty.
   package var evidence: [String]
-  /// What would have told more; empty unless the cause is unclear.
-  package var missing: [String] = []
+  /// What would have told more; nil unless the cause is unclear.
+  package var gap: Gap?
+
+  /// Who could not be asked, or has never answered.
+  package enum Gap: String, CaseIterable, Equatable, Sendable {
+    /// Another program's tunnel: what is below it is not known.
+    case uplink
+    /// Of an uplink's own path: the internet answers, only what its probes ask does not.
+    case probes
+    /// The hub's outer address.
+    case hub
+    case targets
+    case gateway
+
+    func words(_ uplink: InterfaceName?) -> String {
+      let uplink = uplink?.text ?? "the uplink"
+      return switch self {
+      case .uplink: "the uplink below is not known"
+      case .probes: "only what its probes ask does not answer"
+      case .hub: "the hub's outer address has never answered by \(uplink): it may be the hub or the tunnel"
+      case .targets: "no target of \(uplink) tells whether the internet answers"
+      case .gateway: "no gateway of \(uplink) tells whether it is the uplink or what is behind"
+      }
+    }
+  }
+
+  /// `gap` in words.
+  package private(set) var missing: [String] = []
 
   /// One line: `hub_down: hub 203.0.113.2 does not answer by wan0; 192.0.2.1 answers by wan0`.
   package var summary: String { "\(cause.rawValue): \(words)" }
@@ -86,10 +112,11 @@ package struct Diagnosis: Equatable, Sendable {
     fileprivate var internetIsSilent: Bool { !internetAnswers && internet.contains { $0.answer == .silent } }
   }
 
-  package init(cause: Cause, evidence: [String], missing: [String] = []) {
+  package init(cause: Cause, evidence: [String], gap: Gap? = nil, of uplink: InterfaceName? = nil) {
     self.cause = cause
     self.evidence = evidence
-    self.missing = missing
+    self.gap = gap
+    missing = gap.map { [$0.words(uplink)] } ?? []
   }
 
   /// Nearest to the router first: what is broken here explains all that lies behind it.
@@ -98,25 +125,25 @@ package struct Diagnosis: Equatable, Sendable {
     case .uplink(let why)?: self.init(cause: .uplinkDown, evidence: [why])
     case .tunnel(let why)?: self.init(cause: .tunnelDown, evidence: [why])
     case nil:
-      let (cause, missing) = Self.cause(evidence)
-      self.init(cause: cause, evidence: Self.words(evidence), missing: missing)
+      let (cause, gap) = Self.cause(evidence)
+      self.init(cause: cause, evidence: Self.words(evidence), gap: gap, of: evidence.uplink)
     }
   }
 
-  private static func cause(_ evidence: Evidence) -> (Cause, missing: [String]) {
-    guard let uplink = evidence.uplink else { return (.unclear, ["the uplink below is not known"]) }
-    if evidence.hub?.answer == .answers { return (.tunnelDown, []) }
+  private static func cause(_ evidence: Evidence) -> (Cause, Gap?) {
+    guard evidence.uplink != nil else { return (.unclear, .uplink) }
+    if evidence.hub?.answer == .answers { return (.tunnelDown, nil) }
     if evidence.internetAnswers {
-      guard evidence.isTunnel else { return (.unclear, ["only what its probes ask does not answer"]) }
-      if evidence.hub?.answer == .silent { return (.hubDown, []) }
-      return (.unclear, ["the hub's outer address has never answered by \(uplink): it may be the hub or the tunnel"])
+      guard evidence.isTunnel else { return (.unclear, .probes) }
+      if evidence.hub?.answer == .silent { return (.hubDown, nil) }
+      return (.unclear, .hub)
     }
     switch evidence.gateway?.answer {
-    case .silent?: return (.uplinkDown, [])
+    case .silent?: return (.uplinkDown, nil)
     // What the probes of an uplink's own path ask is the internet.
-    case .answers? where evidence.internetIsSilent || !evidence.isTunnel: return (.internetDown, [])
-    case .answers?: return (.unclear, ["no target of \(uplink) tells whether the internet answers"])
-    case .unknown?, nil: return (.unclear, ["no gateway of \(uplink) tells whether it is the uplink or what is behind"])
+    case .answers? where evidence.internetIsSilent || !evidence.isTunnel: return (.internetDown, nil)
+    case .answers?: return (.unclear, .targets)
+    case .unknown?, nil: return (.unclear, .gateway)
     }
   }
 

@@ -46,10 +46,13 @@ package struct HealthCheck: Equatable, Sendable {
     /// Its way is dead, and there is no other.
     package var isLost: Bool
     package var cause: String
+    /// What was seen of its traffic, and the end of a sentence about it.
+    package var traffic: TrafficFinding.State
+    package var trafficCause: String
 
     package init(
       name: String, mode: RuleMode, way: String?, isPreferred: Bool, isUnencrypted: Bool = false, isLost: Bool = false,
-      cause: String = ""
+      cause: String = "", traffic: TrafficFinding.State = .asIntended, trafficCause: String = ""
     ) {
       self.name = name
       self.mode = mode
@@ -58,6 +61,8 @@ package struct HealthCheck: Equatable, Sendable {
       self.isUnencrypted = isUnencrypted
       self.isLost = isLost
       self.cause = cause
+      self.traffic = traffic
+      self.trafficCause = trafficCause
     }
   }
 
@@ -118,6 +123,22 @@ package struct HealthCheck: Equatable, Sendable {
   package init(_ finding: Finding) { findings = [finding] }
 
   private static func finding(_ rule: Rule) -> Finding? {
+    switch rule.traffic {
+    case .diverted, .untaken, .obstructed:
+      return .init(.critical, "rule \(rule.name): its traffic \(rule.trafficCause)")
+    case .misnamed, .unseen, .asIntended: break
+    }
+    if let finding = modeFinding(rule), finding.status > .warning { return finding }
+    if rule.traffic == .misnamed {
+      return .init(.warning, "rule \(rule.name): its traffic \(rule.trafficCause)")
+    }
+    if rule.traffic == .unseen, rule.mode == .backhaul {
+      return .init(.unknown, "rule \(rule.name): where its traffic goes has not been seen yet")
+    }
+    return modeFinding(rule)
+  }
+
+  private static func modeFinding(_ rule: Rule) -> Finding? {
     if rule.isUnencrypted { return .init(.critical, "rule \(rule.name) goes in the clear by \(rule.way ?? "a line")") }
     guard let way = rule.way else { return .init(.unknown, "rule \(rule.name) has no verdict yet: \(rule.cause)") }
     if rule.isLost { return .init(.critical, "rule \(rule.name) goes nowhere, by the dead \(way): \(rule.cause)") }

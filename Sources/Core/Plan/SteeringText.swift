@@ -147,6 +147,7 @@ extension SteeringRule.Action {
     case .jump(let chain): "jump \(chain)"
     case .choose(.incoming, let map): "iifname vmap @\(map)"
     case .choose(.outgoing, let map): "oifname vmap @\(map)"
+    case .choose(.mark(let mask), let map): "meta mark & \(padded(mask.bits)) vmap @\(map)"
     case .choose(.connectionMark(let mask), let map): "ct mark & \(padded(mask.bits)) vmap @\(map)"
     }
   }

@@ -80,7 +80,7 @@ package struct RuleSelection: Equatable, Sendable {
   package private(set) var rule: BackhaulRule
   package private(set) var choice: Choice?
   package private(set) var since: Instant
-  /// Why traffic goes where it goes.
+  /// Why traffic went there, at the last flip; what holds now `standing` says.
   package private(set) var cause = "no path has been judged yet"
   /// When a path that is up may be returned to; the loop must ask again then.
   package private(set) var nextDeadline: Instant?
@@ -133,7 +133,7 @@ package struct RuleSelection: Equatable, Sendable {
     }
   }
 
-  private func tier(of paths: [Name]) -> Int? {
+  func tier(of paths: [Name]) -> Int? {
     rule.tiers.firstIndex { tier in tier.contains { paths.contains($0.path) } }
   }
 
@@ -313,7 +313,7 @@ package struct RuleSelection: Equatable, Sendable {
   }
 
   /// When traffic may return to a path that is up: after the hold-down, and when it has not fallen too often.
-  private func mayReturn(_ health: PathHealth, at now: Instant) -> Instant {
+  func mayReturn(_ health: PathHealth, at now: Instant) -> Instant {
     if health.isForcedUp { return health.since }
     let held = health.since + rule.holdDown
     return max(held, rule.damping.suppressed(falls: health.falls, at: now) ?? held)

@@ -27,6 +27,10 @@ package struct Explanation: Equatable, Sendable {
     case spoofed
     /// It enters a tunnel that cannot send it on.
     case lost
+    /// The kernel sends it another way than the rule set wants, by another's doing.
+    case diverted
+    /// Somebody on this router drops it on its way.
+    case obstructed
   }
 
   package var packet: Packet
@@ -73,6 +77,49 @@ package struct Explanation: Equatable, Sendable {
       default: false
       }
     return isSame ? nil : "the kernel answers otherwise than the rule set wants: \(answer) instead of \(expected)"
+  }
+
+  /// The devices that the rule set wants it to leave by.
+  package var wanted: WayQuestion.Wanted {
+    guard case .ways(let ways) = expectation else { return .nowhere }
+    return .devices(Set(ways.map(\.device)))
+  }
+
+  /// What the kernel does with it instead: its answer is what happens.
+  ///
+  /// - Parameter finding: by whose doing, as far as it is known.
+  package mutating func corrected(by answer: LookupAnswer, _ finding: TrafficFinding?) {
+    let rule = if case .rule(let name) = taker { " as rule \(name) wants" } else { " as the rule set wants" }
+    (path, tunnel, outer, outerDevice, way) = (nil, nil, nil, nil, nil)
+    reason = finding?.cause
+    outcome = .diverted
+    switch answer {
+    case .out(let device, let gateway, let table):
+      (self.device, self.gateway) = (device, gateway)
+      let why = finding.map { "it \($0.cause)" } ?? "so says table \(table)"
+      verdict = "It leaves by \(device) and not\(rule): \(why)."
+    case .local:
+      (device, gateway) = (nil, nil)
+      outcome = .router
+      verdict = "The router takes it itself, and does not send it on\(rule)."
+    case .unreachable:
+      (device, gateway) = (nil, nil)
+      outcome = .unreachable
+      verdict =
+        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel has no way for it")."
+    case .spoofed:
+      (device, gateway) = (nil, nil)
+      outcome = .spoofed
+      verdict =
+        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel refuses its source")."
+    }
+  }
+
+  /// It has the right way, and what was seen of others of its rule says that it does not get along it.
+  package mutating func obstructed(by finding: TrafficFinding) {
+    outcome = .obstructed
+    reason = finding.cause
+    verdict = "It does not get through: what its rule takes \(finding.cause)."
   }
 
   private struct Hop: Equatable, CustomStringConvertible {

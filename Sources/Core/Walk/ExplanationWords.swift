@@ -24,6 +24,8 @@ struct ExplanationWords {
     case .router: return "The router takes it itself."
     case .blocked: return "It goes nowhere: \(obstacle(explanation))."
     case .unreachable: return "It goes nowhere: no route leads to \(explanation.packet.destination)."
+    // Said by what was seen.
+    case .diverted, .obstructed: return explanation.verdict
     case .spoofed:
       let incoming = explanation.packet.incoming?.text ?? "it"
       return "It goes nowhere: the reverse-path check (rp_filter) refuses its source, as no answer would leave by "

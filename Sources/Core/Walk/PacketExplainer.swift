@@ -69,13 +69,31 @@ package struct PacketExplainer {
     }
     if let incoming = question.incoming { return try known(incoming) }
     let back = routes.answer(.init(destination: source, source: IPv4Address(value: 0))).answer
-    if case .out(let device, _) = back, layout.configuration.lans.contains(device) { return device }
+    if case .out(let device, _) = back, !layout.ways.contains(where: { $0.device == device }) {
+      return try only(device, of: source)
+    }
     let place: String
     switch back {
     case .out(let device, _): place = "the way to it leads by \(device)"
     case .local, .unreachable, .noRoute: place = "no route leads to it"
     }
     throw Complaint(field: "source", "\(source) lies behind no LAN: \(place); --in says by which interface it comes in")
+  }
+
+  /// The device, LAN or not, where no other has the source's network as well. What comes in by a port comes in by its
+  /// bridge's name.
+  private func only(_ device: InterfaceName, of source: IPv4Address) throws(Complaint) -> InterfaceName {
+    func named(_ device: InterfaceName) -> InterfaceName { model.links[device]?.stack?.master ?? device }
+    let others = model.addresses.filter { other, addresses in
+      model.links[other]?.isUp == true && addresses.contains { $0.length < 32 && $0.subnet.contains(source) }
+    }.keys
+    let all = Set(others.map(named) + [named(device)]).sorted()
+    guard all.count == 1 else {
+      throw Complaint(
+        field: "source",
+        "\(source) may come in by \(all.map(\.text).joined(separator: " or ")); --in says by which interface it does")
+    }
+    return all[0]
   }
 
   private func isOwn(_ address: IPv4Address) -> Bool {
@@ -189,7 +207,7 @@ package struct PacketExplainer {
     let incoming: InterfaceName
     if let asked = question.incoming {
       incoming = try known(asked)
-    } else if let only = lans.first, lans.count == 1 {
+    } else if let only = lans.first, lans.count == 1, let link = model.links[only], link.stack?.master == nil {
       incoming = only
     } else {
       throw Complaint(

@@ -109,6 +109,7 @@ struct SteeringWalk {
       switch subject {
       case .incoming: packet.incoming.map { .device($0) }
       case .outgoing: outgoing.map { .device($0) }
+      case .mark(let mask): .mark(Mark(value: packet.mark & mask.bits))
       case .connectionMark(let mask): packet.connectionMark.map { .mark(Mark(value: $0 & mask.bits)) }
       }
     return key.flatMap { table.maps[map]?[$0] }

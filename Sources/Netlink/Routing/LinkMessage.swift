@@ -10,13 +10,22 @@ package struct LinkMessage: Equatable, Sendable {
   package var isPointToPoint: Bool
   package var mtu: UInt32
   package var alias: String?
+  /// IFLA_INFO_KIND: `bridge`, `vlan`, `vrf`; empty for a network card.
+  package var kind: String
+  /// IFLA_MASTER: the device that it is a part of; 0: none.
+  package var master: UInt32
+  /// IFLA_INFO_SLAVE_KIND: what that device is: `bridge`, `bond`, `vrf`.
+  package var masterKind: String
+  /// IFLA_LINK: the device below it, of this namespace; 0: none.
+  package var lower: UInt32
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface.
   package var tunnel: TunnelMessage?
   package var settings: SettingsMessage
 
   package init(
     index: UInt32, name: String, isUp: Bool, hasCarrier: Bool, isPointToPoint: Bool, mtu: UInt32, alias: String? = nil,
-    tunnel: TunnelMessage? = nil, settings: SettingsMessage = SettingsMessage()
+    kind: String = "", master: UInt32 = 0, masterKind: String = "",
+    lower: UInt32 = 0, tunnel: TunnelMessage? = nil, settings: SettingsMessage = SettingsMessage()
   ) {
     self.index = index
     self.name = name
@@ -25,6 +34,10 @@ package struct LinkMessage: Equatable, Sendable {
     self.isPointToPoint = isPointToPoint
     self.mtu = mtu
     self.alias = alias
+    self.kind = kind
+    self.master = master
+    self.masterKind = masterKind
+    self.lower = lower
     self.tunnel = tunnel
     self.settings = settings
   }

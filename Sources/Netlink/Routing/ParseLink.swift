@@ -16,6 +16,7 @@ extension LinkMessage {
     var settings = SettingsMessage()
     var mtu: UInt32?
     var name = ""
+    var isLowerElsewhere = false
     var isGood = attributes.forEachAttribute { type, value in
       switch Int(type) {
       case IFLA_IFNAME: name = value.string
@@ -23,12 +24,22 @@ extension LinkMessage {
       // Of a bridge's port (family AF_BRIDGE) it holds something else.
       case IFLA_AF_SPEC where Int32(header.ifi_family) == AF_UNSPEC: settings = SettingsMessage(families: value)
       case IFLA_IFALIAS: alias = value.string
-      case IFLA_LINKINFO: tunnel = TunnelMessage(linkInfo: value)
+      case IFLA_MASTER: master = value.load(UInt32.self) ?? 0
+      case IFLA_LINK: lower = value.load(UInt32.self) ?? 0
+      // The device below is another namespace's, and so is its number.
+      case IFLA_LINK_NETNSID: isLowerElsewhere = true
+      case IFLA_LINKINFO:
+        tunnel = TunnelMessage(linkInfo: value)
+        value.forEachAttribute { type, value in
+          if Int(type) == IFLA_INFO_KIND { kind = value.string }
+          if Int(type) == IFLA_INFO_SLAVE_KIND { masterKind = value.string }
+        }
       default: break
       }
     }
     isGood = isGood && !name.isEmpty
     guard isGood, let mtu else { return nil }
+    if isLowerElsewhere { lower = 0 }
     (self.name, self.mtu, self.alias, self.tunnel, self.settings) = (name, mtu, alias, tunnel, settings)
   }
 

@@ -11,6 +11,8 @@ package struct RouteLookup: Equatable, Sendable {
   /// The kernel takes TCP, UDP and ICMP alone (rtm_getroute_parse_ip_proto).
   package var protocolNumber: UInt8?
   package var destinationPort: UInt16?
+  /// The entry of the table that decides is wanted, with its own prefix, and not the route that is made of it.
+  package var wantsEntry = false
 
   package init(
     source: UInt32, destination: UInt32, incoming: UInt32?, mark: UInt32, protocolNumber: UInt8? = nil,
@@ -47,7 +49,7 @@ extension MessageBuilder {
     header.rtm_family = UInt8(AF_INET)
     header.rtm_dst_len = 32
     header.rtm_src_len = 32
-    header.rtm_flags = UInt32(RTM_F_LOOKUP_TABLE)
+    header.rtm_flags = UInt32(RTM_F_LOOKUP_TABLE) | (lookup.wantsEntry ? UInt32(RTM_F_FIB_MATCH) : 0)
     self.header(header)
     put(Int(RTA_DST.rawValue), bigEndian: lookup.destination)
     put(Int(RTA_SRC.rawValue), bigEndian: lookup.source)

@@ -39,6 +39,17 @@ extension NetfilterSocket {
     }
   }
 
+  /// Chains of everyone, as `chains(table:)` has ours.
+  package mutating func eachChain(
+    restart: () -> Void, _ body: (_ family: String, _ table: String, NFTChain) -> Void
+  ) throws(NetlinkFailure) {
+    try dumpAll("nft list chains", NFT_MSG_GETCHAIN, restart: restart) { family, attributes in
+      guard let found = NFTChain.parse(attributes) else { return false }
+      body(family, found.table, found.chain)
+      return true
+    }
+  }
+
   package mutating func flowtables() throws(NetlinkFailure) -> [FlowtableMessage] {
     var all: [FlowtableMessage] = []
     do throws(NetlinkFailure) {

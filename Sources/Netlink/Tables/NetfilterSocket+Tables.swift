@@ -48,6 +48,25 @@ extension NetfilterSocket {
     return rules
   }
 
+  /// What all counters of one chain have counted together; nil where there is no such chain, or it counts nothing.
+  package mutating func packets(in chain: String, table: String) throws(NetlinkFailure) -> UInt64? {
+    var packets: UInt64?
+    try conversation.dump("nft list chain inet \(table) \(chain)", type: Self.type(NFT_MSG_GETRULE)) { builder in
+      builder.netfilter(family: UInt8(NFPROTO_INET))
+      builder.put(Int(NFTA_RULE_TABLE.rawValue), string: table)
+      builder.put(Int(NFTA_RULE_CHAIN.rawValue), string: chain)
+    } restart: {
+      packets = nil
+    } each: { message in
+      guard let attributes = Self.attributes(message) else { return false }
+      return attributes.forEachAttribute { type, value in
+        guard UInt32(type) == NFTA_RULE_EXPRESSIONS.rawValue else { return }
+        for count in NFTExpression.counted(value) { packets = (packets ?? 0) &+ count }
+      }
+    }
+    return packets
+  }
+
   /// The ranges of a set of IPv4 addresses, ascending.
   package mutating func ranges(of set: String, table: String) throws(NetlinkFailure) -> [ClosedRange<UInt32>] {
     var starts: [UInt32] = []

@@ -22,6 +22,29 @@ extension NFTExpression {
     return isGood ? expressions : nil
   }
 
+  /// What the counters among the expressions of a rule have counted, in packets.
+  static func counted(_ bytes: Bytes) -> [UInt64] {
+    var counts: [UInt64] = []
+    bytes.forEachAttribute { _, element in
+      var isCounter = false
+      var packets: UInt64?
+      element.forEachAttribute { type, value in
+        switch UInt32(type) {
+        case NFTA_EXPR_NAME.rawValue: isCounter = value.string == "counter"
+        case NFTA_EXPR_DATA.rawValue:
+          value.forEachAttribute { field, value in
+            if UInt32(field) == NFTA_COUNTER_PACKETS.rawValue {
+              packets = value.load(UInt64.self).map { UInt64(bigEndian: $0) }
+            }
+          }
+        default: break
+        }
+      }
+      if isCounter, let packets { counts.append(packets) }
+    }
+    return counts
+  }
+
   /// The attributes of one expression by number. The kernel knows fewer than 16 for each kind that we write.
   private struct Fields {
     private var values: [UInt32: Bytes] = [:]

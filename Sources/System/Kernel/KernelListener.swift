@@ -96,8 +96,9 @@ final class KernelListener: @unchecked Sendable {
     case .rule(let message):
       if own.routing.contains(port) { return [] }
       let isOurs = message.origin == translation.ranges.routeProtocol.value
-      return isOurs || translation.ranges.priorities.contains(message.priority)
-        ? [.ours("\(message.family == .ipv4 ? "ip rule" : "ip -6 rule") \(message.priority)")] : []
+      let name = "\(message.family == .ipv4 ? "ip rule" : "ip -6 rule") \(message.priority)"
+      if isOurs || translation.ranges.priorities.contains(message.priority) { return [.ours(name)] }
+      return message.priority < translation.ranges.priorities.lowerBound ? [.foreign(name)] : []
     case .setting(let index):
       // Our own come back as well, since files under /proc have no port: one more look, which finds nothing.
       let name = UInt32(exactly: index).flatMap { names[$0] }
@@ -126,7 +127,8 @@ final class KernelListener: @unchecked Sendable {
   private func changed(_ message: RouteMessage) -> [KernelEvent] {
     if message.table == TableID.main.value {
       // More specific routes of main change nothing of ours, and a router may learn a million.
-      return message.length == 0 ? [.mainRoute] : []
+      if message.length == 0 { return [.mainRoute] }
+      return message.length < WayQuestion.shortestSite ? [.foreign("main table")] : []
     }
     let isOurs = message.origin == translation.ranges.routeProtocol.value
     return isOurs || translation.ranges.tables.contains(message.table) ? [.ours("ip route table \(message.table)")] : []

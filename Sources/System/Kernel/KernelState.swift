@@ -57,7 +57,7 @@ struct KernelState: ~Copyable, Sendable {
   }
 
   /// The kernel's order, but with secondary addresses after all primary ones.
-  private static func addresses(
+  static func addresses(
     _ messages: [AddressMessage], _ names: [UInt32: InterfaceName]
   ) -> [InterfaceName: [InterfaceAddress]] {
     var addresses: [InterfaceName: [InterfaceAddress]] = [:]

@@ -45,9 +45,7 @@ package final class LinuxForeign: ForeignPort {
     let translation = RouteTranslation(ranges: ranges)
     return try routing.rules().filter { !translation.isOurs($0) && $0.origin != Self.kernelOrigin }.prefix(Self.most)
       .map { rule in
-        ForeignRule(
-          priority: RulePriority(rule.priority), mask: rule.mask, mark: rule.mark,
-          table: rule.action == .lookup ? TableID(rule.table) : nil)
+        ForeignRule(rule)
       }
   }
 
@@ -75,23 +73,10 @@ package final class LinuxForeign: ForeignPort {
     return found
   }
 
-  /// Each network namespace has its own, and a test's thread another than its process.
-  private static let legacyTables = "/proc/thread-self/net/ip_tables_names"
-
   /// IPv6 has such tables too, and is never steered.
   private func legacyMarks() throws(NetlinkFailure) -> [ForeignMark] {
-    let names: String
-    do throws(SystemCallFailure) {
-      names = String(decoding: try BoundedFile.read(Self.legacyTables, atMost: 4 << 10), as: UTF8.self)
-    } catch {
-      // A kernel without them.
-      guard error.errno == ENOENT else {
-        throw NetlinkFailure(operation: error.operation, errno: error.errno, kernelText: error.cause)
-      }
-      return []
-    }
     var found: [ForeignMark] = []
-    for table in names.split(whereSeparator: \.isNewline).map(String.init) {
+    for table in try LegacyTables.names() {
       var ofTable: [ForeignMark] = []
       try LegacyTable.eachTarget(of: table) { chain, target in
         Self.add([target], table: table, chain: chain, isLegacy: true, to: &ofTable)
@@ -119,4 +104,40 @@ package final class LinuxForeign: ForeignPort {
         devices: table.devices.compactMap { InterfaceName($0) }, isHardware: table.isHardware)
     }
   }
+}
+
+/// The tables that iptables-legacy has made.
+enum LegacyTables {
+  /// Each network namespace has its own, and a test's thread another than its process.
+  private static let list = "/proc/thread-self/net/ip_tables_names"
+
+  static func names() throws(NetlinkFailure) -> [String] {
+    do throws(SystemCallFailure) {
+      let names = String(decoding: try BoundedFile.read(list, atMost: 4 << 10), as: UTF8.self)
+      return names.split(whereSeparator: \.isNewline).map(String.init)
+    } catch {
+      // A kernel without them.
+      guard error.errno == ENOENT else {
+        throw NetlinkFailure(operation: error.operation, errno: error.errno, kernelText: error.cause)
+      }
+      return []
+    }
+  }
+}
+
+extension ForeignRule {
+  init(_ rule: RuleMessage) {
+    self.init(
+      priority: RulePriority(rule.priority), mask: rule.mask, mark: rule.mark,
+      table: rule.action == .lookup ? TableID(rule.table) : nil,
+      source: IPv4Prefix(IPv4Address(value: rule.source), length: rule.sourceLength) ?? .all,
+      destination: IPv4Prefix(IPv4Address(value: rule.destination), length: rule.destinationLength) ?? .all,
+      incoming: rule.incoming.flatMap { InterfaceName($0) }, isInverted: rule.isInverted,
+      isRefusal: rule.action.isRefusal)
+  }
+}
+
+extension RuleMessage.Action {
+  /// FR_ACT_UNREACHABLE, and FR_ACT_BLACKHOLE (6) and FR_ACT_PROHIBIT (8) of linux/fib_rules.h.
+  fileprivate var isRefusal: Bool { self == .unreachable || self == .other(6) || self == .other(8) }
 }

@@ -13,6 +13,24 @@ package final class LinuxLookup: LookupPort {
   }
 
   package func lookup(_ question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
+    do throws(KernelFailure) { return Self.answer(try route(question, wantsEntry: false)) } catch {
+      guard let refusal = Self.refusal(error.errno) else { throw error }
+      return refusal
+    }
+  }
+
+  /// The prefix of the route that decides; nil where none does.
+  package func entry(for question: LookupQuestion) throws(KernelFailure) -> IPv4Prefix? {
+    do throws(KernelFailure) {
+      let message = try route(question, wantsEntry: true)
+      return IPv4Prefix(IPv4Address(value: message.destination), length: message.length)
+    } catch {
+      guard Self.refusal(error.errno) != nil else { throw error }
+      return nil
+    }
+  }
+
+  private func route(_ question: LookupQuestion, wantsEntry: Bool) throws(KernelFailure) -> RouteMessage {
     let operation = "ip route get \(question.destination) from \(question.source)"
     var lookup = RouteLookup(
       source: question.source.value, destination: question.destination.value, incoming: nil, mark: question.mark,
@@ -23,18 +41,14 @@ package final class LinuxLookup: LookupPort {
         throw KernelFailure(operation: operation, errno: ENODEV, cause: "there is no device \(incoming)")
       }
     }
+    lookup.wantsEntry = wantsEntry
     let asked = lookup
     return try routing.withLock { (routing) throws(KernelFailure) in
-      try asking(operation) { () throws(NetlinkFailure) in
-        do throws(NetlinkFailure) { return try Self.answer(try routing.route(for: asked)) } catch {
-          guard let refusal = Self.refusal(error.errno) else { throw error }
-          return refusal
-        }
-      }
+      try asking(operation) { () throws(NetlinkFailure) in try routing.route(for: asked) }
     }
   }
 
-  private static func answer(_ message: RouteMessage) throws(NetlinkFailure) -> LookupAnswer {
+  private static func answer(_ message: RouteMessage) -> LookupAnswer {
     // RTN_LOCAL and RTN_BROADCAST.
     if message.kind == .other(2) || message.kind == .other(3) { return .local }
     guard message.kind == .unicast, let hop = message.hops.first, let device = RouteTranslation.name(of: hop.index)

@@ -163,7 +163,18 @@ struct RouteTranslation {
     let isXFRM = if case .xfrm? = tunnel?.encapsulation { true } else { false }
     return Link(
       index: InterfaceIndex(message.index), isUp: message.isUp, hasCarrier: message.hasCarrier, mtu: Int(message.mtu),
-      isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, tunnel: tunnel)
+      isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, tunnel: tunnel,
+      stack: stack(message, names))
+  }
+
+  /// Kinds of devices that take packets off another one under a name of their own. A veth's IFLA_LINK is its peer, and a
+  /// tunnel's says where its outer packets leave.
+  private static let kindsOnTop: Set<String> = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "dsa"]
+
+  private func stack(_ message: LinkMessage, _ names: [UInt32: InterfaceName]) -> LinkStack? {
+    let master = message.masterKind == "vrf" ? nil : names[message.master]
+    let lower = Self.kindsOnTop.contains(message.kind) ? names[message.lower] : nil
+    return master == nil && lower == nil ? nil : LinkStack(master: master, lower: lower)
   }
 
   func settings(_ message: SettingsMessage, of name: InterfaceName) -> [InterfaceSetting: Int] {

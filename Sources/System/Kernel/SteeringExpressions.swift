@@ -61,6 +61,10 @@ extension SteeringRule.Action {
     case .jump(let chain): [.verdict(.jump(chain: chain))]
     case .choose(.incoming, let map): [.meta(.incomingName), .choose(map: map)]
     case .choose(.outgoing, let map): [.meta(.outgoingName), .choose(map: map)]
+    case .choose(.mark(let mask), let map):
+      [
+        .meta(.mark), .bitwise(mask: NFTExpression.word(mask.bits), flip: NFTExpression.word(0)), .choose(map: map),
+      ]
     case .choose(.connectionMark(let mask), let map):
       [
         .connection(.mark), .bitwise(mask: NFTExpression.word(mask.bits), flip: NFTExpression.word(0)),

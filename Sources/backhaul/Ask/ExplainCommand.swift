@@ -9,7 +9,7 @@ struct ExplainCommand: ParsableCommand {
       The first packet of a new connection, from a host behind the router or from the router itself: the rule that takes \
       it, its mark, the ip rule, table and route, the path, the tunnel and its SA, and last what becomes of it. Beside \
       what the rule set wants stands the kernel's own live answer, other software's rules and routes included; where the \
-      two differ, a warning says so. No packet is sent.
+      two differ, a warning says so, and the last line is the kernel's. No packet is sent.
       """)
 
   @Argument(help: "Where it comes from: an IPv4 or IPv6 address.")

@@ -6,9 +6,10 @@ struct StatusCommand: ParsableCommand {
     commandName: "status", abstract: "Is traffic protected, which way does it go, since when, why, and what to do.",
     discussion: """
       The first line is one word and a sentence. PROTECTED: all that the rules are for goes through the hub. PARTLY: some \
-      of it does. UNPROTECTED: it goes by the local WAN, as the rules say for when the hub is gone. UNENCRYPTED: it goes \
+      of it does. DIVERTED: it goes another way than its rule says, by another program's doing. OBSTRUCTED: it is on its \
+      way and dropped on this router. UNPROTECTED: it goes by the local WAN, as the rules say for when the hub is gone. UNENCRYPTED: it goes \
       by a private line in the clear. BLOCKED: it goes nowhere, and nothing leaks. UNDECIDED: paths are being judged. \
-      UNSTEERED: no rule is in force. Lines with \u{2192} say what to do next. Where there are many paths, those that are \
+      UNSTEERED: no rule takes anything. Lines with \u{2192} say what to do next. Where there are many paths, those that are \
       up are only counted: backhaul paths lists all.
       """)
 
@@ -41,6 +42,7 @@ struct StatusCommand: ParsableCommand {
       let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
       let mode = rule.enabled && rule.choice == nil ? Protection.Word.undecided.rawValue : rule.mode
       lines.append("rule \(rule.name): \(mode)\(way(rule))\(since): \(rule.cause)")
+      if let cause = rule.traffic?.cause { lines.append("rule \(rule.name): its traffic \(cause)") }
       lines += rule.draining.map { "rule \(rule.name): \(Words.drain($0))" }
       if rule.unencrypted {
         lines.append(
@@ -97,7 +99,7 @@ struct StatusCommand: ParsableCommand {
     switch Protection.Word(rawValue: word) {
     case .protected, nil: nil
     case .partly, .undecided, .unsteered: .yellow
-    case .unprotected, .unencrypted, .blocked: .red
+    case .unprotected, .unencrypted, .blocked, .diverted, .obstructed: .red
     }
   }
 

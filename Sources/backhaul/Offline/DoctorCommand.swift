@@ -41,7 +41,11 @@ struct DoctorCommand: ParsableCommand {
       return .success(
         AgentSigns(
           applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble,
-          notKept: status.notKept, holdCause: status.holdCause))
+          notKept: status.notKept, holdCause: status.holdCause,
+          traffic: status.rules.compactMap { rule in
+            guard let traffic = rule.traffic, let cause = traffic.cause, let step = traffic.step else { return nil }
+            return TrafficSign(rule: rule.name, cause: cause, step: step, isError: rule.trafficState < .misnamed)
+          }, sightTrouble: status.sight.trouble))
     } catch {
       return .failure(Examination.Unseen(error.text))
     }

@@ -1,0 +1,79 @@
+internal import Core
+
+// What is marked and does not leave, and what comes back and does not get through.
+extension ClientSight {
+  /// Others' chains are read again at most this often: a firewall may have thousands of rules.
+  private static let filterAge: Duration = .seconds(15)
+
+  func lost(
+    _ rule: SightedRule, _ counts: SeenCounts, _ network: SightedNetwork, at now: Instant
+  ) -> [TrafficFinding] {
+    guard rule.isCounted, let choice = rule.choice, let flow = Self.flow(of: rule, counts) else {
+      sights[rule.name]?.evidence.rested()
+      return []
+    }
+    sights[rule.name]?.evidence.counted(
+      flow, under: .init(way: choice, generation: counts.generation), at: now)
+    var found: [TrafficFinding] = []
+    if let place = sights[rule.name]?.evidence.loss, let finding = finding(of: place, at: now) { found.append(finding) }
+    for (device, chain) in rule.returnChains {
+      guard let returned = counts.packets[chain] else { continue }
+      let key = Returning(rule: rule.name, device: device)
+      answers[key, default: AnswerEvidence()].counted(
+        left: flow.left, returned: returned, device: { received(by: device, network.snapshot) }, at: now)
+      if answers[key]?.isLost == true {
+        found.append(.unanswered(device, by: filters(at: now)?.filters.suspects(of: .answers) ?? []))
+      }
+    }
+    return found
+  }
+
+  /// Nil while our table is away.
+  private static func flow(of rule: SightedRule, _ counts: SeenCounts) -> FlowEvidence.Counts? {
+    func packets(_ place: CountedPlace) -> UInt64? { counts.packets[place.chain(of: rule.name)] }
+    guard let taken = packets(.taken), let kept = packets(.kept), let passed = packets(.passed),
+      let left = packets(.left)
+    else { return nil }
+    return FlowEvidence.Counts(taken: taken, kept: kept, passed: passed, left: left)
+  }
+
+  /// Before the forward hook packets get lost for many reasons, of which most are nobody's doing: there somebody must be
+  /// known who can have done it.
+  private func finding(of place: LossPlace, at now: Instant) -> TrafficFinding? {
+    let seen = filters(at: now)
+    if place == .beforeForward {
+      let bits = configuration.kernel.markMask.bits
+      let marks = (seen?.marks ?? []).filter { $0.bits & bits != 0 }
+      if !marks.isEmpty { return .unmarked(by: marks) }
+    }
+    let suspects = seen?.filters.suspects(of: place) ?? []
+    if suspects.isEmpty, place == .beforeForward { return nil }
+    return .dropped(place, by: suspects)
+  }
+
+  private func filters(at now: Instant) -> SeenFilters? {
+    if let knownFilters, now - knownFilters.at < Self.filterAge { return knownFilters.seen }
+    guard let seen = try? port.filters() else { return nil }
+    knownFilters = (now, seen)
+    return seen
+  }
+
+  private func received(by device: InterfaceName, _ snapshot: WatchSnapshot) -> AnswerEvidence.Received? {
+    guard let traffic = traffic(at: snapshot.at)[device] else { return nil }
+    let own = snapshot.plan.paths.filter { $0.device == device }.flatMap(\.probes).reduce(UInt64(0)) { sum, probe in
+      guard let machine = snapshot.probes[probe.name] else { return sum }
+      // An HTTP answer comes in a handful of segments.
+      let each: UInt64 = if case .icmp = probe.kind { 1 } else { 16 }
+      return sum + UInt64(max(0, machine.window.answersInAll)) * each
+    }
+    return AnswerEvidence.Received(all: traffic.packetsIn, own: own)
+  }
+
+  /// Read once in a look, whoever asks.
+  private func traffic(at now: Instant) -> [InterfaceName: Traffic] {
+    if let knownTraffic, knownTraffic.at == now { return knownTraffic.traffic }
+    let read = (try? traffic.traffic()) ?? [:]
+    knownTraffic = (now, read)
+    return read
+  }
+}

@@ -1,0 +1,256 @@
+package import Core
+
+/// Looks at what becomes of clients' packets, regularly and soon after each change: asks the kernel for their way, holds
+/// each source against the devices that there are, and reads how many of each rule's packets get how far. What it finds
+/// is told and shown; nothing follows from it but words.
+///
+/// It has sockets of its own, and no probe or repair waits for it.
+package actor ClientSight {
+  /// Between two looks where all is as it should be.
+  package static let period: Duration = .seconds(5)
+  /// Where something is suspected.
+  static let suspicion: Duration = .milliseconds(1_050)
+  /// What changes together is looked at together.
+  static let settleTime: Duration = .milliseconds(150)
+  /// What was seen is worth nothing any more once it is this old.
+  static let lasting: Duration = .seconds(20)
+  /// Questions to the kernel in one look, some 10 µs each: the rules that are left out are asked first the next time.
+  static let mostQuestions = 512
+
+  let port: any SightPort
+  let traffic: any TrafficPort
+  private let watch: PathWatch
+  private let reconciler: Reconciler
+  let configuration: AgentConfiguration
+  private let events: any EventSink
+  private let surroundings: any Surroundings
+  private let bell: SightBell
+
+  var sights: [Name: RuleSight] = [:]
+  var answers: [Returning: AnswerEvidence] = [:]
+  /// What was told last of each rule.
+  private var told: [Name: (state: TrafficFinding.State, finding: TrafficFinding?, since: Instant)] = [:]
+  private var choices: [Name: RuleSelection.Choice] = [:]
+  private var trial: (revision: UInt64, trial: SteeringTrial)?
+  var knownTraffic: (at: Instant, traffic: [InterfaceName: Traffic])?
+  var knownFilters: (at: Instant, seen: SeenFilters)?
+  private var looked: Instant?
+  private var trouble: String?
+  private var asked = 0
+  private var unasked: [Name] = []
+
+  package init(
+    port: any SightPort, traffic: any TrafficPort, watch: PathWatch, reconciler: Reconciler,
+    configuration: AgentConfiguration, events: any EventSink, surroundings: any Surroundings,
+    bell: SightBell = SightBell()
+  ) {
+    self.port = port
+    self.traffic = traffic
+    self.watch = watch
+    self.reconciler = reconciler
+    self.configuration = configuration
+    self.events = events
+    self.surroundings = surroundings
+    self.bell = bell
+  }
+
+  /// Runs until cancelled.
+  package func run() async {
+    bell.ring()
+    for await _ in bell.rung {
+      await surroundings.pause(Self.settleTime)
+      if Task.isCancelled { return }
+      await look()
+      let next = isSuspicious ? Self.suspicion : Self.period
+      let alarm = surroundings.alarm(after: next) { [bell] in bell.ring() }
+      // One that rings beside another bell is one look more.
+      pending?.cancel()
+      pending = alarm
+    }
+  }
+  private var pending: Alarm?
+
+  private var isSuspicious: Bool {
+    sights.values.contains(where: \.isSuspicious) || answers.values.contains(where: \.isSuspicious)
+  }
+
+  /// A rule's traffic that left by a device.
+  struct Returning: Hashable {
+    var rule: Name
+    var device: InterfaceName
+  }
+
+  // MARK: - What is known
+
+  /// What was last seen.
+  package struct View: Equatable, Sendable {
+    package struct Rule: Equatable, Sendable {
+      package var state: TrafficFinding.State
+      package var since: Instant
+      package var findings: [TrafficFinding]
+    }
+    /// Of the enabled rules.
+    package var rules: [Name: Rule] = [:]
+    package var looked: Instant?
+    package var asked = 0
+    /// Rules for which there was no room in the last look.
+    package var unasked: [Name] = []
+    /// Why the kernel could not be asked.
+    package var trouble: String?
+  }
+
+  package var view: View {
+    View(
+      rules: sights.mapValues { View.Rule(state: $0.state, since: $0.since, findings: $0.findings) }, looked: looked,
+      asked: asked, unasked: unasked, trouble: trouble)
+  }
+
+  // MARK: - A look
+
+  package func look() async {
+    guard let layout = await reconciler.layout else {
+      (sights, told, choices) = ([:], [:], [:])
+      return
+    }
+    // Of a thousand paths the probes of those that clients use.
+    let snapshot = await watch.snapshot(of: .some(Set(choices.values.flatMap(\.paths).map(\.text))))
+    let now = snapshot.at
+    keep(snapshot.plan.rules.map(\.rule.name), snapshot, at: now)
+    do throws(KernelFailure) {
+      let network = try port.network()
+      let rules = SightedRule.all(snapshot, layout, network, leading: leading)
+      let counts = try port.counted(in: chains(rules, layout))
+      ask(rules, SightedNetwork(network, snapshot, layout), counts, layout, at: now)
+      (looked, trouble) = (now, nil)
+    } catch {
+      trouble = error.description
+      if looked.map({ now - $0 >= Self.lasting }) ?? true { for name in sights.keys { sights[name]?.lost(at: now) } }
+    }
+    tell(at: now)
+  }
+
+  /// Follows rules that come and go, and flips.
+  private func keep(_ names: [Name], _ snapshot: WatchSnapshot, at now: Instant) {
+    sights = sights.filter { names.contains($0.key) }
+    told = told.filter { names.contains($0.key) }
+    for name in names {
+      let choice = snapshot.selections[name]?.choice
+      if sights[name] == nil { sights[name] = RuleSight(at: now) }
+      if choices[name] != choice { sights[name]?.turned(at: now) }
+      choices[name] = choice
+    }
+    let devices = Set(snapshot.plan.paths.map(\.device))
+    answers = answers.filter { names.contains($0.key.rule) && devices.contains($0.key.device) }
+  }
+
+  /// The device that main has for an address, by a route of its own.
+  private func leading(_ address: IPv4Address) -> InterfaceName? {
+    let question = LookupQuestion(source: IPv4Address(value: 0), destination: address, incoming: nil, mark: 0)
+    guard case .out(let device, _, _)? = try? port.answer(to: question),
+      let prefix = try? port.entry(for: question), prefix.length > 0
+    else { return nil }
+    return device
+  }
+
+  private func chains(_ rules: [SightedRule], _ layout: Layout) -> [String] {
+    let places = rules.filter(\.isCounted).flatMap { rule in
+      CountedPlace.allCases.map { $0.chain(of: rule.name) }
+    }
+    return places + Set(rules.filter(\.isCounted).flatMap(\.returnChains).map(\.chain)).sorted()
+  }
+
+  private func ask(
+    _ rules: [SightedRule], _ network: SightedNetwork, _ counts: SeenCounts, _ layout: Layout, at now: Instant
+  ) {
+    asked = 0
+    var left: [Name] = []
+    // Those that were left out the last time come first.
+    let first = unasked
+    for rule in rules.filter({ first.contains($0.name) }) + rules.filter({ !first.contains($0.name) }) {
+      guard asked < Self.mostQuestions else {
+        left.append(rule.name)
+        continue
+      }
+      var found = issues(of: rule, layout)
+      if let (finding, questions) = misled(rule, network) {
+        asked += questions
+        if let finding { found.append(finding) }
+      }
+      let certain = lost(rule, counts, network, at: now)
+      sights[rule.name]?.looked(found, certain: certain, at: now)
+    }
+    unasked = left
+  }
+
+  private func issues(of rule: SightedRule, _ layout: Layout) -> [TrafficFinding] {
+    rule.survey.issues.map { issue in
+      guard let sample = issue.sample, takes(sample, rule, layout) else { return .untaken(issue) }
+      return .misnamed(issue)
+    }
+  }
+
+  /// By our own table as it should be: that the kernel has it so the reconciler sees to.
+  private func takes(_ entrance: SourceSurvey.Entrance, _ rule: SightedRule, _ layout: Layout) -> Bool {
+    let revision = layout.ruleSet.revision
+    if trial?.revision != revision { trial = (revision, SteeringTrial(layout)) }
+    guard let destination = rule.destinations.joined().first else { return false }
+    return trial?.trial.takes(entrance, for: rule.name, to: destination) ?? false
+  }
+
+  /// What leads the rule's packets elsewhere, and how much was asked; nil: its way is not known, or carries nothing.
+  private func misled(_ rule: SightedRule, _ network: SightedNetwork) -> (finding: TrafficFinding?, questions: Int)? {
+    guard let wanted = rule.wanted else { return nil }
+    var questions = 0
+    for entrance in network.entrances(of: rule) {
+      for destinations in rule.destinations + network.others {
+        for destination in destinations {
+          let question = WayQuestion(
+            entrance, to: destination, mark: rule.mark, wanted: wanted, shut: rule.shut)
+          questions += 1
+          // A device that went just now answers nothing; its event brings the next look.
+          guard let answer = try? port.answer(to: question.lookup) else { break }
+          let judgement = question.judge(answer, rules: network.rules, before: network.first) {
+            (try? port.entry(for: question.lookup)) ?? nil
+          }
+          if case .found(let finding) = judgement { return (finding, questions) }
+          if judgement == .asWanted { break }
+        }
+      }
+    }
+    return (nil, questions)
+  }
+
+  // MARK: - What is told
+
+  private func tell(at now: Instant) {
+    for (name, sight) in sights.sorted(by: { $0.key < $1.key }) {
+      let finding = sight.findings.first
+      let before = told[name]
+      guard sight.state != .unseen, sight.state != before?.state || !isSame(finding, before?.finding) else { continue }
+      told[name] = (sight.state, finding, now)
+      let wasBad = before.map { Self.isBad($0.state) } ?? false
+      guard let finding, Self.isBad(sight.state) else {
+        if wasBad, let before { tellRestored(name, after: now - before.since) }
+        continue
+      }
+      let kind: AgentEvent.Kind = sight.state == .obstructed ? .trafficObstructed : .trafficDiverted
+      var details = ["cause": finding.cause, "state": sight.state.rawValue]
+      if let device = finding.device { details["device"] = device.text }
+      events.record(AgentEvent(kind, name.text, "rule \(name): its traffic \(finding.cause)", details: details))
+    }
+  }
+
+  private func tellRestored(_ name: Name, after lasted: Duration) {
+    events.record(
+      AgentEvent(
+        .trafficRestored, name.text, "rule \(name): its traffic goes the way of the rule again",
+        details: ["duration_seconds": AgentEvent.seconds(lasted)]))
+  }
+
+  private static func isBad(_ state: TrafficFinding.State) -> Bool { state < .misnamed }
+
+  private func isSame(_ left: TrafficFinding?, _ right: TrafficFinding?) -> Bool {
+    guard let left, let right else { return left == nil && right == nil }
+    return left.isSame(as: right)
+  }
+}

@@ -1,0 +1,112 @@
+internal import Core
+
+/// One rule as a look needs it: where its clients come in, where they are to leave, and what is counted of them.
+struct SightedRule {
+  var name: Name
+  var mark: Mark
+  var choice: RuleSelection.Choice?
+  /// Nil: there is no verdict yet, or its way is known to carry nothing.
+  var wanted: WayQuestion.Wanted?
+  var shut: Set<InterfaceName>
+  var survey: SourceSurvey
+  /// For each part of the internet some addresses, of which one is asked about.
+  var destinations: [[IPv4Address]]
+  /// Of its tunnels: what counts the packets that came back.
+  var returnChains: [(device: InterfaceName, chain: String)]
+  /// Its own traffic leaves by some device.
+  var isCounted: Bool {
+    if case .devices? = wanted { true } else { false }
+  }
+
+  static func all(
+    _ snapshot: WatchSnapshot, _ layout: Layout, _ network: SeenNetwork,
+    leading: @escaping (IPv4Address) -> InterfaceName?
+  ) -> [SightedRule] {
+    let compiler = DesiredStateCompiler(layout, ActualState())
+    let ways = layout.ways
+    let paths = Dictionary(snapshot.plan.paths.map { ($0.name, $0) }) { first, _ in first }
+    let view = SourceSurvey.View(
+      lans: layout.configuration.lans, ways: Set(ways.map(\.device)), links: snapshot.links,
+      addresses: network.addresses, leading: leading)
+    let networks = network.addresses.values.joined().map(\.subnet)
+    let destinations = WayQuestion.destinations(avoiding: snapshot.plan.directDestinations, networks: networks)
+    return snapshot.plan.rules.map { watched in
+      let choice = snapshot.selections[watched.rule.name]?.choice
+      let devices = devices(of: choice, paths, snapshot)
+      return SightedRule(
+        name: watched.rule.name, mark: watched.mark, choice: choice,
+        wanted: choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
+        shut: Set(snapshot.plan.uplinks.map(\.interface).filter { isShut($0, to: watched, snapshot.plan) }),
+        survey: SourceSurvey(watched.rule, ranges: watched.sources, view), destinations: destinations,
+        returnChains: ways.filter { devices.contains($0.device) }.compactMap { way in
+          compiler.returnChain(of: way).map { (way.device, $0) }
+        })
+    }
+  }
+
+  /// Those of the choice that carry: of a dead way the route may be gone, and its probes say so already.
+  private static func devices(
+    of choice: RuleSelection.Choice?, _ paths: [Name: WatchPlan.WatchedPath], _ snapshot: WatchSnapshot
+  ) -> Set<InterfaceName> {
+    switch choice {
+    case .path, .paths:
+      let known = choice?.paths ?? []
+      let isAlive = known.contains { snapshot.health[$0].map { !$0.isDead } ?? false }
+      return isAlive ? Set(known.compactMap { paths[$0]?.device }) : []
+    case .localWAN(let uplink), .underlay(let uplink):
+      return snapshot.usableUplinks.contains(uplink) ? [uplink] : []
+    case .blocked, nil: return []
+    }
+  }
+
+  /// As `PathWatch.isShut`.
+  private static func isShut(_ uplink: InterfaceName, to watched: WatchPlan.WatchedRule, _ plan: WatchPlan) -> Bool {
+    if plan.paths.contains(where: { $0.device == uplink && watched.rule.paths.contains($0.name) }) { return false }
+    return watched.rule.isStrict && !watched.underlays.contains(uplink)
+  }
+}
+
+/// What is the same for all rules in one look.
+struct SightedNetwork {
+  /// Not ours, asked before them.
+  let rules: [ForeignRule]
+  /// Of our own rule that looks into main.
+  let first: RulePriority
+  let addresses: [InterfaceName: [InterfaceAddress]]
+  let snapshot: WatchSnapshot
+  /// Destinations that others' rules single out, where those are no sites.
+  let others: [[IPv4Address]]
+
+  /// More than so many of one rule say nothing new.
+  private static let mostEntrances = 6
+
+  init(_ network: SeenNetwork, _ snapshot: WatchSnapshot, _ layout: Layout) {
+    let first = RulePriority(layout.configuration.kernel.priorities.lowerBound + 10)
+    self.first = first
+    rules = network.rules.filter { $0.priority < first }
+    addresses = network.addresses
+    self.snapshot = snapshot
+    others = rules.map(\.destination).filter { $0.length > 0 && $0.length < WayQuestion.shortestSite }.prefix(8).map {
+      [IPv4Address(value: $0.address.value | 1)]
+    }
+  }
+
+  /// One of each of the rule's networks, and those of its clients that others' rules single out.
+  func entrances(of rule: SightedRule) -> [SourceSurvey.Entrance] {
+    let known = rule.survey.entrances
+    var found: [SourceSurvey.Entrance] = []
+    for foreign in rules where foreign.source.length > 0 && found.count < Self.mostEntrances {
+      let host = IPv4Address(value: foreign.source.address.value | (foreign.source.length < 31 ? 1 : 0))
+      guard !known.contains(where: { foreign.source.contains($0.source) }),
+        !addresses.values.joined().contains(where: { $0.address == host }),
+        let watched = snapshot.plan.rules.first(where: { $0.rule.name == rule.name }),
+        AddressRanges.contain(host, watched.sources),
+        let device = known.first(where: { entrance in
+          (addresses[entrance.device] ?? []).contains { $0.subnet.contains(host) }
+        })?.device
+      else { continue }
+      found.append(SourceSurvey.Entrance(device, host))
+    }
+    return Array(known.prefix(Self.mostEntrances)) + found
+  }
+}

@@ -1,0 +1,55 @@
+/// Whether what comes back by a tunnel gets as far as our forward chain, by counters: where clients' packets leave by it
+/// and more comes in than probes are answered, and nothing is forwarded, somebody drops the answers. A reverse-path check
+/// of another's does, as its main table leads elsewhere.
+package struct AnswerEvidence: Equatable, Sendable {
+  /// What the device itself has got, in packets.
+  package struct Received: Equatable, Sendable {
+    package var all: UInt64
+    /// Of those what the router's own probes account for, generously.
+    package var own: UInt64
+
+    package init(all: UInt64, own: UInt64) {
+      self.all = all
+      self.own = own
+    }
+  }
+
+  private struct Suspicion: Equatable {
+    var left: UInt64
+    var received: Received
+    var since: Instant
+  }
+
+  private var left: UInt64?
+  private var returned: UInt64 = 0
+  private var suspicion: Suspicion?
+  package private(set) var isLost = false
+
+  package init() {}
+
+  package var isSuspicious: Bool { suspicion != nil && !isLost }
+
+  /// - Parameters:
+  ///   - left: packets of clients that left by the device.
+  ///   - returned: packets that came by it and were forwarded.
+  ///   - device: its own counters; asked only where clients' packets left and none came back.
+  package mutating func counted(left: UInt64, returned: UInt64, device: () -> Received?, at now: Instant) {
+    defer { (self.left, self.returned) = (left, returned) }
+    guard let before = self.left, left >= before, returned == self.returned else {
+      suspicion = nil
+      isLost = false
+      return
+    }
+    guard left > before, let received = device() else { return }
+    guard let suspicion, received.all >= suspicion.received.all, received.own >= suspicion.received.own else {
+      suspicion = Suspicion(left: left, received: received, since: now)
+      return
+    }
+    let strangers = received.all - suspicion.received.all
+    if now - suspicion.since >= FlowEvidence.leastTime, left - suspicion.left >= FlowEvidence.few,
+      strangers >= received.own - suspicion.received.own + FlowEvidence.few
+    {
+      isLost = true
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/// Whether what a rule marks also leaves, by counters: where packets come and none leaves, somebody drops them.
+///
+///     quiet ──packets came, none left──▶ suspected ──again, and enough of them──▶ lost
+///       ▲                                    │                                     │
+///       └────────── one left, or it goes another way ◀─────────────────────────────┘
+///
+/// A firewall may rightly refuse the one client that knocks at a shut port at night. Where traffic has left by the same way
+/// under the same firewall before, many more must come, for longer, before anything is said.
+package struct FlowEvidence: Equatable, Sendable {
+  /// Packets of one rule since its counters began, at each place.
+  package struct Counts: Equatable, Sendable {
+    package var taken: UInt64
+    package var kept: UInt64
+    package var passed: UInt64
+    package var left: UInt64
+
+    package init(taken: UInt64 = 0, kept: UInt64 = 0, passed: UInt64 = 0, left: UInt64 = 0) {
+      self.taken = taken
+      self.kept = kept
+      self.passed = passed
+      self.left = left
+    }
+
+    /// Nil where the counters began anew meanwhile.
+    fileprivate func since(_ before: Counts) -> Counts? {
+      guard taken >= before.taken, kept >= before.kept, passed >= before.passed, left >= before.left else { return nil }
+      return Counts(
+        taken: taken - before.taken, kept: kept - before.kept, passed: passed - before.passed, left: left - before.left)
+    }
+  }
+
+  /// What the counts were taken under.
+  package struct Conditions: Equatable, Sendable {
+    package var way: RuleSelection.Choice
+    /// Of everybody's nftables.
+    package var generation: UInt32
+
+    package init(way: RuleSelection.Choice, generation: UInt32) {
+      self.way = way
+      self.generation = generation
+    }
+  }
+
+  /// Enough where nothing speaks for the firewall: a client's first tries, or a second of pings at any rate.
+  static let few: UInt64 = 4
+  static let leastTime: Duration = .seconds(1)
+  static let many: UInt64 = 60
+  static let longTime: Duration = .seconds(30)
+  /// For so long nothing came: what was found is forgotten.
+  static let memory: Duration = .seconds(60)
+
+  private struct Suspicion: Equatable {
+    var since: Instant
+    var base: Counts
+    var looks: Int
+  }
+
+  private var last: (counts: Counts, at: Instant)?
+  private var way: RuleSelection.Choice?
+  private var suspicion: Suspicion?
+  private var proven: Conditions?
+  private var lastTraffic: Instant?
+  /// Where packets are lost; nil: as far as is known nowhere.
+  package private(set) var loss: LossPlace?
+
+  package init() {}
+
+  /// It must be looked at again soon.
+  package var isSuspicious: Bool { suspicion != nil && loss == nil }
+
+  /// Nothing of the rule may be counted now: it goes nowhere, or has no verdict yet.
+  package mutating func rested() { self = FlowEvidence() }
+
+  package mutating func counted(_ counts: Counts, under conditions: Conditions, at now: Instant) {
+    defer { last = (counts, now) }
+    guard let last, conditions.way == way, let new = counts.since(last.counts) else {
+      way = conditions.way
+      suspicion = nil
+      loss = nil
+      return
+    }
+    if new.left > 0 {
+      proven = conditions
+      suspicion = nil
+      loss = nil
+      lastTraffic = now
+      return
+    }
+    guard new.passed > 0 || new.taken > new.kept else {
+      if let lastTraffic, now - lastTraffic >= Self.memory { (suspicion, loss) = (nil, nil) }
+      return
+    }
+    lastTraffic = now
+    var found = suspicion ?? Suspicion(since: last.at, base: last.counts, looks: 0)
+    found.looks += 1
+    suspicion = found
+    guard let all = counts.since(found.base) else { return }
+    let (amount, place): (UInt64, LossPlace) =
+      all.passed > 0 ? (all.passed, .afterForward) : (all.taken &- min(all.taken, all.kept), .beforeForward)
+    let isProven = proven == conditions
+    guard found.looks >= 2, now - found.since >= (isProven ? Self.longTime : Self.leastTime),
+      amount >= (isProven ? Self.many : Self.few)
+    else { return }
+    loss = place
+  }
+
+  package static func == (left: Self, right: Self) -> Bool {
+    left.last?.counts == right.last?.counts && left.last?.at == right.last?.at && left.way == right.way
+      && left.suspicion == right.suspicion && left.proven == right.proven && left.lastTraffic == right.lastTraffic
+      && left.loss == right.loss
+  }
+}

@@ -1,0 +1,153 @@
+/// Something that keeps clients' packets from going the way that their rule says, as it was seen.
+package enum TrafficFinding: Hashable, Sendable {
+  /// The kernel itself leads a packet of the rule elsewhere.
+  case diverted(Detour)
+  /// The kernel has no way for it, though the rule has one.
+  case unrouted(by: ForeignRule?)
+  /// The kernel's reverse-path check refuses what comes from the rule's sources by this device.
+  case refused(InterfaceName)
+  /// Packets were marked, and none left.
+  case dropped(LossPlace, by: [PacketFilter])
+  /// Packets were marked, and another took the mark off again: they go as the main table says.
+  case unmarked(by: [ForeignMark])
+  /// Packets leave by the device and answers come back by it; none gets through to the clients.
+  case unanswered(InterfaceName, by: [PacketFilter])
+  /// The rule does not take what it is for.
+  case untaken(SourceIssue)
+  /// The rule names what is not there; what it is for is taken all the same.
+  case misnamed(SourceIssue)
+  /// The table of connections is full: packets of new ones are dropped, whoever they are for.
+  case connectionTableFull(used: Int, limit: Int, dropped: UInt64)
+
+  /// What they come to for the traffic, the worst first.
+  package enum State: String, CaseIterable, Comparable, Sendable {
+    case diverted, untaken, obstructed, misnamed
+    case asIntended = "as_intended"
+    /// It has not been looked at yet, or could not be.
+    case unseen
+
+    private var place: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+    package static func < (left: Self, right: Self) -> Bool { left.place < right.place }
+  }
+
+  package var state: State {
+    switch self {
+    case .diverted, .unmarked: .diverted
+    case .untaken: .untaken
+    case .unrouted, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
+    case .misnamed: .misnamed
+    }
+  }
+
+  /// The device that packets really leave by, where that is known.
+  package var device: InterfaceName? { if case .diverted(let detour) = self { detour.device } else { nil } }
+}
+
+/// The way that the kernel sends a packet instead of its rule's.
+package struct Detour: Hashable, Sendable {
+  package enum Cause: Hashable, Sendable {
+    /// An ip rule of another's, asked before ours.
+    case rule(ForeignRule)
+    /// A route of the main table that is a default but in name: halves and quarters of everything.
+    case route(IPv4Prefix)
+    /// A table that an ip rule of the kernel's own leads to, as a VRF's does.
+    case table(TableID)
+  }
+
+  package var device: InterfaceName
+  package var cause: Cause
+  /// The device is an uplink that the rule may not use: what is sent there is dropped on this router.
+  package var isHeld: Bool
+
+  package init(device: InterfaceName, cause: Cause, isHeld: Bool = false) {
+    self.device = device
+    self.cause = cause
+    self.isHeld = isHeld
+  }
+}
+
+// MARK: In words
+
+extension TrafficFinding {
+  /// What happens to the traffic, after "traffic of office": `is sent to tun9 by ip rule 5270 of another program`.
+  package var cause: String {
+    switch self {
+    case .diverted(let detour): detour.words
+    case .unrouted(let rule?): "has no way: ip rule \(rule.description) of another program refuses it"
+    case .unrouted(nil): "has no way, though its rule has one: the kernel answers \"unreachable\""
+    case .refused(let device):
+      "is refused by the kernel's reverse-path check: no answer would leave by \(device), where it comes in"
+    case .dropped(_, let filters) where filters.isEmpty: "is dropped on this router, by whom cannot be seen"
+    case .dropped(_, let filters): "is dropped on this router by \(Self.list(filters))"
+    case .unmarked(let marks):
+      "loses its mark and goes as the main table says: \(Self.list(marks)) overwrites our bits of the mark"
+    case .unanswered(let device, let filters):
+      "leaves by \(device), and the answers are dropped on this router"
+        + (filters.isEmpty ? "" : " by \(Self.list(filters))")
+    case .untaken(let issue): "is not taken: \(issue.words)"
+    case .misnamed(let issue): "is taken, and not as written: \(issue.words)"
+    case .connectionTableFull(let used, let limit, let dropped):
+      "meets a full table of connections (\(used) of \(limit), \(dropped) packets dropped)"
+    }
+  }
+
+  /// What to do about it.
+  package func step(for rule: String, _ ranges: KernelRanges) -> String {
+    let last = ranges.priorities.upperBound
+    switch self {
+    case .diverted(let detour):
+      switch detour.cause {
+      case .rule(let foreign):
+        return "ip rule \(foreign.priority) of another program sends traffic of \(rule) to table "
+          + "\(foreign.table.map(\.description) ?? "-"): remove it, or give it a priority above \(last)"
+      case .route(let prefix):
+        return
+          "the main table's route \(prefix) dev \(detour.device) takes what \(rule) is for: remove it, or have its "
+          + "program put its routes into a table of its own"
+      case .table(let table):
+        return
+          "table \(table), asked before ours, sends traffic of \(rule) to \(detour.device): ip rule and ip route show table "
+          + "\(table) say whose it is"
+      }
+    case .unrouted(let foreign?):
+      return
+        "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "
+        + "above \(last)"
+    case .unrouted(nil): return "the kernel has no way for traffic of \(rule): see backhaul diff"
+    case .refused(let device):
+      return "sysctl -w net.ipv4.conf.\(device).rp_filter=2, or a route back to the sources of \(rule) by \(device)"
+    case .dropped(_, let filters) where filters.isEmpty:
+      return "something on this router drops what \(rule) sends on: nft list ruleset and iptables-save show what could"
+    case .dropped(_, let filters):
+      return "let traffic of \(rule) through in \(Self.list(filters)), from its interfaces to the tunnels and uplinks"
+    case .unmarked(let marks):
+      return "give \(Self.list(marks)) a mask without \(ranges.markMask), or kernel.mark_mask of agent.toml others"
+    case .unanswered(let device, let filters):
+      return "let what comes back by \(device) through"
+        + (filters.isEmpty ? ": nft list ruleset shows who drops it" : " in \(Self.list(filters))")
+    case .untaken(let issue), .misnamed(let issue): return issue.step(for: rule)
+    case .connectionTableFull:
+      return "find who opens so many connections (conntrack -L), or sysctl -w net.netfilter.nf_conntrack_max=…"
+    }
+  }
+
+  /// Two say enough.
+  private static func list(_ filters: [PacketFilter]) -> String {
+    filters.prefix(2).map(\.words).joined(separator: " or ")
+  }
+  private static func list(_ marks: [ForeignMark]) -> String {
+    marks.prefix(2).map { "chain \($0.chain) of \($0.isLegacy ? "iptables-legacy" : "nft") table \($0.table)" }
+      .joined(separator: " or ")
+  }
+}
+
+extension Detour {
+  fileprivate var words: String {
+    let held = isHeld ? ", where it is held back: nothing leaks, and its devices are offline" : ""
+    switch cause {
+    case .rule(let rule): return "is sent to \(device) by ip rule \(rule.description) of another program\(held)"
+    case .route(let prefix): return "is sent to \(device) by the main table's route \(prefix)\(held)"
+    case .table(let table): return "is sent to \(device) by table \(table)\(held)"
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/// What the kernel is asked about one rule's packets: would one of a client's go the way that the rule has chosen?
+package struct WayQuestion: Equatable, Sendable {
+  /// Where the rule's traffic is to go now.
+  package enum Wanted: Equatable, Sendable {
+    /// By one of these.
+    case devices(Set<InterfaceName>)
+    case nowhere
+  }
+
+  package var entrance: SourceSurvey.Entrance
+  package var destination: IPv4Address
+  package var mark: Mark
+  package var wanted: Wanted
+  /// Uplinks that the rule may not use at all: our own forward chain drops what leaves by one.
+  package var shut: Set<InterfaceName>
+
+  package init(
+    _ entrance: SourceSurvey.Entrance, to destination: IPv4Address, mark: Mark, wanted: Wanted,
+    shut: Set<InterfaceName> = []
+  ) {
+    self.entrance = entrance
+    self.destination = destination
+    self.mark = mark
+    self.wanted = wanted
+    self.shut = shut
+  }
+
+  package var lookup: LookupQuestion {
+    LookupQuestion(
+      source: entrance.source, destination: destination, incoming: entrance.device, mark: mark.value)
+  }
+
+  /// What follows from the kernel's answer.
+  package enum Judgement: Equatable, Sendable {
+    case asWanted
+    /// The main table has a route of its own to the destination, which comes before any rule: nothing follows from it.
+    case mainsOwn
+    case found(TrafficFinding)
+  }
+
+  /// Shorter prefixes of the main table are no sites: halves, quarters, or all but the private networks, as VPN programs
+  /// lead everything away without touching the default.
+  package static let shortestSite: UInt8 = 8
+
+  /// - Parameters:
+  ///   - rules: all ip rules that are not ours, in the order in which they are asked.
+  ///   - first: the priority of our own first rule that looks into main.
+  ///   - entry: the prefix of the route that decided, where it is asked for: only where the main table did.
+  package func judge(
+    _ answer: LookupAnswer, rules: [ForeignRule], before first: RulePriority, entry: () -> IPv4Prefix?
+  ) -> Judgement {
+    let earlier = rules.filter { $0.priority < first && $0.mayTake(lookup) }
+    switch answer {
+    case .out(let device, _, let table):
+      if case .devices(let wanted) = wanted, wanted.contains(device) { return .asWanted }
+      func detour(_ cause: Detour.Cause) -> Judgement {
+        .found(.diverted(Detour(device: device, cause: cause, isHeld: shut.contains(device))))
+      }
+      if let rule = earlier.first(where: { $0.table == table }) { return detour(.rule(rule)) }
+      guard table == .main else { return detour(.table(table)) }
+      guard let prefix = entry() else { return .mainsOwn }
+      return prefix.length < Self.shortestSite ? detour(.route(prefix)) : .mainsOwn
+    // The router has the address itself.
+    case .local: return .mainsOwn
+    case .unreachable:
+      if wanted == .nowhere { return .asWanted }
+      return .found(.unrouted(by: earlier.first(where: \.isRefusal)))
+    case .spoofed:
+      // A blackhole answers with the same error.
+      if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
+      return .found(.refused(entrance.device))
+    }
+  }
+
+  /// One address in each quarter of the internet and a second where main has a site at the first: public ones, that no
+  /// packet is sent to. None that the rule set lets go by the main table.
+  package static func destinations(avoiding direct: [IPv4Prefix], networks: [IPv4Prefix]) -> [[IPv4Address]] {
+    quarters.map { octets in
+      octets.map { IPv4Address(value: $0 << 24 | 1) }.filter { address in
+        !direct.contains { $0.contains(address) } && !networks.contains { $0.contains(address) }
+      }
+    }
+  }
+
+  /// First octets.
+  private static let quarters: [[UInt32]] = [
+    [4, 23, 37, 52], [65, 80, 93, 109], [133, 151, 163, 178], [193, 199, 208, 216],
+  ]
+}

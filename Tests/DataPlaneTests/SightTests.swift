@@ -1,0 +1,197 @@
+import Testing
+
+@testable import Core
+
+/// What follows from what the kernel says of clients' packets.
+@Suite struct SourceSurveyTests {
+  private func survey(
+    _ change: (inout ActualState) -> Void = { _ in }, sources: Sources? = nil, lans: [InterfaceName] = ["lan0"],
+    leading: @escaping (IPv4Address) -> InterfaceName? = { _ in nil }
+  ) -> SourceSurvey {
+    var kernel = Branch.kernel()
+    change(&kernel)
+    var rule = Branch.office
+    if let sources { rule.sources = sources }
+    return SourceSurvey(
+      rule, ranges: AddressRanges.merged(rule.sources.prefixes),
+      SourceSurvey.View(
+        lans: lans, ways: ["wan0", "wan1", "bh-fra-a"], links: kernel.links, addresses: kernel.addresses,
+        leading: leading))
+  }
+
+  private func link(_ stack: LinkStack? = nil) -> Link {
+    Link(index: InterfaceIndex(9), isUp: true, hasCarrier: true, mtu: 1500, stack: stack)
+  }
+
+  @Test func aClientIsNoRouter() {
+    #expect(survey().entrances == [.init("lan0", "192.168.10.2")])
+    #expect(survey().issues == [])
+    #expect(survey { $0.addresses["lan0"] = ["192.168.10.2/30"] }.entrances == [.init("lan0", "192.168.10.1")])
+    #expect(survey { $0.addresses["lan0"] = ["192.168.10.1/31"] }.entrances == [.init("lan0", "192.168.10.0")])
+    #expect(
+      survey({ $0.addresses["lan0"] = ["172.16.5.1/24"] }, sources: Sources(interfaces: ["lan0"])).entrances
+        == [.init("lan0", "172.16.5.2")])
+  }
+
+  @Test func aRenamedInterfaceIsFoundByItsNetwork() {
+    let renamed = survey {
+      $0.links["enp3s0"] = $0.links.removeValue(forKey: "lan0")
+      $0.addresses["enp3s0"] = $0.addresses.removeValue(forKey: "lan0")
+    }
+    #expect(renamed.entrances == [])
+    #expect(
+      renamed.issues == [
+        SourceIssue(
+          .absent, "lan0", isNamed: true, prefix: "192.168.10.0/24", instead: "enp3s0",
+          sample: .init("enp3s0", "192.168.10.2"))
+      ])
+    #expect(renamed.issues[0].words == "interface lan0 does not exist, and 192.168.10.0/24 is behind enp3s0")
+  }
+
+  @Test func aPortComesInByItsBridge() {
+    let bridged = survey {
+      $0.links["lan0"] = link(LinkStack(master: "br0"))
+      $0.links["br0"] = link()
+    }
+    #expect(bridged.entrances == [])
+    #expect(
+      bridged.issues == [
+        SourceIssue(
+          .part(of: "br0"), "lan0", isNamed: true, instead: "br0", sample: .init("br0", "192.168.10.2"))
+      ])
+    let both = survey(
+      {
+        $0.links["lan0"] = link(LinkStack(master: "br0"))
+        $0.links["br0"] = link()
+        $0.addresses["br0"] = ["192.168.10.1/24"]
+      }, sources: Sources(interfaces: ["lan0", "br0"]))
+    #expect(both.issues == [], "the rule names the bridge as well")
+  }
+
+  @Test func aDeviceOnTopTakesPacketsUnderItsOwnName() {
+    func with(_ address: InterfaceAddress, prefixes: [IPv4Prefix]) -> SourceSurvey {
+      survey(
+        {
+          $0.links["vrrp0"] = link(LinkStack(lower: "lan0"))
+          $0.addresses["vrrp0"] = [address]
+        }, sources: Sources(interfaces: ["lan0"], prefixes: prefixes))
+    }
+    #expect(with("192.168.10.254/32", prefixes: ["192.168.10.0/24"]).issues.map(\.kind) == [.covered(by: "vrrp0")])
+    #expect(with("192.168.10.254/32", prefixes: []).issues.map(\.kind) == [.covered(by: "vrrp0")])
+    #expect(with("192.168.20.1/24", prefixes: []).issues == [], "a network of its own is none of the rule's")
+    #expect(with("192.168.20.1/24", prefixes: ["192.168.10.0/24"]).issues == [])
+  }
+
+  @Test func whatLiesBehindAnotherRouterIsFollowed() {
+    let sources = Sources(interfaces: ["lan0"], prefixes: ["10.20.0.0/16"])
+    #expect(survey(sources: sources, leading: { _ in "lan0" }).entrances == [.init("lan0", "10.20.0.1")])
+    let elsewhere = survey(sources: sources, leading: { _ in "dmz0" })
+    #expect(elsewhere.entrances == [])
+    #expect(elsewhere.issues.map(\.kind) == [.elsewhere] && elsewhere.issues[0].device == "dmz0")
+    #expect(survey(sources: sources, leading: { _ in "wan0" }).issues == [], "no client is behind an uplink")
+    #expect(survey(sources: sources).issues == [], "a network that is nowhere yet is nobody's mistake")
+  }
+
+  @Test func ofTheRoutersLANsOneMayBeUnplugged() {
+    let sources = Sources(interfaces: [], prefixes: ["192.168.10.0/24"])
+    #expect(survey(sources: sources, lans: ["lan0", "usb0"]).issues == [])
+    #expect(survey(sources: sources, lans: ["usb0"]).issues.map(\.kind) == [.absent])
+    #expect(survey(sources: Sources(interfaces: ["lan0", "usb0"]), lans: ["lan0"]).issues.map(\.kind) == [.absent])
+  }
+}
+
+@Suite struct WayQuestionTests {
+  private let first = RulePriority(9210)
+
+  private func question(_ wanted: WayQuestion.Wanted = .devices(["bh-fra-a"])) -> WayQuestion {
+    WayQuestion(
+      .init("lan0", "192.168.10.2"), to: "133.0.0.1", mark: Mark(value: 0x0020_0000), wanted: wanted, shut: ["wan0"])
+  }
+
+  private func foreign(
+    _ priority: UInt32, table: UInt32? = 52, source: IPv4Prefix = .all, destination: IPv4Prefix = .all,
+    mask: UInt32 = 0, mark: UInt32 = 0, inverted: Bool = false, refusal: Bool = false
+  ) -> ForeignRule {
+    ForeignRule(
+      priority: RulePriority(priority), mask: mask, mark: mark, table: table.map { TableID($0) }, source: source,
+      destination: destination, isInverted: inverted, isRefusal: refusal)
+  }
+
+  private func judge(
+    _ answer: LookupAnswer, _ rules: [ForeignRule] = [], wanted: WayQuestion.Wanted = .devices(["bh-fra-a"]),
+    entry: IPv4Prefix? = nil
+  ) -> WayQuestion.Judgement {
+    question(wanted).judge(answer, rules: rules, before: first) { entry }
+  }
+
+  private func out(_ device: InterfaceName, _ table: UInt32) -> LookupAnswer {
+    .out(device, gateway: nil, table: TableID(table))
+  }
+
+  @Test func whatGoesTheRulesWayIsAsWanted() {
+    #expect(judge(out("bh-fra-a", 7904)) == .asWanted)
+    #expect(judge(out("bh-fra-b", 7904), wanted: .devices(["bh-fra-a", "bh-fra-b"])) == .asWanted)
+    #expect(judge(.unreachable, wanted: .nowhere) == .asWanted)
+  }
+
+  @Test func aForeignRuleIsNamed() {
+    let tailscale = foreign(5270)
+    #expect(
+      judge(out("tun9", 52), [tailscale]) == .found(.diverted(Detour(device: "tun9", cause: .rule(tailscale)))))
+    #expect(
+      judge(out("wan0", 52), [foreign(5210, table: 53), tailscale], wanted: .nowhere)
+        == .found(.diverted(Detour(device: "wan0", cause: .rule(tailscale), isHeld: true))))
+    #expect(
+      judge(out("vrf0", 77)) == .found(.diverted(Detour(device: "vrf0", cause: .table(TableID(77))))),
+      "whose rule it was is not to be seen")
+    let marked = foreign(100, table: 52, mask: 0xff, mark: 1)
+    #expect(
+      judge(out("tun9", 52), [marked, foreign(30_000)])
+        == .found(.diverted(Detour(device: "tun9", cause: .table(TableID(52))))),
+      "one that asks for another mark, and one after ours, took nothing")
+  }
+
+  @Test(
+    arguments: [
+      ("0.0.0.0/1", true), ("128.0.0.0/1", true), ("128.0.0.0/3", true), ("132.0.0.0/6", true), ("133.0.0.0/8", false),
+      ("133.0.0.0/24", false),
+    ] as [(IPv4Prefix, Bool)])
+  func halvesOfTheInternetAreNoSites(_ prefix: IPv4Prefix, _ isDetour: Bool) {
+    let judgement = judge(out("tun9", 254), entry: prefix)
+    #expect(judgement == (isDetour ? .found(.diverted(Detour(device: "tun9", cause: .route(prefix)))) : .mainsOwn))
+  }
+
+  @Test func whatHasNoWayOrNoSourceIsFound() {
+    #expect(judge(.unreachable) == .found(.unrouted(by: nil)))
+    let refusal = foreign(900, table: nil, refusal: true)
+    #expect(judge(.unreachable, [refusal]) == .found(.unrouted(by: refusal)))
+    #expect(judge(.spoofed, [refusal]) == .found(.unrouted(by: refusal)), "a blackhole")
+    #expect(judge(.spoofed) == .found(.refused("lan0")))
+    #expect(judge(.local) == .mainsOwn)
+  }
+
+  @Test func aRuleIsHeldAgainstThePacket() {
+    let asked = question().lookup
+    #expect(foreign(1).mayTake(asked))
+    #expect(foreign(1, source: "192.168.10.0/25").mayTake(asked))
+    #expect(!foreign(1, source: "192.168.10.128/25").mayTake(asked))
+    #expect(!foreign(1, destination: "0.0.0.0/1").mayTake(asked))
+    #expect(!foreign(1, mask: 0xff, mark: 1).mayTake(asked))
+    #expect(foreign(1, mask: 0xff, mark: 1, inverted: true).mayTake(asked))
+  }
+
+  @Test func eachQuarterIsAskedAboutAndNoneThatIsDirect() {
+    let all = WayQuestion.destinations(avoiding: [], networks: [])
+    #expect(all.compactMap(\.first).map { $0.value >> 30 } == [0, 1, 2, 3])
+    let direct: [IPv4Prefix] = ["0.0.0.0/3"]
+    let left = WayQuestion.destinations(avoiding: direct, networks: ["65.0.0.0/8"])
+    #expect(left[0] == ["37.0.0.1", "52.0.0.1"] && left[1].first == "80.0.0.1")
+  }
+
+  @Test func theTrialFollowsTheTable() {
+    let trial = SteeringTrial(Branch.compiler().layout)
+    #expect(trial.takes(.init("lan0", "192.168.10.2"), for: "office", to: "133.0.0.1"))
+    #expect(!trial.takes(.init("enp3s0", "10.1.1.1"), for: "office", to: "133.0.0.1"))
+    #expect(!trial.takes(.init("lan0", "192.168.11.2"), for: "office", to: "133.0.0.1"))
+  }
+}
