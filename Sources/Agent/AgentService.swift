@@ -79,7 +79,7 @@ package final class AgentService: Sendable {
   private let writer: JournalWriter
   private let watch: PathWatch
   private let reconciler: Reconciler
-  private let keeper: RuleSetKeeper
+  let keeper: RuleSetKeeper
   private let ike: IKEKeeper
   private let forces: ForceKeeper
   private let sight: ClientSight
@@ -279,27 +279,6 @@ package final class AgentService: Sendable {
       ("forced paths", await forces.trouble?.description), ("sysctls", await reconciler.memoryTrouble),
     ]
     return troubles.compactMap { what, trouble in trouble.map { "\(what): \($0)" } }
-  }
-
-  package func acceptRevision(
-    _ asked: LocalAPI.Request, by user: UInt32
-  ) async throws(LocalAPI.Refusal) -> AcceptRevisionReport {
-    if let revision = asked.revision, !RuleSetBounds.revision.contains(Int64(clamping: revision)) {
-      throw LocalAPI.Refusal(
-        "a revision is a whole number from \(RuleSetBounds.revision.lowerBound) to \(RuleSetBounds.revision.upperBound)"
-      )
-    }
-    let before = await keeper.permittedRevision
-    let failure = await keeper.permit(asked.revision, by: user)
-    var warnings: [String] = []
-    let running = await keeper.status.revision
-    if asked.revision == nil && before == nil { warnings.append("no lower revision was accepted") }
-    if let revision = asked.revision, let running, revision > running {
-      warnings.append("revision \(running) runs: a higher one needs no word of yours")
-    }
-    if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
-    if asked.revision != nil { await keeper.pullNow() }
-    return AcceptRevisionReport(revision: asked.revision, running: running, warnings: warnings)
   }
 
   package func paths() async -> PathsReport {

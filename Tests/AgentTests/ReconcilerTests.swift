@@ -48,6 +48,8 @@ private final class Bench: Sendable {
   let events = RecordedEvents()
   let reconciler: Reconciler
   let configuration: AgentConfiguration
+  let watch: PathWatch
+  let ike: IKEKeeper
   private let work: Task<Void, Never>
 
   init() async throws {
@@ -73,6 +75,8 @@ private final class Bench: Sendable {
     let reconciler = Reconciler(
       kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events)
     self.reconciler = reconciler
+    self.watch = watch
+    self.ike = ike
     work = Task { await reconciler.run() }
   }
 
@@ -141,6 +145,62 @@ private final class Bench: Sendable {
     #expect(!bench.kernel.steps.contains { if case .deleteRule = $0 { true } else { false } })
     #expect(!bench.kernel.steps.contains { if case .deleteSteering = $0 { true } else { false } })
     #expect(try bench.fake.guardPlan(for: layout).isEmpty, "beside an agent there is nothing to do")
+  }
+
+  /// In doubt nothing that is forwarded leaves, until a rule set takes over in one transaction.
+  @Test func whatIsHeldIsHeldUntilARuleSetRuns() async throws {
+    let bench = try await Bench()
+    await bench.reconciler.hold(.everything)
+    let held = DesiredState.holdingEverything(bench.configuration)
+    #expect(try bench.fake.read(expecting: nil).steering == held.steering)
+    #expect(bench.events.count(.trafficHeld) == 1)
+    await bench.reconciler.hold(.everything)
+    #expect(bench.events.count(.trafficHeld) == 1, "nothing was to be done")
+    try bench.fake.change("nft flush ruleset") { $0.setSteering(nil) }
+    try await bench.look()
+    #expect(try bench.fake.read(expecting: nil).steering == held.steering, "another's flush is repaired")
+    bench.kernel.forget()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    #expect(!bench.kernel.steps.contains { if case .deleteSteering = $0 { true } else { false } })
+    #expect(try bench.fake.read(expecting: nil).rules.allSatisfy { !held.rules.contains($0) })
+    try bench.fake.change("nft flush ruleset") { $0.setSteering(nil) }
+    try await bench.look()
+    #expect(try bench.fake.read(expecting: nil).steering != held.steering, "it is over")
+  }
+
+  @Test func whatAnAgentBeforeHasLeftIsNotHeldAnew() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    let before = try bench.fake.read(expecting: nil)
+    let other = Reconciler(
+      kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events)
+    await other.hold(.everything)
+    #expect(try bench.fake.read(expecting: nil) == before)
+  }
+
+  /// A sysctl that cannot be set (a read-only /proc/sys) is told, and no reason to steer nothing.
+  @Test func aSettingThatCannotBeMadeKeepsNoRuleSetFromBeingApplied() async throws {
+    let bench = try await Bench()
+    bench.kernel.refuse { if case .changeSettings = $0 { true } else { false } }
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    #expect(try bench.fake.read(expecting: nil).steering != nil)
+    #expect(await bench.reconciler.trouble != nil)
+    #expect(bench.events.count(.applyFailed) == 1)
+    bench.kernel.refuse(nil)
+    try await bench.look()
+    #expect(await bench.reconciler.trouble == nil)
+  }
+
+  /// With the book lost, the kernel tells who has which slot.
+  @Test func slotsAreReadBack() async throws {
+    let bench = try await Bench()
+    let ruleSet = try bench.ruleSet(1, tunnels: ["a", "b"])
+    let owners = Layout.owners(ruleSet, bench.configuration)
+    let slots = SlotBook(
+      Dictionary(uniqueKeysWithValues: zip(owners, stride(from: 30, to: 0, by: -2).compactMap { Slot($0) })))
+    try await bench.reconciler.apply(ruleSet, slots: slots)
+    let readBack = await bench.reconciler.slotsInUse(by: ruleSet)
+    #expect(readBack.slots == slots.slots)
   }
 
   @Test func aSecondLookChangesNothing() async throws {

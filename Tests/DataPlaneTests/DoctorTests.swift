@@ -198,6 +198,19 @@ import Testing
     #expect(try found { $0.journalTrouble = "read journal: Is a directory" } == ["warning journal"])
   }
 
+  @Test func whatWasDamagedIsTold() throws {
+    #expect(
+      try found {
+        $0.state = .success(
+          StateDirectory(
+            path: "/s", obstacle: nil, freeBytes: 1 << 30, freeFiles: 9, damaged: ["sysctls.json.damaged"]))
+      } == ["warning state"])
+    #expect(try found { $0.damagedCopies = ["read rule-set.json: its checksum is wrong"] } == ["warning rule_set"])
+    #expect(
+      try found { $0.agent = .success(AgentSigns(notKept: ["the rule set: No space left"], holdCause: "it is lost")) }
+        == ["error agent", "error state"])
+  }
+
   @Test func charonsSettingsKeepTheirSeverity() throws {
     let words = [
       CharonWord(.daemon, isError: false, text: "a"), CharonWord(.settings, isError: true, text: "b"),

@@ -1,3 +1,5 @@
+internal import Core
+
 /// What became of `accept-revision`.
 package struct AcceptRevisionReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
@@ -7,4 +9,27 @@ package struct AcceptRevisionReport: Codable, Equatable, Sendable {
   package var running: UInt64?
   /// What an operator may not have meant.
   package var warnings: [String]
+}
+
+extension AgentService {
+  package func acceptRevision(
+    _ asked: LocalAPI.Request, by user: UInt32
+  ) async throws(LocalAPI.Refusal) -> AcceptRevisionReport {
+    if let revision = asked.revision, !RuleSetBounds.revision.contains(Int64(clamping: revision)) {
+      throw LocalAPI.Refusal(
+        "a revision is a whole number from \(RuleSetBounds.revision.lowerBound) to \(RuleSetBounds.revision.upperBound)"
+      )
+    }
+    let before = await keeper.permittedRevision
+    let failure = await keeper.permit(asked.revision, by: user)
+    var warnings: [String] = []
+    let running = await keeper.status.revision
+    if asked.revision == nil && before == nil { warnings.append("no lower revision was accepted") }
+    if let revision = asked.revision, let running, revision > running {
+      warnings.append("revision \(running) runs: a higher one needs no word of yours")
+    }
+    if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
+    if asked.revision != nil { await keeper.pullNow() }
+    return AcceptRevisionReport(revision: asked.revision, running: running, warnings: warnings)
+  }
 }

@@ -1,38 +1,5 @@
 package import Core
 
-/// Applies a rule set to the router, or refuses it and leaves everything as it was.
-package protocol RuleSetApplier: Sendable {
-  /// Where it throws, the rule set that ran before runs on.
-  func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal)
-  /// Holds traffic back until a rule set is applied. Never fails: it is tried again until it succeeds.
-  func hold(_ hold: Hold) async
-  /// Who has which slot, as far as the kernel can tell: for where the book is lost.
-  func slotsInUse(by ruleSet: RuleSet) async -> SlotBook
-}
-
-/// What is held back while no rule set runs and one should.
-package enum Hold: Equatable, Sendable, CustomStringConvertible {
-  /// Nobody knows which rules are strict: nothing that is forwarded leaves by an uplink.
-  case everything
-  /// What strict rules of this rule set hold back, which cannot be applied as a whole.
-  case strictRules(RuleSet, SlotBook)
-
-  package var description: String {
-    switch self {
-    case .everything: "all forwarded traffic is held off the uplinks"
-    case .strictRules(let ruleSet, _): "traffic of revision \(ruleSet.revision)'s strict rules is held off the uplinks"
-    }
-  }
-}
-
-/// Why a rule set was not taken over.
-package struct RuleSetRefusal: Error, Equatable, Sendable, CustomStringConvertible {
-  /// Each names a field, where one is to blame.
-  package var complaints: [String]
-  package init(_ complaints: [String]) { self.complaints = complaints }
-  package var description: String { complaints.joined(separator: "; ") }
-}
-
 /// Gets the rule set: from the cache at the start, then from its source, again and again. All or nothing: fetched,
 /// parsed, validated, planned, applied and only then kept. Whatever the source answers, what runs keeps running.
 package actor RuleSetKeeper {
@@ -269,8 +236,8 @@ package actor RuleSetKeeper {
     let decoded: RuleSetDecoder.Decoded
     do { decoded = try parse(bytes) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
     let new = decoded.ruleSet
-    try checkRevision(of: new)
-    do { try RuleSetCheck.check(new, configuration) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
+    let faults = revisionFaults(of: new) + RuleSetCheck.complaints(new, configuration).map(\.description)
+    guard faults.isEmpty else { throw RuleSetRefusal(faults) }
     let before: SlotBook
     if let known { before = known } else { before = await applier.slotsInUse(by: new) }
     guard let slots = Layout.slots(new, configuration, after: before) else {
@@ -323,21 +290,19 @@ package actor RuleSetKeeper {
     }
   }
 
-  private func checkRevision(of new: RuleSet) throws(RuleSetRefusal) {
-    guard let old = ruleSet else { return }
-    if let permit, permit.admits(new.revision) { return }
+  private func revisionFaults(of new: RuleSet) -> [String] {
+    guard let old = ruleSet, permit?.admits(new.revision) != true else { return [] }
     if new.revision < old.revision {
-      throw RuleSetRefusal([
+      return [
         "revision: \(new.revision) is older than \(old.revision), which runs (backhaul accept-revision "
           + "\(new.revision) lets it in)"
-      ])
+      ]
     }
-    if new.revision == old.revision && new != old {
-      throw RuleSetRefusal([
-        "revision: \(new.revision) already runs with other content; a changed rule set needs a higher revision (or "
-          + "backhaul accept-revision \(new.revision))"
-      ])
-    }
+    guard new.revision == old.revision && new != old else { return [] }
+    return [
+      "revision: \(new.revision) already runs with other content; a changed rule set needs a higher revision (or "
+        + "backhaul accept-revision \(new.revision))"
+    ]
   }
 
   private func refused(_ refusal: RuleSetRefusal, from origin: Origin) {

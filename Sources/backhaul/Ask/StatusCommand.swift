@@ -80,7 +80,8 @@ struct StatusCommand: ParsableCommand {
     }
     lines.append("source \(status.source): \(contact(status))")
     if let revision = status.acceptsRevision {
-      lines.append("ACCEPTED: the next rule set of revision \(revision) or higher, once (backhaul accept-revision none)")
+      lines.append(
+        "ACCEPTED: the next rule set of revision \(revision) or higher, once (backhaul accept-revision none)")
     }
     lines += status.notKept.map { Terminal.plain("not kept over a restart: \($0)") }
     if let trouble = status.journalTrouble { lines.append("journal: events are not kept on disk: \(trouble)") }

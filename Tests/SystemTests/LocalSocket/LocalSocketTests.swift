@@ -149,6 +149,16 @@ private final class Counter: Sendable {
     #expect(try folder.bytes(of: "agent.sock") == Array("precious".utf8))
   }
 
+  /// Started by hand after a boot there is no /run/backhaul.
+  @Test func `the folder of the socket is made, as the unit would`() throws {
+    let path = folder.file("run/backhaul/agent.sock")
+    let server = try LocalServer(at: path) { _, _ in [] }
+    defer { server.stop() }
+    let mode =
+      try FileManager.default.attributesOfItem(atPath: folder.file("run/backhaul"))[.posixPermissions] as? Int
+    #expect(mode == 0o755)
+  }
+
   /// The lock of a server that was stopped goes a moment after its file.
   private func retried(_ body: () throws -> LocalServer) async throws -> LocalServer {
     for _ in 0..<500 {
