@@ -140,6 +140,15 @@ import Testing
     #expect(sight.state == .asIntended && sight.findings == [])
   }
 
+  @Test func aRuleWithoutAVerdictIsNotCalledSeen() {
+    var sight = RuleSight(at: at(0))
+    sight.looked([], isWhole: false, at: at(0))
+    #expect(sight.state == .unseen)
+    sight.looked([refused], isWhole: false, at: at(1))
+    sight.looked([refused], isWhole: false, at: at(2))
+    #expect(sight.state == .obstructed, "what is wrong with its sources is wrong all the same")
+  }
+
   @Test func onceIsNoFinding() {
     var sight = RuleSight(at: at(0))
     sight.looked([], at: at(0))

@@ -177,7 +177,7 @@ package actor ClientSight {
         if let finding { found.append(finding) }
       }
       let certain = lost(rule, counts, network, at: now)
-      sights[rule.name]?.looked(found, certain: certain, at: now)
+      sights[rule.name]?.looked(found, certain: certain, isWhole: rule.choice != nil, at: now)
     }
     unasked = left
   }

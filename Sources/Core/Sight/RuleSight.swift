@@ -27,8 +27,14 @@ package struct RuleSight: Equatable, Sendable {
   /// Something is found that another look must confirm.
   package var isSuspicious: Bool { candidates.contains { !$0.isConfirmed } || evidence.isSuspicious }
 
-  /// One look. `certain` is what has been seen long enough already.
-  package mutating func looked(_ found: [TrafficFinding], certain: [TrafficFinding] = [], at now: Instant) {
+  /// One look.
+  ///
+  /// - Parameters:
+  ///   - certain: what has been seen long enough already.
+  ///   - isWhole: the rule has a way that could be asked about; without one nothing speaks for it either.
+  package mutating func looked(
+    _ found: [TrafficFinding], certain: [TrafficFinding] = [], isWhole: Bool = true, at now: Instant
+  ) {
     var next = certain.map { Candidate(finding: $0, first: now, isConfirmed: true) }
     for finding in found where !next.contains(where: { $0.finding.isSame(as: finding) }) {
       guard let known = candidates.first(where: { $0.finding.isSame(as: finding) }) else {
@@ -40,8 +46,8 @@ package struct RuleSight: Equatable, Sendable {
     }
     candidates = next
     // What the very first look suspects is not denied for the time that it takes to know.
-    isSeen = isSeen || next.allSatisfy(\.isConfirmed)
-    turn(to: isSeen ? findings.first?.state ?? .asIntended : .unseen, at: now)
+    isSeen = isSeen || isWhole && next.allSatisfy(\.isConfirmed)
+    turn(to: findings.first?.state ?? (isSeen ? .asIntended : .unseen), at: now)
   }
 
   /// It goes another way now: what was found of the old one says nothing.
