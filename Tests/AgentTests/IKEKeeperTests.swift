@@ -288,6 +288,23 @@ import Testing
     }
   }
 
+  /// charon sends a request again, and the hub's refusal comes 20 ms later.
+  @Test func aHintHidesNoAnswer() async throws {
+    try await IKEBench.run { bench in
+      let tunnel = try name("fra-a")
+      await bench.charon.set(.silent, for: tunnel)
+      await bench.want(try IKEBench.connection())
+      for _ in 0..<3 {
+        await bench.charon.tell("the hub does not answer", .hint, of: tunnel)
+        await bench.time.pass(.milliseconds(20))
+        await bench.charon.tell("the hub refused our authentication", of: tunnel)
+        await bench.time.pass(.seconds(1))
+        #expect(bench.said.last == "fra-a down: the hub refused our authentication")
+      }
+      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, tried again: the hub refused our authentication"])
+    }
+  }
+
   @Test func troublesThatTakeTurnsAreToldOnceEach() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")
@@ -314,7 +331,7 @@ import Testing
       await bench.want(try IKEBench.connection())
       await bench.time.pass(.seconds(4))
       #expect(bench.said == ["fra-a pending"], "nothing is known yet")
-      await bench.charon.tell("the hub does not answer", of: tunnel)
+      await bench.charon.tell("the hub does not answer", .hint, of: tunnel)
       await bench.time.pass(.seconds(300))
       #expect(await bench.steps == ["load fra-a", "initiate fra-a"], "it sends again by itself")
       #expect(bench.said == ["fra-a pending", "fra-a down: the hub does not answer"])

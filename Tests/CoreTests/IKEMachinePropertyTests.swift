@@ -90,7 +90,7 @@ private struct World {
     case .accepts:
       sas.ike = IKEAssociation(number: number, state: .established, local: connection.local)
       sas.child = ChildAssociation(number: number + 1, state: .installed, mode: "tunnel")
-    case .refuses: machine.noticed("the hub refused")
+    case .refuses: machine.noticed(IKETrouble("the hub refused", .answer))
     case .silent:
       if sas.ike == nil { sas.ike = IKEAssociation(number: number, state: .connecting, local: connection.local) }
     }
@@ -133,7 +133,7 @@ private struct World {
     case 8: hub = Hub.allCases.randomElement(using: &random) ?? .accepts
     case 9: refusesToLoad.toggle()
     case 10: refusesToInitiate.toggle()
-    default: machine.noticed("something")
+    default: machine.noticed(IKETrouble("something", .hint))
     }
     serve()
   }

@@ -69,7 +69,7 @@ enum IKESample {
     case .refused: machine.refused("no such file", at: at(0), chance: 0.5)
     case .initiating: machine.initiating(at: at(0))
     case .terminated: machine.terminated(at: at(0))
-    case .noticed: machine.noticed("the hub does not answer")
+    case .noticed: machine.noticed(IKETrouble("the hub does not answer", .hint))
     case .sawNothing: machine.saw(IKESample.nothing, at: at(0), chance: 0.5)
     case .sawNothingForLong: machine.saw(IKESample.nothing, at: at(1), chance: 0.5)
     case .sawConnecting: machine.saw(IKESample.connecting(), at: at(0), chance: 0.5)
@@ -291,7 +291,7 @@ enum IKESample {
     for _ in 0..<7 {
       #expect(machine.next(at: now) == .initiate(machine.connection.tunnel))
       machine.initiating(at: now)
-      machine.noticed("the hub refused our authentication")
+      machine.noticed(IKETrouble("the hub refused our authentication", .answer))
       now = now + .seconds(1)
       #expect(machine.wantsLook(at: now))
       machine.saw(IKESample.nothing, at: now, chance: 1)
@@ -337,7 +337,7 @@ enum IKESample {
     machine.charonWent()
     #expect(machine.nextDeadline == nil)
     #expect(!machine.wantsLook(at: at(100)))
-    machine.noticed("too late to be of interest")
+    machine.noticed(IKETrouble("too late to be of interest", .answer))
     machine.refused("too late as well", at: at(1), chance: 0)
     #expect(machine.trouble == nil)
   }
@@ -369,10 +369,31 @@ enum IKESample {
     machine.saw(IKESample.nothing, at: at(1), chance: 0.5)
     #expect(!machine.isUndecided(at: at(1)), "there was an SA and it is gone")
     machine = try IKESample.machine(.connecting)
-    machine.noticed("the hub does not answer")
+    machine.noticed(IKETrouble("the hub does not answer", .hint))
     #expect(!machine.isUndecided(at: at(0)))
     machine.charonWent()
     machine.charonCame(at: at(100))
     #expect(machine.isUndecided(at: at(100)), "another life of charon's")
+  }
+
+  @Test("the most certain word of an attempt is shown", arguments: IKETrouble.Certainty.allCases)
+  func theMostCertainWord(_ first: IKETrouble.Certainty) throws {
+    for second in IKETrouble.Certainty.allCases {
+      var machine = try IKESample.machine(.connecting)
+      machine.noticed(IKETrouble("first", first))
+      machine.noticed(IKETrouble("second", second))
+      #expect(machine.trouble == (second < first ? "first" : "second"), "\(first), then \(second)")
+    }
+  }
+
+  /// The word of an attempt before goes when this one has shown as much, or that the hub is silent.
+  @Test("an older word", arguments: IKETrouble.Certainty.allCases)
+  func anOlderWord(_ second: IKETrouble.Certainty) throws {
+    var machine = try IKESample.machine(.connecting)
+    machine.noticed(IKETrouble("the hub refused our authentication", .answer))
+    machine.saw(IKESample.nothing, at: at(1), chance: 0)
+    machine.initiating(at: at(2))
+    machine.noticed(IKETrouble("the hub does not answer", second))
+    #expect(machine.trouble == (second == .hint ? "the hub refused our authentication" : "the hub does not answer"))
   }
 }

@@ -112,7 +112,7 @@ import Testing
           + "\"unable to install inbound and outbound IPsec SA (SAD) in kernel\""
       ),
     ])
-  func trouble(_ line: String, _ told: String) { #expect(IKETrouble.recognised(in: line) == told) }
+  func trouble(_ line: String, _ told: String) { #expect(IKETrouble.recognised(in: line)?.text == told) }
 
   @Test(
     "no trouble",
@@ -149,9 +149,23 @@ import Testing
     ])
   func noTrouble(_ line: String) { #expect(IKETrouble.recognised(in: line) == nil) }
 
+  @Test(
+    "how certain they are",
+    arguments: [
+      ("retransmit 1 of request with message ID 0", IKETrouble.Certainty.hint),
+      ("giving up after 5 retransmits", .silence), ("peer not responding, trying again (2/0)", .silence),
+      ("establishing IKE_SA failed, peer not responding", .silence),
+      ("received AUTHENTICATION_FAILED notify error", .answer),
+      ("received TS_UNACCEPTABLE notify, no CHILD_SA built", .answer),
+      ("no private key found for 'CN=branch-017'", .answer),
+    ])
+  func certainty(_ line: String, _ certainty: IKETrouble.Certainty) {
+    #expect(IKETrouble.recognised(in: line)?.certainty == certainty)
+  }
+
   @Test func whatIsToldIsOneShortLineWhateverAHubSendsInItsCertificate() {
     let name = "CN=\u{1b}[2J\n\"\\" + String(repeating: "x", count: 10_000)
-    let told = IKETrouble.recognised(in: "no trusted RSA public key found for '\(name)'")
+    let told = IKETrouble.recognised(in: "no trusted RSA public key found for '\(name)'")?.text
     #expect(told?.utf8.count ?? 0 < 200)
     #expect(told?.utf8.allSatisfy { $0 >= 0x20 } == true)
   }

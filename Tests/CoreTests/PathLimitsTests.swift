@@ -15,7 +15,9 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
   for (index, result) in results.enumerated() {
     number += 1
     let now = at(index * 1_000)
-    for case .send(let sent) in machine.timePassed(to: now) { number = sent }
+    let next = UInt64(machine.sentInAll) + 1
+    // The first is the one that is due. What follows is rehearsed, and its results are none.
+    for case .send(next) in machine.timePassed(to: now) { number = next }
     if let result {
       _ = machine.came(.answered(roundTrip: .milliseconds(result)), of: number, at: now)
     } else {

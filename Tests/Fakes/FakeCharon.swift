@@ -106,7 +106,9 @@ package actor FakeCharon: CharonPort {
   }
 
   /// A line of the log that says what went wrong.
-  package func tell(_ trouble: String, of tunnel: Name) { handler?(.trouble(tunnel, trouble)) }
+  package func tell(_ trouble: String, _ certainty: IKETrouble.Certainty = .answer, of tunnel: Name) {
+    handler?(.trouble(tunnel, IKETrouble(trouble, certainty)))
+  }
 
   /// A hub that was silent is there, and meets the next packet.
   package func hubComesBack(for tunnel: Name) {
@@ -208,7 +210,7 @@ package actor FakeCharon: CharonPort {
           encapsulation: transform.map { ESPEncapsulation($0, isInUDP: connection.isAlwaysInUDP) },
           isInUDP: connection.isAlwaysInUDP, installed: clock()))
       handler?(.changed(tunnel))
-    case .refuses(let why): handler?(.trouble(tunnel, why))
+    case .refuses(let why): handler?(.trouble(tunnel, IKETrouble(why, .answer)))
     case .silent:
       sas[tunnel] = TunnelAssociations(
         ike: IKEAssociation(number: lastNumber - 1, state: .connecting, local: connection.local))

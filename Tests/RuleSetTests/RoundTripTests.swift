@@ -88,7 +88,8 @@ private struct Dice {
     return Probe(
       name: try name("probe", index), path: paths[roll(paths.count)].name, kind: kind,
       source: maybe(try address("192.168.0.1")), interval: .milliseconds(interval),
-      timeout: .milliseconds(10 + roll(interval - 9)), fall: 1 + roll(100), rise: 1 + roll(100))
+      timeout: .milliseconds(10 + roll(interval - 9)), fall: 1 + roll(100),
+      patience: maybe(.milliseconds(roll(600_001))), rise: 1 + roll(100))
   }
 
   private mutating func rule(_ index: Int, tunnelPaths: [Name], isOverUplink: Bool) throws -> BackhaulRule {

@@ -16,6 +16,13 @@ extension World {
           .answeringPathIsKept,
           "probe \(probe.name) is held for down after \(failures) failures in a row, and its fall is \(probe.fall)")
       }
+      let silence = ledger.silence(at: now)
+      if from == .up, silence < probe.patienceInForce.nanoseconds {
+        fail(
+          .answeringPathIsKept,
+          "probe \(probe.name) is held for down after \(silence / microsecond) µs of silence, and its patience is "
+            + "\(probe.patienceInForce.milliseconds) ms")
+      }
     case .up:
       let successes = ledger.successes(at: now)
       let needed = from == .down ? probe.rise : 1
@@ -66,8 +73,11 @@ extension World {
 
   private func failedProbes(_ path: WatchPlan.WatchedPath, surely: Bool = false) -> Int {
     path.probes.count { probe in
-      town.targetNumbers[probe.name].map { network.ledgers[$0].failures(at: now, surely: surely) >= probe.fall }
-        ?? false
+      guard let ledger = town.targetNumbers[probe.name].map({ network.ledgers[$0] }) else { return false }
+      guard surely else { return ledger.failures(at: now) >= probe.fall }
+      // What a rehearsal loses is none, and which those are is not seen from without.
+      return ledger.failures(at: now, surely: true) >= probe.fall + Promise.probesInARehearsal(probe)
+        && ledger.silence(at: now, surely: true) >= probe.patienceInForce.nanoseconds
     }
   }
 

@@ -158,6 +158,19 @@ struct Ledger {
       : results.prefix { $0 != .success }.count
   }
 
+  /// How long it was silent at least, as far as probes have shown it by now: from the first that was sent after what was last
+  /// answered to the last one. `surely`: to the last one that cannot be answered any more.
+  func silence(at now: Nanoseconds, surely: Bool = false) -> Nanoseconds {
+    var (first, last): (Nanoseconds?, Nanoseconds?)
+    for back in 1...Self.capacity where back <= count {
+      let sent = ring[(count - back) % Self.capacity]
+      if sent.taken < sent.abandoned && sent.taken.time <= now && !sent.isRefusal { break }
+      if surely && (sent.isAnswered || min(sent.taken, sent.abandoned).time > now) { continue }
+      (first, last) = (sent.at, last ?? sent.at)
+    }
+    return (last ?? now) - (first ?? now)
+  }
+
   /// How many in a row were answered, if one sees it as the agent likes.
   func successes(at now: Nanoseconds) -> Int {
     results(at: now).filter { $0 != .pending }.prefix { $0 != .failure }.count

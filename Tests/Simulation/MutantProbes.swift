@@ -113,6 +113,20 @@ struct OneLossIsEnough: Machines {
   }
 }
 
+/// However long a silence shall be borne, it is not.
+struct IgnoresPatience: Machines {
+  struct Probing: MutantProbe {
+    var inner: ProbeMachine
+
+    init(inner: ProbeMachine) { self.inner = inner }
+    init(_ probe: Probe, at now: Instant, phase: Duration) {
+      var probe = probe
+      probe.patience = .zero
+      inner = ProbeMachine(probe, at: now, phase: phase)
+    }
+  }
+}
+
 /// One answer is enough to be back, whatever `rise` says.
 struct OneAnswerIsEnough: Machines {
   struct Probing: MutantProbe {

@@ -34,6 +34,7 @@ package struct Mutant: Sendable {
     Mutant(ForgetsToResetLost.self, .answeringPathIsKept),
     Mutant(NeverGivesUp.self, .deadPathIsLeft, .historyLeavesNoTrace, .onlyAnswersMakeUp),
     Mutant(OneLossIsEnough.self, .answeringPathIsKept),
+    Mutant(IgnoresPatience.self, .answeringPathIsKept),
     Mutant(OneAnswerIsEnough.self, .onlyAnswersMakeUp),
     Mutant(MakesUpForSleep.self, .probesKeepTheirPace, .answeringPathIsKept),
     Mutant(ClosedSocketLoses.self, amid: [.sourceLost], .answeringPathIsKept),

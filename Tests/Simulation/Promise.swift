@@ -9,13 +9,20 @@ enum Promise {
   }
 
   /// A path that does not answer is left within this time. The last answer may have come just before the next probe leaves;
-  /// `fall` probes go unanswered, each an interval after the one before; and the last of them has its whole timeout.
-  static func bound(_ probe: Probe) -> Nanoseconds { (probe.interval * probe.fall + probe.timeout).nanoseconds }
+  /// `fall` probes go unanswered, each an interval after the one before, and until the patience is over; and the last of
+  /// them has its whole timeout.
+  static func bound(_ probe: Probe) -> Nanoseconds {
+    let row = max(probe.interval * (probe.fall - 1), probe.patienceInForce + probe.interval)
+    return (probe.interval + row + probe.timeout).nanoseconds
+  }
+
+  /// As many as confirm a first failure, and no more than fit into an interval.
+  static func probesInARehearsal(_ probe: Probe) -> Int { min(probe.fall - 1, 10) }
 
   /// A machine that slept for hours does not send for hours; and a suspicion is confirmed by probes that follow one another
-  /// in a tenth of an interval, 25 ms at most. Eight more: prompts, of which there are five to an interval, and what is due
-  /// anyway.
+  /// in a tenth of an interval, 25 ms at most. Twelve more: prompts, of which there are five to an interval, what is due
+  /// anyway, and a rehearsal of four.
   static func probesInAnInterval(_ probe: Probe) -> Int {
-    Int(probe.interval.nanoseconds / min(probe.interval / 10, .milliseconds(25)).nanoseconds) + 8
+    Int(probe.interval.nanoseconds / min(probe.interval / 10, .milliseconds(25)).nanoseconds) + 12
   }
 }

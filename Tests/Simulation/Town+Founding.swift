@@ -90,7 +90,8 @@ extension Town {
     return Probe(
       name: name(text), path: path, kind: .icmp(target: IPv4Address(value: 0x0a01_0102)),
       interval: .milliseconds(interval), timeout: .milliseconds(dice.of([interval, interval * 4 / 5, interval / 2])),
-      fall: dice.between(1...5), rise: dice.between(1...5))
+      fall: dice.between(1...5), patience: dice.of([nil, nil, 0, 200, 1_000] as [Int?]).map { .milliseconds($0) },
+      rise: dice.between(1...5))
   }
 
   private mutating func foundRules(_ dice: inout Dice) {

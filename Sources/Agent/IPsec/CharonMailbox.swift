@@ -5,8 +5,8 @@ internal import Synchronization
 final class CharonMailbox: Sendable {
   struct Post: Sendable {
     var changed: Set<Name> = []
-    /// The first of each tunnel: what follows it are its consequences.
-    var troubles: [Name: String] = [:]
+    /// Each tunnel's most certain one, and of those the first: what follows it are its consequences.
+    var troubles: [Name: IKETrouble] = [:]
     var gone: String?
     /// There was no room for all: anything may have changed.
     var isOverfull = false
@@ -17,15 +17,17 @@ final class CharonMailbox: Sendable {
     mutating func add(_ event: CharonEvent) {
       switch event {
       case .changed(let name): if hasRoom(for: changed.contains(name), changed.count) { changed.insert(name) }
-      case .trouble(let name, let text):
-        if troubles[name] == nil, hasRoom(for: false, troubles.count) { troubles[name] = text }
+      case .trouble(let name, let trouble):
+        let known = troubles[name]
+        guard known.map({ $0.certainty < trouble.certainty }) ?? true else { return }
+        if hasRoom(for: known != nil, troubles.count) { troubles[name] = trouble }
       case .gone(let why): gone = why
       }
     }
 
     mutating func add(_ later: Post) {
       for name in later.changed { add(.changed(name)) }
-      for (name, text) in later.troubles { add(.trouble(name, text)) }
+      for (name, trouble) in later.troubles { add(.trouble(name, trouble)) }
       gone = later.gone ?? gone
       isOverfull = isOverfull || later.isOverfull
     }

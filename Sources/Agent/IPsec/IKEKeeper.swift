@@ -184,7 +184,7 @@ package actor IKEKeeper {
     await tellAll()
   }
 
-  /// The first line of a failed negotiation names its cause, and what follows its consequences: all are waited for.
+  /// Several lines tell of a failed negotiation, and the first may be no more than a hint: all are waited for.
   private func readPost() async -> CharonMailbox.Post {
     var post = mailbox.empty()
     guard !post.changed.isEmpty || !post.troubles.isEmpty || post.isOverfull else { return post }

@@ -46,8 +46,8 @@ package struct CharonHoldings: Equatable, Sendable {
 package enum CharonEvent: Equatable, Sendable {
   /// An SA of the tunnel came, went, or was made anew.
   case changed(Name)
-  /// A negotiation of the tunnel failed, in words.
-  case trouble(Name, String)
+  /// A negotiation of the tunnel failed, or seems to.
+  case trouble(Name, IKETrouble)
   /// charon closed the connection, or broke the protocol.
   case gone(String)
 }

@@ -149,11 +149,11 @@ package struct ReportWriter: Sendable {
       name: probe.name.text, path: probe.path.text, kind: kind, target: target, state: machine.state.rawValue,
       sinceSeconds: age(machine.since), intervalMs: milliseconds(probe.interval),
       timeoutMs: milliseconds(probe.timeout),
-      fall: probe.fall, rise: probe.rise, lostInARow: machine.lost, answeredInARow: machine.answered,
+      fall: probe.fall, patienceMs: milliseconds(probe.patienceInForce), rise: probe.rise, lostInARow: machine.lost, answeredInARow: machine.answered,
       trouble: machine.trouble, lastAnswerSeconds: machine.lastAnswer.map(age), windowProbes: machine.window.count,
       loss: machine.window.loss, rttMs: trip?.last.milliseconds, rttMinMs: trip?.least.milliseconds,
       rttMeanMs: trip?.mean.milliseconds, rttMaxMs: trip?.most.milliseconds, jitterMs: trip?.jitter.milliseconds,
-      paceMs: milliseconds(machine.pace))
+      paceMs: milliseconds(machine.pace), confirmationMs: milliseconds(machine.confirmation))
   }
 
   package var probesReport: ProbesReport { ProbesReport(probes: probes, budgets: budgets) }

@@ -234,6 +234,8 @@ package struct ProbeReport: Codable, Equatable, Sendable {
   package var intervalMs: Int
   package var timeoutMs: Int
   package var fall: Int
+  /// A gap without any answer that is no longer than this does not make the path down.
+  package var patienceMs: Int?
   package var rise: Int
   package var lostInARow: Int
   package var answeredInARow: Int
@@ -249,6 +251,8 @@ package struct ProbeReport: Codable, Equatable, Sendable {
   package var jitterMs: Double?
   /// Between two probes now: longer than `interval_ms` where a metered uplink's budget is short.
   package var paceMs: Int?
+  /// Between two probes that confirm a suspicion: no shorter than what the target was seen to answer.
+  package var confirmationMs: Int?
 }
 
 package struct EventReport: Codable, Equatable, Sendable {

@@ -35,9 +35,10 @@ extension PathWatch {
     findCauses()
   }
 
-  func prompt(_ path: WatchPlan.WatchedPath, at now: Instant) {
+  /// - Parameter besides: is not asked.
+  func prompt(_ path: WatchPlan.WatchedPath, at now: Instant, besides asker: WatchedProbe? = nil) {
     for probe in path.probes {
-      guard let watched = probes[probe.name] else { continue }
+      guard let watched = probes[probe.name], watched !== asker else { continue }
       watched.machine.prompted(at: now)
       reschedule(watched)
     }

@@ -96,9 +96,10 @@ extension PathWatch {
 
   /// A verdict may follow from a probe's new state, and from each of its results where the path has limits.
   private func settle(_ probe: WatchedProbe, before: ProbeMachine.State, at now: Instant) {
-    if probe.machine.suspectedSince == now {
-      let name = probe.machine.probe.path
-      if let path = plan.paths.first(where: { $0.name == name }) { causes.suspected(path, at: now) }
+    if probe.machine.suspectedSince == now, let path = path(of: probe) {
+      causes.suspected(path, at: now)
+      // Whether it is the path or this one's target, the path's others know.
+      if path.probes.count > 1 { prompt(path, at: now, besides: probe) }
     }
     let isNew = probe.machine.state != before || probe.machine.unsent == probe.machine.probe.fall
     if isNew || (!limited.isEmpty && limited.contains(probe.machine.probe.path)) {
@@ -137,9 +138,25 @@ extension PathWatch {
     remember(probe, losses: losses, at: now)
     if case .answered(let roundTrip) = outcome, probe.machine.window.answersInAll > answers {
       probe.history?.past.answered(roundTrip: roundTrip, at: now)
+      tellOthers(of: probe, sent: now - roundTrip)
     }
     if probe.machine.nextDeadline != deadline { reschedule(probe) }
     settle(probe, before: before, at: now)
+  }
+
+  private func path(of probe: WatchedProbe) -> WatchPlan.WatchedPath? {
+    let name = probe.machine.probe.path
+    return plan.paths.first { $0.name == name }
+  }
+
+  /// The path's other probes that miss answers: this one was answered.
+  private func tellOthers(of probe: WatchedProbe, sent: Instant) {
+    guard shared.contains(probe.machine.probe.path), let path = path(of: probe) else { return }
+    for other in path.probes {
+      guard let other = probes[other.name], other !== probe else { continue }
+      other.machine.otherAnswered(sent: sent)
+      reschedule(other)
+    }
   }
 
   /// - Parameter losses: how many the machine had counted before.

@@ -28,6 +28,8 @@ package actor PathWatch {
   private var forces: [Name: PathHealth.Force] = [:]
   /// The paths that have limits.
   var limited: Set<Name> = []
+  /// Those that have more than one probe.
+  var shared: Set<Name> = []
   var histories: [Name: WatchedHistory] = [:]
   /// What is known of the SAs of tunnels.
   private var keys: [Name: IKEKeeper.Word] = [:]
@@ -92,6 +94,7 @@ package actor PathWatch {
     let before = plan
     plan = new
     limited = Set(new.paths.filter { $0.limits != nil }.map(\.name))
+    shared = Set(new.paths.filter { $0.probes.count > 1 }.map(\.name))
     let newer = touched.filter { $0.value > generation }
     let told = links.filter { newer[$0.key] != nil }
     // Mostly nothing: then it is one dictionary here and there.

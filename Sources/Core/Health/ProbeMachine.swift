@@ -1,16 +1,18 @@
 /// One probe over time: when to send, when to stop waiting, and what the answers say. No socket and no clock.
 ///
 ///     unknown ──answer──▶ up ◀──rise answers in a row── down ──begun──▶ unknown
-///        │                 │                             ▲
-///        └─fall losses in a row──────────────────────────┘
+///        │                 └─fall losses in a row, and ───▲
+///        │                   silence beyond the patience  │
+///        └─fall losses in a row───────────────────────────┘
 ///
 /// The first answer ever is enough for `up`: a router that boots has no reason to distrust it. A probe that could not be
 /// sent is neither an answer nor a loss; after `fall` of them in a row the verdict is `unknown`, never `down`.
 ///
-/// While `up`, an answer that is later than usual raises suspicion, and the probes that `fall` asks for follow at once
-/// instead of each at its turn; and an answer is missed when it is much later than usual (`Limits`), not only when its
-/// whole timeout is over. One that still comes within its timeout ends all suspicion. In steady state no probe more is
-/// sent than the interval says.
+/// While `up`, an answer that is later than usual raises suspicion, and the probes that `fall` asks for follow sooner than
+/// at their turn, as fast as the target is known to answer (`ConfirmationPace`); and an answer is missed when it is much
+/// later than usual (`Limits`), not only when its whole timeout is over. One that still comes within its timeout ends all
+/// suspicion. Silence is what was seen to be silent: from the first probe that was missed until the last one. In steady
+/// state no probe more is sent than the interval says.
 package struct ProbeMachine: Equatable, Sendable {
   package enum State: String, Equatable, Sendable { case unknown, up, down }
 
@@ -35,17 +37,24 @@ package struct ProbeMachine: Equatable, Sendable {
     var deadline: Instant
     /// It was counted as lost already, and may still be answered.
     var isMissed = false
+    /// It shows how fast the target answers, in this rehearsal: without an answer it is no loss.
+    var rehearsal: UInt32?
+
+    /// Nothing is known of it, and its loss would count.
+    var isOpen: Bool { !isMissed && rehearsal == nil }
+  }
+
+  private struct Silence: Equatable, Sendable {
+    var since: Instant
+    var until: Instant
   }
 
   /// How late is late, while the path is up. All bounded in milliseconds, so that a path that is probed each second is left
-  /// a good quarter of a second after the first probe that it does not answer, and by the interval, so that one that is probed
-  /// often is not left for a pause that nobody would have noticed. In nanoseconds: a `Duration` has 128 bits, and each
-  /// probe of a thousand paths comes here.
+  /// soon after its patience is over, and by the interval, so that one that is probed often is not left for a pause that
+  /// nobody would have noticed. In nanoseconds: a `Duration` has 128 bits, and each probe of a thousand paths comes here.
   private struct Limits: Equatable, Sendable {
     /// Later than this is later than usual.
     private(set) var suspicion: Int64
-    /// Between the probes that confirm it.
-    private(set) var confirmation: Int64
     /// Later than this is missed.
     private(set) var answer: Int64
     /// A probe can be late before the next one leaves.
@@ -53,10 +62,9 @@ package struct ProbeMachine: Equatable, Sendable {
 
     init(_ probe: Probe, _ usual: UsualRoundTrip) {
       let (interval, timeout) = (probe.interval.nanoseconds, probe.timeout.nanoseconds)
-      (suspicion, confirmation, answer) = (timeout, interval, timeout)
+      (suspicion, answer) = (timeout, timeout)
       if let longest = usual.longest {
         suspicion = min(max(longest, min(interval / 5, 50_000_000)), timeout)
-        confirmation = min(interval / 10, 25_000_000)
         answer = min(max(longest, min(interval / 5 * 2, 150_000_000)), timeout)
       }
       mayBeSuspected = suspicion < interval
@@ -73,14 +81,24 @@ package struct ProbeMachine: Equatable, Sendable {
   package private(set) var answered = 0
   /// In a row, since the last probe that left.
   package private(set) var unsent = 0
-  /// Why the last probe was no answer.
+  /// Why there was no answer. What somebody said ("host unreachable") outranks silence, as long as it is among the last
+  /// `fall` failures.
   package private(set) var trouble: String?
+  /// How many were lost when somebody last said why.
+  private var refusedAt: Int?
   package private(set) var lastAnswer: Instant?
   /// While `up`: since when an answer is late or missed. Nil: all is as usual.
   package private(set) var suspectedSince: Instant?
   /// By how much the interval is longer in steady state, on a metered uplink: 1 or more. What confirms a suspicion, and
   /// what brings a path back, comes as fast as ever.
   package var stretch = 1.0
+
+  /// While something is missed: when the first and the last probe were sent that were.
+  private var silence: Silence?
+  /// Another probe of the path was answered since something is missed: its way carries, and there is no haste.
+  private var isCarried = false
+  private let patience: Duration
+  private var pacing: ConfirmationPace
 
   private var usual = UsualRoundTrip()
   /// As they follow from `usual`.
@@ -103,6 +121,8 @@ package struct ProbeMachine: Equatable, Sendable {
     since = now
     nextSend = now + phase
     limits = Limits(probe, usual)
+    patience = probe.patienceInForce
+    pacing = ConfirmationPace(probe, at: now)
   }
 
   /// However short a budget is, a path is asked this often.
@@ -124,24 +144,32 @@ package struct ProbeMachine: Equatable, Sendable {
   package var nextDeadline: Instant {
     var next = nextSend
     for unanswered in waiting { next = min(next, due(unanswered)) }
+    if let rehearsal = pacing.due { next = min(next, rehearsal) }
     return suspicion.map { min(next, $0) } ?? next
   }
 
+  /// Between two probes that confirm a suspicion, as far as the target is known to answer them.
+  package var confirmation: Duration { .nanoseconds(pacing.spacing) }
+
   /// When something is to be done about a probe that is not answered.
   private func due(_ unanswered: Unanswered) -> Instant {
-    state == .up && !unanswered.isMissed ? unanswered.sent.advanced(byNanoseconds: limits.answer) : unanswered.deadline
+    state == .up && unanswered.isOpen
+      ? unanswered.sent.advanced(byNanoseconds: limits.answer) : unanswered.deadline
   }
 
   /// When the next probe is to be sent before its turn. Nil where there is nothing to confirm: nothing is late, the verdict
-  /// is made, or enough are on their way to make it.
+  /// is made, enough are on their way to make it, or the path carries another probe's answers.
   private var suspicion: Instant? {
-    let pending = waiting.count { !$0.isMissed }
-    guard state == .up, let lastSend, lost + pending < probe.fall, limits.mayBeSuspected else { return nil }
+    guard state == .up, !isCarried, let lastSend, limits.mayBeSuspected else { return nil }
+    let first = waiting.first(where: \.isOpen)
+    guard let since = silence?.since ?? first?.sent else { return nil }
+    let pending = waiting.count(where: \.isOpen)
+    guard lost + pending < probe.fall || lastSend - since < patience else { return nil }
     // The first must be late; those that confirm it follow one another. Several on their way are no suspicion: on a slow
     // path there are always several once they follow one another.
-    let next = lastSend.advanced(byNanoseconds: limits.confirmation)
+    let next = lastSend.advanced(byNanoseconds: pacing.spacing)
     if lost > 0 { return next }
-    return waiting.first { !$0.isMissed }.map { max($0.sent.advanced(byNanoseconds: limits.suspicion), next) }
+    return first.map { max($0.sent.advanced(byNanoseconds: limits.suspicion), next) }
   }
 
   /// Sends what is due and gives up what is late.
@@ -150,14 +178,18 @@ package struct ProbeMachine: Equatable, Sendable {
     while let late = waiting.first, late.deadline <= now {
       waiting.removeFirst()
       directives.append(.abandon(late.number))
+      if let rehearsal = late.rehearsal {
+        pacing.rehearsed(rehearsal, answered: false, at: now)
+        continue
+      }
       window.lost()
       // One that was missed is counted already, but an answer to an older one may have come since.
       answered = 0
-      if !late.isMissed { noAnswer("no answer in \(milliseconds(probe.timeout))", at: now) }
+      if !late.isMissed { noAnswer("no answer in \(milliseconds(probe.timeout))", to: late, at: now) }
     }
     for index in waiting.indices where due(waiting[index]) <= now && !waiting[index].isMissed {
       waiting[index].isMissed = true
-      noAnswer("no answer in \(milliseconds(.nanoseconds(limits.answer)))", at: now)
+      noAnswer("no answer in \(milliseconds(.nanoseconds(limits.answer)))", to: waiting[index], at: now)
     }
     if nextSend <= now {
       directives.append(send(at: now))
@@ -166,19 +198,34 @@ package struct ProbeMachine: Equatable, Sendable {
       nextSend = nextSend + pace
       if nextSend <= now { nextSend = now + pace }
     } else if let suspicion, suspicion <= now {
-      suspectedSince = suspectedSince ?? now
+      suspected(at: now)
       directives.append(send(at: now))
       nextSend = now + probe.interval
+    }
+    if let rehearsal = pacing.due, rehearsal <= now {
+      directives.append(send(at: now, in: pacing.sent(at: now)))
     }
     return directives
   }
 
-  private mutating func send(at now: Instant) -> Directive {
+  private mutating func suspected(at now: Instant) {
+    suspectedSince = suspectedSince ?? now
+    pacing.brokenOff()
+  }
+
+  private mutating func send(at now: Instant, in rehearsal: UInt32? = nil) -> Directive {
     let number = nextNumber
     nextNumber += 1
-    lastSend = now
-    waiting.append(Unanswered(number: number, sent: now, deadline: now + probe.timeout))
+    if rehearsal == nil { lastSend = now }
+    waiting.append(Unanswered(number: number, sent: now, deadline: now + probe.timeout, rehearsal: rehearsal))
     return .send(number)
+  }
+
+  /// Another probe of the same path was answered that was sent at `sent`: while that is true of the time since this one's
+  /// answers are missing, its target is the trouble and not the path, and what confirms that comes at its turn.
+  package mutating func otherAnswered(sent: Instant) {
+    guard state == .up, let since = silence?.since ?? suspectedSince, sent >= since else { return }
+    isCarried = true
   }
 
   /// Something happened that may have changed the answer: the next probe is due now. Not more often than a fifth of the
@@ -202,43 +249,53 @@ package struct ProbeMachine: Equatable, Sendable {
   /// enough. What was answered stays true.
   package mutating func begun(at now: Instant) {
     guard state == .down else { return }
-    lost = 0
+    endRow()
     become(.unknown, at: now)
   }
 
+  /// Nothing is missed any more.
+  private mutating func endRow() {
+    lost = 0
+    silence = nil
+    refusedAt = nil
+    isCarried = false
+    suspectedSince = nil
+  }
+
   /// Another socket sends from now on. What the old one has sent cannot be answered any more, and is no loss of the path's.
-  package mutating func socketChanged() { waiting.removeAll() }
+  package mutating func socketChanged() {
+    waiting.removeAll()
+    pacing.brokenOff()
+  }
 
   /// Something became of probe `number`. Late and unknown numbers are ignored.
   package mutating func came(_ evidence: Evidence, of number: UInt64, at now: Instant) -> [Directive] {
     guard let index = waiting.firstIndex(where: { $0.number == number }) else { return [] }
-    let wasMissed = waiting.remove(at: index).isMissed
+    let sent = waiting.remove(at: index)
     switch evidence {
     case .answered(let roundTrip):
       // What was sent before it is lost, but says nothing any more.
-      let older = waiting.prefix(index).map(\.number)
+      let older = waiting.prefix(index)
       waiting.removeFirst(index)
-      for _ in older { window.lost() }
-      window.answered(roundTrip: roundTrip)
-      usual.add(roundTrip)
-      limits = Limits(probe, usual)
-      lost = 0
-      unsent = 0
-      suspectedSince = nil
-      answered = min(answered, Int(Int32.max)) + 1
-      trouble = nil
-      lastAnswer = now
-      defer { nextSend = min(nextSend, now + pace) }
-      switch state {
-      case .unknown: become(.up, at: now)
-      case .down: if answered >= probe.rise { become(.up, at: now) }
-      case .up: break
+      for unanswered in older {
+        guard let rehearsal = unanswered.rehearsal else {
+          window.lost()
+          continue
+        }
+        pacing.rehearsed(rehearsal, answered: false, at: now)
       }
-      return older.map { .abandon($0) }
+      cameAnswer(to: sent, after: roundTrip, at: now)
+      return older.map { .abandon($0.number) }
     case .refused(let why):
+      if let rehearsal = sent.rehearsal {
+        pacing.rehearsed(rehearsal, answered: false, at: now)
+        break
+      }
       window.lost()
       answered = 0
-      if !wasMissed { noAnswer(why, at: now) }
+      // Late, it is no second loss, but it says more than the silence did.
+      if !sent.isMissed { noAnswer(why, to: sent, isSaid: true, at: now) } else { said(why) }
+    case .couldNotSend where sent.rehearsal != nil: pacing.brokenOff()
     case .couldNotSend(let why):
       unsent = min(unsent, Int(Int32.max)) + 1
       unsentInAll &+= 1
@@ -248,23 +305,60 @@ package struct ProbeMachine: Equatable, Sendable {
     return []
   }
 
-  private mutating func noAnswer(_ why: String, at now: Instant) {
+  private mutating func cameAnswer(to sent: Unanswered, after roundTrip: Duration, at now: Instant) {
+    let wasQuiet = state == .up && lost == 0 && suspectedSince == nil
+    usual.add(roundTrip)
+    limits = Limits(probe, usual)
+    endRow()
+    lastAnswer = now
+    unsent = 0
+    trouble = nil
+    if let rehearsal = sent.rehearsal { return pacing.rehearsed(rehearsal, answered: true, at: now) }
+    window.answered(roundTrip: roundTrip)
+    answered = min(answered, Int(Int32.max)) + 1
+    switch state {
+    case .unknown: become(.up, at: now)
+    case .down: if answered >= probe.rise { become(.up, at: now) }
+    case .up: break
+    }
+    nextSend = min(nextSend, now + pace)
+    if wasQuiet || since == now { pacing.answered(sent: sent.sent, at: now) }
+  }
+
+  /// - Parameter isSaid: somebody said so; else it is silence.
+  private mutating func noAnswer(_ why: String, to sent: Unanswered, isSaid: Bool = false, at now: Instant) {
     answered = 0
     unsent = 0
     lost = min(lost, Int(Int32.max)) + 1
-    trouble = why
+    if isSaid {
+      said(why)
+    } else if refusedAt.map({ lost - $0 >= probe.fall }) ?? true {
+      trouble = why
+    }
+    let known = silence ?? Silence(since: sent.sent, until: sent.sent)
+    silence = Silence(since: min(known.since, sent.sent), until: max(known.until, sent.sent))
     switch state {
-    case .up, .unknown:
-      if state == .up { suspectedSince = suspectedSince ?? now }
-      if lost >= probe.fall { become(.down, at: now) }
+    case .up:
+      suspected(at: now)
+      if lost >= probe.fall, isBeyondPatience { become(.down, at: now) }
+    case .unknown: if lost >= probe.fall { become(.down, at: now) }
     case .down: break
     }
   }
+
+  private mutating func said(_ why: String) {
+    trouble = why
+    refusedAt = lost
+  }
+
+  private var isBeyondPatience: Bool { silence.map { $0.until - $0.since >= patience } ?? false }
 
   private mutating func become(_ new: State, at now: Instant) {
     state = new
     since = now
     suspectedSince = nil
+    isCarried = false
+    if new == .down { pacing.wentDown(at: now) }
   }
 
   private func milliseconds(_ duration: Duration) -> String { "\(duration.nanoseconds / 1_000_000) ms" }

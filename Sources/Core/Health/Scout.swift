@@ -40,7 +40,7 @@ package struct Scout: Equatable, Sendable {
     machine = ProbeMachine(
       Probe(
         name: name, path: name, kind: .icmp(target: address), interval: Self.interval, timeout: Self.timeout,
-        fall: Self.fall, rise: Self.rise), at: now, phase: phase)
+        fall: Self.fall, patience: .zero, rise: Self.rise), at: now, phase: phase)
   }
 
   package mutating func neighbourFailed() { isUnreachable = true }

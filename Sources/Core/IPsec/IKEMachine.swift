@@ -25,7 +25,10 @@ package struct IKEMachine: Equatable, Sendable {
   package private(set) var phase: Phase = .absent
   package private(set) var associations = TunnelAssociations()
   /// Why there is no SA, as far as charon or we know.
-  package private(set) var trouble: String?
+  package var trouble: String? { word?.text }
+  private var word: IKETrouble?
+  /// charon has been asked for an SA again since the word came.
+  private var wordIsOlder = false
   /// The SAs that are there were made by older settings.
   private var isStale = false
   /// charon's SAs have been looked at since it came.
@@ -71,7 +74,7 @@ package struct IKEMachine: Equatable, Sendable {
     phase = .absent
     associations = TunnelAssociations()
     isSeen = false
-    trouble = nil
+    word = nil
   }
 
   /// The rule set, the uplink's address or a secret is another.
@@ -101,7 +104,7 @@ package struct IKEMachine: Equatable, Sendable {
   package mutating func loaded(at now: Instant) {
     guard phase == .unloaded else { return }
     phase = .idle
-    trouble = nil
+    word = nil
     failures = 0
     nextAttempt = now
     settle(at: now)
@@ -110,7 +113,7 @@ package struct IKEMachine: Equatable, Sendable {
   /// charon, or a file, refused.
   package mutating func refused(_ why: String, at now: Instant, chance: Double) {
     guard phase != .absent else { return }
-    trouble = why
+    take(IKETrouble(why, .answer))
     if phase == .connecting && associations.ike == nil { phase = .idle }
     pause(from: now, chance)
   }
@@ -120,6 +123,7 @@ package struct IKEMachine: Equatable, Sendable {
     guard phase == .idle else { return }
     phase = .connecting
     nextLook = now + Self.patience
+    wordIsOlder = true
   }
 
   package mutating func terminated(at now: Instant) {
@@ -130,9 +134,18 @@ package struct IKEMachine: Equatable, Sendable {
     nextTermination = now + Self.firstPause
   }
 
-  /// Something went wrong, in charon's words or ours.
-  package mutating func noticed(_ why: String) {
-    if phase != .absent && !associations.isUp { trouble = why }
+  /// Something went wrong, as charon tells it. Of one attempt the most certain word stays, whatever comes after it. What an
+  /// attempt before has shown stays until this one has shown as much, or charon has given the hub up: a request that was
+  /// sent again proves nothing new.
+  package mutating func noticed(_ new: IKETrouble) {
+    guard phase != .absent && !associations.isUp else { return }
+    if let word, new.certainty < (wordIsOlder ? min(word.certainty, .silence) : word.certainty) { return }
+    take(new)
+  }
+
+  private mutating func take(_ new: IKETrouble) {
+    word = new
+    wordIsOlder = false
   }
 
   /// What charon has of it now. `chance` is asked for only where there is a pause.
@@ -141,7 +154,7 @@ package struct IKEMachine: Equatable, Sendable {
     let wasUp = associations.isUp
     associations = new
     isSeen = true
-    if new.isUp && phase != .unloaded { trouble = nil }
+    if new.isUp && phase != .unloaded { word = nil }
     if new.isUp && !wasUp {
       upSince = now
       nextAttempt = phase == .unloaded ? nextAttempt : now
@@ -224,7 +237,7 @@ package struct IKEMachine: Equatable, Sendable {
 
   /// charon is there, and has neither made an SA nor failed to yet. It does not take long to do one or the other.
   package func isUndecided(at now: Instant) -> Bool {
-    phase != .absent && !associations.isUp && trouble == nil && failures == 0 && now < undecidedUntil
+    phase != .absent && !associations.isUp && word == nil && failures == 0 && now < undecidedUntil
   }
 
   /// charon must be looked at: it was not yet, or its word for what becomes of the SA is overdue.

@@ -1,14 +1,41 @@
-/// What a line of charon's log says went wrong. charon tells of a failed negotiation in no other way that its versions
-/// share; the names of the notifications are those of RFC 7296 section 3.10.1.
-package enum IKETrouble {
+/// Why a tunnel has no keys, and how sure that is. charon tells of a failed negotiation in no other way that its versions
+/// share than in lines of its log; the names of the notifications are those of RFC 7296 section 3.10.1.
+package struct IKETrouble: Equatable, Sendable {
+  /// How much a word counts, least first. The most certain word of an attempt is shown, not the first or the last: a
+  /// request that is sent again says little, and the hub's answer may follow it within milliseconds.
+  package enum Certainty: Int, CaseIterable, Comparable, Sendable {
+    /// A request was sent again. One lost packet is enough for that.
+    case hint
+    /// charon has given the hub up.
+    case silence
+    /// The hub, charon itself or the kernel has said what is wrong.
+    case answer
+
+    package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+  }
+
+  /// In words for an operator: one line.
+  package let text: String
+  package let certainty: Certainty
+
+  package init(_ text: String, _ certainty: Certainty) {
+    self.text = text
+    self.certainty = certainty
+  }
+
   /// Nil where the line tells of no failure that an operator must know.
-  package static func recognised(in line: String) -> String? {
-    if let name = notification(in: line) { return explained(name) }
-    // What the other end sends again is its own silence to suffer: `received retransmit of request with ID 1`.
-    if line.hasPrefix("retransmit ") || silence.contains(where: line.containsText) { return "the hub does not answer" }
-    for (mark, meaning) in marks where line.containsText(mark) { return "\(meaning): \(quoted(line))" }
+  package static func recognised(in line: String) -> IKETrouble? {
+    if let name = notification(in: line) { return IKETrouble(explained(name), .answer) }
+    // A retransmission of the other end's is not ours to mention: `received retransmit of request with ID 1`.
+    if line.hasPrefix("retransmit ") { return IKETrouble(noAnswer, .hint) }
+    if silence.contains(where: line.containsText) { return IKETrouble(noAnswer, .silence) }
+    for (mark, meaning) in marks where line.containsText(mark) {
+      return IKETrouble("\(meaning): \(quoted(line))", .answer)
+    }
     return nil
   }
+
+  private static let noAnswer = "the hub does not answer"
 
   /// `received AUTHENTICATION_FAILED notify error`, `received TS_UNACCEPTABLE notify, no CHILD_SA built`.
   private static func notification(in line: String) -> String? {

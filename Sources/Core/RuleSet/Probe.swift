@@ -18,6 +18,9 @@ package struct Probe: Equatable, Sendable {
   package var timeout: Duration
   /// How many probes in a row without an answer make the path `down`: 1...100.
   package var fall: Int
+  /// A gap in which nothing is answered and that is no longer than this never makes the path `down`: 0 to 10 min. Nil:
+  /// `standardPatience`.
+  package var patience: Duration?
   /// On a line that loses one answer in twenty by chance, three in a row would be lost nearly every second hour; etc/rule-set.md
   /// has the sum.
   package static let standardFall = 5
@@ -26,7 +29,7 @@ package struct Probe: Equatable, Sendable {
 
   package init(
     name: Name, path: Name, kind: Kind, source: IPv4Address? = nil, interval: Duration = .seconds(1),
-    timeout: Duration = .milliseconds(800), fall: Int = Probe.standardFall, rise: Int = 3
+    timeout: Duration = .milliseconds(800), fall: Int = Probe.standardFall, patience: Duration? = nil, rise: Int = 3
   ) {
     self.name = name
     self.path = path
@@ -35,7 +38,35 @@ package struct Probe: Equatable, Sendable {
     self.interval = interval
     self.timeout = timeout
     self.fall = fall
+    self.patience = patience
     self.rise = rise
+  }
+
+  /// The patience that is in force.
+  package var patienceInForce: Duration { patience ?? Self.standardPatience(interval: interval, fall: fall) }
+
+  /// A tenth of the interval, 100 ms at most, for each failure that confirms the first: whoever raises `fall` gets as much
+  /// more patience. 400 ms at 1 s × 5, 20 ms at 100 ms × 3.
+  package static func standardPatience(interval: Duration, fall: Int) -> Duration {
+    min(interval / 10, .milliseconds(100)) * (fall - 1)
+  }
+
+  /// What is known of lines, for whoever does not want to measure theirs.
+  package enum Line: String, CaseIterable, Sendable {
+    /// It is switched over within 50 ms, or is gone.
+    case fibre
+    /// Noise takes the line away for part of a second.
+    case dsl
+    /// Mobile networks and satellites: cells and beams change, and for seconds nothing is heard.
+    case radio
+
+    package var patience: Duration {
+      switch self {
+      case .fibre: .milliseconds(200)
+      case .dsl: .seconds(1)
+      case .radio: .seconds(5)
+      }
+    }
   }
 }
 

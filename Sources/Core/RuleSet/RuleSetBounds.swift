@@ -24,6 +24,8 @@ package enum RuleSetBounds {
   package static let probeInterval: ClosedRange<Int64> = 50...3_600_000
   package static let probeTimeout: ClosedRange<Int64> = 10...3_600_000
   package static let probeCount: ClosedRange<Int64> = 1...100
+  /// Ten minutes, which nobody waits for.
+  package static let probePatience: ClosedRange<Int64> = 0...600_000
   /// A day.
   package static let holdDown: ClosedRange<Int64> = 0...86_400_000
   /// A week; 0: no limit.

@@ -17,7 +17,9 @@ extension RuleSetDraft {
     }
   }
 
-  private static let commonProbeKeys = ["name", "path", "kind", "source", "interval_ms", "timeout_ms", "fall", "rise"]
+  private static let commonProbeKeys = [
+    "name", "path", "kind", "source", "interval_ms", "timeout_ms", "fall", "patience_ms", "rise",
+  ]
   private static let probeKindForm = Form<ProbeKind>.choice(unsupported: [
     "https": "kind is \"http\"; the url says https", "ping": "did you mean \"icmp\"?",
   ])
@@ -40,13 +42,30 @@ extension RuleSetDraft {
     let times = readTimes(fields)
     let fall = fields.value(
       "fall", .integer(RuleSetBounds.probeCount, of: "probes"), default: Int64(Probe.standardFall))
+    let patience = fields.optional("patience_ms", Self.patienceForm)
     let rise = fields.value("rise", .integer(RuleSetBounds.probeCount, of: "probes"), default: 3)
     let check = kind.flatMap { readCheck($0, fields) }
     guard let name, let watched, let check, let times, let fall, let rise else { return nil }
     return Probe(
       name: name, path: watched, kind: check, source: source, interval: times.interval, timeout: times.timeout,
-      fall: Int(fall), rise: Int(rise))
+      fall: Int(fall), patience: patience, rise: Int(rise))
   }
+
+  /// Milliseconds, or the name of a kind of line.
+  private static let patienceForm: Form<Duration> = {
+    let number = Form<Duration>.milliseconds(RuleSetBounds.probePatience)
+    let line = Form<Probe.Line>.choice(unsupported: [
+      "fiber": "did you mean \"fibre\"?", "lte": "did you mean \"radio\"?",
+    ])
+    return Form("\(number.expected), \(line.expected)") { value in
+      guard case .string = value else { return number.read(value) }
+      switch line.read(value) {
+      case .value(let line): return .value(line.patience)
+      case .refused(let hint?): return .refused(hint: hint)
+      case .refused(nil), .refusedSecret: return number.read(value)
+      }
+    }
+  }()
 
   private func readTimes(_ fields: FieldReader) -> (interval: Duration, timeout: Duration)? {
     let interval = fields.value("interval_ms", .milliseconds(RuleSetBounds.probeInterval), default: .seconds(1))

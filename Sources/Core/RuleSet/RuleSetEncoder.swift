@@ -115,8 +115,10 @@ package enum RuleSetEncoder {
     if let source = probe.source { members.append(.init("source", text(source))) }
     members += [
       .init("interval_ms", milliseconds(probe.interval)), .init("timeout_ms", milliseconds(probe.timeout)),
-      .init("fall", .integer(Int64(probe.fall))), .init("rise", .integer(Int64(probe.rise))),
+      .init("fall", .integer(Int64(probe.fall))),
     ]
+    if let patience = probe.patience { members.append(.init("patience_ms", milliseconds(patience))) }
+    members.append(.init("rise", .integer(Int64(probe.rise))))
     return .object(members)
   }
 

@@ -225,7 +225,8 @@ import VICI
     let ams = try #require(Name("ams"))
     #expect(
       told.withLock { $0.dropLast() } == [
-        .trouble(IKETestName.fra, "the hub accepts none of our proposals (NO_PROPOSAL_CHOSEN)"), .changed(ams),
+        .trouble(IKETestName.fra, IKETrouble("the hub accepts none of our proposals (NO_PROPOSAL_CHOSEN)", .answer)),
+        .changed(ams),
         .changed(IKETestName.fra),
       ])
   }
