@@ -46,7 +46,8 @@ import Testing
   }
 
   private let exampleKeys = [
-    "wwan0", "tier = 2", "mpls0", "private = true", "gateway =", "targets =", "probe_budget", "syslog =",
+    "wwan0", "tier = 2", "mpls0", "private = true", "gateway =", "source = \"198", "targets =", "probe_budget",
+    "syslog =",
   ]
 
   @Test func anUplinkHasTargetsAndABudget() throws {
@@ -60,6 +61,18 @@ import Testing
     let uplink = try #require(try ConfigurationFile.decode(Array(text.utf8)).uplinks.first)
     #expect(uplink.targets.map(\.description) == ["192.0.2.1", "198.18.0.9"])
     #expect(uplink.probeBudget == 5_000_000)
+  }
+
+  @Test func anUplinkHasASource() throws {
+    let text = """
+      device = "a"
+      lans = ["lan0"]
+      uplinks = [{ interface = "wan0", source = "198.51.100.2" }]
+      [rule_set]
+      source = "https://192.0.2.1/"
+      """
+    let uplink = try #require(try ConfigurationFile.decode(Array(text.utf8)).uplinks.first)
+    #expect(uplink.source?.description == "198.51.100.2")
   }
 
   @Test func thereAreManyBadConfigurations() {

@@ -50,7 +50,7 @@ package struct PacketExplanations: Sendable {
     let kernel = explanation.lookup(question).flatMap { self.answer($0, &warnings) }
     if let difference = kernel.flatMap({ explanation.contradiction(by: $0) }) { warnings.append(difference) }
     let tunnels = TunnelReports(
-      layout, actual.addresses.compactMapValues(\.first), snapshot.links, traffic: [:], machines: machines,
+      layout, actual.addresses.compactMapValues(\.first), snapshot.links, uplinks: snapshot.plan.uplinks, traffic: [:], machines: machines,
       at: snapshot.at
     ).all
     return report(

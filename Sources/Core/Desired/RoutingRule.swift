@@ -13,6 +13,11 @@ package struct RoutingRule: Hashable, Sendable {
     /// `suppressPrefixLength: 0` passes over the table's default route (FRA_SUPPRESS_PREFIXLEN).
     case lookup(TableID, suppressPrefixLength: UInt32?)
     case unreachable
+
+    /// What main has that is better than a default route.
+    package var isMainWithoutDefault: Bool {
+      if case .lookup(.main, suppressPrefixLength: _?) = self { true } else { false }
+    }
   }
 
   package var priority: RulePriority

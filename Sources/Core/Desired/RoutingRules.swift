@@ -13,6 +13,9 @@ extension DesiredStateCompiler {
   /// has taken our marks. They look into the rule's own table (whose floor is `unreachable`) rather than end in
   /// `unreachable` themselves: the kernel's reverse-path check asks these same rules, without a mark, about every packet
   /// that comes back to the source, and takes "unreachable" for a spoofed one, in loose mode too.
+  ///
+  /// Where an uplink's default route in main is a pair of halves (`0.0.0.0/1` and `128.0.0.0/1`), `suppress_prefixlength`
+  /// is 1: halves are no better than a default.
   func routingRules() -> [RoutingRule] {
     routingRules(
       outer: outerRules(),
@@ -29,7 +32,7 @@ extension DesiredStateCompiler {
     rules += [
       RoutingRule(
         priority: priority(10), mark: .init(layout.none, mask), inverted: true,
-        action: .lookup(.main, suppressPrefixLength: 0))
+        action: mainWithoutDefault)
     ]
     for (mark, table) in marked {
       rules.append(
@@ -40,8 +43,7 @@ extension DesiredStateCompiler {
     var asked: Set<RoutingRule> = []
     for belt in belts {
       let rule = RoutingRule(
-        priority: priority(80), source: belt.source, incoming: belt.incoming,
-        action: .lookup(.main, suppressPrefixLength: 0))
+        priority: priority(80), source: belt.source, incoming: belt.incoming, action: mainWithoutDefault)
       // Two rules may take the same source; the kernel refuses the same ip rule twice.
       if asked.insert(rule).inserted { rules.append(rule) }
     }
@@ -71,10 +73,17 @@ extension DesiredStateCompiler {
     let specific = own.map { rule in
       var rule = rule
       rule.priority = priority(4)
-      rule.action = .lookup(.main, suppressPrefixLength: 0)
+      rule.action = mainWithoutDefault
       return rule
     }
     return specific + own
+  }
+
+  private var mainWithoutDefault: RoutingRule.Action {
+    let isInHalves = actual.mainDefaults.contains { route in
+      route.isInHalves && layout.configuration.uplinks.contains { $0.interface == route.device }
+    }
+    return .lookup(.main, suppressPrefixLength: isInHalves ? 1 : 0)
   }
 
   /// Every packet walks past every belt, and a rule of thousands of prefixes has none: nftables guards it alone.

@@ -96,8 +96,12 @@ final class KernelListener: @unchecked Sendable {
     case .rule(let message):
       if own.routing.contains(port) { return [] }
       let isOurs = message.origin == translation.ranges.routeProtocol.value
-      return isOurs || translation.ranges.priorities.contains(message.priority)
-        ? [.ours("ip rule \(message.priority)")] : []
+      if isOurs || translation.ranges.priorities.contains(message.priority) {
+        return [.ours("ip rule \(message.priority)")]
+      }
+      // It may lead to a table with an uplink's default route.
+      return message.action == .lookup ? [.mainRoute] : []
+    case .nexthop: return [.mainRoute]
     case .setting(let index):
       // Our own come back as well, since files under /proc have no port: one more look, which finds nothing.
       let name = UInt32(exactly: index).flatMap { names[$0] }
@@ -126,9 +130,11 @@ final class KernelListener: @unchecked Sendable {
   private func changed(_ message: RouteMessage) -> [KernelEvent] {
     if message.table == TableID.main.value {
       // More specific routes of main change nothing of ours, and a router may learn a million.
-      return message.length == 0 ? [.mainRoute] : []
+      return message.length <= 1 ? [.mainRoute] : []
     }
     let isOurs = message.origin == translation.ranges.routeProtocol.value
-    return isOurs || translation.ranges.tables.contains(message.table) ? [.ours("ip route table \(message.table)")] : []
+    if isOurs || translation.ranges.tables.contains(message.table) { return [.ours("ip route table \(message.table)")] }
+    // Another's table, which an uplink's default route may stand in.
+    return message.length == 0 ? [.mainRoute] : []
   }
 }
