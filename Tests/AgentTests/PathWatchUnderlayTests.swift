@@ -24,7 +24,7 @@ import Testing
       plan.uplinks.insert(
         .init(
           interface: line, tier: 1, isPrivate: true, mark: Mark(value: 6 << 20),
-          way: .out(device: line, gateway: IPv4Address(value: 0x0a63_0001)), obstacle: nil), at: 0)
+          way: .out(device: line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001))), obstacle: nil), at: 0)
       plan.rules[0].underlays = fallback == .underlay ? [line] : []
       return plan
     }
@@ -48,7 +48,7 @@ import Testing
     try await bench.fallBack()
     #expect(
       bench.bench.flipper.active[bench.bench.table]
-        == .out(device: bench.line, gateway: IPv4Address(value: 0x0a63_0001)))
+        == .out(device: bench.line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001))))
     let event = try #require(bench.bench.events.all.first { $0.kind == .unencryptedStarted })
     #expect(
       event.text == "rule office: traffic goes by the private line mpls0 in the clear, until its tunnel is back")
@@ -113,7 +113,7 @@ import Testing
   @Test func aRestartKeepsTheLineAndTellsOfItAnew() async throws {
     let bench = try Bench()
     bench.bench.flipper.active = [
-      bench.bench.table: .out(device: bench.line, gateway: IPv4Address(value: 0x0a63_0001))
+      bench.bench.table: .out(device: bench.line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001)))
     ]
     try await bench.watch(try bench.plan())
     #expect(bench.bench.events.all.map(\.kind) == [.unencryptedStarted], "the last life's journal is gone")
@@ -129,7 +129,7 @@ import Testing
   @Test func aRestartUnderARuleThatForbidsTheLineLeavesItAtOnce() async throws {
     let bench = try Bench()
     bench.bench.flipper.active = [
-      bench.bench.table: .out(device: bench.line, gateway: IPv4Address(value: 0x0a63_0001))
+      bench.bench.table: .out(device: bench.line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001)))
     ]
     try await bench.watch(try bench.plan(.block))
     #expect(bench.bench.flipper.active[bench.bench.table] == nil)

@@ -36,6 +36,11 @@ private final class CountingKernel: KernelPort {
   ) throws(KernelFailure) {
     try fake.moveConnections(marked: mark, mask: mask, from: sources, to: heirs)
   }
+  func deleteStaleConnections(
+    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
+  ) throws(KernelFailure) -> Int {
+    try fake.deleteStaleConnections(marked: mark, mask: mask, sentFrom: address)
+  }
   func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int {
     try fake.deleteEarlyConnections(from: sources, mask: mask)
   }
@@ -65,7 +70,7 @@ private final class Bench: Sendable {
     try fake.change("set up") { state in
       state.addLink(wan0, address: addresses.0)
       state.addLink(lan0, address: addresses.1)
-      state.setMainDefaults([MainDefault(device: wan0, gateway: gateway, metric: RouteMetric(100))])
+      state.setMainDefaults([MainDefault(device: wan0, gateway: .ipv4(gateway), metric: RouteMetric(100))])
     }
     let loop = VirtualLoop()
     let watch = PathWatch(

@@ -64,7 +64,7 @@ final class WatchBench: Sendable {
       uplinks: [
         .init(
           interface: wan, tier: 1, mark: Mark(value: 4 << 20),
-          way: .out(device: wan, gateway: IPv4Address(value: gateway)), obstacle: nil)
+          way: .out(device: wan, gateway: .ipv4(IPv4Address(value: gateway))), obstacle: nil)
       ],
       rules: [
         .init(

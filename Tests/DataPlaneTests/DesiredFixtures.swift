@@ -13,6 +13,10 @@ extension IPv4Address: ExpressibleByStringLiteral {
   public init(stringLiteral text: String) { self = literal(IPv4Address(text), text) }
 }
 
+extension Gateway: ExpressibleByStringLiteral {
+  public init(stringLiteral text: String) { self = .ipv4(IPv4Address(stringLiteral: text)) }
+}
+
 extension IPv4Prefix: ExpressibleByStringLiteral {
   public init(stringLiteral text: String) { self = literal(IPv4Prefix(text), text) }
 }

@@ -99,7 +99,7 @@ import Testing
         "ip link add bh-fra-s mtu 1438 type xfrm dev wan0 if_id 0x200000",
         "ip link set bh-fra-s alias 'backhaul tunnel fra-s'",
         "ip link add bh-fra-g mtu 1434 type gre local 10.99.0.2 remote 203.0.113.2 ttl 64 pmtudisc dev mpls0 "
-          + "fwmark 0x500000",
+          + "fwmark 0x5000000",
         "ip link set bh-fra-g alias 'backhaul tunnel fra-g'",
         "ip link set bh-fra-s up", "ip link set bh-fra-g up",
       ])
@@ -120,7 +120,7 @@ import Testing
   @Test func outerPacketsAreKnownByTheirAddressesAlone() {
     #expect(
       lines().filter { $0.contains("priority 920") } == [
-        "ip rule add priority 9200 fwmark 0x100000/0xff00000 lookup main protocol 201",
+        "ip rule add priority 9200 fwmark 0x1000000/0x7f000000 lookup main protocol 201",
         "ip rule add priority 9204 from 192.0.2.2/32 to 203.0.113.2/32 lookup main suppress_prefixlength 0 protocol 201",
         "ip rule add priority 9204 from 10.99.0.2/32 to 203.0.113.2/32 lookup main suppress_prefixlength 0 protocol 201",
         "ip rule add priority 9205 from 192.0.2.2/32 to 203.0.113.2/32 lookup 7904 protocol 201",
@@ -153,7 +153,7 @@ import Testing
       chain("own") == [
         "ip daddr 203.0.113.2 ip protocol gre rt ipsec missing counter drop "
           + "comment \"tunnel fra-g: never in the clear\"",
-        "meta mark & 0x0ff00000 != 0x00000000 meta mark set meta mark & 0xf00fffff "
+        "meta mark & 0x7f000000 != 0x00000000 meta mark set meta mark & 0x80ffffff "
           + "comment \"the router's own packets and outer packets\"",
       ])
     #expect(
@@ -176,14 +176,14 @@ import Testing
   @Test func nothingIsMasqueradedOnAPrivateLine() {
     #expect(
       chain("leave") == [
-        "meta nfproto ipv4 oifname \"wan0\" meta mark & 0x0ff00000 != 0x00000000 masquerade comment \"by uplink wan0\""
+        "meta nfproto ipv4 oifname \"wan0\" meta mark & 0x7f000000 != 0x00000000 masquerade comment \"by uplink wan0\""
       ])
   }
 
   @Test func aRuleThatMayUseTheLineIsStrictOtherwise() {
     #expect(
       chain("guard") == [
-        "iifname \"lan0\" ip saddr @source_office oifname \"mpls0\" meta mark & 0x0ff00000 != 0x00000000 return "
+        "iifname \"lan0\" ip saddr @source_office oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
           + "comment \"rule office: its own path mpls0\"",
         "iifname \"lan0\" ip saddr @source_office counter drop comment \"rule office: underlay\"",
       ])

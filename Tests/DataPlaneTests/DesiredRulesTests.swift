@@ -10,13 +10,13 @@ import Testing
   @Test func readLikeTheOperatorsOwn() {
     #expect(
       lines([Branch.office]) == [
-        "ip rule add priority 9200 fwmark 0x100000/0xff00000 lookup main protocol 201",
-        "ip rule add priority 9210 not fwmark 0x0/0xff00000 lookup main suppress_prefixlength 0 protocol 201",
-        "ip rule add priority 9220 fwmark 0x200000/0xff00000 lookup 7902 protocol 201",
-        "ip rule add priority 9220 fwmark 0x300000/0xff00000 lookup 7903 protocol 201",
-        "ip rule add priority 9220 fwmark 0x400000/0xff00000 lookup 7904 protocol 201",
-        "ip rule add priority 9220 fwmark 0x500000/0xff00000 lookup 7905 protocol 201",
-        "ip rule add priority 9220 fwmark 0x600000/0xff00000 lookup 7906 protocol 201",
+        "ip rule add priority 9200 fwmark 0x1000000/0x7f000000 lookup main protocol 201",
+        "ip rule add priority 9210 not fwmark 0x0/0x7f000000 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9220 fwmark 0x2000000/0x7f000000 lookup 7902 protocol 201",
+        "ip rule add priority 9220 fwmark 0x3000000/0x7f000000 lookup 7903 protocol 201",
+        "ip rule add priority 9220 fwmark 0x4000000/0x7f000000 lookup 7904 protocol 201",
+        "ip rule add priority 9220 fwmark 0x5000000/0x7f000000 lookup 7905 protocol 201",
+        "ip rule add priority 9220 fwmark 0x6000000/0x7f000000 lookup 7906 protocol 201",
       ])
   }
 
@@ -126,10 +126,10 @@ import Testing
     func binding(_ path: Name) -> PathBinding? {
       compiler.layout.path(named: path).flatMap { compiler.binding(of: $0) }
     }
-    #expect(binding("fra-a") == PathBinding(device: "bh-fra-a", mark: Mark(value: 0x20_0000), source: "10.1.1.1"))
+    #expect(binding("fra-a") == PathBinding(device: "bh-fra-a", mark: Mark(value: 0x200_0000), source: "10.1.1.1"))
     #expect(binding("fra-b")?.source == "192.168.10.1", "unnumbered: the first LAN's")
     #expect(binding("wg")?.source == "10.9.0.2", "external: what its maker gave it")
-    #expect(binding("lte") == PathBinding(device: "wan1", mark: Mark(value: 0x60_0000), source: "198.51.100.2"))
+    #expect(binding("lte") == PathBinding(device: "wan1", mark: Mark(value: 0x600_0000), source: "198.51.100.2"))
     let probe = Probe(name: "p", path: "fra-a", kind: .icmp(target: "10.1.1.2"), source: "192.168.10.1")
     #expect(compiler.binding(of: probe)?.source == "192.168.10.1", "the probe's own wins")
   }

@@ -60,7 +60,7 @@ import Testing
     #expect(device.name == "bh-fra-a")
     #expect(device.encapsulation == .gre(key: 7))
     #expect((device.local, device.remote) == ("192.0.2.2", "203.0.113.2"))
-    #expect(device.lookupMark == Mark(value: 0x30_0000), "the mark of wan0, never a rule's")
+    #expect(device.lookupMark == Mark(value: 0x300_0000), "the mark of wan0, never a rule's")
     #expect(device.mtu == 1472)
     #expect(device.address == "10.1.1.1/30")
     #expect(device.peer == nil, "the /30 holds the hub's address")

@@ -30,7 +30,7 @@ import Testing
   @Test func rulesAndRoutes() throws {
     #expect(
       try lines { $0.rules.removeAll { $0.priority == RulePriority(9210) } }
-        == ["+ ip rule priority 9210 not fwmark 0x0/0xff00000 lookup main suppress_prefixlength 0 protocol 201"])
+        == ["+ ip rule priority 9210 not fwmark 0x0/0x7f000000 lookup main suppress_prefixlength 0 protocol 201"])
     #expect(
       try lines {
         $0.rules.append(RoutingRule(priority: RulePriority(9299), action: .lookup(.main, suppressPrefixLength: nil)))

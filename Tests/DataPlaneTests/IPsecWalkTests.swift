@@ -38,7 +38,7 @@ import Testing
     for active: RuleSelection.Choice? in [.path("fra-s"), .path("fra-g"), .underlay("mpls0"), nil] {
       let walk = PacketWalk(try router(active: active))
       // What ESP takes along from the inner packet: nothing, the rule's mark, a tunnel's, an uplink's.
-      for mark: UInt32 in [0, 0x60_0000, 0x20_0000, 0x30_0000, 0x40_0000, 0x50_0000] {
+      for mark: UInt32 in [0, 0x600_0000, 0x200_0000, 0x300_0000, 0x400_0000, 0x500_0000] {
         for (local, end): (IPv4Address, PacketFate.End) in [("192.0.2.2", wanWay), ("10.99.0.2", lineWay)] {
           let esp = Packet(incoming: nil, source: local, destination: hub, protocolNumber: 50, mark: mark)
           #expect(walk.fate(of: esp).end == end, "\(String(describing: active)), mark \(mark)")
@@ -84,7 +84,7 @@ import Testing
     let fate = PacketWalk(try router(active: .path("fra-s"))).fate(of: fromHost())
     #expect(fate.end == .left("bh-fra-s", gateway: nil))
     #expect(!fate.isMasqueraded)
-    #expect(fate.packet.connectionMark == 0x20_0000)
+    #expect(fate.packet.connectionMark == 0x200_0000)
     #expect(fate.outer.isEmpty, "its outer packets are the security associations' to make")
   }
 
@@ -92,11 +92,11 @@ import Testing
     let walk = PacketWalk(try router(active: .path("fra-s")))
     let answer = Packet(
       incoming: "bh-fra-s", source: internet, destination: host, wasEncrypted: true,
-      tracking: .connection(.reply, mark: 0x20_0000, isNew: false))
+      tracking: .connection(.reply, mark: 0x200_0000, isNew: false))
     #expect(walk.fate(of: answer).end == .left("lan0", gateway: nil))
     let question = walk.fate(of: Packet(incoming: "bh-fra-s", source: internet, destination: host, wasEncrypted: true))
-    #expect(question.packet.connectionMark == 0x20_0000)
-    let back = fromHost(to: nil, .connection(.reply, mark: 0x20_0000, isNew: false))
+    #expect(question.packet.connectionMark == 0x200_0000)
+    let back = fromHost(to: nil, .connection(.reply, mark: 0x200_0000, isNew: false))
     #expect(walk.fate(of: back).end == .left("bh-fra-s", gateway: nil), "by the tunnel that it came by")
   }
 
@@ -122,7 +122,7 @@ import Testing
     let fate = PacketWalk(state).fate(of: fromHost())
     #expect(fate.outer.first?.end == .dropped("tunnel fra-g: never in the clear"))
     let probe = Packet(
-      incoming: nil, source: "10.1.4.1", destination: "10.1.4.2", mark: 0x30_0000, boundDevice: "bh-fra-g")
+      incoming: nil, source: "10.1.4.1", destination: "10.1.4.2", mark: 0x300_0000, boundDevice: "bh-fra-g")
     #expect(PacketWalk(state).fate(of: probe).outer.first?.end == .dropped("tunnel fra-g: never in the clear"))
   }
 
@@ -147,7 +147,7 @@ import Testing
     let fate = PacketWalk(try router(active: .underlay("mpls0"))).fate(of: fromHost())
     #expect(fate.end == lineWay)
     #expect(!fate.isMasqueraded, "the far end knows them")
-    #expect(fate.packet.connectionMark == 0x50_0000)
+    #expect(fate.packet.connectionMark == 0x500_0000)
   }
 
   @Test func answersByTheLineComeIn() throws {
@@ -157,7 +157,7 @@ import Testing
       }
       let answer = Packet(
         incoming: "mpls0", source: internet, destination: host,
-        tracking: .connection(.reply, mark: 0x50_0000, isNew: false))
+        tracking: .connection(.reply, mark: 0x500_0000, isNew: false))
       #expect(PacketWalk(state).fate(of: answer).end == .left("lan0", gateway: nil), "rp_filter \(filter)")
     }
   }
@@ -188,7 +188,7 @@ import Testing
 
   @Test func flowsOfTheLineAreNotSentIntoTheTunnelAsTheyAre() throws {
     let walk = PacketWalk(try router(active: .path("fra-s")))
-    let live = fromHost(to: nil, .connection(.original, mark: 0x50_0000, isNew: false))
+    let live = fromHost(to: nil, .connection(.original, mark: 0x500_0000, isNew: false))
     #expect(walk.fate(of: live).end == .dropped("made on another way than tunnel fra-s"), "until they are deleted")
   }
 

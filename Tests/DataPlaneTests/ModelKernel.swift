@@ -10,6 +10,8 @@ struct ModelKernel {
 
   var state: ActualState
   var remembered: [InterfaceSetting: Int] = [:]
+  /// Marks of connections.
+  var connections: [UInt32] = []
 
   init(_ state: ActualState) { self.state = state }
 
@@ -65,6 +67,11 @@ struct ModelKernel {
     case .replaceSteering(let table): state.steering = table
     case .changeSets(_, let changes): for change in changes { apply(change) }
     case .deleteSteering: state.steering = nil
+    case .moveMarks(let migration):
+      connections = connections.map { mark in
+        migration.moves.first { $0.from.value == mark & migration.mask.bits }
+          .map { mark & ~migration.mask.bits | $0.to.value } ?? mark
+      }
     }
   }
 
@@ -99,7 +106,7 @@ struct ModelKernel {
 
   private mutating func dropRoutes(by name: InterfaceName) {
     state.routes = state.routes.filter { route in
-      if case .out(let device, _) = route.way { device != name } else { true }
+      if case .out(let device, _, _) = route.way { device != name } else { true }
     }
   }
 
@@ -139,7 +146,7 @@ struct ModelKernel {
     case .restoreSettings(let settings):
       return settings.contains { state.links[$0.interface] == nil } ? "No such file or directory" : nil
     case .putRoute(let route):
-      guard case .out(let device, _) = route.way else { return nil }
+      guard case .out(let device, _, _) = route.way else { return nil }
       guard let link = state.links[device] else { return "Cannot find device" }
       return link.isUp ? nil : "Network is down"
     case .replaceSteering(let table): return danglingReference(in: table)
@@ -148,7 +155,7 @@ struct ModelKernel {
         guard let set = state.steering?.sets.first(where: { $0.name == change.set }) else { return true }
         return !change.remove.allSatisfy(set.ranges.contains)
       } ? "No such file or directory" : nil
-    case .deleteRoute, .addRule, .deleteRule, .deleteSteering: return nil
+    case .deleteRoute, .addRule, .deleteRule, .deleteSteering, .moveMarks: return nil
     }
   }
 

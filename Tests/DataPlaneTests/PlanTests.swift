@@ -34,7 +34,7 @@ import Testing
     #expect(
       all[..<table] == [
         "ip link add bh-fra-a mtu 1472 type gre local 192.0.2.2 remote 203.0.113.2 ttl 64 pmtudisc dev wan0 "
-          + "fwmark 0x400000 key 7",
+          + "fwmark 0x4000000 key 7",
         "ip link set bh-fra-a alias 'backhaul tunnel fra-a'",
         "sysctl -w net.ipv4.conf.bh-fra-a.forwarding=1",
         "sysctl -w net.ipv4.conf.bh-fra-a.rp_filter=2",
@@ -50,12 +50,12 @@ import Testing
         "ip route replace unreachable default table 7906 metric 4294967295 proto 201",
         "ip route replace default via 192.0.2.1 dev wan0 table 7904 metric 10 proto 201",
         "ip route replace default via 198.51.100.1 dev wan1 table 7905 metric 10 proto 201",
-        "ip rule add priority 9200 fwmark 0x100000/0xff00000 lookup main protocol 201",
-        "ip rule add priority 9210 not fwmark 0x0/0xff00000 lookup main suppress_prefixlength 0 protocol 201",
-        "ip rule add priority 9220 fwmark 0x200000/0xff00000 lookup 7902 protocol 201",
-        "ip rule add priority 9220 fwmark 0x400000/0xff00000 lookup 7904 protocol 201",
-        "ip rule add priority 9220 fwmark 0x500000/0xff00000 lookup 7905 protocol 201",
-        "ip rule add priority 9220 fwmark 0x600000/0xff00000 lookup 7906 protocol 201",
+        "ip rule add priority 9200 fwmark 0x1000000/0x7f000000 lookup main protocol 201",
+        "ip rule add priority 9210 not fwmark 0x0/0x7f000000 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9220 fwmark 0x2000000/0x7f000000 lookup 7902 protocol 201",
+        "ip rule add priority 9220 fwmark 0x4000000/0x7f000000 lookup 7904 protocol 201",
+        "ip rule add priority 9220 fwmark 0x5000000/0x7f000000 lookup 7905 protocol 201",
+        "ip rule add priority 9220 fwmark 0x6000000/0x7f000000 lookup 7906 protocol 201",
       ])
     #expect(
       all[table...].prefix(4) == [
@@ -89,7 +89,7 @@ import Testing
     #expect(
       lines(model) == [
         "ip link change bh-fra-a type gre local 192.0.2.77 remote 203.0.113.2 ttl 64 pmtudisc dev wan0 "
-          + "fwmark 0x400000 key 7",
+          + "fwmark 0x4000000 key 7",
         "ip link set bh-fra-a alias 'backhaul tunnel fra-a'",
         "ip route replace default via 192.0.2.254 dev wan0 table 7904 metric 10 proto 201",
       ])
@@ -135,7 +135,7 @@ import Testing
     let gone = Branch.ruleSet(rules: [])
     #expect(
       lines(gone, model).suffix(3) == [
-        "ip rule del priority 9220 fwmark 0x600000/0xff00000 lookup 7906 protocol 201",
+        "ip rule del priority 9220 fwmark 0x6000000/0x7f000000 lookup 7906 protocol 201",
         "ip route del default via 198.51.100.1 dev wan1 table 7906 metric 10 proto 201",
         "ip route del unreachable default table 7906 metric 4294967295 proto 201",
       ], "the floor is the last to go")

@@ -36,7 +36,7 @@ import Testing
     Packet(incoming: "lan0", source: host, destination: destination ?? internet, tracking: tracking)
   }
 
-  private func left(_ device: InterfaceName, via gateway: IPv4Address? = nil) -> PacketFate.End {
+  private func left(_ device: InterfaceName, via gateway: Gateway? = nil) -> PacketFate.End {
     .left(device, gateway: gateway)
   }
 
@@ -44,7 +44,7 @@ import Testing
     let fate = PacketWalk(try router(ruleSet(), active: .path("fra-a"))).fate(of: fromHost())
     #expect(fate.end == left("bh-fra-a"))
     #expect(!fate.isMasqueraded)
-    #expect(fate.packet.connectionMark == 0x20_0000)
+    #expect(fate.packet.connectionMark == 0x200_0000)
     #expect(fate.outer.first?.end == left("wan0", via: "192.0.2.1"), "the outer packet by the tunnel's uplink")
     #expect(fate.outer.first?.packet.mark == 0, "and without the inner one's mark")
   }
@@ -128,7 +128,7 @@ import Testing
 
   @Test func answersLeaveByTheTunnelTheirQuestionCameBy() throws {
     let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
-    for (device, mark): (InterfaceName, UInt32) in [("bh-fra-b", 0x30_0000), ("wg0", 0x40_0000)] {
+    for (device, mark): (InterfaceName, UInt32) in [("bh-fra-b", 0x300_0000), ("wg0", 0x400_0000)] {
       let question = walk.fate(of: Packet(incoming: device, source: internet, destination: host))
       #expect(question.end == left("lan0"))
       #expect(question.packet.connectionMark == mark)
@@ -156,7 +156,7 @@ import Testing
               $0.fallback = fallback; $0.paths = ["fra-a", "fra-b", "wg"]
             }, active: .path("fra-a"), kernel))
         for (device, mark): (InterfaceName, UInt32) in [
-          ("bh-fra-a", 0x20_0000), ("bh-fra-b", 0x30_0000), ("wg0", 0x40_0000),
+          ("bh-fra-a", 0x200_0000), ("bh-fra-b", 0x300_0000), ("wg0", 0x400_0000),
         ] {
           let answer = Packet(
             incoming: device, source: internet, destination: host,
@@ -174,14 +174,14 @@ import Testing
       let walk = PacketWalk(try router(ruleSet { $0.fallback = .block }, active: nil, kernel))
       let answer = Packet(
         incoming: "wan0", source: "198.18.0.9", destination: host,
-        tracking: .connection(.reply, mark: 0x10_0000, isNew: false))
+        tracking: .connection(.reply, mark: 0x100_0000, isNew: false))
       #expect(walk.fate(of: answer).end == left("lan0"), "rp_filter \(all)")
     }
   }
 
   @Test func aConnectionOfAnotherWayIsNeverSentAsItIs() throws {
     let walk = PacketWalk(try router(ruleSet(), active: .localWAN("wan0")))
-    let old = walk.fate(of: fromHost(to: nil, .connection(.original, mark: 0x20_0000, isNew: false)))
+    let old = walk.fate(of: fromHost(to: nil, .connection(.original, mark: 0x200_0000, isNew: false)))
     #expect(old.end == .dropped("made on another way than uplink wan0"))
     for tracking: Packet.Tracking in [.invalid, .untracked] {
       #expect(walk.fate(of: fromHost(to: nil, tracking)).end == .dropped("cannot be translated"))
@@ -189,7 +189,7 @@ import Testing
   }
 
   @Test func drainKeepsLiveConnectionsOnTheirWay() throws {
-    let live = fromHost(to: nil, .connection(.original, mark: 0x30_0000, isNew: false))
+    let live = fromHost(to: nil, .connection(.original, mark: 0x300_0000, isNew: false))
     let drain = PacketWalk(try router(ruleSet { $0.failback = .drain }, active: .path("fra-a")))
     #expect(drain.fate(of: live).devices == ["bh-fra-b", "wan1"])
     #expect(drain.fate(of: fromHost()).end == left("bh-fra-a"))
@@ -231,7 +231,7 @@ import Testing
     #expect(walk.fate(of: syn).segmentSize == 1440)
     let back = Packet(
       incoming: "bh-fra-b", source: internet, destination: host, isTCPSYN: true,
-      tracking: .connection(.reply, mark: 0x30_0000, isNew: false))
+      tracking: .connection(.reply, mark: 0x300_0000, isNew: false))
     #expect(walk.fate(of: back).segmentSize == 1440)
   }
 
@@ -299,13 +299,13 @@ import Testing
     #expect(
       fate.trace == [
         "classify: iifname \"lan0\" meta nfproto ipv4 jump steer comment \"LAN lan0\"",
-        "steer: iifname \"lan0\" ip saddr @source_office meta mark set meta mark & 0xf07fffff | 0x00700000 return "
+        "steer: iifname \"lan0\" ip saddr @source_office meta mark set meta mark & 0x87ffffff | 0x07000000 return "
           + "comment \"rule office\"",
         "ip rule 9220: table 7907: 0.0.0.0/0 dev bh-fra-b",
         "pass: iifname \"lan0\" meta nfproto ipv4 jump outward comment \"LAN lan0\"",
-        "outward: ct mark & 0x0ff00000 == 0x00000000 meta mark & 0x0ff00000 != 0x00000000 "
-          + "meta mark & 0x0ff00000 != 0x00100000 oifname vmap @bind_to comment \"leaves by a tunnel\"",
-        "bind_bh-fra-b: ct mark set ct mark & 0xf03fffff | 0x00300000 comment \"tunnel fra-b\"",
+        "outward: ct mark & 0x7f000000 == 0x00000000 meta mark & 0x7f000000 != 0x00000000 "
+          + "meta mark & 0x7f000000 != 0x01000000 oifname vmap @bind_to comment \"leaves by a tunnel\"",
+        "bind_bh-fra-b: ct mark set ct mark & 0x83ffffff | 0x03000000 comment \"tunnel fra-b\"",
       ])
   }
 }

@@ -22,7 +22,7 @@ package struct FakeGround: KernelGround {
 
   package func addMainDefault(_ device: InterfaceName, onLink gateway: IPv4Address) throws {
     try fake.change("ip route add default via \(gateway) dev \(device) onlink") {
-      $0.setMainDefaults([MainDefault(device: device, gateway: gateway, metric: RouteMetric(0))])
+      $0.setMainDefaults([MainDefault(device: device, gateway: .ipv4(gateway), metric: RouteMetric(0))])
     }
   }
 

@@ -51,6 +51,20 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     }
   }
 
+  package func deleteStaleConnections(
+    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
+  ) throws(KernelFailure) -> Int {
+    state.withLock { state in
+      let before = state.connections.count
+      let own = Set(state.addresses.values.joined().map(\.address))
+      state.connections.removeAll { connection in
+        guard let left = connection.leftAs, connection.mark.value & mask.bits == mark.value else { return false }
+        return left != address && (!own.contains(left) || !connection.isAnswered)
+      }
+      return before - state.connections.count
+    }
+  }
+
   package func deleteEarlyConnections(
     from sources: [ClosedRange<UInt32>], mask: MarkMask
   ) throws(KernelFailure) -> Int {
@@ -222,10 +236,17 @@ package struct FakeConnection: Equatable, Sendable {
   package var mark: Mark
   /// It left by an uplink with the uplink's address.
   package var isTranslated: Bool
+  /// That address, where a test asks for it.
+  package var leftAs: IPv4Address?
+  package var isAnswered: Bool
 
-  package init(source: IPv4Address, mark: Mark, isTranslated: Bool) {
+  package init(
+    source: IPv4Address, mark: Mark, isTranslated: Bool, leftAs: IPv4Address? = nil, isAnswered: Bool = true
+  ) {
     self.source = source
     self.mark = mark
-    self.isTranslated = isTranslated
+    self.isTranslated = isTranslated || leftAs != nil
+    self.leftAs = leftAs
+    self.isAnswered = isAnswered
   }
 }

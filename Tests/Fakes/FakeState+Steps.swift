@@ -44,6 +44,12 @@ extension FakeState {
     case .replaceSteering(let table): try replace(table)
     case .changeSets(let table, let changes): try changeSets(table, changes)
     case .deleteSteering(let table): if steering?.name == table { steering = nil }
+    case .moveMarks(let migration):
+      for index in connections.indices {
+        let mark = connections[index].mark.value
+        guard let move = migration.moves.first(where: { $0.from.value == mark & migration.mask.bits }) else { continue }
+        connections[index].mark = Mark(value: mark & ~migration.mask.bits | move.to.value)
+      }
     }
   }
 
@@ -115,10 +121,20 @@ extension FakeState {
     for (device, gateway) in route.way.hops {
       guard let link = links[device] else { throw FakeRefusal(ENODEV, "there is no device \(device)") }
       guard link.isUp else { throw FakeRefusal(ENETDOWN, "Device for nexthop is not up") }
-      if let gateway, addresses[device]?.contains(where: { $0.subnet.contains(gateway) }) != true,
-        !mainDefaults.contains(where: { $0.device == device && $0.gateway == gateway })
-      {
+      guard let gateway, !mainDefaults.contains(where: { $0.device == device && $0.gateway == gateway }) else { continue }
+      switch gateway {
+      case .ipv4(let address):
+        if addresses[device]?.contains(where: { $0.subnet.contains(address) }) == true { continue }
         throw FakeRefusal(ENETUNREACH, "Nexthop has invalid gateway")
+      // On any other than a link-local one IPv6 routes decide, of which the fake has none.
+      case .ipv6(let address):
+        if !address.isLinkLocal { throw FakeRefusal(EHOSTUNREACH, "Nexthop has invalid gateway") }
+      }
+    }
+    if case .out(_, _, let terms) = route.way, let source = terms.source {
+      // fib_valid_prefsrc, net/ipv4/fib_semantics.c
+      guard addresses.values.contains(where: { $0.contains { $0.address == source } }) else {
+        throw FakeRefusal(EINVAL, "Invalid prefsrc address")
       }
     }
     let sameKey = routes.firstIndex {
@@ -166,8 +182,8 @@ extension FakeState {
       if chain.hook != nil { throw FakeRefusal(EOPNOTSUPP, "no map leads to a base chain") }
     }
     for chain in table.chains where chain.hook?.kind != .nat {
-      if chain.rules.contains(where: { $0.actions.contains(.masquerade) }) {
-        throw FakeRefusal(EOPNOTSUPP, "masquerade stands in nat chains alone")
+      if chain.rules.contains(where: { $0.actions.contains(where: \.isTranslation) }) {
+        throw FakeRefusal(EOPNOTSUPP, "addresses are translated in nat chains alone")
       }
     }
     for chain in table.chains where chain.hook.map({ !Self.knowsDecryption(at: $0.point) }) == true {
@@ -201,7 +217,7 @@ extension FakeState {
     switch action {
     case .jump(let chain): [chain]
     case .choose(_, let map): table.maps.first { $0.name == map }?.elements.map(\.verdict.chain) ?? []
-    case .count, .setMark, .setConnectionMark, .clampMSS, .masquerade, .drop, .reject, .return: []
+    case .count, .setMark, .setConnectionMark, .clampMSS, .masquerade, .translate, .drop, .reject, .return: []
     }
   }
 
@@ -226,10 +242,19 @@ extension FakeState {
   }
 }
 
-extension TableRoute.Way {
-  fileprivate var hops: [(InterfaceName, IPv4Address?)] {
+extension SteeringRule.Action {
+  fileprivate var isTranslation: Bool {
     switch self {
-    case .out(let device, let gateway): [(device, gateway)]
+    case .masquerade, .translate: true
+    default: false
+    }
+  }
+}
+
+extension TableRoute.Way {
+  fileprivate var hops: [(InterfaceName, Gateway?)] {
+    switch self {
+    case .out(let device, let gateway, _): [(device, gateway)]
     case .shared(let shares): shares.map { ($0.device, $0.gateway) }
     case .unreachable: []
     }

@@ -18,7 +18,9 @@ package struct FakeState: Sendable {
   var links: [InterfaceName: Link] = [:]
   var addresses: [InterfaceName: [InterfaceAddress]] = [:]
   var peers: [InterfaceName: [IPv4Address]] = [:]
+  package var standings: [InterfaceName: [InterfaceAddress: AddressStanding]] = [:]
   var mainDefaults: [MainDefault] = []
+  package var deadEnds: [DeadEnd] = []
   var routes: [Route] = []
   var rules: [Rule] = []
   var hasIPv6Rules = true
@@ -71,7 +73,8 @@ package struct FakeState: Sendable {
 
   func read(expecting: (ActualState) -> SteeringTable?) -> ActualState {
     var actual = ActualState(
-      links: links, addresses: addresses, mainDefaults: mainDefaults.sorted { $0.metric < $1.metric },
+      links: links, addresses: addresses, standings: standings,
+      mainDefaults: mainDefaults.sorted { $0.metric < $1.metric }, deadEnds: deadEnds,
       routes: Set(routes.filter { $0.isOurs && ranges.tables.contains($0.route.table.value) }.map(\.route)),
       rules: [RoutingRule.Family.ipv4, .ipv6].flatMap { family in
         rules.filter { $0.isOurs && $0.rule.family == family && ranges.priorities.contains($0.rule.priority.value) }
@@ -134,6 +137,7 @@ package struct FakeState: Sendable {
     // An interface keeps the index that its underlay had: one that comes back under the name has another.
     for other in links.keys where links[other]?.tunnel?.underlay == name { links[other]?.tunnel?.underlay = nil }
     addresses[name] = nil
+    standings[name] = nil
     peers[name] = nil
     traffic[name] = nil
     settings = settings.filter { $0.key.interface != name }

@@ -7,7 +7,7 @@ extension KernelGround {
     try expect(try foreign.foreign(), is: ForeignObjects(), "in a fresh kernel")
     let table = TableID(ranges.tables.lowerBound + 5)
     let rule = RoutingRule(
-      priority: RulePriority(ranges.priorities.lowerBound + 20), mark: .init(Mark(value: 0x0120_0000), ranges.markMask),
+      priority: RulePriority(ranges.priorities.lowerBound + 20), mark: .init(Mark(value: 0x1200_0000), ranges.markMask),
       action: .lookup(table, suppressPrefixLength: nil))
     try apply([.addRule(rule), .putRoute(.floor(table))])
     try expect(try foreign.foreign(), is: ForeignObjects(), "with ours")
@@ -20,7 +20,7 @@ extension KernelGround {
     try addForeign(mark)
     let told = try foreign.foreign()
     let foreignRule = ForeignRule(
-      priority: rule.priority, mask: ranges.markMask.bits, mark: 0x0120_0000, table: table)
+      priority: rule.priority, mask: ranges.markMask.bits, mark: 0x1200_0000, table: table)
     try expect(told.rules, is: [foreignRule], "rules")
     try expect(
       told.routes, is: [ForeignRoute(table: table, destination: .all, origin: RouteProtocol(77))], "routes")

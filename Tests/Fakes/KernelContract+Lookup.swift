@@ -4,7 +4,7 @@ import Glibc
 
 extension KernelGround {
   private var table: TableID { TableID(ranges.tables.lowerBound + 5) }
-  private var mark: Mark { Mark(value: 0x0120_0000) }
+  private var mark: Mark { Mark(value: 0x1200_0000) }
 
   /// A LAN and an uplink that forward, and a table of ours that leads out, with its floor.
   private func router() throws -> (lan: InterfaceName, wan: InterfaceName) {
@@ -19,7 +19,7 @@ extension KernelGround {
     let rule = RoutingRule(
       priority: RulePriority(ranges.priorities.lowerBound + 20), mark: .init(mark, ranges.markMask),
       action: .lookup(table, suppressPrefixLength: nil))
-    let gateway = try Sample.address("192.0.2.1")
+    let gateway = Gateway.ipv4(try Sample.address("192.0.2.1"))
     try apply([
       .addRule(rule), .putRoute(.floor(table)),
       .putRoute(TableRoute(table: table, metric: .active, way: .out(device: wan, gateway: gateway))),
@@ -39,7 +39,7 @@ extension KernelGround {
 
   func lookupByMark() throws {
     let (lan, wan) = try router()
-    let out = LookupAnswer.out(wan, gateway: try Sample.address("192.0.2.1"), table: table)
+    let out = LookupAnswer.out(wan, gateway: .ipv4(try Sample.address("192.0.2.1")), table: table)
     // Bits of others are no hindrance.
     try expect(try answer("192.168.10.2", "8.8.8.8", in: lan, mark: mark.value | 3), is: out, "with our mark")
     for service in PacketQuestion.Service.allCases {

@@ -11,7 +11,7 @@ extension KernelGround {
   private func out(_ device: InterfaceName, _ gateway: String? = nil) throws -> TableRoute {
     TableRoute(
       table: table, metric: .active,
-      way: .out(device: device, gateway: try gateway.map { try Sample.address($0) }))
+      way: .out(device: device, gateway: try gateway.map { .ipv4(try Sample.address($0)) }))
   }
 
   func nothingOfOurs() throws {
@@ -55,7 +55,7 @@ extension KernelGround {
       table: table, metric: .active,
       way: .shared([
         .init(device: uplink, gateway: nil, weight: 256),
-        .init(device: second, gateway: try Sample.address("198.51.100.1"), weight: 1),
+        .init(device: second, gateway: .ipv4(try Sample.address("198.51.100.1")), weight: 1),
       ]))
   }
 
@@ -108,13 +108,66 @@ extension KernelGround {
     try addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/32"))
     try addMainDefault(device, onLink: gateway)
     let mains = try read().mainDefaults
-    try expect(mains, is: [MainDefault(device: device, gateway: gateway, metric: RouteMetric(0))], "main's defaults")
+    try expect(mains, is: [MainDefault(device: device, gateway: .ipv4(gateway), metric: RouteMetric(0))], "main's defaults")
     let route = try out(device, "203.0.113.1")
     try apply([.putRoute(route)])
     try flip.activate(route)
     try expect(try read().routes, is: [route], "routes")
     try apply([.deleteRoute(route)])
     try expect(try read().routes, is: [], "routes")
+  }
+
+  func ipv6Gateway() throws {
+    let (first, second) = (try Sample.device("wan0"), try Sample.device("wan1"))
+    try addDevice(first, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    try addDevice(second, address: try Sample.interfaceAddress("198.51.100.2/24"))
+    let gateway = try Gateway.ipv6(Sample.ipv6("fe80::1"))
+    let single = TableRoute(table: table, metric: .active, way: .out(device: first, gateway: gateway))
+    try flip.activate(single)
+    try expect(try read().routes, is: [single], "routes")
+    try expect(try flip.activeRoutes(of: [table]), is: [table: single.way], "active routes")
+    let shared = TableRoute(
+      table: table, metric: .active,
+      way: .shared([
+        .init(device: first, gateway: gateway, weight: 3),
+        .init(device: second, gateway: .ipv4(try Sample.address("198.51.100.1")), weight: 1),
+      ]))
+    try flip.activate(shared)
+    try expect(try read().routes, is: [shared], "a shared one")
+    try apply([.deleteRoute(shared), .putRoute(single), .deleteRoute(single)])
+    try expect(try read().routes, is: [], "routes in the end")
+    let far = try Gateway.ipv6(Sample.ipv6("2001:db8::1"))
+    try expect(
+      .putRoute(TableRoute(table: table, metric: .active, way: .out(device: first, gateway: far))),
+      failsWith: EHOSTUNREACH)
+  }
+
+  func routeTerms() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    let gateway = Gateway.ipv4(try Sample.address("192.0.2.1"))
+    let source = try Sample.address("192.0.2.2")
+    func route(_ terms: RouteTerms) -> TableRoute {
+      TableRoute(table: table, metric: .active, way: .out(device: device, gateway: gateway, terms: terms))
+    }
+    for terms in [
+      RouteTerms(source: source), RouteTerms(mtu: 1400), RouteTerms(source: source, mtu: 1400), .none,
+    ] {
+      try flip.activate(route(terms))
+      try expect(try read().routes, is: [route(terms)], "routes")
+    }
+    try flip.activate(route(RouteTerms(source: source, mtu: 1400)))
+    try apply([.deleteRoute(route(RouteTerms(source: source, mtu: 1400)))])
+    try expect(try read().routes, is: [], "routes in the end")
+  }
+
+  func sourceOfNobody() throws {
+    let device = try Sample.device("wan0")
+    try addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/24"))
+    let terms = RouteTerms(source: try Sample.address("192.0.2.77"))
+    try expect(
+      .putRoute(TableRoute(table: table, metric: .active, way: .out(device: device, gateway: nil, terms: terms))),
+      failsWith: EINVAL)
   }
 
   func deleteWhatIsGone() throws {

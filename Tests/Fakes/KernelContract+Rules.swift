@@ -13,16 +13,16 @@ extension KernelGround {
     let own = try Sample.prefix("192.0.2.2/32")
     return [
       RoutingRule(
-        priority: priority(0), mark: .init(Mark(value: 0x0010_0000), mask),
+        priority: priority(0), mark: .init(Mark(value: 0x0100_0000), mask),
         action: .lookup(.main, suppressPrefixLength: nil)),
       RoutingRule(
         priority: priority(10), mark: .init(Mark(value: 0), mask), inverted: true,
         action: .lookup(.main, suppressPrefixLength: 0)),
       RoutingRule(
-        priority: priority(20), mark: .init(Mark(value: 0x0120_0000), mask),
+        priority: priority(20), mark: .init(Mark(value: 0x1200_0000), mask),
         action: .lookup(table, suppressPrefixLength: nil)),
       RoutingRule(
-        priority: priority(20), mark: .init(Mark(value: 0x0230_0000), mask),
+        priority: priority(20), mark: .init(Mark(value: 0x2300_0000), mask),
         action: .lookup(TableID(table.value + 1), suppressPrefixLength: nil)),
       RoutingRule(
         priority: priority(80), source: prefix, incoming: lan, action: .lookup(.main, suppressPrefixLength: 0)),

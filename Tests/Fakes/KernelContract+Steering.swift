@@ -8,7 +8,7 @@ extension KernelGround {
   /// Every match and every action, with both kinds of chain and of map.
   package func sampleSteering() throws -> SteeringTable {
     let mask = ranges.markMask
-    let mark = Mark(value: 0x0120_0000)
+    let mark = Mark(value: 0x1200_0000)
     let lan = try Sample.device("lan0")
     let wan = try Sample.device("wan0")
     let direct = AddressSet(
@@ -52,13 +52,13 @@ extension KernelGround {
         name: "bind_to", kind: .device,
         elements: [
           .init(.device(wan), .jump(chain: "bind_wan0")),
-          .init(.device(try Sample.device("a-long-name.123")), .goto(chain: "bind_/0x01200000")),
+          .init(.device(try Sample.device("a-long-name.123")), .goto(chain: "bind_/0x12000000")),
         ]),
       SteeringMap(
         name: "way_of", kind: .mark,
         elements: [
           .init(.mark(mark), .goto(chain: "bind_wan0")),
-          .init(.mark(Mark(value: 0x0130_0000)), .jump(chain: "bind_wan0")),
+          .init(.mark(Mark(value: 0x1300_0000)), .jump(chain: "bind_wan0")),
         ]),
       SteeringMap(name: "nothing", kind: .device, elements: []),
     ]
@@ -76,9 +76,12 @@ extension KernelGround {
         SteeringChain(name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: pass),
         SteeringChain(
           name: "leave", hook: .init(kind: .nat, point: .postrouting, priority: 100),
-          rules: [SteeringRule([.outgoing(wan), .mark(mark, mask)], [.masquerade], comment: "by wan0")]),
+          rules: [
+            SteeringRule([.outgoing(wan), .mark(mark, mask)], [.masquerade], comment: "by wan0"),
+            SteeringRule([.ipv4, .outgoing(lan)], [.translate(to: hub)], comment: "by another address"),
+          ]),
         SteeringChain(name: "bind_wan0", rules: [SteeringRule([], [.setConnectionMark(mark, mask)])]),
-        SteeringChain(name: "bind_/0x01200000", rules: [SteeringRule([], [.count, .drop])]),
+        SteeringChain(name: "bind_/0x12000000", rules: [SteeringRule([], [.count, .drop])]),
       ])
   }
 

@@ -11,6 +11,9 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case routeOutOfADownDeviceIsRefused
   case gatewayThatNoLinkReachesIsRefused
   case gatewayThatMainHasOnLinkIsFollowed
+  case ipv6GatewayIsReadBackAsItWas
+  case sourceAndMTUOfARouteAreReadBackAsTheyWere
+  case sourceThatTheRouterHasNotIsRefused
   case deletingWhatIsGoneIsNoError
   case deviceThatGoesTakesItsRoutesAlong
   case everyFormOfRuleIsReadBackAsItWas
@@ -58,6 +61,9 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .routeOutOfADownDeviceIsRefused: try ground.routeOutOfDownDevice()
     case .gatewayThatNoLinkReachesIsRefused: try ground.gatewayOutOfReach()
     case .gatewayThatMainHasOnLinkIsFollowed: try ground.gatewayOnLink()
+    case .ipv6GatewayIsReadBackAsItWas: try ground.ipv6Gateway()
+    case .sourceAndMTUOfARouteAreReadBackAsTheyWere: try ground.routeTerms()
+    case .sourceThatTheRouterHasNotIsRefused: try ground.sourceOfNobody()
     case .deletingWhatIsGoneIsNoError: try ground.deleteWhatIsGone()
     case .deviceThatGoesTakesItsRoutesAlong: try ground.deviceTakesRoutesAlong()
     case .everyFormOfRuleIsReadBackAsItWas: try ground.ruleForms()
@@ -99,6 +105,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
 enum Sample {
   static func device(_ text: String) throws -> InterfaceName { try some(InterfaceName(text), text) }
   static func address(_ text: String) throws -> IPv4Address { try some(IPv4Address(text), text) }
+  static func ipv6(_ text: String) throws -> IPv6Address { try some(IPv6Address(text), text) }
   static func interfaceAddress(_ text: String) throws -> InterfaceAddress { try some(InterfaceAddress(text), text) }
   static func prefix(_ text: String) throws -> IPv4Prefix { try some(IPv4Prefix(text), text) }
   static func range(_ text: String) throws -> ClosedRange<UInt32> { try prefix(text).range }

@@ -49,7 +49,7 @@ extension KernelGround {
       name: try Sample.device("bh-\(name)"), encapsulation: encapsulation, local: try Sample.address("192.0.2.2"),
       remote: try Sample.address("203.0.113.2"), underlay: try Sample.device("wan0"),
       // No palindrome of bytes: a wrong byte order shows.
-      lookupMark: Mark(value: 0x0120_0000), mtu: 1472, address: nil, peer: nil,
+      lookupMark: Mark(value: 0x1200_0000), mtu: 1472, address: nil, peer: nil,
       alias: "\(TunnelDevice.aliasPrefix)\(name)")
   }
 
@@ -89,7 +89,7 @@ extension KernelGround {
       var device = try tunnel(name, encapsulation)
       try apply([.createTunnel(device), .setUp(device.name)])
       device.remote = try Sample.address("203.0.113.99")
-      device.lookupMark = Mark(value: 0x0230_0000)
+      device.lookupMark = Mark(value: 0x2300_0000)
       device.mtu = 1400
       if name == "fra" { device.encapsulation = .gre(key: 9) }
       try apply([.changeTunnel(device), .changeTunnel(device)])

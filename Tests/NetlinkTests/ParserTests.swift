@@ -25,7 +25,8 @@ struct ParserTests {
 
   @Test("a route's table is the attribute's, which a byte could not hold")
   func routeTable() {
-    let expected = RouteMessage(table: 7902, metric: 10, origin: 201, hops: [RouteMessage.NextHop(index: 5)])
+    let expected = RouteMessage(
+      table: 7902, metric: 10, origin: 201, hops: [RouteMessage.NextHop(index: 5)], scope: 0)
     #expect(first(route(table + device + metric), RouteMessage.init) == expected)
   }
 
@@ -50,10 +51,61 @@ struct ParserTests {
     let good = Datagram.attribute(9, hop(5, [192, 0, 2, 1]) + hop(6, [198, 51, 100, 1]))
     #expect(
       first(route(good), RouteMessage.init)?.hops == [
-        RouteMessage.NextHop(index: 5, gateway: 0xc000_0201), RouteMessage.NextHop(index: 6, gateway: 0xc633_6401),
+        RouteMessage.NextHop(index: 5, gateway: .ipv4(0xc000_0201)), RouteMessage.NextHop(index: 6, gateway: .ipv4(0xc633_6401)),
       ])
     let lying = Datagram.attribute(9, hop(5, [192, 0, 2, 1], length: 0))
     #expect(first(route(lying), RouteMessage.init)?.hops.isEmpty == true)
+  }
+
+  private let linkLocal: [UInt8] = [0xfe, 0x80] + [UInt8](repeating: 0, count: 13) + [1]
+  private let parsedLinkLocal = RouteMessage.Gateway.ipv6(high: 0xfe80_0000_0000_0000, low: 1)
+
+  @Test("a gateway of another family is told by struct rtvia, of a route and of each of several ways")
+  func via() {
+    let via = Datagram.attribute(18, [10, 0] + linkLocal)
+    #expect(
+      first(route(device + via), RouteMessage.init)?.hops == [RouteMessage.NextHop(index: 5, gateway: parsedLinkLocal)])
+    let several = Datagram.attribute(
+      9, Datagram.raw(UInt16(8 + via.count)) + [0, 3] + Datagram.raw(Int32(5)) + via)
+    #expect(
+      first(route(several), RouteMessage.init)?.hops
+        == [RouteMessage.NextHop(index: 5, gateway: parsedLinkLocal, weight: 4)])
+    let short = Datagram.attribute(18, [10, 0, 0xfe])
+    #expect(first(route(device + short), RouteMessage.init)?.hops.first?.gateway == .other(family: 10))
+    let foreign = Datagram.attribute(18, [28, 0, 1, 2, 3, 4])
+    #expect(first(route(device + foreign), RouteMessage.init)?.hops.first?.gateway == .other(family: 28))
+  }
+
+  @Test("source, MTU, encapsulation and nexthop object of a route")
+  func more() {
+    let attributes =
+      device + Datagram.attribute(7, [198, 51, 100, 2])
+      + Datagram.attribute(8, Datagram.attribute(2, Datagram.raw(UInt32(1400)))) + Datagram.attribute(21, [1, 0])
+      + Datagram.attribute(30, Datagram.raw(UInt32(7)))
+    let message = first(route(attributes), RouteMessage.init)
+    #expect(message?.source == 0xc633_6402 && message?.mtu == 1400 && message?.object == 7)
+    #expect(message?.hops.first?.encapsulation == 1)
+  }
+
+  @Test("nexthop objects: one way, a group, a blackhole; without a number there is none")
+  func nexthops() {
+    func object(_ family: UInt8, _ attributes: [UInt8]) -> NexthopMessage? {
+      var datagram = Datagram()
+      datagram.message(type: 104, [family, 0, 0, 0, 4, 0, 0, 0] + attributes)
+      return first(datagram, NexthopMessage.init)
+    }
+    let number = Datagram.attribute(1, Datagram.raw(UInt32(7)))
+    let way = Datagram.attribute(5, Datagram.raw(UInt32(5)))
+    #expect(
+      object(2, number + way + Datagram.attribute(6, [192, 0, 2, 1]))
+        == NexthopMessage(object: 7, hop: .init(index: 5, gateway: .ipv4(0xc000_0201), isOnLink: true)))
+    #expect(object(10, number + way + Datagram.attribute(6, linkLocal))?.hop?.gateway == parsedLinkLocal)
+    let members = Datagram.raw(UInt32(3)) + [0, 0, 0, 0] + Datagram.raw(UInt32(4)) + [2, 0, 0, 0, 9]
+    #expect(
+      object(0, number + Datagram.attribute(2, members))?.members
+        == [.init(object: 3, weight: 1), .init(object: 4, weight: 3)])
+    #expect(object(2, number + Datagram.attribute(4, []))?.isBlackhole == true)
+    #expect(object(2, way) == nil)
   }
 
   /// What is known of the way to 203.0.113.2.

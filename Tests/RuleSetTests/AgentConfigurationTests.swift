@@ -48,7 +48,8 @@ import Testing
   }
 
   private let exampleKeys = [
-    "mpls0", "private = true", "gateway =", "targets =", "probe_budget", "syslog =",
+    "mpls0", "private = true", "gateway =", "source = \"198", "targets =", "probe_budget",
+    "syslog =",
   ]
 
   /// Whoever copies both has a router that works.
@@ -134,6 +135,18 @@ import Testing
     let uplink = try #require(try ConfigurationFile.decode(Array(text.utf8)).uplinks.first)
     #expect(uplink.targets.map(\.description) == ["192.0.2.1", "198.18.0.9"])
     #expect(uplink.probeBudget == 5_000_000)
+  }
+
+  @Test func anUplinkHasASource() throws {
+    let text = """
+      device = "a"
+      lans = ["lan0"]
+      uplinks = [{ interface = "wan0", source = "198.51.100.2" }]
+      [rule_set]
+      source = "https://192.0.2.1/"
+      """
+    let uplink = try #require(try ConfigurationFile.decode(Array(text.utf8)).uplinks.first)
+    #expect(uplink.source?.description == "198.51.100.2")
   }
 
   @Test func thereAreManyBadConfigurations() {

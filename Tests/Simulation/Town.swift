@@ -90,7 +90,7 @@ struct Town {
   // MARK: - What the rest of the agent makes of it
 
   func way(by uplink: Int) -> TableRoute.Way? {
-    uplinks[uplink].gateway.map { .out(device: devices[uplink].name, gateway: $0) }
+    uplinks[uplink].gateway.map { .out(device: devices[uplink].name, gateway: .ipv4($0)) }
   }
 
   func way(of path: Int) -> TableRoute.Way? {

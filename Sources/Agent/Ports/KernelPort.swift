@@ -22,6 +22,11 @@ package protocol KernelPort: Sendable {
   func moveConnections(
     marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
   ) throws(KernelFailure)
+  /// Deletes connections of this mark whose source was translated to another address than `address`, where the router
+  /// does not have that one any more or nobody has ever answered there. Returns how many.
+  func deleteStaleConnections(
+    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
+  ) throws(KernelFailure) -> Int
   /// Deletes connections from `sources` that were set up before they were steered: original source in `sources`, no mark
   /// of ours, and a reply address that was translated (they left by an uplink). Returns how many.
   func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int
@@ -64,7 +69,7 @@ package enum KernelEvent: Equatable, Sendable {
   case link(InterfaceName, Link?)
   /// An IPv4 address came or went.
   case address(InterfaceName)
-  /// A route of the main table changed.
+  /// A default route that is not ours may have changed: one of main, or of a table that an ip rule leads to.
   case mainRoute
   /// A rule or a short route of another's changed that may take clients' packets before ours: nothing of ours follows from
   /// it.

@@ -6,17 +6,19 @@ struct TunnelReports {
   /// Of each device the first.
   private let addresses: [InterfaceName: InterfaceAddress]
   private let links: [InterfaceName: Link]
+  private let uplinks: [WatchPlan.WatchedUplink]
   private let traffic: [InterfaceName: Traffic]
   private let machines: [Name: IKEMachine]
   private let now: Instant
 
   init(
     _ layout: Layout, _ addresses: [InterfaceName: InterfaceAddress], _ links: [InterfaceName: Link],
-    traffic: [InterfaceName: Traffic], machines: [Name: IKEMachine], at now: Instant
+    uplinks: [WatchPlan.WatchedUplink], traffic: [InterfaceName: Traffic], machines: [Name: IKEMachine], at now: Instant
   ) {
     self.layout = layout
     self.addresses = addresses
     self.links = links
+    self.uplinks = uplinks
     self.traffic = traffic
     self.machines = machines
     self.now = now
@@ -46,7 +48,7 @@ struct TunnelReports {
   /// The kernel does not know where an XFRM interface begins; the uplink does.
   private func local(of tunnel: Tunnel, _ link: Link?) -> IPv4Address? {
     guard case .ipsec = tunnel.kind else { return link?.tunnel?.local }
-    return tunnel.uplink.flatMap { addresses[$0]?.address }
+    return uplinks.first { $0.interface == tunnel.uplink }?.source
   }
 
   private func ike(of tunnel: Tunnel) -> IKEReport {

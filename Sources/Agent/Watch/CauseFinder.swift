@@ -125,7 +125,7 @@ final class CauseFinder {
     of uplink: WatchPlan.WatchedUplink, in plan: WatchPlan
   ) -> [(IPv4Address, Scout.Role)] {
     let hubs = plan.paths.filter { $0.underlay == uplink.interface }.compactMap(\.hub)
-    return (uplink.gateway.map { [($0, .gateway)] } ?? []) + hubs.map { ($0, .hub) }
+    return (uplink.gateway?.ipv4.map { [($0, .gateway)] } ?? []) + hubs.map { ($0, .hub) }
       + uplink.targets.map { ($0, .target) }
   }
 

@@ -9,8 +9,13 @@ package struct ConnectionSweep: Equatable, Sendable {
   package var way: String
   /// The marks that they get, in turn; none: they are set up anew.
   package var heirs: [Mark]
+  /// The uplink sends from this address now: only what left it with another that is no good any more.
+  package var address: IPv4Address?
 
-  package init(mark: Mark, sources: [ClosedRange<UInt32>]?, way: String, heirs: [Mark] = []) {
+  package init(
+    mark: Mark, sources: [ClosedRange<UInt32>]?, way: String, heirs: [Mark] = [], address: IPv4Address? = nil
+  ) {
+    self.address = address
     self.mark = mark
     self.sources = sources
     self.way = way
@@ -32,6 +37,13 @@ package actor ConnectionSweeper {
 
   package func sweep(_ sweep: ConnectionSweep) {
     do {
+      if let address = sweep.address {
+        let count = try kernel.deleteStaleConnections(marked: sweep.mark, mask: mask, sentFrom: address)
+        guard count > 0 else { return }
+        return events.record(
+          AgentEvent(
+            .connectionsDeleted, sweep.way, "\(count) flows are set up anew: \(sweep.way) sends from \(address) now"))
+      }
       if let sources = sweep.sources, !sweep.heirs.isEmpty {
         try kernel.moveConnections(marked: sweep.mark, mask: mask, from: sources, to: sweep.heirs)
         return events.record(

@@ -28,7 +28,7 @@ extension PathWatch {
 
   /// Nobody has the address on the device's link: if it is a gateway, every path over it is in doubt.
   package func neighbourFailed(_ address: IPv4Address, on device: InterfaceName) {
-    guard plan.uplinks.contains(where: { $0.interface == device && $0.gateway == address }) else { return }
+    guard plan.uplinks.contains(where: { $0.interface == device && $0.gateway == .ipv4(address) }) else { return }
     let now = loop.now
     causes.neighbourFailed(address, on: device, at: now)
     for path in plan.paths where path.underlay == device || path.device == device { prompt(path, at: now) }

@@ -130,6 +130,18 @@ extension PathWatch {
     }
   }
 
+  /// With another address of an uplink some of its connections have one that nothing is answered at. What is masqueraded
+  /// the kernel forgets by itself, with the address; what is translated to a named address it does not.
+  func sweepOldSources(since old: WatchPlan) {
+    for uplink in plan.uplinks where !uplink.isPrivate {
+      guard let address = uplink.source,
+        old.uplinks.first(where: { $0.interface == uplink.interface })?.source != address
+      else { continue }
+      onSweep(
+        ConnectionSweep(mark: uplink.mark, sources: nil, way: "local_wan:\(uplink.interface)", address: address))
+    }
+  }
+
   /// Every way that a rule's connections can have been made on.
   func ways(of watched: WatchPlan.WatchedRule, in plan: WatchPlan) -> [(RuleSelection.Choice, Mark)] {
     let rule = watched.rule

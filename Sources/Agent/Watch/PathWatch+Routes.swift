@@ -98,7 +98,7 @@ extension PathWatch {
       }
       return nil
     }
-    guard case .out(let device, _) = way else { return nil }
+    guard case .out(let device, _, _) = way else { return nil }
     if let path = plan.paths.first(where: { $0.device == device && rule.paths.contains($0.name) }) {
       return .path(path.name)
     }

@@ -130,6 +130,7 @@ package actor PathWatch {
     settleDrains(since: before)
     decideAll(at: now)
     sweepVanished(since: before)
+    sweepOldSources(since: before)
     if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
     if first { assumeDrains() }
   }

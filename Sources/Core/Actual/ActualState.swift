@@ -4,8 +4,12 @@ package struct ActualState: Equatable, Sendable {
   package var links: [InterfaceName: Link]
   /// IPv4 addresses, primary first.
   package var addresses: [InterfaceName: [InterfaceAddress]]
-  /// Default routes of the main table, best metric first.
+  /// What more the kernel says of addresses that are not plain; see `standing(of:on:)`.
+  package var standings: [InterfaceName: [InterfaceAddress: AddressStanding]]
+  /// Default routes of the main table, best metric first; then those of tables that others' ip rules lead to.
   package var mainDefaults: [MainDefault]
+  /// Default routes of the main table that are no way out.
+  package var deadEnds: [DeadEnd]
   /// Routes with our protocol in our table range.
   package var routes: Set<TableRoute>
   /// Rules with our protocol in our priority range, in the kernel's order; those of IPv6 after those of IPv4.
@@ -22,19 +26,25 @@ package struct ActualState: Equatable, Sendable {
 
   package init(
     links: [InterfaceName: Link] = [:], addresses: [InterfaceName: [InterfaceAddress]] = [:],
-    mainDefaults: [MainDefault] = [], routes: Set<TableRoute> = [], rules: [RoutingRule] = [],
-    hasIPv6Rules: Bool = true, steering: SteeringTable? = nil, settings: [InterfaceSetting: Int] = [:],
-    pathMTUs: [PathMTUKey: Int] = [:]
+    standings: [InterfaceName: [InterfaceAddress: AddressStanding]] = [:], mainDefaults: [MainDefault] = [],
+    deadEnds: [DeadEnd] = [], routes: Set<TableRoute> = [], rules: [RoutingRule] = [], hasIPv6Rules: Bool = true,
+    steering: SteeringTable? = nil, settings: [InterfaceSetting: Int] = [:], pathMTUs: [PathMTUKey: Int] = [:]
   ) {
     self.links = links
     self.addresses = addresses
+    self.standings = standings
     self.mainDefaults = mainDefaults
+    self.deadEnds = deadEnds
     self.routes = routes
     self.rules = rules
     self.hasIPv6Rules = hasIPv6Rules
     self.steering = steering
     self.settings = settings
     self.pathMTUs = pathMTUs
+  }
+
+  package func standing(of address: InterfaceAddress, on device: InterfaceName) -> AddressStanding {
+    standings[device]?[address] ?? .plain
   }
 }
 
@@ -49,6 +59,10 @@ package struct Link: Hashable, Sendable {
   /// No gateway is needed to send by it: IFF_POINTOPOINT (PPP, GRE, WireGuard), or an XFRM interface, which has no
   /// neighbours either but not that flag.
   package var isPointToPoint: Bool
+  /// It has neighbours that it asks for by ARP: not IFF_NOARP.
+  package var asksNeighbours: Bool
+  /// It is in a VRF, which routes by a table of its own.
+  package var isInVRF: Bool
   package var alias: String?
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface, ours or not.
   @Apart package var tunnel: TunnelParameters?
@@ -56,14 +70,17 @@ package struct Link: Hashable, Sendable {
   @Apart package var stack: LinkStack?
 
   package init(
-    index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false, alias: String? = nil,
-    tunnel: TunnelParameters? = nil, stack: LinkStack? = nil
+    index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false,
+    asksNeighbours: Bool? = nil, isInVRF: Bool = false, alias: String? = nil, tunnel: TunnelParameters? = nil,
+    stack: LinkStack? = nil
   ) {
     self.index = index
     self.isUp = isUp
     self.hasCarrier = hasCarrier
     self.mtu = mtu
     self.isPointToPoint = isPointToPoint
+    self.asksNeighbours = asksNeighbours ?? !isPointToPoint
+    self.isInVRF = isInVRF
     self.alias = alias
     self.tunnel = tunnel
     self.stack = stack
@@ -115,18 +132,5 @@ package struct TunnelParameters: Hashable, Sendable {
     self.init(
       encapsulation: .xfrm(interfaceID: interfaceID), local: none, remote: none, underlay: underlay,
       lookupMark: Mark(value: 0), ttl: 0)
-  }
-}
-
-/// A default route of the main table. It is another's: read, followed, never changed.
-package struct MainDefault: Equatable, Sendable {
-  package var device: InterfaceName
-  package var gateway: IPv4Address?
-  package var metric: RouteMetric
-
-  package init(device: InterfaceName, gateway: IPv4Address?, metric: RouteMetric) {
-    self.device = device
-    self.gateway = gateway
-    self.metric = metric
   }
 }

@@ -48,6 +48,8 @@ package struct UplinkConfiguration: Equatable, Sendable {
   package var isPrivate: Bool
   /// The next hop of a private line that has no default route in the main table.
   package var gateway: IPv4Address?
+  /// The address that the router sends from by it, where the main table cannot say: one of its own, on whatever device.
+  package var source: IPv4Address?
   /// Addresses beyond it that answer pings while it works. Where none of them does, it is no fallback.
   package var targets: [IPv4Address]
   /// Bytes that the agent's probes may take of it in 24 hours, both directions; nil: it is not metered.
@@ -59,12 +61,13 @@ package struct UplinkConfiguration: Equatable, Sendable {
 
   package init(
     interface: InterfaceName, tier: Int = 1, isPrivate: Bool = false, gateway: IPv4Address? = nil,
-    targets: [IPv4Address] = [], probeBudget: Int? = nil
+    source: IPv4Address? = nil, targets: [IPv4Address] = [], probeBudget: Int? = nil
   ) {
     self.interface = interface
     self.tier = tier
     self.isPrivate = isPrivate
     self.gateway = gateway
+    self.source = source
     self.targets = targets
     self.probeBudget = probeBudget
   }

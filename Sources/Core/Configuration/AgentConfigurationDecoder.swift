@@ -52,18 +52,20 @@ package enum AgentConfigurationDecoder {
         fields.complain("gateway", "only a private line has one here; a WAN's is its DHCP client's, in the main table")
       }
       if let interface { note(interface, at: fields.field("interface"), &seen, top.book) }
+      let source = fields.optional("source", .hostAddress)
       let targets = targets(fields)
       let budget = fields.optional(
         "probe_budget_bytes_per_day", .integer(UplinkConfiguration.probeBudgets, of: "bytes"))
       guard let interface, let tier, let isPrivate else { return nil }
       return UplinkConfiguration(
-        interface: interface, tier: Int(tier), isPrivate: isPrivate, gateway: gateway, targets: targets,
+        interface: interface, tier: Int(tier), isPrivate: isPrivate, gateway: gateway, source: source,
+        targets: targets,
         probeBudget: budget.map { Int($0) })
     }
     return (uplinks.map(\.value), lans.map(\.value))
   }
 
-  private static let uplinkKeys = ["interface", "tier", "private", "gateway", "targets", "probe_budget_bytes_per_day"]
+  private static let uplinkKeys = ["interface", "tier", "private", "gateway", "source", "targets", "probe_budget_bytes_per_day"]
 
   private static func targets(_ fields: FieldReader) -> [IPv4Address] {
     let items = fields.list("targets", 1...UplinkConfiguration.mostTargets, of: .hostAddress)

@@ -60,7 +60,7 @@ enum KernelRangesReader {
   }
 
   private static let maskForm = Form<MarkMask>(
-    "a mask of 32 bits, such as 0x0ff00000: at least 4 bits, without a gap"
+    "a mask of 32 bits, such as 0x7f000000: at least 4 bits, without a gap"
   ) { value in
     switch value {
     case .integer(let number):

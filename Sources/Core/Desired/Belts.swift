@@ -37,8 +37,7 @@ extension DesiredStateCompiler {
     var asked: Set<RoutingRule> = []
     for belt in belts {
       let rule = RoutingRule(
-        priority: priority(80), source: belt.source, incoming: belt.incoming,
-        action: .lookup(.main, suppressPrefixLength: 0))
+        priority: priority(80), source: belt.source, incoming: belt.incoming, action: mainWithoutDefault)
       // Two rules may take the same source; the kernel refuses the same ip rule twice.
       if asked.insert(rule).inserted { rules.append(rule) }
     }

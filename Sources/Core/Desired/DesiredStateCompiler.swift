@@ -33,6 +33,8 @@ package struct DesiredStateCompiler: Sendable {
   }
 
   package func uplink(_ interface: InterfaceName) -> UplinkState? {
-    layout.configuration.uplinks.first { $0.interface == interface }.map { UplinkState($0, in: actual) }
+    layout.configuration.uplinks.first { $0.interface == interface }.map {
+      UplinkState($0, in: actual)
+    }
   }
 }

@@ -54,11 +54,18 @@ extension DesiredStateCompiler {
 
   private func ownSource(of path: Path, _ device: InterfaceName) -> IPv4Address? {
     switch path.way {
-    case .uplink: actual.addresses[device]?.first?.address
+    case .uplink(let interface): return uplink(interface)?.address
     case .tunnel(let name):
-      layout.tunnel(named: name)?.innerLocal?.address ?? actual.addresses[device]?.first?.address
-        ?? layout.configuration.lans.lazy.compactMap { actual.addresses[$0]?.first?.address }.first
+      let tunnel = layout.tunnel(named: name)
+      if let inner = tunnel?.innerLocal { return inner.address }
+      return ownAddress(by: device, to: tunnel?.innerRemote)
+        ?? layout.configuration.lans.lazy.compactMap { ownAddress(by: $0, to: nil) }.first
     }
+  }
+
+  /// Of the device's own addresses the one that the kernel would choose.
+  private func ownAddress(by device: InterfaceName, to far: IPv4Address?) -> IPv4Address? {
+    SourceAddress(actual).choice(by: device, to: far, scope: .link) { $0.device == device }
   }
 
   /// Every configured uplink as it stands.

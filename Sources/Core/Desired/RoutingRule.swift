@@ -23,6 +23,11 @@ package struct RoutingRule: Hashable, Sendable {
     case goto(RulePriority)
     /// Decides nothing: where a `goto` leads to (FR_ACT_NOP).
     case nop
+
+    /// What main has that is better than a default route.
+    package var isMainWithoutDefault: Bool {
+      if case .lookup(.main, suppressPrefixLength: _?) = self { true } else { false }
+    }
   }
 
   package var family: Family

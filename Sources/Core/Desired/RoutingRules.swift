@@ -17,6 +17,9 @@ extension DesiredStateCompiler {
   ///     p+80  iif LAN              lookup main suppress_prefixlength 3
   ///     p+90  iif LAN              prohibit
   ///
+  /// Where an uplink's default route in main is a pair of halves (`0.0.0.0/1` and `128.0.0.0/1`), `suppress_prefixlength`
+  /// is 1 in IPv4's: halves are no better than a default.
+  ///
   /// - Parameters:
   ///   - outer: those that tunnels' own packets need, at p+4 and p+5.
   ///   - marked: who has which table.
@@ -33,8 +36,7 @@ extension DesiredStateCompiler {
     }
     rules += [
       RoutingRule(
-        priority: priority(10), mark: .init(layout.none, mask), inverted: true,
-        action: .lookup(.main, suppressPrefixLength: 0))
+        priority: priority(10), mark: .init(layout.none, mask), inverted: true, action: mainWithoutDefault)
     ]
     for (mark, table) in marked {
       rules.append(
@@ -67,10 +69,18 @@ extension DesiredStateCompiler {
     let specific = own.map { rule in
       var rule = rule
       rule.priority = priority(4)
-      rule.action = .lookup(.main, suppressPrefixLength: 0)
+      rule.action = mainWithoutDefault
       return rule
     }
     return specific + own
+  }
+
+  /// What main has that is better than a default route.
+  var mainWithoutDefault: RoutingRule.Action {
+    let isInHalves = actual.mainDefaults.contains { route in
+      route.isInHalves && layout.configuration.uplinks.contains { $0.interface == route.device }
+    }
+    return .lookup(.main, suppressPrefixLength: isInHalves ? 1 : 0)
   }
 
   func priority(_ offset: UInt32) -> RulePriority {

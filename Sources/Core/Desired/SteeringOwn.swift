@@ -66,7 +66,16 @@ extension DesiredStateCompiler {
       name: "leave", hook: .init(kind: .nat, point: .postrouting, priority: 100),
       // The far end of a private line knows the sources as they are.
       rules: layout.uplinkWays.filter { !$0.isPrivate }.map { way in
-        SteeringRule([.ipv4, .outgoing(way.device), marked], [.masquerade], comment: "by \(way.title)")
+        SteeringRule([.ipv4, .outgoing(way.device), marked], [translation(by: way.device)], comment: "by \(way.title)")
       })
+  }
+
+  /// Masquerading asks the kernel anew for each connection, and forgets connections whose address goes. It does not know
+  /// the source of a route, so where that is another one it has to be named.
+  private func translation(by device: InterfaceName) -> SteeringRule.Action {
+    guard let uplink = uplink(device), let address = uplink.address,
+      SourceAddress(actual).masquerade(by: device, gateway: uplink.gateway) != address
+    else { return .masquerade }
+    return .translate(to: address)
   }
 }

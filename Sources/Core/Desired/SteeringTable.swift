@@ -168,6 +168,8 @@ package struct SteeringRule: Hashable, Sendable {
     /// `tcp option maxseg size set n`: the kernel only ever lowers it.
     case clampMSS(UInt16)
     case masquerade
+    /// `snat ip to 198.51.100.2`; in a chain of type `nat`
+    case translate(to: IPv4Address)
     case drop
     /// `reject with icmpx admin-prohibited`
     case reject

@@ -2,7 +2,7 @@
 package struct TableRoute: Hashable, Sendable {
   package enum Way: Hashable, Sendable {
     /// Out of a device; a gateway only where the device is no point-to-point link.
-    case out(device: InterfaceName, gateway: IPv4Address?)
+    case out(device: InterfaceName, gateway: Gateway?, terms: RouteTerms = .none)
     /// Out of several, each with its part of the flows; two at least.
     case shared([Share])
     /// The sender gets ICMP "host unreachable", and no later table is asked.
@@ -11,11 +11,11 @@ package struct TableRoute: Hashable, Sendable {
 
   package struct Share: Hashable, Sendable {
     package var device: InterfaceName
-    package var gateway: IPv4Address?
+    package var gateway: Gateway?
     /// 1 to 256, beside the others'.
     package var weight: Int
 
-    package init(device: InterfaceName, gateway: IPv4Address?, weight: Int) {
+    package init(device: InterfaceName, gateway: Gateway?, weight: Int) {
       self.device = device
       self.gateway = gateway
       self.weight = weight
@@ -40,21 +40,40 @@ package struct TableRoute: Hashable, Sendable {
   }
 }
 
+/// What a route says beside where it leads: taken over from the route of the main table that ours follows.
+package struct RouteTerms: Hashable, Sendable {
+  /// RTA_PREFSRC: the address that the router's own packets take; nil: the kernel's choice.
+  package var source: IPv4Address?
+  /// RTAX_MTU, in bytes; nil: the device's.
+  package var mtu: Int?
+
+  package init(source: IPv4Address? = nil, mtu: Int? = nil) {
+    self.source = source
+    self.mtu = mtu
+  }
+
+  package static let none = RouteTerms()
+
+  /// As ip(8) writes them, after a space each.
+  var words: String { (source.map { " src \($0)" } ?? "") + (mtu.map { " mtu \($0)" } ?? "") }
+}
+
 extension TableRoute.Way {
   /// By those of the ways that lead out, each with its weight; nil where none does.
   package static func sharing(_ ways: [(way: Self?, weight: Int)]) -> Self? {
     let shares = ways.compactMap { way, weight -> TableRoute.Share? in
-      guard case .out(let device, let gateway)? = way else { return nil }
+      guard case .out(let device, let gateway, _)? = way else { return nil }
       return TableRoute.Share(device: device, gateway: gateway, weight: weight)
     }
-    guard let first = shares.first else { return nil }
-    return shares.count == 1 ? .out(device: first.device, gateway: first.gateway) : .shared(shares)
+    if shares.count > 1 { return .shared(shares) }
+    // A route has one source for all its ways, so a shared one has none.
+    return ways.lazy.compactMap(\.way).first { !$0.devices.isEmpty }
   }
 
   /// Those that packets can leave by.
   package var devices: [InterfaceName] {
     switch self {
-    case .out(let device, _): [device]
+    case .out(let device, _, _): [device]
     case .shared(let shares): shares.map(\.device)
     case .unreachable: []
     }
@@ -65,12 +84,12 @@ extension TableRoute {
   /// As ip(8) lists it, without its table, metric and protocol.
   package var words: String {
     let destination = destination == .all ? "default" : destination.description
-    func hop(_ device: InterfaceName, _ gateway: IPv4Address?) -> String {
+    func hop(_ device: InterfaceName, _ gateway: Gateway?) -> String {
       gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)"
     }
     switch way {
     case .unreachable: return "unreachable \(destination)"
-    case .out(let device, let gateway): return "\(destination) \(hop(device, gateway))"
+    case .out(let device, let gateway, let terms): return "\(destination) \(hop(device, gateway))\(terms.words)"
     case .shared(let shares):
       return destination + shares.map { " nexthop \(hop($0.device, $0.gateway)) weight \($0.weight)" }.joined()
     }

@@ -32,7 +32,7 @@ extension DesiredStateCompiler {
       else { return nil }
       if case .external = tunnel.kind {
         // On a device that resolves neighbours (a tap, say) a default route needs the hub as its gateway.
-        return .out(device: device, gateway: link.isPointToPoint ? nil : tunnel.innerRemote)
+        return .out(device: device, gateway: link.isPointToPoint ? nil : tunnel.innerRemote.map { .ipv4($0) })
       }
       return link.isOurs ? .out(device: device, gateway: nil) : nil
     }

@@ -51,8 +51,7 @@ extension DesiredStateCompiler {
     if let link = actual.links[name], !link.isOurs { return "a foreign interface has the name \(name)" }
     guard let uplinkName = tunnel.uplink, let uplink = uplink(uplinkName) else { return "it has no configured uplink" }
     guard uplink.exists else { return "uplink \(uplinkName): no such interface" }
-    guard uplink.address != nil else { return "uplink \(uplinkName): no IPv4 address" }
-    return nil
+    return uplink.addressObstacle.map { "uplink \(uplinkName): \($0)" }
   }
 
   /// What fits through a tunnel. Nil for an external one that is not there and whose MTU nobody told.
@@ -80,9 +79,10 @@ extension DesiredStateCompiler {
     return whole - TunnelSizes(underlayMTU: whole, layers: layers(of: tunnel, in: whole)).mtu
   }
 
-  /// The uplink's, or what the path to the hub is known to take where that is less.
+  /// The uplink's and its default route's, or what the path to the hub is known to take where that is less.
   private func underlayMTU(of tunnel: Tunnel) -> Int? {
-    guard let uplink = tunnel.uplink, let mtu = actual.links[uplink]?.mtu else { return nil }
+    guard let uplink = tunnel.uplink, let mtu = self.uplink(uplink)?.mtu ?? actual.links[uplink]?.mtu
+    else { return nil }
     let learnt = layout.hub(of: tunnel).flatMap { actual.pathMTUs[PathMTUKey($0.address, by: uplink)] }
     return min(mtu, learnt ?? mtu)
   }

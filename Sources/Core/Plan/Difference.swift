@@ -84,6 +84,8 @@ private struct Comparison {
       return TableComparison(table, present).differences
     case .changeSets(let table, let changes): return changes.flatMap { TableComparison.elements($0, table) }
     case .deleteSteering(let table): return [Difference(.superfluous, "nft table inet \(table)")]
+    // Its ip rules tell of the older mask.
+    case .moveMarks: return []
     }
   }
 

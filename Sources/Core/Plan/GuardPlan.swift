@@ -7,6 +7,8 @@ extension Planner {
     var missing = desired
     if let wanted = desired.steering, let present = actual.steering, present.guards(likewise: wanted) {
       missing.steering = nil
+      // It marks by an older mask: rules for other marks are the agent's to bring, together with a table that sets them.
+      if !MarkMigration.all(from: actual.rules, to: desired.rules).isEmpty { missing.rules = [] }
     }
     let steps = plan(desired: missing, actual: actual).creating
     // What holds comes first: settings may fail, where the disk is not there yet on which old values are remembered.

@@ -38,6 +38,11 @@ package struct PlanText: Sendable {
     case .changeSets(let table, let changes):
       ["nft -f - <<'EOF'"] + changes.flatMap { lines($0, table: table) } + ["EOF"]
     case .deleteSteering(let table): ["nft delete table inet \(table)"]
+    // conntrack(8) takes no mark to look for beside the one to set.
+    case .moveMarks(let migration):
+      migration.moves.map {
+        "# connections marked \($0.from)/\(migration.mask): conntrack -U --mark \($0.to)/\(migration.mask)"
+      }
     }
   }
 
@@ -71,20 +76,20 @@ package struct PlanText: Sendable {
 
   private func text(_ route: TableRoute) -> String {
     let destination = route.destination == .all ? "default" : route.destination.description
-    let way: String
     switch route.way {
     case .unreachable:
       return "unreachable \(destination) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
-    case .out(let device, let gateway): way = text(device, gateway)
+    case .out(let device, let gateway, let terms):
+      return "\(destination) \(text(device, gateway)) table \(route.table) metric \(route.metric) "
+        + "proto \(ranges.routeProtocol)\(terms.words)"
     case .shared(let shares):
       // ip(8) takes the ways last.
       let ways = shares.map { " nexthop \(text($0.device, $0.gateway)) weight \($0.weight)" }.joined()
       return "\(destination) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)\(ways)"
     }
-    return "\(destination) \(way) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
   }
 
-  private func text(_ device: InterfaceName, _ gateway: IPv4Address?) -> String {
+  private func text(_ device: InterfaceName, _ gateway: Gateway?) -> String {
     gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)"
   }
 

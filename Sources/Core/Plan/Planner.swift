@@ -5,6 +5,8 @@
 ///
 /// Each prefix of it is safe: what a packet is sent to is there before it is sent there, a floor before any other route
 /// of its table, and guards and belts of the rules that end stand until those of the new ones do.
+///
+/// Where the kernel still has marks of another mask, ip rules for the new ones come first of all: see `MarkMigration`.
 package enum Planner {
   /// - Parameters:
   ///   - remembered: the values that settings had before we changed them.
@@ -18,11 +20,20 @@ package enum Planner {
     let routes = RoutePlan(desired, actual, devices, selected: selected)
     let rules = rulePlan(desired.rules, actual.rules)
     let steering = steeringPlan(desired.steering, actual.steering)
+    let clearing = routes.deleting + devices.deleting + restoring(remembered, desired, actual)
+    let migrations = MarkMigration.all(from: actual.rules, to: desired.rules)
+    guard !migrations.isEmpty else {
+      return Plan(
+        creating: devices.creating + routes.creating + rules.creating + steering.creating + devices.opening
+          + routes.opening,
+        deleting: steering.deleting + rules.deleting + clearing)
+    }
+    let order = MigrationOrder(migrations, rules, steering.creating)
     return Plan(
-      creating: devices.creating + routes.creating + rules.creating + steering.creating + devices.opening
-        + routes.opening,
-      deleting: steering.deleting + rules.deleting + routes.deleting + devices.deleting
-        + restoring(remembered, desired, actual))
+      creating: routes.creating.filter(\.isFloor) + order.before + devices.creating.filter { !$0.changesTunnel }
+        + routes.creating.filter { !$0.isFloor } + order.turn + devices.creating.filter(\.changesTunnel)
+        + order.renewal + devices.opening + routes.opening,
+      deleting: steering.deleting + order.after + clearing)
   }
 
   /// Removes everything that is ours and puts the settings back.

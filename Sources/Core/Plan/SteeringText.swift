@@ -141,6 +141,7 @@ extension SteeringRule.Action {
     case .setConnectionMark(let mark, let mask): "ct mark set ct mark" + Self.replaced(mark, mask)
     case .clampMSS(let size): "tcp option maxseg size set \(size)"
     case .masquerade: "masquerade"
+    case .translate(let address): "snat ip to \(address)"
     case .drop: "drop"
     case .reject: "reject with icmpx admin-prohibited"
     case .return: "return"

@@ -24,6 +24,8 @@ package enum Step: Equatable, Sendable {
   /// Elements of sets of the table that is there, in one transaction.
   case changeSets(table: String, [SetChange])
   case deleteSteering(table: String)
+  /// Gives connections of older marks theirs of now.
+  case moveMarks(MarkMigration)
 }
 
 package struct SetChange: Equatable, Sendable {

@@ -88,7 +88,7 @@ package struct WatchPlan: Equatable, Sendable {
       self.probeBudget = probeBudget
     }
 
-    package var gateway: IPv4Address? { if case .out(_, let gateway)? = way { gateway } else { nil } }
+    package var gateway: Gateway? { if case .out(_, let gateway, _)? = way { gateway } else { nil } }
   }
 
   package struct WatchedRule: Equatable, Sendable {

@@ -32,6 +32,8 @@ package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertib
 
   /// 0.0.0.0/0: where a default route points.
   package static let all = IPv4Prefix(unchecked: IPv4Address(value: 0), length: 0)
+  /// 0.0.0.0/1 and 128.0.0.0/1: together as good as a default route, and before any.
+  package static let halves = [0, 0x8000_0000].map { IPv4Prefix(unchecked: IPv4Address(value: $0), length: 1) }
 
   /// A prefix of one address.
   package static func host(_ address: IPv4Address) -> IPv4Prefix { IPv4Prefix(unchecked: address, length: 32) }

@@ -13,8 +13,9 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
 
   private init(known bits: UInt32) { self.bits = bits }
 
-  /// 0x0ff00000: clear of mwan3, pbr, Tailscale, NetBird, VyOS, wg-quick and Kubernetes.
-  package static let standard = MarkMask(known: 0x0ff0_0000)
+  /// 0x7f000000: clear of mwan3 (0x3f00), pbr and Tailscale (0xff0000), NetBird (0x1bd00), VyOS (0xc9 and up), wg-quick
+  /// (0xca6c) and Kubernetes (0xc000). Of those known Calico alone (0xffff0000) has some of these bits.
+  package static let standard = MarkMask(known: 0x7f00_0000)
 
   /// How many slots the mask holds; slot 0 means "not ours", and the highest value is `passed`.
   package var slots: Int { Int(bits >> UInt32(bits.trailingZeroBitCount)) - 1 }
@@ -27,6 +28,12 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   package func mark(_ slot: Slot) -> Mark? {
     slot.number <= slots ? Mark(value: UInt32(slot.number) << UInt32(bits.trailingZeroBitCount)) : nil
   }
+
+  /// Both masks' bits, to compare and replace what may be of either. They need not be contiguous, so it has no slots.
+  package func joined(_ other: MarkMask) -> MarkMask { MarkMask(known: bits | other.bits) }
+
+  /// The slot that a mark of this mask is of; nil where it is none's.
+  package func slot(_ mark: Mark) -> Slot? { Slot(Int((mark.value & bits) >> UInt32(bits.trailingZeroBitCount))) }
 
   package var description: String { hexadecimal(bits) }
 }

@@ -44,7 +44,7 @@ package struct Explanation: Equatable, Sendable {
   package var route: TableRoute?
   /// The device that it leaves by.
   package var device: InterfaceName?
-  package var gateway: IPv4Address?
+  package var gateway: Gateway?
   /// That device, where it is one of ours.
   package var way: Layout.Way?
   package var path: Name?
@@ -124,7 +124,7 @@ package struct Explanation: Equatable, Sendable {
 
   private struct Hop: Equatable, CustomStringConvertible {
     var device: InterfaceName
-    var gateway: IPv4Address?
+    var gateway: Gateway?
     var description: String { gateway.map { "via \($0) dev \(device)" } ?? "dev \(device)" }
   }
 
@@ -147,7 +147,7 @@ package struct Explanation: Equatable, Sendable {
     if outcome == .spoofed { return .spoofed }
     if outcome == .router { return .local }
     switch route?.way {
-    case .out(let device, let gateway)?: return .ways([Hop(device: device, gateway: gateway)])
+    case .out(let device, let gateway, _)?: return .ways([Hop(device: device, gateway: gateway)])
     case .shared(let shares)?: return .ways(shares.map { Hop(device: $0.device, gateway: $0.gateway) })
     case .unreachable?, nil: return .nowhere
     }

@@ -37,7 +37,7 @@ struct ExplanationWords {
   }
 
   private func because(_ explanation: Explanation) -> String {
-    let isMains = explanation.rule?.action == .lookup(.main, suppressPrefixLength: 0)
+    let isMains = explanation.rule?.action.isMainWithoutDefault == true
     switch explanation.taker {
     case .rule(let name) where isMains:
       let prefix = explanation.route.map { "\($0.destination)" } ?? "it"

@@ -26,7 +26,7 @@ package struct LookupQuestion: Equatable, Sendable {
 /// What the kernel's routing says to it, other software's rules and routes included. nftables takes no part in it.
 package enum LookupAnswer: Equatable, Sendable {
   /// It leaves by this device; the table that said so.
-  case out(InterfaceName, gateway: IPv4Address?, table: TableID)
+  case out(InterfaceName, gateway: Gateway?, table: TableID)
   /// The router takes it itself.
   case local
   /// There is no route, or one that says so.

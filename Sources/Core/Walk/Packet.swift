@@ -63,7 +63,7 @@ package struct Packet: Equatable, Sendable {
 package struct PacketFate: Equatable, Sendable {
   package enum End: Equatable, Sendable {
     /// It left by a device.
-    case left(InterfaceName, gateway: IPv4Address?)
+    case left(InterfaceName, gateway: Gateway?)
     /// The router itself took it.
     case delivered
     /// The rule's comment.
@@ -119,7 +119,7 @@ extension PacketFate.Stage: CustomStringConvertible {
       case .shared(let shares):
         "ip rule \(rule.priority): table \(route.table): \(route.destination) dev "
           + shares.map(\.device.text).joined(separator: " or ")
-      case .out(let device, _): "ip rule \(rule.priority): table \(route.table): \(route.destination) dev \(device)"
+      case .out(let device, _, _): "ip rule \(rule.priority): table \(route.table): \(route.destination) dev \(device)"
       }
     case .local: "local"
     case .noRoute: "no route"

@@ -130,7 +130,7 @@ package struct PacketExplainer {
     case .unreachable:
       // The floor of a rule's table: its traffic has no way, or is to have none.
       let isOfRule = if case .rule = explanation.taker { true } else { false }
-      let isMains = lookup?.rule.action == .lookup(.main, suppressPrefixLength: 0)
+      let isMains = lookup?.rule.action.isMainWithoutDefault == true
       explanation.outcome = isOfRule && lookup != nil && !isMains ? .blocked : .unreachable
     case .prohibited: explanation.outcome = .blocked
     case .spoofed: explanation.outcome = .spoofed
@@ -140,7 +140,7 @@ package struct PacketExplainer {
   }
 
   private func leave(
-    _ explanation: inout Explanation, by device: InterfaceName, _ gateway: IPv4Address?, _ outer: PacketFate?
+    _ explanation: inout Explanation, by device: InterfaceName, _ gateway: Gateway?, _ outer: PacketFate?
   ) {
     explanation.device = device
     explanation.gateway = gateway

@@ -98,7 +98,7 @@ private struct Walk {
     return false
   }
 
-  private mutating func forward(to device: InterfaceName, gateway: IPv4Address?) {
+  private mutating func forward(to device: InterfaceName, gateway: Gateway?) {
     table.outgoing = device
     guard passes(.forward), passes(.postrouting) else { return }
     end = .left(device, gateway: gateway)

@@ -32,7 +32,7 @@ package struct RouteWalk {
 
   package enum Answer: Equatable {
     case local
-    case out(InterfaceName, gateway: IPv4Address?)
+    case out(InterfaceName, gateway: Gateway?)
     case unreachable
     case noRoute
   }
@@ -45,10 +45,18 @@ package struct RouteWalk {
           table: .main, destination: $0.subnet, metric: RouteMetric(0), way: .out(device: device, gateway: nil))
       }
     }
-    let defaults = state.mainDefaults.map {
-      TableRoute(table: .main, metric: $0.metric, way: .out(device: $0.device, gateway: $0.gateway))
+    let defaults = state.mainDefaults.flatMap { route in
+      (route.isInHalves ? IPv4Prefix.halves : [.all]).map {
+        TableRoute(
+          table: route.table, destination: $0, metric: route.metric,
+          way: .out(device: route.device, gateway: route.gateway))
+      }
     }
-    tables = Dictionary(grouping: mainRoutes + connected + defaults + state.routes, by: \.table)
+    let walls = state.deadEnds.compactMap { end -> TableRoute? in
+      guard case .type = end.kind else { return nil }
+      return TableRoute(table: .main, metric: end.metric, way: .unreachable)
+    }
+    tables = Dictionary(grouping: mainRoutes + connected + defaults + walls + state.routes, by: \.table)
     own = Set(state.addresses.filter { state.links[$0.key] != nil }.values.joined().map(\.address))
     rules = Self.inOrder(.ipv4, state.rules)
     ipv6Rules = Self.inOrder(.ipv6, state.rules)
@@ -77,7 +85,7 @@ package struct RouteWalk {
         if let suppressed, UInt32(route.destination.length) <= suppressed { continue }
         switch route.way {
         case .unreachable: return (.unreachable, .lookup(rule, route))
-        case .out(let device, let gateway): return (.out(device, gateway: gateway), .lookup(rule, route))
+        case .out(let device, let gateway, _): return (.out(device, gateway: gateway), .lookup(rule, route))
         case .shared(let shares):
           guard let share = share(of: question, among: shares) else { return (.unreachable, .lookup(rule, route)) }
           return (.out(share.device, gateway: share.gateway), .lookup(rule, route))

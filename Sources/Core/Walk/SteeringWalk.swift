@@ -82,7 +82,7 @@ struct SteeringWalk {
             packet.tracking = .connection(direction, mark: old & ~mask.bits | mark.value, isNew: isNew)
           }
         case .clampMSS(let size): segmentSize = min(segmentSize ?? .max, size)
-        case .masquerade:
+        case .masquerade, .translate:
           isMasqueraded = true
           return .verdict(.pass)
         case .drop: return .verdict(.drop(rule.comment))

@@ -9,14 +9,19 @@ package struct ConnectionMessage: Equatable, Sendable {
   /// Where the answer is sent to: differs from `source` where that was translated.
   package var replyDestination: UInt32
   package var mark: UInt32
+  /// A packet of the other direction has come (IPS_SEEN_REPLY).
+  package var isAnswered: Bool
   /// What names it in a request: the original tuple as the kernel sent it, its number and its zone.
   package var handle: ConnectionHandle
 
-  package init(source: UInt32, destination: UInt32, replyDestination: UInt32, mark: UInt32, handle: ConnectionHandle) {
+  package init(source: UInt32, destination: UInt32, replyDestination: UInt32, mark: UInt32, isAnswered: Bool,
+    handle: ConnectionHandle
+  ) {
     self.source = source
     self.destination = destination
     self.replyDestination = replyDestination
     self.mark = mark
+    self.isAnswered = isAnswered
     self.handle = handle
   }
 }
@@ -40,6 +45,7 @@ extension ConnectionMessage {
     var reply: (source: UInt32, destination: UInt32)?
     var tuple: [UInt8] = []
     var mark: UInt32 = 0
+    var status: UInt32 = 0
     var identity: UInt32?
     var zone: UInt16 = 0
     let isGood = attributes.forEachAttribute { type, value in
@@ -49,6 +55,7 @@ extension ConnectionMessage {
         tuple = value.array
       case CTA_TUPLE_REPLY.rawValue: reply = Self.addresses(value)
       case CTA_MARK.rawValue: mark = value.bigEndian ?? 0
+      case CTA_STATUS.rawValue: status = value.bigEndian ?? 0
       case CTA_ID.rawValue: identity = value.load(UInt32.self)
       case CTA_ZONE.rawValue: zone = UInt16(bigEndian: value.load(UInt16.self) ?? 0)
       default: break
@@ -57,8 +64,11 @@ extension ConnectionMessage {
     guard isGood, let original, let reply else { return nil }
     self.init(
       source: original.source, destination: original.destination, replyDestination: reply.destination, mark: mark,
-      handle: ConnectionHandle(tuple: tuple, identity: identity, zone: zone))
+      isAnswered: status & Self.seenReply != 0, handle: ConnectionHandle(tuple: tuple, identity: identity, zone: zone))
   }
+
+  /// IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h).
+  private static let seenReply: UInt32 = 1 << 1
 
   private static func addresses(_ tuple: Bytes) -> (source: UInt32, destination: UInt32)? {
     var source: UInt32?

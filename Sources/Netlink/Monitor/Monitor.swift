@@ -20,12 +20,12 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
 
   deinit { buffer.deallocate() }
 
-  /// Devices, IPv4 addresses, IPv4 routes, rules, the settings of devices (forwarding, rp_filter), and neighbours
-  /// that do not answer.
+  /// Devices, IPv4 addresses, IPv4 routes, nexthop objects, rules, the settings of devices (forwarding, rp_filter), and
+  /// neighbours that do not answer.
   package static func routing() throws(NetlinkFailure) -> Monitor {
     let groups = [
       RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,
-      RTNLGRP_IPV4_NETCONF, RTNLGRP_NEIGH,
+      RTNLGRP_IPV4_NETCONF, RTNLGRP_NEIGH, RTNLGRP_NEXTHOP,
     ].map(\.rawValue)
     return Monitor(
       try NetlinkSocket.open(NETLINK_ROUTE, groups: groups, nonblocking: true, receiveBuffer: receiveBuffer))
@@ -68,6 +68,7 @@ extension NetlinkEvent {
       self = LinkMessage(message).map { .linkGone(index: $0.index, name: $0.name) } ?? .overrun
     case RTM_NEWADDR, RTM_DELADDR: self = AddressMessage(message).map { .address($0) } ?? .overrun
     case RTM_NEWROUTE, RTM_DELROUTE: self = RouteMessage(message).map { .route($0) } ?? .overrun
+    case Int(RTM_NEWNEXTHOP), Int(RTM_DELNEXTHOP): self = .nexthop
     case RTM_NEWRULE, RTM_DELRULE: self = RuleMessage(message).map { .rule($0) } ?? .overrun
     case RTM_NEWNETCONF:
       var index: Int32?

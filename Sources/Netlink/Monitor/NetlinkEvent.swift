@@ -6,6 +6,8 @@ package enum NetlinkEvent: Equatable, Sendable {
   case address(AddressMessage)
   case route(RouteMessage)
   case rule(RuleMessage)
+  /// A nexthop object came, changed or went: the routes that lead by it tell nothing of their own.
+  case nexthop
   /// Of a device, or of all of them (-1) or of those to come (-2).
   case setting(index: Int32)
   /// A table of this name, or something in it; nil where the message names none.

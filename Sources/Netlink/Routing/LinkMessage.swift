@@ -8,6 +8,8 @@ package struct LinkMessage: Equatable, Sendable {
   package var hasCarrier: Bool
   /// IFF_POINTOPOINT.
   package var isPointToPoint: Bool
+  /// IFF_NOARP.
+  package var asksNoNeighbours: Bool
   package var mtu: UInt32
   package var alias: String?
   /// IFLA_INFO_KIND: `bridge`, `vlan`, `vrf`; empty for a network card.
@@ -23,15 +25,17 @@ package struct LinkMessage: Equatable, Sendable {
   package var settings: SettingsMessage
 
   package init(
-    index: UInt32, name: String, isUp: Bool, hasCarrier: Bool, isPointToPoint: Bool, mtu: UInt32, alias: String? = nil,
-    kind: String = "", master: UInt32 = 0, masterKind: String = "",
-    lower: UInt32 = 0, tunnel: TunnelMessage? = nil, settings: SettingsMessage = SettingsMessage()
+    index: UInt32, name: String, isUp: Bool, hasCarrier: Bool, isPointToPoint: Bool,
+    asksNoNeighbours: Bool = false, mtu: UInt32, alias: String? = nil, kind: String = "", master: UInt32 = 0,
+    masterKind: String = "", lower: UInt32 = 0, tunnel: TunnelMessage? = nil,
+    settings: SettingsMessage = SettingsMessage()
   ) {
     self.index = index
     self.name = name
     self.isUp = isUp
     self.hasCarrier = hasCarrier
     self.isPointToPoint = isPointToPoint
+    self.asksNoNeighbours = asksNoNeighbours
     self.mtu = mtu
     self.alias = alias
     self.kind = kind
@@ -118,12 +122,25 @@ package struct AddressMessage: Equatable, Sendable {
   /// Of the subnet; with a peer, of the peer's.
   package var length: UInt8
   package var isSecondary: Bool
+  /// ifa_scope: how far it is good.
+  package var scope: UInt8
+  /// IFA_F_TENTATIVE, IFA_F_DADFAILED and IFA_F_DEPRECATED.
+  package var isTentative: Bool
+  package var isDuplicate: Bool
+  package var isDeprecated: Bool
 
-  package init(index: UInt32, local: UInt32, peer: UInt32, length: UInt8, isSecondary: Bool = false) {
+  package init(
+    index: UInt32, local: UInt32, peer: UInt32, length: UInt8, isSecondary: Bool = false, scope: UInt8 = 0,
+    isTentative: Bool = false, isDuplicate: Bool = false, isDeprecated: Bool = false
+  ) {
     self.index = index
     self.local = local
     self.peer = peer
     self.length = length
     self.isSecondary = isSecondary
+    self.scope = scope
+    self.isTentative = isTentative
+    self.isDuplicate = isDuplicate
+    self.isDeprecated = isDeprecated
   }
 }

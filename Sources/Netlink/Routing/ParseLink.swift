@@ -10,7 +10,8 @@ extension LinkMessage {
     self.init(
       index: UInt32(bitPattern: header.ifi_index), name: "", isUp: header.ifi_flags & UInt32(IFF_UP) != 0,
       hasCarrier: header.ifi_flags & Self.lowerUp != 0,
-      isPointToPoint: header.ifi_flags & UInt32(IFF_POINTOPOINT) != 0, mtu: 0)
+      isPointToPoint: header.ifi_flags & UInt32(IFF_POINTOPOINT) != 0,
+      asksNoNeighbours: header.ifi_flags & UInt32(IFF_NOARP) != 0, mtu: 0)
     var tunnel: TunnelMessage?
     var alias: String?
     var settings = SettingsMessage()
@@ -190,6 +191,8 @@ extension AddressMessage {
     guard isGood, header.ifa_prefixlen <= 32, let own = local ?? peer else { return nil }
     self.init(
       index: header.ifa_index, local: own, peer: peer ?? own, length: header.ifa_prefixlen,
-      isSecondary: flags & UInt32(IFA_F_SECONDARY) != 0)
+      isSecondary: flags & UInt32(IFA_F_SECONDARY) != 0, scope: header.ifa_scope,
+      isTentative: flags & UInt32(IFA_F_TENTATIVE) != 0, isDuplicate: flags & UInt32(IFA_F_DADFAILED) != 0,
+      isDeprecated: flags & UInt32(IFA_F_DEPRECATED) != 0)
   }
 }

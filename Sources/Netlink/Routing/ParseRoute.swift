@@ -9,10 +9,10 @@ extension RouteMessage {
     else { return nil }
     self.init(
       table: UInt32(header.rtm_table), kind: Kind(header.rtm_type), length: header.rtm_dst_len, metric: 0,
-      origin: header.rtm_protocol)
-    var single = NextHop(index: 0, isOnLink: header.rtm_flags & UInt32(RTNH_F_ONLINK) != 0)
+      origin: header.rtm_protocol, scope: header.rtm_scope, tos: header.rtm_tos)
+    var single = NextHop(index: 0)
+    single.read(flags: header.rtm_flags)
     var several: [NextHop]?
-    var isIPv4 = true
     let isGood = attributes.forEachAttribute { type, value in
       switch Int(type) {
       // rtm_table holds a byte; the whole number is here.
@@ -20,15 +20,17 @@ extension RouteMessage {
       case Int(RTA_DST.rawValue): destination = value.bigEndian ?? 0
       case Int(RTA_PRIORITY.rawValue): metric = value.load(UInt32.self) ?? 0
       case Int(RTA_OIF.rawValue): single.index = value.load(UInt32.self) ?? 0
-      case Int(RTA_GATEWAY.rawValue): single.gateway = value.bigEndian
-      // An IPv6 gateway of an IPv4 route (RFC 5549).
-      case Int(RTA_VIA.rawValue): isIPv4 = false
       case Int(RTA_MULTIPATH.rawValue): several = Self.hops(value)
-      default: break
+      case Int(RTA_PREFSRC.rawValue): source = value.bigEndian
+      case Int(RTA_NH_ID.rawValue): object = value.load(UInt32.self)
+      case Int(RTA_METRICS.rawValue):
+        value.forEachAttribute { metric, value in
+          if Int(metric) == Int(RTAX_MTU) { mtu = value.load(UInt32.self) }
+        }
+      default: single.read(type, value)
       }
     }
     guard isGood else { return nil }
-    if !isIPv4 { kind = .other(header.rtm_type) }
     hops = several ?? (single.index == 0 && single.gateway == nil ? [] : [single])
   }
 
@@ -40,19 +42,88 @@ extension RouteMessage {
     while let header = rest.load(rtnexthop.self), Int(header.rtnh_len) >= headerSize,
       Int(header.rtnh_len) <= rest.count
     {
-      let isOnLink = Int32(header.rtnh_flags) & RTNH_F_ONLINK != 0
       // It counts from 0.
-      var hop = NextHop(
-        index: UInt32(bitPattern: header.rtnh_ifindex), isOnLink: isOnLink, weight: Int(header.rtnh_hops) + 1)
+      var hop = NextHop(index: UInt32(bitPattern: header.rtnh_ifindex), weight: Int(header.rtnh_hops) + 1)
+      hop.read(flags: UInt32(header.rtnh_flags))
       let attributes = UnsafeRawBufferPointer(rebasing: rest.raw[headerSize..<Int(header.rtnh_len)])
-      Bytes(attributes).forEachAttribute { type, value in
-        if Int(type) == Int(RTA_GATEWAY.rawValue) { hop.gateway = value.bigEndian }
-      }
+      Bytes(attributes).forEachAttribute { hop.read($0, $1) }
       hops.append(hop)
       guard let next = rest.dropping(min((Int(header.rtnh_len) + 3) & ~3, rest.count)) else { break }
       rest = next
     }
     return hops
+  }
+}
+
+extension RouteMessage.NextHop {
+  /// rtm_flags and rtnh_flags.
+  fileprivate mutating func read(flags: UInt32) {
+    isOnLink = flags & UInt32(RTNH_F_ONLINK) != 0
+    isDead = flags & UInt32(RTNH_F_DEAD | RTNH_F_LINKDOWN) != 0
+  }
+
+  /// What a route and each of several ways have alike.
+  fileprivate mutating func read(_ type: UInt16, _ value: Bytes) {
+    switch Int(type) {
+    case Int(RTA_GATEWAY.rawValue): gateway = value.bigEndian.map { .ipv4($0) }
+    case Int(RTA_VIA.rawValue): gateway = RouteMessage.Gateway(via: value)
+    case Int(RTA_ENCAP_TYPE.rawValue): encapsulation = value.load(UInt16.self) ?? 0
+    default: break
+    }
+  }
+}
+
+extension RouteMessage.Gateway {
+  /// struct rtvia: a family, in host order, and an address of it.
+  fileprivate init(via bytes: Bytes) {
+    let family = bytes.load(UInt16.self) ?? 0
+    switch Int32(family) {
+    case AF_INET: self = bytes.load(UInt32.self, at: 2).map { .ipv4(UInt32(bigEndian: $0)) } ?? .other(family: family)
+    case AF_INET6: self = Self.ipv6(bytes, at: 2) ?? .other(family: family)
+    default: self = .other(family: family)
+    }
+  }
+
+  fileprivate static func ipv6(_ bytes: Bytes, at offset: Int = 0) -> Self? {
+    guard let high = bytes.load(UInt64.self, at: offset), let low = bytes.load(UInt64.self, at: offset + 8)
+    else { return nil }
+    return .ipv6(high: UInt64(bigEndian: high), low: UInt64(bigEndian: low))
+  }
+}
+
+extension NexthopMessage {
+  /// Nil where the message is cut off or lies.
+  init?(_ message: Message) {
+    guard let header = message.payload.load(nhmsg.self),
+      let attributes = message.payload.dropping(MemoryLayout<nhmsg>.size)
+    else { return nil }
+    self.init(object: 0)
+    var way = RouteMessage.NextHop(index: 0)
+    way.read(flags: header.nh_flags)
+    let isGood = attributes.forEachAttribute { type, value in
+      switch Int(type) {
+      case NHA_ID: object = value.load(UInt32.self) ?? 0
+      case NHA_BLACKHOLE: isBlackhole = true
+      case NHA_OIF: way.index = value.load(UInt32.self) ?? 0
+      case NHA_GATEWAY:
+        way.gateway =
+          Int32(header.nh_family) == AF_INET6
+          ? RouteMessage.Gateway.ipv6(value) : value.bigEndian.map { .ipv4($0) }
+      case NHA_ENCAP_TYPE: way.encapsulation = value.load(UInt16.self) ?? 0
+      case NHA_GROUP: members = Self.members(value)
+      default: break
+      }
+    }
+    guard isGood, object != 0 else { return nil }
+    if way.index != 0 { hop = way }
+  }
+
+  /// An array of struct nexthop_grp, whose weights count from 0.
+  private static func members(_ bytes: Bytes) -> [Member] {
+    let size = MemoryLayout<nexthop_grp>.size
+    return (0..<bytes.count / size).compactMap { place in
+      bytes.load(nexthop_grp.self, at: place * size).map { Member(object: $0.id, weight: Int($0.weight) + 1) }
+    }
   }
 }
 

@@ -7,20 +7,37 @@ package struct RouteMessage: Hashable, Sendable {
     case other(UInt8)
   }
 
+  package enum Gateway: Hashable, Sendable {
+    case ipv4(UInt32)
+    /// RTA_VIA of an IPv4 route. The first and the last eight bytes.
+    case ipv6(high: UInt64, low: UInt64)
+    /// RTA_VIA of another family.
+    case other(family: UInt16)
+  }
+
   /// One way of a route: several where it balances.
   package struct NextHop: Hashable, Sendable {
     /// 0: none.
     package var index: UInt32
-    package var gateway: UInt32?
+    package var gateway: Gateway?
     /// RTNH_F_ONLINK: the gateway is a neighbour though no address of the device covers it.
     package var isOnLink: Bool
+    /// RTNH_F_DEAD or RTNH_F_LINKDOWN: its device is down or has no carrier.
+    package var isDead: Bool
+    /// RTA_ENCAP_TYPE: packets are wrapped on their way (enum lwtunnel_encap_types); 0: they are not.
+    package var encapsulation: UInt16
     /// Of a balanced route: how many of the flows, beside the others' weights; 1 to 256.
     package var weight: Int
 
-    package init(index: UInt32, gateway: UInt32? = nil, isOnLink: Bool = false, weight: Int = 1) {
+    package init(
+      index: UInt32, gateway: Gateway? = nil, isOnLink: Bool = false, isDead: Bool = false, encapsulation: UInt16 = 0,
+      weight: Int = 1
+    ) {
       self.index = index
       self.gateway = gateway
       self.isOnLink = isOnLink
+      self.isDead = isDead
+      self.encapsulation = encapsulation
       self.weight = weight
     }
   }
@@ -33,10 +50,22 @@ package struct RouteMessage: Hashable, Sendable {
   /// rtm_protocol: who made it.
   package var origin: UInt8
   package var hops: [NextHop]
+  /// RTA_PREFSRC: the address that the router's own packets take by it.
+  package var source: UInt32?
+  /// RTAX_MTU.
+  package var mtu: UInt32?
+  /// rtm_scope; nil: as ip(8) chooses it.
+  package var scope: UInt8?
+  /// rtm_tos: it is for packets with this TOS alone; 0: for all.
+  package var tos: UInt8
+  /// RTA_NH_ID: a nexthop object says where it leads. `hops` is empty where the kernel leaves that to the object
+  /// (net.ipv4.nexthop_compat_mode is 0).
+  package var object: UInt32?
 
   package init(
     table: UInt32, kind: Kind = .unicast, destination: UInt32 = 0, length: UInt8 = 0, metric: UInt32, origin: UInt8,
-    hops: [NextHop] = []
+    hops: [NextHop] = [], source: UInt32? = nil, mtu: UInt32? = nil, scope: UInt8? = nil, tos: UInt8 = 0,
+    object: UInt32? = nil
   ) {
     self.table = table
     self.kind = kind
@@ -45,6 +74,37 @@ package struct RouteMessage: Hashable, Sendable {
     self.metric = metric
     self.origin = origin
     self.hops = hops
+    self.source = source
+    self.mtu = mtu
+    self.scope = scope
+    self.tos = tos
+    self.object = object
+  }
+}
+
+/// A nexthop object (ip-nexthop(8)): one way, or several that share.
+package struct NexthopMessage: Equatable, Sendable {
+  package struct Member: Equatable, Sendable {
+    package var object: UInt32
+    package var weight: Int
+
+    package init(object: UInt32, weight: Int) {
+      self.object = object
+      self.weight = weight
+    }
+  }
+
+  package var object: UInt32
+  package var isBlackhole: Bool
+  /// Nil where it is a group, or nothing but a blackhole.
+  package var hop: RouteMessage.NextHop?
+  package var members: [Member]
+
+  package init(object: UInt32, isBlackhole: Bool = false, hop: RouteMessage.NextHop? = nil, members: [Member] = []) {
+    self.object = object
+    self.isBlackhole = isBlackhole
+    self.hop = hop
+    self.members = members
   }
 }
 

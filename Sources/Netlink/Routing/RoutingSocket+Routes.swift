@@ -29,6 +29,22 @@ extension RoutingSocket {
     }
   }
 
+  /// A nexthop object; nil where there is none of this number, or the kernel has none (before 5.3).
+  package mutating func nexthop(_ object: UInt32) throws(NetlinkFailure) -> NexthopMessage? {
+    var found: NexthopMessage?
+    do throws(NetlinkFailure) {
+      try conversation.request("ip nexthop get id \(object)", type: Int(RTM_GETNEXTHOP)) {
+        $0.nexthop(object)
+      } answer: { message in
+        found = NexthopMessage(message)
+        return found != nil
+      }
+    } catch {
+      guard error.isMissing || error.errno == EOPNOTSUPP else { throw error }
+    }
+    return found
+  }
+
   /// Every path MTU that was learnt and has not expired, of all tables. A dump that something comes between may lack some
   /// and is as good: they come and go anyway.
   package mutating func eachPathMTU(_ body: (PathMTUMessage) -> Void) throws(NetlinkFailure) {

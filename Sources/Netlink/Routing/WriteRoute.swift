@@ -10,34 +10,40 @@ extension MessageBuilder {
     // Tables of 256 and more are named by RTA_TABLE alone.
     header.rtm_table = route.table < 256 ? UInt8(route.table) : UInt8(RT_TABLE_UNSPEC.rawValue)
     header.rtm_protocol = route.origin
-    header.rtm_scope = UInt8((deleting ? RT_SCOPE_NOWHERE : route.scope).rawValue)
+    header.rtm_scope = deleting ? UInt8(RT_SCOPE_NOWHERE.rawValue) : route.scope ?? route.usualScope
     header.rtm_type = anyWay ? 0 : route.kind.number
     if route.hops.count == 1, route.hops.first?.isOnLink == true { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
     self.header(header)
     put(Int(RTA_TABLE.rawValue), route.table)
     if route.length > 0 { put(Int(RTA_DST.rawValue), bigEndian: route.destination) }
     put(Int(RTA_PRIORITY.rawValue), route.metric)
-    guard !anyWay, let hop = route.hops.first else { return }
+    if anyWay { return }
+    if let source = route.source { put(Int(RTA_PREFSRC.rawValue), bigEndian: source) }
+    if let mtu = route.mtu { nested(Int(RTA_METRICS.rawValue)) { $0.put(Int(RTAX_MTU), mtu) } }
+    guard let hop = route.hops.first else { return }
     guard route.hops.count == 1 else { return several(route.hops) }
     if hop.index != 0 { put(Int(RTA_OIF.rawValue), hop.index) }
-    if let gateway = hop.gateway { put(Int(RTA_GATEWAY.rawValue), bigEndian: gateway) }
+    guard let (type, value) = hop.gateway?.attribute else { return }
+    value.withUnsafeBytes { put(type, bytes: $0) }
   }
 
   /// RTA_MULTIPATH: one rtnexthop after the other, each with its attributes and as long as both.
   private mutating func several(_ hops: [RouteMessage.NextHop]) {
     let size = MemoryLayout<rtnexthop>.size
-    let attribute = MemoryLayout<nlattr>.size + MemoryLayout<UInt32>.size
     var bytes: [UInt8] = []
     for hop in hops {
+      let gateway = hop.gateway?.attribute
+      let length = gateway.map { MemoryLayout<nlattr>.size + $0.value.count } ?? 0
       var header = rtnexthop()
-      header.rtnh_len = UInt16(size + (hop.gateway == nil ? 0 : attribute))
+      // Attributes begin at multiples of four.
+      header.rtnh_len = UInt16(size + (length + 3) & ~3)
       header.rtnh_flags = hop.isOnLink ? UInt8(RTNH_F_ONLINK) : 0
       header.rtnh_hops = UInt8(clamping: hop.weight - 1)
       header.rtnh_ifindex = Int32(bitPattern: hop.index)
       withUnsafeBytes(of: header) { bytes += $0 }
-      guard let gateway = hop.gateway else { continue }
-      withUnsafeBytes(of: nlattr(nla_len: UInt16(attribute), nla_type: UInt16(RTA_GATEWAY.rawValue))) { bytes += $0 }
-      withUnsafeBytes(of: gateway.bigEndian) { bytes += $0 }
+      guard let (type, value) = gateway else { continue }
+      withUnsafeBytes(of: nlattr(nla_len: UInt16(length), nla_type: UInt16(type))) { bytes += $0 }
+      bytes += value + [UInt8](repeating: 0, count: (length + 3) & ~3 - length)
     }
     bytes.withUnsafeBytes { put(Int(RTA_MULTIPATH.rawValue), bytes: $0) }
   }
@@ -57,6 +63,12 @@ extension MessageBuilder {
     header.rtm_family = UInt8(AF_INET)
     header.rtm_flags = UInt32(RTM_F_CLONED)
     self.header(header)
+  }
+
+  /// RTM_GETNEXTHOP of one.
+  mutating func nexthop(_ object: UInt32) {
+    header(nhmsg())
+    put(Int(NHA_ID), object)
   }
 
   /// RTM_NEWRULE and RTM_DELRULE.
@@ -86,8 +98,23 @@ extension MessageBuilder {
 
 extension RouteMessage {
   /// As ip(8) chooses it: a device without a gateway is a link away.
-  fileprivate var scope: rt_scope_t {
-    kind == .unicast && hops.allSatisfy { $0.gateway == nil } ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
+  fileprivate var usualScope: UInt8 {
+    let isLink = kind == .unicast && hops.allSatisfy { $0.gateway == nil }
+    return UInt8((isLink ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE).rawValue)
+  }
+}
+
+extension RouteMessage.Gateway {
+  /// RTA_GATEWAY with an IPv4 address, or RTA_VIA with a struct rtvia. Nil where it is none that can be written.
+  fileprivate var attribute: (type: Int, value: [UInt8])? {
+    func bytes<T: FixedWidthInteger>(_ number: T) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
+    switch self {
+    case .ipv4(let address): return (Int(RTA_GATEWAY.rawValue), bytes(address))
+    case .ipv6(let high, let low):
+      let family = withUnsafeBytes(of: UInt16(AF_INET6)) { Array($0) }
+      return (Int(RTA_VIA.rawValue), family + bytes(high) + bytes(low))
+    case .other: return nil
+    }
   }
 }
 

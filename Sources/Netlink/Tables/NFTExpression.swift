@@ -33,6 +33,8 @@ package enum NFTExpression: Hashable, Sendable {
   /// Writes the register into an option of the TCP header.
   case writeTCPOption(kind: UInt8, offset: UInt32, length: UInt32)
   case masquerade
+  /// `snat ip to` the IPv4 address in the register.
+  case translateSource
   /// The NFT_REJECT_ICMPX_… code, right for IPv4 and IPv6 alike.
   case rejectICMPX(code: UInt8)
   /// What it has counted is not part of it.
@@ -82,6 +84,7 @@ extension NFTExpression: CustomStringConvertible {
     case .verdict(let verdict): verdict.description
     case .writeTCPOption(let kind, let offset, let length): "tcp option \(kind) set \(offset)+\(length)"
     case .masquerade: "masquerade"
+    case .translateSource: "snat ip"
     case .rejectICMPX(let code): "reject icmpx \(code)"
     case .counter: "counter"
     case .target(let name, let revision, let data): "target \(name) \(revision) \(Self.hex(data))"

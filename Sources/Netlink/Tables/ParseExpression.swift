@@ -1,5 +1,6 @@
 internal import CMnl
 internal import CNftnl
+internal import Glibc
 
 // libnftnl's own parser trusts that each string ends with a NUL, which a hostile message need not; this one checks.
 
@@ -77,6 +78,7 @@ extension NFTExpression {
       case "immediate": Self.immediate(fields)
       case "exthdr": Self.option(fields)
       case "masq": Self.masquerade(fields)
+      case "nat": Self.translation(fields)
       case "reject": Self.reject(fields)
       case "counter": .counter
       case "target": Self.target(fields)
@@ -187,6 +189,17 @@ extension NFTExpression {
     let isPlain =
       (fields.number(NFTA_MASQ_FLAGS.rawValue) ?? 0) == 0 && !fields.has(NFTA_MASQ_REG_PROTO_MIN.rawValue)
     return isPlain ? .masquerade : nil
+  }
+
+  /// The kernel sends NF_NAT_RANGE_MAP_IPS, which stands for "an address is given", and the last address of the range,
+  /// which is the first (nft_nat_init and nft_nat_dump, net/netfilter/nft_nat.c).
+  private static func translation(_ fields: Fields) -> NFTExpression? {
+    let isPlain =
+      fields.number(NFTA_NAT_TYPE.rawValue) == NFT_NAT_SNAT.rawValue
+      && fields.number(NFTA_NAT_FAMILY.rawValue) == UInt32(AF_INET) && fields.isRegister(NFTA_NAT_REG_ADDR_MIN.rawValue)
+      && (!fields.has(NFTA_NAT_REG_ADDR_MAX.rawValue) || fields.isRegister(NFTA_NAT_REG_ADDR_MAX.rawValue))
+      && !fields.has(NFTA_NAT_REG_PROTO_MIN.rawValue) && (fields.number(NFTA_NAT_FLAGS.rawValue) ?? 0) & ~1 == 0
+    return isPlain ? .translateSource : nil
   }
 
   private static func reject(_ fields: Fields) -> NFTExpression? {

@@ -75,6 +75,10 @@ enum WriteExpression {
     case .rejectICMPX(let code):
       put(NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH.rawValue)
       nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), code)
+    case .translateSource:
+      put(NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT.rawValue)
+      put(NFTNL_EXPR_NAT_FAMILY, UInt32(AF_INET))
+      put(NFTNL_EXPR_NAT_REG_ADDR_MIN, register)
     case .masquerade, .counter, .target, .other: break
     }
   }
@@ -94,6 +98,7 @@ extension NFTExpression {
     case .load, .verdict: "immediate"
     case .writeTCPOption: "exthdr"
     case .masquerade: "masq"
+    case .translateSource: "nat"
     case .rejectICMPX: "reject"
     case .counter: "counter"
     case .target: "target"

@@ -18,7 +18,7 @@ package struct NetlinkSocket: ~Copyable, @unchecked Sendable {
 
   deinit { mnl_socket_close(handle) }
 
-  /// Opens and binds. `groups` are multicast groups by number (RTNLGRP_…, NFNLGRP_…), each below 32.
+  /// Opens and binds. `groups` are multicast groups by number (RTNLGRP_…, NFNLGRP_…), each 32 at most.
   static func open(
     _ family: Int32, groups: [UInt32] = [], nonblocking: Bool = false, receiveBuffer: Int32? = nil
   ) throws(NetlinkFailure) -> NetlinkSocket {

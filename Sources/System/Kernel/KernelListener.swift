@@ -98,7 +98,11 @@ final class KernelListener: @unchecked Sendable {
       let isOurs = message.origin == translation.ranges.routeProtocol.value
       let name = "\(message.family == .ipv4 ? "ip rule" : "ip -6 rule") \(message.priority)"
       if isOurs || translation.ranges.priorities.contains(message.priority) { return [.ours(name)] }
-      return message.priority < translation.ranges.priorities.lowerBound ? [.foreign(name)] : []
+      guard message.family == .ipv4 else { return [] }
+      let isBefore = message.priority < translation.ranges.priorities.lowerBound
+      // It may also lead to a table with an uplink's default route.
+      return (isBefore ? [.foreign(name)] : []) + (message.action == .lookup ? [.mainRoute] : [])
+    case .nexthop: return [.mainRoute]
     case .setting(let index):
       // Our own come back as well, since files under /proc have no port: one more look, which finds nothing.
       let name = UInt32(exactly: index).flatMap { names[$0] }
@@ -127,10 +131,12 @@ final class KernelListener: @unchecked Sendable {
   private func changed(_ message: RouteMessage) -> [KernelEvent] {
     if message.table == TableID.main.value {
       // More specific routes of main change nothing of ours, and a router may learn a million.
-      if message.length == 0 { return [.mainRoute] }
+      if message.length <= 1 { return [.mainRoute] }
       return message.length < WayQuestion.shortestSite ? [.foreign("main table")] : []
     }
     let isOurs = message.origin == translation.ranges.routeProtocol.value
-    return isOurs || translation.ranges.tables.contains(message.table) ? [.ours("ip route table \(message.table)")] : []
+    if isOurs || translation.ranges.tables.contains(message.table) { return [.ours("ip route table \(message.table)")] }
+    // Another's table, which an uplink's default route may stand in.
+    return message.length == 0 ? [.mainRoute] : []
   }
 }

@@ -25,6 +25,28 @@ extension KernelState {
     for (heir, connections) in shares { try netfilter.mark(connections, heir.value, mask: mask.bits) }
   }
 
+  mutating func deleteStaleConnections(
+    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
+  ) throws(NetlinkFailure) -> Int {
+    let own = Set(try routing.addresses().map(\.local))
+    let found = try connections(mark, mask) { connection in
+      connection.replyDestination != connection.source && connection.replyDestination != address.value
+        && (!own.contains(connection.replyDestination) || !connection.isAnswered)
+    }
+    return try netfilter.delete(found)
+  }
+
+  /// One walk through the whole table: connections may be of any of the old marks.
+  mutating func move(_ migration: MarkMigration) throws(NetlinkFailure) {
+    let heirs = Dictionary(migration.moves.map { ($0.from.value, $0.to) }) { first, _ in first }
+    let mask = migration.mask.bits
+    var found: [Mark: [ConnectionHandle]] = [:]
+    try netfilter.eachConnection(mark: 0, mask: 0, restart: { found = [:] }) { connection in
+      if let heir = heirs[connection.mark & mask] { found[heir, default: []].append(connection.handle) }
+    }
+    for (heir, connections) in found { try netfilter.mark(connections, heir.value, mask: mask) }
+  }
+
   mutating func deleteEarlyConnections(
     from sources: [ClosedRange<UInt32>], mask: MarkMask
   ) throws(NetlinkFailure) -> Int {

@@ -25,6 +25,7 @@ extension KernelState {
     case .replaceSteering(let table): try steering.replace(table, &netfilter)
     case .changeSets(let table, let changes): try steering.change(table: table, changes, &netfilter)
     case .deleteSteering(let table): try steering.delete(table, &netfilter)
+    case .moveMarks(let migration): try move(migration)
     case .changeSettings, .restoreSettings: break  // files, not netlink
     }
   }
@@ -94,7 +95,7 @@ extension KernelState {
         && $0.metric == message.metric
     }
     if foreign { throw NetlinkFailure.foreign("the route that has this table, destination and metric") }
-    try routing.putFollowingMain(message)
+    try Self.put(message, followingOthersOver: &routing)
   }
 
   /// The route's protocol goes with the request, so that another's is not found.

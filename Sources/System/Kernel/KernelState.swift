@@ -36,17 +36,16 @@ struct KernelState: ~Copyable, Sendable {
       actual.links[name] = translation.link(link, names)
       actual.settings.merge(translation.settings(link.settings, of: name)) { $1 }
     }
-    actual.addresses = Self.addresses(try routing.addresses(), names)
+    Self.tell(try routing.addresses(), names, &actual)
+    let rules = try routing.rules()
+    let defaults = try defaultRoutes(rules, names)
+    actual.mainDefaults = defaults.defaults
+    actual.deadEnds = defaults.deadEnds
     let translation = translation
-    try routing.eachRoute(table: TableID.main.value, restart: { actual.mainDefaults = [] }) {
-      actual.mainDefaults += translation.mainDefaults($0, names)
-    }
-    // Stable: of two with one metric the kernel's first stays first.
-    actual.mainDefaults.sort { $0.metric < $1.metric }
     try routing.eachRoute(origin: ranges.routeProtocol.value, restart: { actual.routes = [] }) {
       if let route = translation.route($0, names) { actual.routes.insert(route) }
     }
-    actual.rules = try routing.rules().compactMap(translation.rule)
+    actual.rules = rules.compactMap(translation.rule)
     do throws(NetlinkFailure) { actual.rules += try routing.rules(.ipv6).compactMap(translation.rule) } catch {
       guard error.errno == EAFNOSUPPORT else { throw error }
       actual.hasIPv6Rules = false
@@ -60,13 +59,30 @@ struct KernelState: ~Copyable, Sendable {
   static func addresses(
     _ messages: [AddressMessage], _ names: [UInt32: InterfaceName]
   ) -> [InterfaceName: [InterfaceAddress]] {
-    var addresses: [InterfaceName: [InterfaceAddress]] = [:]
+    var told = ActualState()
+    tell(messages, names, &told)
+    return told.addresses
+  }
+
+  private static func tell(
+    _ messages: [AddressMessage], _ names: [UInt32: InterfaceName], _ actual: inout ActualState
+  ) {
     for message in messages.filter({ !$0.isSecondary }) + messages.filter(\.isSecondary) {
       guard let name = names[message.index],
         let address = InterfaceAddress(IPv4Address(value: message.local), length: message.length)
       else { continue }
-      addresses[name, default: []].append(address)
+      actual.addresses[name, default: []].append(address)
+      let standing = AddressStanding(message)
+      if standing != .plain { actual.standings[name, default: [:]][address] = standing }
     }
-    return addresses
+  }
+}
+
+extension AddressStanding {
+  fileprivate init(_ message: AddressMessage) {
+    self.init(
+      scope: Scope(message.scope), isSecondary: message.isSecondary,
+      flaw: message.isDuplicate ? .duplicate : message.isTentative ? .tentative : message.isDeprecated ? .deprecated : nil,
+      peer: message.peer == message.local ? nil : IPv4Address(value: message.peer))
   }
 }

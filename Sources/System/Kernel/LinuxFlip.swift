@@ -23,7 +23,7 @@ package final class LinuxFlip: FlipPort {
   package func activate(_ route: TableRoute) throws(KernelFailure) {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking(PlanText(ranges).lines(.putRoute(route)).first) { () throws(NetlinkFailure) in
-        try routing.putFollowingMain(try translation.message(route))
+        try KernelState.put(try translation.message(route), followingOthersOver: &routing)
       }
     }
   }

@@ -79,6 +79,16 @@ package final class LinuxKernel: KernelPort {
     }
   }
 
+  package func deleteStaleConnections(
+    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
+  ) throws(KernelFailure) -> Int {
+    try state.withLock { (state) throws(KernelFailure) in
+      try asking("conntrack -D --mark \(mark)/\(mask)") { () throws(NetlinkFailure) in
+        try state.deleteStaleConnections(marked: mark, mask: mask, sentFrom: address)
+      }
+    }
+  }
+
   package func deleteEarlyConnections(
     from sources: [ClosedRange<UInt32>], mask: MarkMask
   ) throws(KernelFailure) -> Int {

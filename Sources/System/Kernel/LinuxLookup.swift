@@ -53,7 +53,7 @@ package final class LinuxLookup: LookupPort {
     if message.kind == .other(2) || message.kind == .other(3) { return .local }
     guard message.kind == .unicast, let hop = message.hops.first, let device = RouteTranslation.name(of: hop.index)
     else { return .unreachable }
-    return .out(device, gateway: hop.gateway.map { IPv4Address(value: $0) }, table: TableID(message.table))
+    return .out(device, gateway: hop.gateway.flatMap { Gateway($0) }, table: TableID(message.table))
   }
 
   /// What is an answer although the kernel calls it an error: of kinds of routes by fib_props (net/ipv4/fib_semantics.c),
@@ -86,15 +86,9 @@ package final class LinuxLookup: LookupPort {
 
   private static func route(_ message: RouteMessage) -> TableRoute? {
     guard let prefix = IPv4Prefix(IPv4Address(value: message.destination), length: message.length) else { return nil }
-    let shares = message.hops.compactMap { hop in
-      RouteTranslation.name(of: hop.index).map {
-        TableRoute.Share(device: $0, gateway: hop.gateway.map { IPv4Address(value: $0) }, weight: hop.weight)
-      }
-    }
-    var way = TableRoute.Way.unreachable
-    if message.kind == .unicast, let first = shares.first {
-      way = shares.count == 1 ? .out(device: first.device, gateway: first.gateway) : .shared(shares)
-    }
-    return TableRoute(table: .main, destination: prefix, metric: RouteMetric(message.metric), way: way)
+    var names: [UInt32: InterfaceName] = [:]
+    for hop in message.hops { names[hop.index] = RouteTranslation.name(of: hop.index) }
+    return TableRoute(
+      table: .main, destination: prefix, metric: RouteMetric(message.metric), way: message.way(names) ?? .unreachable)
   }
 }

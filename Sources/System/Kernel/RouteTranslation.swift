@@ -15,13 +15,15 @@ struct RouteTranslation {
       metric: route.metric.value, origin: ranges.routeProtocol.value)
     switch route.way {
     case .unreachable: message.kind = .unreachable
-    case .out(let device, let gateway):
-      message.hops = [RouteMessage.NextHop(index: try index(of: device), gateway: gateway?.value)]
+    case .out(let device, let gateway, let terms):
+      message.hops = [RouteMessage.NextHop(index: try index(of: device), gateway: gateway?.message)]
+      message.source = terms.source?.value
+      message.mtu = terms.mtu.map { UInt32(clamping: $0) }
     case .shared(let shares):
       for share in shares {
         message.hops.append(
           RouteMessage.NextHop(
-            index: try index(of: share.device), gateway: share.gateway?.value, weight: share.weight))
+            index: try index(of: share.device), gateway: share.gateway?.message, weight: share.weight))
       }
     }
     return message
@@ -31,36 +33,10 @@ struct RouteTranslation {
   func route(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute? {
     guard message.origin == ranges.routeProtocol.value, ranges.tables.contains(message.table),
       let destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.length),
-      let way = way(message, names)
+      let way = message.way(names)
     else { return nil }
     return TableRoute(
       table: TableID(message.table), destination: destination, metric: RouteMetric(message.metric), way: way)
-  }
-
-  private func way(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute.Way? {
-    switch message.kind {
-    case .unreachable: return .unreachable
-    case .other: return nil
-    case .unicast:
-      let shares = message.hops.compactMap { hop in
-        names[hop.index].map {
-          TableRoute.Share(device: $0, gateway: hop.gateway.map { IPv4Address(value: $0) }, weight: hop.weight)
-        }
-      }
-      guard shares.count == message.hops.count, let first = shares.first else { return nil }
-      return shares.count == 1 ? .out(device: first.device, gateway: first.gateway) : .shared(shares)
-    }
-  }
-
-  /// Empty where it is no default route. One for each way of a balanced route.
-  func mainDefaults(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> [MainDefault] {
-    guard message.length == 0, message.kind == .unicast else { return [] }
-    return message.hops.compactMap { hop in
-      names[hop.index].map {
-        MainDefault(
-          device: $0, gateway: hop.gateway.map { IPv4Address(value: $0) }, metric: RouteMetric(message.metric))
-      }
-    }
   }
 
   func index(of device: InterfaceName) throws(NetlinkFailure) -> UInt32 {
@@ -163,8 +139,9 @@ struct RouteTranslation {
     let isXFRM = if case .xfrm? = tunnel?.encapsulation { true } else { false }
     return Link(
       index: InterfaceIndex(message.index), isUp: message.isUp, hasCarrier: message.hasCarrier, mtu: Int(message.mtu),
-      isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, tunnel: tunnel,
-      stack: stack(message, names))
+      isPointToPoint: message.isPointToPoint || isXFRM,
+      asksNeighbours: !message.isPointToPoint && !message.asksNoNeighbours, isInVRF: message.masterKind == "vrf",
+      alias: message.alias, tunnel: tunnel, stack: stack(message, names))
   }
 
   /// Kinds of devices that take packets off another one under a name of their own. A veth's IFLA_LINK is its peer, and a
@@ -206,24 +183,5 @@ struct RouteTranslation {
       encapsulation: encapsulation, local: IPv4Address(value: message.local),
       remote: IPv4Address(value: message.remote), underlay: names[message.underlay],
       lookupMark: Mark(value: message.mark), ttl: message.ttl)
-  }
-}
-
-extension RoutingSocket {
-  /// Puts a route of ours. A gateway that no address covers is refused (ENETUNREACH), unless the main table itself has a
-  /// default route by it, as some providers' DHCP servers hand out: then it is followed as it is, "on link".
-  mutating func putFollowingMain(_ route: RouteMessage) throws(NetlinkFailure) {
-    do throws(NetlinkFailure) { try put(route) } catch {
-      guard error.errno == ENETUNREACH, var hop = route.hops.first, hop.gateway != nil else { throw error }
-      hop.isOnLink = true
-      var isMains = false
-      try eachRoute(table: TableID.main.value, restart: { isMains = false }) {
-        isMains = isMains || ($0.length == 0 && $0.hops.contains(hop))
-      }
-      guard isMains else { throw error }
-      var onLink = route
-      onLink.hops = [hop]
-      try put(onLink)
-    }
   }
 }

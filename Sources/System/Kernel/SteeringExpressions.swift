@@ -54,6 +54,7 @@ extension SteeringRule.Action {
     case .clampMSS(let size):
       [.load([UInt8(size >> 8), UInt8(size & 0xff)]), .writeTCPOption(kind: 2, offset: 2, length: 2)]
     case .masquerade: [.masquerade]
+    case .translate(let address): [.load(address.bytes), .translateSource]
     case .drop: [.verdict(.drop)]
     // NFT_REJECT_ICMPX_ADMIN_PROHIBITED
     case .reject: [.rejectICMPX(code: 3)]

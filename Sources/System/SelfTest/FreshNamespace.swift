@@ -34,7 +34,7 @@ enum FreshNamespace {
       // RT_TABLE_MAIN and RTPROT_BOOT, as `ip route add` has them.
       try routing.put(
         RouteMessage(
-          table: 254, metric: 0, origin: 3, hops: [.init(index: index, gateway: gateway.value, isOnLink: true)]))
+          table: 254, metric: 0, origin: 3, hops: [.init(index: index, gateway: .ipv4(gateway.value), isOnLink: true)]))
     }
   }
 }

@@ -179,7 +179,7 @@ import VICI
     let layout = Layout(
       ruleSet, configuration, try #require(Layout.slots(ruleSet, configuration, after: SlotBook())))
     let reports = TunnelReports(
-      layout, [:], [:], traffic: [:], machines: machines, at: Instant(nanoseconds: 0)
+      layout, [:], [:], uplinks: [], traffic: [:], machines: machines, at: Instant(nanoseconds: 0)
     ).all
     #expect(reports.contains { $0.ike?.trouble != nil })
     return String(decoding: LocalAPI.encode(TunnelsReport(tunnels: reports)), as: UTF8.self)
