@@ -22,11 +22,13 @@ struct CheckCommand: ParsableCommand {
   func run() throws {
     let ruleSet = try RuleSetFile.load(file)
     let fits: String
+    var notes: [String] = []
     if access(options.config, F_OK) == 0 {
       let configuration = try options.load()
       try RuleSetFile.check(ruleSet, on: configuration, file)
       try warnOfMissingLANs(ruleSet, configuration)
       try checkCharon(ruleSet, configuration)
+      notes = widened(ruleSet, configuration)
       fits = "fits this router"
     } else {
       fits = "not held against a router: there is no \(options.config)"
@@ -36,6 +38,18 @@ struct CheckCommand: ParsableCommand {
         + "\(count(ruleSet.paths.count, "path")), \(count(ruleSet.probes.count, "probe")), "
         + "\(count(ruleSet.backhaulRules.count, "backhaul rule")), "
         + "\(count(ruleSet.directDestinations.count, "direct destination")); \(fits)")
+    notes.forEach { print($0) }
+  }
+
+  /// What belts hold besides what the rules say.
+  private func widened(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [String] {
+    guard let slots = Layout.slots(ruleSet, configuration, after: SlotBook()) else { return [] }
+    let layout = Layout(ruleSet, configuration, slots)
+    return layout.activeRules.filter { $0.rule.isStrict && !$0.rule.sources.prefixes.isEmpty }.compactMap { active in
+      guard let belts = layout.belts.wider(than: active) else { return nil }
+      return "rule \(active.rule.name): where nftables has lost our table, \(count(belts, "ip rule")) "
+        + "\(belts == 1 ? "holds" : "hold") its \(active.rule.sources.prefixes.count) prefixes, and what lies between them too"
+    }
   }
 
   private func warnOfMissingLANs(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) throws {
