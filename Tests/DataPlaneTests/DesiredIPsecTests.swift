@@ -120,6 +120,7 @@ import Testing
   @Test func outerPacketsAreKnownByTheirAddressesAlone() {
     #expect(
       lines().filter { $0.contains("priority 920") } == [
+        "ip rule add priority 9206 fwmark 0x7f000000/0x7f000000 goto 9299 protocol 201",
         "ip rule add priority 9200 fwmark 0x1000000/0x7f000000 lookup main protocol 201",
         "ip rule add priority 9204 from 192.0.2.2/32 to 203.0.113.2/32 lookup main suppress_prefixlength 0 protocol 201",
         "ip rule add priority 9204 from 10.99.0.2/32 to 203.0.113.2/32 lookup main suppress_prefixlength 0 protocol 201",
@@ -186,13 +187,15 @@ import Testing
         "iifname \"lan0\" ip saddr @source_office oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
           + "comment \"rule office: its own path mpls0\"",
         "iifname \"lan0\" ip saddr @source_office counter drop comment \"rule office: underlay\"",
+        "ip saddr @source_office oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
+          + "comment \"rule office: its own path mpls0\"",
+        "ip saddr @source_office counter drop comment \"rule office: underlay\"",
       ])
     #expect(
       lines().filter { $0.contains("priority 928") || $0.contains("priority 929") } == [
-        "ip rule add priority 9270 iif lo goto 9299 protocol 201",
+        "ip rule add priority 9299 nop protocol 201",
         "ip rule add priority 9280 from 192.168.10.0/24 lookup main suppress_prefixlength 0 protocol 201",
         "ip rule add priority 9290 from 192.168.10.0/24 lookup 7906 protocol 201",
-        "ip rule add priority 9299 nop protocol 201",
       ])
     let block = Branch.secureCompiler(Branch.secureRuleSet(fallback: .block))
     #expect(!chain("guard", block).contains { $0.contains("mpls0") }, "and of no use to a rule that blocks")

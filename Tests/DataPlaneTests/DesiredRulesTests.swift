@@ -30,7 +30,7 @@ import Testing
         "ip rule add priority 9290 from 192.168.10.0/24 lookup 7906 protocol 201",
         "ip rule add priority 9299 nop protocol 201",
       ])
-    #expect(lines([rule]).contains("ip rule add priority 9206 fwmark 0xff00000/0xff00000 goto 9299 protocol 201"))
+    #expect(lines([rule]).contains("ip rule add priority 9206 fwmark 0x7f000000/0x7f000000 goto 9299 protocol 201"))
     rule.sources = Sources(interfaces: ["lan0"])
     #expect(lines([rule]).last == "ip rule add priority 9290 iif lan0 lookup 7906 protocol 201")
     #expect(!lines([rule]).contains { $0.contains("goto") }, "by a LAN they are exact")
@@ -84,6 +84,13 @@ import Testing
     let belts = lines([rule]).filter { $0.contains("9290") }
     #expect(belts.count == 33, "neighbours share one")
     #expect(belts.last == "ip rule add priority 9290 from 10.255.0.0/24 lookup 7906 protocol 201")
+    func wider() -> [Int?] {
+      let layout = Branch.compiler(Branch.ruleSet(rules: [rule])).layout
+      return layout.activeRules.map { layout.belts.wider(than: $0) }
+    }
+    #expect(wider() == [33])
+    rule.sources.prefixes.removeLast()
+    #expect(wider() == [nil])
   }
 
   @Test func aDisabledRuleKeepsItsSlotAndNothingElse() {
@@ -169,7 +176,8 @@ import Testing
   }
 
   @Test func aLANThatIsNotThereIsAWarning() {
-    func warnings(_ fallback: BackhaulRule.Fallback, _ prefixes: [IPv4Prefix], present: Set<InterfaceName>) -> [String] {
+    func warnings(_ fallback: BackhaulRule.Fallback, _ prefixes: [IPv4Prefix], present: Set<InterfaceName>) -> [String]
+    {
       var rule = Branch.office
       rule.fallback = fallback
       rule.sources.prefixes = prefixes
@@ -181,7 +189,8 @@ import Testing
     let place = "backhaul_rules[0].sources.interfaces[0]: this machine has no interface lan0: "
     #expect(
       warnings(.block, ["192.168.10.0/24"], present: ["enp3s0"]) == [
-        place + "what comes from the prefixes of rule office is steered and held by whatever interface it comes in, and "
+        place
+          + "what comes from the prefixes of rule office is steered and held by whatever interface it comes in, and "
           + "nothing else that comes in by another",
         "lans: this machine has no interface lan1",
       ])

@@ -39,8 +39,8 @@ import Testing
   }
 
   private func fate(
-    _ state: ActualState, from source: IPv4Address? = nil, in incoming: InterfaceName, to destination: IPv4Address? = nil,
-    _ tracking: Packet.Tracking = .connection(.original, mark: 0, isNew: true)
+    _ state: ActualState, from source: IPv4Address? = nil, in incoming: InterfaceName,
+    to destination: IPv4Address? = nil, _ tracking: Packet.Tracking = .connection(.original, mark: 0, isNew: true)
   ) -> PacketFate {
     PacketWalk(state).fate(
       of: Packet(
@@ -129,6 +129,34 @@ import Testing
     #expect(fate(state, in: "docker0").devices == ["bh-fra-a", "wan0"], "whatever it comes from")
   }
 
+  /// Other software's ip rules may ask for the whole mark, as `ip rule add fwmark 1` does.
+  @Test func whatNoBeltHoldsKeepsItsMarkAsItIs() throws {
+    let state = try router([rule()], active: nil, Branch.withWireGuard(Branch.kernel()))
+    var guest = Packet(incoming: "lan0", source: "192.168.99.9", destination: internet)
+    guest.mark = 1
+    let fate = PacketWalk(state).fate(of: guest)
+    #expect(fate.end == .left("wan0", gateway: "192.0.2.1"))
+    #expect(!fate.trace.contains { $0.contains("no rule takes it") && $0.contains("set") }, "\(fate.trace)")
+  }
+
+  @Test func aLANOfAnotherStrictRuleIsNotFreedByWiderBelts() throws {
+    let prefixes = scattered(100)
+    let many = rule {
+      $0.name = "many"
+      $0.sources = Sources(interfaces: ["lan0"], prefixes: prefixes)
+    }
+    let whole = rule { $0.sources = Sources(interfaces: ["lan1"]) }
+    var kernel = Branch.withWireGuard(Branch.kernel())
+    kernel.links["lan1"] = Link(index: InterfaceIndex(8), isUp: true, hasCarrier: true, mtu: 1500)
+    let state = try router([many, whole], active: nil, kernel, lans: ["lan0", "lan1"])
+    let stranger = try strange(prefixes)
+    for tracking: Packet.Tracking in [
+      .connection(.original, mark: 0, isNew: true), .connection(.reply, mark: 0, isNew: false),
+    ] {
+      #expect(fate(state, from: stranger, in: "lan1", tracking).end == .unreachable)
+    }
+  }
+
   // MARK: More prefixes than belts
 
   /// Scattered over all of 10.0.0.0/8, so that belts hold hosts that no prefix does.
@@ -139,7 +167,7 @@ import Testing
   }
 
   private func strange(_ prefixes: [IPv4Prefix]) throws -> IPv4Address {
-    let cover = PrefixCover.cover(prefixes, limit: DesiredStateCompiler.maximumBelts)
+    let cover = PrefixCover.cover(prefixes, limit: Belts.maximum)
     let ranges = AddressRanges.merged(prefixes)
     return try #require(
       (0..<65_536).lazy.map { IPv4Address(value: 0x0a00_0009 | $0 << 8) }.first { address in
@@ -164,7 +192,7 @@ import Testing
         #expect(
           !hosts.contains { isOut(bare.fate(of: Packet(incoming: incoming, source: $0, destination: internet))) })
       }
-      #expect(state.rules.count { $0.source != nil } <= 2 * DesiredStateCompiler.maximumBelts)
+      #expect(state.rules.count { $0.source != nil } <= 2 * Belts.maximum)
     }
   }
 

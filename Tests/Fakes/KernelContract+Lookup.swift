@@ -98,7 +98,8 @@ extension KernelGround {
     // The check of an answer's way back asks the belt too, and sees no mark where it is not told to.
     try kernel.apply(.changeSettings([InterfaceSetting(wan, .reversePathFilter): 2]))
     try expect(try answer("8.8.8.8", "192.168.10.2", in: wan), is: .spoofed, "an answer to the LAN")
-    try expect(try answer("8.8.8.8", "192.168.10.2", in: wan, mark: passed.value) == .spoofed, is: false, "with the mark")
+    try expect(
+      try answer("8.8.8.8", "192.168.10.2", in: wan, mark: passed.value) == .spoofed, is: false, "with the mark")
     try expect(try answer("8.8.8.8", "192.168.10.1", in: wan), is: .local, "an answer to the router")
     try apply([.deleteRule(nop)])
     try expect(try answer("192.168.10.1", "8.8.8.8"), is: .unreachable, "where the goto leads nowhere")

@@ -71,6 +71,8 @@ struct KernelEventTests {
     try listening { ground, told in
       try ground.shell("ip rule add priority 9210 fwmark 1 lookup 7905 protocol 77")
       #expect(told.waits { $0 == .ours("ip rule 9210") })
+      try ground.shell("ip -6 rule add priority 9290 iif lan0 prohibit protocol 77")
+      #expect(told.waits { $0 == .ours("ip -6 rule 9290") })
       try ground.shell("ip route add unreachable default table 7905 metric 7")
       #expect(told.waits { $0 == .ours("ip route table 7905") })
       try ground.shell("nft add table inet backhaul")

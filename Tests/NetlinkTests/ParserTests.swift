@@ -172,6 +172,24 @@ struct ParserTests {
     #expect(rule(33) == nil)
   }
 
+  @Test("a rule of IPv6 is told with what we know of it, and one with an address has more")
+  func ipv6Rule() {
+    func rule(_ length: UInt8, _ attributes: [UInt8] = [], action: UInt8 = 8) -> RuleMessage? {
+      var datagram = Datagram()
+      datagram.message(
+        type: 32, [10, 0, length, 0, 0, 0, 0, action] + Datagram.raw(UInt32(0))
+          + Datagram.attribute(6, Datagram.raw(UInt32(9290))) + attributes)
+      return first(datagram, RuleMessage.init)
+    }
+    #expect(rule(0) == RuleMessage(.ipv6, priority: 9290, action: .prohibit, origin: 0))
+    let source = Datagram.attribute(2, [UInt8](repeating: 0x20, count: 16))
+    #expect(rule(64, source)?.hasMore == true && rule(64, source)?.source == 0)
+    #expect(rule(129, source) == nil)
+    #expect(rule(0, action: 3)?.action == .nop)
+    #expect(rule(0, Datagram.attribute(4, Datagram.raw(UInt32(9299))), action: 2)?.action == .goto(9299))
+    #expect(rule(0, Datagram.attribute(4, Datagram.raw(UInt32(9299))), action: 1)?.hasMore == true)
+  }
+
   @Test("a device without a name is refused")
   func namelessLink() {
     var datagram = Datagram()

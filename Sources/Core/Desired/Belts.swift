@@ -1,25 +1,71 @@
 /// What holds strict rules to theirs when nftables does not: ip rules for packets without a mark, so that none leaks while
 /// someone's `nft flush ruleset` has taken our marks, and with the agent dead for good.
-extension DesiredStateCompiler {
-  /// Every packet without a mark walks past every belt.
-  static var maximumBelts: Int { 64 }
-
-  /// What one belt holds: all that comes from a prefix, by whatever device; or, where a rule names no prefixes, all that
-  /// comes in by a LAN.
-  private struct Belt: Hashable {
-    var incoming: InterfaceName?
-    var source: IPv4Prefix?
-    var table: TableID
+package struct Belts: Sendable {
+  /// One belt holds all that comes from a prefix, by whatever device; or, where a rule names no prefixes, all that comes in
+  /// by a LAN.
+  package struct Belt: Hashable, Sendable {
+    package var incoming: InterfaceName?
+    /// Nil: every address.
+    package var source: IPv4Prefix?
+    package var table: TableID
   }
 
-  /// The strict rules that name prefixes.
+  /// Every packet without a mark walks past every belt.
+  package static let maximum = 64
+
+  /// In the order of the rules.
+  package let all: [Belt]
+  /// What belts by prefix hold, ascending and apart.
+  package let ranges: [ClosedRange<UInt32>]
+  /// They hold addresses that no rule names: there are more prefixes than belts, and some are covered together.
+  package let areWider: Bool
+
+  package static let none = Belts(all: [], ranges: [], areWider: false)
+
+  private init(all: [Belt], ranges: [ClosedRange<UInt32>], areWider: Bool) {
+    self.all = all
+    self.ranges = ranges
+    self.areWider = areWider
+  }
+
+  /// - Parameters:
+  ///   - strict: the strict rules in force.
+  ///   - interfaces: the LANs of a rule.
+  init(_ strict: [Layout.ActiveRule], interfaces: (BackhaulRule) -> [InterfaceName]) {
+    let wanted = strict.map { active in
+      let prefixes = active.rule.sources.prefixes
+      return prefixes.isEmpty ? interfaces(active.rule).count : prefixes.count
+    }
+    let belts = zip(strict, PrefixCover.shares(of: Self.maximum, among: wanted)).flatMap { active, share -> [Belt] in
+      let prefixes = active.rule.sources.prefixes
+      if prefixes.isEmpty {
+        return interfaces(active.rule).map { Belt(incoming: $0, source: nil, table: active.table) }
+      }
+      return PrefixCover.cover(prefixes, limit: share).map {
+        Belt(incoming: nil, source: $0 == .all ? nil : $0, table: active.table)
+      }
+    }
+    let ranges = AddressRanges.merged(belts.filter { $0.incoming == nil }.map { $0.source ?? .all })
+    self.init(
+      all: belts, ranges: ranges, areWider: ranges != AddressRanges.merged(strict.flatMap(\.rule.sources.prefixes)))
+  }
+
+  /// How many belts by prefix a rule has that are wider than its prefixes; nil where they are exact.
+  package func wider(than active: Layout.ActiveRule) -> Int? {
+    let own = all.filter { $0.table == active.table && $0.incoming == nil }.map { $0.source ?? .all }
+    return AddressRanges.merged(own) == AddressRanges.merged(active.rule.sources.prefixes) ? nil : own.count
+  }
+}
+
+extension DesiredStateCompiler {
+  /// The strict rules that name prefixes. What they name is held by whatever device it comes in.
   var prefixedStrictRules: [Layout.ActiveRule] {
     layout.activeRules.filter { $0.rule.isStrict && !$0.rule.sources.prefixes.isEmpty }
   }
 
-  /// Belts by prefix know neither device nor rule, and a long list of prefixes has belts that are wider than it. So what
-  /// no rule takes is marked as such, and passes by them.
-  var passesUnruled: Bool { !prefixedStrictRules.isEmpty }
+  /// There are belts by prefix. What they would hold although no rule takes it has a mark that leads around them: see
+  /// `freedChain`.
+  var hasPrefixBelts: Bool { !layout.belts.ranges.isEmpty }
 
   /// Belts look into the rule's own table (whose floor is `unreachable`) rather than end in `unreachable` themselves: the
   /// kernel's reverse-path check asks these same rules, without a mark, about every packet that comes back to the source,
@@ -29,9 +75,9 @@ extension DesiredStateCompiler {
   ///
   /// The router's own packets are passed over, from an address in a prefix too: its services never enter a tunnel.
   func beltRules() -> [RoutingRule] {
-    let belts = belts()
+    let belts = layout.belts.all
     var rules: [RoutingRule] = []
-    if passesUnruled {
+    if hasPrefixBelts {
       rules.append(RoutingRule(priority: priority(70), incoming: .loopback, action: .goto(priority(99))))
     }
     var asked: Set<RoutingRule> = []
@@ -47,26 +93,7 @@ extension DesiredStateCompiler {
           priority: priority(90), source: belt.source, incoming: belt.incoming,
           action: .lookup(belt.table, suppressPrefixLength: nil)))
     }
-    return passesUnruled ? rules + [RoutingRule(priority: priority(99), action: .nop)] : rules
-  }
-
-  /// In the order of the rules. Where there are more prefixes than belts, some are covered together.
-  private func belts() -> [Belt] {
-    let strict = layout.activeRules.filter(\.rule.isStrict)
-    let wanted = strict.map { active in
-      let sources = active.rule.sources
-      return sources.prefixes.isEmpty ? layout.interfaces(of: active.rule).count : sources.prefixes.count
-    }
-    let shares = PrefixCover.shares(of: Self.maximumBelts, among: wanted)
-    return zip(strict, shares).flatMap { active, share -> [Belt] in
-      let sources = active.rule.sources
-      if sources.prefixes.isEmpty {
-        return layout.interfaces(of: active.rule).map { Belt(incoming: $0, source: nil, table: active.table) }
-      }
-      return PrefixCover.cover(sources.prefixes, limit: share).map {
-        Belt(incoming: nil, source: $0 == .all ? nil : $0, table: active.table)
-      }
-    }
+    return hasPrefixBelts ? rules + [RoutingRule(priority: priority(99), action: .nop)] : rules
   }
 
   // MARK: IPv6
@@ -92,13 +119,15 @@ extension DesiredStateCompiler {
   /// an address in one of the rule's prefixes, is such a LAN too: it has taken the place of one that was renamed or put
   /// into a bridge, or stands on top of one.
   var ipv6Blocks: [(interface: InterfaceName, rule: BackhaulRule)] {
+    let blocking = layout.activeRules.map(\.rule).filter { $0.ipv6 == .block }
+    guard !blocking.isEmpty else { return [] }
     var seen: Set<InterfaceName> = []
     let known = Set(layout.configuration.lans + layout.ways.map(\.device) + [.loopback])
     let others = actual.addresses.filter { !known.contains($0.key) }.sorted { $0.key < $1.key }
-    return layout.activeRules.filter { $0.rule.ipv6 == .block }.map(\.rule).flatMap { rule in
-      let prefixes = AddressRanges.merged(rule.sources.prefixes.filter { $0 != .all })
-      let moved = others.filter { $0.value.contains { AddressRanges.contain($0.address, prefixes) } }.map(\.key)
-      return (layout.interfaces(of: rule) + moved).filter { seen.insert($0).inserted }.map { ($0, rule) }
+    return blocking.flatMap { rule in
+      let prefixes = rule.sources.prefixes.filter { $0 != .all }
+      let moved = others.filter { $0.value.contains { own in prefixes.contains { $0.contains(own.address) } } }
+      return (layout.interfaces(of: rule) + moved.map(\.key)).filter { seen.insert($0).inserted }.map { ($0, rule) }
     }
   }
 }

@@ -15,7 +15,8 @@ extension DesiredStateCompiler {
     return DesiredState(
       settings: strict.isEmpty ? [:] : markedReversePaths(), routes: strict.map { .floor($0.table) },
       selectedTables: Set(strict.map(\.table)),
-      rules: routingRules(outer: [], marked: strict.map { ($0.mark, $0.table) }), steering: steeringTable(guarding: true))
+      rules: routingRules(outer: [], marked: strict.map { ($0.mark, $0.table) }),
+      steering: steeringTable(guarding: true))
   }
 
   /// Whether a rule in force shuts uplinks to anything.

@@ -42,12 +42,12 @@ extension DesiredStateCompiler {
   }
 
   /// The reverse-path check of these devices asks with the packet's mark. All ways that are not ours, and where belts
-  /// pass by what has the mark `passed`, also every other device that main has a default by: answers to what no rule
-  /// takes come by it.
+  /// are wider than the rules, also every other device that main has a default by: answers to what no rule takes come by
+  /// it, with the mark `passed`.
   func markedReversePaths() -> [InterfaceSetting: Int] {
     let own = Set(layout.ways.filter { $0.kind == .ownTunnel }.map(\.device))
     var devices = layout.ways.map(\.device)
-    if passesUnruled { devices += actual.mainDefaults.map(\.device) }
+    if layout.belts.areWider { devices += actual.mainDefaults.map(\.device) }
     var result: [InterfaceSetting: Int] = [:]
     for device in devices where !own.contains(device) && actual.links[device] != nil {
       if value(.sourceValidMark, of: device) == 1 || value(.sourceValidMark, of: InterfaceSetting.all) != 1 {

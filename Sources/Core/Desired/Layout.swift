@@ -7,6 +7,8 @@ package struct Layout: Sendable {
   /// By name: with a thousand of them each is asked for some thousand times.
   private let tunnels: [Name: Int]
   private let paths: [Name: Int]
+  /// Worked out once: there may be 100,000 prefixes.
+  package private(set) var belts = Belts.none
 
   package init(_ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook) {
     self.ruleSet = ruleSet
@@ -14,6 +16,7 @@ package struct Layout: Sendable {
     self.slots = slots
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
+    belts = Belts(activeRules.filter(\.rule.isStrict), interfaces: interfaces(of:))
   }
 
   /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks (one

@@ -30,7 +30,7 @@ extension DesiredStateCompiler {
         priority: priority(0), mark: .init(layout.bypass, mask), action: .lookup(.main, suppressPrefixLength: nil))
     ]
     rules += outer
-    if passesUnruled {
+    if hasPrefixBelts {
       rules.append(
         RoutingRule(priority: priority(6), mark: .init(layout.passed, mask), action: .goto(priority(99))))
     }

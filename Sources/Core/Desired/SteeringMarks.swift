@@ -49,11 +49,10 @@ extension DesiredStateCompiler {
     for active in layout.activeRules {
       for matches in sourceMatches(active.rule) {
         if guarding && !active.rule.isStrict {
-          let actions: [SteeringRule.Action] = passesUnruled ? [setMark(layout.passed), .return] : [.return]
-          rules.append(SteeringRule(matches, actions, comment: "rule \(active.rule.name): not steered yet"))
-          continue
+          rules += unsteeredRules(active.rule, matches)
+        } else {
+          rules += steering(of: active, matches)
         }
-        rules += steering(of: active, matches)
       }
     }
     return SteeringChain(name: "steer", rules: rules)

@@ -46,7 +46,7 @@ extension DesiredStateCompiler {
   func arriveChain() -> SteeringChain {
     SteeringChain(
       name: "arrive", hook: .init(kind: .filter, point: .input, priority: -150),
-      rules: clearPassed() + protectedTunnels.map { tunnel in
+      rules: protectedTunnels.map { tunnel in
         SteeringRule(
           [.ipv4, .sourceIs(tunnel.hub), .protocolIs(tunnel.outerProtocol), .wasEncrypted(false)], [.count, .drop],
           comment: "tunnel \(tunnel.name): came in the clear")
@@ -56,7 +56,7 @@ extension DesiredStateCompiler {
             [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)],
             comment: "to the router by a tunnel"),
           countRule(.kept),
-        ])
+        ] + clearPassed())
   }
 
   /// Steered traffic that leaves by an uplink takes the uplink's address. Only the first packet of a connection comes

@@ -40,7 +40,7 @@ extension DesiredStateCompiler {
         AddressSet(
           name: Self.sourceSet(active.rule.name), ranges: AddressRanges.merged(active.rule.sources.prefixes)))
     }
-    return sets
+    return sets + straySets()
   }
 
   /// One list of matches for each way in which a packet can be of the rule's sources. What is asked has come in by a LAN

@@ -7,10 +7,10 @@
 extension DesiredStateCompiler {
   static var knownMap: String { "known_by" }
   static var freedMap: String { "freed_by" }
+  static var beltSet: String { "belts" }
 
-  /// What is unmarked yet, IPv4 of all devices: the sources of strict rules get their rule's mark, and all the rest, which
-  /// no rule takes, the mark `passed`, so that belts let it by.
-  func strayChain() -> SteeringChain {
+  /// What is unmarked yet, IPv4 of all devices: the sources of strict rules get their rule's mark.
+  private func strayChain() -> SteeringChain {
     var rules = [
       SteeringRule([], [.choose(by: .incoming, map: Self.freedMap)], comment: "what came by a way out"),
       SteeringRule([.reply], [chooseByMark(Self.owners)], comment: "answer to what came by a tunnel"),
@@ -21,62 +21,95 @@ extension DesiredStateCompiler {
           [.ipv4, .original, .destinationIn(set: Self.directSet)], [setMark(layout.bypass), .return],
           comment: "direct destination"))
     }
-    for active in layout.activeRules where active.rule.isStrict {
-      let rule = active.rule
-      if rule.sources.prefixes.isEmpty {
-        for interface in layout.interfaces(of: rule) {
-          rules.append(SteeringRule([.incoming(interface)], [.return], comment: "rule \(rule.name): held"))
-        }
-      } else {
-        let matches: [SteeringRule.Match] = [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))]
-        rules.append(SteeringRule(matches + [.reply], [.return], comment: "rule \(rule.name): held"))
-        rules += steering(of: active, matches)
+    for active in prefixedStrictRules {
+      let matches: [SteeringRule.Match] = [.ipv4, .sourceIn(set: Self.sourceSet(active.rule.name))]
+      rules.append(SteeringRule([.reply] + matches, [.return], comment: "rule \(active.rule.name): held"))
+      rules += steering(of: active, matches)
+    }
+    // By a LAN, belts of its own hold what is still unmarked.
+    for rule in layout.activeRules.map(\.rule) where rule.isStrict && rule.sources.prefixes.isEmpty {
+      rules += layout.interfaces(of: rule).map {
+        SteeringRule([.incoming($0)], [.return], comment: "rule \(rule.name): held")
       }
     }
-    rules.append(SteeringRule([], [setMark(layout.passed)], comment: "no rule takes it"))
+    rules.append(SteeringRule([], [.jump(chain: "freed")], comment: "no rule takes it"))
     return SteeringChain(name: "stray", rules: rules)
+  }
+
+  /// Belts know neither marks of connections nor ways out, and a long list of prefixes has belts that are wider than it.
+  /// What they would hold although no rule takes it passes by them. Whatever they would not hold keeps its mark as it is,
+  /// since other software's ip rules may ask for all of its bits.
+  private func freedChain() -> SteeringChain {
+    let passed = [setMark(layout.passed)] + [.return]
+    var rules = [
+      SteeringRule([.ipv4, .sourceIn(set: Self.beltSet)], passed, comment: "no rule takes it")
+    ]
+    if layout.belts.areWider {
+      // For the reverse-path check, which asks the belts about the way back.
+      rules += prefixedStrictRules.map { active in
+        SteeringRule(
+          [.ipv4, .destinationIn(set: Self.sourceSet(active.rule.name))], [.return],
+          comment: "rule \(active.rule.name): held")
+      }
+      rules.append(
+        SteeringRule([.ipv4, .destinationIn(set: Self.beltSet)], passed, comment: "to what no rule takes"))
+    }
+    return SteeringChain(name: "freed", rules: rules)
   }
 
   /// The end of the chain that classifies.
   func strayRules() -> [SteeringRule] {
-    guard passesUnruled else { return [] }
+    guard hasPrefixBelts else { return [] }
     return [SteeringRule([.ipv4, unmarked], [.jump(chain: "stray")], comment: "by whatever device")]
+  }
+
+  /// Before there is an agent a rule that may fall back is not steered, and no belt of another rule's holds it.
+  func unsteeredRules(_ rule: BackhaulRule, _ matches: [SteeringRule.Match]) -> [SteeringRule] {
+    let comment = "rule \(rule.name): not steered yet"
+    let freed =
+      hasPrefixBelts
+      ? [
+        SteeringRule(
+          matches + [.sourceIn(set: Self.beltSet)], [setMark(layout.passed), .return], comment: comment)
+      ] : []
+    return freed + [SteeringRule(matches, [.return], comment: comment)]
   }
 
   /// The mark was for the lookup alone: whoever looks at marks from here on sees none.
   func clearPassed() -> [SteeringRule] {
-    guard passesUnruled else { return [] }
+    guard hasPrefixBelts else { return [] }
     return [SteeringRule([isMarked(layout.passed)], [clearMark], comment: "was for the lookup alone")]
   }
 
   /// What holds for IPv4 from a LAN holds for it from any device that is no way of ours.
   func strayOutwardRules() -> [SteeringRule] {
-    guard passesUnruled else { return [] }
+    guard hasPrefixBelts else { return [] }
     return [SteeringRule([.ipv4], [.jump(chain: "stray_outward")], comment: "by whatever device")]
   }
 
   func strayChains() -> [SteeringChain] {
-    guard passesUnruled else { return [] }
+    guard hasPrefixBelts else { return [] }
     var rules = [SteeringRule([], [.choose(by: .incoming, map: Self.knownMap)], comment: "what came by a way out")]
     // They have been there.
     rules += layout.configuration.lans.map { SteeringRule([.incoming($0)], [.return], comment: "LAN \($0)") }
     rules.append(SteeringRule([], [.jump(chain: "outward")], comment: "neither a LAN nor a way out"))
     return [
-      strayChain(),
-      SteeringChain(
-        name: "freed", rules: [SteeringRule([], [setMark(layout.passed)], comment: "no rule takes it")]),
-      SteeringChain(name: "stray_outward", rules: rules),
+      strayChain(), freedChain(), SteeringChain(name: "stray_outward", rules: rules),
       SteeringChain(name: "known", rules: []),
     ]
   }
 
   func strayMaps() -> [SteeringMap] {
-    guard passesUnruled else { return [] }
+    guard hasPrefixBelts else { return [] }
     // What came by our own tunnel has a mark already.
     let freed = layout.ways.filter { $0.kind != .ownTunnel }.map(\.device) + [.loopback]
     func map(_ name: String, _ devices: [InterfaceName], _ chain: String) -> SteeringMap {
       SteeringMap(name: name, kind: .device, elements: devices.map { .init(.device($0), .goto(chain: chain)) })
     }
     return [map(Self.knownMap, layout.ways.map(\.device), "known"), map(Self.freedMap, freed, "freed")]
+  }
+
+  func straySets() -> [AddressSet] {
+    hasPrefixBelts ? [AddressSet(name: Self.beltSet, ranges: layout.belts.ranges)] : []
   }
 }

@@ -63,7 +63,7 @@ package enum SelfTest {
        "backhaul_rules": [
          {"name": "\(rules.open)", "sources": {"interfaces": ["lan0"], "prefixes": ["192.168.10.0/24"]},
           "paths": [\(shared)], "fallback": "local_wan", "failback": "drain", "ipv6": "local"},
-         {"name": "\(rules.strict)", "sources": {"interfaces": ["lan1"]}, "paths": [\(first)], "fallback": "block",
+         {"name": "\(rules.strict)", "sources": {"interfaces": ["lan1"], "prefixes": ["192.168.20.0/24"]}, "paths": [\(first)], "fallback": "block",
           "ipv6": "block"}],
        "direct_destinations": ["198.18.0.0/15", "192.0.2.53/32"]}
       """

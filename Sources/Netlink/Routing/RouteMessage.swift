@@ -159,7 +159,8 @@ package struct RuleMessage: Hashable, Sendable {
 
   package init(
     _ family: Family = .ipv4, priority: UInt32, isInverted: Bool = false, mark: UInt32 = 0, mask: UInt32 = 0,
-    source: UInt32 = 0, sourceLength: UInt8 = 0, destination: UInt32 = 0, destinationLength: UInt8 = 0, incoming: String? = nil,
+    source: UInt32 = 0, sourceLength: UInt8 = 0, destination: UInt32 = 0, destinationLength: UInt8 = 0,
+    incoming: String? = nil,
     action: Action = .lookup, table: UInt32 = 0, suppressPrefixLength: UInt32? = nil, origin: UInt8,
     hasMore: Bool = false
   ) {

@@ -31,10 +31,12 @@ struct CheckCommand: ParsableCommand {
     let ruleSet = decoded.ruleSet
     for remark in decoded.remarks { printError("backhaul: warning: \(file): \(remark)") }
     let fits: String
+    var notes: [String] = []
     switch configuration {
     case .success(let configuration?):
       try check(ruleSet, on: configuration)
       warnOfMissingLANs(ruleSet, configuration)
+      notes = widened(ruleSet, configuration)
       fits = "fits this router"
     case .success(nil): fits = "not held against a router: there is no \(options.config)"
     case .failure(let fault): throw complain(fault.text, fault.status)
@@ -44,6 +46,18 @@ struct CheckCommand: ParsableCommand {
         + "\(count(ruleSet.paths.count, "path")), \(count(ruleSet.probes.count, "probe")), "
         + "\(count(ruleSet.backhaulRules.count, "backhaul rule")), "
         + "\(count(ruleSet.directDestinations.count, "direct destination")); \(fits)")
+    notes.forEach { print($0) }
+  }
+
+  /// What belts hold besides what the rules say.
+  private func widened(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [String] {
+    guard let slots = Layout.slots(ruleSet, configuration, after: SlotBook()) else { return [] }
+    let layout = Layout(ruleSet, configuration, slots)
+    return layout.activeRules.filter { $0.rule.isStrict && !$0.rule.sources.prefixes.isEmpty }.compactMap { active in
+      guard let belts = layout.belts.wider(than: active) else { return nil }
+      return "rule \(active.rule.name): where nftables has lost our table, \(count(belts, "ip rule")) "
+        + "\(belts == 1 ? "holds" : "hold") its \(active.rule.sources.prefixes.count) prefixes, and what lies between them too"
+    }
   }
 
   private func ruleSetOrFault() -> Result<RuleSetDecoder.Decoded, RuleSetFile.Unusable> {
