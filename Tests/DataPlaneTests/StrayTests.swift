@@ -222,6 +222,19 @@ import Testing
     }
   }
 
+  @Test func itIsExplainedAsNobodys() throws {
+    let prefixes = scattered(100)
+    var kernel = Branch.kernel()
+    kernel.addresses["lan0"] = ["10.0.0.1/8"]
+    let compiler = Branch.compiler(
+      Branch.ruleSet(rules: [rule { $0.sources.prefixes = prefixes }]), Branch.configuration(), kernel)
+    let explanation = try PacketExplainer(compiler, choices: ["office": .blocked]).explain(
+      try PacketQuestion(
+        source: "\(try strange(prefixes))", destination: "\(internet)", service: nil, incoming: "lan0"))
+    #expect(explanation.taker == .nobody)
+    #expect(explanation.outcome == .localWAN && explanation.device == "wan0")
+  }
+
   @Test func aGotoIsNeverThereWithoutWhatItLeadsTo() throws {
     let kernel = Branch.kernel()
     let strict = Branch.compiler(Branch.ruleSet(rules: [rule()]), Branch.configuration(), kernel)

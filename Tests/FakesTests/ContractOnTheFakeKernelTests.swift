@@ -1,10 +1,31 @@
+import Agent
+import Core
 import Fakes
+import Glibc
 import Testing
 
 @Suite("The kernel port's contract, on the fake kernel")
 struct ContractOnTheFakeKernelTests {
   @Test("holds", arguments: KernelContract.allCases)
   func holds(_ promise: KernelContract) throws { try promise.check(on: FakeGround()) }
+}
+
+/// The real kernel at hand has IPv6, as nearly all have.
+@Suite("A kernel without IPv6, as the fake is one")
+struct KernelWithoutIPv6Tests {
+  @Test("says so, and refuses rules of it")
+  func refusesRules() throws {
+    let kernel = FakeKernel()
+    let lan = try #require(InterfaceName("lan0"))
+    let rule = RoutingRule(.ipv6, priority: RulePriority(9290), incoming: lan, action: .prohibit)
+    #expect(try kernel.read { _ in nil }.hasIPv6Rules)
+    try kernel.change("ipv6.disable=1") { $0.loseIPv6() }
+    #expect(try !kernel.read { _ in nil }.hasIPv6Rules)
+    do throws(KernelFailure) { try kernel.apply(.addRule(rule)) } catch {
+      return #expect(error.errno == EAFNOSUPPORT)
+    }
+    Issue.record("it takes a rule of IPv6")
+  }
 }
 
 @Suite("The contract of tunnels, on the fake kernel")

@@ -177,7 +177,8 @@ struct ParserTests {
     func rule(_ length: UInt8, _ attributes: [UInt8] = [], action: UInt8 = 8) -> RuleMessage? {
       var datagram = Datagram()
       datagram.message(
-        type: 32, [10, 0, length, 0, 0, 0, 0, action] + Datagram.raw(UInt32(0))
+        type: 32,
+        [10, 0, length, 0, 0, 0, 0, action] + Datagram.raw(UInt32(0))
           + Datagram.attribute(6, Datagram.raw(UInt32(9290))) + attributes)
       return first(datagram, RuleMessage.init)
     }
