@@ -140,7 +140,7 @@ import Testing
       judge(out("tun9", 52), [tailscale]) == .found(.diverted(Detour(device: "tun9", cause: .rule(tailscale)))))
     #expect(
       judge(out("wan0", 52), [foreign(5210, table: 53), tailscale], wanted: .nowhere)
-        == .found(.diverted(Detour(device: "wan0", cause: .rule(tailscale), isHeld: true))))
+        == .found(.diverted(Detour(device: "wan0", cause: .rule(tailscale), hold: .shut))))
     #expect(
       judge(out("vrf0", 77)) == .found(.diverted(Detour(device: "vrf0", cause: .table(TableID(77))))),
       "whose rule it was is not to be seen")
@@ -168,6 +168,14 @@ import Testing
     #expect(judge(.spoofed, [refusal]) == .found(.unrouted(by: refusal)), "a blackhole")
     #expect(judge(.spoofed) == .found(.refused("lan0")))
     #expect(judge(.local) == .mainsOwn)
+    let tailscale = foreign(5270)
+    let held = question().judge(
+      .spoofed, rules: [tailscale], before: first, entry: { nil }, unchecked: { out("tun9", 52) })
+    #expect(
+      held
+        == .found(
+          .diverted(Detour(device: "tun9", cause: .rule(tailscale), hold: .reversePath("lan0")))),
+      "who leads everything away leads the answers away too")
   }
 
   @Test func aRuleIsHeldAgainstThePacket() {

@@ -83,8 +83,8 @@ package struct PacketExplanations: Sendable {
       SourceSurvey.Entrance(incoming, asked.source), to: asked.destination, mark: explanation.mark,
       wanted: explanation.wanted)
     let judgement = way.judge(
-      answer, rules: network.rules, before: RulePriority(ranges.priorities.lowerBound + 10)
-    ) { (try? sight.entry(for: asked)) ?? nil }
+      answer, rules: network.rules, before: RulePriority(ranges.priorities.lowerBound + 10),
+      entry: { (try? sight.entry(for: asked)) ?? nil }, unchecked: { try? sight.answer(to: way.unchecked) })
     guard case .found(let finding) = judgement else { return nil }
     return finding
   }

@@ -56,13 +56,19 @@ package struct Detour: Hashable, Sendable {
 
   package var device: InterfaceName
   package var cause: Cause
-  /// The device is an uplink that the rule may not use: what is sent there is dropped on this router.
-  package var isHeld: Bool
+  /// Why what is sent there does not even leave.
+  package enum Hold: Hashable, Sendable {
+    /// The device is an uplink that the rule may not use: our own forward chain drops it.
+    case shut
+    /// The same routes lead its answers elsewhere, and the kernel's reverse-path check refuses it where it comes in.
+    case reversePath(InterfaceName)
+  }
+  package var hold: Hold?
 
-  package init(device: InterfaceName, cause: Cause, isHeld: Bool = false) {
+  package init(device: InterfaceName, cause: Cause, hold: Hold? = nil) {
     self.device = device
     self.cause = cause
-    self.isHeld = isHeld
+    self.hold = hold
   }
 }
 
@@ -143,7 +149,12 @@ extension TrafficFinding {
 
 extension Detour {
   fileprivate var words: String {
-    let held = isHeld ? ", where it is held back: nothing leaks, and its devices are offline" : ""
+    let held =
+      switch hold {
+      case .shut: ", where it is held back: nothing leaks, and its devices are offline"
+      case .reversePath(let incoming): ", and refused by the reverse-path check of \(incoming): its devices are offline"
+      case nil: ""
+      }
     switch cause {
     case .rule(let rule): return "is sent to \(device) by ip rule \(rule.description) of another program\(held)"
     case .route(let prefix): return "is sent to \(device) by the main table's route \(prefix)\(held)"
