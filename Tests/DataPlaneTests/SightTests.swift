@@ -119,9 +119,9 @@ import Testing
 
   private func judge(
     _ answer: LookupAnswer, _ rules: [ForeignRule] = [], wanted: WayQuestion.Wanted = .devices(["bh-fra-a"]),
-    entry: IPv4Prefix? = nil
+    entry: IPv4Prefix? = nil, isForwarded: Bool = true
   ) -> WayQuestion.Judgement {
-    question(wanted).judge(answer, rules: rules, before: first) { entry }
+    question(wanted).judge(answer, rules: rules, before: first, grounds: { (entry, isForwarded) })
   }
 
   private func out(_ device: InterfaceName, _ table: UInt32) -> LookupAnswer {
@@ -163,6 +163,7 @@ import Testing
 
   @Test func whatHasNoWayOrNoSourceIsFound() {
     #expect(judge(.unreachable) == .found(.unrouted(by: nil)))
+    #expect(judge(.unreachable, isForwarded: false) == .found(.unforwarded("lan0")))
     let refusal = foreign(900, table: nil, refusal: true)
     #expect(judge(.unreachable, [refusal]) == .found(.unrouted(by: refusal)))
     #expect(judge(.spoofed, [refusal]) == .found(.unrouted(by: refusal)), "a blackhole")
@@ -170,7 +171,7 @@ import Testing
     #expect(judge(.local) == .mainsOwn)
     let tailscale = foreign(5270)
     let held = question().judge(
-      .spoofed, rules: [tailscale], before: first, entry: { nil }, unchecked: { out("tun9", 52) })
+      .spoofed, rules: [tailscale], before: first, grounds: { nil }, unchecked: { out("tun9", 52) })
     #expect(
       held
         == .found(

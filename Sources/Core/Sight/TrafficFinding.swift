@@ -4,6 +4,8 @@ package enum TrafficFinding: Hashable, Sendable {
   case diverted(Detour)
   /// The kernel has no way for it, though the rule has one.
   case unrouted(by: ForeignRule?)
+  /// The device that the rule's sources come in by does not forward.
+  case unforwarded(InterfaceName)
   /// The kernel's reverse-path check refuses what comes from the rule's sources by this device.
   case refused(InterfaceName)
   /// Packets were marked, and none left.
@@ -34,8 +36,24 @@ package enum TrafficFinding: Hashable, Sendable {
     switch self {
     case .diverted, .unmarked: .diverted
     case .untaken: .untaken
-    case .unrouted, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
+    case .unrouted, .unforwarded, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
     case .misnamed: .misnamed
+    }
+  }
+
+  /// One word for it.
+  package var kind: String {
+    switch self {
+    case .diverted: "diverted"
+    case .unrouted: "unrouted"
+    case .unforwarded: "unforwarded"
+    case .refused: "refused"
+    case .dropped: "dropped"
+    case .unmarked: "unmarked"
+    case .unanswered: "unanswered"
+    case .untaken: "untaken"
+    case .misnamed: "misnamed"
+    case .connectionTableFull: "connection_table_full"
     }
   }
 
@@ -81,6 +99,7 @@ extension TrafficFinding {
     case .diverted(let detour): detour.words
     case .unrouted(let rule?): "has no way: ip rule \(rule.description) of another program refuses it"
     case .unrouted(nil): "has no way, though its rule has one: the kernel answers \"unreachable\""
+    case .unforwarded(let device): "is not forwarded: net.ipv4.conf.\(device).forwarding is 0"
     case .refused(let device):
       "is refused by the kernel's reverse-path check: no answer would leave by \(device), where it comes in"
     case .dropped(_, let filters) where filters.isEmpty: "is dropped on this router, by whom cannot be seen"
@@ -120,6 +139,7 @@ extension TrafficFinding {
         "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "
         + "above \(last)"
     case .unrouted(nil): return "the kernel has no way for traffic of \(rule): see backhaul diff"
+    case .unforwarded(let device): return "sysctl -w net.ipv4.conf.\(device).forwarding=1, and in /etc/sysctl.d"
     case .refused(let device):
       return "sysctl -w net.ipv4.conf.\(device).rp_filter=2, or a route back to the sources of \(rule) by \(device)"
     case .dropped(_, let filters) where filters.isEmpty:

@@ -50,10 +50,12 @@ package struct WayQuestion: Equatable, Sendable {
   /// - Parameters:
   ///   - rules: all ip rules that are not ours, in the order in which they are asked.
   ///   - first: the priority of our own first rule that looks into main.
-  ///   - entry: the prefix of the route that decided; asked for only where the main table did.
+  ///   - grounds: the prefix of the route that decided, and whether the device of arrival forwards at all; asked for only
+  ///     where the answer does not explain itself.
   ///   - unchecked: the answer without the reverse-path check, as far as it can be had; asked for only where that refused.
   package func judge(
-    _ answer: LookupAnswer, rules: [ForeignRule], before first: RulePriority, entry: () -> IPv4Prefix?,
+    _ answer: LookupAnswer, rules: [ForeignRule], before first: RulePriority,
+    grounds: () -> (entry: IPv4Prefix?, isForwarded: Bool)?,
     unchecked: () -> LookupAnswer? = { nil }
   ) -> Judgement {
     let earlier = rules.filter { $0.priority < first && $0.mayTake(lookup) }
@@ -65,13 +67,14 @@ package struct WayQuestion: Equatable, Sendable {
       }
       if let rule = earlier.first(where: { $0.table == table }) { return detour(.rule(rule)) }
       guard table == .main else { return detour(.table(table)) }
-      guard let prefix = entry() else { return .mainsOwn }
+      guard let prefix = grounds()?.entry else { return .mainsOwn }
       return prefix.length < Self.shortestSite ? detour(.route(prefix)) : .mainsOwn
     // The router has the address itself.
     case .local: return .mainsOwn
     case .unreachable:
       if wanted == .nowhere { return .asWanted }
-      return .found(.unrouted(by: earlier.first(where: \.isRefusal)))
+      if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
+      return .found(grounds()?.isForwarded == false ? .unforwarded(entrance.device) : .unrouted(by: nil))
     case .spoofed:
       // A blackhole answers with the same error.
       if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
