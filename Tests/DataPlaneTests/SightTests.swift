@@ -119,9 +119,9 @@ import Testing
 
   private func judge(
     _ answer: LookupAnswer, _ rules: [ForeignRule] = [], wanted: WayQuestion.Wanted = .devices(["bh-fra-a"]),
-    entry: IPv4Prefix? = nil
+    entry: IPv4Prefix? = nil, isForwarded: Bool = true
   ) -> WayQuestion.Judgement {
-    question(wanted).judge(answer, rules: rules, before: first) { entry }
+    question(wanted).judge(answer, rules: rules, before: first, grounds: { (entry, isForwarded) })
   }
 
   private func out(_ device: InterfaceName, _ table: UInt32) -> LookupAnswer {
@@ -140,7 +140,7 @@ import Testing
       judge(out("tun9", 52), [tailscale]) == .found(.diverted(Detour(device: "tun9", cause: .rule(tailscale)))))
     #expect(
       judge(out("wan0", 52), [foreign(5210, table: 53), tailscale], wanted: .nowhere)
-        == .found(.diverted(Detour(device: "wan0", cause: .rule(tailscale), isHeld: true))))
+        == .found(.diverted(Detour(device: "wan0", cause: .rule(tailscale), hold: .shut))))
     #expect(
       judge(out("vrf0", 77)) == .found(.diverted(Detour(device: "vrf0", cause: .table(TableID(77))))),
       "whose rule it was is not to be seen")
@@ -163,11 +163,20 @@ import Testing
 
   @Test func whatHasNoWayOrNoSourceIsFound() {
     #expect(judge(.unreachable) == .found(.unrouted(by: nil)))
+    #expect(judge(.unreachable, isForwarded: false) == .found(.unforwarded("lan0")))
     let refusal = foreign(900, table: nil, refusal: true)
     #expect(judge(.unreachable, [refusal]) == .found(.unrouted(by: refusal)))
     #expect(judge(.spoofed, [refusal]) == .found(.unrouted(by: refusal)), "a blackhole")
     #expect(judge(.spoofed) == .found(.refused("lan0")))
     #expect(judge(.local) == .mainsOwn)
+    let tailscale = foreign(5270)
+    let held = question().judge(
+      .spoofed, rules: [tailscale], before: first, grounds: { nil }, unchecked: { out("tun9", 52) })
+    #expect(
+      held
+        == .found(
+          .diverted(Detour(device: "tun9", cause: .rule(tailscale), hold: .reversePath("lan0")))),
+      "who leads everything away leads the answers away too")
   }
 
   @Test func aRuleIsHeldAgainstThePacket() {

@@ -153,7 +153,14 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
 
   package func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer { try lookup(question) }
 
-  package func entry(for question: LookupQuestion) throws(KernelFailure) -> IPv4Prefix? {
+  package func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds {
+    let forwarding = state.withLock { state in
+      question.incoming.map { state.settings[InterfaceSetting($0, .forwarding)] != 0 } ?? true
+    }
+    return SeenGrounds(entry: entry(for: question), isForwarded: forwarding)
+  }
+
+  private func entry(for question: LookupQuestion) -> IPv4Prefix? {
     let (state, mainRoutes) = state.withLock { ($0.withForeign, $0.mainRoutes) }
     let (answer, stage) = RouteWalk(state, mainRoutes: mainRoutes).answer(
       .init(

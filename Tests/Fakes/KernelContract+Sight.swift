@@ -29,12 +29,20 @@ extension KernelGround {
     let lan = try Sample.device("lan0")
     try addDevice(lan, address: Sample.interfaceAddress("192.168.10.1/24"))
     func entry(_ destination: String) throws -> IPv4Prefix? {
-      try sight.entry(
+      try sight.grounds(
         for: LookupQuestion(
-          source: IPv4Address(value: 0), destination: Sample.address(destination), incoming: nil, mark: 0))
+          source: IPv4Address(value: 0), destination: Sample.address(destination), incoming: nil, mark: 0)
+      ).entry
     }
     try expect(try entry("192.168.10.77"), is: try Sample.prefix("192.168.10.0/24"), "the LAN's")
     try expect(try entry("8.8.8.8"), is: nil, "where no route leads")
+    for value in [0, 1] {
+      try kernel.apply(.changeSettings([InterfaceSetting(lan, .forwarding): value]))
+      let grounds = try sight.grounds(
+        for: LookupQuestion(
+          source: Sample.address("192.168.10.2"), destination: Sample.address("8.8.8.8"), incoming: lan, mark: 0))
+      try expect(grounds.isForwarded, is: value == 1, "forwarding \(value)")
+    }
     let table = TableID(52)
     try addForeign(TableRoute(table: table, metric: RouteMetric(5), way: .out(device: lan, gateway: nil)))
     try addForeign(RoutingRule(priority: RulePriority(100), action: .lookup(table, suppressPrefixLength: nil)))

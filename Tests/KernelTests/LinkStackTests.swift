@@ -22,7 +22,8 @@ import Testing
         """)
       let links = try ground.kernel.read(expecting: nil).links
       func stack(_ name: String) throws -> LinkStack? {
-        try #require(links[try #require(InterfaceName(name))]).stack
+        let name = try #require(InterfaceName(name))
+        return try #require(links[name]).stack
       }
       let br0 = try #require(InterfaceName("br0"))
       let lan2 = try #require(InterfaceName("lan2"))

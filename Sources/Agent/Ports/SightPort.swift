@@ -7,8 +7,8 @@ package protocol SightPort: Sendable {
   func network() throws(KernelFailure) -> SeenNetwork
   /// As `LookupPort.lookup`.
   func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer
-  /// The prefix of the route that decides; nil where none does.
-  func entry(for question: LookupQuestion) throws(KernelFailure) -> IPv4Prefix?
+  /// What the answer comes from. Asked where it is another than is wanted.
+  func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds
   /// What these chains of our table have counted; one that is not there is left out.
   func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts
   /// Base chains of others where packets come through, and who of them writes marks. A firewall may be large: asked where
@@ -23,6 +23,18 @@ package struct SeenNetwork: Equatable, Sendable {
   package init(addresses: [InterfaceName: [InterfaceAddress]] = [:], rules: [ForeignRule] = []) {
     self.addresses = addresses
     self.rules = rules
+  }
+}
+
+package struct SeenGrounds: Equatable, Sendable {
+  /// The prefix of the route that decides; nil where none does.
+  package var entry: IPv4Prefix?
+  /// The device that the packet comes in by takes part in forwarding; true where it comes in by none.
+  package var isForwarded: Bool
+
+  package init(entry: IPv4Prefix? = nil, isForwarded: Bool = true) {
+    self.entry = entry
+    self.isForwarded = isForwarded
   }
 }
 

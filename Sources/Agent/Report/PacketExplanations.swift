@@ -83,8 +83,9 @@ package struct PacketExplanations: Sendable {
       SourceSurvey.Entrance(incoming, asked.source), to: asked.destination, mark: explanation.mark,
       wanted: explanation.wanted)
     let judgement = way.judge(
-      answer, rules: network.rules, before: RulePriority(ranges.priorities.lowerBound + 10)
-    ) { (try? sight.entry(for: asked)) ?? nil }
+      answer, rules: network.rules, before: RulePriority(ranges.priorities.lowerBound + 10),
+      grounds: { (try? sight.grounds(for: asked)).map { ($0.entry, $0.isForwarded) } },
+      unchecked: { try? sight.answer(to: way.unchecked) })
     guard case .found(let finding) = judgement else { return nil }
     return finding
   }
@@ -96,7 +97,7 @@ package struct PacketExplanations: Sendable {
     return seen.rules[name]?.findings.first { finding in
       switch finding {
       case .dropped, .unmarked, .unanswered, .connectionTableFull: true
-      case .diverted, .unrouted, .refused, .untaken, .misnamed: false
+      case .diverted, .unrouted, .unforwarded, .refused, .untaken, .misnamed: false
       }
     }
   }

@@ -7,6 +7,9 @@ package struct TrafficReport: Codable, Equatable, Sendable {
   /// though an interface that the rule names is not there); or `unseen` (not looked at yet, or it could not be).
   package var state: String
   package var sinceSeconds: Double
+  /// What was found, the worst of it: `diverted`, `unmarked`, `untaken`, `unrouted`, `unforwarded`, `refused`, `dropped`,
+  /// `unanswered`, `misnamed` or `connection_table_full`; null where all is as intended.
+  package var finding: String?
   /// What happens to it and by whose doing: the end of a sentence that begins with the traffic.
   package var cause: String?
   /// Where it really leaves, if it does.
@@ -42,7 +45,8 @@ extension RuleReport {
     var report = self
     let worst = seen.findings.first
     report.traffic = TrafficReport(
-      state: seen.state.rawValue, sinceSeconds: max(0, (now - seen.since).inSeconds), cause: worst?.cause,
+      state: seen.state.rawValue, sinceSeconds: max(0, (now - seen.since).inSeconds), finding: worst?.kind,
+      cause: worst?.cause,
       device: worst?.device?.text, step: worst?.step(for: name.text, ranges))
     return report
   }

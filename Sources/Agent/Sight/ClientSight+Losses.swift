@@ -2,8 +2,9 @@ internal import Core
 
 // What is marked and does not leave, and what comes back and does not get through.
 extension ClientSight {
-  /// Others' chains are read again at most this often: a firewall may have thousands of rules.
-  private static let filterAge: Duration = .seconds(15)
+  /// A firewall may have thousands of rules: one that has not changed is read again after the longer, one that has after
+  /// the shorter time.
+  private static let filterAges: (same: Duration, changed: Duration) = (.seconds(15), .seconds(2))
 
   func lost(
     _ rule: SightedRule, _ counts: SeenCounts, _ network: SightedNetwork, at now: Instant
@@ -15,14 +16,16 @@ extension ClientSight {
     sights[rule.name]?.evidence.counted(
       flow, under: .init(way: choice, generation: counts.generation), at: now)
     var found: [TrafficFinding] = []
-    if let place = sights[rule.name]?.evidence.loss, let finding = finding(of: place, at: now) { found.append(finding) }
+    if let place = sights[rule.name]?.evidence.loss, let finding = finding(of: place, counts.generation, at: now) {
+      found.append(finding)
+    }
     for (device, chain) in rule.returnChains {
       guard let returned = counts.packets[chain] else { continue }
       let key = Returning(rule: rule.name, device: device)
       answers[key, default: AnswerEvidence()].counted(
         left: flow.left, returned: returned, device: { received(by: device, network.snapshot) }, at: now)
       if answers[key]?.isLost == true {
-        found.append(.unanswered(device, by: filters(at: now)?.filters.suspects(of: .answers) ?? []))
+        found.append(.unanswered(device, by: filters(counts.generation, at: now)?.filters.suspects(of: .answers) ?? []))
       }
     }
     return found
@@ -39,8 +42,8 @@ extension ClientSight {
 
   /// Before the forward hook packets get lost for many reasons, of which most are nobody's doing: there somebody must be
   /// known who can have done it.
-  private func finding(of place: LossPlace, at now: Instant) -> TrafficFinding? {
-    let seen = filters(at: now)
+  private func finding(of place: LossPlace, _ generation: UInt32, at now: Instant) -> TrafficFinding? {
+    let seen = filters(generation, at: now)
     if place == .beforeForward {
       let bits = configuration.kernel.markMask.bits
       let marks = (seen?.marks ?? []).filter { $0.bits & bits != 0 }
@@ -51,10 +54,14 @@ extension ClientSight {
     return .dropped(place, by: suspects)
   }
 
-  private func filters(at now: Instant) -> SeenFilters? {
-    if let knownFilters, now - knownFilters.at < Self.filterAge { return knownFilters.seen }
+  private func filters(_ generation: UInt32, at now: Instant) -> SeenFilters? {
+    if let known = knownFilters,
+      now - known.at < (known.generation == generation ? Self.filterAges.same : Self.filterAges.changed)
+    {
+      return known.seen
+    }
     guard let seen = try? port.filters() else { return nil }
-    knownFilters = (now, seen)
+    knownFilters = (now, generation, seen)
     return seen
   }
 

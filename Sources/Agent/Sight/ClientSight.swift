@@ -33,7 +33,7 @@ package actor ClientSight {
   private var choices: [Name: RuleSelection.Choice] = [:]
   private var trial: (revision: UInt64, trial: SteeringTrial)?
   var knownTraffic: (at: Instant, traffic: [InterfaceName: Traffic])?
-  var knownFilters: (at: Instant, seen: SeenFilters)?
+  var knownFilters: (at: Instant, generation: UInt32, seen: SeenFilters)?
   private var looked: Instant?
   private var trouble: String?
   private var asked = 0
@@ -147,7 +147,7 @@ package actor ClientSight {
   private func leading(_ address: IPv4Address) -> InterfaceName? {
     let question = LookupQuestion(source: IPv4Address(value: 0), destination: address, incoming: nil, mark: 0)
     guard case .out(let device, _, _)? = try? port.answer(to: question),
-      let prefix = try? port.entry(for: question), prefix.length > 0
+      let prefix = try? port.grounds(for: question).entry, prefix.length > 0
     else { return nil }
     return device
   }
@@ -209,9 +209,10 @@ package actor ClientSight {
           questions += 1
           // A device that went just now answers nothing; its event brings the next look.
           guard let answer = try? port.answer(to: question.lookup) else { break }
-          let judgement = question.judge(answer, rules: network.rules, before: network.first) {
-            (try? port.entry(for: question.lookup)) ?? nil
-          }
+          let judgement = question.judge(
+            answer, rules: network.rules, before: network.first,
+            grounds: { (try? port.grounds(for: question.lookup)).map { ($0.entry, $0.isForwarded) } },
+            unchecked: { try? port.answer(to: question.unchecked) })
           if case .found(let finding) = judgement { return (finding, questions) }
           if judgement == .asWanted { break }
         }

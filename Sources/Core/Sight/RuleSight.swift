@@ -76,7 +76,8 @@ extension TrafficFinding {
     case (.diverted(let left), .diverted(let right)): left.device == right.device && left.cause == right.cause
     case (.untaken(let left), .untaken(let right)), (.misnamed(let left), .misnamed(let right)):
       left.kind == right.kind && left.device == right.device
-    case (.unrouted, .unrouted), (.refused, .refused), (.dropped, .dropped), (.unmarked, .unmarked),
+    case (.unrouted, .unrouted), (.unforwarded, .unforwarded), (.refused, .refused), (.dropped, .dropped),
+      (.unmarked, .unmarked),
       (.unanswered, .unanswered), (.connectionTableFull, .connectionTableFull):
       true
     default: false
@@ -87,7 +88,7 @@ extension TrafficFinding {
   var isOfWay: Bool {
     switch self {
     case .diverted, .unrouted, .dropped, .unmarked, .unanswered: true
-    case .refused, .untaken, .misnamed, .connectionTableFull: false
+    case .refused, .unforwarded, .untaken, .misnamed, .connectionTableFull: false
     }
   }
 }

@@ -4,6 +4,8 @@ package enum TrafficFinding: Hashable, Sendable {
   case diverted(Detour)
   /// The kernel has no way for it, though the rule has one.
   case unrouted(by: ForeignRule?)
+  /// The device that the rule's sources come in by does not forward.
+  case unforwarded(InterfaceName)
   /// The kernel's reverse-path check refuses what comes from the rule's sources by this device.
   case refused(InterfaceName)
   /// Packets were marked, and none left.
@@ -34,8 +36,24 @@ package enum TrafficFinding: Hashable, Sendable {
     switch self {
     case .diverted, .unmarked: .diverted
     case .untaken: .untaken
-    case .unrouted, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
+    case .unrouted, .unforwarded, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
     case .misnamed: .misnamed
+    }
+  }
+
+  /// One word for it.
+  package var kind: String {
+    switch self {
+    case .diverted: "diverted"
+    case .unrouted: "unrouted"
+    case .unforwarded: "unforwarded"
+    case .refused: "refused"
+    case .dropped: "dropped"
+    case .unmarked: "unmarked"
+    case .unanswered: "unanswered"
+    case .untaken: "untaken"
+    case .misnamed: "misnamed"
+    case .connectionTableFull: "connection_table_full"
     }
   }
 
@@ -56,13 +74,19 @@ package struct Detour: Hashable, Sendable {
 
   package var device: InterfaceName
   package var cause: Cause
-  /// The device is an uplink that the rule may not use: what is sent there is dropped on this router.
-  package var isHeld: Bool
+  /// Why what is sent there does not even leave.
+  package enum Hold: Hashable, Sendable {
+    /// The device is an uplink that the rule may not use: our own forward chain drops it.
+    case shut
+    /// The same routes lead its answers elsewhere, and the kernel's reverse-path check refuses it where it comes in.
+    case reversePath(InterfaceName)
+  }
+  package var hold: Hold?
 
-  package init(device: InterfaceName, cause: Cause, isHeld: Bool = false) {
+  package init(device: InterfaceName, cause: Cause, hold: Hold? = nil) {
     self.device = device
     self.cause = cause
-    self.isHeld = isHeld
+    self.hold = hold
   }
 }
 
@@ -75,6 +99,7 @@ extension TrafficFinding {
     case .diverted(let detour): detour.words
     case .unrouted(let rule?): "has no way: ip rule \(rule.description) of another program refuses it"
     case .unrouted(nil): "has no way, though its rule has one: the kernel answers \"unreachable\""
+    case .unforwarded(let device): "is not forwarded: net.ipv4.conf.\(device).forwarding is 0"
     case .refused(let device):
       "is refused by the kernel's reverse-path check: no answer would leave by \(device), where it comes in"
     case .dropped(_, let filters) where filters.isEmpty: "is dropped on this router, by whom cannot be seen"
@@ -114,6 +139,7 @@ extension TrafficFinding {
         "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "
         + "above \(last)"
     case .unrouted(nil): return "the kernel has no way for traffic of \(rule): see backhaul diff"
+    case .unforwarded(let device): return "sysctl -w net.ipv4.conf.\(device).forwarding=1, and in /etc/sysctl.d"
     case .refused(let device):
       return "sysctl -w net.ipv4.conf.\(device).rp_filter=2, or a route back to the sources of \(rule) by \(device)"
     case .dropped(_, let filters) where filters.isEmpty:
@@ -143,7 +169,12 @@ extension TrafficFinding {
 
 extension Detour {
   fileprivate var words: String {
-    let held = isHeld ? ", where it is held back: nothing leaks, and its devices are offline" : ""
+    let held =
+      switch hold {
+      case .shut: ", where it is held back: nothing leaks, and its devices are offline"
+      case .reversePath(let incoming): ", and refused by the reverse-path check of \(incoming): its devices are offline"
+      case nil: ""
+      }
     switch cause {
     case .rule(let rule): return "is sent to \(device) by ip rule \(rule.description) of another program\(held)"
     case .route(let prefix): return "is sent to \(device) by the main table's route \(prefix)\(held)"

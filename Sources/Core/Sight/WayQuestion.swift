@@ -30,6 +30,11 @@ package struct WayQuestion: Equatable, Sendable {
       source: entrance.source, destination: destination, incoming: entrance.device, mark: mark.value)
   }
 
+  /// The same destination, asked for as if the router itself sent it with the mark: nobody checks that source.
+  package var unchecked: LookupQuestion {
+    LookupQuestion(source: IPv4Address(value: 0), destination: destination, incoming: nil, mark: mark.value)
+  }
+
   /// What follows from the kernel's answer.
   package enum Judgement: Equatable, Sendable {
     case asWanted
@@ -45,29 +50,41 @@ package struct WayQuestion: Equatable, Sendable {
   /// - Parameters:
   ///   - rules: all ip rules that are not ours, in the order in which they are asked.
   ///   - first: the priority of our own first rule that looks into main.
-  ///   - entry: the prefix of the route that decided, where it is asked for: only where the main table did.
+  ///   - grounds: the prefix of the route that decided, and whether the device of arrival forwards at all; asked for only
+  ///     where the answer does not explain itself.
+  ///   - unchecked: the answer without the reverse-path check, as far as it can be had; asked for only where that refused.
   package func judge(
-    _ answer: LookupAnswer, rules: [ForeignRule], before first: RulePriority, entry: () -> IPv4Prefix?
+    _ answer: LookupAnswer, rules: [ForeignRule], before first: RulePriority,
+    grounds: () -> (entry: IPv4Prefix?, isForwarded: Bool)?,
+    unchecked: () -> LookupAnswer? = { nil }
   ) -> Judgement {
     let earlier = rules.filter { $0.priority < first && $0.mayTake(lookup) }
     switch answer {
     case .out(let device, _, let table):
       if case .devices(let wanted) = wanted, wanted.contains(device) { return .asWanted }
       func detour(_ cause: Detour.Cause) -> Judgement {
-        .found(.diverted(Detour(device: device, cause: cause, isHeld: shut.contains(device))))
+        .found(.diverted(Detour(device: device, cause: cause, hold: shut.contains(device) ? .shut : nil)))
       }
       if let rule = earlier.first(where: { $0.table == table }) { return detour(.rule(rule)) }
       guard table == .main else { return detour(.table(table)) }
-      guard let prefix = entry() else { return .mainsOwn }
+      guard let prefix = grounds()?.entry else { return .mainsOwn }
       return prefix.length < Self.shortestSite ? detour(.route(prefix)) : .mainsOwn
     // The router has the address itself.
     case .local: return .mainsOwn
     case .unreachable:
       if wanted == .nowhere { return .asWanted }
-      return .found(.unrouted(by: earlier.first(where: \.isRefusal)))
+      if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
+      return .found(grounds()?.isForwarded == false ? .unforwarded(entrance.device) : .unrouted(by: nil))
     case .spoofed:
       // A blackhole answers with the same error.
       if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
+      // Whoever leads everything away leads the answers away as well.
+      if case .out(let device, _, let table)? = unchecked(), let rule = earlier.first(where: { $0.table == table }),
+        wanted != .devices([device])
+      {
+        return .found(
+          .diverted(Detour(device: device, cause: .rule(rule), hold: .reversePath(entrance.device))))
+      }
       return .found(.refused(entrance.device))
     }
   }

@@ -46,8 +46,16 @@ package final class LinuxSight: SightPort {
     try lookup.lookup(question)
   }
 
-  package func entry(for question: LookupQuestion) throws(KernelFailure) -> IPv4Prefix? {
-    try lookup.entry(for: question)
+  package func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds {
+    SeenGrounds(
+      entry: try lookup.entry(for: question),
+      isForwarded: question.incoming.map(Self.forwards) ?? true)
+  }
+
+  /// True too where that cannot be read.
+  private static func forwards(_ device: InterfaceName) -> Bool {
+    let value = (try? SettingFiles.read(InterfaceSetting(device, .forwarding))) ?? nil
+    return value != 0
   }
 
   package func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts {

@@ -43,7 +43,10 @@ struct DoctorCommand: ParsableCommand {
           applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble,
           notKept: status.notKept, holdCause: status.holdCause,
           traffic: status.rules.compactMap { rule in
-            guard let traffic = rule.traffic, let cause = traffic.cause, let step = traffic.step else { return nil }
+            // What forwards and what does not is looked at here too.
+            guard let traffic = rule.traffic, traffic.finding != "unforwarded", let cause = traffic.cause,
+              let step = traffic.step
+            else { return nil }
             return TrafficSign(rule: rule.name, cause: cause, step: step, isError: rule.trafficState < .misnamed)
           }, sightTrouble: status.sight.trouble))
     } catch {
