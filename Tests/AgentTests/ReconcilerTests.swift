@@ -68,7 +68,7 @@ private final class Bench: Sendable {
     try fake.change("set up") { state in
       state.addLink(wan0, address: addresses.0)
       state.addLink(lan0, address: addresses.1)
-      state.setMainDefaults([MainDefault(device: wan0, gateway: .ipv4(gateway), metric: RouteMetric(100))])
+      state.setMainDefaults([MainDefault(device: wan0, gateway: gateway.map { .ipv4($0) }, metric: RouteMetric(100))])
     }
     let loop = VirtualLoop()
     let watch = PathWatch(

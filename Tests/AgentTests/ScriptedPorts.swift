@@ -72,7 +72,7 @@ final class ScriptedFlipper: FlipPort {
     try check()
     state.withLock {
       $0.active[route.table] = route.way
-      if case .out(let device, _) = route.way { $0.log.append("\(route.table) → \(device)") }
+      if case .out(let device, _, _) = route.way { $0.log.append("\(route.table) → \(device)") }
     }
   }
   func deactivate(_ table: TableID) throws(KernelFailure) {

@@ -73,7 +73,7 @@ final class WatchBench: Sendable {
   }
 
   func goesBy(_ device: InterfaceName) -> Bool {
-    if case .out(device, _)? = flipper.active[table] { true } else { false }
+    if case .out(device, _, _)? = flipper.active[table] { true } else { false }
   }
   func kinds() -> [AgentEvent.Kind] { events.all.map(\.kind) }
 }

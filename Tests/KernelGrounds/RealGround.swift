@@ -117,7 +117,7 @@ package struct RealGround: KernelGround {
   package func removeDevice(_ name: InterfaceName) throws { try shell("ip link delete \(name)") }
 
   package func addForeign(_ route: TableRoute) throws {
-    guard case .out(let device, nil) = route.way else { throw ContractBreach("only device routes here") }
+    guard case .out(let device, nil, _) = route.way else { throw ContractBreach("only device routes here") }
     try shell("ip route add default dev \(device) table \(route.table) metric \(route.metric) proto 77")
   }
 

@@ -150,7 +150,7 @@ extension World {
     case nil: "no route"
     case .unreachable?: "unreachable"
     case .shared(let shares)?: shares.map { "dev \($0.device) weight \($0.weight)" }.joined(separator: " + ")
-    case .out(let device, let gateway)?: "dev \(device)" + (gateway.map { " via \($0)" } ?? "")
+    case .out(let device, let gateway, _)?: "dev \(device)" + (gateway.map { " via \($0)" } ?? "")
     }
   }
 

@@ -327,7 +327,7 @@ final class MachinePilot<Under: Machines>: Pilot {
       let found = rule.rule.tiers.lazy.map { $0.map(\.path).filter(names.contains) }.first { !$0.isEmpty }
       return found.map { $0.count == 1 ? .path($0[0]) : .paths($0) }
     }
-    guard case .out(let device, _) = way else { return nil }
+    guard case .out(let device, _, _) = way else { return nil }
     if let path = paths.first(where: { $0.watched.device == device && rule.rule.paths.contains($0.watched.name) }) {
       return .path(path.watched.name)
     }
