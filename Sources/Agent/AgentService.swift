@@ -12,6 +12,7 @@ package struct AgentPorts: Sendable {
   package var charon: any CharonPort
   package var traffic: any TrafficPort
   package var lookup: any LookupPort
+  package var connections: any ConnectionTablePort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
   package var journal: any JournalStore
@@ -26,7 +27,8 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
+    lookup: any LookupPort, connections: any ConnectionTablePort, source: any RuleSetSource, store: any RuleSetStore,
+    journal: any JournalStore,
     forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet,
     giveMemoryBack: @escaping @Sendable () -> Void = {}
@@ -40,6 +42,7 @@ package struct AgentPorts: Sendable {
     self.charon = charon
     self.traffic = traffic
     self.lookup = lookup
+    self.connections = connections
     self.source = source
     self.store = store
     self.journal = journal
@@ -74,6 +77,7 @@ package final class AgentService: Sendable {
   private let ike: IKEKeeper
   private let forces: ForceKeeper
   private let sweeper: ConnectionSweeper
+  private let connections: ConnectionKeeper
   private let sweeps: AsyncStream<ConnectionSweep>
   private let pulse: ServicePulse?
   private let identity: Identity
@@ -104,6 +108,8 @@ package final class AgentService: Sendable {
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
     forces = ForceKeeper(store: ports.forces, watch: watch, events: journal, surroundings: surroundings)
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
+    connections = ConnectionKeeper(
+      port: ports.connections, watch: watch, events: journal, surroundings: surroundings)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
       kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: journal,
@@ -162,6 +168,7 @@ package final class AgentService: Sendable {
       group.addTask { [keeper, pulse] in await keeper.run { await pulse?.started() } }
       group.addTask { [pulse] in await pulse?.run() }
       group.addTask { [forces] in await forces.run() }
+      group.addTask { [connections] in await connections.run() }
       group.addTask { [ike, watch, reconciler] in
         await ike.run(
           telling: .init(
@@ -236,6 +243,7 @@ package final class AgentService: Sendable {
     let trouble = await reconciler.trouble
     let rules = await rules(of: writer)
     let charon = await ike.status
+    let table = await connections.table
     return StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
@@ -245,6 +253,7 @@ package final class AgentService: Sendable {
       pathsInAll: snapshot.plan.paths.count, pathsUp: writer.pathsUp, uplinks: writer.uplinks,
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
+      connections: ConnectionsReport(table, at: snapshot.at),
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
       journalTrouble: journalTrouble, forcesOfNoPath: writer.forcesOfNoPath
     ).judged.keeping(choice)
@@ -289,6 +298,7 @@ package final class AgentService: Sendable {
     reading.journalTrouble = await writer.trouble
     reading.events = journal.tally
     reading.forced = await forces.entries
+    reading.connections = await connections.table
     let charon = await ike.status
     reading.charonAnswers = charon.isNeeded ? charon.version != nil : nil
     guard let layout = await reconciler.layout else { return reading }

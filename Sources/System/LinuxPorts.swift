@@ -27,6 +27,7 @@ extension AgentPorts {
           return [error.description]
         }
       }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(),
+      connections: try LinuxConnectionTable(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),

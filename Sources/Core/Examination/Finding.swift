@@ -16,6 +16,7 @@ package struct Finding: Equatable, Sendable {
     case marks
     case tables
     case priorities
+    case connections
     case charon
     case kernel
     case certificates

@@ -4,7 +4,7 @@ package struct HookCall: Equatable, Sendable {
   package static let kinds: Set<AgentEvent.Kind> = [
     .agentStarted, .agentStopping, .ruleSetAccepted, .ruleSetRefused, .pathUp, .pathDown, .pathUnknown, .pathForced,
     .causeFound, .initial, .failover, .failback, .changed, .flipFailed, .driftRepaired, .applyFailed, .charonUp,
-    .charonDown, .saUp, .saDown, .unencryptedStarted, .unencryptedEnded,
+    .charonDown, .saUp, .saDown, .unencryptedStarted, .unencryptedEnded, .connectionTableFull, .connectionTableRelieved,
   ]
 
   package let event: AgentEvent

@@ -33,7 +33,8 @@ package struct Examiner {
       certificates: certificates(known),
       state: seeing { () throws(SystemCallFailure) in
         try StateDirectoryCheck.look(at: configuration.files.stateDirectory)
-      }, journalTrouble: journalTrouble)
+      }, connections: seeing { () throws(KernelFailure) in try LinuxConnectionTable().reading() },
+      journalTrouble: journalTrouble)
   }
 
   private func seeing<Value, E: Error & CustomStringConvertible>(
