@@ -13,6 +13,7 @@ package struct AgentPorts: Sendable {
   package var traffic: any TrafficPort
   package var lookup: any LookupPort
   package var sight: any SightPort
+  package var connections: any ConnectionTablePort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
   package var journal: any JournalStore
@@ -30,7 +31,8 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    lookup: any LookupPort, sight: any SightPort, source: any RuleSetSource, store: any RuleSetStore,
+    lookup: any LookupPort, sight: any SightPort, connections: any ConnectionTablePort,
+    source: any RuleSetSource, store: any RuleSetStore,
     journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
     serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
@@ -47,6 +49,7 @@ package struct AgentPorts: Sendable {
     self.traffic = traffic
     self.lookup = lookup
     self.sight = sight
+    self.connections = connections
     self.source = source
     self.store = store
     self.journal = journal
@@ -85,6 +88,7 @@ package final class AgentService: Sendable {
   private let sight: ClientSight
   private let bell = SightBell()
   private let sweeper: ConnectionSweeper
+  private let connections: ConnectionKeeper
   private let sweeps: AsyncStream<ConnectionSweep>
   private let pulse: ServicePulse?
   private let identity: Identity
@@ -116,6 +120,8 @@ package final class AgentService: Sendable {
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
     forces = ForceKeeper(store: ports.forces, watch: watch, events: journal, surroundings: surroundings)
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
+    connections = ConnectionKeeper(
+      port: ports.connections, watch: watch, events: journal, surroundings: surroundings)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
       kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: flips,
@@ -178,6 +184,7 @@ package final class AgentService: Sendable {
       group.addTask { [keeper, pulse] in await keeper.run { await pulse?.started() } }
       group.addTask { [pulse] in await pulse?.run() }
       group.addTask { [forces] in await forces.run() }
+      group.addTask { [connections] in await connections.run() }
       group.addTask { [ike, watch, reconciler] in
         await ike.run(
           telling: .init(
@@ -256,6 +263,7 @@ package final class AgentService: Sendable {
     let charon = await ike.status
     let notKept = await notKept(pull)
     let seen = await sight.view
+    let table = await connections.table
     return StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
       uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
@@ -265,6 +273,7 @@ package final class AgentService: Sendable {
       pathsInAll: snapshot.plan.paths.count, pathsUp: writer.pathsUp, uplinks: writer.uplinks,
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
+      connections: ConnectionsReport(table, at: snapshot.at),
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
       journalTrouble: journalTrouble, notKept: notKept, hold: pull.hold?.word.rawValue, holdCause: pull.hold?.cause,
       acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath,
@@ -323,6 +332,7 @@ package final class AgentService: Sendable {
     reading.journalTrouble = await writer.trouble
     reading.events = journal.tally
     reading.forced = await forces.entries
+    reading.connections = await connections.table
     let charon = await ike.status
     reading.charonAnswers = charon.isNeeded ? charon.version != nil : nil
     guard let layout = await reconciler.layout else { return reading }

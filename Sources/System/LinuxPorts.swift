@@ -32,6 +32,7 @@ extension AgentPorts {
           return [error.description]
         }
       }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(), sight: try LinuxSight(ranges),
+      connections: try LinuxConnectionTable(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
       permits: FilePermitStore(directory: stateDirectory),

@@ -80,4 +80,23 @@ import Testing
     #expect(
       bench.events.all.last?.text == "hook a is slower than events come: it was not told of 5 of them")
   }
+
+  /// Events come from many threads while runs end: the newest is told without another one after it.
+  @Test func noEventWaitsForTheNextOne() async throws {
+    let bench = try Bench(["a", "b"])
+    for round in 1...50 {
+      await withTaskGroup { group in
+        for _ in 0..<8 {
+          group.addTask {
+            for _ in 0..<5 {
+              bench.note(.failover)
+              await Task.yield()
+            }
+          }
+        }
+      }
+      await bench.until { bench.hooks.begun.count == round * 80 }
+    }
+    #expect(await bench.runner.tally.dropped == 0)
+  }
 }

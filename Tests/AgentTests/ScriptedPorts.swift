@@ -9,6 +9,8 @@ final class ScriptedProber: ProbePort {
 
   private let behaviours = Mutex<[InterfaceName: Behaviour]>([:])
   private let silentTargets = Mutex<Set<IPv4Address>>([])
+  /// Whether an ICMP probe's packets are one tracked connection.
+  let tracks = Mutex(false)
   private let sent = Mutex<[(device: InterfaceName, mark: Mark, source: IPv4Address)]>([])
   private let loop: VirtualLoop
 
@@ -31,6 +33,11 @@ final class ScriptedProber: ProbePort {
     let bound: ProbeBinding
     let target: IPv4Address?
     let deliver: @Sendable (UInt64, ProbeOutcome) -> Void
+
+    var flow: TrackedFlow? {
+      guard let target, prober.tracks.withLock({ $0 }) else { return nil }
+      return TrackedFlow(.icmp(identifier: 7), from: bound.source, to: target)
+    }
 
     func send(_ number: UInt64) {
       prober.sent.withLock { $0.append((bound.device, bound.mark, bound.source)) }

@@ -270,6 +270,25 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.window.loss == 0)
   }
 
+  @Test func silenceThatOurOwnTroubleExplainsIsNoLoss() throws {
+    var machine = answered(try probe(fall: 2))
+    machine.hindrance = "the table of tracked connections is full"
+    for _ in 0..<20 { _ = machine.timePassed(to: machine.nextDeadline) }
+    #expect(machine.state == .unknown)
+    #expect(machine.lost == 0)
+    #expect(machine.window.loss == 0)
+    #expect(machine.trouble == "could not be sent: the table of tracked connections is full")
+    machine = answered(try probe(fall: 2))
+    machine.hindrance = "the table of tracked connections is full"
+    for _ in 0..<2 {
+      let number = next(machine)
+      var due = machine.nextDeadline
+      while machine.timePassed(to: due) != [.send(number)] { due = machine.nextDeadline }
+      _ = machine.came(.refused("Host unreachable"), of: number, at: due)
+    }
+    #expect(machine.state == .down, "somebody has said so")
+  }
+
   @Test func whatAClosedSocketHasSentIsNoLoss() throws {
     var machine = ProbeMachine(try probe(fall: 1), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))

@@ -18,7 +18,7 @@ import Testing
       sizes: .success([PathSize(path: "fra-a", tunnel: "fra-a", device: "bh-fra-a", mtu: 1472, largest: 1472)]),
       charon: [], features: KernelEvidence(release: "6.12"), certificates: [],
       state: .success(StateDirectory(path: "/var/lib/backhaul", obstacle: nil, freeBytes: 1 << 30, freeFiles: 9)),
-      journalTrouble: nil)
+      connections: .success(.init(used: 900, limit: 1_000, refused: 5)), journalTrouble: nil)
   }
 
   /// `error mtu`, in order.
@@ -51,6 +51,18 @@ import Testing
         $0.agent = .success(AgentSigns(applyTrouble: "a", pullTrouble: "b", journalTrouble: "c"))
       } == ["error agent", "warning rule_set", "warning journal"])
     #expect(try found { $0.ruleSet = .success(nil) } == ["warning rule_set"])
+  }
+
+  @Test func aTableOfConnectionsThatIsFullIsFound() throws {
+    func with(_ used: Int, of limit: Int) throws -> [String] {
+      try found { $0.connections = .success(.init(used: used, limit: limit, refused: 3)) }
+    }
+    #expect(try with(950, of: 1_000) == [])
+    #expect(try with(951, of: 1_000) == ["warning connections"])
+    #expect(try with(1_000, of: 1_000) == ["error connections"])
+    #expect(try with(1_000, of: 0) == [], "no limit")
+    #expect(try found { $0.connections = .success(nil) } == [])
+    #expect(try found { $0.connections = .failure(.init("denied")) } == ["warning connections"])
   }
 
   @Test func nameserversCountAsTheSourceNeedsThem() throws {

@@ -17,6 +17,7 @@ package struct MetricsReading: Sendable {
   package var charonAnswers: Bool?
   package var forced: [Name: ForcedPaths.Entry] = [:]
   package var hooks = HookTally()
+  package var connections = ConnectionTable()
   /// Lines that were not told one by one.
   package var suppressedLogLines = 0
 

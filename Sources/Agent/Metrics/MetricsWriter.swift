@@ -21,6 +21,7 @@ package struct MetricsWriter {
     writer.tellOfPaths()
     writer.tellOfProbes()
     writer.tellOfUplinks()
+    writer.tellOfConnections()
     writer.tellOfTunnels()
     writer.tellOfKeys()
     return writer.page.bytes
@@ -238,6 +239,20 @@ package struct MetricsWriter {
     for (label, meter) in meters { page.sample(label, meter.spent) }
     page.family("backhaul_uplink_probe_stretch_ratio", .gauge, "By how much the intervals of its probes are longer.")
     for (label, meter) in meters { page.sample(label, meter.stretch) }
+  }
+
+  private mutating func tellOfConnections() {
+    let reading = reading.connections.reading
+    page.family("backhaul_connections_used", .gauge, "Entries in the kernel's table of tracked connections.")
+    if let reading { page.sample(Labels(), reading.used) }
+    page.family("backhaul_connections_limit", .gauge, "How many entries that table may have; 0: any number.")
+    if let reading { page.sample(Labels(), reading.limit) }
+    page.family("backhaul_connections_dropped_total", .counter, "Connections that found no place there.")
+    if let reading { page.sample(Labels(), reading.refused) }
+    page.family("backhaul_connections_evicted_total", .counter, "Connections that were thrown out to make room there.")
+    if let reading { page.sample(Labels(), reading.evicted) }
+    page.family("backhaul_connections_full", .gauge, "1 while that table is full.")
+    if reading != nil { page.sample(Labels(), self.reading.connections.isFull) }
   }
 
   private mutating func tellOfTunnels() {

@@ -36,4 +36,10 @@ package protocol OpenProbe: Sendable {
   /// Gives up waiting for this one.
   func abandon(_ number: UInt64)
   func close()
+  /// The tracked connection that all its packets belong to; nil where each makes one of its own.
+  var flow: TrackedFlow? { get }
+}
+
+extension OpenProbe {
+  package var flow: TrackedFlow? { nil }
 }

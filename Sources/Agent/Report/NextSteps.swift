@@ -24,6 +24,11 @@ package enum NextSteps {
         "charon, which makes the keys of IPsec tunnels, does not answer: systemctl restart strongswan (what still works is "
           + "interrupted for a moment)")
     }
+    if let connections = status.connections, connections.fullSeconds != nil {
+      add(
+        "the table of tracked connections is full (\(connections.used) of \(connections.limit)): conntrack -L shows whose they "
+          + "are; sysctl -w net.netfilter.nf_conntrack_max=N gives it more room")
+    }
     // The source has answered, and not with what could be used.
     let refusal = status.pullFailures == 0 ? status.pullTrouble : nil
     if let refusal {

@@ -34,6 +34,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var uplinks: [UplinkReport]
   /// Null where no tunnel needs it.
   package var charon: CharonReport?
+  /// The kernel's table of tracked connections; null where it tracks none.
+  package var connections: ConnectionsReport?
   /// The last flips, from verdict to the kernel's answer.
   package var flipMicroseconds: [Double]
   package var flips: Int

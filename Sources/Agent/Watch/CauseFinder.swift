@@ -179,6 +179,15 @@ final class CauseFinder {
     }
   }
 
+  var trackedFlows: Set<TrackedFlow> { Set(posted.values.compactMap { $0.handle?.flow }) }
+
+  /// Why the silence of those whose connections are missing proves nothing; nil: it does.
+  func hinder(_ why: String?, missing: Set<TrackedFlow>) {
+    for entry in posted.values {
+      entry.scout.machine.hindrance = entry.handle?.flow.map(missing.contains) ?? true ? why : nil
+    }
+  }
+
   /// Hubs that answer again since this was asked last, and by what.
   func takeReturned() -> Set<Key> {
     defer { returned = [] }

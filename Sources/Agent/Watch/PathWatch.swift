@@ -30,6 +30,8 @@ package actor PathWatch {
   var limited: Set<Name> = []
   /// Those that have more than one probe.
   var shared: Set<Name> = []
+  /// The table of tracked connections.
+  var isTableFull = false
   var histories: [Name: WatchedHistory] = [:]
   /// What is known of the SAs of tunnels.
   private var keys: [Name: IKEKeeper.Word] = [:]

@@ -22,6 +22,8 @@ package struct AgentEvent: Equatable, Sendable {
     case applyFailed = "apply_failed"
     case connectionsDeleted = "connections_deleted"
     case connectionsMoved = "connections_moved"
+    case connectionTableFull = "connection_table_full"
+    case connectionTableRelieved = "connection_table_relieved"
     case drainStarted = "drain_started"
     case drainEnded = "drain_ended"
     case uplinkChanged = "uplink_changed"
@@ -108,7 +110,8 @@ package struct AgentEvent: Equatable, Sendable {
     case .trafficDiverted, .trafficObstructed: .error
     case .trafficRestored: .notice
     case .journalFailed: .error
-    case .journalRecovered, .journalRepaired, .metricsRecovered: .notice
+    case .connectionTableFull: .warning
+    case .journalRecovered, .journalRepaired, .metricsRecovered, .connectionTableRelieved: .notice
     case .metricsFailed, .hookRefused, .hookFailed: .warning
     case .hookPrinted: .info
     case .charonRefused, .stateDamaged, .trafficHeld: .error

@@ -24,6 +24,7 @@ package struct Doctor {
     doctor.checkCharon()
     doctor.checkFeatures()
     doctor.checkCertificates()
+    doctor.checkConnections()
     doctor.checkState()
     let agent = doctor.findings.filter { $0.subject == .agent }
     let others = doctor.findings.filter { $0.subject != .agent }

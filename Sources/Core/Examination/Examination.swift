@@ -24,6 +24,8 @@ package struct Examination: Sendable {
   package var features: KernelEvidence
   package var certificates: [CertificateFile]
   package var state: Result<StateDirectory, Unseen>
+  /// Nil where the kernel tracks no connections.
+  package var connections: Result<ConnectionTable.Reading?, Unseen>
   /// Why the journal on disk cannot be read; nil where it can, or there is none yet.
   package var journalTrouble: String?
 
@@ -32,8 +34,8 @@ package struct Examination: Sendable {
     ruleSet: Result<RuleSet?, Unseen>, kernel: Result<ActualState, Unseen>, foreign: Result<ForeignObjects, Unseen>,
     clock: Result<ClockCondition, Unseen>, nameservers: Result<[Nameserver], Unseen>,
     sizes: Result<[PathSize], Unseen>, charon: [CharonWord], features: KernelEvidence,
-    certificates: [CertificateFile], state: Result<StateDirectory, Unseen>, journalTrouble: String?,
-    damagedCopies: [String] = []
+    certificates: [CertificateFile], state: Result<StateDirectory, Unseen>,
+    connections: Result<ConnectionTable.Reading?, Unseen>, journalTrouble: String?, damagedCopies: [String] = []
   ) {
     self.damagedCopies = damagedCopies
     self.configuration = configuration
@@ -49,6 +51,7 @@ package struct Examination: Sendable {
     self.features = features
     self.certificates = certificates
     self.state = state
+    self.connections = connections
     self.journalTrouble = journalTrouble
   }
 }

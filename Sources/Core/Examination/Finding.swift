@@ -19,6 +19,7 @@ package struct Finding: Equatable, Sendable {
     case marks
     case tables
     case priorities
+    case connections
     case charon
     case kernel
     case certificates

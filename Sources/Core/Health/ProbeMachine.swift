@@ -89,6 +89,9 @@ package struct ProbeMachine: Equatable, Sendable {
   package private(set) var lastAnswer: Instant?
   /// While `up`: since when an answer is late or missed. Nil: all is as usual.
   package private(set) var suspectedSince: Instant?
+  /// Why a probe may have no answer whatever became of its path, in our own words: while that is so, silence is none of the
+  /// path's, but a probe that could not be sent.
+  package var hindrance: String?
   /// By how much the interval is longer in steady state, on a metered uplink: 1 or more. What confirms a suspicion, and
   /// what brings a path back, comes as fast as ever.
   package var stretch = 1.0
@@ -182,7 +185,7 @@ package struct ProbeMachine: Equatable, Sendable {
         pacing.rehearsed(rehearsal, answered: false, at: now)
         continue
       }
-      window.lost()
+      if hindrance == nil { window.lost() }
       // One that was missed is counted already, but an answer to an older one may have come since.
       answered = 0
       if !late.isMissed { noAnswer("no answer in \(milliseconds(probe.timeout))", to: late, at: now) }
@@ -296,13 +299,16 @@ package struct ProbeMachine: Equatable, Sendable {
       // Late, it is no second loss, but it says more than the silence did.
       if !sent.isMissed { noAnswer(why, to: sent, isSaid: true, at: now) } else { said(why) }
     case .couldNotSend where sent.rehearsal != nil: pacing.brokenOff()
-    case .couldNotSend(let why):
-      unsent = min(unsent, Int(Int32.max)) + 1
-      unsentInAll &+= 1
-      trouble = "could not be sent: \(why)"
-      if unsent >= probe.fall && state != .unknown { become(.unknown, at: now) }
+    case .couldNotSend(let why): couldNotSend(hindrance ?? why, at: now)
     }
     return []
+  }
+
+  private mutating func couldNotSend(_ why: String, at now: Instant) {
+    unsent = min(unsent, Int(Int32.max)) + 1
+    unsentInAll &+= 1
+    trouble = "could not be sent: \(why)"
+    if unsent >= probe.fall && state != .unknown { become(.unknown, at: now) }
   }
 
   private mutating func cameAnswer(to sent: Unanswered, after roundTrip: Duration, at now: Instant) {
@@ -327,6 +333,7 @@ package struct ProbeMachine: Equatable, Sendable {
 
   /// - Parameter isSaid: somebody said so; else it is silence.
   private mutating func noAnswer(_ why: String, to sent: Unanswered, isSaid: Bool = false, at now: Instant) {
+    if let hindrance, !isSaid { return couldNotSend(hindrance, at: now) }
     answered = 0
     unsent = 0
     lost = min(lost, Int(Int32.max)) + 1

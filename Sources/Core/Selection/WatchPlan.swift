@@ -24,12 +24,14 @@ package struct WatchPlan: Equatable, Sendable {
     package var hub: IPv4Address?
     /// Bytes that the tunnel adds to each packet; 0 for an uplink.
     package var headers: Int
+    /// The connections of a tunnel's outer packets: each is a list of which one is enough.
+    package var outer: [[TrackedFlow]]
 
     package init(
       name: Name, isTunnel: Bool, securedTunnel: Name? = nil, device: InterfaceName, underlay: InterfaceName?,
       mark: Mark, way: TableRoute.Way?,
       obstacle: String?, source: IPv4Address?, probes: [Probe], quorum: Int? = nil, limits: PathLimits? = nil,
-      hub: IPv4Address? = nil, headers: Int = 0
+      hub: IPv4Address? = nil, headers: Int = 0, outer: [[TrackedFlow]] = []
     ) {
       self.name = name
       self.isTunnel = isTunnel
@@ -45,6 +47,7 @@ package struct WatchPlan: Equatable, Sendable {
       self.limits = limits
       self.hub = hub
       self.headers = headers
+      self.outer = outer
     }
 
     /// The same name for the same device and mark: what is known of the one holds for the other.

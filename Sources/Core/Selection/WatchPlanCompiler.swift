@@ -31,6 +31,7 @@ extension WatchPlan {
       var obstacle: String?
       var hub: IPv4Address?
       var headers = 0
+      var outer: [[TrackedFlow]] = []
       switch path.way {
       case .tunnel(let name):
         let tunnel = compiler.layout.tunnel(named: name)
@@ -38,6 +39,7 @@ extension WatchPlan {
         secured = tunnel?.profile == nil ? nil : name
         underlay = tunnel?.uplink
         headers = tunnel.map { compiler.headers(of: $0) } ?? 0
+        outer = tunnel.map { compiler.outerFlows(of: $0) } ?? []
         hub = tunnel.flatMap { compiler.layout.hub(of: $0)?.address }
         obstacle = tunnel.flatMap { compiler.obstacle(to: $0) }
       case .uplink(let interface):
@@ -47,7 +49,7 @@ extension WatchPlan {
         name: path.name, isTunnel: isTunnel, securedTunnel: secured, device: binding.device, underlay: underlay,
         mark: binding.mark,
         way: compiler.way(by: path), obstacle: obstacle, source: binding.source, probes: probes[path.name] ?? [],
-        quorum: path.quorum, limits: path.limits, hub: hub, headers: headers)
+        quorum: path.quorum, limits: path.limits, hub: hub, headers: headers, outer: outer)
     }
   }
 

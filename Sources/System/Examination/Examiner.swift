@@ -32,8 +32,8 @@ package struct Examiner {
       certificates: certificates(known),
       state: seeing { () throws(SystemCallFailure) in
         try StateDirectoryCheck.look(at: configuration.files.stateDirectory)
-      }, journalTrouble: journalTrouble,
-      damagedCopies: kept.stored == nil ? [] : kept.damage.map(\.description))
+      }, connections: seeing { () throws(KernelFailure) in try LinuxConnectionTable().reading() },
+      journalTrouble: journalTrouble, damagedCopies: kept.stored == nil ? [] : kept.damage.map(\.description))
   }
 
   private func seeing<Value, E: Error & CustomStringConvertible>(

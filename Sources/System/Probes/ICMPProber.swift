@@ -67,6 +67,9 @@ final class ICMPProbe: OpenProbe, @unchecked Sendable {
     self.deliver = deliver
   }
 
+  /// All with one identifier: the kernel takes them for one connection, which lives as long as they come.
+  var flow: TrackedFlow? { TrackedFlow(.icmp(identifier: socket.identifier), from: socket.binding.source, to: target) }
+
   func send(_ number: UInt64) {
     guard sockets != nil else { return }
     do throws(SystemCallFailure) { try socket.send(number, of: self) } catch {

@@ -38,7 +38,7 @@ final class ICMPSocket: @unchecked Sendable {
   /// How many open probes share it.
   var users = 0
   private let loop: any DescriptorWatcher
-  private let identifier = UInt16.random(in: 1 ... .max)
+  let identifier = UInt16.random(in: 1 ... .max)
   private var nextSequence = UInt16.random(in: 0 ... .max)
   /// Oldest first. Each is given up at the end of its timeout, so they are few: a list is smaller than a table, and as
   /// fast.

@@ -73,6 +73,9 @@ struct StatusCommand: ParsableCommand {
             : "not usable: \(uplink.obstacle ?? "")") + scouted(uplink)
           + (uplink.probeBudget.map { ", " + Words.budget($0) } ?? ""))
     }
+    if let connections = status.connections, let seconds = connections.fullSeconds {
+      lines.append("connections: the table has been full for \(Words.age(seconds)): \(Words.fill(connections))")
+    }
     if let charon = status.charon {
       lines.append(
         charon.answers

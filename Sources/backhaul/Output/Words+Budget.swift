@@ -9,6 +9,12 @@ extension Words {
     return "\(spent) in this period of 24 h\(stretch)"
   }
 
+  /// `256 of 256, 1240 refused, 12 thrown out unanswered since the router started`.
+  static func fill(_ connections: ConnectionsReport) -> String {
+    "\(connections.used) of \(connections.limit), \(connections.refused) refused, \(connections.evicted) thrown out "
+      + "unanswered since the router started"
+  }
+
   private static func times(_ value: Double) -> String {
     let tenths = Int((min(value, 1e9) * 10).rounded())
     return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"

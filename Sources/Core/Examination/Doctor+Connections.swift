@@ -1,0 +1,20 @@
+extension Doctor {
+  /// Above this share of its limit a table is soon full.
+  private static let nearlyFull = 0.95
+
+  mutating func checkConnections() {
+    guard let known = value(seen.connections, .connections, "the table of tracked connections"), let table = known,
+      table.limit > 0
+    else { return }
+    let evidence = "\(table.used) of \(table.limit) connections, \(table.refused) refused since the router started"
+    let fix =
+      "conntrack -L shows whose they are; net.netfilter.nf_conntrack_max in /etc/sysctl.d gives it more room"
+    if table.used >= table.limit {
+      find(
+        .error, .connections, "the table of tracked connections is full, and clients get no new ones",
+        evidence: evidence, fix: fix)
+    } else if Double(table.used) > Double(table.limit) * Self.nearlyFull {
+      find(.warning, .connections, "the table of tracked connections is nearly full", evidence: evidence, fix: fix)
+    }
+  }
+}

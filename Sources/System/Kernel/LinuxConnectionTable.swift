@@ -1,0 +1,62 @@
+package import Agent
+package import Core
+internal import Glibc
+internal import Netlink
+internal import Synchronization
+
+/// The table of tracked connections of this process's network namespace, by ctnetlink and its files under /proc.
+package final class LinuxConnectionTable: ConnectionTablePort {
+  private static let directory = "/proc/sys/net/netfilter"
+  /// Longer than any probe's pause on a line that is metered hard, and than a look that was missed.
+  private static let holdSeconds: UInt32 = 600
+
+  private let netfilter: Mutex<NetfilterSocket>
+
+  package init() throws(KernelFailure) {
+    netfilter = Mutex(try asking(nil) { () throws(NetlinkFailure) in try NetfilterSocket.open() })
+  }
+
+  package func reading() throws(KernelFailure) -> ConnectionTable.Reading? {
+    guard let used = Self.number("nf_conntrack_count"), let limit = Self.number("nf_conntrack_max") else { return nil }
+    let statistics = try netfilter.withLock { (socket) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in try socket.connectionStatistics() }
+    }
+    return ConnectionTable.Reading(
+      used: used, limit: limit, refused: statistics.dropped, evicted: statistics.evicted)
+  }
+
+  package func hold(_ flows: Set<TrackedFlow>) throws(KernelFailure) -> Set<TrackedFlow> {
+    try netfilter.withLock { (socket) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in
+        var missing: Set<TrackedFlow> = []
+        for flow in flows {
+          if try !socket.hold(flow.tuple, seconds: Self.holdSeconds) { missing.insert(flow) }
+        }
+        return missing
+      }
+    }
+  }
+
+  /// Nil where there is no such file: the kernel has no connection tracking, or its module is not loaded.
+  private static func number(_ name: String) -> Int? {
+    guard let bytes = try? BoundedFile.read("\(directory)/\(name)", atMost: 64) else { return nil }
+    return Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+  }
+}
+
+extension TrackedFlow {
+  fileprivate var tuple: ConnectionTuple {
+    func tuple(_ number: Int32, _ detail: ConnectionTuple.Detail) -> ConnectionTuple {
+      ConnectionTuple(
+        source: source.value, destination: destination.value, protocol: UInt8(truncatingIfNeeded: number), detail)
+    }
+    return switch kind {
+    case .icmp(let identifier): tuple(Int32(IPPROTO_ICMP), .echo(identifier: identifier))
+    // Without PPTP's call numbers GRE has zeros where others have ports (gre_pkt_to_tuple, nf_conntrack_proto_gre.c).
+    case .gre: tuple(Int32(IPPROTO_GRE), .ports(source: 0, destination: 0))
+    case .ipip: tuple(Int32(IPPROTO_IPIP), .none)
+    case .esp: tuple(Int32(IPPROTO_ESP), .none)
+    case .udp(let port): tuple(Int32(IPPROTO_UDP), .ports(source: port, destination: port))
+    }
+  }
+}
