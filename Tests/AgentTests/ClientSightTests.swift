@@ -32,7 +32,7 @@ private final class Bench: Sendable {
       state.addLink(wan, address: addresses.0)
       state.addLink(lan, address: addresses.1)
       state.addLink(tun, isPointToPoint: true)
-      state.setMainDefaults([MainDefault(device: wan, gateway: gateway, metric: RouteMetric(100))])
+      state.setMainDefaults([MainDefault(device: wan, gateway: gateway.map { .ipv4($0) }, metric: RouteMetric(100))])
     }
     prober = ScriptedProber(loop)
     watch = PathWatch(

@@ -1,5 +1,6 @@
 import Core
 import Fakes
+import Synchronization
 import Testing
 
 @testable import Agent

@@ -91,7 +91,7 @@ extension KernelGround {
           priority: priority(90), source: try Sample.prefix("192.168.10.0/24"),
           action: .lookup(floor, suppressPrefixLength: nil))),
     ])
-    let out = LookupAnswer.out(wan, gateway: gateway, table: .main)
+    let out = LookupAnswer.out(wan, gateway: .ipv4(gateway), table: .main)
     try expect(try answer("192.168.10.2", "8.8.8.8", in: lan), is: .unreachable, "from the LAN")
     try expect(try answer("192.168.10.2", "8.8.8.8", in: lan, mark: passed.value | 3), is: out, "with the mark")
     try expect(try answer("192.168.10.1", "8.8.8.8"), is: out, "the router's own")
