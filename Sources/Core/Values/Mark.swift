@@ -19,6 +19,9 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   /// How many slots the mask holds; slot 0 means "not ours".
   package var slots: Int { Int(bits >> UInt32(bits.trailingZeroBitCount)) }
 
+  /// How many of them a number can stand for.
+  package var marks: Int { min(slots, Slot.maximum) }
+
   /// The mark of a slot; nil where the mask is too narrow for it.
   package func mark(_ slot: Slot) -> Mark? {
     slot.number <= slots ? Mark(value: UInt32(slot.number) << UInt32(bits.trailingZeroBitCount)) : nil
