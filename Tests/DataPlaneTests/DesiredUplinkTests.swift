@@ -126,6 +126,7 @@ import Testing
     let lines = PlanText().lines(.changeSettings(state.settings))
     #expect(
       lines == [
+        "sysctl -w net.ipv4.icmp_errors_use_inbound_ifaddr=1",
         "sysctl -w net.ipv4.conf.bh-fra-a.forwarding=1",
         "sysctl -w net.ipv4.conf.bh-fra-a.rp_filter=2",
         "sysctl -w net.ipv4.conf.bh-fra-a.src_valid_mark=1",

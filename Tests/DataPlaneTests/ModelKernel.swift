@@ -27,7 +27,7 @@ struct ModelKernel {
       state.links[device.name] = Link(
         index: index, isUp: false, hasCarrier: false, mtu: device.mtu,
         isPointToPoint: true, alias: device.alias, tunnel: Self.parameters(device))
-      for key in InterfaceSetting.Key.allCases {
+      for key in InterfaceSetting.Key.allCases where !key.isOfAllAlone {
         state.settings[InterfaceSetting(device.name, key)] = key == .reversePathFilter ? 1 : 0
       }
     case .changeTunnel(let device):
@@ -48,7 +48,7 @@ struct ModelKernel {
       state.links[name]?.hasCarrier = true
     case .changeSettings(let values):
       for (setting, value) in values {
-        if state.links[setting.interface]?.isOurs == false, remembered[setting] == nil {
+        if state.links[setting.interface]?.isOurs != true, remembered[setting] == nil {
           remembered[setting] = state.settings[setting]
         }
         state.settings[setting] = value
@@ -142,9 +142,9 @@ struct ModelKernel {
     case .setMTU(let name, _), .addAddress(let name, _, _), .removeAddress(let name, _), .setUp(let name):
       return state.links[name].map { $0.isOurs ? nil : "foreign" } ?? "Cannot find device"
     case .changeSettings(let values):
-      return values.keys.contains { state.links[$0.interface] == nil } ? "No such file or directory" : nil
+      return values.keys.contains { isMissing($0) } ? "No such file or directory" : nil
     case .restoreSettings(let settings):
-      return settings.contains { state.links[$0.interface] == nil } ? "No such file or directory" : nil
+      return settings.contains { isMissing($0) } ? "No such file or directory" : nil
     case .putRoute(let route):
       guard case .out(let device, _, _) = route.way else { return nil }
       guard let link = state.links[device] else { return "Cannot find device" }
@@ -157,6 +157,10 @@ struct ModelKernel {
       } ? "No such file or directory" : nil
     case .deleteRoute, .addRule, .deleteRule, .deleteSteering, .moveMarks: return nil
     }
+  }
+
+  private func isMissing(_ setting: InterfaceSetting) -> Bool {
+    setting.interface != InterfaceSetting.all && state.links[setting.interface] == nil
   }
 
   private func clash(_ device: TunnelDevice) -> String? {
@@ -183,7 +187,7 @@ struct ModelKernel {
         case .ipv4: isIPv4 = true
         case .sourceIn(let set), .destinationIn(let set), .destinationNotIn(let set):
           if !isIPv4 || !sets.contains(set) { return "no such set: \(set)" }
-        case .sourceIs, .destinationIs, .protocolIs: if !isIPv4 { return "unknown family in \(rule.text)" }
+        case .sourceIs, .destinationIs, .protocolIs, .icmpType: if !isIPv4 { return "unknown family in \(rule.text)" }
         default: break
         }
       }

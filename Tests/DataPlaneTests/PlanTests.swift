@@ -36,6 +36,7 @@ import Testing
         "ip link add bh-fra-a mtu 1472 type gre local 192.0.2.2 remote 203.0.113.2 ttl 64 pmtudisc dev wan0 "
           + "fwmark 0x4000000 key 7",
         "ip link set bh-fra-a alias 'backhaul tunnel fra-a'",
+        "sysctl -w net.ipv4.icmp_errors_use_inbound_ifaddr=1",
         "sysctl -w net.ipv4.conf.bh-fra-a.forwarding=1",
         "sysctl -w net.ipv4.conf.bh-fra-a.rp_filter=2",
         "sysctl -w net.ipv4.conf.bh-fra-a.src_valid_mark=1",

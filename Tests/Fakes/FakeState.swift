@@ -64,7 +64,7 @@ package struct FakeState: Sendable {
   }
 
   private mutating func settings(of interface: InterfaceName) {
-    for key in InterfaceSetting.Key.allCases where key != .multipathHash || interface == InterfaceSetting.all {
+    for key in InterfaceSetting.Key.allCases where !key.isOfAllAlone || interface == InterfaceSetting.all {
       settings[InterfaceSetting(interface, key)] = 0
     }
   }

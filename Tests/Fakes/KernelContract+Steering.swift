@@ -23,6 +23,9 @@ extension KernelGround {
       SteeringRule([.ipv4, .destinationIn(set: "direct")], [.setMark(mark, mask), .return], comment: "direct"),
       SteeringRule([.ipv4, .sourceIn(set: "source_office")], [.count, .setMark(mark, mask)], comment: "office"),
       SteeringRule([.ipv4, .reply], [.choose(by: .connectionMark(mask), map: "way_of")], comment: "by a tunnel"),
+      SteeringRule(
+        [.related, .ipv4, .protocolIs(IPProtocol.icmp)], [.choose(by: .connectionMark(mask), map: "way_of")],
+        comment: "an error"),
     ]
     let pass: [SteeringRule] = [
       SteeringRule([.outgoing(wan), .ipv4, .destinationNotIn(set: "direct")], [.drop], comment: "guard"),
@@ -47,6 +50,11 @@ extension KernelGround {
       SteeringRule([.ipv4, .destinationIs(hub), .protocolIs(IPProtocol.ipip)], [.count]),
       SteeringRule([.ipv4, .protocolIs(251), .sourceIs(hub)], [.count]),
     ]
+    let errors: [SteeringRule] =
+      [3, 5, 11, 12].map { SteeringRule([.ipv4, .icmpType($0)], [.count]) } + [
+        SteeringRule([.ipv4, .icmpType(3), .quotes(protocol: IPProtocol.gre)], [.count, .drop]),
+        SteeringRule([.related, .ipv4, .tcpReset], [.count]),
+      ]
     let maps = [
       SteeringMap(
         name: "bind_to", kind: .device,
@@ -82,6 +90,8 @@ extension KernelGround {
           ]),
         SteeringChain(name: "bind_wan0", rules: [SteeringRule([], [.setConnectionMark(mark, mask)])]),
         SteeringChain(name: "bind_/0x12000000", rules: [SteeringRule([], [.count, .drop])]),
+        SteeringChain(
+          name: "own_errors", hook: .init(kind: .filter, point: .output, priority: -140), rules: errors),
       ])
   }
 

@@ -6,7 +6,7 @@ import Testing
 @Suite("Settings of devices")
 struct SettingTests {
   /// Of each device by itself.
-  private static let keys = InterfaceSetting.Key.allCases.filter { $0 != .multipathHash }
+  private static let keys = InterfaceSetting.Key.allCases.filter { !$0.isOfAllAlone }
 
   private func paths(of device: InterfaceName) -> [(InterfaceSetting.Key, String)] {
     Self.keys.map { key in
@@ -33,11 +33,13 @@ struct SettingTests {
     }
   }
 
-  @Test("for all devices together are told, changed and put back")
-  func ofAll() throws {
+  @Test(
+    "for all devices together are told, changed and put back",
+    arguments: InterfaceSetting.Key.allCases.filter(\.isOfAllAlone))
+  func ofAll(_ key: InterfaceSetting.Key) throws {
     try RealGround.with { ground in
       let all = try #require(InterfaceSetting.all)
-      let setting = InterfaceSetting(all, .multipathHash)
+      let setting = InterfaceSetting(all, key)
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 0)
       try ground.kernel.apply(.changeSettings([setting: 1]))
       #expect(try ground.kernel.read(expecting: nil).settings[setting] == 1)

@@ -16,8 +16,14 @@ package struct InterfaceSetting: Hashable, Sendable {
     /// net.ipv4.fib_multipath_hash_policy, of the interface `all` alone: 1: connections of the same two hosts are shared
     /// out each by itself; 0: all of them go one way.
     case multipathHash = "net/ipv4/fib_multipath_hash_policy"
+    /// net.ipv4.icmp_errors_use_inbound_ifaddr, of the interface `all` alone: 1: an ICMP error has the address of the
+    /// device that brought what it is about; 0: that of the device that main would send it by.
+    case errorSource = "net/ipv4/icmp_errors_use_inbound_ifaddr"
     /// net.ipv6.conf.IF.disable_ipv6
     case disableIPv6 = "net/ipv6/conf/IF/disable_ipv6"
+
+    /// There is one for all interfaces together and none for each.
+    package var isOfAllAlone: Bool { !rawValue.contains("/IF/") }
   }
 
   /// The name under which the kernel keeps what holds for every interface.

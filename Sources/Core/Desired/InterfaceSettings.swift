@@ -38,6 +38,13 @@ extension DesiredStateCompiler {
     {
       result[InterfaceSetting(all, .multipathHash)] = 1
     }
+    // An error about what a tunnel brought goes back by the tunnel: with an uplink's address the far end may take it for a
+    // spoofed packet.
+    if let all = InterfaceSetting.all, value(.errorSource, of: all) != nil,
+      layout.ruleSet.tunnels.contains(where: { $0.innerLocal != nil })
+    {
+      result[InterfaceSetting(all, .errorSource)] = 1
+    }
     return result
   }
 

@@ -31,7 +31,12 @@ package struct Layout: Sendable {
   package static func slots(
     _ ruleSet: RuleSet, _ configuration: AgentConfiguration, after book: SlotBook
   ) -> SlotBook? {
-    book.assigning(owners(ruleSet, configuration), of: configuration.kernel.slots)
+    book.assigning(owners(ruleSet, configuration), of: room(in: configuration))
+  }
+
+  /// How many slots there are for owners: the last ones of the mask stand for what came in by the uplinks.
+  package static func room(in configuration: AgentConfiguration) -> Int {
+    min(configuration.kernel.slots, configuration.kernel.markMask.marks - configuration.uplinks.count)
   }
 
   package var mask: MarkMask { configuration.kernel.markMask }
@@ -85,6 +90,9 @@ package struct Layout: Sendable {
     package var table: TableID
     /// Of an uplink: a private line.
     package var isPrivate = false
+    /// Of an uplink: the mark of connections that began beyond it, for the router or a host behind it. They keep to the
+    /// uplink that they came in by, while `mark` is of those that a rule sent there: flips sweep the latter alone.
+    package var inbound: Mark?
     package var isTunnel: Bool { kind != .uplink }
   }
 
@@ -100,9 +108,11 @@ package struct Layout: Sendable {
   }
 
   package var uplinkWays: [Way] {
-    configuration.uplinks.compactMap { uplink in
+    configuration.uplinks.enumerated().compactMap { place, uplink in
       var way = way(.uplink, "uplink \(uplink.interface)", .uplink(uplink.interface), uplink.interface)
       way?.isPrivate = uplink.isPrivate
+      // From the end of the mask, by their order in the configuration. They need no table: packets get the uplink's mark.
+      way?.inbound = Slot(mask.marks - place).flatMap { mask.mark($0) }
       return way
     }
   }

@@ -146,7 +146,7 @@ package enum RuleSetCheck {
     var all: [Complaint] = []
     let owners = Layout.owners(ruleSet, configuration).count
     // Slot 1 is the bypass.
-    let room = max(0, configuration.kernel.slots - Slot.first.number + 1)
+    let room = max(0, Layout.room(in: configuration) - Slot.first.number + 1)
     if owners > room {
       all.append(
         Complaint(

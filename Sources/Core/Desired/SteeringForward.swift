@@ -15,10 +15,6 @@ extension DesiredStateCompiler {
     }
     rules += strayOutwardRules()
     rules += ipv6Rules()
-    // Not for uplinks: their mark stands for connections that a rule sent there, and those are deleted at a failback.
-    rules.append(
-      SteeringRule(
-        [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)], comment: "came by a tunnel"))
     // The kernel only ever lowers a segment size. Both directions: each end's SYN says what it can take.
     for subject in [SteeringRule.Subject.outgoing, .incoming] {
       rules.append(SteeringRule([.ipv4, .tcpSYN], [.choose(by: subject, map: Self.sizes)], comment: "MTU of a tunnel"))

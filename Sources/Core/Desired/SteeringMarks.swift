@@ -4,10 +4,18 @@ extension DesiredStateCompiler {
   /// A packet that came by one of our ways is marked with that way just for the lookup: with `src_valid_mark` the
   /// kernel's reverse-path check then asks the way's own table, so that what comes by an unnumbered tunnel, or by the
   /// second uplink, is not taken for spoofed. `pass` clears that mark again.
+  ///
+  /// A connection that began beyond one of our ways is bound to it here, before the kernel looks at what it may answer
+  /// with an ICMP error: that error has the mark of the packet's connection (nf_ct_attach in icmp_glue_bits,
+  /// net/ipv4/icmp.c), which nobody else sees before the packet has left.
   func markChain() -> SteeringChain {
     var rules = [
       SteeringRule([.ipv4], [.choose(by: .incoming, map: Self.arrivals)], comment: "what came by a tunnel")
     ]
+    rules.append(
+      SteeringRule(
+        [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)], comment: "began beyond a tunnel"))
+    rules += inboundRules(isPrivate: false)
     // What else comes by an uplink is not ours to route: only answers to what we sent by it.
     for way in layout.uplinkWays {
       rules.append(
@@ -37,7 +45,7 @@ extension DesiredStateCompiler {
   ///   by the main table, as if there were none.
   func steerChain(guarding: Bool = false) -> SteeringChain {
     var rules = [
-      SteeringRule([.ipv4, .reply], [chooseByMark(Self.owners)], comment: "answer to what came by a tunnel"),
+      SteeringRule([.ipv4, .reply], [chooseByMark(Self.owners)], comment: "answer by the way its question came by"),
       SteeringRule([.ipv4, .reply], [.return], comment: "answer to what came by no way of ours"),
     ]
     if hasDirectDestinations {

@@ -12,7 +12,7 @@ extension DesiredStateCompiler {
       } + [SteeringRule([marked], [clearMark], comment: "the router's own packets and outer packets")])
   }
 
-  private struct ProtectedTunnel {
+  struct ProtectedTunnel {
     var name: Name
     var hub: IPv4Address
     var outerProtocol: UInt8
@@ -20,7 +20,7 @@ extension DesiredStateCompiler {
 
   /// GRE and IPIP that go in a transport mode SA. charon takes its policies away with the SA, and the kernel would then
   /// send them as they are.
-  private var protectedTunnels: [ProtectedTunnel] {
+  var protectedTunnels: [ProtectedTunnel] {
     layout.ruleSet.tunnels.compactMap { tunnel in
       guard tunnel.protection != nil, let hub = layout.hub(of: tunnel), let number = tunnel.outerProtocol
       else { return nil }
@@ -28,21 +28,22 @@ extension DesiredStateCompiler {
     }
   }
 
-  /// The router's answers to what came by a tunnel go back by it: a chain of type `route` looks up again where the mark
-  /// has changed. Outer packets never match: no connection of theirs came by a tunnel. What the router itself asks, as
-  /// its probes do, is passed over at once.
+  /// The router's answers go back by the way that their question came by: a chain of type `route` looks up again where
+  /// the mark has changed. Outer packets never match: no connection of theirs came by a tunnel, and those that came by an
+  /// uplink are not bound. What the router itself asks, as its probes do, is passed over soon.
   func replyChain() -> SteeringChain {
     let questions = SteeringRule([.original], [.return], comment: "what the router asks, and no answer")
     return SteeringChain(
       name: "answer", hook: .init(kind: .route, point: .output, priority: -150),
-      rules: [
+      rules: errorsByTheirWay() + [
         questions,
         SteeringRule(
-          [.ipv4, .reply], [chooseByMark(Self.owners)], comment: "the router's answer to what came by a tunnel"),
+          [.ipv4, .reply], [chooseByMark(Self.owners)],
+          comment: "the router's answer by the way its question came by"),
       ])
   }
 
-  /// Binds a connection to the router to the tunnel that it came by.
+  /// What comes in for the router itself. `classify` has bound it to its way, but for what came by a private line.
   func arriveChain() -> SteeringChain {
     SteeringChain(
       name: "arrive", hook: .init(kind: .filter, point: .input, priority: -150),
@@ -51,12 +52,7 @@ extension DesiredStateCompiler {
           [.ipv4, .sourceIs(tunnel.hub), .protocolIs(tunnel.outerProtocol), .wasEncrypted(false)], [.count, .drop],
           comment: "tunnel \(tunnel.name): came in the clear")
       }
-        + [
-          SteeringRule(
-            [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)],
-            comment: "to the router by a tunnel"),
-          countRule(.kept),
-        ] + clearPassed())
+        + inboundRules(isPrivate: true) + [countRule(.kept)] + clearPassed())
   }
 
   /// Steered traffic that leaves by an uplink takes the uplink's address. Only the first packet of a connection comes

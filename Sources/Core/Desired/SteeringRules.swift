@@ -2,10 +2,13 @@ extension DesiredStateCompiler {
   /// The whole nftables table.
   ///
   ///     prerouting   classify ─▶ steer, stray   which way a packet takes
-  ///     output       own, answer            the router's own packets: unmarked, but for replies to what came by a tunnel
-  ///     input        arrive                 remembers the tunnel that a connection to the router came by
+  ///     output       own, answer            the router's own packets: unmarked, but for replies, which go back by the way
+  ///                                         that the question came by, and ICMP errors, which go by the way of their flow
+  ///                  own_errors             errors about no known flow leave by no uplink
+  ///     input        arrive ─▶ visit        remembers the way that a connection to the router came by
   ///     forward      pass ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment sizes
   ///     postrouting  leave                  masquerade
+  ///                  errors ─▶ error        errors about a flow of another way leave by no uplink
   ///
   /// What holds for one of many tunnels is looked up by its device or mark, and stands in chains that `steeringMaps`
   /// lead to: a packet costs the same with one tunnel as with a thousand.
@@ -18,7 +21,7 @@ extension DesiredStateCompiler {
     if needsGuard { chains.append(guardChain()) }
     chains += strayChains()
     chains.append(leaveChain())
-    chains += countChains()
+    chains += countChains() + inboundChains() + errorChains()
     return SteeringTable(
       name: layout.configuration.kernel.nftTable, sets: addressSets(), maps: steeringMaps(),
       chains: chains + tunnelChains())

@@ -136,8 +136,17 @@ package struct SteeringRule: Hashable, Sendable {
     case invalid
     /// `ct state untracked`: another's `notrack` rule took it out of connection tracking
     case untracked
+    /// `ct state related`: it is about a connection, as an ICMP error is, or begins one that another has announced. Its
+    /// direction is that of the packet that would go the same way.
+    case related
     /// `tcp flags & (syn | rst) == syn`
     case tcpSYN
+    /// `tcp flags & rst == rst`; not beside `.protocolIs`
+    case tcpReset
+    /// `icmp type destination-unreachable`, by number; only after `.ipv4`, and not beside `.protocolIs`
+    case icmpType(UInt8)
+    /// `@th,136,8 0x2f`: the packet that an ICMP error quotes is of this protocol; only after `.icmpType` of an error
+    case quotes(protocol: UInt8)
   }
 
   /// What a map is asked for.

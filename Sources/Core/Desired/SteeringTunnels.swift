@@ -5,7 +5,8 @@
 ///                               from_…   the same for answers by an external device alone
 ///     goes_from       device    back_…   never back by the same tunnel; the mark of arrival is done
 ///                               unmark
-///     way_of          ct mark   mark_…   answers go back by the tunnel that their question came by
+///     way_of          ct mark   mark_…   answers go back by the way that their question came by, and errors by the way of
+///                                        the flow that they are about: uplinks too
 ///     live_RULE       ct mark   mark_…   what the rule leaves on its tunnel
 ///     bind_to         device    bind_…   a new connection is the tunnel's
 ///     bound_to        device    only_…   one that is another way's is dropped
@@ -31,9 +32,9 @@ extension DesiredStateCompiler {
         name: name, kind: .device, elements: tunnels.map { .init(.device($0.device), .jump(chain: chain($0))) })
     }
     // `goto`: nothing more is asked of a packet that has its way.
-    func byMark(_ name: String, _ ways: [Layout.Way]) -> SteeringMap {
+    func byMark(_ name: String, _ ways: [Layout.Way], more: [SteeringMap.Element] = []) -> SteeringMap {
       SteeringMap(
-        name: name, kind: .mark, elements: ways.map { .init(.mark($0.mark), .goto(chain: chain("mark", $0))) })
+        name: name, kind: .mark, elements: ways.map { .init(.mark($0.mark), .goto(chain: chain("mark", $0))) } + more)
     }
     let live = layout.activeRules.compactMap { active -> SteeringMap? in
       let keeping = keepingWays(of: active.rule).filter(\.isTunnel)
@@ -42,7 +43,7 @@ extension DesiredStateCompiler {
     return [
       byDevice(Self.arrivals) { chain($0.kind == .ownTunnel ? "mark" : "from", $0) },
       byDevice(Self.departures) { $0.kind == .ownTunnel ? chain("back", $0) : "unmark" },
-      byMark(Self.owners, tunnels),
+      byMark(Self.owners, tunnels, more: uplinkMarks()),
       byDevice(Self.binders) { chain("bind", $0) },
       byDevice(Self.keepers) { chain("only", $0) },
       byDevice(Self.strangers) { $0.kind == .ownTunnel ? "no_ipv6" : "no_lan_ipv6" },
@@ -61,7 +62,14 @@ extension DesiredStateCompiler {
     }
   }
 
-  /// A tunnel's device names its chains; with a character that nft takes in no name, its mark does.
+  /// Those that a rule sent by an uplink, and those that came in by it.
+  private func uplinkMarks() -> [SteeringMap.Element] {
+    layout.uplinkWays.flatMap { way in
+      ([way.mark] + (way.inbound.map { [$0] } ?? [])).map { .init(.mark($0), .goto(chain: chain("mark", way))) }
+    }
+  }
+
+  /// A way's device names its chains; with a character that nft takes in no name, its mark does.
   private func chain(_ prefix: String, _ way: Layout.Way) -> String {
     let text = way.device.text
     let isWord = text.utf8.allSatisfy { byte in
@@ -82,6 +90,9 @@ extension DesiredStateCompiler {
   func tunnelChains() -> [SteeringChain] {
     let tunnels = layout.tunnelWays
     var chains = tunnels.flatMap(chains)
+    chains += layout.uplinkWays.map { way in
+      SteeringChain(name: chain("mark", way), rules: [SteeringRule([], [setMark(way.mark)], comment: way.title)])
+    }
     if tunnels.contains(where: { $0.kind == .externalTunnel }) {
       chains.append(
         SteeringChain(

@@ -66,6 +66,7 @@ extension SteeringChain.Hook {
     switch priority {
     case -150: "mangle"
     case -160: "mangle - 10"
+    case -140: "mangle + 10"
     case 100 where point == .postrouting: "srcnat"
     case 0: "filter"
     default: "\(priority)"
@@ -108,14 +109,29 @@ extension SteeringRule.Match {
     case .reply: "ct direction reply"
     case .invalid: "ct state invalid"
     case .untracked: "ct state untracked"
+    case .related: "ct state related"
     case .tcpSYN: "tcp flags syn / syn,rst"
+    case .tcpReset: "tcp flags & rst == rst"
+    case .icmpType(let number): "icmp type \(Self.name(ofICMPType: number))"
+    case .quotes(let number): "@th,136,8 0x\(String(number, radix: 16))"
     }
   }
 
   fileprivate var isOfIPv4Header: Bool {
     switch self {
-    case .sourceIn, .destinationIn, .destinationNotIn, .sourceIs, .destinationIs, .protocolIs: true
+    case .sourceIn, .destinationIn, .destinationNotIn, .sourceIs, .destinationIs, .protocolIs, .icmpType: true
     default: false
+    }
+  }
+
+  /// As nft writes those that we ask for; it takes a number as well.
+  private static func name(ofICMPType number: UInt8) -> String {
+    switch number {
+    case 3: "destination-unreachable"
+    case 5: "redirect"
+    case 11: "time-exceeded"
+    case 12: "parameter-problem"
+    default: "\(number)"
     }
   }
 

@@ -24,6 +24,9 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   /// for the lookup alone, is no slot's, and no connection is ever bound to it.
   package var passed: Mark { Mark(value: bits) }
 
+  /// How many of them a number can stand for.
+  package var marks: Int { min(slots, Slot.maximum) }
+
   /// The mark of a slot; nil where the mask is too narrow for it.
   package func mark(_ slot: Slot) -> Mark? {
     slot.number <= slots ? Mark(value: UInt32(slot.number) << UInt32(bits.trailingZeroBitCount)) : nil

@@ -5,6 +5,9 @@ package struct Packet: Equatable, Sendable {
     package enum Direction: Equatable, Sendable { case original, reply }
     /// `mark` is the connection's, all bits. NAT rules see the first packet of a connection alone.
     case connection(Direction, mark: UInt32, isNew: Bool)
+    /// It is about a connection: an ICMP error, or the reset of a firewall. Its direction is that in which it goes, and so
+    /// the other one than that of the packet that it is about.
+    case related(Direction, mark: UInt32)
     case invalid
     case untracked
   }
@@ -16,6 +19,10 @@ package struct Packet: Equatable, Sendable {
   /// The addresses mean nothing then: we never look at those of IPv6.
   package var isIPv6: Bool
   package var isTCPSYN: Bool
+  package var isTCPReset = false
+  package var icmpType: UInt8?
+  /// The protocol of the packet that an ICMP error quotes.
+  package var quotedProtocol: UInt8?
   /// Nil: none that a rule asks for.
   package var protocolNumber: UInt8?
   /// It came out of an IPsec packet, and still says so: by a policy, or by an XFRM interface.
@@ -55,7 +62,10 @@ package struct Packet: Equatable, Sendable {
 
   /// The connection's mark; nil where no connection is known.
   package var connectionMark: UInt32? {
-    if case .connection(_, let mark, _) = tracking { mark } else { nil }
+    switch tracking {
+    case .connection(_, let mark, _), .related(_, let mark): mark
+    case .invalid, .untracked: nil
+    }
   }
 }
 

@@ -78,8 +78,12 @@ struct SteeringWalk {
         case .count: break
         case .setMark(let mark, let mask): packet.mark = packet.mark & ~mask.bits | mark.value
         case .setConnectionMark(let mark, let mask):
-          if case .connection(let direction, let old, let isNew) = packet.tracking {
+          switch packet.tracking {
+          case .connection(let direction, let old, let isNew):
             packet.tracking = .connection(direction, mark: old & ~mask.bits | mark.value, isNew: isNew)
+          case .related(let direction, let old):
+            packet.tracking = .related(direction, mark: old & ~mask.bits | mark.value)
+          case .invalid, .untracked: break
           }
         case .clampMSS(let size): segmentSize = min(segmentSize ?? .max, size)
         case .masquerade, .translate:
@@ -140,12 +144,19 @@ struct SteeringWalk {
     case .reply: direction == .reply
     case .invalid: packet.tracking == .invalid
     case .untracked: packet.tracking == .untracked
+    case .related: if case .related = packet.tracking { true } else { false }
     case .tcpSYN: packet.isTCPSYN
+    case .tcpReset: packet.isTCPReset
+    case .icmpType(let number): !packet.isIPv6 && packet.protocolNumber == IPProtocol.icmp && packet.icmpType == number
+    case .quotes(let number): packet.quotedProtocol == number
     }
   }
 
   private var direction: Packet.Tracking.Direction? {
-    if case .connection(let direction, _, _) = packet.tracking { direction } else { nil }
+    switch packet.tracking {
+    case .connection(let direction, _, _), .related(let direction, _): direction
+    case .invalid, .untracked: nil
+    }
   }
 
   private func contains(_ address: IPv4Address, _ set: String) -> Bool {

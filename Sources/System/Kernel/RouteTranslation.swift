@@ -165,7 +165,7 @@ struct RouteTranslation {
         case .disableXFRM: message.disableXFRM
         case .disablePolicy: message.disablePolicy
         case .disableIPv6: message.disableIPv6
-        case .multipathHash: nil as Int32?
+        case .multipathHash, .errorSource: nil as Int32?
         }
       if let value { settings[InterfaceSetting(name, key)] = Int(value) }
     }

@@ -34,12 +34,26 @@ extension SteeringRule.Match {
     // NF_CT_STATE_INVALID_BIT and NF_CT_STATE_UNTRACKED_BIT (linux/netfilter/nf_conntrack_common.h)
     case .invalid: NFTExpression.connectionState(1 << 0)
     case .untracked: NFTExpression.connectionState(1 << 6)
+    // NF_CT_STATE_BIT(IP_CT_RELATED)
+    case .related: NFTExpression.connectionState(1 << 2)
     // IPPROTO_TCP; SYN is 2 and RST 4 in the byte of flags
     case .tcpSYN:
       [
         .meta(.transportProtocol), .compare(isEqual: true, [6]), .payload(.transport, offset: 13, length: 1),
         .bitwise(mask: [0x06], flip: [0]), .compare(isEqual: true, [0x02]),
       ]
+    case .tcpReset:
+      [
+        .meta(.transportProtocol), .compare(isEqual: true, [6]), .payload(.transport, offset: 13, length: 1),
+        .bitwise(mask: [0x04], flip: [0]), .compare(isEqual: true, [0x04]),
+      ]
+    // RFC 792: the type is the first byte; what is quoted begins after eight, its protocol nine bytes on.
+    case .icmpType(let number):
+      [
+        .meta(.transportProtocol), .compare(isEqual: true, [IPProtocol.icmp]),
+        .payload(.transport, offset: 0, length: 1), .compare(isEqual: true, [number]),
+      ]
+    case .quotes(let number): [.payload(.transport, offset: 17, length: 1), .compare(isEqual: true, [number])]
     }
   }
 }
