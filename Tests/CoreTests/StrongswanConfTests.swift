@@ -257,14 +257,14 @@ private func conf(_ text: String) throws -> StrongswanConf {
       #"warning charon.plugins.bypass-lan.load: expected no, found "5" (t.conf:14)"#
     ),
     (
-      "charon { plugins { socket-default { fwmark = 0x00100000 } } }",
-      #"error charon.plugins.socket-default.fwmark: expected none in 0xff00000, found "0x00100000" (t.conf:14)"#
+      "charon { plugins { socket-default { fwmark = 0x01000000 } } }",
+      #"error charon.plugins.socket-default.fwmark: expected none in 0x7f000000, found "0x01000000" (t.conf:14)"#
     ),
-    ("charon { plugins { socket-default { fwmark = 04000000/0xfff00000 } } }", "expected none in 0xff00000"),
-    ("charon { plugins { socket-default { fwmark = 1048576 } } }", "expected none in 0xff00000"),
+    ("charon { plugins { socket-default { fwmark = 0400000000/0x7ff00000 } } }", "expected none in 0x7f000000"),
+    ("charon { plugins { socket-default { fwmark = 16777216 } } }", "expected none in 0x7f000000"),
     (
       "charon { plugins { kernel-netlink { fwmark = !0x42 } } }",
-      #"error charon.plugins.kernel-netlink.fwmark: expected none in 0xff00000, found "!0x42" (t.conf:14)"#
+      #"error charon.plugins.kernel-netlink.fwmark: expected none in 0x7f000000, found "!0x42" (t.conf:14)"#
     ),
     (
       "charon { interfaces_use = wan0 }",

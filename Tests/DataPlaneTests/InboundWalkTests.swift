@@ -56,7 +56,7 @@ extension Branch {
           incoming: nil, source: uplink.address, destination: internet,
           tracking: .connection(.reply, mark: question.mark, isNew: false))
         let fate = walk.fate(of: answer)
-        #expect(fate.end == .left(uplink.device, gateway: uplink.gateway))
+        #expect(fate.end == .left(uplink.device, gateway: .ipv4(uplink.gateway)))
         #expect(!fate.isMasqueraded)
       }
     }
@@ -72,7 +72,7 @@ extension Branch {
         let answer = Packet(
           incoming: "lan0", source: host, destination: internet,
           tracking: .connection(.reply, mark: question.mark, isNew: false))
-        #expect(walk.fate(of: answer).end == .left(uplink.device, gateway: uplink.gateway))
+        #expect(walk.fate(of: answer).end == .left(uplink.device, gateway: .ipv4(uplink.gateway)))
         let next = Packet(
           incoming: uplink.device, source: internet, destination: host,
           tracking: .connection(.original, mark: question.mark, isNew: false))
