@@ -7,11 +7,12 @@ import Testing
 @Suite struct CheckHealthOutputTests {
   private func status(_ mode: String, _ choice: String?, by path: String?, _ cause: String = "c") -> StatusReport {
     let share = ShareReport(path: "fra-a", weight: 1, device: nil)
-    let rule = RuleReport(
+    var rule = RuleReport(
       name: "office", enabled: true, mode: mode, choice: choice, path: nil, device: nil,
       shares: path.map { [ShareReport(path: $0, weight: 1, device: nil)] } ?? [], sinceSeconds: 190, cause: cause,
       unencrypted: false, unencryptedSeconds: 0, fallback: "local_wan", failback: "move", holdDownMs: 30_000,
       ipv6: "local", paths: ["fra-a"], tiers: [[share]], interfaces: ["lan0"], prefixes: 0)
+    rule.traffic = TrafficReport(state: "as_intended", sinceSeconds: 190)
     return StatusReport(
       device: "branch-017", version: "0.1.0", pid: 7, uptimeSeconds: 192.7, revision: 42, source: "file:///x",
       pullFailures: 0, rules: [rule],

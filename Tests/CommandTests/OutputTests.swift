@@ -29,11 +29,13 @@ import Testing
 
 @Suite struct StatusLinesTests {
   private func rule(_ mode: String, _ choice: String?, _ cause: String) -> RuleReport {
-    RuleReport(
+    var report = RuleReport(
       name: "office", enabled: true, mode: mode, choice: choice, path: nil, device: nil, shares: [], sinceSeconds: 190,
       cause: cause, unencrypted: false, unencryptedSeconds: 0, fallback: "local_wan", failback: "move",
       holdDownMs: 30_000, ipv6: "local", paths: ["fra-a"], tiers: [],
       interfaces: ["lan0"], prefixes: 0, table: 7904, mark: 0x400000)
+    report.traffic = TrafficReport(state: "as_intended", sinceSeconds: 190)
+    return report
   }
 
   private func status(_ rules: [RuleReport], path: String, cause: String, trouble: String? = nil) -> StatusReport {

@@ -101,7 +101,7 @@ import Testing
     let state = Branch.compiler(Branch.ruleSet(rules: [rule, second])).compile()
     #expect(state.selectedTables == [TableID(7907)])
     #expect(!state.rules.contains { $0.action == .lookup(TableID(7906), suppressPrefixLength: nil) })
-    #expect(state.steering?.sets.map(\.name) == ["direct", "source_guests"])
+    #expect(state.steering?.sets.map(\.name) == ["groups", "direct", "source_guests"])
   }
 
   @Test func everyTableHasItsFloor() {

@@ -166,7 +166,7 @@ import Testing
         priority: RulePriority(priority), mask: mask, mark: mask & 0x0101_0101, table: table.map { TableID($0) })
     }
     func with(_ foreign: ForeignObjects) throws -> [String] { try found { $0.foreign = .success(foreign) } }
-    #expect(try with(ForeignObjects(rules: [rule(100, mask: 0xff_0000), rule(5270)])) == ["warning marks"])
+    #expect(try with(ForeignObjects(rules: [rule(100, mask: 0xff00_0000), rule(5270)])) == ["warning marks"])
     #expect(try with(ForeignObjects(rules: [rule(5210, mask: 0xff)])) == [])
     #expect(try with(ForeignObjects(rules: [rule(9250)])) == ["warning priorities"])
     #expect(try with(ForeignObjects(rules: [rule(1, table: 7950)])) == ["warning tables"])

@@ -52,7 +52,7 @@ import Testing
   @Test func aRenamedLANIsSteeredAndGuarded() throws {
     let steered = fate(try router([rule()], active: .path("fra-a"), renamed()), in: "enp3s0")
     #expect(steered.devices == ["bh-fra-a", "wan0"])
-    #expect(steered.packet.connectionMark == 0x20_0000, "bound to its tunnel")
+    #expect(steered.packet.connectionMark == 0x200_0000, "bound to its tunnel")
     let blocked = try router([rule()], active: nil, renamed())
     #expect(fate(blocked, in: "enp3s0").end == .unreachable)
     var withoutIPRules = blocked
@@ -97,10 +97,10 @@ import Testing
   @Test func answersGoBackAndDirectDestinationsAreReached() throws {
     let state = try router([rule()], active: .path("fra-a"), renamed())
     #expect(
-      fate(state, in: "enp3s0", .connection(.reply, mark: 0x30_0000, isNew: false)).devices == ["bh-fra-b", "wan1"])
+      fate(state, in: "enp3s0", .connection(.reply, mark: 0x300_0000, isNew: false)).devices == ["bh-fra-b", "wan1"])
     #expect(fate(state, in: "enp3s0", to: "198.18.0.9").end == .left("wan0", gateway: "192.0.2.1"))
     let answer = fate(
-      state, from: internet, in: "bh-fra-a", to: host, .connection(.reply, mark: 0x20_0000, isNew: false))
+      state, from: internet, in: "bh-fra-a", to: host, .connection(.reply, mark: 0x200_0000, isNew: false))
     #expect(answer.end == .left("enp3s0", gateway: nil))
   }
 

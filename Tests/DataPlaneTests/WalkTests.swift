@@ -114,8 +114,8 @@ import Testing
     var packet = fromHost(to: nil, .connection(.original, mark: 0x8000_0001, isNew: true))
     packet.mark = 0x8000_0003
     let fate = PacketWalk(try router(ruleSet(), active: .path("fra-a"))).fate(of: packet)
-    #expect(fate.packet.connectionMark == 0x8020_0001)
-    #expect(fate.packet.mark & 0xf00f_ffff == 0x8000_0003)
+    #expect(fate.packet.connectionMark == 0x8200_0001)
+    #expect(fate.packet.mark & 0x80ff_ffff == 0x8000_0003)
   }
 
   @Test func theRoutersOwnTrafficNeverEntersATunnel() throws {

@@ -18,12 +18,16 @@ extension DesiredState {
   private static func heldRules(_ ranges: KernelRanges) -> [RoutingRule] {
     guard let loopback = InterfaceName("lo") else { return [] }
     let first = ranges.priorities.lowerBound
-    return [
-      RoutingRule(
-        priority: RulePriority(first &+ 80), inverted: true, incoming: loopback,
-        action: .lookup(.main, suppressPrefixLength: 0)),
-      RoutingRule(priority: RulePriority(first &+ 90), inverted: true, incoming: loopback, action: .unreachable),
-    ]
+    func rules(_ family: RoutingRule.Family, widest: UInt32, _ end: RoutingRule.Action) -> [RoutingRule] {
+      [
+        RoutingRule(
+          family, priority: RulePriority(first &+ 80), inverted: true, incoming: loopback,
+          action: .lookup(.main, suppressPrefixLength: widest)),
+        RoutingRule(family, priority: RulePriority(first &+ 90), inverted: true, incoming: loopback, action: end),
+      ]
+    }
+    // 2000::/3 is all IPv6 that is given out: a default in disguise.
+    return rules(.ipv4, widest: 0, .unreachable) + rules(.ipv6, widest: 3, .prohibit)
   }
 
   private static func heldTable(_ configuration: AgentConfiguration) -> SteeringTable {
@@ -50,7 +54,9 @@ extension Planner {
     {
       return Plan(creating: [], deleting: [])
     }
-    return Plan(creating: Array(plan(desired: desired, actual: actual).creating), deleting: [])
+    var wanted = desired
+    if !actual.hasIPv6Rules { wanted.rules.removeAll { $0.family == .ipv6 } }
+    return Plan(creating: Array(plan(desired: wanted, actual: actual).creating), deleting: [])
   }
 }
 
