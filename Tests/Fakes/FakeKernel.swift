@@ -135,7 +135,8 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
       let connected = state.addresses.flatMap { device, addresses in
         addresses.map {
           TableRoute(
-            table: .main, destination: $0.subnet, metric: RouteMetric(0), way: .out(device: device, gateway: nil))
+            table: .main, destination: $0.subnet, metric: RouteMetric(0),
+            way: .out(device: device, gateway: nil, terms: RouteTerms(source: $0.address)))
         }
       }
       return (connected + state.mainRoutes).filter { route in

@@ -127,6 +127,8 @@ extension KernelGround {
     try expect(try told("8.8.8.8"), is: [], "routes to an address that none holds")
     try expect(try told("192.168.10.77"), is: [own], "routes to the LAN")
     let ways = try lookup.mainRoutes(to: [Sample.address("192.168.10.77"), Sample.address("8.8.8.8")]).map(\.way)
-    try expect(ways, is: [.out(device: lan, gateway: nil)], "their ways")
+    // The kernel notes the address of the device in the route to its subnet (fib_magic in net/ipv4/fib_frontend.c).
+    let terms = RouteTerms(source: try Sample.address("192.168.10.1"))
+    try expect(ways, is: [.out(device: lan, gateway: nil, terms: terms)], "their ways")
   }
 }

@@ -139,7 +139,7 @@ package struct RealGround: KernelGround {
       """
       nft 'table \(filter.table) { chain \(filter.chain) {
         type filter hook \(filter.place.rawValue) priority \(filter.priority); policy \(policy);
-        \(filter.mayDrop ? "jump refuse" : "counter") }; chain refuse { counter reject; }; }'
+        \(filter.mayDrop ? "jump refuse" : "counter"); }; chain refuse { counter reject; }; }'
       """)
   }
 

@@ -11,6 +11,8 @@ package final class OwnWatchdog: ServiceManagerPort {
   package let watchdog: Duration?
   private let turns = Atomic<Int>(0)
   private let why = Mutex("")
+  /// So many turns may pass in silence.
+  private let most: Int
 
   /// - Parameters:
   ///   - limit: whole seconds.
@@ -20,15 +22,20 @@ package final class OwnWatchdog: ServiceManagerPort {
     limit: Duration, turn: Duration = .seconds(1), end: @escaping @Sendable (String) -> Void = endProcess
   ) throws(SystemCallFailure) {
     watchdog = limit
-    let most = Int(limit.components.seconds)
+    most = Int(limit.components.seconds)
     let pause = UInt32(turn.components.seconds * 1_000_000 + turn.components.attoseconds / 1_000_000_000_000)
     try SystemThread.start(name: "watchdog") { [weak self] in
       while true {
         usleep(pause)
         guard let self else { return }
-        if turns.add(1, ordering: .relaxed).newValue > most { return end(why.withLock { $0 }) }
+        if let why = self.turn() { return end(why) }
       }
     }
+  }
+
+  /// One more turn has passed. Returns the last that was told where it was one too many, and otherwise nil.
+  package func turn() -> String? {
+    turns.add(1, ordering: .relaxed).newValue > most ? why.withLock { $0 } : nil
   }
 
   package func tell(_ words: [ServiceWord]) -> Bool {

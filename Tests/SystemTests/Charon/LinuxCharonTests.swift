@@ -71,7 +71,8 @@ import VICI
     let scripted = try scripted { command in
       command == "get-conns" && hangs.withLock { $0 } ? nil : []
     }
-    let charon = try charon(scripted, patience: .milliseconds(200))
+    // Long enough for a busy machine to connect meanwhile; it is waited for once.
+    let charon = try charon(scripted, patience: .seconds(3))
     _ = try await charon.connect { _ in }
     let first = try await failure { _ = try await charon.holdings() }
     #expect(first.isGone)

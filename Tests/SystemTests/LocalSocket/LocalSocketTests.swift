@@ -118,9 +118,11 @@ private final class Counter: Sendable {
     server.stop()
     while access(path, F_OK) == 0 { try await Task.sleep(for: .milliseconds(1)) }
     await #expect(throws: LocalFailure.noAgent(path: path)) { try await ask("status") }
-    let hurried = try LocalServer(at: path, limits: limits) { _, _ in
-      try? await Task.sleep(for: .seconds(60))
-      return []
+    let hurried = try await retried {
+      try LocalServer(at: path, limits: limits) { _, _ in
+        try? await Task.sleep(for: .seconds(60))
+        return []
+      }
     }
     defer { hurried.stop() }
     await #expect(throws: LocalFailure.brokeOff) { try await ask("status") }
@@ -161,7 +163,7 @@ private final class Counter: Sendable {
 
   /// The lock of a server that was stopped goes a moment after its file.
   private func retried(_ body: () throws -> LocalServer) async throws -> LocalServer {
-    for _ in 0..<500 {
+    for _ in 0..<10_000 {
       do { return try body() } catch let failure as SystemCallFailure where failure.cause == "another agent has it" {
         try await Task.sleep(for: .milliseconds(2))
       }

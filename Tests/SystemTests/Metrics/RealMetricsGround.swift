@@ -90,13 +90,16 @@ final class RealMetricsGround: MetricsGround {
     return mode == 0o644
   }
 
-  /// Where the new page would be written lies a folder.
+  /// Where the new page would be written lies a folder, and another one, with something in it, where that would be set
+  /// aside.
   func refuseWrites(_ isRefusing: Bool) throws {
     let beside = folder.file("m.prom.new")
-    if isRefusing {
-      try FileManager.default.createDirectory(atPath: beside, withIntermediateDirectories: false)
-    } else {
-      try FileManager.default.removeItem(atPath: beside)
+    for path in [beside, SetAside.place(of: beside)] {
+      if isRefusing {
+        try FileManager.default.createDirectory(atPath: path + "/full", withIntermediateDirectories: true)
+      } else {
+        try FileManager.default.removeItem(atPath: path)
+      }
     }
   }
 

@@ -29,7 +29,7 @@ import Transfer
   }
 
   private func source(
-    _ path: String, timeout: Duration = .seconds(10), maximumBytes: Int = 1 << 20, credentials: String? = nil
+    _ path: String, timeout: Duration = .seconds(60), maximumBytes: Int = 1 << 20, credentials: String? = nil
   ) -> any RuleSetSource {
     RuleSetSourceConfiguration(
       location: .web(url: server.url(path)), timeout: timeout, maximumBytes: maximumBytes, credentialsFile: credentials
@@ -72,7 +72,7 @@ import Transfer
     ("slow-start", "timed out"),
   ])
   func `a bad answer is a failure with its cause`(path: String, cause: String) async {
-    let timeout: Duration = path.hasPrefix("slow") ? .milliseconds(1_500) : .seconds(10)
+    let timeout: Duration = path.hasPrefix("slow") ? .milliseconds(1_500) : .seconds(60)
     #expect(await failure(source(path, timeout: timeout)) == cause)
   }
 
