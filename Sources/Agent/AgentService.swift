@@ -316,7 +316,8 @@ package final class AgentService: Sendable {
     let traffic = (try? ports.traffic.traffic()) ?? [:]
     return TunnelsReport(
       tunnels: TunnelReports(
-        layout, await reconciler.addresses, snapshot.links, uplinks: snapshot.plan.uplinks, traffic: traffic, machines: machines,
+        layout, await reconciler.addresses, snapshot.links, uplinks: snapshot.plan.uplinks, traffic: traffic,
+        machines: machines,
         at: snapshot.at
       ).all)
   }

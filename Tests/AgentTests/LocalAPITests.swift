@@ -55,7 +55,8 @@ import Testing
     guard verb.isForRoot else { return try LocalAPI.check(verb, from: 1_000) }
     let refusal = #expect(throws: LocalAPI.Refusal.self) { try LocalAPI.check(verb, from: 1_000) }
     #expect(refusal?.isDenied == true)
-    #expect(refusal?.error == "\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user 1000")
+    #expect(
+      refusal?.error == "\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user 1000")
   }
 
   private func force(_ word: String?, for seconds: Double? = nil, _ reason: String? = nil) throws -> ForceRequest {

@@ -188,9 +188,11 @@ private final class Answers: Sendable {
     let bench = try Bench()
     try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
     bench.loop.advance(by: .seconds(1))
-    #expect(bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_6401))))
+    #expect(
+      bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_6401))))
     try await bench.watch.watch(try bench.plan(gateway: 0xc633_64fe), links: bench.links, generation: 0)
-    #expect(bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_64fe))))
+    #expect(
+      bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_64fe))))
   }
 
   @Test func whatAnotherTookAwayIsPutBack() async throws {

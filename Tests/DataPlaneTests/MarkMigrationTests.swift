@@ -37,7 +37,9 @@ import Testing
     return model
   }
 
-  private func fate(_ model: ModelKernel, _ tracking: Packet.Tracking, to destination: IPv4Address = "8.8.8.8") -> PacketFate {
+  private func fate(_ model: ModelKernel, _ tracking: Packet.Tracking, to destination: IPv4Address = "8.8.8.8")
+    -> PacketFate
+  {
     PacketWalk(model.state).fate(
       of: Packet(incoming: "lan0", source: "192.168.10.50", destination: destination, tracking: tracking))
   }
@@ -126,7 +128,8 @@ import Testing
     let (one, two) = (Layout(ruleSet, configuration, slots), Layout(ruleSet, other, slots))
     for tunnel in ruleSet.tunnels { #expect(one.interfaceID(of: tunnel) == two.interfaceID(of: tunnel)) }
     let all = (2...4_200).compactMap { Slot($0) }.compactMap { slot in
-      Layout(ruleSet, configuration, SlotBook([.tunnel(ruleSet.tunnels[0].name): slot])).interfaceID(of: ruleSet.tunnels[0])
+      Layout(ruleSet, configuration, SlotBook([.tunnel(ruleSet.tunnels[0].name): slot])).interfaceID(
+        of: ruleSet.tunnels[0])
     }
     #expect(Set(all).count == all.count && !all.contains(0), "each its own")
   }

@@ -159,7 +159,8 @@ import Testing
   @Test func whatMasqueradingWouldGetWrongIsNamed() {
     let plain = Branch.compiler().compile().steering?.text ?? ""
     #expect(plain.contains("masquerade comment \"by uplink wan0\"") && !plain.contains("snat"))
-    let text = Branch.compiler(Branch.ruleSet(), Branch.configuration(), kernel(transfer)).compile().steering?.text ?? ""
+    let text =
+      Branch.compiler(Branch.ruleSet(), Branch.configuration(), kernel(transfer)).compile().steering?.text ?? ""
     #expect(text.contains("snat ip to 198.51.100.2 comment \"by uplink wan0\""))
     #expect(text.contains("masquerade comment \"by uplink wan1\""))
   }
@@ -245,13 +246,15 @@ import Testing
     let compiler = Branch.compiler(Branch.ruleSet(), Branch.configuration(), state)
     #expect(compiler.uplink("wan1")?.gateway == "198.51.100.9")
     let rules = compiler.compile().rules
-    #expect(rules.contains { $0.priority == RulePriority(9210) && $0.action == .lookup(.main, suppressPrefixLength: 1) })
+    #expect(
+      rules.contains { $0.priority == RulePriority(9210) && $0.action == .lookup(.main, suppressPrefixLength: 1) })
     // What is steered keeps its way through the hub.
     var model = ModelKernel(state)
     try model.apply(Planner.plan(desired: compiler.compile(), actual: state).steps)
     let after = DesiredStateCompiler(compiler.layout, model.state)
     try model.apply(.putRoute(#require(after.activeRoute(of: "office", for: .path("fra-a")))))
-    let fate = PacketWalk(model.state).fate(of: Packet(incoming: "lan0", source: "192.168.10.50", destination: "8.8.8.8"))
+    let fate = PacketWalk(model.state).fate(
+      of: Packet(incoming: "lan0", source: "192.168.10.50", destination: "8.8.8.8"))
     #expect(fate.end == .left("bh-fra-a", gateway: nil))
     state.mainDefaults = state.mainDefaults.filter { !$0.isInHalves }
     #expect(
@@ -270,7 +273,8 @@ import Testing
   @Test(
     "as RFC 5952 writes them",
     arguments: [
-      ("fe80::1", "fe80::1"), ("::", "::"), ("::1", "::1"), ("1::", "1::"), ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
+      ("fe80::1", "fe80::1"), ("::", "::"), ("::1", "::1"), ("1::", "1::"),
+      ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
       ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"), ("::ffff:192.0.2.1", "::ffff:c000:201"),
     ])
   func canonical(_ text: String, _ expected: String) { #expect(IPv6Address(text)?.description == expected) }

@@ -121,7 +121,9 @@ extension FakeState {
     for (device, gateway) in route.way.hops {
       guard let link = links[device] else { throw FakeRefusal(ENODEV, "there is no device \(device)") }
       guard link.isUp else { throw FakeRefusal(ENETDOWN, "Device for nexthop is not up") }
-      guard let gateway, !mainDefaults.contains(where: { $0.device == device && $0.gateway == gateway }) else { continue }
+      guard let gateway, !mainDefaults.contains(where: { $0.device == device && $0.gateway == gateway }) else {
+        continue
+      }
       switch gateway {
       case .ipv4(let address):
         if addresses[device]?.contains(where: { $0.subnet.contains(address) }) == true { continue }

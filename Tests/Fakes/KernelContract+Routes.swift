@@ -108,7 +108,8 @@ extension KernelGround {
     try addDevice(device, address: try Sample.interfaceAddress("192.0.2.2/32"))
     try addMainDefault(device, onLink: gateway)
     let mains = try read().mainDefaults
-    try expect(mains, is: [MainDefault(device: device, gateway: .ipv4(gateway), metric: RouteMetric(0))], "main's defaults")
+    try expect(
+      mains, is: [MainDefault(device: device, gateway: .ipv4(gateway), metric: RouteMetric(0))], "main's defaults")
     let route = try out(device, "203.0.113.1")
     try apply([.putRoute(route)])
     try flip.activate(route)

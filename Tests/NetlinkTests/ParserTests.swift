@@ -51,7 +51,8 @@ struct ParserTests {
     let good = Datagram.attribute(9, hop(5, [192, 0, 2, 1]) + hop(6, [198, 51, 100, 1]))
     #expect(
       first(route(good), RouteMessage.init)?.hops == [
-        RouteMessage.NextHop(index: 5, gateway: .ipv4(0xc000_0201)), RouteMessage.NextHop(index: 6, gateway: .ipv4(0xc633_6401)),
+        RouteMessage.NextHop(index: 5, gateway: .ipv4(0xc000_0201)),
+        RouteMessage.NextHop(index: 6, gateway: .ipv4(0xc633_6401)),
       ])
     let lying = Datagram.attribute(9, hop(5, [192, 0, 2, 1], length: 0))
     #expect(first(route(lying), RouteMessage.init)?.hops.isEmpty == true)

@@ -295,7 +295,8 @@ package actor Reconciler: RuleSetApplier {
       } catch {
         if case .moveMarks = step {
           // A kernel that tells nothing of its connections; those of older marks are set up anew in time.
-          events.record(AgentEvent(.applyFailed, "marks", "flows of older marks may hang until they time out: \(error)"))
+          events.record(
+            AgentEvent(.applyFailed, "marks", "flows of older marks may hang until they time out: \(error)"))
           continue
         }
         guard repairing || step.isSetting else { throw error }

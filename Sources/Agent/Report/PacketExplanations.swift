@@ -64,7 +64,8 @@ package struct PacketExplanations: Sendable {
       explanation.obstructed(by: finding)
     }
     let tunnels = TunnelReports(
-      layout, actual.addresses.compactMapValues(\.first), snapshot.links, uplinks: snapshot.plan.uplinks, traffic: [:], machines: machines,
+      layout, actual.addresses.compactMapValues(\.first), snapshot.links, uplinks: snapshot.plan.uplinks, traffic: [:],
+      machines: machines,
       at: snapshot.at
     ).all
     return report(

@@ -65,7 +65,9 @@ package enum AgentConfigurationDecoder {
     return (uplinks.map(\.value), lans.map(\.value))
   }
 
-  private static let uplinkKeys = ["interface", "tier", "private", "gateway", "source", "targets", "probe_budget_bytes_per_day"]
+  private static let uplinkKeys = [
+    "interface", "tier", "private", "gateway", "source", "targets", "probe_budget_bytes_per_day",
+  ]
 
   private static func targets(_ fields: FieldReader) -> [IPv4Address] {
     let items = fields.list("targets", 1...UplinkConfiguration.mostTargets, of: .hostAddress)

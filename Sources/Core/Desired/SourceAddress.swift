@@ -19,14 +19,17 @@ package struct SourceAddress {
   ///   - scope: the route's.
   ///   - isEligible: what more is asked of an address than the kernel does.
   package func choice(
-    by device: InterfaceName, to destination: IPv4Address?, scope: Scope, where isEligible: (Place) -> Bool = { _ in true }
+    by device: InterfaceName, to destination: IPv4Address?, scope: Scope,
+    where isEligible: (Place) -> Bool = { _ in true }
   ) -> IPv4Address? {
     let own = primaries(of: device).filter { self.scope(of: $0) <= scope && isEligible($0) }
     if let destination, let near = own.first(where: { holds($0, destination) }) { return near.address.address }
     if let first = own.first { return first.address.address }
     // Those of link scope are another link's.
-    return elsewhere(than: device).first { self.scope(of: $0) <= scope && self.scope(of: $0) < .link && isEligible($0) }?
-      .address.address
+    return elsewhere(than: device).first {
+      self.scope(of: $0) <= scope && self.scope(of: $0) < .link && isEligible($0)
+    }?
+    .address.address
   }
 
   /// What the kernel masquerades with (nf_nat_masquerade_ipv4, net/netfilter/nf_nat_masquerade.c): its choice by the

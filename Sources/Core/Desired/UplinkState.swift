@@ -88,7 +88,9 @@ struct UplinkRoute {
     leadsOut = (best != nil || uplink.gateway != nil || link?.isPointToPoint == true) && flaw == nil
     if uplink.gateway != nil { return }
     if let best {
-      if let flaw { obstacle = flaw } else if let wall {
+      if let flaw {
+        obstacle = flaw
+      } else if let wall {
         obstacle =
           "the main table's default route of metric \(wall.metric) is \(wall.words), and comes before the one by it (metric \(best.metric))"
       }
@@ -114,8 +116,10 @@ struct UplinkRoute {
   }
 
   /// What of main leads nowhere and is looked at before `route`; with nil, before nothing at all.
-  private static func wall(before route: MainDefault?, in actual: ActualState) -> (metric: RouteMetric, words: String)? {
-    let first = route.map { $0.table == .main ? $0.metric : nil } ?? actual.mainDefaults.first { $0.table == .main }?.metric
+  private static func wall(before route: MainDefault?, in actual: ActualState) -> (metric: RouteMetric, words: String)?
+  {
+    let first =
+      route.map { $0.table == .main ? $0.metric : nil } ?? actual.mainDefaults.first { $0.table == .main }?.metric
     if route?.isInHalves == true { return nil }
     for end in actual.deadEnds {
       guard case .type(let type) = end.kind, first.map({ end.metric < $0 }) ?? true else { continue }

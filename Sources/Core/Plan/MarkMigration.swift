@@ -71,7 +71,8 @@ struct MigrationOrder {
     let news = rules.creating.compactMap(\.addedRule)
     var early: [Step] = []
     for step in rules.deleting {
-      if let rule = step.deletedRule, news.contains(where: { rule.takesPackets(of: $0) && rule.priority <= $0.priority })
+      if let rule = step.deletedRule,
+        news.contains(where: { rule.takesPackets(of: $0) && rule.priority <= $0.priority })
       {
         early.append(step)
       } else {

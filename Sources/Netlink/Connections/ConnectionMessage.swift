@@ -14,7 +14,8 @@ package struct ConnectionMessage: Equatable, Sendable {
   /// What names it in a request: the original tuple as the kernel sent it, its number and its zone.
   package var handle: ConnectionHandle
 
-  package init(source: UInt32, destination: UInt32, replyDestination: UInt32, mark: UInt32, isAnswered: Bool,
+  package init(
+    source: UInt32, destination: UInt32, replyDestination: UInt32, mark: UInt32, isAnswered: Bool,
     handle: ConnectionHandle
   ) {
     self.source = source

@@ -82,7 +82,8 @@ extension AddressStanding {
   fileprivate init(_ message: AddressMessage) {
     self.init(
       scope: Scope(message.scope), isSecondary: message.isSecondary,
-      flaw: message.isDuplicate ? .duplicate : message.isTentative ? .tentative : message.isDeprecated ? .deprecated : nil,
+      flaw: message.isDuplicate
+        ? .duplicate : message.isTentative ? .tentative : message.isDeprecated ? .deprecated : nil,
       peer: message.peer == message.local ? nil : IPv4Address(value: message.peer))
   }
 }

@@ -25,7 +25,9 @@ extension RouteMessage.NextHop {
   /// Why nothing can be sent this way by us, in a few words; nil where it can.
   var oddity: String? {
     // enum lwtunnel_encap_types
-    let names: [UInt16: String] = [1: "mpls", 2: "ip", 3: "ila", 4: "ip6", 5: "seg6", 6: "bpf", 7: "seg6local", 8: "rpl"]
+    let names: [UInt16: String] = [
+      1: "mpls", 2: "ip", 3: "ila", 4: "ip6", 5: "seg6", 6: "bpf", 7: "seg6local", 8: "rpl",
+    ]
     if encapsulation != 0 { return "encap \(names[encapsulation] ?? "\(encapsulation)")" }
     if case .other(let family)? = gateway { return "via an address of family \(family)" }
     return nil
