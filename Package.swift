@@ -13,7 +13,7 @@ let fast: [SwiftSetting] = [
 ]
 
 // A router's flash is small, and the hot path is system calls: size first.
-let strict = fast + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+let strict = fast + [.unsafeFlags(["-Osize", "-Xfrontend", "-function-sections"], .when(configuration: .release))]
 
 /// A tenth off the binary: nobody looks up symbols in it, and its 44,000 relocations pack into a bitmap (DT_RELR, glibc
 /// 2.36). gold, which swiftc would take, cannot do that; lld can, but keeps all of Foundation's tables. What no-unwind.ld
