@@ -17,7 +17,7 @@ says() {
 health() {
   local got=0 said
   said=$(on edge "$backhaul" check-health --socket "$W/agent.sock") || got=$?
-  [ "$got" = "$1" ] && grep -qF -- "$2" <<<"$said" || { echo "exit status $got: $said"; return 1; }
+  if [ "$got" != "$1" ] || ! grep -qF -- "$2" <<<"$said"; then echo "exit status $got: $said"; return 1; fi
 }
 explained() { on edge "$backhaul" explain "${@:-$client}" 133.0.0.1 --socket "$W/agent.sock"; }
 # explains TEXT [SOURCE] — the last line of what is explained has that.
@@ -32,13 +32,12 @@ doctor_says() {
   grep -qF -- "$1" <<<"$said" || { echo "$said"; return 1; }
 }
 told() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)] | last | .text // "nothing"'; }
+# looked_ago COMPARISON — how many seconds ago it last looked.
+looked_ago() { ask status | jq -e ".sight.age_seconds $1"; }
 # looked_again — the agent has looked twice more at everything.
 looked_again() {
   local round
   for round in 1 2; do
-    soon 20 eval 'ask status | jq -e ".sight.age_seconds > 2"' && soon 20 eval 'ask status | jq -e ".sight.age_seconds < 2"' || {
-      echo "round $round"
-      return 1
-    }
+    if ! soon 20 looked_ago '> 2' || ! soon 20 looked_ago '< 2'; then echo "round $round"; return 1; fi
   done
 }
