@@ -187,7 +187,7 @@ import Testing
     let state = try held()
     #expect(fate(state) == .unreachable)
     for device: InterfaceName in ["lan0", "wan9", "enp3s0"] {
-      #expect(fate(state, device, isIPv6: true) == .unreachable)
+      #expect(fate(state, device, isIPv6: true) == .prohibited)
     }
     var withoutIPRules = state
     withoutIPRules.rules = []
