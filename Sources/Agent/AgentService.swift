@@ -128,7 +128,8 @@ package final class AgentService: Sendable {
       giveMemoryBack: ports.giveMemoryBack)
     sight = ClientSight(
       port: ports.sight, traffic: ports.traffic, watch: watch, reconciler: reconciler, configuration: configuration,
-      events: journal, surroundings: surroundings, bell: bell)
+      events: journal, surroundings: surroundings, bell: bell,
+      fullTable: { [connections] in await connections.overflow })
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, permits: ports.permits,
       applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings)

@@ -75,9 +75,11 @@ extension World {
     path.probes.count { probe in
       guard let ledger = town.targetNumbers[probe.name].map({ network.ledgers[$0] }) else { return false }
       guard surely else { return ledger.failures(at: now) >= probe.fall }
-      // What a rehearsal loses is none, and which those are is not seen from without.
-      return ledger.failures(at: now, surely: true) >= probe.fall + Promise.probesInARehearsal(probe)
-        && ledger.silence(at: now, surely: true) >= probe.patienceInForce.nanoseconds
+      // What a rehearsal loses is none, and which those are is not seen from without. An agent that wakes does many things
+      // at one time: what comes out at this very moment may come after the verdict.
+      let before = now - 1
+      return ledger.failures(at: before, surely: true) >= probe.fall + Promise.probesInARehearsal(probe)
+        && ledger.silence(at: before, surely: true) >= probe.patienceInForce.nanoseconds
     }
   }
 

@@ -25,6 +25,8 @@ package actor ClientSight {
   private let events: any EventSink
   private let surroundings: any Surroundings
   private let bell: SightBell
+  /// The table of tracked connections while it is full: what new connections of everybody meet.
+  private let fullTable: @Sendable () async -> ConnectionTable.Reading?
 
   var sights: [Name: RuleSight] = [:]
   var answers: [Returning: AnswerEvidence] = [:]
@@ -42,8 +44,9 @@ package actor ClientSight {
   package init(
     port: any SightPort, traffic: any TrafficPort, watch: PathWatch, reconciler: Reconciler,
     configuration: AgentConfiguration, events: any EventSink, surroundings: any Surroundings,
-    bell: SightBell = SightBell()
+    bell: SightBell = SightBell(), fullTable: @escaping @Sendable () async -> ConnectionTable.Reading? = { nil }
   ) {
+    self.fullTable = fullTable
     self.port = port
     self.traffic = traffic
     self.watch = watch
@@ -114,13 +117,16 @@ package actor ClientSight {
     }
     // Of a thousand paths the probes of those that clients use.
     let snapshot = await watch.snapshot(of: .some(Set(choices.values.flatMap(\.paths).map(\.text))))
+    let overflow = (await fullTable()).map {
+      TrafficFinding.connectionTableFull(used: $0.used, limit: $0.limit, dropped: UInt64(clamping: $0.refused))
+    }
     let now = snapshot.at
     keep(snapshot.plan.rules.map(\.rule.name), snapshot, at: now)
     do throws(KernelFailure) {
       let network = try port.network()
       let rules = SightedRule.all(snapshot, layout, network, leading: leading)
       let counts = try port.counted(in: chains(rules, layout))
-      ask(rules, SightedNetwork(network, snapshot, layout), counts, layout, at: now)
+      ask(rules, SightedNetwork(network, snapshot, layout), counts, layout, overflow, at: now)
       (looked, trouble) = (now, nil)
     } catch {
       trouble = error.description
@@ -160,7 +166,8 @@ package actor ClientSight {
   }
 
   private func ask(
-    _ rules: [SightedRule], _ network: SightedNetwork, _ counts: SeenCounts, _ layout: Layout, at now: Instant
+    _ rules: [SightedRule], _ network: SightedNetwork, _ counts: SeenCounts, _ layout: Layout,
+    _ overflow: TrafficFinding?, at now: Instant
   ) {
     asked = 0
     var left: [Name] = []
@@ -176,6 +183,7 @@ package actor ClientSight {
         asked += questions
         if let finding { found.append(finding) }
       }
+      if let overflow { found.append(overflow) }
       let certain = lost(rule, counts, network, at: now)
       sights[rule.name]?.looked(found, certain: certain, isWhole: rule.choice != nil, at: now)
     }

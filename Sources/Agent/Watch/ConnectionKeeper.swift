@@ -12,6 +12,8 @@ package actor ConnectionKeeper {
   private let events: any EventSink
   private let surroundings: any Surroundings
   private(set) package var table = ConnectionTable()
+  /// How it was read last, while it is full.
+  package var overflow: ConnectionTable.Reading? { table.isFull ? table.reading : nil }
   private var missing: Set<TrackedFlow> = []
   private var held: Set<TrackedFlow> = []
   private var lastHold: Instant?
