@@ -56,7 +56,13 @@ extension World {
     witness.paths[path].usableSince = now
     if hasObstacle(known) { fail(.onlyAnswersMakeUp, "path \(known.name) is \(state), and it has an obstacle") }
     if failedProbes(known, surely: true) > Self.spare(known) {
-      fail(.onlyAnswersMakeUp, "path \(known.name) is \(state), and a probe of it fails")
+      let told = known.probes.compactMap { probe -> String? in
+        guard let ledger = town.targetNumbers[probe.name].map({ network.ledgers[$0] }) else { return nil }
+        return "\(probe.name) \(ledger.failures(at: seenUntil, surely: true)) of \(probe.fall), "
+          + "\(ledger.silence(at: seenUntil, surely: true) / microsecond) of "
+          + "\(probe.patienceInForce.nanoseconds / microsecond) µs"
+      }
+      fail(.onlyAnswersMakeUp, "path \(known.name) is \(state), and a probe of it fails: \(told)")
     }
     let answered = town.targetsOf[path].count { witness.probes[$0] != nil && network.ledgers[$0].wasAnswered }
     if answered < known.probes.count - Self.spare(known) {
@@ -75,9 +81,9 @@ extension World {
     path.probes.count { probe in
       guard let ledger = town.targetNumbers[probe.name].map({ network.ledgers[$0] }) else { return false }
       guard surely else { return ledger.failures(at: now) >= probe.fall }
-      // What a rehearsal loses is none, and which those are is not seen from without. An agent that wakes does many things
-      // at one time: what comes out at this very moment may come after the verdict.
-      let before = now - 1
+      // What a rehearsal loses is none, and which those are is not seen from without. What came out while the agent slept, it
+      // may learn after the verdict, or never, where its socket was bound anew first.
+      let before = seenUntil
       return ledger.failures(at: before, surely: true) >= probe.fall + Promise.probesInARehearsal(probe)
         && ledger.silence(at: before, surely: true) >= probe.patienceInForce.nanoseconds
     }

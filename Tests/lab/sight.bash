@@ -32,12 +32,19 @@ doctor_says() {
   grep -qF -- "$1" <<<"$said" || { echo "$said"; return 1; }
 }
 told() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)] | last | .text // "nothing"'; }
-# looked_ago COMPARISON — how many seconds ago it last looked.
-looked_ago() { ask status | jq -e ".sight.age_seconds $1"; }
-# looked_again — the agent has looked twice more at everything.
+# looked_again — the agent has looked twice more at everything: every five seconds where all is well, every second where
+# something is suspected.
 looked_again() {
-  local round
+  local round begun
   for round in 1 2; do
-    if ! soon 20 looked_ago '> 2' || ! soon 20 looked_ago '< 2'; then echo "round $round"; return 1; fi
+    begun=$EPOCHREALTIME
+    sleep 1
+    soon 20 looked_since "$begun" || { echo "round $round"; return 1; }
   done
+}
+# looked_since TIME — its last look began after that.
+looked_since() {
+  local now=$EPOCHREALTIME age
+  age=$(ask status | jq -r '.sight.age_seconds // 1000')
+  before "$1" "$(printf '%d.%06d' $((($(microseconds "$now") - $(microseconds "$age")) / 1000000)) $((($(microseconds "$now") - $(microseconds "$age")) % 1000000)))"
 }

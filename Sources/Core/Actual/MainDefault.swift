@@ -11,7 +11,7 @@ package struct MainDefault: Equatable, Sendable {
   /// RTAX_MTU: no larger packet gets through, whatever the device takes.
   package var mtu: Int?
   package var scope: Scope
-  /// RTNH_F_DEAD or RTNH_F_LINKDOWN: the kernel passes it over.
+  /// RTNH_F_DEAD: the kernel passes it over.
   package var isDead: Bool
   /// It is a pair of routes to 0.0.0.0/1 and 128.0.0.0/1, which come before any default.
   package var isInHalves: Bool

@@ -73,7 +73,7 @@ extension TrafficFinding {
   /// The same trouble, whatever it was seen by this time.
   package func isSame(as other: TrafficFinding) -> Bool {
     switch (self, other) {
-    case (.diverted(let left), .diverted(let right)): left.device == right.device && left.cause == right.cause
+    case (.diverted(let left), .diverted(let right)): left.device == right.device && left.cause.isAlike(right.cause)
     case (.untaken(let left), .untaken(let right)), (.misnamed(let left), .misnamed(let right)):
       left.kind == right.kind && left.device == right.device
     case (.unrouted, .unrouted), (.unforwarded, .unforwarded), (.refused, .refused), (.dropped, .dropped),
@@ -90,5 +90,13 @@ extension TrafficFinding {
     case .diverted, .unrouted, .dropped, .unmarked, .unanswered: true
     case .refused, .unforwarded, .untaken, .misnamed, .connectionTableFull: false
     }
+  }
+}
+
+extension Detour.Cause {
+  /// Halves of the internet come one after the other, and each alone is a default route in disguise.
+  fileprivate func isAlike(_ other: Self) -> Bool {
+    if case (.route, .route) = (self, other) { return true }
+    return self == other
   }
 }

@@ -59,7 +59,7 @@ extension RouteMessage.NextHop {
   /// rtm_flags and rtnh_flags.
   fileprivate mutating func read(flags: UInt32) {
     isOnLink = flags & UInt32(RTNH_F_ONLINK) != 0
-    isDead = flags & UInt32(RTNH_F_DEAD | RTNH_F_LINKDOWN) != 0
+    isDead = flags & UInt32(RTNH_F_DEAD) != 0
   }
 
   /// What a route and each of several ways have alike.

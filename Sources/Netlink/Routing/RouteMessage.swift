@@ -22,7 +22,7 @@ package struct RouteMessage: Hashable, Sendable {
     package var gateway: Gateway?
     /// RTNH_F_ONLINK: the gateway is a neighbour though no address of the device covers it.
     package var isOnLink: Bool
-    /// RTNH_F_DEAD or RTNH_F_LINKDOWN: its device is down or has no carrier.
+    /// RTNH_F_DEAD: its device is down. One without a carrier alone (RTNH_F_LINKDOWN) is told by the device.
     package var isDead: Bool
     /// RTA_ENCAP_TYPE: packets are wrapped on their way (enum lwtunnel_encap_types); 0: they are not.
     package var encapsulation: UInt16
