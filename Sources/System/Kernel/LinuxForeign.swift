@@ -139,5 +139,5 @@ extension ForeignRule {
 
 extension RuleMessage.Action {
   /// FR_ACT_UNREACHABLE, and FR_ACT_BLACKHOLE (6) and FR_ACT_PROHIBIT (8) of linux/fib_rules.h.
-  fileprivate var isRefusal: Bool { self == .unreachable || self == .other(6) || self == .other(8) }
+  fileprivate var isRefusal: Bool { self == .unreachable || self == .other(6) || self == .prohibit }
 }
