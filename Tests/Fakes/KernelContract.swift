@@ -38,6 +38,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case lookupKnowsForeignRules
   case routesOfMainThatHoldAnAddressAreTold
   case whatOthersHaveInOurWayIsTold
+  case whatIsSpoiltIsPutRight
+  case foreignDeviceWithAnAliasLikeOursIsLeftAlone
 
   package var description: String { rawValue }
 
@@ -79,6 +81,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .lookupKnowsForeignRules: try ground.lookupByForeignRule()
     case .routesOfMainThatHoldAnAddressAreTold: try ground.mainRoutesTold()
     case .whatOthersHaveInOurWayIsTold: try ground.foreignTold()
+    case .whatIsSpoiltIsPutRight: try ground.whatIsSpoiltIsPutRight()
+    case .foreignDeviceWithAnAliasLikeOursIsLeftAlone: try ground.foreignAlias()
     }
   }
 }

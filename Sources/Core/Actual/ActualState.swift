@@ -46,12 +46,16 @@ package struct Link: Hashable, Sendable {
   /// neighbours either but not that flag.
   package var isPointToPoint: Bool
   package var alias: String?
+  /// It is part of another device (a VRF, a bridge), and packets that come by it are looked up as that one's.
+  package var isEnslaved: Bool
+  /// The device was made by us: see `TunnelParameters.areOurs`.
+  package var isOurs: Bool
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface, ours or not.
   @Apart package var tunnel: TunnelParameters?
 
   package init(
     index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false, alias: String? = nil,
-    tunnel: TunnelParameters? = nil
+    isEnslaved: Bool = false, tunnel: TunnelParameters? = nil, isOurs: Bool = false
   ) {
     self.index = index
     self.isUp = isUp
@@ -59,11 +63,10 @@ package struct Link: Hashable, Sendable {
     self.mtu = mtu
     self.isPointToPoint = isPointToPoint
     self.alias = alias
+    self.isEnslaved = isEnslaved
+    self.isOurs = isOurs
     self.tunnel = tunnel
   }
-
-  /// The device was made by us.
-  package var isOurs: Bool { alias?.hasPrefix(TunnelDevice.aliasPrefix) ?? false }
 }
 
 /// What the kernel says of a tunnel device, as far as we set it.
@@ -75,10 +78,13 @@ package struct TunnelParameters: Hashable, Sendable {
   package var underlay: InterfaceName?
   package var lookupMark: Mark
   package var ttl: UInt8
+  /// Something else is set that ours have not: a type of service, packets without DF, another key for what comes in,
+  /// checksums, a second encapsulation.
+  package var hasMore: Bool
 
   package init(
     encapsulation: TunnelDevice.Encapsulation, local: IPv4Address, remote: IPv4Address, underlay: InterfaceName?,
-    lookupMark: Mark, ttl: UInt8
+    lookupMark: Mark, ttl: UInt8, hasMore: Bool = false
   ) {
     self.encapsulation = encapsulation
     self.local = local
@@ -86,6 +92,7 @@ package struct TunnelParameters: Hashable, Sendable {
     self.underlay = underlay
     self.lookupMark = lookupMark
     self.ttl = ttl
+    self.hasMore = hasMore
   }
 
   /// Of an XFRM interface the kernel knows no more than this.

@@ -13,6 +13,9 @@ package struct RoutingRule: Hashable, Sendable {
     /// `suppressPrefixLength: 0` passes over the table's default route (FRA_SUPPRESS_PREFIXLEN).
     case lookup(TableID, suppressPrefixLength: UInt32?)
     case unreachable
+    /// None that we make, though it says that we did: only ever read from the kernel, to be deleted. What it does, for
+    /// people.
+    case strange(String)
   }
 
   package var priority: RulePriority

@@ -75,6 +75,7 @@ package struct PlanText: Sendable {
     switch route.way {
     case .unreachable:
       return "unreachable \(destination) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
+    case .strange(let strange): way = strange.text
     case .out(let device, let gateway): way = text(device, gateway)
     case .shared(let shares):
       // ip(8) takes the ways last.
@@ -102,6 +103,7 @@ package struct PlanText: Sendable {
     case .lookup(let table, nil): words.append("lookup \(table)")
     case .lookup(let table, let length?): words.append("lookup \(table) suppress_prefixlength \(length)")
     case .unreachable: words.append("unreachable")
+    case .strange(let text): words.append(text)
     }
     return words.joined(separator: " ")
   }

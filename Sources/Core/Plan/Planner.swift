@@ -47,7 +47,8 @@ package enum Planner {
     guard let desired else { return ([], actual.map { [.deleteSteering(table: $0.name)] } ?? []) }
     // As mostly; else by name.
     if desired == actual { return ([], []) }
-    guard let actual, actual.name == desired.name, actual.chainsByName == desired.chainsByName,
+    guard let actual, actual.name == desired.name, actual.flags == desired.flags,
+      actual.chainsByName == desired.chainsByName,
       actual.setsByName.keys == desired.setsByName.keys, actual.mapsByName == desired.mapsByName
     else { return ([.replaceSteering(desired)], []) }
     let changes = desired.sets.compactMap { set -> SetChange? in

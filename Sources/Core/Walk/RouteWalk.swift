@@ -60,11 +60,12 @@ package struct RouteWalk {
     for rule in rules where takes(rule, question) {
       switch rule.action {
       case .unreachable: return (.unreachable, .lookup(rule, nil))
+      case .strange: continue
       case .lookup(let table, let suppressed):
         guard let route = best(in: table, question) else { continue }
         if let suppressed, UInt32(route.destination.length) <= suppressed { continue }
         switch route.way {
-        case .unreachable: return (.unreachable, .lookup(rule, route))
+        case .unreachable, .strange: return (.unreachable, .lookup(rule, route))
         case .out(let device, let gateway): return (.out(device, gateway: gateway), .lookup(rule, route))
         case .shared(let shares):
           guard let share = share(of: question, among: shares) else { return (.unreachable, .lookup(rule, route)) }

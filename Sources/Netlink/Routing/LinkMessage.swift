@@ -10,6 +10,8 @@ package struct LinkMessage: Equatable, Sendable {
   package var isPointToPoint: Bool
   package var mtu: UInt32
   package var alias: String?
+  /// The device that it is part of (IFLA_MASTER); 0: none.
+  package var master: UInt32 = 0
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface.
   package var tunnel: TunnelMessage?
   package var settings: SettingsMessage
@@ -64,6 +66,8 @@ package struct TunnelMessage: Equatable, Sendable {
   package var ttl: UInt8
   /// Outer packets carry DF, so that the path MTU is found.
   package var discoversPathMTU: Bool
+  /// It has anything else that we write as nothing (IFLA_GRE_TOS, _IKEY, _ENCAP_TYPE, …), or no path MTU discovery.
+  package var hasMore = false
 
   package init(
     kind: Kind, local: UInt32, remote: UInt32, underlay: UInt32, mark: UInt32, ttl: UInt8,

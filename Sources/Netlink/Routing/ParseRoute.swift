@@ -24,10 +24,14 @@ extension RouteMessage {
       // An IPv6 gateway of an IPv4 route (RFC 5549).
       case Int(RTA_VIA.rawValue): isIPv4 = false
       case Int(RTA_MULTIPATH.rawValue): several = Self.hops(value)
+      case Int(RTA_PREFSRC.rawValue), Int(RTA_METRICS.rawValue), Int(RTA_FLOW.rawValue), Int(RTA_ENCAP.rawValue),
+        Int(RTA_NH_ID.rawValue):
+        hasMore = true
       default: break
       }
     }
     guard isGood else { return nil }
+    typeOfService = header.rtm_tos
     if !isIPv4 { kind = .other(header.rtm_type) }
     hops = several ?? (single.index == 0 && single.gateway == nil ? [] : [single])
   }
@@ -84,7 +88,7 @@ extension PathMTUMessage {
 }
 
 extension RouteMessage.Kind {
-  init(_ type: UInt8) {
+  package init(_ type: UInt8) {
     switch Int(type) {
     case RTN_UNICAST: self = .unicast
     case RTN_UNREACHABLE: self = .unreachable

@@ -33,6 +33,10 @@ package struct RouteMessage: Hashable, Sendable {
   /// rtm_protocol: who made it.
   package var origin: UInt8
   package var hops: [NextHop]
+  /// Only packets of this type of service take it; part of what tells one route from another.
+  package var typeOfService: UInt8 = 0
+  /// It says more than is in this value: a source address, metrics such as an MTU, a next-hop object.
+  package var hasMore = false
 
   package init(
     table: UInt32, kind: Kind = .unicast, destination: UInt32 = 0, length: UInt8 = 0, metric: UInt32, origin: UInt8,

@@ -10,6 +10,7 @@ extension MessageBuilder {
     // Tables of 256 and more are named by RTA_TABLE alone.
     header.rtm_table = route.table < 256 ? UInt8(route.table) : UInt8(RT_TABLE_UNSPEC.rawValue)
     header.rtm_protocol = route.origin
+    header.rtm_tos = route.typeOfService
     header.rtm_scope = UInt8((deleting ? RT_SCOPE_NOWHERE : route.scope).rawValue)
     header.rtm_type = anyWay ? 0 : route.kind.number
     if route.hops.count == 1, route.hops.first?.isOnLink == true { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
@@ -90,8 +91,22 @@ extension RouteMessage {
   }
 }
 
-extension RouteMessage.Kind {
-  var number: UInt8 {
+extension RouteMessage.Kind: CustomStringConvertible {
+  /// As ip(8) names it.
+  package var description: String {
+    switch Int(number) {
+    case RTN_UNICAST: "unicast"
+    case RTN_UNREACHABLE: "unreachable"
+    case RTN_BLACKHOLE: "blackhole"
+    case RTN_PROHIBIT: "prohibit"
+    case RTN_THROW: "throw"
+    case RTN_LOCAL: "local"
+    default: "type \(number)"
+    }
+  }
+
+  /// RTN_…
+  package var number: UInt8 {
     switch self {
     case .unicast: UInt8(RTN_UNICAST)
     case .unreachable: UInt8(RTN_UNREACHABLE)

@@ -15,6 +15,9 @@ struct RouteTranslation {
       metric: route.metric.value, origin: ranges.routeProtocol.value)
     switch route.way {
     case .unreachable: message.kind = .unreachable
+    case .strange(let strange):
+      message.kind = RouteMessage.Kind(strange.kind)
+      message.typeOfService = strange.typeOfService
     case .out(let device, let gateway):
       message.hops = [RouteMessage.NextHop(index: try index(of: device), gateway: gateway?.value)]
     case .shared(let shares):
@@ -27,7 +30,7 @@ struct RouteTranslation {
     return message
   }
 
-  /// Nil where it is not ours or none that we make.
+  /// Nil where it is not ours, or leads by a device that is gone meanwhile.
   func route(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute? {
     guard message.origin == ranges.routeProtocol.value, ranges.tables.contains(message.table),
       let destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.length),
@@ -38,9 +41,10 @@ struct RouteTranslation {
   }
 
   private func way(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute.Way? {
+    if message.hasMore || message.typeOfService != 0 { return .strange(strange(message, names)) }
     switch message.kind {
     case .unreachable: return .unreachable
-    case .other: return nil
+    case .other: return .strange(strange(message, names))
     case .unicast:
       let shares = message.hops.compactMap { hop in
         names[hop.index].map {
@@ -50,6 +54,16 @@ struct RouteTranslation {
       guard shares.count == message.hops.count, let first = shares.first else { return nil }
       return shares.count == 1 ? .out(device: first.device, gateway: first.gateway) : .shared(shares)
     }
+  }
+
+  private func strange(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute.Strange {
+    var words: [String] = []
+    if message.kind != .unicast { words.append(message.kind.description) }
+    if message.typeOfService != 0 { words.append("tos \(hexadecimal(UInt32(message.typeOfService)))") }
+    words += message.hops.compactMap { names[$0.index] }.map { "dev \($0)" }
+    if message.hasMore { words.append("and more") }
+    return TableRoute.Strange(
+      kind: message.kind.number, typeOfService: message.typeOfService, text: words.joined(separator: " "))
   }
 
   /// Empty where it is no default route. One for each way of a balanced route.
@@ -92,7 +106,7 @@ struct RouteTranslation {
     message.destinationLength = rule.destination?.length ?? 0
     message.incoming = rule.incoming?.text
     switch rule.action {
-    case .unreachable: message.action = .unreachable
+    case .unreachable, .strange: message.action = .unreachable
     case .lookup(let table, let suppressed):
       message.table = table.value
       message.suppressPrefixLength = suppressed
@@ -100,13 +114,17 @@ struct RouteTranslation {
     return message
   }
 
-  /// Nil where it is not ours or none that we make.
+  /// Nil where it is not ours.
   func rule(_ message: RuleMessage) -> RoutingRule? {
-    guard isOurs(message), !message.hasMore, let action = action(message) else { return nil }
-    var rule = RoutingRule(priority: RulePriority(message.priority), inverted: message.isInverted, action: action)
+    guard isOurs(message) else { return nil }
+    var rule = RoutingRule(
+      priority: RulePriority(message.priority), inverted: message.isInverted, action: action(message))
     if message.mask != 0 {
-      guard let mask = MarkMask(bits: message.mask) else { return nil }
-      rule.mark = RoutingRule.MarkMatch(Mark(value: message.mark), mask)
+      if let mask = MarkMask(bits: message.mask) {
+        rule.mark = RoutingRule.MarkMatch(Mark(value: message.mark), mask)
+      } else {
+        rule.action = .strange("fwmark \(hexadecimal(message.mark))/\(hexadecimal(message.mask))")
+      }
     }
     if message.sourceLength > 0 {
       rule.source = IPv4Prefix(IPv4Address(value: message.source), length: message.sourceLength)
@@ -115,8 +133,8 @@ struct RouteTranslation {
       rule.destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.destinationLength)
     }
     if let incoming = message.incoming {
-      guard let name = InterfaceName(incoming) else { return nil }
-      rule.incoming = name
+      rule.incoming = InterfaceName(incoming)
+      if rule.incoming == nil { rule.action = .strange("iif \(incoming)") }
     }
     return rule
   }
@@ -125,11 +143,13 @@ struct RouteTranslation {
     message.origin == ranges.routeProtocol.value && ranges.priorities.contains(message.priority)
   }
 
-  private func action(_ message: RuleMessage) -> RoutingRule.Action? {
+  private func action(_ message: RuleMessage) -> RoutingRule.Action {
     switch message.action {
+    case .lookup where message.hasMore: .strange("lookup \(TableID(message.table)) and more")
+    case .unreachable where message.hasMore: .strange("unreachable and more")
     case .lookup: .lookup(TableID(message.table), suppressPrefixLength: message.suppressPrefixLength)
     case .unreachable: .unreachable
-    case .other: nil
+    case .other(let number): .strange("action \(number)")
     }
   }
 
@@ -154,7 +174,13 @@ struct RouteTranslation {
     let isXFRM = if case .xfrm? = tunnel?.encapsulation { true } else { false }
     return Link(
       index: InterfaceIndex(message.index), isUp: message.isUp, hasCarrier: message.hasCarrier, mtu: Int(message.mtu),
-      isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, tunnel: tunnel)
+      isPointToPoint: message.isPointToPoint || isXFRM, alias: message.alias, isEnslaved: message.master != 0,
+      tunnel: tunnel, isOurs: isOurs(message))
+  }
+
+  func isOurs(_ message: LinkMessage) -> Bool {
+    guard let tunnel = message.tunnel, let name = InterfaceName(message.name) else { return false }
+    return parameters(tunnel, [:]).areOurs(name, alias: message.alias, in: ranges)
   }
 
   func settings(_ message: SettingsMessage, of name: InterfaceName) -> [InterfaceSetting: Int] {
@@ -185,7 +211,7 @@ struct RouteTranslation {
     return TunnelParameters(
       encapsulation: encapsulation, local: IPv4Address(value: message.local),
       remote: IPv4Address(value: message.remote), underlay: names[message.underlay],
-      lookupMark: Mark(value: message.mark), ttl: message.ttl)
+      lookupMark: Mark(value: message.mark), ttl: message.ttl, hasMore: message.hasMore)
   }
 }
 
