@@ -182,6 +182,42 @@ struct ParserTests {
     #expect(decode([7, 1, 0, 0, 3, 65, 66, 0]) == "AB")
   }
 
+  @Test("an element that is no plain address has no key, and is no mistake")
+  func oddElements() {
+    let key = Datagram.attribute(1, Datagram.attribute(1, [10, 0, 0, 0]))
+    let comment = Datagram.attribute(6, [1, 2, 3, 4])
+    let expression = Datagram.attribute(7, [0, 0, 0, 0])
+    func keys(_ element: [UInt8]) -> [UInt32?]? {
+      var keys: [UInt32?] = []
+      var datagram = Datagram()
+      datagram.message(
+        type: 12, [0, 0, 0, 0] + Datagram.attribute(3, Datagram.attribute(1, element)))
+      let isGood = first(datagram) { message in SetFormat.read(message) { key, _ in keys.append(key) } }
+      return isGood == true ? keys : nil
+    }
+    #expect(keys(key) == [0x0a00_0000])
+    #expect(keys(key + comment) == [0x0a00_0000])
+    #expect(keys(key + expression) == [nil], "a limit makes it match now and then")
+    #expect(keys(Datagram.attribute(3, [0, 0, 0, 2])) == [nil], "for whatever has no other")
+  }
+
+  @Test("a route that says more than ours do is told from ours")
+  func strangeRoutes() {
+    func message(_ attributes: [UInt8], service: UInt8 = 0) -> RouteMessage? {
+      var datagram = Datagram()
+      datagram.message(
+        type: 24,
+        [2, 0, 0, service, 0, 201, 0, 1, 0, 0, 0, 0] + Datagram.attribute(15, Datagram.raw(UInt32(7902)))
+          + Datagram.attribute(4, Datagram.raw(UInt32(3))) + attributes)
+      return first(datagram, RouteMessage.init)
+    }
+    #expect(message([])?.hasMore == false)
+    for attribute: UInt16 in [7, 8, 11, 22, 30] {
+      #expect(message(Datagram.attribute(attribute, [0, 0, 0, 1]))?.hasMore == true, "attribute \(attribute)")
+    }
+    #expect(message([], service: 0x10)?.typeOfService == 0x10)
+  }
+
   @Test("a device's settings are absent where the kernel's array ends before them")
   func shortSettings() {
     func link(_ ipv4: [UInt32], family: UInt8 = 0) -> LinkMessage? {
