@@ -14,6 +14,7 @@ package struct AgentPorts: Sendable {
   package var lookup: any LookupPort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
+  package var attempts: any AttemptStore
   package var journal: any JournalStore
   package var forces: any ForceStore
   package var surroundings: any Surroundings
@@ -26,8 +27,9 @@ package struct AgentPorts: Sendable {
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
-    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, journal: any JournalStore,
-    forces: any ForceStore, surroundings: any Surroundings, serviceManager: (any ServiceManagerPort)?,
+    lookup: any LookupPort, source: any RuleSetSource, store: any RuleSetStore, attempts: any AttemptStore,
+    journal: any JournalStore, forces: any ForceStore, surroundings: any Surroundings,
+    serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSet,
     giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
@@ -42,6 +44,7 @@ package struct AgentPorts: Sendable {
     self.lookup = lookup
     self.source = source
     self.store = store
+    self.attempts = attempts
     self.journal = journal
     self.forces = forces
     self.surroundings = surroundings
@@ -110,7 +113,7 @@ package final class AgentService: Sendable {
       giveMemoryBack: ports.giveMemoryBack)
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, applier: reconciler, parse: ports.parse,
-      events: journal, surroundings: ports.surroundings)
+      events: journal, surroundings: ports.surroundings, attempts: ports.attempts)
     if let manager = ports.serviceManager {
       pulse = ServicePulse(
         manager: manager, questions: Self.questions(watch, reconciler, keeper), surroundings: surroundings)

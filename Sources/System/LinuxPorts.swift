@@ -21,14 +21,16 @@ extension AgentPorts {
       loop: loop,
       prober: Probers(icmp: ICMPProber(on: loop), http: HTTPProber(on: loop, by: engine)),
       flipper: flipper, kernel: kernel, sweeper: sweeper,
-      kernelEvents: LinuxKernelEvents(ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports)),
+      kernelEvents: LinuxKernelEvents(
+        ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports), news: kernel.news),
       charon: try LinuxCharon(configuration.ipsec) {
         do throws(Complaint) { return try CharonCheck.complaints(configuration).map(\.description) } catch {
           return [error.description]
         }
       }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
-      journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
+      attempts: FileAttemptStore(directory: stateDirectory), journal: try FileJournal(directory: stateDirectory),
+      forces: FileForceStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes, limits: limits) },
       giveMemoryBack: FreedMemory.giveBack)

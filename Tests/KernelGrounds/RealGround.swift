@@ -16,6 +16,8 @@ package struct RealGround: KernelGround {
   package let foreign: any ForeignPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
+  /// Of `kernel`.
+  package let news: TableNews
 
   /// Runs `body` in a new namespace, which ends with it.
   package static func with(_ body: (RealGround) throws -> Void) throws {
@@ -46,6 +48,7 @@ package struct RealGround: KernelGround {
     lookup = try LinuxLookup()
     foreign = try LinuxForeign(ranges)
     ports = kernel.ports.union(flip.ports)
+    news = kernel.news
   }
 
   /// As an operator would type it; several lines are several commands.

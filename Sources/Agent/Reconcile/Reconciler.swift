@@ -51,7 +51,10 @@ package actor Reconciler: RuleSetApplier {
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
-  private var retry: Task<Void, Never>?
+  /// Looks in a row that left a device because traffic still went by it.
+  private var waits = 0
+  /// The next look that no event asks for.
+  private(set) var retry: Task<Void, Never>?
   /// No look is asked for and none is under way.
   private(set) var isIdle = true
 
@@ -244,8 +247,9 @@ package actor Reconciler: RuleSetApplier {
         failure = failure ?? error
       }
     }
-    // Devices made just now are not in what was read before.
-    if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
+    // Devices made just now are not in what was read before. Our table alone is nothing that the watch asks for, and with
+    // many prefixes it is long to read.
+    if made.contains(where: { !$0.isSteering }) { seen = try kernel.read(expecting: wanted.steering) }
     // Where nothing changed, what is kept lies where it lay: among what a look frees it would hold pages of the heap.
     let first = seen.addresses.compactMapValues(\.first)
     if first != addresses { addresses = first }
@@ -261,11 +265,16 @@ package actor Reconciler: RuleSetApplier {
     await wantKeys(compiler)
     if made.contains(where: \.startsSteering) { setUpAnew(view) }
     if let failure { throw failure }
-    let inUse = await watch.devicesInUse
-    let (kept, clearing) = plan.deleting.partitioned(by: inUse)
+    let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing { try kernel.apply(step) }
-    // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then.
-    if !kept.isEmpty { lookAgain(in: .milliseconds(200)) }
+    // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then. Where none ever
+    // is, it is asked for ever more seldom.
+    if kept.isEmpty {
+      waits = 0
+    } else {
+      lookAgain(in: min(.milliseconds(200 << min(waits, 8)), Self.period))
+      waits += 1
+    }
     return made + clearing
   }
 
@@ -296,12 +305,16 @@ package actor Reconciler: RuleSetApplier {
 
 extension ArraySlice<Step> {
   /// Deletions that would take the ground from under traffic, and the others.
+  ///
+  /// A route's table, and not its device, says whether traffic goes by it. The tables of rules are in use, but their active
+  /// routes are the watch's, and no plan deletes them. A table that is no one's any more has lost its ip rules before its
+  /// routes go, and no packet has its mark since the nftables table was changed: its routes go, whatever they lead by.
+  ///
+  /// - Parameter inUse: the devices that the active routes of rules in force lead by.
   fileprivate func partitioned(by inUse: Set<InterfaceName>) -> (kept: [Step], clearing: [Step]) {
     let kept = filter { step in
       switch step {
       case .deleteDevice(let name), .removeAddress(let name, _): inUse.contains(name)
-      case .deleteRoute(let route):
-        route.way.devices.contains(where: inUse.contains)
       default: false
       }
     }
@@ -310,6 +323,14 @@ extension ArraySlice<Step> {
 }
 
 extension Step {
+  /// Changes our nftables table, and nothing else.
+  fileprivate var isSteering: Bool {
+    switch self {
+    case .replaceSteering, .changeSets, .deleteSteering: true
+    default: false
+    }
+  }
+
   fileprivate var startsSteering: Bool {
     switch self {
     case .replaceSteering, .changeSets: true

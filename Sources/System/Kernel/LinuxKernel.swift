@@ -11,9 +11,12 @@ package final class LinuxKernel: KernelPort {
   private let state: Mutex<KernelState>
   /// For `LinuxKernelEvents`.
   package let ports: OwnPorts
+  package let news: TableNews
 
   package init(_ ranges: KernelRanges, stateDirectory: String) throws(KernelFailure) {
-    let state = try asking(nil) { () throws(NetlinkFailure) in try KernelState(ranges) }
+    let news = TableNews()
+    let state = try asking(nil) { () throws(NetlinkFailure) in try KernelState(ranges, news: news) }
+    self.news = news
     self.ranges = ranges
     settings = InterfaceSettings(stateDirectory: stateDirectory)
     ports = OwnPorts(routing: [state.routing.port], netfilter: [state.netfilter.port])
