@@ -17,7 +17,7 @@ private final class Router: Sendable {
     func device(_ text: String) throws -> InterfaceName { try #require(InterfaceName(text)) }
     let (wan0, wan1, line0) = (try device("wan0"), try device("wan1"), try device("line0"))
     let (lan0, lan1, wg0) = (try device("lan0"), try device("lan1"), try device("wg0"))
-    let settings = try [wan0, wan1, line0, wg0].map { InterfaceSetting($0, .reversePathFilter) }
+    let settings = [wan0, wan1, line0, wg0].map { InterfaceSetting($0, .reversePathFilter) }
     try fake.change("set up") { state in
       state.addLink(wan0, address: InterfaceAddress("198.51.100.2/24"))
       state.addLink(wan1, address: InterfaceAddress("192.0.2.2/24"))
@@ -46,7 +46,7 @@ private final class Router: Sendable {
   /// Applies the rule set, lets a minute pass, and looks until nothing is left to do.
   func take(_ ruleSet: RuleSet, slots: SlotBook) async throws {
     // As if charon had said what each tunnel's ESP costs.
-    let esp = try ESPEncapsulation(#require(ESPTransform(encryption: "aes256gcm16")), isInUDP: false)
+    let esp = try ESPEncapsulation(#require(ESPTransform(encryption: "AES_GCM_16", keyBits: 256)), isInUDP: false)
     let secured = ruleSet.tunnels.filter { $0.profile != nil }.map(\.name)
     await reconciler.negotiated(Dictionary(secured.map { ($0, esp) }) { first, _ in first })
     try await reconciler.apply(ruleSet, slots: slots)

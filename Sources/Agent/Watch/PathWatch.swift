@@ -129,6 +129,7 @@ package actor PathWatch {
     sweepVanished(since: before)
     if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
     if first { assumeDrains() }
+    leave(Set(before.rules.map(\.table)).subtracting(new.rules.map(\.table)))
   }
 
   /// Ends all probing; the data plane stays as it is.

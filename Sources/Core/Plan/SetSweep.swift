@@ -66,6 +66,8 @@ private struct Sweep {
   }
 
   mutating func advance(to next: UInt64) -> SetChange {
+    // Ranges of several sets may begin at one address.
+    if next == line { return SetChange(set: name, remove: [], add: []) }
     var gone = seam()
     var come: [ClosedRange<UInt32>] = []
     // What ended right below the line may have been one with what is old above it.
