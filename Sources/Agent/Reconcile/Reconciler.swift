@@ -217,7 +217,7 @@ package actor Reconciler: RuleSetApplier {
 
   private func tell(_ changes: [Step], drift: Bool) {
     let text = PlanText(configuration.kernel)
-    let lines = changes.flatMap(text.lines)
+    let lines = changes.flatMap { $0.nftObjects ?? text.lines($0) }
     let shown = lines.prefix(6).joined(separator: "; ") + (lines.count > 6 ? "; and \(lines.count - 6) more" : "")
     events.record(
       drift
@@ -328,6 +328,15 @@ extension Step {
     switch self {
     case .replaceSteering, .changeSets, .deleteSteering: true
     default: false
+    }
+  }
+
+  /// What changes of our nftables table, by name: its text may be megabytes. Nil for other steps.
+  fileprivate var nftObjects: [String]? {
+    switch self {
+    case .replaceSteering(let table): ["nft table inet \(table.name)"]
+    case .changeSets(let table, let changes): changes.map { "nft set inet \(table) \($0.set)" }
+    default: nil
     }
   }
 
