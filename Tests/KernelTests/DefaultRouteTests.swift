@@ -95,11 +95,12 @@ struct DefaultRouteTests {
     #expect(wrapped.deadEnds == [DeadEnd(.form("encap ip"), metric: RouteMetric(0), device: wan)])
   }
 
-  @Test("without carrier are dead")
-  func dead() throws {
-    #expect(
-      words(try defaults("ip route add default via 192.0.2.1 dev wan0; ip link set wan0-peer down"))
-        == ["wan0 192.0.2.1 dead"])
+  /// The link says that it has no carrier; its gateway is still the one to ask.
+  @Test("without carrier are told as they are")
+  func withoutCarrier() throws {
+    let state = try defaults("ip route add default via 192.0.2.1 dev wan0; ip link set wan0-peer down")
+    #expect(words(state) == ["wan0 192.0.2.1"])
+    #expect(state.links[try #require(InterfaceName("wan0"))]?.hasCarrier == false)
   }
 
   @Test("an address is told with its scope, flags and peer")
