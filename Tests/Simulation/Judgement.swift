@@ -85,7 +85,8 @@ extension World {
       // may learn after the verdict, or never, where its socket was bound anew first.
       let before = seenUntil
       return ledger.failures(at: before, surely: true) >= probe.fall + Promise.probesInARehearsal(probe)
-        && ledger.silence(at: before, surely: true) >= probe.patienceInForce.nanoseconds
+        && ledger.silence(at: before, surely: true, rehearsed: Promise.probesInARehearsal(probe))
+          >= probe.patienceInForce.nanoseconds
     }
   }
 

@@ -159,16 +159,20 @@ struct Ledger {
   }
 
   /// How long it was silent at least, as far as probes have shown it by now: from the first that was sent after what was last
-  /// answered to the last one. `surely`: to the last one that cannot be answered any more.
-  func silence(at now: Nanoseconds, surely: Bool = false) -> Nanoseconds {
-    var (first, last): (Nanoseconds?, Nanoseconds?)
+  /// answered to the last one. `surely`: to the last one that cannot be answered any more, and without the first `rehearsed`,
+  /// which may have been none of the row.
+  func silence(at now: Nanoseconds, surely: Bool = false, rehearsed: Int = 0) -> Nanoseconds {
+    // The newest first.
+    var missed: [Nanoseconds] = []
     for back in 1...Self.capacity where back <= count {
       let sent = ring[(count - back) % Self.capacity]
       if sent.taken < sent.abandoned && sent.taken.time <= now && !sent.isRefusal { break }
-      if surely && (sent.isAnswered || min(sent.taken, sent.abandoned).time > now) { continue }
-      (first, last) = (sent.at, last ?? sent.at)
+      // What a socket had sent that was bound anew is no loss, and so no silence.
+      if surely && (sent.isVoid || sent.isAnswered || min(sent.taken, sent.abandoned).time > now) { continue }
+      missed.append(sent.at)
     }
-    return (last ?? now) - (first ?? now)
+    missed.removeLast(min(rehearsed, missed.count))
+    return (missed.first ?? now) - (missed.last ?? now)
   }
 
   /// How many in a row were answered, if one sees it as the agent likes.

@@ -16,8 +16,11 @@ enum Promise {
     return (probe.interval + row + probe.timeout).nanoseconds
   }
 
-  /// As many as confirm a first failure, and no more than fit into an interval.
-  static func probesInARehearsal(_ probe: Probe) -> Int { min(probe.fall - 1, 10) }
+  /// As many as confirm a first failure, one at the least where there is a patience to outlast, and no more than fit into an
+  /// interval.
+  static func probesInARehearsal(_ probe: Probe) -> Int {
+    min(max(probe.fall - 1, probe.patienceInForce > .zero ? 1 : 0), 10)
+  }
 
   /// A machine that slept for hours does not send for hours; and a suspicion is confirmed by probes that follow one another
   /// in a tenth of an interval, 25 ms at most. Twelve more: prompts, of which there are five to an interval, what is due
