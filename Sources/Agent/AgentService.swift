@@ -16,6 +16,7 @@ package struct AgentPorts: Sendable {
   package var connections: any ConnectionTablePort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
+  package var attempts: any AttemptStore
   package var journal: any JournalStore
   package var forces: any ForceStore
   package var permits: any PermitStore
@@ -32,7 +33,7 @@ package struct AgentPorts: Sendable {
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
     lookup: any LookupPort, sight: any SightPort, connections: any ConnectionTablePort,
-    source: any RuleSetSource, store: any RuleSetStore,
+    source: any RuleSetSource, store: any RuleSetStore, attempts: any AttemptStore,
     journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
     serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
@@ -52,6 +53,7 @@ package struct AgentPorts: Sendable {
     self.connections = connections
     self.source = source
     self.store = store
+    self.attempts = attempts
     self.journal = journal
     self.forces = forces
     self.permits = permits
@@ -132,7 +134,7 @@ package final class AgentService: Sendable {
       fullTable: { [connections] in await connections.overflow })
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, permits: ports.permits,
-      applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings)
+      applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings, attempts: ports.attempts)
     if let manager = ports.serviceManager {
       pulse = ServicePulse(
         manager: manager, questions: Self.questions(watch, reconciler, keeper), surroundings: surroundings)

@@ -26,7 +26,8 @@ extension AgentPorts {
       loop: loop,
       prober: Probers(icmp: ICMPProber(on: loop), http: HTTPProber(on: loop, by: engine)),
       flipper: flipper, kernel: kernel, sweeper: sweeper,
-      kernelEvents: LinuxKernelEvents(ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports)),
+      kernelEvents: LinuxKernelEvents(
+        ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports), news: kernel.news),
       charon: try LinuxCharon(configuration.ipsec) {
         do throws(Complaint) { return try CharonCheck.complaints(configuration).map(\.description) } catch {
           return [error.description]
@@ -34,8 +35,8 @@ extension AgentPorts {
       }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(), sight: try LinuxSight(ranges),
       connections: try LinuxConnectionTable(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
-      journal: try FileJournal(directory: stateDirectory), forces: FileForceStore(directory: stateDirectory),
-      permits: FilePermitStore(directory: stateDirectory),
+      attempts: FileAttemptStore(directory: stateDirectory), journal: try FileJournal(directory: stateDirectory),
+      forces: FileForceStore(directory: stateDirectory), permits: FilePermitStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes, limits: limits) },
       configurationTrouble: configurationTrouble, giveMemoryBack: FreedMemory.giveBack)

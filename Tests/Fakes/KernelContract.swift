@@ -33,6 +33,10 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case steeringWhoseMapLeadsToABaseChainIsRefusedWhole
   case steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
   case setsChangeAndChangeAgain
+  case largeSteeringIsReadBackAsItWas
+  case largeSetsChangeTogetherWithTheRest
+  case largeSetsChangeInPieces
+  case whatWasLeftOfALargeChangeGoes
   case ruleThatNobodyExpectsComesAsItsText
   case pathMTUThatTheKernelLearntIsTold
   case everyDeviceThatIsThereHasCounters
@@ -83,6 +87,10 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .steeringWhoseMapLeadsToABaseChainIsRefusedWhole: try ground.mapToBaseChain()
     case .steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
     case .setsChangeAndChangeAgain: try ground.setsChange()
+    case .largeSteeringIsReadBackAsItWas: try ground.largeSteering()
+    case .largeSetsChangeTogetherWithTheRest: try ground.largeSteeringReplaced()
+    case .largeSetsChangeInPieces: try ground.largeSetsChange()
+    case .whatWasLeftOfALargeChangeGoes: try ground.foreignSetGoes()
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()
     case .pathMTUThatTheKernelLearntIsTold: try ground.pathMTUTold()
     case .everyDeviceThatIsThereHasCounters: try ground.countersTold()

@@ -17,6 +17,8 @@ package struct RealGround: KernelGround {
   package let sight: any SightPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
+  /// Of `kernel`.
+  package let news: TableNews
 
   /// Runs `body` in a new namespace, which ends with it.
   package static func with(_ body: (RealGround) throws -> Void) throws {
@@ -48,6 +50,7 @@ package struct RealGround: KernelGround {
     foreign = try LinuxForeign(ranges)
     sight = try LinuxSight(ranges)
     ports = kernel.ports.union(flip.ports)
+    news = kernel.news
   }
 
   /// As an operator would type it; several lines are several commands.

@@ -32,7 +32,7 @@ struct KernelEventTests {
       let reactor = try Reactor(name: "events")
       defer { reactor.stop() }
       let told = Told()
-      try LinuxKernelEvents(ground.ranges, own: ground.ports).start(on: reactor) { told.note($0) }
+      try LinuxKernelEvents(ground.ranges, own: ground.ports, news: ground.news).start(on: reactor) { told.note($0) }
       try body(ground, told)
     }
   }

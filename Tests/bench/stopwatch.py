@@ -3,6 +3,8 @@
 
   stopwatch.py nft COMMAND...               from the start of COMMAND to nftables' newest generation
   stopwatch.py reload PID                   from SIGHUP to PID, to the same
+  stopwatch.py repaired TABLE CHAIN COMMAND...   from the start of COMMAND, after which no such chain is there, until one is
+  stopwatch.py churn RATE                   until a signal: so many nftables transactions a second, in a table of its own
   stopwatch.py steered TABLE COMMAND...     from the start of COMMAND to its nftables table and a default route in TABLE
   stopwatch.py moment TABLE                 until the same: prints "watching", then the microseconds of the clock
   stopwatch.py answer SOCKET COMMAND...     from the start of COMMAND to its first answer to "status" on SOCKET
@@ -102,6 +104,50 @@ def time_reload(process):
     before, begun = generation(channel), time.monotonic()
     os.kill(process, signal.SIGHUP)
     print(milliseconds(begun, until_generation_rests(begun, before, channel)))
+
+
+# --- nftables under another's hands --------------------------------------------------------------------------------------
+
+NEW_TABLE, DELETE_TABLE, GET_CHAIN = 10 << 8 | 0, 10 << 8 | 2, 10 << 8 | 4
+BATCH_BEGIN, BATCH_END, CREATE, ACKNOWLEDGE, INET = 16, 17, 0x400, 4, 1
+
+
+def message(kind, flags, family, resource, strings=()):
+    """One netfilter message, with strings as attributes by their numbers."""
+    body = struct.pack("=BBH", family, 0, socket.htons(resource))
+    for number, text in strings:
+        data = text.encode() + b"\0"
+        body += struct.pack("=HH", 4 + len(data), number) + data + b"\0" * (-len(data) % 4)
+    return struct.pack("=IHHII", 16 + len(body), kind, 1 | flags, 1, 0) + body
+
+
+def has_chain(channel, table, chain):
+    channel.send(message(GET_CHAIN, 0, INET, 0, [(1, table), (3, chain)]))
+    return any(kind != 2 for kind, _ in messages(channel.recv(8192)))  # 2: NLMSG_ERROR
+
+
+def time_repair(table, chain, command):
+    channel = netlink(NETLINK_NETFILTER)
+    begun = time.monotonic()
+    process = os.posix_spawnp(command[0], command, os.environ)
+    if os.waitpid(process, 0)[1] != 0:
+        raise SystemExit(f"stopwatch: failed: {' '.join(command)}")
+    while not has_chain(channel, table, chain):
+        if time.monotonic() > begun + LIMIT:
+            raise SystemExit("stopwatch: it is not back")
+        time.sleep(0.0005)
+    print(milliseconds(begun, time.monotonic()))
+
+
+def churn(rate):
+    channel = netlink(NETLINK_NETFILTER)
+    begun, count = time.monotonic(), 0
+    while True:
+        kind, flags = (DELETE_TABLE, 0) if count % 2 else (NEW_TABLE, CREATE)
+        channel.send(message(BATCH_BEGIN, 0, 0, 10) + message(kind, flags, INET, 0, [(1, "churn")])
+                     + message(BATCH_END, 0, 0, 10))
+        count += 1
+        time.sleep(max(0, begun + count / rate - time.monotonic()))
 
 
 # --- from the start of the agent -----------------------------------------------------------------------------------------
@@ -261,6 +307,8 @@ def main(words):
     match words:
         case ["nft", *command] if command: time_nft(command)
         case ["reload", process]: time_reload(int(process))
+        case ["repaired", table, chain, *command] if command: time_repair(table, chain, command)
+        case ["churn", rate]: churn(float(rate))
         case ["steered", table, *command] if command: time_steered(int(table), command)
         case ["moment", table]: moment_of_steering(int(table))
         case ["answer", path, *command] if command: time_answer(path, command)

@@ -58,7 +58,10 @@ package actor Reconciler: RuleSetApplier {
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
-  private var retry: Task<Void, Never>?
+  /// Looks in a row that left a device because traffic still went by it.
+  private var waits = 0
+  /// The next look that no event asks for.
+  private(set) var retry: Task<Void, Never>?
   /// No look is asked for and none is under way.
   private(set) var isIdle = true
 
@@ -304,8 +307,9 @@ package actor Reconciler: RuleSetApplier {
       }
     }
     noteMemory()
-    // Devices made just now are not in what was read before.
-    if !made.isEmpty { seen = try kernel.read(expecting: wanted.steering) }
+    // Devices made just now are not in what was read before. Our table alone is nothing that the watch asks for, and with
+    // many prefixes it is long to read.
+    if made.contains(where: { !$0.isSteering }) { seen = try kernel.read(expecting: wanted.steering) }
     // Where nothing changed, what is kept lies where it lay: among what a look frees it would hold pages of the heap.
     let first = seen.addresses.compactMapValues(\.first)
     if first != addresses { addresses = first }
@@ -321,8 +325,7 @@ package actor Reconciler: RuleSetApplier {
     await wantKeys(compiler)
     if made.contains(where: \.startsSteering) { setUpAnew(view) }
     if let failure, repairing { throw failure }
-    let inUse = await watch.devicesInUse
-    let (kept, clearing) = plan.deleting.partitioned(by: inUse)
+    let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing {
       do throws(KernelFailure) { try kernel.apply(step) } catch {
         guard step.isSetting else { throw error }
@@ -331,8 +334,14 @@ package actor Reconciler: RuleSetApplier {
     }
     settingFailure = failure
     if let failure, repairing { throw failure }
-    // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then.
-    if !kept.isEmpty { lookAgain(in: .milliseconds(200)) }
+    // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then. Where none ever
+    // is, it is asked for ever more seldom.
+    if kept.isEmpty {
+      waits = 0
+    } else {
+      lookAgain(in: min(.milliseconds(200 << min(waits, 8)), Self.period))
+      waits += 1
+    }
     return made + clearing
   }
 

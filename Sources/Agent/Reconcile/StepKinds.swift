@@ -2,12 +2,16 @@ internal import Core
 
 extension ArraySlice<Step> {
   /// Deletions that would take the ground from under traffic, and the others.
+  ///
+  /// A route's table, and not its device, says whether traffic goes by it. The tables of rules are in use, but their active
+  /// routes are the watch's, and no plan deletes them. A table that is no one's any more has lost its ip rules before its
+  /// routes go, and no packet has its mark since the nftables table was changed: its routes go, whatever they lead by.
+  ///
+  /// - Parameter inUse: the devices that the active routes of rules in force lead by.
   func partitioned(by inUse: Set<InterfaceName>) -> (kept: [Step], clearing: [Step]) {
     let kept = filter { step in
       switch step {
       case .deleteDevice(let name), .removeAddress(let name, _): inUse.contains(name)
-      case .deleteRoute(let route):
-        route.way.devices.contains(where: inUse.contains)
       default: false
       }
     }
@@ -20,6 +24,14 @@ extension Step {
   var isSetting: Bool {
     switch self {
     case .changeSettings, .restoreSettings: true
+    default: false
+    }
+  }
+
+  /// Changes our nftables table, and nothing else.
+  var isSteering: Bool {
+    switch self {
+    case .replaceSteering, .changeSets, .deleteSteering: true
     default: false
     }
   }

@@ -30,6 +30,7 @@ package actor RuleSetKeeper {
   private let source: any RuleSetSource
   private let store: any RuleSetStore
   private let permits: any PermitStore
+  private let attempts: (any AttemptStore)?
   private let applier: any RuleSetApplier
   private let parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded
   private let events: any EventSink
@@ -52,6 +53,9 @@ package actor RuleSetKeeper {
   private var permit: RevisionPermit?
   /// What runs and is not kept yet: a rule set may be megabytes, and is kept here only while the disk refuses it.
   private var unsaved: StoredRuleSet?
+  /// The agent or the router went down while this was applied for the first time, and nobody has said since that it may be
+  /// tried again.
+  private var fatal: RuleSetAttempt?
 
   /// Of what runs as much as it takes to know it again: its text is as large as all that was made of it.
   private struct Running {
@@ -72,8 +76,10 @@ package actor RuleSetKeeper {
     configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, permits: any PermitStore,
     applier: any RuleSetApplier, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
     events: any EventSink,
-    surroundings: any Surroundings
+    surroundings: any Surroundings, attempts: (any AttemptStore)? = nil
   ) {
+    self.attempts = attempts
+    fatal = attempts?.unfinished()
     self.configuration = configuration
     self.source = source
     self.store = store
@@ -110,8 +116,10 @@ package actor RuleSetKeeper {
     }
   }
 
-  /// Ends the present wait, so that the source is asked now.
+  /// Ends the present wait, so that the source is asked now. An operator wants that: what took the agent down once may be
+  /// tried again.
   package func pullNow() {
+    fatal = nil
     if let sleeper { sleeper.cancel() } else { pullRequested = true }
   }
 
@@ -233,6 +241,7 @@ package actor RuleSetKeeper {
   private func take(
     _ bytes: [UInt8], etag: String?, slots known: SlotBook?, from origin: Origin, keep: Bool
   ) async throws(RuleSetRefusal) {
+    if keep { try refuseFatal(bytes) }
     let decoded: RuleSetDecoder.Decoded
     do { decoded = try parse(bytes) } catch { throw RuleSetRefusal(error.all.map(\.description)) }
     let new = decoded.ruleSet
@@ -243,7 +252,7 @@ package actor RuleSetKeeper {
     guard let slots = Layout.slots(new, configuration, after: before) else {
       throw RuleSetRefusal(["more tunnels, uplinks and rules than kernel.mark_mask and the table range have room for"])
     }
-    try await applier.apply(new, slots: slots)
+    if keep { try await attempt(new, bytes, slots) } else { try await applier.apply(new, slots: slots) }
     let old = ruleSet
     ruleSet = new
     running = Running(fingerprint: Fingerprint(bytes: bytes), etag: etag, slots: slots)
@@ -288,6 +297,41 @@ package actor RuleSetKeeper {
       status.storeTrouble = "\(error)"
       unsaved = stored
     }
+  }
+
+  /// For the first time: what the cache holds has run before, and is never refused for what became of the agent.
+  private func attempt(_ new: RuleSet, _ bytes: [UInt8], _ slots: SlotBook) async throws(RuleSetRefusal) {
+    do {
+      try attempts?.begin(RuleSetAttempt(bytes, revision: new.revision))
+    } catch {
+      events.record(
+        AgentEvent(.storeFailed, "attempt", "revision \(new.revision) is applied without a note of it: \(error)"))
+    }
+    // An agent that is told to end while it applies a rule set was not taken down by it.
+    let result = await withTaskCancellationHandler {
+      await applied(new, slots)
+    } onCancel: { [attempts] in
+      attempts?.end()
+    }
+    attempts?.end()
+    fatal = nil
+    try result.get()
+  }
+
+  private func applied(_ new: RuleSet, _ slots: SlotBook) async -> Result<Void, RuleSetRefusal> {
+    do throws(RuleSetRefusal) {
+      return .success(try await applier.apply(new, slots: slots))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  private func refuseFatal(_ bytes: [UInt8]) throws(RuleSetRefusal) {
+    guard let fatal, fatal.checksum == RuleSetAttempt.checksum(of: bytes) else { return }
+    throw RuleSetRefusal([
+      "the agent or the router went down while revision \(fatal.revision) was applied for the first time; it is not tried "
+        + "again until the source has another one, or an operator asks for it (systemctl reload backhaul)"
+    ])
   }
 
   private func revisionFaults(of new: RuleSet) -> [String] {

@@ -64,6 +64,15 @@ extension PathWatch {
     }
   }
 
+  /// Takes away the active routes of tables that are no rule's any more. No packet is marked for them by now; a plan knows
+  /// only of the routes that were there when the kernel was read, and this watch may have put one since.
+  func leave(_ tables: Set<TableID>) {
+    for table in tables {
+      // Where that fails the next look finds it.
+      try? flipper.deactivate(table)
+    }
+  }
+
   func retrySoon() {
     guard retryTimer == nil else { return }
     retryTimer = loop.at(loop.now + .milliseconds(200)) { [weak self] _ in

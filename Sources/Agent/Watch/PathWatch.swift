@@ -135,6 +135,7 @@ package actor PathWatch {
     sweepOldSources(since: before)
     if first { sweepLeftovers() } else { sweepWhatChangedHands(since: before) }
     if first { assumeDrains() }
+    leave(Set(before.rules.map(\.table)).subtracting(new.rules.map(\.table)))
   }
 
   /// Ends all probing; the data plane stays as it is.

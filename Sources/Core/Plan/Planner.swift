@@ -69,13 +69,8 @@ package enum Planner {
     guard let actual, actual.name == desired.name, actual.chainsByName == desired.chainsByName,
       actual.setsByName.keys == desired.setsByName.keys, actual.mapsByName == desired.mapsByName
     else { return ([.replaceSteering(desired)], []) }
-    let changes = desired.sets.compactMap { set -> SetChange? in
-      let present = actual.setsByName[set.name]?.ranges ?? []
-      guard present != set.ranges else { return nil }
-      let change = SetChange(from: present, to: set)
-      return change.remove.isEmpty && change.add.isEmpty ? nil : change
-    }
-    return (changes.isEmpty ? [] : [.changeSets(table: desired.name, changes)], [])
+    let pieces = SetSweep.pieces(from: actual.sets, to: desired.sets)
+    return (pieces.map { .changeSets(table: desired.name, $0) }, [])
   }
 
   /// Our own devices take their settings with them.

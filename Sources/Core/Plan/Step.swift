@@ -19,9 +19,10 @@ package enum Step: Equatable, Sendable {
   case deleteRoute(TableRoute)
   case addRule(RoutingRule)
   case deleteRule(RoutingRule)
-  /// The whole table, whatever was there under this name before, in one transaction.
+  /// The whole table, whatever was there under this name before. What steers changes in one transaction; sets too large for
+  /// that are filled before, where no rule asks them.
   case replaceSteering(SteeringTable)
-  /// Elements of sets of the table that is there, in one transaction.
+  /// Elements of sets of the table that is there, in one transaction. Large changes are several of these: see `SetSweep`.
   case changeSets(table: String, [SetChange])
   case deleteSteering(table: String)
   /// Gives connections of older marks theirs of now.
@@ -40,7 +41,7 @@ package struct SetChange: Equatable, Sendable {
   }
 
   /// From the elements that are there to those of `wanted`.
-  init(from present: [ClosedRange<UInt32>], to wanted: AddressSet) {
+  package init(from present: [ClosedRange<UInt32>], to wanted: AddressSet) {
     let (old, new) = (Set(present), Set(wanted.ranges))
     self.init(
       set: wanted.name, remove: present.filter { !new.contains($0) }, add: wanted.ranges.filter { !old.contains($0) })

@@ -38,6 +38,14 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
         NETLINK_NETFILTER, groups: [NFNLGRP_NFTABLES.rawValue], nonblocking: true, receiveBuffer: receiveBuffer))
   }
 
+  /// Leaves the group of nftables, or joins it again; what waits in the queue stays there. From any thread.
+  package static func hearTables(_ hears: Bool, by descriptor: Int32) {
+    var group = NFNLGRP_NFTABLES.rawValue
+    let option = hears ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP
+    // Neither can fail on a socket that was in the group before (netlink_setsockopt, net/netlink/af_netlink.c).
+    _ = setsockopt(descriptor, SOL_NETLINK, option, &group, socklen_t(MemoryLayout<UInt32>.size))
+  }
+
   package var descriptor: Int32 { socket.descriptor }
 
   /// Reads what waits. `port` is nlmsg_pid of the request that caused the event: 0 where the kernel does not say.

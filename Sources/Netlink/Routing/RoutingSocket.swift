@@ -16,18 +16,26 @@ package struct RoutingSocket: ~Copyable, Sendable {
 
   // MARK: Devices
 
+  /// Where devices come and go without end, one that was seen in any of the attempts is taken to be there: kernels before
+  /// 6.8 may pass over a device when another goes (rtnl_dump_ifinfo, net/core/rtnetlink.c), and one that has just gone is
+  /// told of by an event.
   package mutating func links() throws(NetlinkFailure) -> [LinkMessage] {
     var links: [LinkMessage] = []
-    try conversation.dump("ip link", type: RTM_GETLINK) {
+    var seen: [UInt32: LinkMessage] = [:]
+    let isCertain = try conversation.dump("ip link", type: RTM_GETLINK, takingInterrupted: true) {
       $0.linkFilter(RTEXT_FILTER_SKIP_STATS)
     } restart: {
+      for link in links { seen[link.index] = link }
       links = []
     } each: { message in
       guard let link = LinkMessage(message) else { return false }
       links.append(link)
       return true
     }
-    return links
+    if isCertain { return links }
+    let last = Set(links.map(\.index))
+    let names = Set(links.map(\.name))
+    return links + seen.values.filter { !last.contains($0.index) && !names.contains($0.name) }
   }
 
   /// Of every device.
@@ -127,10 +135,10 @@ package struct RoutingSocket: ~Copyable, Sendable {
 
   // MARK: Addresses
 
-  /// IPv4 addresses of all devices, as the kernel orders them.
+  /// IPv4 addresses of all devices, as the kernel orders them. It calls a dump interrupted where any device comes or goes.
   package mutating func addresses() throws(NetlinkFailure) -> [AddressMessage] {
     var addresses: [AddressMessage] = []
-    try conversation.dump("ip -4 address", type: RTM_GETADDR) { builder in
+    try conversation.dump("ip -4 address", type: RTM_GETADDR, takingInterrupted: true) { builder in
       var header = ifaddrmsg()
       header.ifa_family = UInt8(AF_INET)
       builder.header(header)

@@ -97,3 +97,19 @@ enum RuleComment {
     return ""
   }
 }
+
+extension NFTRule {
+  /// The sets that it asks.
+  package var sets: [String] {
+    expressions.compactMap { if case .lookup(let set, _) = $0 { set } else { nil } }
+  }
+
+  package func renamingSets(_ name: (String) -> String) -> NFTRule {
+    var rule = self
+    for (index, expression) in expressions.enumerated() {
+      guard case .lookup(let set, let isInverted) = expression else { continue }
+      rule.expressions[index] = .lookup(set: name(set), isInverted: isInverted)
+    }
+    return rule
+  }
+}

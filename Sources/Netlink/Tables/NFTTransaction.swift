@@ -7,7 +7,8 @@ internal import Glibc
 package struct NFTTransaction: ~Copyable {
   private var memory: UnsafeMutableRawPointer
   private var capacity = 2 * messageRoom
-  private(set) var size = 0
+  /// Bytes.
+  package private(set) var size = 0
   private var sequence = Self.firstSequence
   /// Sequences need only be unlike each other: the socket has no other request under way.
   private static let firstSequence: UInt32 = 1
@@ -19,12 +20,9 @@ package struct NFTTransaction: ~Copyable {
   /// The kernel drops the set-up of a set by its identity within the transaction; any number will do.
   private var lastSetID: UInt32 = 0
 
-  /// `expecting`: refused with ERESTART where nftables has another generation by then.
-  package init(expecting generation: UInt32? = nil) {
+  package init() {
     memory = .allocate(byteCount: capacity, alignment: 16)
-    guard let message = nftnl_batch_begin(next("transaction"), sequence) else { return }
-    if let generation { mnl_attr_put_u32(message, UInt16(NFNL_BATCH_GENID.rawValue), generation.bigEndian) }
-    close(message)
+    if let message = nftnl_batch_begin(next("transaction"), sequence) { close(message) }
   }
 
   deinit { memory.deallocate() }
@@ -68,6 +66,14 @@ package struct NFTTransaction: ~Copyable {
     try table(name, NFT_MSG_DELTABLE, 0, "nft delete table inet \(name)")
   }
 
+  /// One that is there takes part in traffic from now on, whatever it did before (NFT_TABLE_F_DORMANT).
+  package mutating func wakeTable(_ name: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_NEWTABLE, NLM_F_CREATE, "nft add table inet \(name)")
+    put(message, Int(NFTA_TABLE_NAME.rawValue), name)
+    mnl_attr_put_u32(message, UInt16(NFTA_TABLE_FLAGS.rawValue), 0)
+    close(message)
+  }
+
   private mutating func table(
     _ name: String, _ type: nf_tables_msg_types, _ flags: Int32, _ operation: String
   ) throws(NetlinkFailure) {
@@ -94,7 +100,22 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
+  /// No rule and no map may lead to it by then.
+  package mutating func deleteChain(_ name: String, table: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_DELCHAIN, 0, "nft delete chain inet \(table) \(name)")
+    put(message, Int(NFTA_CHAIN_TABLE.rawValue), table)
+    put(message, Int(NFTA_CHAIN_NAME.rawValue), name)
+    close(message)
+  }
+
   // MARK: Rules
+
+  /// Those of all its chains.
+  package mutating func deleteRules(table: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_DELRULE, 0, "nft flush table inet \(table)")
+    put(message, Int(NFTA_RULE_TABLE.rawValue), table)
+    close(message)
+  }
 
   /// At the end of its chain.
   package mutating func addRule(_ rule: NFTRule, table: String) throws(NetlinkFailure) {
@@ -150,6 +171,14 @@ package struct NFTTransaction: ~Copyable {
     nftnl_set_set_u32(object, UInt16(NFTNL_SET_ID.rawValue), lastSetID)
     let message = try begin(NFT_MSG_NEWSET, NLM_F_CREATE, operation)
     nftnl_set_nlmsg_build_payload(message, object)
+    close(message)
+  }
+
+  /// Of any kind, with its elements. No rule may ask it by then.
+  package mutating func deleteSet(_ name: String, table: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_DELSET, 0, "nft delete set inet \(table) \(name)")
+    put(message, Int(NFTA_SET_TABLE.rawValue), table)
+    put(message, Int(NFTA_SET_NAME.rawValue), name)
     close(message)
   }
 

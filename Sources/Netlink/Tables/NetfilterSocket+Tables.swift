@@ -2,7 +2,12 @@ internal import CMnl
 internal import CNftnl
 internal import Glibc
 
+/// Dumps are taken even where others changed nftables meanwhile, in whatever table: the kernel calls them all interrupted.
+/// Who reads several of them compares the generation, or reads twice.
 extension NetfilterSocket {
+  /// Attempts at a dump: another's transactions may come faster than it is read.
+  private static let attempts = 2
+
   package mutating func hasTable(_ name: String) throws(NetlinkFailure) -> Bool {
     do throws(NetlinkFailure) {
       try conversation.request("nft list table inet \(name)", type: Self.type(NFT_MSG_GETTABLE)) { builder in
@@ -71,7 +76,7 @@ extension NetfilterSocket {
   package mutating func ranges(of set: String, table: String) throws(NetlinkFailure) -> [ClosedRange<UInt32>] {
     var starts: [UInt32] = []
     var ends: [UInt32] = []
-    try conversation.dump("nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM)) { builder in
+    try conversation.dump("nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts, takingInterrupted: true) { builder in
       builder.netfilter(family: UInt8(NFPROTO_INET))
       builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
       builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set)
@@ -91,7 +96,7 @@ extension NetfilterSocket {
     of map: String, table: String
   ) throws(NetlinkFailure) -> [(key: [UInt8], verdict: NFTExpression.Verdict?)] {
     var elements: [(key: [UInt8], verdict: NFTExpression.Verdict?)] = []
-    try conversation.dump("nft list map inet \(table) \(map)", type: Self.type(NFT_MSG_GETSETELEM)) { builder in
+    try conversation.dump("nft list map inet \(table) \(map)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts, takingInterrupted: true) { builder in
       builder.netfilter(family: UInt8(NFPROTO_INET))
       builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
       builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: map)
@@ -108,7 +113,9 @@ extension NetfilterSocket {
     _ operation: String, _ type: nf_tables_msg_types, table: String?, restart: () -> Void,
     _ each: (Bytes) -> Bool
   ) throws(NetlinkFailure) {
-    try conversation.dump(operation, type: Self.type(type)) { builder in
+    try conversation.dump(
+      operation, type: Self.type(type), attempts: Self.attempts, takingInterrupted: true
+    ) { builder in
       builder.netfilter(family: UInt8(NFPROTO_INET))
       if let table { builder.put(Int(NFTA_RULE_TABLE.rawValue), string: table) }
     } restart: {

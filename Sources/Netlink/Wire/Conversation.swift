@@ -10,8 +10,8 @@ struct Conversation: ~Copyable, @unchecked Sendable {
   /// The kernel fills dump datagrams up to 32 KiB (netlink_dump, net/netlink/af_netlink.c); a single nftables rule or set
   /// may be larger.
   private static let bufferSize = 128 << 10
-  /// A dump that is interrupted more often than this is thrown: something changes without end.
-  private static let dumpAttempts = 8
+  /// Something changes without end where a dump is interrupted more often than this.
+  static let dumpAttempts = 8
 
   init(_ socket: consuming NetlinkSocket) {
     self.socket = socket
@@ -63,19 +63,26 @@ struct Conversation: ~Copyable, @unchecked Sendable {
   }
 
   /// Dumps, again where the kernel says that what it dumped changed meanwhile. `restart` is called before each attempt.
+  ///
+  /// - Parameter takingInterrupted: where every attempt was interrupted, take what the last one brought. It is read to its
+  ///   end each time; only what came or went meanwhile, or stands beside it, may be missing or told twice.
+  /// - Returns: whether an attempt was not interrupted.
+  @discardableResult
   mutating func dump(
-    _ operation: String, type: Int, attempts: Int = dumpAttempts, _ fill: (inout MessageBuilder) -> Void,
-    restart: () -> Void, each: (Message) -> Bool
-  ) throws(NetlinkFailure) {
+    _ operation: String, type: Int, attempts: Int = dumpAttempts, takingInterrupted: Bool = false,
+    _ fill: (inout MessageBuilder) -> Void, restart: () -> Void, each: (Message) -> Bool
+  ) throws(NetlinkFailure) -> Bool {
     for attempt in 1...attempts {
       restart()
       do throws(NetlinkFailure) {
         try dumpOnce(operation, type: type, fill, each)
-        return
+        return true
       } catch {
-        guard error.isInterrupted, attempt < attempts else { throw error }
+        guard error.isInterrupted else { throw error }
+        if attempt == attempts && !takingInterrupted { throw error }
       }
     }
+    return false
   }
 
   private mutating func dumpOnce(

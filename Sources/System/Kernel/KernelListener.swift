@@ -45,10 +45,14 @@ final class KernelListener: @unchecked Sendable {
     return found
   }
 
-  func watch(on loop: any DescriptorWatcher) {
+  func watch(on loop: any DescriptorWatcher, _ news: TableNews) {
     do throws(SystemCallFailure) {
       try loop.watch(routing.descriptor, for: .readable) { [self] _ in drain(routing) }
       try loop.watch(tables.descriptor, for: .readable) { [self] _ in drain(tables) }
+      let table = translation.ranges.nftTable
+      news.subscribe(tables.descriptor) { [self] in
+        loop.enqueue { [self] in handler(.ours("nft table inet \(table)")) }
+      }
     } catch {
       // epoll refuses a descriptor only for want of memory; the timer of the reconcile loop is what is left then.
       handler(.overrun)

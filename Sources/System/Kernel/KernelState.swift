@@ -10,14 +10,14 @@ struct KernelState: ~Copyable, Sendable {
   var netfilter: NetfilterSocket
   var steering: SteeringStore
 
-  init(_ ranges: KernelRanges) throws(NetlinkFailure) {
+  init(_ ranges: KernelRanges, news: TableNews) throws(NetlinkFailure) {
     let routing = try RoutingSocket.open()
     let netfilter = try NetfilterSocket.open()
     self.ranges = ranges
     translation = RouteTranslation(ranges: ranges)
     self.routing = routing
     self.netfilter = netfilter
-    steering = SteeringStore(name: ranges.nftTable)
+    steering = SteeringStore(name: ranges.nftTable, news: news)
   }
 
   /// - Parameters:

@@ -11,6 +11,7 @@ package final class LinuxKernel: KernelPort {
   private let state: Mutex<KernelState>
   /// For `LinuxKernelEvents`.
   package let ports: OwnPorts
+  package let news: TableNews
 
   /// - Parameters:
   ///   - stateDirectory: where it is remembered what sysctls were before.
@@ -18,7 +19,9 @@ package final class LinuxKernel: KernelPort {
   package init(
     _ ranges: KernelRanges, stateDirectory: String, mendsMemory: Bool = false
   ) throws(KernelFailure) {
-    let state = try asking(nil) { () throws(NetlinkFailure) in try KernelState(ranges) }
+    let news = TableNews()
+    let state = try asking(nil) { () throws(NetlinkFailure) in try KernelState(ranges, news: news) }
+    self.news = news
     self.ranges = ranges
     settings = InterfaceSettings(stateDirectory: stateDirectory, mends: mendsMemory)
     ports = OwnPorts(routing: [state.routing.port], netfilter: [state.netfilter.port])

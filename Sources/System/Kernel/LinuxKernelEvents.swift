@@ -6,11 +6,15 @@ internal import Netlink
 package final class LinuxKernelEvents: KernelEventsPort {
   private let ranges: KernelRanges
   private let own: OwnPorts
+  private let news: TableNews
 
-  /// `own`: of every socket whose changes are our own doing.
-  package init(_ ranges: KernelRanges, own: OwnPorts) {
+  /// - Parameters:
+  ///   - own: of every socket whose changes are our own doing.
+  ///   - news: of the kernel that writes our table.
+  package init(_ ranges: KernelRanges, own: OwnPorts, news: TableNews) {
     self.ranges = ranges
     self.own = own
+    self.news = news
   }
 
   package func start(
@@ -22,6 +26,6 @@ package final class LinuxKernelEvents: KernelEventsPort {
     let listener = try asking(nil) { () throws(NetlinkFailure) in
       try KernelListener(RouteTranslation(ranges: ranges), own, handler)
     }
-    loop.enqueue { listener.watch(on: loop) }
+    loop.enqueue { [news] in listener.watch(on: loop, news) }
   }
 }

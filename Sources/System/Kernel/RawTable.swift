@@ -12,13 +12,35 @@ struct RawTable {
   var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]]
   var rules: [NFTRule]
 
+  /// The table must be there.
+  static func read(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable {
+    let sets = try socket.sets(table: name)
+    var ranges: [String: [ClosedRange<UInt32>]] = [:]
+    var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]] = [:]
+    for set in sets {
+      switch set.kind {
+      case .addressRanges: ranges[set.name] = try socket.ranges(of: set.name, table: name)
+      case .verdicts: verdicts[set.name] = try socket.verdicts(of: set.name, table: name)
+      case .other: break
+      }
+    }
+    return RawTable(
+      name: name, chains: try socket.chains(table: name), sets: sets, ranges: ranges, verdicts: verdicts,
+      rules: try socket.rules(table: name))
+  }
+
+  /// The sets that rules ask, by the kernel's names.
+  var asked: Set<String> { Set(rules.flatMap(\.sets)) }
+  var names: SetNames { SetNames(asked: asked) }
+
   /// In Core's words.
   func steering(expecting expected: [SteeringChain]) -> SteeringTable {
     let recognised = RecognisedRules(expected)
+    let names = names
     var rulesOf: [String: [SteeringRule]] = [:]
-    for rule in rules { rulesOf[rule.chain, default: []].append(recognised[rule]) }
+    for rule in rules { rulesOf[rule.chain, default: []].append(recognised[rule.renamingSets(names.core)]) }
     return SteeringTable(
-      name: name, sets: sets.compactMap(addressSet), maps: sets.compactMap(map),
+      name: name, sets: sets.compactMap { addressSet($0, names) }, maps: sets.compactMap(map),
       chains: chains.map { chain in
         var rules = rulesOf[chain.name] ?? []
         if chain.dropsByDefault { rules.append(SteeringRule([], [], unrecognised: "policy drop")) }
@@ -30,9 +52,9 @@ struct RawTable {
       })
   }
 
-  private func addressSet(_ set: NFTSet) -> AddressSet? {
+  private func addressSet(_ set: NFTSet, _ names: SetNames) -> AddressSet? {
     switch set.kind {
-    case .addressRanges: AddressSet(name: set.name, ranges: ranges[set.name] ?? [])
+    case .addressRanges: AddressSet(name: names.core(set.name), ranges: ranges[set.name] ?? [])
     case .verdicts: nil
     // It takes no part in our lookups, whatever its name.
     case .other: AddressSet(name: "\(set.name) (of another type)", ranges: [])

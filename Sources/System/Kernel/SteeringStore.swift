@@ -4,10 +4,18 @@ internal import Netlink
 
 /// Our nftables table in the kernel. Knows by its fingerprint what it held at which generation of nftables, so that it is
 /// read again only when the kernel says that something changed: of a thousand tunnels it is megabytes. Its sets change
-/// alone, and may have 50,000 elements: they are kept.
+/// alone, and may have 100,000 elements: they are kept.
+///
+/// No transaction names the generation that it follows: on a router where others change nftables all the time it would
+/// never come true. One that changes the whole table depends on nothing that was there before, one that changes a part of
+/// it is refused where that part is not as we believe, and whatever another did to our table meanwhile is an event, which
+/// brings the next look.
 struct SteeringStore: ~Copyable, Sendable {
   private let name: String
+  private let news: TableNews
   private var known: Known?
+  /// Sets that have another name in the kernel than in Core, as far as we know.
+  private var names = SetNames()
 
   private struct Known {
     var generation: UInt32
@@ -15,59 +23,79 @@ struct SteeringStore: ~Copyable, Sendable {
     var table: KnownTable?
   }
 
-  /// Someone else's transactions can come between ours and its generation; each try is a fresh look.
+  /// Each is a fresh look.
   private static let attempts = 16
+  /// Bytes of a transaction that is worth going deaf for: of smaller ones there is little to tell.
+  private static let smallTransaction = 16 << 10
 
-  init(name: String) { self.name = name }
+  init(name: String, news: TableNews) {
+    self.name = name
+    self.news = news
+  }
+
+  // MARK: Reading
 
   /// In Core's words; nil where there is no such table.
   mutating func steering(
     expecting expected: SteeringTable?, _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) -> SteeringTable? {
+    var last: SteeringTable?
     for _ in 1...Self.attempts {
       let generation = try socket.generation()
       if let known, known.generation == generation {
         guard let table = known.table else { return nil }
         if let steering = table.steering(if: expected) { return steering }
       }
-      let steering: SteeringTable?
-      do throws(NetlinkFailure) {
-        steering = try Self.readAll(name, &socket)?.steering(expecting: expected?.chains ?? [])
-      } catch {
+      known = nil
+      // Where there is none, that is one answer to one question: nobody's transactions can come between.
+      guard try socket.hasTable(name) else { return nil }
+      let raw: RawTable
+      do throws(NetlinkFailure) { raw = try RawTable.read(name, &socket) } catch {
         // A set went while it was read, or the kernel cut the dump short.
         guard error.isMissing || error.isInterrupted else { throw error }
         continue
       }
+      let steering = raw.steering(expecting: expected?.chains ?? [])
       if try socket.generation() == generation {
-        known = Known(generation: generation, table: steering.map(KnownTable.init))
-        return steering
+        known = Known(generation: generation, table: KnownTable(steering))
+      } else if last != steering {
+        // Others' transactions come faster than our table is read. What was read twice is there.
+        last = steering
+        continue
       }
+      names = raw.names
+      return steering
     }
     throw NetlinkFailure(
-      operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "nftables changes without end")
+      operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "the table changes without end")
   }
 
-  private static func readAll(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable? {
-    guard try socket.hasTable(name) else { return nil }
-    let sets = try socket.sets(table: name)
-    var ranges: [String: [ClosedRange<UInt32>]] = [:]
-    var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]] = [:]
-    for set in sets {
-      switch set.kind {
-      case .addressRanges: ranges[set.name] = try socket.ranges(of: set.name, table: name)
-      case .verdicts: verdicts[set.name] = try socket.verdicts(of: set.name, table: name)
-      case .other: break
+  // MARK: The whole table
+
+  /// Whatever was there before.
+  mutating func replace(_ table: SteeringTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
+    guard table.sets.reduce(0, { $0 + $1.ranges.count }) > SetSweep.rangesPerTransaction else {
+      return try replaceAtOnce(table, &socket)
+    }
+    for attempt in 1...Self.attempts {
+      do throws(NetlinkFailure) {
+        return try rebuild(table, &socket)
+      } catch {
+        // Another has changed our table since it was read.
+        guard error.isMissing || error.isAlreadyPresent || error.isInterrupted || error.errno == EBUSY,
+          attempt < Self.attempts
+        else { throw error }
       }
     }
-    return RawTable(
-      name: name, chains: try socket.chains(table: name), sets: sets, ranges: ranges, verdicts: verdicts,
-      rules: try socket.rules(table: name))
   }
 
-  /// The whole table, whatever was there before, in one transaction.
-  mutating func replace(_ table: SteeringTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
-    try commit(&socket, { _ in Known(generation: 0, table: KnownTable(table)) }) {
-      transaction throws(NetlinkFailure) in
+  /// In one transaction.
+  private mutating func replaceAtOnce(
+    _ table: SteeringTable, _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) {
+    names = SetNames()
+    let known = KnownTable(table)
+    try commit(&socket, { _ in known }) { transaction throws(NetlinkFailure) in
       // A deletion needs something to delete.
       try transaction.addTable(table.name)
       try transaction.deleteTable(table.name)
@@ -76,25 +104,63 @@ struct SteeringStore: ~Copyable, Sendable {
         try transaction.addSet(set.name, table: table.name)
         try transaction.addRanges(set.ranges, to: set.name, table: table.name)
       }
-      for map in table.maps { try transaction.addMap(map.name, from: NFTSet.Key(map.kind), table: table.name) }
-      for chain in table.chains { try transaction.addChain(NFTChain(chain), table: table.name) }
-      for map in table.maps {
-        try transaction.addElements(map.elements.map(NFTMapElement.init), to: map.name, table: table.name)
-      }
-      for chain in table.chains {
-        for rule in chain.rules { try transaction.addRule(NFTRule(rule, of: chain), table: table.name) }
-      }
+      try transaction.addFrame(of: table, names: SetNames())
     }
   }
 
-  /// Removes before it adds: a range may grow.
+  /// First fills, beside those that rules ask, the sets that are too large for one transaction: no packet meets them. Then
+  /// one transaction changes everything that steers, which asks the new sets from then on, and takes away the old ones.
+  /// Killed before that, what is left steers as it did, and the next look goes on where this one stopped.
+  private mutating func rebuild(_ table: SteeringTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
+    known = nil
+    let present = try socket.hasTable(name) ? try RawTable.read(name, &socket) : nil
+    let placement = SetPlacement(table.sets, in: present)
+    if !placement.fills.isEmpty {
+      try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in
+        try transaction.wakeTable(table.name)
+        for set in placement.inTheWay { try transaction.deleteSet(set, table: table.name) }
+        for fill in placement.fills where fill.present == nil {
+          try transaction.addSet(fill.wanted.name, table: table.name)
+        }
+      }
+    }
+    for fill in placement.fills {
+      let before = AddressSet(name: fill.wanted.name, ranges: fill.present ?? [])
+      for piece in SetSweep.pieces(from: [before], to: [fill.wanted]) {
+        try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in
+          try transaction.apply(piece, table: table.name)
+        }
+      }
+    }
+    names = placement.names
+    let after = KnownTable(table)
+    try commit(&socket, { _ in after }) { transaction throws(NetlinkFailure) in
+      try transaction.wakeTable(table.name)
+      if let present {
+        try transaction.deleteRules(table: table.name)
+        for set in placement.dropped { try transaction.deleteSet(set, table: table.name) }
+        for chain in present.chains { try transaction.deleteChain(chain.name, table: table.name) }
+      }
+      try transaction.apply(placement.changes, table: table.name)
+      for set in placement.made {
+        try transaction.addSet(set.name, table: table.name)
+        try transaction.addRanges(set.ranges, to: set.name, table: table.name)
+      }
+      try transaction.addFrame(of: table, names: placement.names)
+    }
+  }
+
+  // MARK: A part of it
+
+  /// One transaction. Removes before it adds: a range may grow.
   mutating func change(
     table name: String, _ changes: [SetChange], _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) {
     do throws(NetlinkFailure) {
       try send(name, changes, &socket)
     } catch {
-      // Some of it is done already (a range that is gone, or there): look, and send what is left of it.
+      // Some of it is done already (a range that is gone, or there), or sets have other names: look, and send what is left
+      // of it.
       guard error.isMissing || error.isAlreadyPresent else { throw error }
       known = nil
       guard let present = try steering(expecting: nil, &socket) else { throw error }
@@ -106,52 +172,84 @@ struct SteeringStore: ~Copyable, Sendable {
   private mutating func send(
     _ name: String, _ changes: [SetChange], _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) {
-    guard changes.contains(where: { !$0.add.isEmpty || !$0.remove.isEmpty }) else { return }
+    guard changes.contains(where: { !$0.isEmpty }) else { return }
+    let named = changes.map { SetChange(set: names[$0.set], remove: $0.remove, add: $0.add) }
     try commit(
       &socket,
       { before in
         var after = before
-        after?.table?.apply(changes)
+        after?.apply(changes)
         return after
       }
     ) { transaction throws(NetlinkFailure) in
-      for change in changes { try transaction.deleteRanges(change.remove, from: change.set, table: name) }
-      for change in changes { try transaction.addRanges(change.add, to: change.set, table: name) }
+      try transaction.apply(named, table: name)
     }
   }
 
   /// Gone already is as good.
   mutating func delete(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
     do throws(NetlinkFailure) {
-      try commit(&socket, { _ in Known(generation: 0, table: nil) }) {
-        transaction throws(NetlinkFailure) in
-        try transaction.deleteTable(name)
-      }
+      try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in try transaction.deleteTable(name) }
     } catch {
       guard error.isMissing else { throw error }
-      known = nil
     }
+    known = nil
   }
 
-  /// The transaction names the generation that it follows, so on success the next number is ours and `after` holds: what
-  /// is known then, of what was known before.
+  // MARK: Sending
+
+  /// - Parameter after: what the table is then, of what it was known to be before; nil: not known. It is believed where no
+  ///   other transaction came between.
   private mutating func commit(
-    _ socket: inout NetfilterSocket, _ after: (Known?) -> Known?,
+    _ socket: inout NetfilterSocket, _ after: (KnownTable?) -> KnownTable?,
     _ fill: (inout NFTTransaction) throws(NetlinkFailure) -> Void
   ) throws(NetlinkFailure) {
-    for attempt in 1...Self.attempts {
-      let generation = try socket.generation()
-      var transaction = NFTTransaction(expecting: generation)
-      try fill(&transaction)
-      do throws(NetlinkFailure) { try socket.commit(transaction) } catch {
-        guard error.errno == ERESTART, attempt < Self.attempts else { throw error }
-        continue
-      }
-      // The kernel steps over 0 (nf_tables_commit, net/netfilter/nf_tables_api.c).
-      let next = generation == .max ? 1 : generation + 1
-      known = after(known?.generation == generation ? known : nil)
-      known?.generation = next
-      return
+    var transaction = NFTTransaction()
+    try fill(&transaction)
+    let isLarge = transaction.size > Self.smallTransaction
+    let generation = try socket.generation()
+    let before = known?.generation == generation ? known?.table : nil
+    // The kernel steps over 0 (nf_tables_commit, net/netfilter/nf_tables_api.c).
+    let next = generation == .max ? 1 : generation + 1
+    known = nil
+    if isLarge { news.stop() }
+    let result: Result<UInt32, NetlinkFailure>
+    do throws(NetlinkFailure) {
+      try socket.commit(transaction)
+      result = .success(next)
+    } catch {
+      result = .failure(error)
+    }
+    if isLarge { news.resume() }
+    let now = try socket.generation()
+    let isAlone = now == (result.isSuccess ? next : generation)
+    // What another did meanwhile may have been heard by nobody.
+    if isLarge && !isAlone { news.missed() }
+    _ = try result.get()
+    if isAlone, let table = after(before) { known = Known(generation: now, table: table) }
+  }
+}
+
+extension Result {
+  fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
+}
+
+extension NFTTransaction {
+  /// Removes before it adds.
+  fileprivate mutating func apply(_ changes: [SetChange], table: String) throws(NetlinkFailure) {
+    for change in changes { try deleteRanges(change.remove, from: change.set, table: table) }
+    for change in changes { try addRanges(change.add, to: change.set, table: table) }
+  }
+
+  /// All but the sets, which are there by then.
+  fileprivate mutating func addFrame(of table: SteeringTable, names: SetNames) throws(NetlinkFailure) {
+    for map in table.maps { try addMap(map.name, from: NFTSet.Key(map.kind), table: table.name) }
+    for chain in table.chains { try addChain(NFTChain(chain), table: table.name) }
+    for map in table.maps {
+      try addElements(map.elements.map(NFTMapElement.init), to: map.name, table: table.name)
+    }
+    for chain in table.chains {
+      for rule in chain.rules { try addRule(NFTRule(rule, of: chain).renamingSets { names[$0] }, table: table.name) }
     }
   }
 }

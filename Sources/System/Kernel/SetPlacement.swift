@@ -1,0 +1,94 @@
+internal import Core
+internal import Netlink
+
+/// What the kernel calls a set. While a large one is filled, another of the same meaning may be in use: so there are two
+/// names for each, and the rules ask one of them. Core knows the first alone.
+struct SetNames: Equatable, Sendable {
+  /// Of those that go by their second name.
+  private var second: Set<String> = []
+
+  init() {}
+
+  /// No set of Core's has a dot in its name.
+  private static let suffix = ".2"
+
+  static func both(_ name: String) -> [String] { [name, name + suffix] }
+
+  /// Core's name of a set that goes by its second one in the kernel; nil where this is no such name.
+  private static func first(_ name: String) -> String? {
+    name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : nil
+  }
+
+  /// - Parameter asked: the sets that rules ask, by the kernel's names.
+  init(asked: Set<String>) {
+    second = Set(asked.compactMap(Self.first).filter { !asked.contains($0) })
+  }
+
+  mutating func use(_ kernelName: String) {
+    if let name = Self.first(kernelName) { second.insert(name) }
+  }
+
+  /// The kernel's name of one of Core's.
+  subscript(name: String) -> String { second.contains(name) ? name + Self.suffix : name }
+
+  /// Core's name of a set that the kernel calls so; where another stands in its place, none of Core's.
+  func core(_ kernelName: String) -> String {
+    if second.contains(kernelName) { return "\(kernelName) (not in use)" }
+    return Self.first(kernelName).flatMap { second.contains($0) ? $0 : nil } ?? kernelName
+  }
+}
+
+/// Where the sets of a table that is too large for one transaction go. Pure: what is there, and what is wanted.
+struct SetPlacement {
+  struct Fill {
+    /// By the kernel's name.
+    var wanted: AddressSet
+    /// What a set of this name holds already, that no rule asks: of a life before, which was killed. Nil: there is none.
+    var present: [ClosedRange<UInt32>]?
+  }
+
+  private(set) var names = SetNames()
+  /// To be filled before the table changes.
+  private(set) var fills: [Fill] = []
+  /// Sets of another kind that have the name of one to be filled, and that no rule asks.
+  private(set) var inTheWay: [String] = []
+  /// In the transaction that changes the table: small changes of sets that stay, sets that are made, and sets and maps
+  /// that go before those are.
+  private(set) var changes: [SetChange] = []
+  private(set) var made: [AddressSet] = []
+  private(set) var dropped: [String] = []
+
+  /// - Parameter room: ranges that the last transaction may add and remove.
+  init(_ sets: [AddressSet], in present: RawTable?, room: Int = SetSweep.rangesPerTransaction) {
+    var room = room
+    let kinds = Dictionary((present?.sets ?? []).map { ($0.name, $0.kind) }) { first, _ in first }
+    let asked = present?.asked ?? []
+    var kept: Set<String> = []
+    for set in sets {
+      let both = SetNames.both(set.name)
+      if let present, let used = both.first(where: { asked.contains($0) && kinds[$0] == .addressRanges }) {
+        let change = SetChange(from: present.ranges[used] ?? [], to: AddressSet(name: used, ranges: set.ranges))
+        if change.count <= room {
+          room -= change.count
+          names.use(used)
+          kept.insert(used)
+          if !change.isEmpty { changes.append(change) }
+          continue
+        }
+      }
+      let free = both.filter { !asked.contains($0) }
+      guard set.ranges.count > room, let name = free.first(where: { kinds[$0] == .addressRanges }) ?? free.first else {
+        // Small; or another has made rules of his own that ask both.
+        room -= set.ranges.count
+        made.append(set)
+        continue
+      }
+      names.use(name)
+      kept.insert(name)
+      if let kind = kinds[name], kind != .addressRanges { inTheWay.append(name) }
+      fills.append(
+        Fill(wanted: AddressSet(name: name, ranges: set.ranges), present: kinds[name] == .addressRanges ? present?.ranges[name] ?? [] : nil))
+    }
+    dropped = (present?.sets ?? []).map(\.name).filter { !kept.contains($0) }
+  }
+}

@@ -1,0 +1,156 @@
+import Core
+import Synchronization
+import Testing
+
+@testable import Agent
+
+private final class MemoryAttempts: AttemptStore {
+  struct State {
+    var attempt: RuleSetAttempt?
+    var isFull = false
+    var ends = 0
+  }
+  let state: Mutex<State>
+
+  init(_ attempt: RuleSetAttempt? = nil) { state = Mutex(State(attempt: attempt)) }
+
+  func fill() { state.withLock { $0.isFull = true } }
+  func unfinished() -> RuleSetAttempt? { state.withLock { $0.attempt } }
+  func begin(_ attempt: RuleSetAttempt) throws(StoreFailure) {
+    let isFull = state.withLock { $0.isFull }
+    if isFull { throw StoreFailure(operation: "write rule-set.attempt.json", cause: "No space left on device") }
+    state.withLock { $0.attempt = attempt }
+  }
+  func end() { state.withLock { $0.attempt = nil } }
+}
+
+/// What is asked while the kernel is being changed.
+private final class WatchfulApplier: RuleSetApplier {
+  private let seen = Mutex<[RuleSetAttempt?]>([])
+  private let attempts: MemoryAttempts
+  private let isRefusing: Bool
+
+  init(_ attempts: MemoryAttempts, isRefusing: Bool = false) {
+    self.attempts = attempts
+    self.isRefusing = isRefusing
+  }
+
+  var duringEach: [RuleSetAttempt?] { seen.withLock { $0 } }
+
+  func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
+    let now = attempts.unfinished()
+    seen.withLock { $0.append(now) }
+    if isRefusing { throw RuleSetRefusal(["the kernel refused it"]) }
+  }
+}
+
+private final class OneDocument: RuleSetSource {
+  private let document: Mutex<[UInt8]>
+  init(_ bytes: [UInt8]) { document = Mutex(bytes) }
+  func publish(_ bytes: [UInt8]) { document.withLock { $0 = bytes } }
+  func fetch(etag: String?) async throws(FetchFailure) -> Fetched {
+    .document(bytes: document.withLock { $0 }, etag: nil)
+  }
+}
+
+private struct KeptRuleSet: RuleSetStore {
+  var stored: StoredRuleSet?
+  func load() throws(StoreFailure) -> StoredRuleSet? { stored }
+  func save(_ stored: StoredRuleSet) throws(StoreFailure) {}
+}
+
+@Suite("A rule set that took the agent down") struct RuleSetAttemptTests {
+  private let events = RecordedEvents()
+
+  private func document(_ revision: UInt64) -> [UInt8] {
+    Array(
+      """
+      {"schema":1,"device":"branch-017","revision":\(revision),"hubs":[],"tunnels":[],"paths":[],"probes":[],
+       "backhaul_rules":[],"direct_destinations":["198.18.0.0/15"]}
+      """.utf8)
+  }
+
+  private func keeper(
+    _ source: OneDocument, _ applier: WatchfulApplier, _ attempts: MemoryAttempts, cached: [UInt8]? = nil
+  ) throws -> RuleSetKeeper {
+    let configuration = AgentConfiguration(
+      device: try #require(Name("branch-017")),
+      ruleSet: RuleSetSourceConfiguration(location: .file(path: "/nowhere")),
+      uplinks: [UplinkConfiguration(interface: try #require(InterfaceName("wan0")))],
+      lans: [try #require(InterfaceName("lan0"))])
+    return RuleSetKeeper(
+      configuration: configuration, source: source,
+      store: KeptRuleSet(stored: cached.map { StoredRuleSet(bytes: $0, etag: nil, slots: SlotBook()) }),
+      applier: applier, parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes) }, events: events,
+      surroundings: StillSurroundings(), attempts: attempts)
+  }
+
+  @Test("is noted while it is applied, and no longer", arguments: [false, true])
+  func noted(isRefusing: Bool) async throws {
+    let attempts = MemoryAttempts()
+    let applier = WatchfulApplier(attempts, isRefusing: isRefusing)
+    let keeper = try keeper(OneDocument(document(7)), applier, attempts)
+    _ = await keeper.pull()
+    #expect(applier.duringEach == [RuleSetAttempt(document(7), revision: 7)])
+    #expect(attempts.unfinished() == nil)
+  }
+
+  @Test("is not taken again by itself; the cached one runs, and the reason is told")
+  func refused() async throws {
+    let attempts = MemoryAttempts(RuleSetAttempt(document(8), revision: 8))
+    let applier = WatchfulApplier(attempts)
+    let keeper = try keeper(OneDocument(document(8)), applier, attempts, cached: document(7))
+    await keeper.startFromCache()
+    _ = await keeper.pull()
+    _ = await keeper.pull()
+    #expect(await keeper.status.revision == 7)
+    #expect(applier.duringEach.count == 1)
+    let told = events.all.filter { $0.kind == .ruleSetRefused }
+    #expect(told.count == 1)
+    #expect(told.first?.text.contains("went down while revision 8 was applied") == true)
+    #expect(await keeper.status.lastTrouble?.contains("systemctl reload backhaul") == true)
+    #expect(attempts.unfinished() != nil, "the next start must know it too")
+  }
+
+  @Test("is taken when an operator asks for it")
+  func asked() async throws {
+    let attempts = MemoryAttempts(RuleSetAttempt(document(8), revision: 8))
+    let keeper = try keeper(OneDocument(document(8)), WatchfulApplier(attempts), attempts)
+    _ = await keeper.pull()
+    #expect(await keeper.status.revision == nil)
+    await keeper.pullNow()
+    _ = await keeper.pull()
+    #expect(await keeper.status.revision == 8)
+    #expect(attempts.unfinished() == nil)
+  }
+
+  @Test("gives way to another revision")
+  func another() async throws {
+    let attempts = MemoryAttempts(RuleSetAttempt(document(8), revision: 8))
+    let source = OneDocument(document(8))
+    let keeper = try keeper(source, WatchfulApplier(attempts), attempts)
+    _ = await keeper.pull()
+    source.publish(document(9))
+    _ = await keeper.pull()
+    #expect(await keeper.status.revision == 9)
+    #expect(attempts.unfinished() == nil)
+  }
+
+  @Test("from the cache is taken all the same: it has run before")
+  func cached() async throws {
+    let attempts = MemoryAttempts(RuleSetAttempt(document(7), revision: 7))
+    let keeper = try keeper(OneDocument(document(7)), WatchfulApplier(attempts), attempts, cached: document(7))
+    await keeper.startFromCache()
+    #expect(await keeper.status.revision == 7)
+  }
+
+  @Test("is no matter where nothing can be noted: it is applied all the same")
+  func full() async throws {
+    let attempts = MemoryAttempts()
+    attempts.fill()
+    let keeper = try keeper(OneDocument(document(7)), WatchfulApplier(attempts), attempts)
+    _ = await keeper.pull()
+    #expect(await keeper.status.revision == 7)
+    #expect(events.count(.storeFailed) == 1)
+  }
+}

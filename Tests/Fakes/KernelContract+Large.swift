@@ -1,0 +1,86 @@
+import Core
+
+/// Sets that are too large for one transaction.
+extension KernelGround {
+  /// So many addresses, none of which touches the next; others for another shift.
+  private func hosts(_ count: Int, shift: UInt32 = 0) -> [ClosedRange<UInt32>] {
+    (0..<UInt32(count)).map { number in
+      let address: UInt32 = 0x1400_0000 + number * 4 + shift
+      return address...address
+    }
+  }
+
+  private func table(direct: [ClosedRange<UInt32>], source: [ClosedRange<UInt32>]) throws -> SteeringTable {
+    var table = try sampleSteering()
+    table.sets[0].ranges = direct
+    table.sets[1].ranges = source
+    return table
+  }
+
+  /// Another frame: a rule more.
+  private func withAnotherRule(_ table: SteeringTable, _ comment: String) -> SteeringTable {
+    var table = table
+    table.chains[1].rules.append(SteeringRule([.ipv4, .sourceIn(set: "source_office")], [.count], comment: comment))
+    return table
+  }
+
+  private func check(_ table: SteeringTable, _ what: String) throws {
+    try expect(try read(expecting: table).steering, is: table, "steering, \(what)")
+    let plan = Planner.plan(
+      desired: DesiredState(steering: table), actual: ActualState(steering: try read(expecting: table).steering))
+    try expect(plan.isEmpty, "\(what), and then there is nothing to do")
+  }
+
+  func largeSteering() throws {
+    let table = try table(direct: hosts(3500), source: hosts(1200, shift: 2))
+    try apply([.replaceSteering(table)])
+    try check(table, "made")
+    try apply([.replaceSteering(table)])
+    try check(table, "made again")
+    try apply([.deleteSteering(table: table.name)])
+    try expect(try read(expecting: table).steering, is: nil, "steering")
+  }
+
+  func largeSteeringReplaced() throws {
+    let first = try table(direct: hosts(2500), source: hosts(1500, shift: 2))
+    let others = withAnotherRule(try table(direct: hosts(2600, shift: 1), source: hosts(1600, shift: 3)), "second")
+    let back = withAnotherRule(first, "third")
+    var few = withAnotherRule(try table(direct: hosts(2600, shift: 1), source: hosts(5)), "fourth")
+    few.maps.removeLast()
+    let more = withAnotherRule(try table(direct: hosts(2610, shift: 1), source: hosts(5)), "fifth")
+    let small = try sampleSteering()
+    for (number, table) in [first, others, back, few, more, small, others].enumerated() {
+      try apply([.replaceSteering(table)])
+      try check(table, "number \(number)")
+    }
+  }
+
+  func largeSetsChange() throws {
+    let old = try table(direct: hosts(2500), source: hosts(1500, shift: 2))
+    let new = try table(direct: [0x1400_0000...0x1500_0000], source: hosts(3000, shift: 1))
+    try apply([.replaceSteering(old)])
+    for table in [new, old] {
+      let present = try read(expecting: table).steering
+      let plan = Planner.plan(desired: DesiredState(steering: table), actual: ActualState(steering: present))
+      try expect(plan.steps.count > 2, "\(plan.steps.count) steps")
+      for step in plan.steps {
+        guard case .changeSets = step else { throw ContractBreach("\(step)") }
+        try apply([step, step])
+      }
+      try check(table, "changed")
+    }
+  }
+
+  /// As after a kill: a set that no rule asks.
+  func foreignSetGoes() throws {
+    let table = try table(direct: hosts(2500), source: hosts(3))
+    var left = table
+    left.sets.append(AddressSet(name: "direct.2", ranges: hosts(1500, shift: 1)))
+    try apply([.replaceSteering(left)])
+    let present = try read(expecting: table).steering
+    let plan = Planner.plan(desired: DesiredState(steering: table), actual: ActualState(steering: present))
+    try expect(plan.steps, is: [.replaceSteering(table)], "steps")
+    try apply(plan.steps)
+    try check(table, "without it")
+  }
+}

@@ -1,0 +1,147 @@
+import Agent
+import Core
+import Fakes
+import Glibc
+import KernelGrounds
+import Netlink
+import Synchronization
+import System
+import Testing
+
+/// What a rule set may hold at the most, on the kernel at hand.
+@Suite("Sets too large for one transaction")
+struct LargeTableTests {
+  /// None touches the next.
+  private func hosts(_ count: Int, shift: UInt32 = 0) -> [ClosedRange<UInt32>] {
+    (0..<UInt32(count)).map { number in
+      let address: UInt32 = 0x1400_0000 + number * 4 + shift
+      return address...address
+    }
+  }
+
+  private func sample(_ ground: RealGround, direct: Int, shift: UInt32 = 0) throws -> SteeringTable {
+    var table = try ground.sampleSteering()
+    table.sets[0].ranges = hosts(direct, shift: shift)
+    return table
+  }
+
+  private func generation() throws -> UInt32 {
+    var socket = try NetfilterSocket.open()
+    return try socket.generation()
+  }
+
+  @Test("are written in many, each bounded, and changed a little in one")
+  func bounded() throws {
+    try RealGround.with { ground in
+      let most = RuleSetBounds.prefixes / 4
+      let before = try generation()
+      var table = try sample(ground, direct: most)
+      try ground.kernel.apply(.replaceSteering(table))
+      let written = try generation()
+      #expect(written - before >= most / SetSweep.rangesPerTransaction)
+      #expect(try ground.kernel.read(expecting: table).steering == table)
+      table.sets[0].ranges += [0x3000_0000...0x3000_0001]
+      table.chains[1].rules.removeLast()
+      try ground.kernel.apply(.replaceSteering(table))
+      #expect(try generation() == written + 1, "a large set that stays is not written again")
+      #expect(try ground.kernel.read(expecting: table).steering == table)
+    }
+  }
+
+  @Test("and their table wakes up where another made it dormant")
+  func dormant() throws {
+    try RealGround.with { ground in
+      let table = try sample(ground, direct: 3000)
+      try ground.kernel.apply(.replaceSteering(table))
+      try ground.shell("nft 'add table inet backhaul { flags dormant; }'")
+      #expect(try ground.lines("nft list tables inet; nft list table inet backhaul").contains { $0.contains("dormant") })
+      try ground.kernel.apply(.replaceSteering(table))
+      #expect(try !ground.lines("nft list table inet backhaul").contains { $0.contains("dormant") })
+      #expect(try ground.kernel.read(expecting: table).steering == table)
+    }
+  }
+
+  /// Another program that changes nftables as fast as it can, in the namespace that this is called in.
+  private func underChurn(_ ground: RealGround, _ body: () throws -> Void) throws {
+    try ground.shell(
+      """
+      { while :; do echo add table inet churn; echo delete table inet churn; done | nft -i & } \\
+        >/dev/null 2>&1 && echo $! > \(ground.stateDirectory)/router-churn
+      """)
+    let before = try generation()
+    for _ in 0..<500 where try generation() < before + 10 { usleep(10_000) }
+    #expect(try generation() >= before + 10, "nobody changes anything")
+    defer { try? ground.shell("kill -KILL $(cat \(ground.stateDirectory)/router-churn)") }
+    try body()
+  }
+
+  @Test("are read and written while others change nftables all the time")
+  func churn() throws {
+    try RealGround.with { ground in
+      let table = try sample(ground, direct: 20_000)
+      try underChurn(ground) {
+        try ground.kernel.apply(.replaceSteering(table))
+        #expect(try ground.kernel.read(expecting: table).steering == table)
+        let other = try sample(ground, direct: 20_000, shift: 2)
+        for step in Planner.plan(desired: DesiredState(steering: other), actual: ActualState(steering: table)).steps {
+          try ground.kernel.apply(step)
+        }
+        #expect(try ground.kernel.read(expecting: other).steering == other)
+      }
+    }
+  }
+
+  /// What was told so far.
+  private final class Told: Sendable {
+    private let events = Mutex<[KernelEvent]>([])
+    func note(_ event: KernelEvent) { events.withLock { $0.append(event) } }
+    func clear() { events.withLock { $0 = [] } }
+    func waits(for event: KernelEvent) -> Bool {
+      for _ in 0..<200 {
+        if events.withLock({ $0.contains(event) }) { return true }
+        usleep(10_000)
+      }
+      return false
+    }
+    var all: [KernelEvent] { events.withLock { $0 } }
+  }
+
+  @Test("are no news while we write them, and what another does afterwards is")
+  func news() throws {
+    try RealGround.with { ground in
+      let reactor = try Reactor(name: "events")
+      defer { reactor.stop() }
+      let told = Told()
+      try LinuxKernelEvents(ground.ranges, own: ground.ports, news: ground.news).start(on: reactor) { told.note($0) }
+      // The subscription is made on the loop.
+      try ground.shell("ip rule add priority 9298 lookup main")
+      #expect(told.waits(for: .ours("ip rule 9298")))
+      told.clear()
+      try ground.kernel.apply(.replaceSteering(try sample(ground, direct: 20_000)))
+      try ground.shell("ip rule add priority 9299 lookup main")
+      #expect(told.waits(for: .ours("ip rule 9299")))
+      #expect(told.all == [.ours("ip rule 9299")])
+      try ground.shell("nft flush table inet backhaul")
+      #expect(told.waits(for: .ours("nft table inet backhaul")))
+    }
+  }
+
+  @Test("and where another changed nftables meanwhile, that is told, heard or not")
+  func missed() throws {
+    try RealGround.with { ground in
+      let reactor = try Reactor(name: "events")
+      defer { reactor.stop() }
+      let told = Told()
+      try LinuxKernelEvents(ground.ranges, own: ground.ports, news: ground.news).start(on: reactor) { told.note($0) }
+      try ground.shell("ip rule add priority 9298 lookup main")
+      #expect(told.waits(for: .ours("ip rule 9298")))
+      told.clear()
+      try underChurn(ground) {
+        for shift in UInt32(0)..<3 {
+          try ground.kernel.apply(.replaceSteering(try sample(ground, direct: 20_000, shift: shift)))
+        }
+        #expect(told.waits(for: .ours("nft table inet backhaul")))
+      }
+    }
+  }
+}

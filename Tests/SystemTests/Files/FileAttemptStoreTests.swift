@@ -1,0 +1,40 @@
+import Agent
+import Core
+import System
+import Testing
+
+@Suite struct FileAttemptStoreTests {
+  let folder: Folder
+  let store: FileAttemptStore
+
+  init() throws {
+    folder = try Folder()
+    store = FileAttemptStore(directory: folder.path)
+  }
+
+  @Test func `what was begun is there until it ends`() throws {
+    #expect(store.unfinished() == nil)
+    let attempt = RuleSetAttempt(Array("{}".utf8), revision: 7)
+    try store.begin(attempt)
+    #expect(FileAttemptStore(directory: folder.path).unfinished() == attempt)
+    let next = RuleSetAttempt(Array("[]".utf8), revision: 8)
+    try store.begin(next)
+    #expect(store.unfinished() == next)
+    store.end()
+    #expect(store.unfinished() == nil)
+    #expect(try folder.names == [])
+    store.end()
+  }
+
+  @Test(arguments: ["", "{", "{}", "null", #"{"format":2,"checksum":"00","revision":1}"#])
+  func `what is damaged says nothing`(_ text: String) throws {
+    try folder.write(Array(text.utf8), to: "rule-set.attempt.json")
+    #expect(store.unfinished() == nil)
+  }
+
+  @Test func `where it cannot be written that is said, and ended all the same`() throws {
+    let nowhere = FileAttemptStore(directory: folder.path + "/nowhere")
+    #expect(throws: StoreFailure.self) { try nowhere.begin(RuleSetAttempt([], revision: 1)) }
+    nowhere.end()
+  }
+}
