@@ -78,7 +78,8 @@ let package = Package(
       name: "KernelGrounds", dependencies: ["Core", "Agent", "System", "Fakes", "CNamespace"],
       path: "Tests/KernelGrounds", swiftSettings: strict),
     .testTarget(
-      name: "KernelTests", dependencies: ["Core", "Agent", "System", "Netlink", "Fakes", "KernelGrounds"], swiftSettings: strict),
+      name: "KernelTests", dependencies: ["Core", "Agent", "System", "Netlink", "Fakes", "KernelGrounds"],
+      swiftSettings: strict),
     .testTarget(
       name: "TunnelTests", dependencies: ["Core", "Agent", "Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),

@@ -265,4 +265,24 @@ private final class Bench: Sendable {
     #expect(await bench.reconciler.trouble == nil)
     #expect(try bench.fake.read(expecting: nil).links[device] != nil)
   }
+
+  /// What another path can do is never known here: its probe's answers never come, since no time passes.
+  @Test func aDeviceThatIsNeverLeftIsLookedAtEverMoreSeldom() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    var next = try bench.ruleSet(2, tunnels: ["b"])
+    next.tunnels[0].kind = .gre(key: 9)
+    next.probes = [
+      Probe(
+        name: try #require(Name("b-ping")), path: try #require(Name("b")),
+        kind: .icmp(target: try #require(IPv4Address("10.1.1.2"))))
+    ]
+    try await bench.apply(next)
+    let kept = try #require(InterfaceName("bh-a"))
+    #expect(try bench.fake.read(expecting: nil).links[kept] != nil, "the rule's traffic still goes by it")
+    let before = await bench.reconciler.tally.runs
+    try await Task.sleep(for: .seconds(3))
+    #expect(await bench.reconciler.tally.runs - before <= 5)
+    #expect(await bench.reconciler.retry != nil, "it is not forgotten")
+  }
 }

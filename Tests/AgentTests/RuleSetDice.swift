@@ -34,7 +34,8 @@ struct RuleSetDice {
     configuration = AgentConfiguration(
       device: name("branch-017"), ruleSet: RuleSetSourceConfiguration(location: .file(path: "/nowhere")),
       uplinks: [
-        UplinkConfiguration(interface: device("wan0"), tier: 1), UplinkConfiguration(interface: device("wan1"), tier: 2),
+        UplinkConfiguration(interface: device("wan0"), tier: 1),
+        UplinkConfiguration(interface: device("wan1"), tier: 2),
         UplinkConfiguration(
           interface: device("line0"), tier: 3, isPrivate: true, gateway: literal(IPv4Address("10.80.0.1"))),
       ], lans: [device("lan0"), device("lan1")], ipsec: IPsecConfiguration(pskFile: "/etc/backhaul/psk"))
@@ -127,7 +128,8 @@ struct RuleSetDice {
     switch Int.random(in: 0..<6, using: &random) {
     case 0:
       let kinds: [Tunnel.Kind] = [
-        .gre(key: nil), .gre(key: 1), .gre(key: 2), .ipip, .ipsec(profile: name("std")), .external(device: device("wg0")),
+        .gre(key: nil), .gre(key: 1), .gre(key: 2), .ipip, .ipsec(profile: name("std")),
+        .external(device: device("wg0")),
       ]
       tunnel.kind = kinds.randomElement(using: &random) ?? .ipip
       if case .external = tunnel.kind {
@@ -138,7 +140,8 @@ struct RuleSetDice {
         tunnel.uplink = device("wan0")
       }
       if tunnel.isIPsec { tunnel.protection = nil }
-    case 1: if tunnel.uplink != nil { tunnel.uplink = ["wan0", "wan1", "line0"].map(device).randomElement(using: &random) }
+    case 1:
+      if tunnel.uplink != nil { tunnel.uplink = ["wan0", "wan1", "line0"].map(device).randomElement(using: &random) }
     case 2:
       let inner = ["10.1.1.1/30", "10.1.1.5/30", "10.1.2.1/30", "10.1.3.1/32"].map { literal(InterfaceAddress($0)) }
       let isExternal = if case .external = tunnel.kind { true } else { false }
@@ -182,7 +185,9 @@ struct RuleSetDice {
     switch Int.random(in: 0..<9, using: &random) {
     case 0, 1:
       let used = Set(ruleSet.backhaulRules.map(\.name.text))
-      if let free = Self.ruleNames.filter({ !used.contains($0) }).randomElement(using: &random) { rule.name = name(free) }
+      if let free = Self.ruleNames.filter({ !used.contains($0) }).randomElement(using: &random) {
+        rule.name = name(free)
+      }
     case 2: rule.enabled.toggle()
     case 3: rule.fallback = BackhaulRule.Fallback.allCases.randomElement(using: &random) ?? .block
     case 4: rule.failback = BackhaulRule.Failback.allCases.randomElement(using: &random) ?? .move

@@ -11,6 +11,7 @@ private final class Router: Sendable {
   let events = RecordedEvents()
   let reconciler: Reconciler
   private let loop = VirtualLoop()
+  private let watch: PathWatch
   private let work: Task<Void, Never>
 
   init(_ configuration: AgentConfiguration) throws {
@@ -34,6 +35,7 @@ private final class Router: Sendable {
     let watch = PathWatch(
       loop: loop, prober: ScriptedProber(loop), flipper: fake, events: events, mask: configuration.kernel.markMask,
       chance: { 0 }, onSweep: { _ in })
+    self.watch = watch
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
       kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events)
@@ -45,11 +47,12 @@ private final class Router: Sendable {
 
   /// Applies the rule set, lets a minute pass, and looks until nothing is left to do.
   func take(_ ruleSet: RuleSet, slots: SlotBook) async throws {
-    // As if charon had said what each tunnel's ESP costs.
+    // As if charon had the SAs of all of them, and had said what each tunnel's ESP costs.
     let esp = try ESPEncapsulation(#require(ESPTransform(encryption: "AES_GCM_16", keyBits: 256)), isInUDP: false)
     let secured = ruleSet.tunnels.filter { $0.profile != nil }.map(\.name)
     await reconciler.negotiated(Dictionary(secured.map { ($0, esp) }) { first, _ in first })
     try await reconciler.apply(ruleSet, slots: slots)
+    for tunnel in secured { await watch.keysChanged(of: tunnel, .up) }
     loop.advance(by: .seconds(60))
     try await rest()
   }

@@ -55,7 +55,8 @@ import Testing
   private func ranges(_ random: inout Random, within span: ClosedRange<UInt32>, _ count: Int) -> [ClosedRange<UInt32>] {
     let all = (0..<count).map { _ -> ClosedRange<UInt32> in
       let start = UInt32.random(in: span, using: &random)
-      let length = random.chance(60) ? 0 : UInt32.random(in: 0...(span.upperBound - span.lowerBound) / 4, using: &random)
+      let length =
+        random.chance(60) ? 0 : UInt32.random(in: 0...(span.upperBound - span.lowerBound) / 4, using: &random)
       return start...min(span.upperBound, start.addingReportingOverflow(length).overflow ? .max : start + length)
     }
     return AddressRanges.merged(all)

@@ -54,7 +54,8 @@ struct LargeTableTests {
       let table = try sample(ground, direct: 3000)
       try ground.kernel.apply(.replaceSteering(table))
       try ground.shell("nft 'add table inet backhaul { flags dormant; }'")
-      #expect(try ground.lines("nft list tables inet; nft list table inet backhaul").contains { $0.contains("dormant") })
+      #expect(
+        try ground.lines("nft list tables inet; nft list table inet backhaul").contains { $0.contains("dormant") })
       try ground.kernel.apply(.replaceSteering(table))
       #expect(try !ground.lines("nft list table inet backhaul").contains { $0.contains("dormant") })
       #expect(try ground.kernel.read(expecting: table).steering == table)
@@ -88,6 +89,22 @@ struct LargeTableTests {
         }
         #expect(try ground.kernel.read(expecting: other).steering == other)
       }
+    }
+  }
+
+  @Test("and so is all else while devices come and go")
+  func deviceChurn() throws {
+    try RealGround.with { ground in
+      // Enough that no dump of them is done between two changes.
+      try ground.shell(
+        """
+        for number in $(seq 300); do echo link add many$number type bridge; done | ip -batch -
+        { while :; do echo link add churn type bridge; echo link del churn; done | ip -force -batch - & } \\
+          >/dev/null 2>&1 && echo $! > \(ground.stateDirectory)/router-churn
+        """)
+      defer { try? ground.shell("kill -KILL $(cat \(ground.stateDirectory)/router-churn)") }
+      let many = try #require(InterfaceName("many300"))
+      for _ in 0..<50 { #expect(try ground.kernel.read(expecting: nil).links[many] != nil) }
     }
   }
 

@@ -269,7 +269,7 @@ package actor Reconciler: RuleSetApplier {
 
   private func tell(_ changes: [Step], drift: Bool) {
     let text = PlanText(configuration.kernel)
-    let lines = changes.flatMap(text.lines)
+    let lines = changes.flatMap { $0.nftObjects ?? text.lines($0) }
     let shown = lines.prefix(6).joined(separator: "; ") + (lines.count > 6 ? "; and \(lines.count - 6) more" : "")
     events.record(
       drift

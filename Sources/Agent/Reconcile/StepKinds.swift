@@ -36,6 +36,15 @@ extension Step {
     }
   }
 
+  /// What changes of our nftables table, by name: its text may be megabytes. Nil for other steps.
+  var nftObjects: [String]? {
+    switch self {
+    case .replaceSteering(let table): ["nft table inet \(table.name)"]
+    case .changeSets(let table, let changes): changes.map { "nft set inet \(table) \($0.set)" }
+    default: nil
+    }
+  }
+
   var startsSteering: Bool {
     switch self {
     case .replaceSteering, .changeSets: true

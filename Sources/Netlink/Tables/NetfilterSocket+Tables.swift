@@ -76,7 +76,10 @@ extension NetfilterSocket {
   package mutating func ranges(of set: String, table: String) throws(NetlinkFailure) -> [ClosedRange<UInt32>] {
     var starts: [UInt32] = []
     var ends: [UInt32] = []
-    try conversation.dump("nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts, takingInterrupted: true) { builder in
+    try conversation.dump(
+      "nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
+      takingInterrupted: true
+    ) { builder in
       builder.netfilter(family: UInt8(NFPROTO_INET))
       builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
       builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set)
@@ -96,7 +99,10 @@ extension NetfilterSocket {
     of map: String, table: String
   ) throws(NetlinkFailure) -> [(key: [UInt8], verdict: NFTExpression.Verdict?)] {
     var elements: [(key: [UInt8], verdict: NFTExpression.Verdict?)] = []
-    try conversation.dump("nft list map inet \(table) \(map)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts, takingInterrupted: true) { builder in
+    try conversation.dump(
+      "nft list map inet \(table) \(map)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
+      takingInterrupted: true
+    ) { builder in
       builder.netfilter(family: UInt8(NFPROTO_INET))
       builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
       builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: map)

@@ -87,7 +87,9 @@ struct SetPlacement {
       kept.insert(name)
       if let kind = kinds[name], kind != .addressRanges { inTheWay.append(name) }
       fills.append(
-        Fill(wanted: AddressSet(name: name, ranges: set.ranges), present: kinds[name] == .addressRanges ? present?.ranges[name] ?? [] : nil))
+        Fill(
+          wanted: AddressSet(name: name, ranges: set.ranges),
+          present: kinds[name] == .addressRanges ? present?.ranges[name] ?? [] : nil))
     }
     dropped = (present?.sets ?? []).map(\.name).filter { !kept.contains($0) }
   }

@@ -115,9 +115,10 @@ struct SteeringStore: ~Copyable, Sendable {
     known = nil
     let present = try socket.hasTable(name) ? try RawTable.read(name, &socket) : nil
     let placement = SetPlacement(table.sets, in: present)
+    // Alone: base chains come and go in no transaction that wakes a table (nf_tables_addchain).
+    try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in try transaction.wakeTable(table.name) }
     if !placement.fills.isEmpty {
       try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in
-        try transaction.wakeTable(table.name)
         for set in placement.inTheWay { try transaction.deleteSet(set, table: table.name) }
         for fill in placement.fills where fill.present == nil {
           try transaction.addSet(fill.wanted.name, table: table.name)
@@ -135,7 +136,6 @@ struct SteeringStore: ~Copyable, Sendable {
     names = placement.names
     let after = KnownTable(table)
     try commit(&socket, { _ in after }) { transaction throws(NetlinkFailure) in
-      try transaction.wakeTable(table.name)
       if let present {
         try transaction.deleteRules(table: table.name)
         for set in placement.dropped { try transaction.deleteSet(set, table: table.name) }
