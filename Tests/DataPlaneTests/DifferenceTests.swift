@@ -83,6 +83,19 @@ import Testing
         == ["+ nft chain inet backhaul leave"])
   }
 
+  @Test func aLargeChangeOfASetIsOneLineForEachDirection() throws {
+    let hosts = (0..<UInt32(3 * SetSweep.rangesPerTransaction)).map { number in
+      let address: UInt32 = 0x1400_0000 + number * 4
+      return address...address
+    }
+    let lines = try lines { state in
+      guard let index = state.steering?.sets.firstIndex(where: { $0.name == "direct" }) else { return }
+      state.steering?.sets[index].ranges = hosts
+    }
+    #expect(lines.count == 2)
+    #expect(lines.last?.hasSuffix(" and 2992 more") == true)
+  }
+
   @Test func theActiveRouteIsHeldAgainstTheChoice() throws {
     #expect(try lines(active: .blocked) == [])
     let missing = try lines(active: .path("fra-a"))

@@ -41,7 +41,10 @@ extension Difference {
         plan.steps.compactMap { step in
           if case .createTunnel(let device) = step { device.name } else { nil }
         }))
-    return plan.steps.flatMap(comparison.differences) + comparison.activeRoutes(active)
+    // A large change of sets is many steps, whose pieces are no one's wish: it is told once, as a whole.
+    let steps = plan.steps.filter { if case .changeSets = $0 { false } else { true } }
+    let sets = steps.count == plan.steps.count ? [] : comparison.sets(desired.steering)
+    return steps.flatMap(comparison.differences) + sets + comparison.activeRoutes(active)
   }
 }
 
@@ -82,10 +85,19 @@ private struct Comparison {
     case .replaceSteering(let table):
       guard let present = actual.steering else { return [Difference(.missing, "nft table inet \(table.name)")] }
       return TableComparison(table, present).differences
-    case .changeSets(let table, let changes): return changes.flatMap { TableComparison.elements($0, table) }
+    case .changeSets: return []
     case .deleteSteering(let table): return [Difference(.superfluous, "nft table inet \(table)")]
     // Its ip rules tell of the older mask.
     case .moveMarks: return []
+    }
+  }
+
+  /// Of a table whose sets alone differ.
+  func sets(_ wanted: SteeringTable?) -> [Difference] {
+    guard let wanted, let present = actual.steering else { return [] }
+    let ranges = Dictionary(present.sets.map { ($0.name, $0.ranges) }) { first, _ in first }
+    return wanted.sets.flatMap { set in
+      TableComparison.elements(SetChange(from: ranges[set.name] ?? [], to: set), wanted.name)
     }
   }
 
