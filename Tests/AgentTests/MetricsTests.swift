@@ -103,6 +103,30 @@ import Testing
     #expect(box.reads.withLock { $0 } == 2)
   }
 
+  @Test func aPageThatTookLongIsNotTakenForOneOfNow() async throws {
+    let bench = try WatchBench()
+    let box = Box()
+    let watch = await bench.watch.snapshot()
+    let (gate, opener) = AsyncStream<Void>.makeStream()
+    let pages = MetricsPages(now: { box.time.withLock { $0 } }) {
+      let number = box.reads.withLock { reads in
+        reads += 1
+        return reads
+      }
+      if number == 1 { for await _ in gate { break } }
+      return MetricsReading(watch: watch, version: "\(number)", started: Instant(nanoseconds: 0))
+    }
+    let slow = Task { await pages.page() }
+    #expect(try await soon { box.reads.withLock { $0 } == 1 })
+    box.time.withLock { $0 = $0 + MetricsPages.lifetime }
+    let late = Task { await pages.page() }
+    opener.yield()
+    let (before, after) = (await slow.value, await late.value)
+    #expect(String(decoding: before, as: UTF8.self).contains("backhaul_build_info{version=\"1\"}"))
+    #expect(String(decoding: after, as: UTF8.self).contains("backhaul_build_info{version=\"2\"}"))
+    #expect(await pages.page() == after)
+  }
+
   /// Waits until `condition` holds, for ten seconds at most.
   private func soon(_ condition: () async -> Bool) async throws -> Bool {
     for _ in 0..<1_000 {

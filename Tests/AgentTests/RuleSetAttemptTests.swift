@@ -42,6 +42,9 @@ private final class WatchfulApplier: RuleSetApplier {
     seen.withLock { $0.append(now) }
     if isRefusing { throw RuleSetRefusal(["the kernel refused it"]) }
   }
+
+  func hold(_ hold: Hold) async {}
+  func slotsInUse(by ruleSet: RuleSet) async -> SlotBook { SlotBook() }
 }
 
 private final class OneDocument: RuleSetSource {
@@ -51,12 +54,6 @@ private final class OneDocument: RuleSetSource {
   func fetch(etag: String?) async throws(FetchFailure) -> Fetched {
     .document(bytes: document.withLock { $0 }, etag: nil)
   }
-}
-
-private struct KeptRuleSet: RuleSetStore {
-  var stored: StoredRuleSet?
-  func load() throws(StoreFailure) -> StoredRuleSet? { stored }
-  func save(_ stored: StoredRuleSet) throws(StoreFailure) {}
 }
 
 @Suite("A rule set that took the agent down") struct RuleSetAttemptTests {
@@ -80,8 +77,9 @@ private struct KeptRuleSet: RuleSetStore {
       lans: [try #require(InterfaceName("lan0"))])
     return RuleSetKeeper(
       configuration: configuration, source: source,
-      store: KeptRuleSet(stored: cached.map { StoredRuleSet(bytes: $0, etag: nil, slots: SlotBook()) }),
-      applier: applier, parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decode(bytes) }, events: events,
+      store: MemoryStore(cached.map { StoredRuleSet(bytes: $0, etag: nil, slots: SlotBook()) }),
+      permits: MemoryPermits(), applier: applier,
+      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes) }, events: events,
       surroundings: StillSurroundings(), attempts: attempts)
   }
 

@@ -28,8 +28,8 @@ private final class Router: Sendable {
       state.addLink(wg0, address: InterfaceAddress("10.9.0.2/24"), isPointToPoint: true, mtu: 1420)
       for setting in settings { state.setSetting(setting, to: 1) }
       state.setMainDefaults([
-        MainDefault(device: wan0, gateway: IPv4Address("198.51.100.1"), metric: RouteMetric(100)),
-        MainDefault(device: wan1, gateway: IPv4Address("192.0.2.1"), metric: RouteMetric(200)),
+        MainDefault(device: wan0, gateway: IPv4Address("198.51.100.1").map(Gateway.ipv4), metric: RouteMetric(100)),
+        MainDefault(device: wan1, gateway: IPv4Address("192.0.2.1").map(Gateway.ipv4), metric: RouteMetric(200)),
       ])
     }
     let watch = PathWatch(

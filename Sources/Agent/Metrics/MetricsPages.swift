@@ -1,15 +1,16 @@
 package import Core
 
 /// Gives out the page of metrics. Whoever asks again within a moment gets the same one, so that however often it is
-/// scraped, the loops are asked no oftener than that.
+/// scraped, the loops are asked no oftener than that. No page was begun longer ago than `lifetime` before it was asked for,
+/// however long the loops took to answer.
 package actor MetricsPages {
   static let lifetime: Duration = .milliseconds(500)
 
   private let read: @Sendable () async -> MetricsReading
   private let now: @Sendable () -> Instant
-  private var last: (page: [UInt8], at: Instant)?
+  private var last: (page: [UInt8], begun: Instant)?
   private var lastRendering: Duration?
-  private var rendering: Task<[UInt8], Never>?
+  private var rendering: (task: Task<[UInt8], Never>, begun: Instant)?
 
   package init(now: @escaping @Sendable () -> Instant, read: @escaping @Sendable () async -> MetricsReading) {
     self.now = now
@@ -17,21 +18,27 @@ package actor MetricsPages {
   }
 
   package func page() async -> [UInt8] {
-    if let last, now() - last.at < Self.lifetime { return last.page }
-    if let rendering { return await rendering.value }
-    let task = Task { await render() }
-    rendering = task
-    defer { rendering = nil }
+    let asked = now()
+    while true {
+      if let last, asked - last.begun < Self.lifetime { return last.page }
+      guard let rendering else { break }
+      // One that was begun long before may tell of what is no more: it is waited for all the same, so that there is one.
+      let page = await rendering.task.value
+      if asked - rendering.begun < Self.lifetime { return page }
+    }
+    let begun = now()
+    let task = Task { await render(begun: begun) }
+    rendering = (task, begun)
     return await task.value
   }
 
-  private func render() async -> [UInt8] {
+  private func render(begun: Instant) async -> [UInt8] {
     let reading = await read()
-    let begun = now()
+    let written = now()
     let page = MetricsWriter.page(reading, lastRendering: lastRendering)
-    let ended = now()
-    lastRendering = ended - begun
-    last = (page, ended)
+    lastRendering = now() - written
+    last = (page, begun)
+    rendering = nil
     return page
   }
 }
