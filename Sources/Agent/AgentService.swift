@@ -134,7 +134,8 @@ package final class AgentService: Sendable {
       fullTable: { [connections] in await connections.overflow })
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, permits: ports.permits,
-      applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings, attempts: ports.attempts)
+      applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings,
+      attempts: ports.attempts)
     if let manager = ports.serviceManager {
       pulse = ServicePulse(
         manager: manager, questions: Self.questions(watch, reconciler, keeper), surroundings: surroundings)
