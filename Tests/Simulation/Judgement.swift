@@ -58,8 +58,8 @@ extension World {
     if failedProbes(known, surely: true) > Self.spare(known) {
       let told = known.probes.compactMap { probe -> String? in
         guard let ledger = town.targetNumbers[probe.name].map({ network.ledgers[$0] }) else { return nil }
-        return "\(probe.name) \(ledger.failures(at: seenUntil, surely: true)) of \(probe.fall), "
-          + "\(ledger.silence(at: seenUntil, surely: true) / microsecond) of "
+        return "\(probe.name) \(ledger.failures(at: now - 1, surely: true)) of \(probe.fall), "
+          + "\(ledger.silence(at: now - 1, surely: true) / microsecond) of "
           + "\(probe.patienceInForce.nanoseconds / microsecond) µs"
       }
       fail(.onlyAnswersMakeUp, "path \(known.name) is \(state), and a probe of it fails: \(told)")
@@ -81,9 +81,9 @@ extension World {
     path.probes.count { probe in
       guard let ledger = town.targetNumbers[probe.name].map({ network.ledgers[$0] }) else { return false }
       guard surely else { return ledger.failures(at: now) >= probe.fall }
-      // What a rehearsal loses is none, and which those are is not seen from without. What came out while the agent slept, it
-      // may learn after the verdict, or never, where its socket was bound anew first.
-      let before = seenUntil
+      // What a rehearsal loses is none, and which those are is not seen from without. An agent that wakes does many things
+      // at one time: what comes out at this very moment may come after the verdict.
+      let before = now - 1
       return ledger.failures(at: before, surely: true) >= probe.fall + Promise.probesInARehearsal(probe)
         && ledger.silence(at: before, surely: true, rehearsed: Promise.probesInARehearsal(probe))
           >= probe.patienceInForce.nanoseconds

@@ -27,8 +27,6 @@ package final class World {
 
   // Its thread.
   private var asleepUntil: Nanoseconds = 0
-  /// When the agent fell into its last sleep.
-  private var fellAsleep: Nanoseconds = 0
   private var slept: Nanoseconds = 0
   private var inbox: [Event] = []
   private var inboxStart = 0
@@ -69,8 +67,6 @@ package final class World {
 
   var instant: Instant { Instant(nanoseconds: now) }
   var isAsleep: Bool { now < asleepUntil }
-  /// Until when it has surely seen everything: one that wakes at this very moment may do anything else first.
-  var seenUntil: Nanoseconds { now <= asleepUntil ? fellAsleep : now - 1 }
   /// How long the agent still sleeps.
   var awakeIn: Nanoseconds { max(0, asleepUntil - now) }
   /// A clock that stands still while the agent sleeps.
@@ -108,7 +104,6 @@ package final class World {
   func sleep(_ duration: Nanoseconds) {
     let end = now + duration
     guard end > asleepUntil else { return }
-    if now >= asleepUntil { fellAsleep = now }
     slept += end - max(now, asleepUntil)
     asleepUntil = end
     queue.plan(.wake, at: end)
