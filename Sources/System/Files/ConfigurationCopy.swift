@@ -1,7 +1,5 @@
 package import Agent
 package import Core
-internal import FoundationEssentials
-internal import Glibc
 
 /// The text of the local configuration that the agent last started with, in the state directory under a checksum: where
 /// agent.toml is damaged or gone, the guard finds here what the uplinks are and which numbers in the kernel are ours.
@@ -20,7 +18,7 @@ package struct ConfigurationCopy {
     do throws(Complaints) {
       return try ConfigurationFile.decode(Array(text.utf8))
     } catch {
-      throw refusal("this version cannot use it: \(error)")
+      throw StoredDocument.refusal(of: path, "this version cannot use it: \(error)")
     }
   }
 
@@ -30,37 +28,24 @@ package struct ConfigurationCopy {
       throw StoreFailure(operation: "write \(path)", cause: "the configuration is not UTF-8")
     }
     if let kept = try? self.text(), kept == text { return }
-    try StoredDocument.write(Contents(text: text, checksum: Contents.checksum(of: text)), to: path)
+    try StoredDocument.write(Contents(text: text), to: path)
   }
 
   private func text() throws(StoreFailure) -> String? {
-    let bytes: [UInt8]
-    do throws(SystemCallFailure) {
-      bytes = try BoundedFile.read(path, atMost: Self.maximumBytes)
-    } catch {
-      if error.errno == ENOENT { return nil }
-      throw StoreFailure(operation: error.operation, cause: error.cause)
-    }
-    guard let contents = try? JSONDecoder().decode(Contents.self, from: Data(bytes)) else {
-      throw refusal("cut off or not written by this agent")
-    }
-    guard contents.format == Contents.currentFormat else {
-      throw refusal("format \(contents.format), but this version reads \(Contents.currentFormat)")
-    }
-    guard contents.checksum == Contents.checksum(of: contents.text) else { throw refusal("its checksum is wrong") }
-    return contents.text
+    let contents: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
+    return contents?.text
   }
 
-  private func refusal(_ cause: String) -> StoreFailure { StoreFailure(operation: "read \(path)", cause: cause) }
-
-  private struct Contents: Codable {
+  private struct Contents: StoredContents {
     static let currentFormat = 1
 
     var format = currentFormat
+    var checksum = ""
     var text: String
-    var checksum: String
 
-    static func checksum(of text: String) -> String {
+    init(text: String) { self.text = text }
+
+    var computedChecksum: String {
       var sum = Checksum()
       sum.add(part: text.utf8)
       return sum.text

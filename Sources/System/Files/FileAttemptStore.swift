@@ -1,6 +1,5 @@
 package import Agent
 internal import Core
-internal import FoundationEssentials
 internal import Glibc
 
 /// The rule set that is being applied, in a small file that is there only meanwhile.
@@ -14,15 +13,13 @@ package struct FileAttemptStore: AttemptStore {
 
   /// One that is damaged says nothing of any rule set.
   package func unfinished() -> RuleSetAttempt? {
-    guard let bytes = try? BoundedFile.read(path, atMost: Self.maximumBytes),
-      let contents = try? JSONDecoder().decode(Contents.self, from: Data(bytes)),
-      contents.format == Contents.currentFormat
-    else { return nil }
-    return RuleSetAttempt(checksum: contents.checksum, revision: contents.revision)
+    let kept: Contents? = try? StoredDocument.read(path, atMost: Self.maximumBytes)
+    guard let contents = kept else { return nil }
+    return RuleSetAttempt(checksum: contents.ruleSet, revision: contents.revision)
   }
 
   package func begin(_ attempt: RuleSetAttempt) throws(StoreFailure) {
-    try StoredDocument.write(Contents(checksum: attempt.checksum, revision: attempt.revision), to: path)
+    try StoredDocument.write(Contents(ruleSet: attempt.checksum, revision: attempt.revision), to: path)
   }
 
   package func end() {
@@ -32,11 +29,28 @@ package struct FileAttemptStore: AttemptStore {
   }
 }
 
-private struct Contents: Codable {
+private struct Contents: StoredContents {
   static let currentFormat = 1
 
   var format = currentFormat
-  /// Of the rule set's text.
-  var checksum: String
+  var checksum = ""
+  /// The checksum of its text.
+  var ruleSet: String
   var revision: UInt64
+
+  enum CodingKeys: String, CodingKey {
+    case format, checksum, revision
+    case ruleSet = "rule_set"
+  }
+
+  init(ruleSet: String, revision: UInt64) {
+    self.ruleSet = ruleSet
+    self.revision = revision
+  }
+
+  var computedChecksum: String {
+    var sum = Checksum()
+    sum.add(part: "\(format) \(ruleSet) \(revision)".utf8)
+    return sum.text
+  }
 }

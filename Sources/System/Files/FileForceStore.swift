@@ -1,7 +1,5 @@
 package import Agent
 package import Core
-internal import FoundationEssentials
-internal import Glibc
 
 /// What operators say of paths, in one JSON file of mode 0600 under a checksum.
 package struct FileForceStore: ForceStore {
@@ -14,28 +12,15 @@ package struct FileForceStore: ForceStore {
   package init(directory: String) { path = directory + "/forces.json" }
 
   package func load() throws(StoreFailure) -> [Name: ForcedPaths.Entry] {
-    let bytes: [UInt8]
-    do throws(SystemCallFailure) {
-      bytes = try BoundedFile.read(path, atMost: Self.maximumBytes)
-    } catch {
-      if error.errno == ENOENT { return [:] }
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+    let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
+    guard let contents = kept else { return [:] }
+    guard contents.forces.count <= ForcedPaths.capacity else {
+      throw StoredDocument.refusal(of: path, "more forces than can be")
     }
-    let contents: Contents
-    do {
-      contents = try JSONDecoder().decode(Contents.self, from: Data(bytes))
-    } catch {
-      throw refusal("cut off or not written by this agent")
-    }
-    guard contents.format == Contents.currentFormat else {
-      throw refusal("format \(contents.format), but this version reads \(Contents.currentFormat)")
-    }
-    guard contents.checksum == contents.computedChecksum else { throw refusal("its checksum is wrong") }
-    guard contents.forces.count <= ForcedPaths.capacity else { throw refusal("more forces than can be") }
     var result: [Name: ForcedPaths.Entry] = [:]
     for kept in contents.forces {
       guard let name = Name(kept.path), let entry = kept.entry else {
-        throw refusal("unusable force of \(quoted(kept.path))")
+        throw StoredDocument.refusal(of: path, "unusable force of \(quoted(kept.path))")
       }
       result[name] = entry
     }
@@ -43,22 +28,19 @@ package struct FileForceStore: ForceStore {
   }
 
   package func save(_ forces: [Name: ForcedPaths.Entry]) throws(StoreFailure) {
-    var contents = Contents(forces: forces.sorted { $0.key < $1.key }.map { Kept($0.key, $0.value) })
-    contents.checksum = contents.computedChecksum
-    try StoredDocument.write(contents, to: path)
+    try StoredDocument.write(
+      Contents(forces: forces.sorted { $0.key < $1.key }.map { Kept($0.key, $0.value) }), to: path)
   }
 
   /// Beside it; one that was set aside before gives way.
   package func setAside() throws(StoreFailure) -> String {
     do throws(SystemCallFailure) { return try SetAside.rename(path) } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
-
-  private func refusal(_ cause: String) -> StoreFailure { StoreFailure(operation: "read \(path)", cause: cause) }
 }
 
-private struct Contents: Codable {
+private struct Contents: StoredContents {
   static let currentFormat = 1
 
   var format = currentFormat

@@ -52,7 +52,7 @@ package actor FileJournal: JournalStore {
         lastNumber: lastNumber, bytesCutOff: bytes.count - scan.end, setAside: setAside)
     } catch {
       file = nil
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
 
@@ -74,14 +74,14 @@ package actor FileJournal: JournalStore {
       try write(lines)
     } catch {
       file = nil
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
 
   package func sync() throws(StoreFailure) {
     do throws(SystemCallFailure) { try syncAll() } catch {
       file = nil
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
 
@@ -100,7 +100,7 @@ package actor FileJournal: JournalStore {
       let older = JournalScan(try contents(of: path + ".1", segmentBytes)).records
       return older + JournalScan(newer, after: older.last?.number ?? 0).records
     } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
 

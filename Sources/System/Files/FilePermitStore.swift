@@ -1,6 +1,5 @@
 package import Agent
 package import Core
-internal import FoundationEssentials
 internal import Glibc
 
 /// What an operator said of revisions, in one JSON file of mode 0600 under a checksum; no file where nothing holds.
@@ -13,20 +12,8 @@ package struct FilePermitStore: PermitStore {
   package init(directory: String) { path = directory + "/accept-revision.json" }
 
   package func load() throws(StoreFailure) -> RevisionPermit? {
-    let bytes: [UInt8]
-    do throws(SystemCallFailure) {
-      bytes = try BoundedFile.read(path, atMost: Self.maximumBytes)
-    } catch {
-      if error.errno == ENOENT { return nil }
-      throw StoreFailure(operation: error.operation, cause: error.cause)
-    }
-    guard let contents = try? JSONDecoder().decode(Contents.self, from: Data(bytes)) else {
-      throw refusal("cut off or not written by this agent")
-    }
-    guard contents.format == Contents.currentFormat else {
-      throw refusal("format \(contents.format), but this version reads \(Contents.currentFormat)")
-    }
-    guard contents.checksum == contents.computedChecksum else { throw refusal("its checksum is wrong") }
+    let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
+    guard let contents = kept else { return nil }
     return RevisionPermit(
       revision: contents.revision, user: contents.user, since: WallTime(milliseconds: contents.since))
   }
@@ -34,21 +21,17 @@ package struct FilePermitStore: PermitStore {
   package func save(_ permit: RevisionPermit?) throws(StoreFailure) {
     guard let permit else {
       guard unlink(path) == 0 || errno == ENOENT else {
-        let failure = SystemCallFailure.last("remove \(path)")
-        throw StoreFailure(operation: failure.operation, cause: failure.cause)
+        throw StoreFailure(SystemCallFailure.last("remove \(path)"))
       }
       return
     }
-    var contents = Contents(revision: permit.revision, user: permit.user, since: permit.since.milliseconds)
-    contents.checksum = contents.computedChecksum
-    try StoredDocument.write(contents, to: path)
+    try StoredDocument.write(
+      Contents(revision: permit.revision, user: permit.user, since: permit.since.milliseconds), to: path)
   }
 
   package func setAside() -> String { SetAside.move(path) }
 
-  private func refusal(_ cause: String) -> StoreFailure { StoreFailure(operation: "read \(path)", cause: cause) }
-
-  private struct Contents: Codable {
+  private struct Contents: StoredContents {
     static let currentFormat = 1
 
     var format = currentFormat

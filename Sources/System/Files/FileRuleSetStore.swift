@@ -1,6 +1,5 @@
 package import Agent
 internal import Core
-internal import FoundationEssentials
 internal import Glibc
 
 /// The accepted rule set in two JSON files of mode 0600: its text as it came, its ETag, and who has which slot, under one
@@ -44,8 +43,7 @@ package struct FileRuleSetStore: RuleSetStore {
     }
     var slots: [String: Int] = [:]
     for (owner, slot) in stored.slots.slots { slots[owner.storedName] = slot.number }
-    var contents = Contents(etag: stored.etag, slots: slots, ruleSet: text)
-    contents.checksum = contents.computedChecksum
+    let contents = Contents(etag: stored.etag, slots: slots, ruleSet: text)
     do throws(StoreFailure) {
       try StoredDocument.write(contents, to: path)
     } catch {
@@ -78,7 +76,7 @@ package struct FileRuleSetStore: RuleSetStore {
     var status = stat()
     if lstat(markerPath, &status) == 0 { return }
     do throws(SystemCallFailure) { try AtomicFile.write([], to: markerPath) } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
 
@@ -94,7 +92,7 @@ package struct FileRuleSetStore: RuleSetStore {
     do throws(SystemCallFailure) {
       return try BoundedFile.read(path, atMost: Self.maximumBytes)
     } catch {
-      if error.errno != ENOENT { damage.append(StoreFailure(operation: error.operation, cause: error.cause)) }
+      if error.errno != ENOENT { damage.append(StoreFailure(error)) }
       return nil
     }
   }
@@ -108,16 +106,7 @@ package struct FileRuleSetStore: RuleSetStore {
   }
 
   private static func decode(_ bytes: [UInt8], _ path: String) throws(StoreFailure) -> StoredRuleSet {
-    let contents: Contents
-    do {
-      contents = try JSONDecoder().decode(Contents.self, from: Data(bytes))
-    } catch {
-      throw refusal(path, "cut off or not written by this agent")
-    }
-    guard contents.format == Contents.currentFormat else {
-      throw refusal(path, "format \(contents.format), but this version reads \(Contents.currentFormat)")
-    }
-    guard contents.checksum == contents.computedChecksum else { throw refusal(path, "its checksum is wrong") }
+    let contents: Contents = try StoredDocument.decode(bytes, from: path)
     return StoredRuleSet(
       bytes: Array(contents.ruleSet.utf8), etag: contents.etag, slots: try book(contents.slots, path))
   }
@@ -126,19 +115,15 @@ package struct FileRuleSetStore: RuleSetStore {
     var result: [SlotBook.Owner: Slot] = [:]
     for (name, number) in slots {
       guard let owner = SlotBook.Owner(storedName: name), let slot = Slot(number) else {
-        throw refusal(path, "unusable slot \(number) of \(name)")
+        throw StoredDocument.refusal(of: path, "unusable slot \(number) of \(name)")
       }
       result[owner] = slot
     }
     return SlotBook(result)
   }
-
-  private static func refusal(_ path: String, _ cause: String) -> StoreFailure {
-    StoreFailure(operation: "read \(path)", cause: cause)
-  }
 }
 
-private struct Contents: Codable {
+private struct Contents: StoredContents {
   static let currentFormat = 1
 
   var format = currentFormat

@@ -1,21 +1,71 @@
 internal import Agent
+internal import Core
 internal import FoundationEssentials
+internal import Glibc
 
-/// How the stores of the state directory write what they keep: one JSON document, whole or not at all.
+/// What a store of the state directory keeps, under a checksum over all of it.
+protocol StoredContents: Codable {
+  static var currentFormat: Int { get }
+  var format: Int { get }
+  var checksum: String { get set }
+  /// Over everything but `checksum`.
+  var computedChecksum: String { get }
+}
+
+/// How the stores of the state directory write and read what they keep: one JSON document, whole or not at all.
 enum StoredDocument {
-  static func write(_ contents: some Encodable, to path: String) throws(StoreFailure) {
+  /// Puts the checksum in.
+  static func write(_ contents: some StoredContents, to path: String) throws(StoreFailure) {
+    var sealed = contents
+    sealed.checksum = contents.computedChecksum
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let data: Data
     do {
-      data = try encoder.encode(contents)
+      data = try encoder.encode(sealed)
     } catch {
       throw StoreFailure(operation: "write \(path)", cause: "not to be written as JSON")
     }
     do throws(SystemCallFailure) {
       try AtomicFile.write(Array(data), to: path)
     } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
+
+  /// Nil where there is no such file. Throws where it is too long, cut off, of another format or changed.
+  static func read<Contents: StoredContents>(
+    _ path: String, atMost maximumBytes: Int
+  ) throws(StoreFailure) -> Contents? {
+    let bytes: [UInt8]
+    do throws(SystemCallFailure) {
+      bytes = try BoundedFile.read(path, atMost: maximumBytes)
+    } catch {
+      if error.errno == ENOENT { return nil }
+      throw StoreFailure(error)
+    }
+    return try decode(bytes, from: path)
+  }
+
+  /// - Parameter path: where the bytes were read, for the error.
+  static func decode<Contents: StoredContents>(
+    _ bytes: [UInt8], from path: String
+  ) throws(StoreFailure) -> Contents {
+    guard let contents = try? JSONDecoder().decode(Contents.self, from: Data(bytes)) else {
+      throw refusal(of: path, "cut off or not written by this agent")
+    }
+    guard contents.format == Contents.currentFormat else {
+      throw refusal(of: path, "format \(contents.format), but this version reads \(Contents.currentFormat)")
+    }
+    guard contents.checksum == contents.computedChecksum else { throw refusal(of: path, "its checksum is wrong") }
+    return contents
+  }
+
+  static func refusal(of path: String, _ cause: String) -> StoreFailure {
+    StoreFailure(operation: "read \(path)", cause: cause)
+  }
+}
+
+extension StoreFailure {
+  init(_ failure: SystemCallFailure) { self.init(operation: failure.operation, cause: failure.cause) }
 }

@@ -34,7 +34,7 @@ package final class LinuxMetrics: MetricsPort {
       }
       server.withLock { $0 = opened }
     } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
 
@@ -43,7 +43,7 @@ package final class LinuxMetrics: MetricsPort {
     do throws(SystemCallFailure) {
       try AtomicFile.write(page, to: path, mode: 0o644, durable: false)
     } catch {
-      throw StoreFailure(operation: error.operation, cause: error.cause)
+      throw StoreFailure(error)
     }
   }
 

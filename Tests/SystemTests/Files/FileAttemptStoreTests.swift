@@ -26,7 +26,10 @@ import Testing
     store.end()
   }
 
-  @Test(arguments: ["", "{", "{}", "null", #"{"format":2,"checksum":"00","revision":1}"#])
+  @Test(arguments: [
+    "", "{", "{}", "null", #"{"format":2,"checksum":"00","rule_set":"00","revision":1}"#,
+    #"{"format":1,"checksum":"00","rule_set":"00","revision":1}"#,
+  ])
   func `what is damaged says nothing`(_ text: String) throws {
     try folder.write(Array(text.utf8), to: "rule-set.attempt.json")
     #expect(store.unfinished() == nil)
