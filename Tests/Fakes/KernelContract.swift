@@ -47,6 +47,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case entryThatDecidesIsTold
   case whatChainsCountIsTold
   case whoFiltersIsTold
+  case whatIsSpoiltIsPutRight
+  case foreignDeviceWithAnAliasLikeOursIsLeftAlone
 
   package var description: String { rawValue }
 
@@ -97,6 +99,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .entryThatDecidesIsTold: try ground.entryTold()
     case .whatChainsCountIsTold: try ground.countsTold()
     case .whoFiltersIsTold: try ground.filtersTold()
+    case .whatIsSpoiltIsPutRight: try ground.whatIsSpoiltIsPutRight()
+    case .foreignDeviceWithAnAliasLikeOursIsLeftAlone: try ground.foreignAlias()
     }
   }
 }

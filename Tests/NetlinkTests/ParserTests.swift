@@ -300,7 +300,11 @@ struct MessageBuilderTests {
       var starts: [UInt32] = []
       var ends: [UInt32] = []
       guard message.type & 0xff == 12 else { return }
-      #expect(SetFormat.read(message) { key, isEnd in if isEnd { ends.append(key) } else { starts.append(key) } })
+      let isGood = SetFormat.read(message) { key, isEnd in
+        guard let key else { return }
+        if isEnd { ends.append(key) } else { starts.append(key) }
+      }
+      #expect(isGood)
       read += SetFormat.ranges(starts: starts, ends: ends)
     }
     #expect(isWhole)

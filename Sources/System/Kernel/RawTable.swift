@@ -4,9 +4,10 @@ internal import Netlink
 /// Our nftables table in the kernel's words, while it is read.
 struct RawTable {
   var name: String
+  var flags: UInt32
   var chains: [NFTChain]
   var sets: [NFTSet]
-  /// Of each set of addresses.
+  /// Of each set of addresses that holds nothing else.
   var ranges: [String: [ClosedRange<UInt32>]]
   /// Of each map of verdicts.
   var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]]
@@ -17,7 +18,7 @@ struct RawTable {
     let recognised = RecognisedRules(expected)
     var rulesOf: [String: [SteeringRule]] = [:]
     for rule in rules { rulesOf[rule.chain, default: []].append(recognised[rule]) }
-    return SteeringTable(
+    var table = SteeringTable(
       name: name, sets: sets.compactMap(addressSet), maps: sets.compactMap(map),
       chains: chains.map { chain in
         var rules = rulesOf[chain.name] ?? []
@@ -28,11 +29,15 @@ struct RawTable {
         }
         return SteeringChain(name: chain.name, hook: hook ?? nil, rules: rules)
       })
+    table.flags = flags
+    return table
   }
 
   private func addressSet(_ set: NFTSet) -> AddressSet? {
     switch set.kind {
-    case .addressRanges: AddressSet(name: set.name, ranges: ranges[set.name] ?? [])
+    case .addressRanges:
+      ranges[set.name].map { AddressSet(name: set.name, ranges: $0) }
+        ?? AddressSet(name: "\(set.name) (with other elements)", ranges: [])
     case .verdicts: nil
     // It takes no part in our lookups, whatever its name.
     case .other: AddressSet(name: "\(set.name) (of another type)", ranges: [])

@@ -48,7 +48,7 @@ struct SteeringStore: ~Copyable, Sendable {
   }
 
   private static func readAll(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable? {
-    guard try socket.hasTable(name) else { return nil }
+    guard let flags = try socket.flags(ofTable: name) else { return nil }
     let sets = try socket.sets(table: name)
     var ranges: [String: [ClosedRange<UInt32>]] = [:]
     var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]] = [:]
@@ -60,7 +60,7 @@ struct SteeringStore: ~Copyable, Sendable {
       }
     }
     return RawTable(
-      name: name, chains: try socket.chains(table: name), sets: sets, ranges: ranges, verdicts: verdicts,
+      name: name, flags: flags, chains: try socket.chains(table: name), sets: sets, ranges: ranges, verdicts: verdicts,
       rules: try socket.rules(table: name))
   }
 
