@@ -48,6 +48,10 @@ set_package_time() {
 }
 age_alike() { find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; }
 
+# Libraries that the program loads when it first uses them, so that its own list (DT_NEEDED) does not name them.
+# shellcheck disable=SC2034 # of the scripts that source this
+loaded_on_demand=(libcurl.so.4)
+
 # build_release BUILT — the release at .build/lab/backhaul, stripped; where BUILT is not empty the one that was built before.
 build_release() {
   if [ -z "$1" ]; then

@@ -33,8 +33,8 @@ package final class TransferEngine: Sendable {
 
   /// libcurl and OpenSSL on top of it need less than 100 KiB of stack; the rest is room.
   private static let stackBytes = 512 << 10
-  /// Nil once libcurl is loaded and ready.
-  private static let libraryTrouble: String? = {
+  /// Why libcurl cannot be used; nil when it is loaded and ready. Loads it.
+  package static let libraryTrouble: String? = {
     if let trouble = curl_library_trouble() { return String(cString: trouble) }
     let code = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
     return code == CURLE_OK ? nil : String(cString: curl_easy_strerror(code))

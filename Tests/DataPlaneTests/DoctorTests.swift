@@ -53,6 +53,10 @@ import Testing
     #expect(try found { $0.ruleSet = .success(nil) } == ["warning rule_set"])
   }
 
+  @Test func aLibraryThatCannotBeLoadedIsFound() throws {
+    #expect(try found { $0.transferTrouble = "libcurl.so.4: cannot open shared object file" } == ["error libraries"])
+  }
+
   @Test func aTableOfConnectionsThatIsFullIsFound() throws {
     func with(_ used: Int, of limit: Int) throws -> [String] {
       try found { $0.connections = .success(.init(used: used, limit: limit, refused: 3)) }

@@ -16,9 +16,10 @@ SRC_URI = "file://backhaul_${PV}_${BACKHAUL_ARCH}.tar.xz;subdir=${BP}"
 
 inherit bin_package systemd useradd
 
-# The image's own libraries; what of them the program needs is found by their names.
+# The image's own libraries; which of them the program needs is found by their names, except libcurl, which it loads when
+# it first uses it.
 DEPENDS = "libmnl libnftnl curl"
-RDEPENDS:${PN} += "ca-certificates"
+RDEPENDS:${PN} += "ca-certificates libcurl"
 RRECOMMENDS:${PN} += "kernel-module-nf-tables kernel-module-nft-masq kernel-module-nft-ct kernel-module-ip-gre \
     kernel-module-ipip kernel-module-xfrm-interface kernel-module-esp4"
 
@@ -40,6 +41,5 @@ do_install:append() {
 
 FILES:${PN} += "${systemd_system_unitdir} ${nonarch_libdir}/tmpfiles.d ${nonarch_libdir}/backhaul ${datadir}"
 CONFFILES:${PN} = "${sysconfdir}/strongswan.d/backhaul.conf"
-# It is stripped, and Debian's curl, which it was linked with, has versions on its symbols: the loader says so, and takes
-# one that has none.
+# It is stripped when it comes.
 INSANE_SKIP:${PN} = "already-stripped ldflags"

@@ -11,8 +11,8 @@ package struct DoctorReport: Codable, Equatable, Sendable {
   package struct FindingReport: Codable, Equatable, Sendable {
     /// `error` or `warning`.
     package var severity: String
-    /// `agent`, `rule_set`, `clock`, `dns`, `mtu`, `rp_filter`, `forwarding`, `offload`, `marks`, `tables`, `priorities`,
-    /// `charon`, `kernel`, `certificates`, `state` or `journal`.
+    /// `agent`, `traffic`, `lans`, `uplinks`, `rule_set`, `clock`, `dns`, `mtu`, `rp_filter`, `forwarding`, `offload`,
+    /// `marks`, `tables`, `priorities`, `connections`, `charon`, `kernel`, `certificates`, `libraries`, `state` or `journal`.
     package var subject: String
     package var text: String
     /// What was seen that says so.

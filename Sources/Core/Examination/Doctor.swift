@@ -23,6 +23,7 @@ package struct Doctor {
     doctor.checkForeign()
     doctor.checkCharon()
     doctor.checkFeatures()
+    doctor.checkLibraries()
     doctor.checkCertificates()
     doctor.checkConnections()
     doctor.checkState()
@@ -188,6 +189,13 @@ package struct Doctor {
         .error, .kernel, "the kernel has no \(feature.name)", evidence: lack,
         fix: "a kernel with CONFIG_\(feature.symbol)" + (feature.module.map { ", or its module \($0)" } ?? ""))
     }
+  }
+
+  private mutating func checkLibraries() {
+    guard let trouble = seen.transferTrouble else { return }
+    find(
+      .error, .libraries, "libcurl cannot be loaded: no rule set can be pulled and no HTTP probe can be sent",
+      evidence: trouble, fix: "apt install libcurl4, or the package of your system that has libcurl.so.4")
   }
 
   /// A fleet's certificates are renewed by hand often enough: a month is time to do it.

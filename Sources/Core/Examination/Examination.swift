@@ -28,6 +28,8 @@ package struct Examination: Sendable {
   package var connections: Result<ConnectionTable.Reading?, Unseen>
   /// Why the journal on disk cannot be read; nil where it can, or there is none yet.
   package var journalTrouble: String?
+  /// Why libcurl cannot be loaded; nil where it can.
+  package var transferTrouble: String?
 
   package init(
     configuration: AgentConfiguration, now: WallTime, agent: Result<AgentSigns, Unseen>,
@@ -35,8 +37,10 @@ package struct Examination: Sendable {
     clock: Result<ClockCondition, Unseen>, nameservers: Result<[Nameserver], Unseen>,
     sizes: Result<[PathSize], Unseen>, charon: [CharonWord], features: KernelEvidence,
     certificates: [CertificateFile], state: Result<StateDirectory, Unseen>,
-    connections: Result<ConnectionTable.Reading?, Unseen>, journalTrouble: String?, damagedCopies: [String] = []
+    connections: Result<ConnectionTable.Reading?, Unseen>, journalTrouble: String?, damagedCopies: [String] = [],
+    transferTrouble: String? = nil
   ) {
+    self.transferTrouble = transferTrouble
     self.damagedCopies = damagedCopies
     self.configuration = configuration
     self.now = now

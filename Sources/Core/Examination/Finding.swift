@@ -25,6 +25,7 @@ package struct Finding: Equatable, Sendable {
     case certificates
     case state
     case journal
+    case libraries
   }
 
   package var severity: Severity

@@ -1,6 +1,7 @@
 internal import Agent
 package import Core
 internal import Glibc
+internal import Transfer
 
 /// Looks at everything that `Doctor` judges, on the Linux that this process runs in. It changes nothing, and ends within
 /// some ten seconds whatever is wrong.
@@ -33,7 +34,8 @@ package struct Examiner {
       state: seeing { () throws(SystemCallFailure) in
         try StateDirectoryCheck.look(at: configuration.files.stateDirectory)
       }, connections: seeing { () throws(KernelFailure) in try LinuxConnectionTable().reading() },
-      journalTrouble: journalTrouble, damagedCopies: kept.stored == nil ? [] : kept.damage.map(\.description))
+      journalTrouble: journalTrouble, damagedCopies: kept.stored == nil ? [] : kept.damage.map(\.description),
+      transferTrouble: TransferEngine.libraryTrouble)
   }
 
   private func seeing<Value, E: Error & CustomStringConvertible>(
