@@ -15,7 +15,7 @@ final class IKEBench: Sendable {
   private let work: Task<Void, Never>
 
   private struct Told {
-    var words: [(Name, IKEKeeper.Word?)] = []
+    var words: [(Name, IKENews.Word?)] = []
     var negotiated: [[Name: ESPEncapsulation]] = []
   }
 
@@ -24,7 +24,7 @@ final class IKEBench: Sendable {
     self.charon = charon
     let keeper = IKEKeeper(charon: charon, events: events, surroundings: time)
     self.keeper = keeper
-    let (words, inbox) = AsyncStream.makeStream(of: (Name, IKEKeeper.Word?).self)
+    let (words, inbox) = AsyncStream.makeStream(of: (Name, IKENews.Word?).self)
     let (costs, costsInbox) = AsyncStream.makeStream(of: [Name: ESPEncapsulation].self)
     (self.words, self.costs) = (words, costs)
     work = Task(executorPreference: time) {
@@ -34,7 +34,7 @@ final class IKEBench: Sendable {
     }
   }
 
-  private let words: AsyncStream<(Name, IKEKeeper.Word?)>
+  private let words: AsyncStream<(Name, IKENews.Word?)>
   private let costs: AsyncStream<[Name: ESPEncapsulation]>
 
   /// Runs a test's body; the keeper works until its end.

@@ -73,11 +73,11 @@ import Testing
   @Test(
     "the cause of a dead path says what is known of its keys",
     arguments: [
-      (IKEKeeper.Word.up, "; the SA is up, so the data plane is dead"),
+      (IKENews.Word.up, "; the SA is up, so the data plane is dead"),
       (.down("the hub refused"), "; no SA: the hub refused"), (.unknown, "; charon does not answer"),
       (.pending, "; no SA yet"),
     ])
-  func cause(_ word: IKEKeeper.Word, _ remark: String) async throws {
+  func cause(_ word: IKENews.Word, _ remark: String) async throws {
     let bench = try await running()
     bench.prober.set(bench.a, .silent)
     await bench.watch.keysChanged(of: try name("a"), word)
@@ -146,7 +146,7 @@ import Testing
 
   @Test func aPathThatCarriedIsJudgedByItsProbesWhileNewKeysAreMade() async throws {
     let bench = try await running()
-    for word in [IKEKeeper.Word.unknown, .pending] { await bench.watch.keysChanged(of: try name("a"), word) }
+    for word in [IKENews.Word.unknown, .pending] { await bench.watch.keysChanged(of: try name("a"), word) }
     bench.prober.set(bench.a, .silent)
     bench.loop.advance(by: .milliseconds(500))
     #expect(bench.goesBy(bench.b))

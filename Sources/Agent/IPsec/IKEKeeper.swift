@@ -3,34 +3,14 @@ package import Core
 /// Sees to it that charon has the tunnels' connections and makes their SAs: after its restart, after ours, after a new
 /// rule set or a new address of an uplink. It never touches the kernel, and no probe or flip ever waits for it.
 package actor IKEKeeper {
-  /// What an SA says of its tunnel: a hint for whoever judges paths.
-  package enum Word: Equatable, Sendable {
-    /// charon does not answer, so nothing is known.
-    case unknown
-    /// charon is at work on the first SA, and nothing has gone wrong yet.
-    case pending
-    case up
-    case down(String)
-
-    /// As reports have it.
-    package var name: String {
-      switch self {
-      case .unknown: "unknown"
-      case .pending: "pending"
-      case .up: "up"
-      case .down: "down"
-      }
-    }
-  }
-
   package struct Listeners: Sendable {
     /// An SA came or went: worth a probe at once. Nil: the tunnel is no more.
-    package var word: @Sendable (Name, Word?) async -> Void
+    package var word: @Sendable (Name, IKENews.Word?) async -> Void
     /// What ESP costs a tunnel's packets, of every tunnel that has had an SA.
     package var negotiated: @Sendable ([Name: ESPEncapsulation]) async -> Void
 
     package init(
-      word: @escaping @Sendable (Name, Word?) async -> Void,
+      word: @escaping @Sendable (Name, IKENews.Word?) async -> Void,
       negotiated: @escaping @Sendable ([Name: ESPEncapsulation]) async -> Void
     ) {
       self.word = word
@@ -56,11 +36,6 @@ package actor IKEKeeper {
   static let longestRetry: Duration = .seconds(5)
   /// Before charon is looked at again that would not say what it has.
   static let lookPause: Duration = .seconds(1)
-  /// An SA that is older was there before it was seen.
-  static let youth: Duration = .seconds(5)
-  /// Different troubles of one tunnel that are told until its SA is up; then the oldest may be told again.
-  static let mostTroubles = 16
-
   private let charon: any CharonPort
   private let events: any EventSink
   private let surroundings: any Surroundings
@@ -85,15 +60,9 @@ package actor IKEKeeper {
   /// What ESP costs, and what of that was told.
   private var negotiated: [Name: ESPEncapsulation] = [:]
   private var negotiatedTold: [Name: ESPEncapsulation] = [:]
-  private var words: [Name: Word] = [:]
   /// Tunnels that went, and whose end is not told yet.
   private var gone: Set<Name> = []
-  // What events were told of, so that each is told once.
-  private var troubles: [Name: [String]] = [:]
-  private var missing: Set<Name> = []
-  private var outage: String?
-  private var isOutageTold = true
-  private var refusal: String?
+  private var news = IKENews()
 
   package init(charon: any CharonPort, events: any EventSink, surroundings: any Surroundings) {
     self.charon = charon
@@ -117,11 +86,7 @@ package actor IKEKeeper {
   package func want(_ connections: [IKEConnection], held: Set<Name>) {
     let now = surroundings.now
     let names = Set(connections.map(\.tunnel)).union(held)
-    if !hasConnections && !isConnected {
-      // Whatever became of charon while nobody needed it, it is told of from now on.
-      outage = nil
-      isOutageTold = true
-    }
+    if !hasConnections && !isConnected { news.charonIsNeeded() }
     hasConnections = !names.isEmpty
     status.isNeeded = hasConnections
     let released = !self.held.isSubset(of: names)
@@ -136,8 +101,7 @@ package actor IKEKeeper {
     }
     for name in machines.keys where !names.contains(name) {
       machines[name] = nil
-      words[name] = nil
-      troubles[name] = nil
+      news.forget(name)
       negotiated[name] = nil
       gone.insert(name)
       mayHaveStrangers = true
@@ -232,12 +196,13 @@ package actor IKEKeeper {
       mayHaveStrangers = true
       status.version = identity.version
       status.trouble = nil
-      tellConnected(identity)
+      tell(news.charonAnswered(identity.version, complaints: identity.complaints.map { "\($0)" }))
       for name in machines.keys { machines[name]?.charonCame(at: surroundings.now) }
     } catch {
       status.trouble = error.description
       retryConnect()
-      tellOutage(error.description, "asked again until it answers, and no new keys are made until then")
+      // Where no tunnel needs it, it may be absent.
+      if hasConnections { tell(news.charonIsSilent(error.description)) }
     }
   }
 
@@ -249,13 +214,9 @@ package actor IKEKeeper {
     if hasLasted { connectFailures = 0 }
     status.version = nil
     status.trouble = why
-    missing = []
     for name in machines.keys { machines[name]?.charonWent() }
     retryConnect()
-    if hasLasted || outage != why {
-      isOutageTold = false
-      tellOutage(why, "SAs that the kernel has go on, and charon is asked again until it answers")
-    }
+    if hasConnections { tell(news.charonWent(why, hasLasted: hasLasted)) }
     // Who asked was perhaps not the loop.
     mailbox.ring()
   }
@@ -263,23 +224,6 @@ package actor IKEKeeper {
   private func retryConnect() {
     nextConnect = surroundings.now + min(Self.firstRetry * (1 << min(connectFailures, 10)), Self.longestRetry)
     connectFailures = min(connectFailures + 1, 30)
-  }
-
-  private func tellConnected(_ identity: CharonIdentity) {
-    guard isOutageTold else { return }
-    isOutageTold = false
-    events.record(AgentEvent(.charonUp, "charon", "\(identity.version) answers; it is given the tunnels' connections"))
-    for complaint in identity.complaints {
-      events.record(AgentEvent(.charonSettings, "charon", "charon's settings, see `backhaul check`: \(complaint)"))
-    }
-  }
-
-  /// Once an outage, whatever else goes wrong until charon answers; never where no tunnel needs it.
-  private func tellOutage(_ why: String, _ next: String) {
-    guard hasConnections, !isOutageTold || outage == nil else { return }
-    isOutageTold = true
-    outage = why
-    events.record(AgentEvent(.charonDown, "charon", "\(why); \(next)"))
   }
 
   /// Unloads what no rule set wants, and has what another took away loaded again.
@@ -295,32 +239,22 @@ package actor IKEKeeper {
           try await charon.apply(.unload(name))
         }
       }
-      refusal = nil
       loadAgain(whatIsMissingIn: holdings)
     } catch {
       mayHaveStrangers = mayHaveStrangers || unloads
       if error.isGone { return lost(error.description) }
-      guard refusal != error.description else { return }
-      refusal = error.description
-      events.record(
-        AgentEvent(.charonRefused, "charon", "what is no longer wanted may stay for now, tried again: \(error)"))
+      tell(news.unloadWasRefused(error.description))
     }
   }
 
   private func loadAgain(whatIsMissingIn holdings: CharonHoldings) {
-    let before = missing
-    missing = []
-    for name in machines.keys.sorted() where machines[name]?.hasLoaded == true {
+    var missing: Set<Name> = []
+    for (name, machine) in machines where machine.hasLoaded {
       if holdings.connections.contains(name) && !holdings.withoutCredentials.contains(name) { continue }
       machines[name]?.reload(at: surroundings.now)
       missing.insert(name)
-      // A charon that keeps nothing is told of once.
-      guard !before.contains(name) else { continue }
-      events.record(
-        AgentEvent(
-          .driftRepaired, name.text,
-          "tunnel \(name): another took its connection or its key away from charon, and it is loaded again"))
     }
+    tell(news.inventory(missing: missing))
   }
 
   // MARK: - What charon has
@@ -367,9 +301,7 @@ package actor IKEKeeper {
     machine.saw(new, at: now, chance: surroundings.chance)
     machines[name] = machine
     if let encapsulation = new.child?.encapsulation, new.isUp { negotiated[name] = encapsulation }
-    if before.isUp, new.isUp, before.child?.number != new.child?.number {
-      events.record(AgentEvent(.saRekeyed, name.text, "tunnel \(name): has new keys: \(Self.described(new))"))
-    }
+    tell(news.saw(new, of: name, before: before))
   }
 
   // MARK: - Telling
@@ -382,75 +314,15 @@ package actor IKEKeeper {
     for name in gone.sorted() where gone.remove(name) != nil && machines[name] == nil {
       await listeners?.word(name, nil)
     }
-    for name in machines.keys.sorted() { await tell(name) }
-  }
-
-  private func tell(_ name: Name) async {
-    guard let machine = machines[name] else { return }
-    tellTrouble(of: machine)
-    let before = words[name]
-    let word = word(on: machine, after: before)
-    guard word != before else { return }
-    words[name] = word
-    switch (before, word) {
-    case (_, .up):
-      if isNews(machine.associations, after: before) {
-        events.record(
-          AgentEvent(.saUp, name.text, "tunnel \(name): SAs are up: \(Self.described(machine.associations))"))
-      }
-    case (.up?, .down(let why)):
-      events.record(
-        AgentEvent(.saDown, name.text, "tunnel \(name): its SAs are gone: \(why)", details: ["cause": why]))
-    case (_, .down), (_, .unknown), (_, .pending): break
-    }
-    await listeners?.word(name, word)
-  }
-
-  /// charon was away, or we were, and the kernel's SAs were not: then nothing came up that had been down.
-  private func isNews(_ associations: TunnelAssociations, after before: Word?) -> Bool {
-    switch before {
-    case .pending?, .up?, .down?: true
-    case .unknown?, nil: associations.child?.installed.map { surroundings.now - $0 < Self.youth } ?? true
+    for name in machines.keys.sorted() {
+      guard let machine = machines[name] else { continue }
+      let (word, told) = news.judge(machine, at: surroundings.now)
+      tell(told)
+      if let word { await listeners?.word(name, word) }
     }
   }
 
-  private func word(on machine: IKEMachine, after before: Word?) -> Word {
-    if machine.phase == .absent { return .unknown }
-    if machine.associations.isUp { return .up }
-    if machine.isUndecided(at: surroundings.now) {
-      // Whether the hub wants us shows soon. What was up is down in any case, and what was down stays so.
-      switch before {
-      case .down(let why)?: return .down(why)
-      case .unknown?, .pending?, nil: return .pending
-      case .up?: break
-      }
-    }
-    return .down(machine.trouble ?? "neither charon nor the hub said why")
-  }
-
-  /// Each trouble once until the SA is up: a hub that refuses does so all day long.
-  private func tellTrouble(of machine: IKEMachine) {
-    let name = machine.connection.tunnel
-    let isUp = machine.associations.isUp
-    guard let trouble = machine.trouble else {
-      if isUp { troubles[name] = nil }
-      return
-    }
-    guard troubles[name]?.contains(trouble) != true else { return }
-    troubles[name] = Array((troubles[name] ?? []).suffix(Self.mostTroubles - 1)) + [trouble]
-    events.record(
-      isUp
-        ? AgentEvent(
-          .charonRefused, name.text, "tunnel \(name): could not be loaded again, and its SAs go on: \(trouble)",
-          details: ["cause": trouble])
-        : AgentEvent(
-          .saFailed, name.text, "tunnel \(name): no SA, tried again: \(trouble)", details: ["cause": trouble]))
-  }
-
-  private static func described(_ associations: TunnelAssociations) -> String {
-    let cipher = associations.child?.cipher ?? "cipher unknown"
-    return cipher + (associations.child?.isInUDP == true ? ", in UDP" : "")
-  }
+  private func tell(_ news: [AgentEvent]) { for event in news { events.record(event) } }
 
   private func scheduleNext() {
     alarm?.cancel()

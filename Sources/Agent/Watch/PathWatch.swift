@@ -34,7 +34,7 @@ package actor PathWatch {
   var isTableFull = false
   var histories: [Name: WatchedHistory] = [:]
   /// What is known of the SAs of tunnels.
-  private var keys: [Name: IKEKeeper.Word] = [:]
+  private var keys: [Name: IKENews.Word] = [:]
   private(set) var selections: [Name: RuleSelection] = [:]
   /// How long each rule was in which mode.
   private var modes: [Name: ModeClock] = [:]
@@ -173,7 +173,7 @@ package actor PathWatch {
 
   /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs, but that what they lost before the
   /// first keys were there is no evidence. Nil: the tunnel is no more.
-  package func keysChanged(of tunnel: Name, _ word: IKEKeeper.Word?) {
+  package func keysChanged(of tunnel: Name, _ word: IKENews.Word?) {
     let now = loop.now
     let isFirst = keys[tunnel] == .pending && word == .up
     keys[tunnel] = word
@@ -263,7 +263,7 @@ package actor PathWatch {
     }
   }
 
-  private func word(on path: WatchPlan.WatchedPath) -> IKEKeeper.Word? { path.securedTunnel.flatMap { keys[$0] } }
+  private func word(on path: WatchPlan.WatchedPath) -> IKENews.Word? { path.securedTunnel.flatMap { keys[$0] } }
 
   func remark(on path: WatchPlan.WatchedPath) -> String? {
     switch word(on: path) {

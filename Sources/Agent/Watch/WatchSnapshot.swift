@@ -17,7 +17,7 @@ package struct WatchSnapshot: Sendable {
   package var diagnoses: [Name: Diagnosis] = [:]
   package var outlooks: [InterfaceName: UplinkOutlook] = [:]
   /// Of the tunnels that need them.
-  package var keys: [Name: IKEKeeper.Word] = [:]
+  package var keys: [Name: IKENews.Word] = [:]
   /// Of the metered uplinks.
   package var meters: [InterfaceName: MeterReading] = [:]
   /// Of the enabled rules.

@@ -134,7 +134,7 @@ import VICI
       let planted = try await Planted(ground)
       let events = Recorder()
       let keeper = IKEKeeper(charon: ground.charon, events: events, surroundings: LinuxSurroundings())
-      let words = Mutex<[IKEKeeper.Word?]>([])
+      let words = Mutex<[IKENews.Word?]>([])
       let work = Task {
         await keeper.run(telling: .init(word: { _, word in words.withLock { $0.append(word) } }, negotiated: { _ in }))
       }

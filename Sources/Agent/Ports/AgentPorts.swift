@@ -1,0 +1,66 @@
+package import Core
+
+/// Everything that the agent needs of the world.
+package struct AgentPorts: Sendable {
+  package var loop: any EventLoop
+  package var prober: any ProbePort
+  package var flipper: any FlipPort
+  package var kernel: any KernelPort
+  /// A second way into the kernel, for deletions of connections that no reconcile may hold up.
+  package var sweeper: any KernelPort
+  package var kernelEvents: any KernelEventsPort
+  package var charon: any CharonPort
+  package var traffic: any TrafficPort
+  package var lookup: any LookupPort
+  package var sight: any SightPort
+  package var connections: any ConnectionTablePort
+  package var source: any RuleSetSource
+  package var store: any RuleSetStore
+  package var attempts: any AttemptStore
+  package var journal: any JournalStore
+  package var forces: any ForceStore
+  package var permits: any PermitStore
+  package var surroundings: any Surroundings
+  /// Nil where the agent was started by hand.
+  package var serviceManager: (any ServiceManagerPort)?
+  package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded
+  /// Why the local configuration is not kept for the guard; nil where it is.
+  package var configurationTrouble: @Sendable () -> String?
+  /// Gives what was freed back to the kernel.
+  package var giveMemoryBack: @Sendable () -> Void
+
+  package init(
+    loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
+    sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
+    lookup: any LookupPort, sight: any SightPort, connections: any ConnectionTablePort,
+    source: any RuleSetSource, store: any RuleSetStore, attempts: any AttemptStore,
+    journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
+    serviceManager: (any ServiceManagerPort)?,
+    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
+    configurationTrouble: @escaping @Sendable () -> String? = { nil },
+    giveMemoryBack: @escaping @Sendable () -> Void = {}
+  ) {
+    self.loop = loop
+    self.prober = prober
+    self.flipper = flipper
+    self.kernel = kernel
+    self.sweeper = sweeper
+    self.kernelEvents = kernelEvents
+    self.charon = charon
+    self.traffic = traffic
+    self.lookup = lookup
+    self.sight = sight
+    self.connections = connections
+    self.source = source
+    self.store = store
+    self.attempts = attempts
+    self.journal = journal
+    self.forces = forces
+    self.permits = permits
+    self.surroundings = surroundings
+    self.serviceManager = serviceManager
+    self.parse = parse
+    self.configurationTrouble = configurationTrouble
+    self.giveMemoryBack = giveMemoryBack
+  }
+}

@@ -1,0 +1,177 @@
+package import Core
+
+/// What the agent answers: each asks the loops once and says what they know.
+extension AgentService {
+  package func status(of choice: PathChoice = .all) async -> StatusReport {
+    let forced = await forces.entries
+    let snapshot = await watch.snapshot(of: choice, forced: Set(forced.keys))
+    let journalTrouble = await writer.trouble
+    let writer = ReportWriter(snapshot, forces: forced)
+    let pull = await keeper.status
+    let trouble = await reconciler.trouble
+    let rules = await rules(of: writer)
+    let charon = await ike.status
+    let notKept = await notKept(pull)
+    let seen = await sight.view
+    let table = await connections.table
+    return StatusReport(
+      device: configuration.device.text, version: identity.version, pid: identity.pid,
+      uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
+      source: configuration.ruleSet.location.description,
+      lastContactSeconds: pull.lastContact.map { (snapshot.at - $0).inSeconds }, pullFailures: pull.failures,
+      pullTrouble: pull.lastTrouble, applyTrouble: trouble, rules: rules, paths: writer.paths(for: choice),
+      pathsInAll: snapshot.plan.paths.count, pathsUp: writer.pathsUp, uplinks: writer.uplinks,
+      charon: charon.isNeeded
+        ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
+      connections: ConnectionsReport(table, at: snapshot.at),
+      flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
+      journalTrouble: journalTrouble, notKept: notKept, hold: pull.hold?.word.rawValue, holdCause: pull.hold?.cause,
+      acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath,
+      sight: SightReport(seen, at: snapshot.at)
+    ).judged.keeping(choice)
+  }
+
+  /// What a restart would not know, and why. The journal is told of apart from it.
+  private func notKept(_ pull: RuleSetKeeper.Status) async -> [String] {
+    let troubles = [
+      ("the configuration", ports.configurationTrouble()), ("the rule set", pull.storeTrouble),
+      ("forced paths", await forces.trouble?.description), ("sysctls", await reconciler.memoryTrouble),
+    ]
+    return troubles.compactMap { what, trouble in trouble.map { "\(what): \($0)" } }
+  }
+
+  package func paths() async -> PathsReport {
+    let writer = ReportWriter(await watch.snapshot(), forces: await forces.entries)
+    return PathsReport(paths: writer.paths, forcesOfNoPath: writer.forcesOfNoPath)
+  }
+  package func probes() async -> ProbesReport { await ReportWriter(watch.snapshot()).probesReport }
+
+  package func rules() async -> RulesReport {
+    RulesReport(rules: await rules(of: ReportWriter(await watch.snapshot(of: .some([])))))
+  }
+
+  private func rules(of writer: ReportWriter) async -> [RuleReport] {
+    let seen = await sight.view
+    let disabled = (await reconciler.layout?.ruleSet.backhaulRules ?? []).filter { !$0.enabled }
+    let ranges = configuration.kernel
+    return writer.rules.map { $0.seen(seen, ranges, at: writer.at) } + disabled.map(writer.disabled)
+  }
+
+  package func tunnels() async -> TunnelsReport {
+    guard let layout = await reconciler.layout else { return TunnelsReport(tunnels: []) }
+    // Before the clock is read: ages and deadlines are those of the moment that is told of.
+    let machines = await ike.current()
+    let snapshot = await watch.snapshot()
+    // Counters are a help and no condition: without them the rest is still told.
+    let traffic = (try? ports.traffic.traffic()) ?? [:]
+    return TunnelsReport(
+      tunnels: TunnelReports(
+        layout, await reconciler.addresses, snapshot.links, uplinks: snapshot.plan.uplinks, traffic: traffic,
+        machines: machines,
+        at: snapshot.at
+      ).all)
+  }
+
+  /// What metrics tell of: the kernel's counters are asked for, charon is not.
+  package func meter() async -> MetricsReading {
+    let machines = await ike.lastSeen
+    var reading = MetricsReading(watch: await watch.snapshot(), version: identity.version, started: identity.started)
+    reading.pull = await keeper.status
+    reading.reconcile = await reconciler.tally
+    reading.sight = await sight.view
+    reading.applyTrouble = await reconciler.trouble
+    reading.journalTrouble = await writer.trouble
+    reading.events = journal.tally
+    reading.forced = await forces.entries
+    reading.connections = await connections.table
+    let charon = await ike.status
+    reading.charonAnswers = charon.isNeeded ? charon.version != nil : nil
+    guard let layout = await reconciler.layout else { return reading }
+    // Counters are a help and no condition: without them the rest is still told.
+    let traffic = layout.ruleSet.tunnels.isEmpty ? [:] : (try? ports.traffic.traffic()) ?? [:]
+    reading.tunnels = MeteredTunnel.all(layout, links: reading.watch.links, traffic: traffic, machines: machines)
+    return reading
+  }
+
+  /// Of lives of the agent before this one too, as far as the journal on disk goes back.
+  package func events(_ query: EventQuery) async -> EventsReport {
+    let numbered = journal.isNumbered
+    // Whoever follows asks often, and what is new is in memory.
+    let isFollowed = query.after > 0 && journal.firstNumber.map { query.after >= $0 - 1 } == true
+    let disk = isFollowed ? [] : await writer.read()
+    let (memory, newestAge) = journal.records(after: disk?.last?.number ?? 0)
+    let first = numbered ? memory.first?.number ?? .max : .max
+    var trouble = await writer.trouble
+    if disk == nil && trouble == nil { trouble = "the journal on disk cannot be read now" }
+    let records = (disk ?? []).filter { $0.number < first } + memory
+    return EventsReport(
+      query.select(from: records, newestAge: newestAge, now: ports.surroundings.wallTime),
+      lastNumber: records.last?.number, trouble: trouble)
+  }
+
+  /// Read from the kernel now: what stands here is what the agent could not put right yet.
+  package func diff() async throws(LocalAPI.Refusal) -> DiffReport {
+    let choices = await watch.snapshot(of: .some([])).selections.compactMapValues(\.choice)
+    let found: (revision: UInt64, differences: [Difference])?
+    do throws(KernelFailure) { found = try await reconciler.differences(choices: choices) } catch {
+      throw LocalAPI.Refusal("the kernel cannot be read: \(error)")
+    }
+    guard let found else {
+      throw LocalAPI.Refusal("no rule set runs yet, so there is nothing to compare the kernel with")
+    }
+    return DiffReport(revision: found.revision, from: "agent", found.differences)
+  }
+
+  package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
+    try await PacketExplanations(
+      lookup: ports.lookup, sight: ports.sight, seen: await sight.view, reconciler: reconciler, watch: watch, ike: ike
+    ).explain(asked, ranges: configuration.kernel)
+  }
+
+  package func history(of path: String?) async throws(LocalAPI.Refusal) -> HistoryReport {
+    guard let path else { throw LocalAPI.Refusal("history needs a path") }
+    let snapshot = await watch.snapshot()
+    guard let name = Name(path), let watched = snapshot.plan.paths.first(where: { $0.name == name }),
+      let health = snapshot.health[name], let history = await watch.history(of: name)
+    else { throw unknown(path, among: snapshot.plan.paths.map(\.name.text)) }
+    return HistoryReport(
+      path: path, device: watched.device.text, state: health.state.rawValue,
+      sinceSeconds: (snapshot.at - health.since).inSeconds, cause: health.cause, probes: watched.probes.count,
+      lastBucketSeconds: PathHistory.lasted(at: snapshot.at).inSeconds,
+      buckets: history.minutes(at: snapshot.at).map(HistoryReport.Bucket.init))
+  }
+
+  /// The verdict, and whatever flips because of it, are made when this returns.
+  package func force(_ asked: LocalAPI.Request, by user: UInt32) async throws(LocalAPI.Refusal) -> ForceReport {
+    let request = try ForceRequest(asked)
+    guard let text = asked.path else { throw LocalAPI.Refusal("force needs a path") }
+    let known = await watch.snapshot(of: .some([])).plan.paths.map(\.name)
+    // One that the rule set no longer has can be taken back all the same.
+    let kept = await forces.entries
+    guard let name = Name(text), known.contains(name) || (request.force == nil && kept[name] != nil) else {
+      throw unknown(text, among: known.map(\.text))
+    }
+    var warnings: [String] = []
+    if let force = request.force {
+      let failure = try await forces.force(name, force, for: request.lasting, by: user, reason: request.reason)
+      if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
+    } else {
+      let (was, failure) = await forces.takeBack(name, by: user, reason: request.reason)
+      if !was { warnings.append("path \(name) was not forced") }
+      if let failure { warnings.append("a restart of the agent will force it again: \(failure)") }
+    }
+    let snapshot = await watch.snapshot()
+    return ForceReport(
+      path: text, force: request.force?.rawValue ?? "auto", until: await forces.entries[name]?.until?.text,
+      reason: request.reason, state: snapshot.health[name]?.state.rawValue, cause: snapshot.health[name]?.cause,
+      warnings: ForceReport.warnings(of: name, request.force, snapshot) + warnings)
+  }
+
+  private func unknown(_ path: String, among names: [String]) -> LocalAPI.Refusal {
+    let start = "no path is called \(quoted(path)); "
+    if let near = nearest(to: path, among: names) { return LocalAPI.Refusal(start + "did you mean \(quoted(near))?") }
+    if names.isEmpty { return LocalAPI.Refusal(start + "there is none at all") }
+    let more = names.count > 10 ? " and \(names.count - 10) more" : ""
+    return LocalAPI.Refusal(start + "there are " + names.prefix(10).joined(separator: ", ") + more)
+  }
+}
