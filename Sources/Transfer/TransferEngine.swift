@@ -33,11 +33,17 @@ package final class TransferEngine: Sendable {
 
   /// libcurl and OpenSSL on top of it need less than 100 KiB of stack; the rest is room.
   private static let stackBytes = 512 << 10
-  private static let isLibraryReady: Bool = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+  /// Nil once libcurl is loaded and ready.
+  private static let libraryTrouble: String? = {
+    if let trouble = curl_library_trouble() { return String(cString: trouble) }
+    let code = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+    return code == CURLE_OK ? nil : String(cString: curl_easy_strerror(code))
+  }()
 
   /// The thread runs from here on until `stop`.
   package init() throws(TransferFailure) {
-    guard Self.isLibraryReady, let pointer = curl_multi_init() else { throw .notStarted("libcurl does not start") }
+    if let trouble = Self.libraryTrouble { throw .notStarted("libcurl does not start: \(trouble)") }
+    guard let pointer = curl_multi_init() else { throw .notStarted("libcurl does not start: no memory") }
     multi = Multi(pointer: pointer)
     let engine = Unmanaged.passRetained(self)
     let error = linux_thread_start(

@@ -253,7 +253,7 @@ import Testing
       let name: InterfaceName = tunnel.name == "fra-s" ? "bh-fra-s" : "bh-fra-g"
       kernel.links[name] = Link(
         index: InterfaceIndex(20), isUp: true, hasCarrier: true, mtu: mtu, isPointToPoint: true,
-        alias: "backhaul tunnel \(tunnel.name)")
+        alias: "backhaul tunnel \(tunnel.name)", isOurs: true)
     }
   }
 

@@ -65,6 +65,16 @@ import Testing
     #expect(try found { $0.connections = .failure(.init("denied")) } == ["warning connections"])
   }
 
+  @Test func aForeignDeviceOfOurNameIsTold() throws {
+    let all = try found { examination in
+      guard case .success(var kernel) = examination.kernel else { return }
+      kernel.links["bh-fra-a"] = Link(
+        index: InterfaceIndex(70), isUp: true, hasCarrier: true, mtu: 1500, alias: "backhaul tunnel fra-a")
+      examination.kernel = .success(kernel)
+    }
+    #expect(all == ["error kernel"])
+  }
+
   @Test func nameserversCountAsTheSourceNeedsThem() throws {
     let silent = Nameserver(address: "192.0.2.53", answer: .silent("no answer within 2 s"))
     let good = Nameserver(address: "192.0.2.54", answer: .answered)

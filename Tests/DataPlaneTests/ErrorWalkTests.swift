@@ -99,6 +99,14 @@ import Testing
     }
   }
 
+  /// As it comes by once more between an XFRM interface and its uplink.
+  @Test func whatWillBeEncryptedMayLeave() throws {
+    let walk = PacketWalk(try Branch.router(ruleSet(), active: .path("fra-a")).state)
+    var sealed = error(to: internet, .invalid)
+    sealed.willBeEncrypted = true
+    #expect(walk.fate(of: sealed).devices == ["wan0"])
+  }
+
   /// Whoever sends through a tunnel may claim to be of a network that main has a route to.
   @Test func aSourceThatMainLeadsToByAnUplinkGetsNothing() throws {
     let (state, layout) = try Branch.router(ruleSet(), active: .path("fra-a"))

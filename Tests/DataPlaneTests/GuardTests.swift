@@ -115,6 +115,13 @@ import Testing
     var emptied = model.state
     emptied.steering?.chains.removeAll { $0.name == "guard" }
     #expect(!Planner.guardPlan(desired: compiler.compileGuard(), actual: emptied).isEmpty)
+    var asleep = model.state
+    asleep.steering?.flags = 1
+    #expect(!Planner.guardPlan(desired: compiler.compileGuard(), actual: asleep).isEmpty, "it holds nothing back")
+    var unhooked = model.state
+    let index = try #require(unhooked.steering?.chains.firstIndex { $0.name == "pass" })
+    unhooked.steering?.chains[index].hook = nil
+    #expect(!Planner.guardPlan(desired: compiler.compileGuard(), actual: unhooked).isEmpty, "no packet comes by")
   }
 
   @Test func theAgentTakesOverWithoutADeletion() throws {

@@ -26,7 +26,7 @@ struct ModelKernel {
       let index = InterfaceIndex(UInt32(100 + state.links.count))
       state.links[device.name] = Link(
         index: index, isUp: false, hasCarrier: false, mtu: device.mtu,
-        isPointToPoint: true, alias: device.alias, tunnel: Self.parameters(device))
+        isPointToPoint: true, alias: device.alias, tunnel: Self.parameters(device), isOurs: true)
       for key in InterfaceSetting.Key.allCases where !key.isOfAllAlone {
         state.settings[InterfaceSetting(device.name, key)] = key == .reversePathFilter ? 1 : 0
       }

@@ -27,6 +27,32 @@ import Testing
     #expect(try lines(running()).isEmpty)
   }
 
+  /// They say that they are ours, and are none that we make.
+  @Test func strangeRoutesAreReplacedOrDeleted() throws {
+    let table = TableID(7902)
+    let route = TableRoute(table: table, metric: RouteMetric(20), way: .out(device: "wan0", gateway: nil))
+    func strange(_ metric: RouteMetric, _ kind: UInt8, service: UInt8 = 0) -> TableRoute {
+      TableRoute(
+        table: table, metric: metric,
+        way: .strange(TableRoute.Strange(kind: kind, typeOfService: service, text: "strange")))
+    }
+    func steps(_ present: [TableRoute], selected: Set<TableID> = []) -> [Step] {
+      var actual = Branch.kernel()
+      actual.routes = Set(present)
+      let desired = DesiredState(routes: [.floor(table), route], selectedTables: selected)
+      return Planner.plan(desired: desired, actual: actual).steps
+    }
+    let floor = TableRoute.floor(table)
+    #expect(steps([floor, strange(RouteMetric(20), 6)]) == [.putRoute(route)], "what it has is the same key")
+    #expect(steps([strange(.floor, 9), route]) == [.putRoute(floor)], "a floor that lets through is none")
+    for other in [strange(RouteMetric(5), 6), strange(RouteMetric(20), 1, service: 0x10)] {
+      #expect(steps([floor, route, other]) == [.deleteRoute(other)])
+    }
+    #expect(steps([floor, route, strange(.active, 6)], selected: [table]).isEmpty, "that one the watch sees to")
+    let ofOneService = strange(.active, 1, service: 0x10)
+    #expect(steps([floor, route, ofOneService], selected: [table]) == [.deleteRoute(ofOneService)])
+  }
+
   @Test func fromNothing() {
     let kernel = ModelKernel(Branch.kernel())
     let all = lines(Branch.ruleSet(tunnels: [Branch.gre]), kernel)

@@ -5,7 +5,7 @@ import Synchronization
 /// The fake, for the contract.
 package struct FakeGround: KernelGround {
   package let ranges = KernelRanges()
-  private let fake: FakeKernel
+  let fake: FakeKernel
 
   package init() { fake = FakeKernel(ranges) }
 

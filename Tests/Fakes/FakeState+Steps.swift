@@ -258,7 +258,7 @@ extension TableRoute.Way {
     switch self {
     case .out(let device, let gateway, _): [(device, gateway)]
     case .shared(let shares): shares.map { ($0.device, $0.gateway) }
-    case .unreachable: []
+    case .unreachable, .strange: []
     }
   }
 }

@@ -120,9 +120,24 @@ package struct FakeState: Sendable {
     links[name] = Link(
       index: InterfaceIndex(lastIndex), isUp: isUp, hasCarrier: isUp, mtu: mtu, isPointToPoint: isPointToPoint,
       alias: alias)
+    judge(name)
     addresses[name] = address.map { [$0] }
     traffic[name] = Traffic()
     settings(of: name)
+  }
+
+  package mutating func setAlias(_ name: InterfaceName, _ alias: String?) {
+    links[name]?.alias = alias
+    judge(name)
+  }
+
+  /// The device goes down for it, as the kernel wants.
+  mutating func rename(_ name: InterfaceName, to other: InterfaceName) {
+    setLink(name, isUp: false)
+    links[other] = links.removeValue(forKey: name)
+    addresses[other] = addresses.removeValue(forKey: name)
+    traffic[other] = traffic.removeValue(forKey: name)
+    judge(other)
   }
 
   package mutating func setLink(_ name: InterfaceName, isUp: Bool) {
@@ -205,5 +220,12 @@ package struct FakeState: Sendable {
       parameters.ttl = 0
     }
     links[device.name]?.tunnel = parameters
+    judge(device.name)
+  }
+
+  /// Whose it is, by what is known of it now.
+  mutating func judge(_ name: InterfaceName) {
+    guard let link = links[name] else { return }
+    links[name]?.isOurs = link.tunnel?.areOurs(name, alias: link.alias, in: ranges) ?? false
   }
 }

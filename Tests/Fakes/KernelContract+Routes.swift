@@ -215,6 +215,29 @@ extension KernelGround {
     try expect(link?.isUp == true && link?.isOurs == false && link?.mtu == 1500, "the device is now \(link as Any)")
   }
 
+  /// Whatever it is called.
+  func foreignAlias() throws {
+    for name in ["wan0", "bh-wan0"] {
+      let device = try Sample.device(name)
+      try addDevice(device, address: nil)
+      for alias in ["\(TunnelDevice.aliasPrefix)wan0", TunnelDevice.aliasPrefix] {
+        try setAlias(device, alias)
+        try checkForeign(device)
+      }
+    }
+  }
+
+  /// No plan takes it away and no step touches it.
+  func checkForeign(_ device: InterfaceName) throws {
+    let actual = try read()
+    try expect(actual.links[device]?.isOurs, is: false, "\(device) is told as ours")
+    try expect(Planner.teardown(actual: actual, remembered: [:]).isEmpty, "a teardown would take \(device)")
+    for step in [Step.deleteDevice(device), .setMTU(device, 1400), .setUp(device)] {
+      try expect(step, failsWith: 0)
+    }
+    try expect(try read().links[device] == actual.links[device], "\(device) has changed")
+  }
+
   func pathMTUTold() throws {
     let device = try Sample.device("wan0")
     let router = try Sample.address("192.0.2.1")

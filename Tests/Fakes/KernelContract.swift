@@ -51,6 +51,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case entryThatDecidesIsTold
   case whatChainsCountIsTold
   case whoFiltersIsTold
+  case whatIsSpoiltIsPutRight
+  case foreignDeviceWithAnAliasLikeOursIsLeftAlone
 
   package var description: String { rawValue }
 
@@ -105,6 +107,8 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .entryThatDecidesIsTold: try ground.entryTold()
     case .whatChainsCountIsTold: try ground.countsTold()
     case .whoFiltersIsTold: try ground.filtersTold()
+    case .whatIsSpoiltIsPutRight: try ground.whatIsSpoiltIsPutRight()
+    case .foreignDeviceWithAnAliasLikeOursIsLeftAlone: try ground.foreignAlias()
     }
   }
 }

@@ -27,6 +27,12 @@ package protocol KernelGround {
   func addForeign(_ filter: PacketFilter) throws
   /// A chain of another's, in a table that is not there yet, with a rule that sets these bits of packets' marks.
   func addForeign(_ mark: ForeignMark) throws
+  /// Another's GRE tunnel over wan0, as one makes it by hand.
+  func addForeignTunnel(_ name: InterfaceName, alias: String) throws
+  func setAlias(_ name: InterfaceName, _ alias: String) throws
+  /// What `unspoilt` has; routes and rules of another's making say that they are ours.
+  func spoil(_ spoiling: Spoiling, table: TableID) throws
+  func spoil(_ spoiling: TunnelSpoiling, of device: TunnelDevice) throws
   func foreignRoutes(_ table: TableID) throws -> Int
   func rules(at priority: RulePriority) throws -> Int
 }

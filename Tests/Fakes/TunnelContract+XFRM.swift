@@ -3,8 +3,10 @@ import Core
 import Glibc
 
 extension KernelGround {
-  /// No palindrome of bytes: a wrong byte order shows.
-  private var number: UInt32 { 0x0102_0304 }
+  /// One that a lookup mark of ours may have, and an XFRM interface as well. No palindrome of bytes: a wrong byte order
+  /// shows.
+  var number: UInt32 { 0x0500_0000 }
+  private var otherNumber: UInt32 { 0x0300_0000 }
 
   private func addSecondUplink() throws -> InterfaceName {
     let name = try Sample.device("wan1")
@@ -50,7 +52,7 @@ extension KernelGround {
     same.encapsulation = .xfrm(interfaceID: 0)
     try expect(.createTunnel(same), failsWith: EINVAL)
     try expect(try read().links[same.name] == nil, "the refused interface is there")
-    same.encapsulation = .xfrm(interfaceID: number &+ 1)
+    same.encapsulation = .xfrm(interfaceID: otherNumber)
     try apply([.createTunnel(same)])
     try expect(same)
   }
@@ -85,7 +87,7 @@ extension KernelGround {
     try addDevice(device.underlay, address: try Sample.interfaceAddress("192.0.2.2/24"))
     try expect(try read().links[device.name]?.tunnel?.underlay, is: nil, "underlay")
     try converge(on: device, [.floor(table), route])
-    device.encapsulation = .xfrm(interfaceID: number &+ 1)
+    device.encapsulation = .xfrm(interfaceID: otherNumber)
     try converge(on: device, [.floor(table), route])
     device.underlay = try addSecondUplink()
     try converge(on: device, [.floor(table), route])

@@ -18,6 +18,8 @@ package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvert
   case numberOfAnXFRMInterfaceIsTakenOnceWhateverTheUnderlay
   case xfrmInterfaceKeepsItsUnderlay
   case xfrmInterfaceIsMadeAnewWithItsRoutes
+  case whatIsSpoiltIsPutRight
+  case foreignTunnelWithAnAliasLikeOursIsLeftAlone
 
   package var description: String { rawValue }
 
@@ -39,6 +41,8 @@ package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .numberOfAnXFRMInterfaceIsTakenOnceWhateverTheUnderlay: try ground.xfrmNumberTaken()
     case .xfrmInterfaceKeepsItsUnderlay: try ground.xfrmUnderlayKept()
     case .xfrmInterfaceIsMadeAnewWithItsRoutes: try ground.xfrmMadeAnew()
+    case .whatIsSpoiltIsPutRight: try ground.spoiltTunnelIsPutRight()
+    case .foreignTunnelWithAnAliasLikeOursIsLeftAlone: try ground.foreignTunnelWithAlias()
     }
   }
 }
@@ -48,8 +52,7 @@ extension KernelGround {
     TunnelDevice(
       name: try Sample.device("bh-\(name)"), encapsulation: encapsulation, local: try Sample.address("192.0.2.2"),
       remote: try Sample.address("203.0.113.2"), underlay: try Sample.device("wan0"),
-      // No palindrome of bytes: a wrong byte order shows.
-      lookupMark: Mark(value: 0x1200_0000), mtu: 1472, address: nil, peer: nil,
+      lookupMark: Mark(value: number), mtu: 1472, address: nil, peer: nil,
       alias: "\(TunnelDevice.aliasPrefix)\(name)")
   }
 
@@ -140,6 +143,19 @@ extension KernelGround {
     try expect(.changeTunnel(device), failsWith: 0)
     try expect(.deleteDevice(device.name), failsWith: 0)
     try expect(try read().links[device.name]?.alias, is: nil, "alias")
+  }
+
+  func foreignTunnelWithAlias() throws {
+    for name in ["gre7", "bh-gre7"] {
+      let device = try Sample.device(name)
+      try addForeignTunnel(device, alias: "\(TunnelDevice.aliasPrefix)gre7")
+      try checkForeign(device)
+      var ours = try tunnel("gre7", .gre(key: nil))
+      ours.name = device
+      try expect(.createTunnel(ours), failsWith: 0)
+      try expect(.changeTunnel(ours), failsWith: 0)
+      try removeDevice(device)
+    }
   }
 
   func tunnelTakesRoutesAlong() throws {

@@ -254,6 +254,50 @@ struct ParserTests {
     #expect(decode([7, 1, 0, 0, 3, 65, 66, 0]) == "AB")
   }
 
+  @Test("an element that is no plain address has no key, and is no mistake")
+  func oddElements() {
+    let key = Datagram.attribute(1, Datagram.attribute(1, [10, 0, 0, 0]))
+    let comment = Datagram.attribute(6, [1, 2, 3, 4])
+    let expression = Datagram.attribute(7, [0, 0, 0, 0])
+    func keys(_ element: [UInt8]) -> [UInt32?]? {
+      var keys: [UInt32?] = []
+      var datagram = Datagram()
+      datagram.message(
+        type: 12, [0, 0, 0, 0] + Datagram.attribute(3, Datagram.attribute(1, element)))
+      let isGood = first(datagram) { message in SetFormat.read(message) { key, _ in keys.append(key) } }
+      return isGood == true ? keys : nil
+    }
+    #expect(keys(key) == [0x0a00_0000])
+    #expect(keys(key + comment) == [0x0a00_0000])
+    #expect(keys(key + expression) == [nil], "a limit makes it match now and then")
+    #expect(keys(Datagram.attribute(3, [0, 0, 0, 2])) == [nil], "for whatever has no other")
+  }
+
+  @Test("a route that says more than ours do is told from ours")
+  func strangeRoutes() {
+    func message(_ attributes: [UInt8], service: UInt8 = 0) -> RouteMessage? {
+      var datagram = Datagram()
+      datagram.message(
+        type: 24,
+        [2, 0, 0, service, 0, 201, 0, 1, 0, 0, 0, 0] + Datagram.attribute(15, Datagram.raw(UInt32(7902)))
+          + Datagram.attribute(4, Datagram.raw(UInt32(3))) + attributes)
+      return first(datagram, RouteMessage.init)
+    }
+    func metric(_ type: UInt16) -> [UInt8] {
+      Datagram.attribute(8, Datagram.attribute(type, Datagram.raw(UInt32(600))))
+    }
+    let plain = message([])
+    #expect(plain?.hasMore == false && plain?.tos == 0 && plain?.mtu == nil && plain?.source == nil)
+    // RTA_FLOW; RTAX_LOCK, RTAX_WINDOW and RTAX_ADVMSS.
+    #expect(message(Datagram.attribute(11, Datagram.raw(UInt32(1))))?.hasMore == true)
+    for type: UInt16 in [1, 3, 8] { #expect(message(metric(type))?.hasMore == true, "metric \(type)") }
+    #expect(message(metric(2))?.mtu == 600 && message(metric(2))?.hasMore == false, "ours have one")
+    #expect(message(Datagram.attribute(7, [192, 0, 2, 2]))?.source == 0xc000_0202)
+    #expect(message(Datagram.attribute(30, Datagram.raw(UInt32(9))))?.object == 9)
+    #expect(message(Datagram.attribute(21, Datagram.raw(UInt16(2))))?.hops.first?.encapsulation == 2)
+    #expect(message([], service: 0x10)?.tos == 0x10)
+  }
+
   @Test("a device's settings are absent where the kernel's array ends before them")
   func shortSettings() {
     func link(_ ipv4: [UInt32], family: UInt8 = 0) -> LinkMessage? {
@@ -300,7 +344,11 @@ struct MessageBuilderTests {
       var starts: [UInt32] = []
       var ends: [UInt32] = []
       guard message.type & 0xff == 12 else { return }
-      #expect(SetFormat.read(message) { key, isEnd in if isEnd { ends.append(key) } else { starts.append(key) } })
+      let isGood = SetFormat.read(message) { key, isEnd in
+        guard let key else { return }
+        if isEnd { ends.append(key) } else { starts.append(key) }
+      }
+      #expect(isGood)
       read += SetFormat.ranges(starts: starts, ends: ends)
     }
     #expect(isWhole)

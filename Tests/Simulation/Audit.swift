@@ -149,6 +149,7 @@ extension World {
     switch way {
     case nil: "no route"
     case .unreachable?: "unreachable"
+    case .strange(let strange)?: strange.text
     case .shared(let shares)?: shares.map { "dev \($0.device) weight \($0.weight)" }.joined(separator: " + ")
     case .out(let device, let gateway, _)?: "dev \(device)" + (gateway.map { " via \($0)" } ?? "")
     }

@@ -77,7 +77,7 @@ struct IPsecPacketTests {
       name: name, encapsulation: encapsulation, local: try #require(IPv4Address("192.0.2.2")),
       remote: try #require(IPv4Address("192.0.2.1")), underlay: try #require(InterfaceName("wan0")),
       lookupMark: Mark(value: 0), mtu: 1400, address: InterfaceAddress("10.9.9.1/30"), peer: nil,
-      alias: "\(TunnelDevice.aliasPrefix)\(name)")
+      alias: "\(TunnelDevice.aliasPrefix)\(name.text.dropFirst("bh-".count))")
   }
 
   private func make(_ device: TunnelDevice, _ ground: RealGround) throws {

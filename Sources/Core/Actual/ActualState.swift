@@ -64,6 +64,8 @@ package struct Link: Hashable, Sendable {
   /// It is in a VRF, which routes by a table of its own.
   package var isInVRF: Bool
   package var alias: String?
+  /// The device was made by us: see `TunnelParameters.areOurs`.
+  package var isOurs: Bool
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface, ours or not.
   @Apart package var tunnel: TunnelParameters?
   /// Set where other devices stand above or below it.
@@ -72,7 +74,7 @@ package struct Link: Hashable, Sendable {
   package init(
     index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false,
     asksNeighbours: Bool? = nil, isInVRF: Bool = false, alias: String? = nil, tunnel: TunnelParameters? = nil,
-    stack: LinkStack? = nil
+    isOurs: Bool = false, stack: LinkStack? = nil
   ) {
     self.index = index
     self.isUp = isUp
@@ -82,12 +84,13 @@ package struct Link: Hashable, Sendable {
     self.asksNeighbours = asksNeighbours ?? !isPointToPoint
     self.isInVRF = isInVRF
     self.alias = alias
+    self.isOurs = isOurs
     self.tunnel = tunnel
     self.stack = stack
   }
 
-  /// The device was made by us.
-  package var isOurs: Bool { alias?.hasPrefix(TunnelDevice.aliasPrefix) ?? false }
+  /// It is part of another device (a VRF, a bridge), and packets that come by it are looked up as that one's.
+  package var isEnslaved: Bool { isInVRF || stack?.master != nil }
 }
 
 /// Where a device stands among others: which name its packets come in by follows from it.
@@ -113,10 +116,13 @@ package struct TunnelParameters: Hashable, Sendable {
   package var underlay: InterfaceName?
   package var lookupMark: Mark
   package var ttl: UInt8
+  /// Something else is set that ours have not: a type of service, packets without DF, another key for what comes in,
+  /// checksums, a second encapsulation.
+  package var hasMore: Bool
 
   package init(
     encapsulation: TunnelDevice.Encapsulation, local: IPv4Address, remote: IPv4Address, underlay: InterfaceName?,
-    lookupMark: Mark, ttl: UInt8
+    lookupMark: Mark, ttl: UInt8, hasMore: Bool = false
   ) {
     self.encapsulation = encapsulation
     self.local = local
@@ -124,6 +130,7 @@ package struct TunnelParameters: Hashable, Sendable {
     self.underlay = underlay
     self.lookupMark = lookupMark
     self.ttl = ttl
+    self.hasMore = hasMore
   }
 
   /// Of an XFRM interface the kernel knows no more than this.

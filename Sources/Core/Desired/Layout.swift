@@ -56,14 +56,8 @@ package struct Layout: Sendable {
     }
   }
 
-  /// What joins an `ipsec` tunnel's device to its SAs and policies (`if_id`). It follows from the slot alone: with another
-  /// mask of the marks the device stays, and charon need not make keys anew. Slots of more than 12 bits come around.
-  package func interfaceID(of tunnel: Tunnel) -> UInt32? {
-    slots[.tunnel(tunnel.name)].map { slot in
-      let number = UInt32(slot.number)
-      return number << 20 | number >> 12
-    }
-  }
+  /// What joins an `ipsec` tunnel's device to its SAs and policies (`if_id`).
+  package func interfaceID(of tunnel: Tunnel) -> UInt32? { slots[.tunnel(tunnel.name)]?.interfaceID }
 
   package func profile(named name: Name) -> IPsecProfile? { ruleSet.profiles.first { $0.name == name } }
   package func hub(of tunnel: Tunnel) -> Hub? { ruleSet.hubs.first { $0.name == tunnel.hub } }

@@ -23,6 +23,22 @@ package struct RoutingRule: Hashable, Sendable {
     case goto(RulePriority)
     /// Decides nothing: where a `goto` leads to (FR_ACT_NOP).
     case nop
+    /// None that we make, though it says that we did: only ever read from the kernel, to be deleted. What it does, for
+    /// people.
+    case strange(String)
+
+    /// As ip(8) writes it.
+    package var words: String {
+      switch self {
+      case .lookup(let table, nil): "lookup \(table)"
+      case .lookup(let table, let length?): "lookup \(table) suppress_prefixlength \(length)"
+      case .unreachable: "unreachable"
+      case .prohibit: "prohibit"
+      case .goto(let priority): "goto \(priority)"
+      case .nop: "nop"
+      case .strange(let text): text
+      }
+    }
 
     /// What main has that is better than a default route.
     package var isMainWithoutDefault: Bool {

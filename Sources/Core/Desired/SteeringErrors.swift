@@ -48,10 +48,15 @@ extension DesiredStateCompiler {
       SteeringChain(
         name: Self.uplinksShut,
         rules: layout.uplinkWays.map {
-          SteeringRule([.outgoing($0.device)], [.count, .drop], comment: "about no known flow, never by \($0.title)")
+          SteeringRule(
+            [.outgoing($0.device), bare], [.count, .drop], comment: "about no known flow, never by \($0.title)")
         }),
     ]
   }
+
+  /// What an XFRM interface has taken comes by once more, with no connection and the uplink as its device, before it is
+  /// encrypted (xfrmi_scrub_packet, net/xfrm/xfrm_interface_core.c; xfrm4_output).
+  private var bare: SteeringRule.Match { .willBeEncrypted(false) }
 
   /// To whoever began a flow, by an uplink: only where the flow came in by it, else its source was a lie. To whom it was
   /// sent: by the uplink that it was sent by; flows of the router's own and of others have no mark.
@@ -61,10 +66,10 @@ extension DesiredStateCompiler {
     return [
       SteeringRule(
         // What began beyond a private line is bound only where it is for the router.
-        [.related, .reply, .outgoing(way.device)] + (way.isPrivate ? [bound] : []) + [isNotBound(to: inbound)],
+        [.related, .reply, .outgoing(way.device)] + (way.isPrivate ? [bound] : []) + [isNotBound(to: inbound), bare],
         [.count, .drop], comment: "about what did not come in by \(way.title)"),
       SteeringRule(
-        [.related, .original, .outgoing(way.device), bound, isNotBound(to: way.mark)] + direct, [.count, .drop],
+        [.related, .original, .outgoing(way.device), bound, isNotBound(to: way.mark), bare] + direct, [.count, .drop],
         comment: "about a flow of another way than \(way.title)"),
     ]
   }

@@ -2,6 +2,8 @@
 /// value, so that desired and actual compare.
 package struct SteeringTable: Hashable, Sendable {
   package var name: String
+  /// NFT_TABLE_F_…; ours has none. A table that is dormant (1) holds all that it held, and does nothing.
+  package var flags: UInt32 = 0
   package var sets: [AddressSet]
   package var maps: [SteeringMap]
   package var chains: [SteeringChain]

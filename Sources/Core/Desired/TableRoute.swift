@@ -7,6 +7,27 @@ package struct TableRoute: Hashable, Sendable {
     case shared([Share])
     /// The sender gets ICMP "host unreachable", and no later table is asked.
     case unreachable
+    /// None that we make, though it says that we did: only ever read from the kernel, to be replaced or deleted.
+    case strange(Strange)
+  }
+
+  /// What tells such a route from ours, beside its table, destination and metric.
+  package struct Strange: Hashable, Sendable {
+    /// RTN_…
+    package var kind: UInt8
+    /// Only packets of this type of service take it; a route of another one never replaces it.
+    package var typeOfService: UInt8
+    /// For people: `blackhole`, `dev wan0 and more`.
+    package var text: String
+
+    package init(kind: UInt8, typeOfService: UInt8, text: String) {
+      self.kind = kind
+      self.typeOfService = typeOfService
+      self.text = text
+    }
+
+    /// The type of a route comes before its destination (ip-route(8)); none is said of RTN_UNICAST.
+    func words(to destination: String) -> String { kind == 1 ? "\(destination) \(text)" : "\(text) \(destination)" }
   }
 
   package struct Share: Hashable, Sendable {
@@ -75,9 +96,11 @@ extension TableRoute.Way {
     switch self {
     case .out(let device, _, _): [device]
     case .shared(let shares): shares.map(\.device)
-    case .unreachable: []
+    case .unreachable, .strange: []
     }
   }
+
+  package var strange: TableRoute.Strange? { if case .strange(let strange) = self { strange } else { nil } }
 }
 
 extension TableRoute {
@@ -89,6 +112,7 @@ extension TableRoute {
     }
     switch way {
     case .unreachable: return "unreachable \(destination)"
+    case .strange(let strange): return strange.words(to: destination)
     case .out(let device, let gateway, let terms): return "\(destination) \(hop(device, gateway))\(terms.words)"
     case .shared(let shares):
       return destination + shares.map { " nexthop \(hop($0.device, $0.gateway)) weight \($0.weight)" }.joined()

@@ -29,7 +29,7 @@ package struct TunnelDevice: Hashable, Sendable {
 
   /// Without an explicit TTL the outer packet takes the inner one's, and what starts with 1 dies at the first router.
   package static let ttl: UInt8 = 64
-  /// Every device of ours carries an alias that starts so; a device without it is foreign, whatever its name.
+  /// Every device of ours carries an alias that starts so, with the tunnel's name behind it.
   package static let aliasPrefix = "backhaul tunnel "
 
   package init(

@@ -25,6 +25,7 @@ extension Doctor {
   mutating func checkSettings() {
     guard let kernel = value(seen.kernel, .kernel, "the kernel's devices and settings") else { return }
     let ruleSet = (try? seen.ruleSet.get()) ?? nil
+    checkDevices(ruleSet, kernel)
     let devices = seen.configuration.uplinks.map(\.interface) + tunnelDevices(ruleSet)
     for device in devices where kernel.links[device] != nil { checkReversePath(device, kernel) }
     for device in seen.configuration.lans + devices where kernel.links[device] != nil {
@@ -32,6 +33,21 @@ extension Doctor {
       find(
         .error, .forwarding, "\(device) does not forward", evidence: "net.ipv4.conf.\(device).forwarding is 0",
         fix: "sysctl -w net.ipv4.ip_forward=1, and in /etc/sysctl.d")
+    }
+  }
+
+  /// What another has made under a name that a tunnel of ours needs is never touched.
+  private mutating func checkDevices(_ ruleSet: RuleSet?, _ kernel: ActualState) {
+    guard let ruleSet else { return }
+    let layout = Layout(ruleSet, seen.configuration, SlotBook())
+    for tunnel in ruleSet.tunnels {
+      if case .external = tunnel.kind { continue }
+      guard let name = layout.device(of: tunnel), let link = kernel.links[name], !link.isOurs else { continue }
+      let alias = link.alias.map { ", with the alias \(quoted($0)) of its own" } ?? ""
+      find(
+        .error, .kernel, "tunnel \(tunnel.name) has no device: a foreign interface has the name \(name)",
+        evidence: "\(name) is not as the agent makes its devices\(alias)",
+        fix: "ip -d link show \(name) says what it is; rename or delete it, or kernel.interface_prefix of agent.toml")
     }
   }
 

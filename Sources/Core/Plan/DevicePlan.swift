@@ -60,7 +60,8 @@ struct DevicePlan {
       return
     }
     let parameters = device.parameters
-    guard let present = link.tunnel, present.canBecome(parameters) else {
+    // Out of a VRF's table it comes only with its routes gone as well.
+    guard let present = link.tunnel, present.canBecome(parameters), !link.isEnslaved else {
       creating.append(.deleteDevice(device.name))
       make(device)
       return

@@ -133,12 +133,14 @@ private struct Comparison {
 
   private func words(_ link: Link) -> String {
     guard let tunnel = link.tunnel else { return "another kind of device" }
+    let rest = (tunnel.hasMore ? " and more" : "") + (link.isEnslaved ? " of another device" : "")
     let underlay = tunnel.underlay?.text ?? "none"
     switch tunnel.encapsulation {
-    case .xfrm(let number): return "xfrm if_id \(hexadecimal(number)) on \(underlay)"
+    case .xfrm(let number): return "xfrm if_id \(hexadecimal(number)) on \(underlay)\(rest)"
     case .gre, .ipip:
       let kind = tunnel.encapsulation == .ipip ? "ipip" : "gre"
-      return "\(kind) \(tunnel.local) to \(tunnel.remote) on \(underlay) fwmark \(tunnel.lookupMark) ttl \(tunnel.ttl)"
+      return
+        "\(kind) \(tunnel.local) to \(tunnel.remote) on \(underlay) fwmark \(tunnel.lookupMark) ttl \(tunnel.ttl)\(rest)"
     }
   }
 }
@@ -157,6 +159,9 @@ private struct TableComparison {
     let chains = Dictionary(present.chains.map { ($0.name, $0) }) { first, _ in first }
     let sets = Dictionary(present.sets.map { ($0.name, $0) }) { first, _ in first }
     var all: [Difference] = []
+    if present.flags != wanted.flags {
+      all.append(Difference(.changed, "nft table inet \(wanted.name): its flags", found: "\(present.flagWords)"))
+    }
     for chain in wanted.chains {
       guard let other = chains[chain.name] else {
         all.append(Difference(.missing, "nft chain inet \(wanted.name) \(chain.name)"))

@@ -19,10 +19,14 @@ extension Planner {
 }
 
 extension SteeringTable {
-  /// Has rules in each of the chains that hold something back, where the other has.
+  /// Has rules in each of the chains that hold something back, where the other has, hooked alike, and is not dormant.
   fileprivate func guards(likewise other: SteeringTable) -> Bool {
-    ["pass", "guard"].allSatisfy { name in !other.hasRules(in: name) || hasRules(in: name) }
+    flags == other.flags
+      && ["pass", "guard"].allSatisfy { name in
+        guard let chain = other.chain(name), !chain.rules.isEmpty else { return true }
+        return self.chain(name).map { !$0.rules.isEmpty && $0.hook == chain.hook } ?? false
+      }
   }
 
-  private func hasRules(in name: String) -> Bool { chains.contains { $0.name == name && !$0.rules.isEmpty } }
+  private func chain(_ name: String) -> SteeringChain? { chains.first { $0.name == name } }
 }

@@ -79,6 +79,9 @@ package struct PlanText: Sendable {
     switch route.way {
     case .unreachable:
       return "unreachable \(destination) table \(route.table) metric \(route.metric) proto \(ranges.routeProtocol)"
+    case .strange(let strange):
+      return "\(strange.words(to: destination)) table \(route.table) metric \(route.metric) "
+        + "proto \(ranges.routeProtocol)"
     case .out(let device, let gateway, let terms):
       return "\(destination) \(text(device, gateway)) table \(route.table) metric \(route.metric) "
         + "proto \(ranges.routeProtocol)\(terms.words)"
@@ -106,14 +109,7 @@ package struct PlanText: Sendable {
     if let destination = rule.destination { words.append("to \(destination)") }
     if let mark = rule.mark { words.append("fwmark \(mark.mark)/\(mark.mask)") }
     if let incoming = rule.incoming { words.append("iif \(incoming)") }
-    switch rule.action {
-    case .lookup(let table, nil): words.append("lookup \(table)")
-    case .lookup(let table, let length?): words.append("lookup \(table) suppress_prefixlength \(length)")
-    case .unreachable: words.append("unreachable")
-    case .prohibit: words.append("prohibit")
-    case .goto(let priority): words.append("goto \(priority)")
-    case .nop: words.append("nop")
-    }
+    words.append(rule.action.words)
     return words.joined(separator: " ")
   }
 

@@ -66,7 +66,8 @@ package enum Planner {
     guard let desired else { return ([], actual.map { [.deleteSteering(table: $0.name)] } ?? []) }
     // As mostly; else by name.
     if desired == actual { return ([], []) }
-    guard let actual, actual.name == desired.name, actual.chainsByName == desired.chainsByName,
+    guard let actual, actual.name == desired.name, actual.flags == desired.flags,
+      actual.chainsByName == desired.chainsByName,
       actual.setsByName.keys == desired.setsByName.keys, actual.mapsByName == desired.mapsByName
     else { return ([.replaceSteering(desired)], []) }
     let pieces = SetSweep.pieces(from: actual.sets, to: desired.sets)
@@ -93,7 +94,7 @@ extension RoutingRule {
     switch action {
     case .nop: 0
     case .goto: 1
-    case .lookup, .unreachable, .prohibit: 2
+    case .lookup, .unreachable, .prohibit, .strange: 2
     }
   }
 }

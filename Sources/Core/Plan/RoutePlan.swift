@@ -10,15 +10,18 @@ struct RoutePlan {
     var table: TableID
     var destination: IPv4Prefix
     var metric: RouteMetric
+    var typeOfService: UInt8
 
     init(_ route: TableRoute) {
       table = route.table
       destination = route.destination
       metric = route.metric
+      typeOfService = route.way.strange?.typeOfService ?? 0
     }
 
     static func < (left: Self, right: Self) -> Bool {
-      (left.table, left.metric, left.destination) < (right.table, right.metric, right.destination)
+      (left.table, left.metric, left.destination, left.typeOfService)
+        < (right.table, right.metric, right.destination, right.typeOfService)
     }
   }
 
@@ -29,7 +32,8 @@ struct RoutePlan {
     let present = actual.routes.filter { !$0.leads(by: devices.routesLost) }
     var byKey = Dictionary(grouping: present, by: Key.init)
     let isSelected = { (key: Key) in
-      key.metric == .active && key.destination == .all && desired.selectedTables.contains(key.table)
+      key.metric == .active && key.destination == .all && key.typeOfService == 0
+        && desired.selectedTables.contains(key.table)
     }
 
     var wanted = desired.routes.filter { !isSelected(Key($0)) }

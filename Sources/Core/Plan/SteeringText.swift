@@ -4,12 +4,15 @@ extension SteeringTable {
 
   package var lines: [String] {
     var lines = ["table inet \(name) {"]
+    if flags != 0 { lines.append("\tflags \(flagWords)") }
     for (index, block) in (sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines)).enumerated() {
       if index > 0 { lines.append("") }
       lines += block.map { "\t" + $0 }
     }
     return lines + ["}"]
   }
+
+  var flagWords: String { flags == 1 ? "dormant" : hexadecimal(flags) }
 }
 
 extension AddressSet {

@@ -67,6 +67,13 @@ package struct Slot: Hashable, Comparable, Sendable, CustomStringConvertible {
   package static let first = Slot(known: 2)
   package static let maximum = 65_535
 
+  /// The number (`if_id`) of the XFRM interface of a slot. It follows from the slot alone: with another mask of the marks
+  /// the device stays, and charon need not make keys anew. Slots of more than 12 bits come around.
+  package var interfaceID: UInt32 { UInt32(number) << 20 | UInt32(number) >> 12 }
+
+  /// Nil where that is no slot's number.
+  package init?(interfaceID: UInt32) { self.init(Int(interfaceID >> 20 | interfaceID << 12)) }
+
   package var description: String { "\(number)" }
   package static func < (left: Self, right: Self) -> Bool { left.number < right.number }
 }

@@ -149,7 +149,7 @@ package struct Explanation: Equatable, Sendable {
     switch route?.way {
     case .out(let device, let gateway, _)?: return .ways([Hop(device: device, gateway: gateway)])
     case .shared(let shares)?: return .ways(shares.map { Hop(device: $0.device, gateway: $0.gateway) })
-    case .unreachable?, nil: return .nowhere
+    case .unreachable?, .strange?, nil: return .nowhere
     }
   }
 }

@@ -126,6 +126,7 @@ extension PacketFate.Stage: CustomStringConvertible {
     case .lookup(let rule, let route?):
       switch route.way {
       case .unreachable: "ip rule \(rule.priority): table \(route.table): unreachable \(route.destination)"
+      case .strange: "ip rule \(rule.priority): table \(route.table): \(route.words)"
       case .shared(let shares):
         "ip rule \(rule.priority): table \(route.table): \(route.destination) dev "
           + shares.map(\.device.text).joined(separator: " or ")

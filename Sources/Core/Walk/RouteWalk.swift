@@ -78,13 +78,13 @@ package struct RouteWalk {
       guard takes(rule, question) else { continue }
       switch rule.action {
       case .unreachable, .prohibit: return (.unreachable, .lookup(rule, nil))
-      case .nop: continue
+      case .nop, .strange: continue
       case .goto(let priority): next = place(of: priority, in: rules) ?? next
       case .lookup(let table, let suppressed):
         guard let route = best(in: table, question) else { continue }
         if let suppressed, UInt32(route.destination.length) <= suppressed { continue }
         switch route.way {
-        case .unreachable: return (.unreachable, .lookup(rule, route))
+        case .unreachable, .strange: return (.unreachable, .lookup(rule, route))
         case .out(let device, let gateway, _): return (.out(device, gateway: gateway), .lookup(rule, route))
         case .shared(let shares):
           guard let share = share(of: question, among: shares) else { return (.unreachable, .lookup(rule, route)) }
@@ -113,7 +113,7 @@ package struct RouteWalk {
       guard takes(rule, question) else { continue }
       switch rule.action {
       case .unreachable, .prohibit: return rule
-      case .nop: continue
+      case .nop, .strange: continue
       case .goto(let priority): next = place(of: priority, in: ipv6Rules) ?? next
       case .lookup(_, let suppressed): if !isDefault || suppressed == nil { return nil }
       }
@@ -135,7 +135,9 @@ package struct RouteWalk {
   private func best(in table: TableID, _ question: Question) -> TableRoute? {
     (tables[table] ?? []).filter { route in
       guard route.destination.contains(question.destination) else { return false }
-      guard route.way != .unreachable else { return true }
+      if route.way == .unreachable { return true }
+      // One of a single type of service takes hardly any packet.
+      if let strange = route.way.strange { return strange.typeOfService == 0 }
       return route.way.devices.contains { isUsable($0, question) }
     }
     .min { ($1.destination.length, $0.metric) < ($0.destination.length, $1.metric) }

@@ -81,6 +81,8 @@ package struct TunnelMessage: Equatable, Sendable {
   package var ttl: UInt8
   /// Outer packets carry DF, so that the path MTU is found.
   package var discoversPathMTU: Bool
+  /// It has anything else that we write as nothing (IFLA_GRE_TOS, _IKEY, _ENCAP_TYPE, …), or no path MTU discovery.
+  package var hasMore = false
 
   package init(
     kind: Kind, local: UInt32, remote: UInt32, underlay: UInt32, mark: UInt32, ttl: UInt8,

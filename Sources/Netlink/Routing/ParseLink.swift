@@ -120,6 +120,8 @@ extension TunnelMessage {
     self.init(kind: .gre(key: nil), local: 0, remote: 0, underlay: 0, mark: 0, ttl: 0, discoversPathMTU: false)
     var flags: UInt16 = 0
     var key: UInt32 = 0
+    var inFlags: UInt16 = 0
+    var inKey: UInt32 = 0
     data.forEachAttribute { type, value in
       switch Int(type) {
       case IFLA_GRE_OFLAGS: flags = UInt16(bigEndian: value.load(UInt16.self) ?? 0)
@@ -130,10 +132,15 @@ extension TunnelMessage {
       case IFLA_GRE_FWMARK: mark = value.load(UInt32.self) ?? 0
       case IFLA_GRE_TTL: ttl = value.load(UInt8.self) ?? 0
       case IFLA_GRE_PMTUDISC: discoversPathMTU = value.load(UInt8.self) == 1
+      case IFLA_GRE_IFLAGS: inFlags = UInt16(bigEndian: value.load(UInt16.self) ?? 0)
+      case IFLA_GRE_IKEY: inKey = value.bigEndian ?? 0
+      case IFLA_GRE_TOS, IFLA_GRE_IGNORE_DF, IFLA_GRE_ENCAP_TYPE: if !value.isZero { hasMore = true }
+      case IFLA_GRE_COLLECT_METADATA: hasMore = true
       default: break
       }
     }
     if flags & Self.greKey != 0 { kind = .gre(key: key) }
+    hasMore = hasMore || !discoversPathMTU || flags & ~Self.greKey != 0 || inFlags != flags || inKey != key
   }
 
   private init(ipip data: Bytes) {
@@ -146,9 +153,13 @@ extension TunnelMessage {
       case IFLA_IPTUN_FWMARK: mark = value.load(UInt32.self) ?? 0
       case IFLA_IPTUN_TTL: ttl = value.load(UInt8.self) ?? 0
       case IFLA_IPTUN_PMTUDISC: discoversPathMTU = value.load(UInt8.self) == 1
+      case IFLA_IPTUN_TOS, IFLA_IPTUN_ENCAP_TYPE: if !value.isZero { hasMore = true }
+      case IFLA_IPTUN_PROTO: if value.load(UInt8.self) != UInt8(IPPROTO_IPIP) { hasMore = true }
+      case IFLA_IPTUN_COLLECT_METADATA: hasMore = true
       default: break
       }
     }
+    hasMore = hasMore || !discoversPathMTU
   }
 
   /// Nil where its packets say the number themselves (IFLA_XFRM_COLLECT_METADATA): then it has none.

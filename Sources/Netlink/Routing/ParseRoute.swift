@@ -25,8 +25,9 @@ extension RouteMessage {
       case Int(RTA_NH_ID.rawValue): object = value.load(UInt32.self)
       case Int(RTA_METRICS.rawValue):
         value.forEachAttribute { metric, value in
-          if Int(metric) == Int(RTAX_MTU) { mtu = value.load(UInt32.self) }
+          if Int(metric) == Int(RTAX_MTU) { mtu = value.load(UInt32.self) } else { hasMore = true }
         }
+      case Int(RTA_FLOW.rawValue): hasMore = true
       default: single.read(type, value)
       }
     }
@@ -155,7 +156,7 @@ extension PathMTUMessage {
 }
 
 extension RouteMessage.Kind {
-  init(_ type: UInt8) {
+  package init(_ type: UInt8) {
     switch Int(type) {
     case RTN_UNICAST: self = .unicast
     case RTN_UNREACHABLE: self = .unreachable

@@ -56,11 +56,13 @@ package struct RouteMessage: Hashable, Sendable {
   package var mtu: UInt32?
   /// rtm_scope; nil: as ip(8) chooses it.
   package var scope: UInt8?
-  /// rtm_tos: it is for packets with this TOS alone; 0: for all.
+  /// rtm_tos: it is for packets with this TOS alone; 0: for all. Part of what tells one route from another.
   package var tos: UInt8
   /// RTA_NH_ID: a nexthop object says where it leads. `hops` is empty where the kernel leaves that to the object
   /// (net.ipv4.nexthop_compat_mode is 0).
   package var object: UInt32?
+  /// It says more than is in this value: another metric than an MTU, a realm.
+  package var hasMore = false
 
   package init(
     table: UInt32, kind: Kind = .unicast, destination: UInt32 = 0, length: UInt8 = 0, metric: UInt32, origin: UInt8,

@@ -53,6 +53,9 @@ extension MessageBuilder {
     put(IFLA_GRE_TOS, UInt8(0))
     put(IFLA_GRE_PMTUDISC, UInt8(tunnel.discoversPathMTU ? 1 : 0))
     put(IFLA_GRE_FWMARK, tunnel.mark)
+    // These a change leaves as they are where they are not said.
+    put(IFLA_GRE_IGNORE_DF, UInt8(0))
+    put(IFLA_GRE_ENCAP_TYPE, UInt16(0))
   }
 
   private mutating func ipip(_ tunnel: TunnelMessage) {
@@ -63,6 +66,7 @@ extension MessageBuilder {
     put(IFLA_IPTUN_TOS, UInt8(0))
     put(IFLA_IPTUN_PMTUDISC, UInt8(tunnel.discoversPathMTU ? 1 : 0))
     put(IFLA_IPTUN_FWMARK, tunnel.mark)
+    put(IFLA_IPTUN_ENCAP_TYPE, UInt16(0))
   }
 
   /// RTM_NEWADDR and RTM_DELADDR.

@@ -10,6 +10,7 @@ extension MessageBuilder {
     // Tables of 256 and more are named by RTA_TABLE alone.
     header.rtm_table = route.table < 256 ? UInt8(route.table) : UInt8(RT_TABLE_UNSPEC.rawValue)
     header.rtm_protocol = route.origin
+    header.rtm_tos = route.tos
     header.rtm_scope = deleting ? UInt8(RT_SCOPE_NOWHERE.rawValue) : route.scope ?? route.usualScope
     header.rtm_type = anyWay ? 0 : route.kind.number
     if route.hops.count == 1, route.hops.first?.isOnLink == true { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
@@ -119,7 +120,8 @@ extension RouteMessage.Gateway {
 }
 
 extension RouteMessage.Kind {
-  var number: UInt8 {
+  /// RTN_…
+  package var number: UInt8 {
     switch self {
     case .unicast: UInt8(RTN_UNICAST)
     case .unreachable: UInt8(RTN_UNREACHABLE)

@@ -8,16 +8,22 @@ extension NetfilterSocket {
   /// Attempts at a dump: another's transactions may come faster than it is read.
   private static let attempts = 2
 
-  package mutating func hasTable(_ name: String) throws(NetlinkFailure) -> Bool {
+  /// NFT_TABLE_F_…; nil where there is no such table.
+  package mutating func flags(ofTable name: String) throws(NetlinkFailure) -> UInt32? {
+    var flags: UInt32 = 0
     do throws(NetlinkFailure) {
       try conversation.request("nft list table inet \(name)", type: Self.type(NFT_MSG_GETTABLE)) { builder in
         builder.netfilter(family: UInt8(NFPROTO_INET))
         builder.put(Int(NFTA_TABLE_NAME.rawValue), string: name)
+      } answer: { message in
+        Self.attributes(message)?.forEachAttribute { attribute, value in
+          if UInt32(attribute) == NFTA_TABLE_FLAGS.rawValue { flags = value.bigEndian ?? 0 }
+        } ?? false
       }
-      return true
+      return flags
     } catch {
       guard error.isMissing else { throw error }
-      return false
+      return nil
     }
   }
 
@@ -72,10 +78,12 @@ extension NetfilterSocket {
     return packets
   }
 
-  /// The ranges of a set of IPv4 addresses, ascending.
-  package mutating func ranges(of set: String, table: String) throws(NetlinkFailure) -> [ClosedRange<UInt32>] {
+  /// The ranges of a set of IPv4 addresses, ascending; nil where it holds what is none: an element for whatever has no
+  /// other (`*`), one that counts or limits.
+  package mutating func ranges(of set: String, table: String) throws(NetlinkFailure) -> [ClosedRange<UInt32>]? {
     var starts: [UInt32] = []
     var ends: [UInt32] = []
+    var isPlain = true
     try conversation.dump(
       "nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
       takingInterrupted: true
@@ -86,12 +94,17 @@ extension NetfilterSocket {
     } restart: {
       starts = []
       ends = []
+      isPlain = true
     } each: { message in
       SetFormat.read(message) { key, isEnd in
+        guard let key else {
+          isPlain = false
+          return
+        }
         if isEnd { ends.append(key) } else { starts.append(key) }
       }
     }
-    return SetFormat.ranges(starts: starts, ends: ends)
+    return isPlain ? SetFormat.ranges(starts: starts, ends: ends) : nil
   }
 
   /// What a map of verdicts holds; an element that we would not write has no verdict.

@@ -44,8 +44,9 @@ enum SetFormat {
     place += size
   }
 
-  /// Calls `body` with each element of a NEWSETELEM message. False where it lies or holds no IPv4 address.
-  static func read(_ message: Message, _ body: (_ key: UInt32, _ isEnd: Bool) -> Void) -> Bool {
+  /// Calls `body` with each element of a NEWSETELEM message; the key is nil where it is none that we write. False where
+  /// the message lies.
+  static func read(_ message: Message, _ body: (_ key: UInt32?, _ isEnd: Bool) -> Void) -> Bool {
     guard let attributes = message.payload.dropping(MemoryLayout<nfgenmsg>.size) else { return false }
     var isGood = true
     let isWhole = attributes.forEachAttribute { type, list in
@@ -53,21 +54,21 @@ enum SetFormat {
       let listIsWhole = list.forEachAttribute { _, element in
         var key: UInt32?
         var flags: UInt32 = 0
-        element.forEachAttribute { type, value in
+        var isPlain = true
+        let elementIsWhole = element.forEachAttribute { type, value in
           switch UInt32(type) {
           case NFTA_SET_ELEM_KEY.rawValue:
             value.forEachAttribute { type, data in
               if UInt32(type) == NFTA_DATA_VALUE.rawValue && data.count == 4 { key = data.bigEndian }
             }
           case NFTA_SET_ELEM_FLAGS.rawValue: flags = value.bigEndian ?? 0
-          default: break
+          // What nft remembers for itself.
+          case NFTA_SET_ELEM_USERDATA.rawValue, NFTA_SET_ELEM_PAD.rawValue: break
+          default: isPlain = false
           }
         }
-        guard let key else {
-          isGood = false
-          return
-        }
-        body(key, flags & UInt32(NFT_SET_ELEM_INTERVAL_END.rawValue) != 0)
+        isGood = isGood && elementIsWhole
+        body(isPlain ? key : nil, flags & UInt32(NFT_SET_ELEM_INTERVAL_END.rawValue) != 0)
       }
       isGood = isGood && listIsWhole
     }

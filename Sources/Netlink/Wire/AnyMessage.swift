@@ -32,6 +32,7 @@ private func isElements(_ message: Message) -> Bool {
   var starts: [UInt32] = []
   var ends: [UInt32] = []
   let isGood = SetFormat.read(message) { key, isEnd in
+    guard let key else { return }
     if isEnd { ends.append(key) } else { starts.append(key) }
   }
   let ranges = SetFormat.ranges(starts: starts, ends: ends)

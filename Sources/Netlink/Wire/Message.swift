@@ -73,6 +73,8 @@ struct Bytes {
 
   var array: [UInt8] { Array(raw) }
 
+  var isZero: Bool { raw.allSatisfy { $0 == 0 } }
+
   func dropping(_ count: Int) -> Bytes? {
     guard count >= 0, count <= raw.count else { return nil }
     return Bytes(UnsafeRawBufferPointer(rebasing: raw[count...]))

@@ -71,18 +71,6 @@ extension MainDefault {
   }
 }
 
-extension RouteMessage.Kind {
-  /// As ip(8) writes it (enum of RTN_… in linux/rtnetlink.h).
-  fileprivate var words: String {
-    switch self {
-    case .unicast: "unicast"
-    case .unreachable: "unreachable"
-    case .other(let number):
-      [2: "local", 3: "broadcast", 6: "blackhole", 8: "prohibit", 9: "throw", 10: "nat"][number] ?? "type \(number)"
-    }
-  }
-}
-
 extension KernelState {
   /// More tables than this are not looked into: someone has an ip rule for each of his clients.
   private static let maximumTables = 64

@@ -9,7 +9,7 @@ extension KernelState {
   /// tunnels none: their MTU is ours to set, and each host behind the hub may have one. It is good to know and never
   /// worth a failure: a kernel that tells nothing has learnt nothing.
   mutating func pathMTUs(_ links: [LinkMessage], _ names: [UInt32: InterfaceName]) -> [PathMTUKey: Int] {
-    let own = Set(links.filter(\.isOurs).map(\.index))
+    let own = Set(links.filter(translation.isOurs).map(\.index))
     var known: [PathMTUKey: Int] = [:]
     do throws(NetlinkFailure) {
       try routing.eachPathMTU { message in

@@ -17,11 +17,13 @@ extension KernelState {
   /// `iif lan0 from 10.0.0.0/8`. Those of ours that stand before the one that is meant are added once more behind it
   /// first, so that none is missing for a moment; then as many are deleted as were found before it, and it.
   mutating func delete(_ rule: RoutingRule) throws(NetlinkFailure) {
-    let message = translation.message(rule)
-    let rules = try routing.rules(message.family)
-    guard let place = rules.firstIndex(of: message) else { return }
+    let translation = translation
+    let rules = try routing.rules(translation.message(rule).family)
+    guard let place = rules.firstIndex(where: { translation.rule($0) == rule }) else { return }
+    let message = rules[place]
     let before = rules[..<place].filter { message.finds($0) }
-    for other in before { try routing.add(other, twice: true) }
+    // One with selectors that are not told would come back as another, and is to go as well.
+    for other in before where !other.hasMore { try routing.add(other, twice: true) }
     for _ in 0...before.count {
       do throws(NetlinkFailure) { try routing.deleteFirst(like: message) } catch {
         if !error.isMissing { throw error }

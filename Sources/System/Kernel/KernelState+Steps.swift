@@ -38,13 +38,13 @@ extension KernelState {
     guard let link = try routing.link(named: name.text) else {
       throw NetlinkFailure(operation: "device \(name)", errno: ENODEV, kernelText: "there is no device \(name)")
     }
-    guard link.isOurs else { throw NetlinkFailure.foreign("device \(name)") }
+    guard translation.isOurs(link) else { throw NetlinkFailure.foreign("device \(name)") }
     return link
   }
 
   private mutating func create(_ device: TunnelDevice) throws(NetlinkFailure) {
     if let present = try routing.link(named: device.name.text) {
-      guard present.isOurs else { throw NetlinkFailure.foreign("device \(device.name)") }
+      guard translation.isOurs(present) else { throw NetlinkFailure.foreign("device \(device.name)") }
       return try change(device)
     }
     try routing.createTunnel(
@@ -58,7 +58,7 @@ extension KernelState {
 
   private mutating func deleteDevice(_ name: InterfaceName) throws(NetlinkFailure) {
     guard let link = try routing.link(named: name.text) else { return }
-    guard link.isOurs else { throw NetlinkFailure.foreign("device \(name)") }
+    guard translation.isOurs(link) else { throw NetlinkFailure.foreign("device \(name)") }
     do throws(NetlinkFailure) { try routing.deleteLink(name.text) } catch { if !error.isMissing { throw error } }
   }
 
@@ -75,7 +75,7 @@ extension KernelState {
 
   private mutating func remove(_ address: InterfaceAddress, from name: InterfaceName) throws(NetlinkFailure) {
     guard let link = try routing.link(named: name.text) else { return }
-    guard link.isOurs else { throw NetlinkFailure.foreign("device \(name)") }
+    guard translation.isOurs(link) else { throw NetlinkFailure.foreign("device \(name)") }
     // The peer is part of what names an address to the kernel.
     let present = try routing.addresses().filter {
       $0.index == link.index && $0.local == address.address.value && $0.length == address.length
@@ -92,7 +92,7 @@ extension KernelState {
     // A replacement takes whatever has the same key, whoever made it.
     let foreign = try routing.routes(table: route.table.value).contains {
       $0.origin != message.origin && $0.destination == message.destination && $0.length == message.length
-        && $0.metric == message.metric
+        && $0.metric == message.metric && $0.tos == 0
     }
     if foreign { throw NetlinkFailure.foreign("the route that has this table, destination and metric") }
     try Self.put(message, followingOthersOver: &routing)
@@ -105,8 +105,4 @@ extension KernelState {
       guard error.isMissing else { throw error }
     }
   }
-}
-
-extension LinkMessage {
-  var isOurs: Bool { alias?.hasPrefix(TunnelDevice.aliasPrefix) ?? false }
 }

@@ -45,7 +45,7 @@ package final class LinuxFlip: FlipPort {
       try asking("ip route show") { () throws(NetlinkFailure) in
         var found: [RouteMessage] = []
         try routing.eachRoute(origin: ranges.routeProtocol.value, restart: { found = [] }) { message in
-          guard message.length == 0, message.metric == RouteMetric.active.value,
+          guard message.length == 0, message.metric == RouteMetric.active.value, message.tos == 0,
             tables.contains(TableID(message.table))
           else { return }
           found.append(message)

@@ -57,7 +57,8 @@ package final class LinuxKernel: KernelPort {
   private func isOurs(_ device: InterfaceName) throws(KernelFailure) -> Bool {
     try state.withLock { (state) throws(KernelFailure) in
       try asking("ip link show \(device)") { () throws(NetlinkFailure) in
-        try state.routing.link(named: device.text)?.isOurs ?? false
+        let translation = state.translation
+        return try state.routing.link(named: device.text).map(translation.isOurs) ?? false
       }
     }
   }

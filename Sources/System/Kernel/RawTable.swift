@@ -4,16 +4,18 @@ internal import Netlink
 /// Our nftables table in the kernel's words, while it is read.
 struct RawTable {
   var name: String
+  var flags: UInt32
   var chains: [NFTChain]
   var sets: [NFTSet]
-  /// Of each set of addresses.
+  /// Of each set of addresses that holds nothing else.
   var ranges: [String: [ClosedRange<UInt32>]]
   /// Of each map of verdicts.
   var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]]
   var rules: [NFTRule]
 
-  /// The table must be there.
-  static func read(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable {
+  /// Nil where there is no such table.
+  static func read(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable? {
+    guard let flags = try socket.flags(ofTable: name) else { return nil }
     let sets = try socket.sets(table: name)
     var ranges: [String: [ClosedRange<UInt32>]] = [:]
     var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]] = [:]
@@ -25,7 +27,7 @@ struct RawTable {
       }
     }
     return RawTable(
-      name: name, chains: try socket.chains(table: name), sets: sets, ranges: ranges, verdicts: verdicts,
+      name: name, flags: flags, chains: try socket.chains(table: name), sets: sets, ranges: ranges, verdicts: verdicts,
       rules: try socket.rules(table: name))
   }
 
@@ -39,7 +41,7 @@ struct RawTable {
     let names = names
     var rulesOf: [String: [SteeringRule]] = [:]
     for rule in rules { rulesOf[rule.chain, default: []].append(recognised[rule.renamingSets(names.core)]) }
-    return SteeringTable(
+    var table = SteeringTable(
       name: name, sets: sets.compactMap { addressSet($0, names) }, maps: sets.compactMap(map),
       chains: chains.map { chain in
         var rules = rulesOf[chain.name] ?? []
@@ -50,11 +52,15 @@ struct RawTable {
         }
         return SteeringChain(name: chain.name, hook: hook ?? nil, rules: rules)
       })
+    table.flags = flags
+    return table
   }
 
   private func addressSet(_ set: NFTSet, _ names: SetNames) -> AddressSet? {
     switch set.kind {
-    case .addressRanges: AddressSet(name: names.core(set.name), ranges: ranges[set.name] ?? [])
+    case .addressRanges:
+      ranges[set.name].map { AddressSet(name: names.core(set.name), ranges: $0) }
+        ?? AddressSet(name: "\(set.name) (with other elements)", ranges: [])
     case .verdicts: nil
     // It takes no part in our lookups, whatever its name.
     case .other: AddressSet(name: "\(set.name) (of another type)", ranges: [])

@@ -44,16 +44,41 @@ extension RouteMessage {
     RouteTerms(source: source.map { IPv4Address(value: $0) }, mtu: mtu.map { Int($0) })
   }
 
-  /// Nil where it is of a kind, or leads by something, that we do not know.
+  /// Nil where it leads by a device that is gone meanwhile.
   func way(_ names: [UInt32: InterfaceName]) -> TableRoute.Way? {
+    guard hops.allSatisfy({ names[$0.index] != nil }) else { return nil }
+    let shares = hops.compactMap { $0.share(names) }
+    let isPlain = tos == 0 && object == nil && !hasMore && shares.count == hops.count
+    guard isPlain else { return .strange(strange(names)) }
     switch kind {
-    case .unreachable: return .unreachable
-    case .other: return nil
-    case .unicast:
-      let shares = hops.compactMap { $0.share(names) }
-      guard shares.count == hops.count, let first = shares.first else { return nil }
-      return shares.count == 1
-        ? .out(device: first.device, gateway: first.gateway, terms: terms) : .shared(shares)
+    case .unreachable where terms == .none: return .unreachable
+    case .unicast where shares.count == 1:
+      return .out(device: shares[0].device, gateway: shares[0].gateway, terms: terms)
+    case .unicast where shares.count > 1 && terms == .none: return .shared(shares)
+    case .unicast, .unreachable, .other: return .strange(strange(names))
+    }
+  }
+
+  private func strange(_ names: [UInt32: InterfaceName]) -> TableRoute.Strange {
+    var words: [String] = []
+    if kind != .unicast { words.append(kind.words) }
+    if tos != 0 { words.append("tos \(hexadecimal(UInt32(tos)))") }
+    if let object { words.append("nhid \(object)") }
+    for hop in hops { words += [hop.oddity, names[hop.index].map { "dev \($0)" }].compactMap { $0 } }
+    if hasMore || terms != .none { words.append("and more") }
+    return TableRoute.Strange(kind: kind.number, typeOfService: tos, text: words.joined(separator: " "))
+  }
+}
+
+extension RouteMessage.Kind {
+  /// As ip(8) writes it (enum of RTN_… in linux/rtnetlink.h).
+  var words: String {
+    switch self {
+    case .unicast: "unicast"
+    case .unreachable: "unreachable"
+    case .other(let number):
+      [2: "local", 3: "broadcast", 6: "blackhole", 8: "prohibit", 9: "throw", 10: "nat"][number]
+        ?? "type \(number)"
     }
   }
 }

@@ -15,6 +15,9 @@ struct RouteTranslation {
       metric: route.metric.value, origin: ranges.routeProtocol.value)
     switch route.way {
     case .unreachable: message.kind = .unreachable
+    case .strange(let strange):
+      message.kind = RouteMessage.Kind(strange.kind)
+      message.tos = strange.typeOfService
     case .out(let device, let gateway, let terms):
       message.hops = [RouteMessage.NextHop(index: try index(of: device), gateway: gateway?.message)]
       message.source = terms.source?.value
@@ -29,7 +32,7 @@ struct RouteTranslation {
     return message
   }
 
-  /// Nil where it is not ours or none that we make.
+  /// Nil where it is not ours, or leads by a device that is gone meanwhile.
   func route(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute? {
     guard message.origin == ranges.routeProtocol.value, ranges.tables.contains(message.table),
       let destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.length),
@@ -69,7 +72,8 @@ struct RouteTranslation {
     message.destinationLength = rule.destination?.length ?? 0
     message.incoming = rule.incoming?.text
     switch rule.action {
-    case .unreachable: message.action = .unreachable
+    // What is strange is only ever deleted, as it was read.
+    case .unreachable, .strange: message.action = .unreachable
     case .prohibit: message.action = .prohibit
     case .goto(let priority): message.action = .goto(priority.value)
     case .nop: message.action = .nop
@@ -80,15 +84,18 @@ struct RouteTranslation {
     return message
   }
 
-  /// Nil where it is not ours or none that we make.
+  /// Nil where it is not ours.
   func rule(_ message: RuleMessage) -> RoutingRule? {
-    guard isOurs(message), !message.hasMore, let action = action(message) else { return nil }
+    guard isOurs(message) else { return nil }
     var rule = RoutingRule(
       message.family == .ipv4 ? .ipv4 : .ipv6, priority: RulePriority(message.priority), inverted: message.isInverted,
-      action: action)
+      action: action(message))
     if message.mask != 0 {
-      guard let mask = MarkMask(bits: message.mask) else { return nil }
-      rule.mark = RoutingRule.MarkMatch(Mark(value: message.mark), mask)
+      if let mask = MarkMask(bits: message.mask) {
+        rule.mark = RoutingRule.MarkMatch(Mark(value: message.mark), mask)
+      } else {
+        rule.action = .strange("fwmark \(hexadecimal(message.mark))/\(hexadecimal(message.mask))")
+      }
     }
     if message.sourceLength > 0 {
       rule.source = IPv4Prefix(IPv4Address(value: message.source), length: message.sourceLength)
@@ -97,8 +104,8 @@ struct RouteTranslation {
       rule.destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.destinationLength)
     }
     if let incoming = message.incoming {
-      guard let name = InterfaceName(incoming) else { return nil }
-      rule.incoming = name
+      rule.incoming = InterfaceName(incoming)
+      if rule.incoming == nil { rule.action = .strange("iif \(incoming)") }
     }
     return rule
   }
@@ -107,15 +114,17 @@ struct RouteTranslation {
     message.origin == ranges.routeProtocol.value && ranges.priorities.contains(message.priority)
   }
 
-  private func action(_ message: RuleMessage) -> RoutingRule.Action? {
+  private func action(_ message: RuleMessage) -> RoutingRule.Action {
+    let action: RoutingRule.Action
     switch message.action {
-    case .lookup: .lookup(TableID(message.table), suppressPrefixLength: message.suppressPrefixLength)
-    case .unreachable: .unreachable
-    case .prohibit: .prohibit
-    case .goto(let priority): .goto(RulePriority(priority))
-    case .nop: .nop
-    case .other: nil
+    case .lookup: action = .lookup(TableID(message.table), suppressPrefixLength: message.suppressPrefixLength)
+    case .unreachable: action = .unreachable
+    case .prohibit: action = .prohibit
+    case .goto(let priority): action = .goto(RulePriority(priority))
+    case .nop: action = .nop
+    case .other(let number): action = .strange("action \(number)")
     }
+    return message.hasMore ? .strange("\(action.words) and more") : action
   }
 
   // MARK: Devices
@@ -141,7 +150,12 @@ struct RouteTranslation {
       index: InterfaceIndex(message.index), isUp: message.isUp, hasCarrier: message.hasCarrier, mtu: Int(message.mtu),
       isPointToPoint: message.isPointToPoint || isXFRM,
       asksNeighbours: !message.isPointToPoint && !message.asksNoNeighbours, isInVRF: message.masterKind == "vrf",
-      alias: message.alias, tunnel: tunnel, stack: stack(message, names))
+      alias: message.alias, tunnel: tunnel, isOurs: isOurs(message), stack: stack(message, names))
+  }
+
+  func isOurs(_ message: LinkMessage) -> Bool {
+    guard let tunnel = message.tunnel, let name = InterfaceName(message.name) else { return false }
+    return parameters(tunnel, [:]).areOurs(name, alias: message.alias, in: ranges)
   }
 
   /// Kinds of devices that take packets off another one under a name of their own. A veth's IFLA_LINK is its peer, and a
@@ -182,6 +196,6 @@ struct RouteTranslation {
     return TunnelParameters(
       encapsulation: encapsulation, local: IPv4Address(value: message.local),
       remote: IPv4Address(value: message.remote), underlay: names[message.underlay],
-      lookupMark: Mark(value: message.mark), ttl: message.ttl)
+      lookupMark: Mark(value: message.mark), ttl: message.ttl, hasMore: message.hasMore)
   }
 }

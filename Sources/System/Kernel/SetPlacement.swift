@@ -50,7 +50,7 @@ struct SetPlacement {
   private(set) var names = SetNames()
   /// To be filled before the table changes.
   private(set) var fills: [Fill] = []
-  /// Sets of another kind that have the name of one to be filled, and that no rule asks.
+  /// Sets of another kind or with other elements that have the name of one to be filled, and that no rule asks.
   private(set) var inTheWay: [String] = []
   /// In the transaction that changes the table: small changes of sets that stay, sets that are made, and sets and maps
   /// that go before those are.
@@ -61,13 +61,15 @@ struct SetPlacement {
   /// - Parameter room: ranges that the last transaction may add and remove.
   init(_ sets: [AddressSet], in present: RawTable?, room: Int = SetSweep.rangesPerTransaction) {
     var room = room
-    let kinds = Dictionary((present?.sets ?? []).map { ($0.name, $0.kind) }) { first, _ in first }
+    let there = Set((present?.sets ?? []).map(\.name))
     let asked = present?.asked ?? []
     var kept: Set<String> = []
     for set in sets {
       let both = SetNames.both(set.name)
-      if let present, let used = both.first(where: { asked.contains($0) && kinds[$0] == .addressRanges }) {
-        let change = SetChange(from: present.ranges[used] ?? [], to: AddressSet(name: used, ranges: set.ranges))
+      if let (used, ranges) = both.lazy.compactMap({ Self.plain($0, in: present) }).first(where: {
+        asked.contains($0.name)
+      }) {
+        let change = SetChange(from: ranges, to: AddressSet(name: used, ranges: set.ranges))
         if change.count <= room {
           room -= change.count
           names.use(used)
@@ -77,7 +79,8 @@ struct SetPlacement {
         }
       }
       let free = both.filter { !asked.contains($0) }
-      guard set.ranges.count > room, let name = free.first(where: { kinds[$0] == .addressRanges }) ?? free.first else {
+      guard set.ranges.count > room, let name = free.first(where: { Self.plain($0, in: present) != nil }) ?? free.first
+      else {
         // Small; or another has made rules of his own that ask both.
         room -= set.ranges.count
         made.append(set)
@@ -85,12 +88,20 @@ struct SetPlacement {
       }
       names.use(name)
       kept.insert(name)
-      if let kind = kinds[name], kind != .addressRanges { inTheWay.append(name) }
-      fills.append(
-        Fill(
-          wanted: AddressSet(name: name, ranges: set.ranges),
-          present: kinds[name] == .addressRanges ? present?.ranges[name] ?? [] : nil))
+      let before = Self.plain(name, in: present)?.ranges
+      if before == nil && there.contains(name) { inTheWay.append(name) }
+      fills.append(Fill(wanted: AddressSet(name: name, ranges: set.ranges), present: before))
     }
     dropped = (present?.sets ?? []).map(\.name).filter { !kept.contains($0) }
+  }
+
+  /// Nil where there is no such set, or one with other elements than ours have.
+  private static func plain(
+    _ name: String, in present: RawTable?
+  ) -> (name: String, ranges: [ClosedRange<UInt32>])? {
+    guard let present, let set = present.sets.first(where: { $0.name == name }), set.kind == .addressRanges else {
+      return nil
+    }
+    return present.ranges[name].map { (name, $0) }
   }
 }

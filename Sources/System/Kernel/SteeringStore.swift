@@ -47,14 +47,14 @@ struct SteeringStore: ~Copyable, Sendable {
         if let steering = table.steering(if: expected) { return steering }
       }
       known = nil
-      // Where there is none, that is one answer to one question: nobody's transactions can come between.
-      guard try socket.hasTable(name) else { return nil }
-      let raw: RawTable
-      do throws(NetlinkFailure) { raw = try RawTable.read(name, &socket) } catch {
+      let found: RawTable?
+      do throws(NetlinkFailure) { found = try RawTable.read(name, &socket) } catch {
         // A set went while it was read, or the kernel cut the dump short.
         guard error.isMissing || error.isInterrupted else { throw error }
         continue
       }
+      // Where there is none, that is one answer to one question: nobody's transactions can come between.
+      guard let raw = found else { return nil }
       let steering = raw.steering(expecting: expected?.chains ?? [])
       if try socket.generation() == generation {
         known = Known(generation: generation, table: KnownTable(steering))
@@ -113,7 +113,7 @@ struct SteeringStore: ~Copyable, Sendable {
   /// Killed before that, what is left steers as it did, and the next look goes on where this one stopped.
   private mutating func rebuild(_ table: SteeringTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
     known = nil
-    let present = try socket.hasTable(name) ? try RawTable.read(name, &socket) : nil
+    let present = try RawTable.read(name, &socket)
     let placement = SetPlacement(table.sets, in: present)
     // Alone: base chains come and go in no transaction that wakes a table (nf_tables_addchain).
     try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in try transaction.wakeTable(table.name) }

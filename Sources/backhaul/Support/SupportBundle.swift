@@ -168,7 +168,8 @@ struct SupportBundle {
       "/etc/os-release", "/proc/uptime", "/proc/loadavg", "/proc/net/dev", "/proc/net/route", "/proc/net/arp",
       "/proc/net/sockstat", "/proc/net/xfrm_stat", "/proc/sys/net/netfilter/nf_conntrack_count",
       "/proc/sys/net/netfilter/nf_conntrack_max", "/proc/sys/net/ipv4/ip_forward",
-      "/proc/sys/net/ipv4/conf/all/rp_filter", "/proc/sys/net/ipv4/fib_multipath_hash_policy", "/etc/resolv.conf",
+      "/proc/sys/net/ipv4/conf/all/rp_filter", "/proc/sys/net/ipv4/fib_multipath_hash_policy",
+      "/proc/sys/net/ipv4/icmp_errors_use_inbound_ifaddr", "/etc/resolv.conf",
     ] { sections.append((path, contents(path))) }
     if let memory = words(of: "/proc/meminfo", starting: ["MemTotal", "MemAvailable", "SwapTotal", "SwapFree"]) {
       sections.append(("/proc/meminfo", memory))
