@@ -1,4 +1,24 @@
-"""Words of man(7), for the programs beside this file that write manual pages."""
+"""Words of man(7), for the programs beside this file that write manual pages, and the list of these pages."""
+
+import pathlib
+
+
+def pages():
+    """The pages in etc that are manual pages: name and section by file."""
+    lines = (pathlib.Path(__file__).parent / "manual-pages").read_text("utf-8").splitlines()
+    return {file: (name, section) for name, section, file in map(str.split, lines)}
+
+
+PAGES = pages()
+
+
+def also(name, others):
+    """The section SEE ALSO of the page NAME: our other pages, then others, each with its section."""
+    listed = [page for page in PAGES.values() if page[0] != name] + others
+    yield ".SH SEE ALSO"
+    for page, section in listed[:-1]:
+        yield f".BR {page} ({section}),"
+    yield f".BR {listed[-1][0]} ({listed[-1][1]})"
 
 
 def roff(text):
@@ -22,4 +42,5 @@ def verbatim(lines):
 
 
 def title(name, section, version, manual):
-    return f'.TH {name.upper()} {section} "" "backhaul {version}" "{manual}"'
+    # Without hyphens that are not in the text: many of its words are to be typed.
+    return f'.nr HY 0\n.TH {name.upper()} {section} "" "backhaul {version}" "{manual}"\n.nh'

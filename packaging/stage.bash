@@ -21,15 +21,11 @@ stage() {
   stage_file 644 etc/rule-set.example.json "$doc/examples/rule-set.json"
   stage_file 644 etc/rule-set.ipsec.example.json "$doc/examples/rule-set.ipsec.json"
   stage_file 644 etc/rule-set.schema.json "$doc/rule-set.schema.json"
-  stage_packed "$doc/rule-set.md.gz" <etc/rule-set.md
   stage_packed "$doc/README.md.gz" <README.md
   stage_file 644 packaging/deb/copyright "$doc/copyright"
 
   "$tells" --experimental-dump-help | packaging/manual "$version" | stage_packed "$man/man1/backhaul.1.gz"
-  stage_manual backhaul-agent.toml 5 agent.toml
-  stage_manual backhaul-rule-set 5 rule-set.md
-  stage_manual backhaul-api 7 local-socket.md
-  stage_packed "$doc/reports.md.gz" <etc/reports.md
+  stage_guides
   for shell in bash/bash-completion/completions/backhaul zsh/zsh/vendor-completions/_backhaul fish/fish/vendor_completions.d/backhaul.fish; do
     # Read by the shell, not run: no line says which.
     "$tells" --generate-completion-script "${shell%%/*}" | sed '1{/^#!/d}' | stage_text "$root/usr/share/${shell#*/}"
@@ -39,7 +35,14 @@ stage() {
 stage_file() { install -D -m "$1" "$2" "$3"; }
 stage_text() { mkdir -p "$(dirname "$1")" && cat >"$1"; }
 stage_packed() { gzip -9n | stage_text "$1"; }
-stage_manual() { packaging/manual-of-file "$1" "$2" "$version" "etc/$3" | stage_packed "$man/man$2/$1.$2.gz"; }
+# Each page of etc as a manual page, and those in Markdown as they are too.
+stage_guides() {
+  local name section file
+  while read -r name section file; do
+    packaging/manual-of-file "$name" "$section" "$version" "etc/$file" | stage_packed "$man/man$section/$name.$section.gz"
+    case $file in *.md) stage_packed "$doc/$file.gz" <"etc/$file" ;; esac
+  done <packaging/manual-pages
+}
 
 # The same commit makes the same package: all files have the commit's time.
 set_package_time() {

@@ -2,7 +2,7 @@
 # built by it: no layer of Yocto's has a compiler of Swift 6.2. The program needs glibc 2.36 or later (Yocto 4.1), built
 # for arm64 by packaging/build-arm64 2.38 (Yocto 4.3).
 SUMMARY = "Agent that takes a branch's internet traffic to a hub"
-DESCRIPTION = "Takes the internet traffic of the devices behind this router to a hub, watches the hub, and moves the \
+DESCRIPTION = "Sends the internet traffic of the devices behind this router to a hub, watches the hub, and moves the \
 traffic to the local WAN when the hub is gone."
 SECTION = "net"
 # None is stated by the repository yet.

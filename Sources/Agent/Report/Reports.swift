@@ -53,8 +53,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var forcesOfNoPath: [PathForceReport] = []
   /// How clients' packets were last looked at.
   package var sight = SightReport()
-  /// `protected`, `partly`, `diverted`, `obstructed`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`: as
-  /// the README explains them.
+  /// `protected`, `partly`, `diverted`, `obstructed`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`:
+  /// backhaul-troubleshooting(7) explains them.
   package var protection: String = ""
   /// The same as a sentence.
   package var summary: String = ""
