@@ -1,4 +1,4 @@
-package import Core
+internal import Core
 
 /// What the agent answers: each asks the loops once and says what they know.
 extension AgentService {
