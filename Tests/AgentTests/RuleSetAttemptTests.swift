@@ -4,7 +4,7 @@ import Testing
 
 @testable import Agent
 
-private final class MemoryAttempts: AttemptStore {
+final class MemoryAttempts: AttemptStore {
   struct State {
     var attempt: RuleSetAttempt?
     var isFull = false
@@ -15,6 +15,7 @@ private final class MemoryAttempts: AttemptStore {
   init(_ attempt: RuleSetAttempt? = nil) { state = Mutex(State(attempt: attempt)) }
 
   func fill() { state.withLock { $0.isFull = true } }
+  func setAside() -> String { "set aside" }
   func unfinished() -> RuleSetAttempt? { state.withLock { $0.attempt } }
   func begin(_ attempt: RuleSetAttempt) throws(StoreFailure) {
     let isFull = state.withLock { $0.isFull }
@@ -43,6 +44,7 @@ private final class WatchfulApplier: RuleSetApplier {
     if isRefusing { throw RuleSetRefusal(["the kernel refused it"]) }
   }
 
+  func leftovers() async -> Leftovers? { nil }
   func hold(_ hold: Hold) async {}
   func slotsInUse(by ruleSet: RuleSet) async -> SlotBook { SlotBook() }
 }

@@ -73,6 +73,9 @@ final class ScriptedApplier: RuleSetApplier {
   init(_ book: SlotBook = SlotBook()) { self.book = book }
   var held: [Hold] { holds.withLock { $0 } }
   var askedForSlots: Int { asked.withLock { $0 } }
+  private let left = Mutex<Leftovers?>(nil)
+  func leave(_ leftovers: Leftovers?) { left.withLock { $0 = leftovers } }
+  func leftovers() async -> Leftovers? { left.withLock { $0 } }
   func hold(_ hold: Hold) async { holds.withLock { $0.append(hold) } }
   func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
     asked.withLock { $0 += 1 }
@@ -109,7 +112,7 @@ struct RuleSetBench {
     keeper = RuleSetKeeper(
       configuration: configuration, source: source, store: store, permits: permits, applier: applier,
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes) }, events: events,
-      surroundings: StillSurroundings())
+      surroundings: StillSurroundings(), attempts: MemoryAttempts())
   }
 
   static func document(_ revision: Int, device: String = "branch-017", direct: String = "198.18.0.0/15") -> [UInt8] {

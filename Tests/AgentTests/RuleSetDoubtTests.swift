@@ -36,6 +36,35 @@ import Testing
     #expect(bench.applier.held.isEmpty && bench.events.all.isEmpty)
   }
 
+  private var leftovers: Leftovers? {
+    Leftovers(
+      in: ActualState(rules: [RoutingRule(priority: RulePriority(9_220), action: .unreachable)]),
+      besides: DesiredState())
+  }
+
+  @Test func whatAnAgentBeforeLeftInTheKernelIsToldAndLeft() async throws {
+    let bench = try RuleSetBench()
+    bench.applier.leave(try leftovers())
+    await bench.keeper.startFromCache()
+    #expect(bench.applier.held.isEmpty)
+    #expect(await bench.keeper.status.hold?.word == .leftOver)
+    #expect(await bench.keeper.status.hold?.cause.contains("1 ip rule ") == true)
+    bench.answer(RuleSetBench.document(1))
+    _ = await bench.keeper.pull()
+    #expect(await bench.keeper.status.hold == nil)
+  }
+
+  @Test func whatHoldsEverythingIsNotPutBesideATableOfAnAgentBefore() async throws {
+    for hasTable in [false, true] {
+      let bench = try RuleSetBench(MemoryStore(failing: true))
+      var left = try leftovers()
+      left.hasTable = hasTable
+      bench.applier.leave(left)
+      await bench.keeper.startFromCache()
+      #expect(await bench.keeper.status.hold?.word == (hasTable ? .leftOver : .everything))
+    }
+  }
+
   @Test func theOtherCopyRunsAndBothAreWrittenAnew() async throws {
     let bench = try RuleSetBench(MemoryStore(stored(RuleSetBench.document(7)), halfDamaged: true))
     await bench.keeper.startFromCache()

@@ -5,9 +5,10 @@ internal import Core
 ///
 /// It is a help and never a condition: where it cannot be written or read, the agent goes on without it.
 package protocol AttemptStore: Sendable {
-  /// The attempt that was begun and has not ended: the process or the machine did. Nil where there is none, or none that
-  /// can be read.
-  func unfinished() -> RuleSetAttempt?
+  /// The attempt that was begun and has not ended: the process or the machine did. Nil where there is none.
+  func unfinished() throws(StoreFailure) -> RuleSetAttempt?
+  /// Moves what cannot be read out of the way, for a person to look at. Returns what became of it, in words.
+  func setAside() -> String
   /// Returns once it would outlast a power loss.
   func begin(_ attempt: RuleSetAttempt) throws(StoreFailure)
   /// It is over, whatever came of it. From any thread.

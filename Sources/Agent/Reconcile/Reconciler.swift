@@ -37,7 +37,7 @@ package actor Reconciler: RuleSetApplier {
 
   private var running: Running?
   /// What is held back until a rule set runs.
-  private var held: Hold?
+  private(set) var held: Hold?
   /// Why settings are not as they should be, although the rest is.
   private var settingFailure: KernelFailure?
   /// Why it will not be known after a restart what settings were before; nil while it will.
@@ -153,6 +153,12 @@ package actor Reconciler: RuleSetApplier {
     let actual = try? kernel.read { [configuration] seen in SlotBook.marking(seen, ruleSet, configuration) }
     guard let actual else { return SlotBook() }
     return SlotBook.readBack(from: actual, ruleSet, configuration)
+  }
+
+  package func leftovers() async -> Leftovers? {
+    let wanted = DesiredState.holdingEverything(configuration)
+    guard let actual = try? kernel.read(expecting: wanted.steering) else { return nil }
+    return Leftovers(in: actual, besides: wanted)
   }
 
   /// Of a table that is there already, a living agent's or a dead one's, nothing is changed: it holds more.

@@ -29,6 +29,11 @@ package enum NextSteps {
         "the table of tracked connections is full (\(connections.used) of \(connections.limit)): conntrack -L shows whose they "
           + "are; sysctl -w net.netfilter.nf_conntrack_max=N gives it more room")
     }
+    if status.hold == RuleSetKeeper.Status.Held.Word.leftOver.rawValue {
+      add(
+        "systemctl reload backhaul pulls a rule set now, also one that was not taken again by itself; to go on without one, "
+          + "systemctl stop backhaul and backhaul teardown remove what is left in the kernel")
+    }
     // The source has answered, and not with what could be used.
     let refusal = status.pullFailures == 0 ? status.pullTrouble : nil
     if let refusal {

@@ -22,12 +22,23 @@ package struct PacketExplanations: Sendable {
     self.ike = ike
   }
 
+  /// What is so while no rule set runs.
+  private func withoutRuleSet() async -> String {
+    if let left = await reconciler.leftovers() {
+      return "no rule set runs, and the kernel still has \(left) of an agent before this one, so nobody knows where this "
+        + "packet is meant to go: ip route get tells where it goes"
+    }
+    return await reconciler.held == nil
+      ? "no rule set runs yet, so nothing is steered: everything goes as the main table says"
+      : "no rule set runs, and what may not leave is held off the uplinks until one does: backhaul status says why"
+  }
+
   package func explain(
     _ asked: LocalAPI.Request, ranges: KernelRanges
   ) async throws(LocalAPI.Refusal) -> ExplainReport {
     guard let from = asked.from, let to = asked.to else { throw LocalAPI.Refusal("explain needs two addresses") }
     guard let layout = await reconciler.layout else {
-      throw LocalAPI.Refusal("no rule set runs yet, so nothing is steered: everything goes as the main table says")
+      throw LocalAPI.Refusal(await withoutRuleSet())
     }
     // Before the clock is read: ages are those of the moment that is told of.
     let machines = await ike.current()

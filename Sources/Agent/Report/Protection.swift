@@ -73,6 +73,9 @@ package struct Protection: Equatable, Sendable {
   private static func held(_ status: StatusReport) -> (Word, String)? {
     guard let hold = status.hold else { return nil }
     let start = "no rule set runs (\(status.holdCause ?? "unknown")): until one does, "
+    if hold == RuleSetKeeper.Status.Held.Word.leftOver.rawValue {
+      return (.undecided, start + "that decides where traffic goes, and nobody knows whether it gets anywhere")
+    }
     return (
       .blocked,
       hold == RuleSetKeeper.Status.Held.Word.everything.rawValue

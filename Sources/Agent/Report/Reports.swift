@@ -43,7 +43,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var journalTrouble: String?
   /// What else does not get to the disk, and why: a restart will not know it.
   package var notKept: [String] = []
-  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; null for nothing.
+  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; `left_over` where
+  /// the kernel still has what an agent before this one put there; null for nothing.
   package var hold: String?
   /// Why no rule set runs then.
   package var holdCause: String?

@@ -8,6 +8,8 @@ package protocol RuleSetApplier: Sendable {
   func hold(_ hold: Hold) async
   /// Who has which slot, as far as the kernel can tell: for where the book is lost.
   func slotsInUse(by ruleSet: RuleSet) async -> SlotBook
+  /// What the kernel has of an agent before this one; nil where it has nothing, or cannot be read.
+  func leftovers() async -> Leftovers?
 }
 
 /// What is held back while no rule set runs and one should.

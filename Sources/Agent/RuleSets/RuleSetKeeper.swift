@@ -20,6 +20,8 @@ package actor RuleSetKeeper {
       package enum Word: String, Sendable {
         case everything
         case strictRules = "strict_rules"
+        /// Whatever the kernel still has of an agent before this one: nobody knows what that holds and what it lets through.
+        case leftOver = "left_over"
       }
       package var word: Word
       package var cause: String
@@ -30,7 +32,7 @@ package actor RuleSetKeeper {
   private let source: any RuleSetSource
   private let store: any RuleSetStore
   private let permits: any PermitStore
-  private let attempts: (any AttemptStore)?
+  private let attempts: any AttemptStore
   private let applier: any RuleSetApplier
   private let parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded
   private let events: any EventSink
@@ -56,6 +58,8 @@ package actor RuleSetKeeper {
   /// The agent or the router went down while this was applied for the first time, and nobody has said since that it may be
   /// tried again.
   private var fatal: RuleSetAttempt?
+  /// Why nobody knows whether there was one.
+  private var attemptDamage: StoreFailure?
 
   /// Of what runs as much as it takes to know it again: its text is as large as all that was made of it.
   private struct Running {
@@ -76,10 +80,10 @@ package actor RuleSetKeeper {
     configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, permits: any PermitStore,
     applier: any RuleSetApplier, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
     events: any EventSink,
-    surroundings: any Surroundings, attempts: (any AttemptStore)? = nil
+    surroundings: any Surroundings, attempts: any AttemptStore
   ) {
     self.attempts = attempts
-    fatal = attempts?.unfinished()
+    do { fatal = try attempts.unfinished() } catch { attemptDamage = error }
     self.configuration = configuration
     self.source = source
     self.store = store
@@ -127,11 +131,20 @@ package actor RuleSetKeeper {
 
   func startFromCache() async {
     loadPermit()
+    if let attemptDamage {
+      events.record(
+        AgentEvent(
+          .stateDamaged, "attempt",
+          "which rule set was being applied last cannot be read, and none is refused for it: \(attemptDamage); "
+            + attempts.setAside()))
+    }
     let kept = store.load()
     let aside = kept.damage.isEmpty ? [] : store.setAsideDamaged()
     if !kept.damage.isEmpty { tellDamage(kept, aside) }
     guard let stored = kept.stored else {
+      let left = await applier.leftovers()
       if kept.isLost { await holdInDoubt("the rule set that ran last cannot be read") }
+      if let left { tell(left) }
       return
     }
     waiting = stored
@@ -176,6 +189,20 @@ package actor RuleSetKeeper {
     }
     status.hold = Status.Held(word: .everything, cause: cause)
     await applier.hold(.everything)
+  }
+
+  /// Without a rule set, what the kernel still has decides where traffic goes.
+  private func tell(_ left: Leftovers) {
+    // Where a table is there already, what holds everything is not put beside it.
+    guard status.hold == nil || left.hasTable else { return }
+    let why =
+      status.hold?.cause
+      ?? fatal.map { "the agent or the router went down while revision \($0.revision) was applied for the first time" }
+      ?? "none is kept"
+    let cause = "\(why), and the kernel still has \(left) of an agent before this one"
+    status.hold = Status.Held(word: .leftOver, cause: cause)
+    events.record(
+      AgentEvent(.stateDamaged, "kernel", "no rule set runs: \(cause); that goes on as it is until one does"))
   }
 
   private func tellDamage(_ kept: KeptRuleSet, _ aside: [String]) {
@@ -302,7 +329,7 @@ package actor RuleSetKeeper {
   /// For the first time: what the cache holds has run before, and is never refused for what became of the agent.
   private func attempt(_ new: RuleSet, _ bytes: [UInt8], _ slots: SlotBook) async throws(RuleSetRefusal) {
     do {
-      try attempts?.begin(RuleSetAttempt(bytes, revision: new.revision))
+      try attempts.begin(RuleSetAttempt(bytes, revision: new.revision))
     } catch {
       events.record(
         AgentEvent(.storeFailed, "attempt", "revision \(new.revision) is applied without a note of it: \(error)"))
@@ -311,9 +338,9 @@ package actor RuleSetKeeper {
     let result = await withTaskCancellationHandler {
       await applied(new, slots)
     } onCancel: { [attempts] in
-      attempts?.end()
+      attempts.end()
     }
-    attempts?.end()
+    attempts.end()
     fatal = nil
     try result.get()
   }

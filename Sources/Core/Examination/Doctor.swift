@@ -102,6 +102,14 @@ package struct Doctor {
         .error, .ruleSet, "the cached rule set cannot be used", evidence: "\(cause)",
         fix: "the next one that is pulled replaces it; backhaul check FILE says what is wrong with one")
     case .success(nil):
+      if let left = (try? seen.kernel.get()).flatMap({
+        Leftovers(in: $0, besides: .holdingEverything(seen.configuration))
+      }) {
+        return find(
+          .error, .ruleSet, "no rule set is cached, but the kernel still has what an agent put there",
+          evidence: "\(left)",
+          fix: "systemctl reload backhaul pulls a rule set; systemctl stop backhaul and backhaul teardown remove it")
+      }
       find(
         .warning, .ruleSet, "no rule set is cached, so nothing is steered",
         evidence: "there is none in \(seen.configuration.files.stateDirectory)",

@@ -11,12 +11,13 @@ package struct FileAttemptStore: AttemptStore {
   /// `rule-set.attempt.json` in this directory, which must be there.
   package init(directory: String) { path = directory + "/rule-set.attempt.json" }
 
-  /// One that is damaged says nothing of any rule set.
-  package func unfinished() -> RuleSetAttempt? {
-    let kept: Contents? = try? StoredDocument.read(path, atMost: Self.maximumBytes)
+  package func unfinished() throws(StoreFailure) -> RuleSetAttempt? {
+    let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return nil }
     return RuleSetAttempt(checksum: contents.ruleSet, revision: contents.revision)
   }
+
+  package func setAside() -> String { SetAside.move(path) }
 
   package func begin(_ attempt: RuleSetAttempt) throws(StoreFailure) {
     try StoredDocument.write(Contents(ruleSet: attempt.checksum, revision: attempt.revision), to: path)

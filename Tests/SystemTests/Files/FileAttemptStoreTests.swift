@@ -13,15 +13,15 @@ import Testing
   }
 
   @Test func `what was begun is there until it ends`() throws {
-    #expect(store.unfinished() == nil)
+    #expect(try store.unfinished() == nil)
     let attempt = RuleSetAttempt(Array("{}".utf8), revision: 7)
     try store.begin(attempt)
-    #expect(FileAttemptStore(directory: folder.path).unfinished() == attempt)
+    #expect(try FileAttemptStore(directory: folder.path).unfinished() == attempt)
     let next = RuleSetAttempt(Array("[]".utf8), revision: 8)
     try store.begin(next)
-    #expect(store.unfinished() == next)
+    #expect(try store.unfinished() == next)
     store.end()
-    #expect(store.unfinished() == nil)
+    #expect(try store.unfinished() == nil)
     #expect(try folder.names == [])
     store.end()
   }
@@ -30,9 +30,11 @@ import Testing
     "", "{", "{}", "null", #"{"format":2,"checksum":"00","rule_set":"00","revision":1}"#,
     #"{"format":1,"checksum":"00","rule_set":"00","revision":1}"#,
   ])
-  func `what is damaged says nothing`(_ text: String) throws {
+  func `what is damaged is said, and set aside`(_ text: String) throws {
     try folder.write(Array(text.utf8), to: "rule-set.attempt.json")
-    #expect(store.unfinished() == nil)
+    #expect(throws: StoreFailure.self) { try store.unfinished() }
+    #expect(store.setAside().contains("rule-set.attempt.json.damaged"))
+    #expect(try store.unfinished() == nil)
   }
 
   @Test func `where it cannot be written that is said, and ended all the same`() throws {
