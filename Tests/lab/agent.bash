@@ -89,6 +89,15 @@ path_state() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $p
 applied_revision() { ask status | jq -r .revision; }
 count_events() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)] | length'; }
 
+# seconds_between KIND LATER — from the last event of that kind before the last one of the later kind to that, by the
+# agent's own clock: what asks may be slow.
+seconds_between() {
+  ask events | jq -r --arg kind "$1" --arg later "$2" 'def at: .time |
+      (sub("\\.[0-9]+"; "") | fromdate) + (capture("\\.(?<part>[0-9]+)").part | "0.\(.)" | tonumber);
+    [.events[] | select(.kind == $later)][-1] as $end
+    | ([.events[] | select(.kind == $kind and .number < $end.number)][-1] // halt_error) as $begin | ($end | at) - ($begin | at)'
+}
+
 # The client's connections, by the mark of the tunnel's path.
 path_mark() { ask paths | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .mark'; }
 connections_of_client() { on edge conntrack -L -s $client -d $server 2>/dev/null; }
