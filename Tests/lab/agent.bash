@@ -94,8 +94,8 @@ count_events() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind =
 seconds_between() {
   ask events | jq -r --arg kind "$1" --arg later "$2" 'def at: .time |
       (sub("\\.[0-9]+"; "") | fromdate) + (capture("\\.(?<part>[0-9]+)").part | "0.\(.)" | tonumber);
-    [.events[] | select(.kind == $later)][-1] as $end
-    | ([.events[] | select(.kind == $kind and .number < $end.number)][-1] // halt_error) as $begin | ($end | at) - ($begin | at)'
+    [.events[] | select(.kind == $later)][-1] as $last
+    | ([.events[] | select(.kind == $kind and .number < $last.number)][-1] // halt_error) as $first | ($last | at) - ($first | at)'
 }
 
 # The client's connections, by the mark of the tunnel's path.
