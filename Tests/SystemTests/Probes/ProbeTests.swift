@@ -73,7 +73,7 @@ extension ProbeOutcome {
 
   private func get(
     _ bound: ProbeBinding, _ address: String, _ port: UInt16, _ target: String = "/ok", statuses: [Int] = [200],
-    body: String? = nil, timeout: Duration = .seconds(2)
+    body: String? = nil, timeout: Duration = .seconds(60)
   ) async throws -> ProbeRun {
     let check = HTTPCheck(
       scheme: .http, address: try #require(IPv4Address(address)), port: port, target: target, hostName: "hub.example",
