@@ -32,7 +32,7 @@ private final class Parts: Sendable {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ServicePulseTests {
+@Suite(.timeLimit(.minutes(5))) struct ServicePulseTests {
   private let clock = MovedClock()
   private let parts = Parts()
 

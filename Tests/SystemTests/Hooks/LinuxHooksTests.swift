@@ -7,7 +7,7 @@ import Testing
 @testable import System
 
 /// One after another: they share one user, and what it may have of processes.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct LinuxHooksTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct LinuxHooksTests {
   private let folder: Folder
   init() throws {
     folder = try Folder()

@@ -78,7 +78,7 @@ private final class Counter: Sendable {
   var most: Int { counts.withLock { $0.most } }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct LocalSocketTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct LocalSocketTests {
   let folder: Folder
   let path: String
 

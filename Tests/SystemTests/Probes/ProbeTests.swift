@@ -54,7 +54,7 @@ extension ProbeOutcome {
 }
 
 /// One after the other: some of them take the link away.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct ProbeTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ProbeTests {
   let network: TestNetwork
   let loop: Reactor
   let icmp: ICMPProber

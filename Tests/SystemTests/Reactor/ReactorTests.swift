@@ -45,7 +45,7 @@ actor Pinned {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ReactorTests {
+@Suite(.timeLimit(.minutes(5))) struct ReactorTests {
   @Test func `timers fire in the order of their deadlines, equal ones in the order in which they were set`()
     async throws
   {
