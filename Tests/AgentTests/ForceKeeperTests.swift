@@ -44,7 +44,7 @@ private struct Bench {
   func state(of path: Name) async -> PathHealth.State? { await watch.watch.snapshot().health[path]?.state }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ForceKeeperTests {
+@Suite(.timeLimit(.minutes(5))) struct ForceKeeperTests {
   @Test func `down flips before the answer, and auto leaves the way back to the hold-down`() async throws {
     try await VirtualTime.run { time in
       let bench = try Bench(time)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Agent
 
-@Suite(.timeLimit(.minutes(1))) struct HookRunnerTests {
+@Suite(.timeLimit(.minutes(5))) struct HookRunnerTests {
   private final class Bench: Sendable {
     let hooks: FakeHooks
     let events = RecordedEvents()

@@ -5,7 +5,7 @@ import Testing
 @testable import Agent
 
 /// What charon is asked for, when, and what is told of it.
-@Suite(.timeLimit(.minutes(1))) struct IKEKeeperTests {
+@Suite(.timeLimit(.minutes(5))) struct IKEKeeperTests {
   private func name(_ text: String) throws -> Name { try #require(Name(text)) }
 
   // MARK: Start and end

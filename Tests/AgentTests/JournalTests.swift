@@ -177,7 +177,7 @@ private final class Life: Sendable {
     await life.written(1)
     disk.hang()
     life.record("two")
-    try? await Task.sleep(for: .milliseconds(20))
+    await life.until { disk.isAwaited }
     life.surroundings.pass(.seconds(3))
     #expect(await life.writer.read() == nil)
     disk.goOn()

@@ -111,7 +111,7 @@ private final class Bench: Sendable {
   /// Asks for a look and waits until it is over.
   func look() async throws {
     await reconciler.look(because: .event("test"))
-    for _ in 0..<400 {
+    for _ in 0..<4_000 {
       try await Task.sleep(for: .milliseconds(5))
       if await reconciler.isIdle { return }
     }

@@ -19,6 +19,11 @@ private final class Parts: Sendable {
   private let still = Mutex<Set<Vitals.Part>>([])
   func stop(_ part: Vitals.Part) { still.withLock { _ = $0.insert(part) } }
   func isStill(_ part: Vitals.Part) -> Bool { still.withLock { $0.contains(part) } }
+  /// Whether all who do not stand still have answered.
+  func areHeard(by pulse: ServicePulse) async -> Bool {
+    let awaited = await pulse.vitals.asked
+    return awaited.allSatisfy(isStill) ? await !pulse.awaitsLine : false
+  }
 
   var questions: ServicePulse.Questions {
     .init(
@@ -27,7 +32,7 @@ private final class Parts: Sendable {
   }
 }
 
-@Suite struct ServicePulseTests {
+@Suite(.timeLimit(.minutes(5))) struct ServicePulseTests {
   private let clock = MovedClock()
   private let parts = Parts()
 
@@ -35,12 +40,12 @@ private final class Parts: Sendable {
     ServicePulse(manager: manager, questions: parts.questions, surroundings: clock)
   }
 
-  /// Turns as far apart as they are in life, with time for the answers to come in.
+  /// Turns as far apart as they are in life, after which the answers have come in.
   private func beat(_ pulse: ServicePulse, times: Int) async throws {
     for _ in 0..<times {
       clock.pass(.milliseconds(2_500))
       await pulse.beat()
-      try await Task.sleep(for: .milliseconds(10))
+      while await !parts.areHeard(by: pulse) { try await Task.sleep(for: .milliseconds(1)) }
     }
   }
 

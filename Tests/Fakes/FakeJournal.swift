@@ -25,6 +25,8 @@ package final class FakeJournalDisk: Sendable {
   package func fail(with failure: StoreFailure?) { state.withLock { $0.failure = failure } }
   /// Calls wait from now on, until `goOn`.
   package func hang() { state.withLock { $0.isHanging = true } }
+  /// Whether a call waits.
+  package var isAwaited: Bool { state.withLock { !$0.waiting.isEmpty } }
   package func goOn() {
     let waiting = state.withLock { state in
       state.isHanging = false

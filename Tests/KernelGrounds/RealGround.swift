@@ -99,7 +99,7 @@ package struct RealGround: KernelGround {
     _ router: IPv4Address, at device: InterfaceName, narrow mtu: Int, _ body: (String) throws -> Void
   ) throws {
     let pid = "\(stateDirectory)/router-\(device)"
-    try shell("unshare --net sleep 60 & echo $! > \(pid)")
+    try shell("unshare --net sleep 600 & echo $! > \(pid)")
     let there = "nsenter --net=/proc/$(cat \(pid))/ns/net "
     try shell(
       """

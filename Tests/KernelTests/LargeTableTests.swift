@@ -114,7 +114,7 @@ struct LargeTableTests {
     func note(_ event: KernelEvent) { events.withLock { $0.append(event) } }
     func clear() { events.withLock { $0 = [] } }
     func waits(for event: KernelEvent) -> Bool {
-      for _ in 0..<200 {
+      for _ in 0..<1_000 {
         if events.withLock({ $0.contains(event) }) { return true }
         usleep(10_000)
       }

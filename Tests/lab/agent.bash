@@ -67,10 +67,13 @@ publish() {
 
 # The rule sets' server, out on the internet: pulls are the router's own traffic.
 serve_rule_sets() {
+  local lives
   misbehave ok
+  touch "$W/orchestrator.log"
+  lives=$(grep -c listening "$W/orchestrator.log")
   start orchestrator server /usr/bin/python3 -IS "$tests/servers/bad_server.py" --bind 0.0.0.0 --port 8080 \
     --document "$W/www/rule-set.json" --mode-file "$W/www/mode"
-  soon 10 grep -q listening "$W/orchestrator.log" >/dev/null
+  soon 10 eval '[ "$(grep -c listening "$W/orchestrator.log")" -gt '"$lives ]" >/dev/null
 }
 misbehave() { printf '%s\n' "$1" >"$W/www/mode.next" && mv "$W/www/mode.next" "$W/www/mode"; }
 
@@ -85,6 +88,15 @@ way() { ask status | jq -r --arg rule "${1:-office}" '.rules[] | select(.name ==
 path_state() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .state'; }
 applied_revision() { ask status | jq -r .revision; }
 count_events() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)] | length'; }
+
+# seconds_between KIND LATER — from the last event of that kind before the last one of the later kind to that, by the
+# agent's own clock: what asks may be slow.
+seconds_between() {
+  ask events | jq -r --arg kind "$1" --arg later "$2" 'def at: .time |
+      (sub("\\.[0-9]+"; "") | fromdate) + (capture("\\.(?<part>[0-9]+)").part | "0.\(.)" | tonumber);
+    [.events[] | select(.kind == $later)][-1] as $last
+    | ([.events[] | select(.kind == $kind and .number < $last.number)][-1] // halt_error) as $first | ($last | at) - ($first | at)'
+}
 
 # The client's connections, by the mark of the tunnel's path.
 path_mark() { ask paths | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .mark'; }
@@ -136,9 +148,13 @@ watch_kernel() {
   ip netns exec edge nft monitor >>"$W/$1.changes" 2>&1 &
   processes[nft-monitor]=$!
   soon 10 listens ip-monitor && soon 10 listens nft-monitor
-  sleep 0.5
 }
-listens() { find "/proc/${processes[$1]}/fd" -lname 'socket:*' | grep -q .; }
+# listens NAME — one of its sockets is in a group of netlink's, whose messages it gets from now on.
+listens() {
+  local folder=/proc/${processes[$1]} inodes
+  inodes=$(find "$folder/fd" -lname 'socket:*' -printf '%l ' | tr -c '0-9\n' ' ')
+  awk -v inodes=" $inodes " 'index(inodes, " " $10 " ") && $4 !~ /^0+$/ { found = 1 } END { exit !found }' "$folder/net/netlink"
+}
 # no_change NAME — nothing has; the watch is over.
 no_change() {
   sleep 0.3

@@ -223,6 +223,18 @@ static void leave(int fd, uint32_t run, struct tally *tally, double interval) {
   close(fd);
 }
 
+// The last answers are on their way, and a reply that still comes is no loss: until all have come, or twenty looks in a row
+// have found none. Looks are counted, not time: where the machine stood still nobody answered meanwhile.
+static void await_the_last(int fd, int old, uint32_t run, struct tally *tally, double interval) {
+  stopped = 0;
+  for (int idle = 0; !stopped && idle < 20 && tally->answered < tally->sent; idle++) {
+    uint64_t before = tally->answered;
+    listen_until(now() + 0.05, fd, run, tally, interval);
+    if (old >= 0) receive(old, run, tally, interval);
+    if (tally->answered > before) idle = -1;
+  }
+}
+
 static int run_client(const struct options *options) {
   struct tally tally = {0};
   double interval = 1 / options->rate;
@@ -248,10 +260,8 @@ static int run_client(const struct options *options) {
       progress = now() + 0.1;
     }
   }
-  // The last answers are on their way: a reply that still comes is no loss.
-  stopped = 0;
   double ended = now();
-  listen_until(ended + 0.2, fd, run, &tally, interval);
+  await_the_last(fd, old, run, &tally, interval);
   leave(old, run, &tally, interval);
   write_report(stdout, &tally, ended, interval);
   return 0;

@@ -122,11 +122,24 @@ capture() {
   soon 10 grep -q 'listening on' "$W/$name.capture.log"
 }
 
+# has_read_all NAME — tcpdump waits for a packet, so all that have come are in its file; or it has ended.
+has_read_all() {
+  local status
+  read -r status 2>/dev/null <"/proc/${processes[capture-$1]}/stat" || return 0
+  [[ ${status##*) } = [SZX]* ]]
+}
+# end_capture NAME — if it still runs, and with all that has come by now: a signal makes tcpdump drop what it has not read.
+end_capture() {
+  [ -n "${processes[capture-$1]:-}" ] || return 0
+  soon 10 has_read_all "$1" >/dev/null
+  stop "capture-$1" INT
+}
+
 # captured NAME [FILTER] — ends the capture if it still runs, and prints its packets.
 captured() {
   local name=$1
   shift
-  if [ -n "${processes[capture-$name]:-}" ]; then sleep 0.1; stop "capture-$name" INT; fi
+  if [ -n "${processes[capture-$name]:-}" ]; then sleep 0.1; end_capture "$name"; fi
   tcpdump -nnvr "$W/$name.pcap" "$@" 2>/dev/null
 }
 

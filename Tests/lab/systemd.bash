@@ -142,10 +142,11 @@ add_people() {
 }
 # clients USER MODE [COUNT] — until they end.
 clients() { as "$1" python3 -IS - "$2" /run/backhaul/agent.sock "${@:3}" <"$tests/lab/clients"; }
-# begin_clients USER MODE [COUNT] — in the background, until end_clients USER.
+# begin_clients USER MODE [COUNT] — in the background, until end_clients USER; returns when they are at it.
 begin_clients() {
-  clients "$@" >"$W/$1.clients" 2>>"$W/$1.clients.log" &
+  clients "$@" >"$W/$1.clients" 2>"$W/$1.clients.log" &
   processes[clients-$1]=$!
+  soon 20 grep -qx begun "$W/$1.clients" "$W/$1.clients.log"
 }
 end_clients() {
   router pkill -TERM -u "$1" python3

@@ -209,9 +209,17 @@ flow_ways() { flow_says "$1" '[.ways[].address] | join(" ")'; }
 # flow_moved NAME ADDRESS — it comes out there by now.
 flow_moved() { is "$2" jq -r '.ways[-1].address // "nobody"' "$W/$1.progress"; }
 
+# goes_on NAME [MORE] — so many more answers come from now on.
+goes_on() {
+  local before
+  before=$(jq '.answered // 0' "$W/$1.progress")
+  soon 10 has_answers "$1" $((before + ${2:-20}))
+}
+has_answers() { at_least "$(jq '.answered // 0' "$W/$1.progress")" "$2"; }
+
 # --- questions ------------------------------------------------------------------------------------------------------
 
 # Which address the internet sees the client, and the router itself, come from. A flow of its own each time.
 client_seen_as() { on client "$flow" client "${1:-$server}" 7000 --rate 20 --seconds 0.2 | jq -r '.ways[0].address // "nobody"'; }
-router_seen_as() { on edge "$serve" ask "$1" "$server" 1; }
+router_seen_as() { on edge "$serve" ask "$1" "$server" 5; }
 client_comes_out_as() { is "$1" client_seen_as "${2:-$server}"; }

@@ -46,11 +46,32 @@ shape() {
 
 # lose_one ADDRESS — the next packet of a tunnel to there is lost, and no other, however slow the lab is.
 lose_one() { on inet nft insert rule inet internet lose ip daddr "$1" "$tunnel_match" limit rate 1/hour burst 1 packets counter drop; }
+# lose_singly COUNT FROM TO — so many, one after another, each with FROM to TO milliseconds of peace after it is lost.
+lose_singly() {
+  local number
+  for ((number = 1; number <= $1; number++)); do
+    lose_one "$hub1"
+    soon 10 is "$number" lost_singly || return
+    random_pause "$2" "$3"
+  done
+}
 lost_singly() { on inet nft -j list chain inet internet lose | jq '[.nftables[].rule?.expr[]?.counter?.packets // empty] | add'; }
 
-# probes_heard SECONDS — how many probes of the first path the hub's line hears in so many seconds.
+# probes_heard SECONDS — how many probes of the first path the hub's line hears in so many seconds from the first one on: by
+# the packets' own times, for a busy machine listens longer.
 probes_heard() {
   capture probes inet h1 "$tunnel_packets and src host 198.51.100.2"
-  sleep "$1"
-  count_captured probes
+  sleep $(($1 + 1))
+  captured probes >/dev/null
+  tcpdump -ttnr "$W/probes.pcap" 2>/dev/null | awk -v seconds="$1" 'NR == 1 { end = $1 + seconds } $1 < end { heard++ } END { print heard + 0 }'
+}
+# hears_at_most MOST SECONDS — in one of three stretches: where an answer seemed late on a busy machine, more are sent.
+hears_at_most() {
+  local heard
+  for _ in 1 2 3; do
+    heard=$(probes_heard "$2")
+    echo "$heard probes in $2 s"
+    [ "$heard" -gt "$1" ] || return 0
+  done
+  return 1
 }

@@ -21,10 +21,10 @@ package actor ServicePulse {
   private let manager: any ServiceManagerPort
   private let questions: Questions
   private let surroundings: any Surroundings
-  private var vitals: Vitals
+  private(set) var vitals: Vitals
   private var isStarted = false
   private var line: String?
-  private var awaitsLine = false
+  private(set) var awaitsLine = false
   /// What the service manager has taken.
   private var toldReady = false
   private var toldLine: String?

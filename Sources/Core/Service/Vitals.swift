@@ -12,7 +12,8 @@ package struct Vitals: Equatable, Sendable {
   /// How long the service manager waits for a word; nil where it waits for none.
   package let watchdog: Duration?
   private var lastSign: [Part: Instant]
-  private var asked: Set<Part> = []
+  /// Those who owe an answer.
+  package private(set) var asked: Set<Part> = []
 
   /// Whoever has just started is taken for alive.
   package init(watchdog: Duration?, at now: Instant) {

@@ -8,7 +8,7 @@ import Testing
 import VICI
 
 /// A charon that hangs, goes, or answers nonsense.
-@Suite(.timeLimit(.minutes(1))) struct LinuxCharonTests {
+@Suite(.timeLimit(.minutes(5))) struct LinuxCharonTests {
   private typealias Answer = @Sendable (String) -> [VICIPacket]?
 
   /// A charon that does as one should, but for what `answer` says.

@@ -10,7 +10,7 @@ import VICI
 
 /// A pre-shared key and a private key are planted, and used with success and without: neither may be read in anything
 /// that an operator, a log or a debugger is shown.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct SecretsTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct SecretsTests {
   /// The planted keys, in every form in which a program may print bytes.
   private struct Planted {
     var forms: [String] = []

@@ -6,7 +6,7 @@ import Testing
 
 @testable import System
 
-@Suite(.timeLimit(.minutes(1))) struct HookErrandTests {
+@Suite(.timeLimit(.minutes(5))) struct HookErrandTests {
   private let errand = HookErrand(
     folder: "/etc/backhaul/hooks.d", hook: "page", limit: .milliseconds(1_500),
     environment: ["BACKHAUL_TEXT=ü = a", "PATH=\(HookCall.path)"])

@@ -33,7 +33,7 @@ import Testing
   }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct LinuxMetricsTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct LinuxMetricsTests {
   private let folder: Folder
   init() throws { folder = try Folder() }
 

@@ -5,7 +5,7 @@ import Testing
 import Transfer
 
 /// Pulls over TLS: who is trusted, and who is let in.
-@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+@Suite(.timeLimit(.minutes(5))) struct TLSTests {
   let folder: Folder
   let engine: TransferEngine
 

@@ -45,7 +45,7 @@ actor Pinned {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct ReactorTests {
+@Suite(.timeLimit(.minutes(5))) struct ReactorTests {
   @Test func `timers fire in the order of their deadlines, equal ones in the order in which they were set`()
     async throws
   {
@@ -162,8 +162,9 @@ actor Pinned {
       } catch { Issue.record(error) }
     }
     let begun = loop.now
-    while loop.now < begun + .milliseconds(20) { _ = write(writer, "a", 1) }
-    let all = await seen.wait(for: 2)
+    // A busy machine may let nobody write for that long.
+    while loop.now < begun + .milliseconds(20) || seen.all.count < 2 { _ = write(writer, "a", 1) }
+    let all = seen.all
     let ticks = Set(all.map { $0.nanoseconds / 500_000 })
     #expect(all.count >= 2)
     #expect(ticks.count >= all.count - 1, "one may end in the tick after its own")

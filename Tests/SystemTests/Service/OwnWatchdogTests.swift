@@ -5,7 +5,7 @@ import Testing
 
 @testable import System
 
-@Suite(.timeLimit(.minutes(1))) struct OwnWatchdogTests {
+@Suite(.timeLimit(.minutes(5))) struct OwnWatchdogTests {
   private final class Ends: Sendable {
     let all = Mutex<[String]>([])
     var count: Int { all.withLock { $0.count } }

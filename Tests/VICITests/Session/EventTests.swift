@@ -2,7 +2,7 @@ import Glibc
 import Testing
 import VICI
 
-@Suite(.timeLimit(.minutes(2))) struct EventTests {
+@Suite(.timeLimit(.minutes(5))) struct EventTests {
   private static let patience = ScriptedCharon.patience
 
   private static func numbered(_ number: Int) -> VICIMessage { VICIMessage { $0.set("n", number) } }
@@ -112,7 +112,7 @@ import VICI
   }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct StreamTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamTests {
   private static let patience = ScriptedCharon.patience
 
   private static func numbered(_ number: Int) -> VICIMessage { VICIMessage { $0.set("n", number) } }

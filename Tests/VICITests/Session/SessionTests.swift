@@ -2,7 +2,7 @@ import Glibc
 import Testing
 import VICI
 
-@Suite(.timeLimit(.minutes(2))) struct SessionTests {
+@Suite(.timeLimit(.minutes(5))) struct SessionTests {
   private static let yes = VICIMessage { $0.set("success", true) }
   private static let patience = ScriptedCharon.patience
 
