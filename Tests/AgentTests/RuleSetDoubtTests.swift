@@ -36,10 +36,9 @@ import Testing
     #expect(bench.applier.held.isEmpty && bench.events.all.isEmpty)
   }
 
-  private var leftovers: Leftovers? {
-    Leftovers(
-      in: ActualState(rules: [RoutingRule(priority: RulePriority(9_220), action: .unreachable)]),
-      besides: DesiredState())
+  private func leftovers() throws -> Leftovers {
+    let rule = RoutingRule(priority: RulePriority(9_220), action: .unreachable)
+    return try #require(Leftovers(in: ActualState(rules: [rule]), besides: DesiredState()))
   }
 
   @Test func whatAnAgentBeforeLeftInTheKernelIsToldAndLeft() async throws {

@@ -50,7 +50,13 @@ import Testing
       try found {
         $0.agent = .success(AgentSigns(applyTrouble: "a", pullTrouble: "b", journalTrouble: "c"))
       } == ["error agent", "warning rule_set", "warning journal"])
-    #expect(try found { $0.ruleSet = .success(nil) } == ["warning rule_set"])
+    // What runs in the kernel is of an agent before, where no rule set is known.
+    #expect(try found { $0.ruleSet = .success(nil) } == ["error rule_set"])
+    let untouched = try found {
+      $0.ruleSet = .success(nil)
+      $0.kernel = .success(Branch.kernel())
+    }
+    #expect(untouched.contains("warning rule_set") && !untouched.contains("error rule_set"))
   }
 
   @Test func aLibraryThatCannotBeLoadedIsFound() throws {

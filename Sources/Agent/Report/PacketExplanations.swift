@@ -25,8 +25,8 @@ package struct PacketExplanations: Sendable {
   /// What is so while no rule set runs.
   private func withoutRuleSet() async -> String {
     if let left = await reconciler.leftovers() {
-      return "no rule set runs, and the kernel still has \(left) of an agent before this one, so nobody knows where this "
-        + "packet is meant to go: ip route get tells where it goes"
+      return "no rule set runs, and the kernel still has \(left) of an agent before this one, so nobody knows where "
+        + "this packet is meant to go: ip route get tells where it goes"
     }
     return await reconciler.held == nil
       ? "no rule set runs yet, so nothing is steered: everything goes as the main table says"
