@@ -2,8 +2,8 @@ internal import CLinux
 package import Core
 internal import Glibc
 
-/// The right to change what is ours in this network namespace, which one process has at a time: a name in the abstract
-/// namespace of Unix sockets for each thing that we know our own by. Such a name is no file that could be removed, it
+/// The right to change what is ours in this network namespace and in the state directory, which one process has at a time:
+/// a name in the abstract namespace of Unix sockets for each thing that we know our own by. Such a name is no file that could be removed, it
 /// belongs to the network namespace (unix_find_abstract looks in the namespace's own table, net/unix/af_unix.c), and it is
 /// gone with its process, however that ends.
 ///
@@ -57,7 +57,7 @@ package final class KernelLock: Sendable {
     let deadline = MonotonicClock.now + patience
     var sockets: [Socket] = []
     var ignored: [String] = []
-    for (what, name) in names(ranges) {
+    for (what, name) in names(ranges) + [stateName(stateDirectory)] {
       switch try take(name, what, trusted, until: deadline) {
       case .ours(let socket): sockets.append(socket)
       case .foreign(let user): ignored.append("user \(user) has bound the name \(name), which stands for \(what)")
@@ -89,6 +89,12 @@ package final class KernelLock: Sendable {
       ("routing tables from \(ranges.tables.lowerBound)", "@backhaul/tables/\(ranges.tables.lowerBound)"),
       ("devices named \(ranges.interfacePrefix)…", "@backhaul/devices/\(ranges.interfacePrefix)"),
     ]
+  }
+
+  /// Two agents with different numbers would write over each other's files. By its path: it need not be there yet.
+  private static func stateName(_ directory: String) -> (what: String, name: String) {
+    // A name has 107 bytes (unix(7)); of a longer path its end tells more.
+    ("state directory \(directory)", "@backhaul/state/" + String(decoding: directory.utf8.suffix(90), as: UTF8.self))
   }
 
   private enum Outcome {

@@ -167,8 +167,8 @@ import Testing
       nftTable: "lock\(number)", interfacePrefix: "lk\(number)-")
   }
 
-  private func take(_ ranges: KernelRanges) throws(KernelLock.Failure) -> KernelLock {
-    try KernelLock.take(ranges, stateDirectory: "/nonexistent")
+  private func take(_ ranges: KernelRanges, state: String? = nil) throws(KernelLock.Failure) -> KernelLock {
+    try KernelLock.take(ranges, stateDirectory: state ?? "/nonexistent/\(ranges.nftTable)")
   }
 
   @Test func `a second one is told who has it, and it is free when the first is gone`() throws {
@@ -192,6 +192,16 @@ import Testing
     let failure = #expect(throws: KernelLock.Failure.self) { try take(other) }
     #expect(failure == .held(what: "routes and ip rules of protocol 91", process: getpid()))
     _ = try take(ranges(92))
+  }
+
+  @Test func `two do not share a state directory`() throws {
+    let first = try take(ranges(95), state: "/nonexistent/shared")
+    defer { withExtendedLifetime(first) {} }
+    let failure = #expect(throws: KernelLock.Failure.self) { try take(ranges(96), state: "/nonexistent/shared") }
+    #expect(failure == .held(what: "state directory /nonexistent/shared", process: getpid()))
+    _ = try take(ranges(96))
+    // Of a path that is too long for a name its end counts.
+    _ = try take(ranges(97), state: "/" + String(repeating: "ä", count: 200))
   }
 
   @Test func `whoever waits gets it`() async throws {
