@@ -17,7 +17,7 @@ SRC_URI = "file://backhaul_${PV}_${BACKHAUL_ARCH}.tar.xz;subdir=${BP}"
 inherit bin_package systemd useradd
 
 # The image's own libraries; what of them the program needs is found by their names.
-DEPENDS = "libmnl libnftnl curl"
+DEPENDS = "libmnl libnftnl curl openssl"
 RDEPENDS:${PN} += "ca-certificates"
 RRECOMMENDS:${PN} += "kernel-module-nf-tables kernel-module-nft-masq kernel-module-nft-ct kernel-module-ip-gre \
     kernel-module-ipip kernel-module-xfrm-interface kernel-module-esp4"
