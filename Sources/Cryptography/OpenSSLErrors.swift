@@ -15,7 +15,7 @@ enum OpenSSLErrors {
     let code = ERR_get_error()
     defer { ERR_clear_error() }
     guard code != 0 else { return nothing }
-    let texts = [ERR_lib_error_string(code), ERR_reason_error_string(code)].compactMap(\.self).map(String.init(cString:))
+    let texts = [ERR_lib_error_string(code), ERR_reason_error_string(code)].compactMap { $0.map(String.init(cString:)) }
     return texts.isEmpty ? "OpenSSL error \(code)" : texts.joined(separator: ": ")
   }
 }

@@ -146,7 +146,9 @@ import Testing
       #expect(subject.count == min(count + 3, Certificate.longestSubject))
       #expect(subject.hasSuffix("...") == (count + 3 > Certificate.longestSubject))
     }
-    _ = try subjects(TestCertificate(subject: [0xff, 0xfe, 0x00, 0x80]).pem)
+    #expect(
+      failure(TestCertificate(subject: [0xff, 0xfe, 0x00, 0x80]).pem)
+        == "certificate 1 is damaged: asn1 encoding routines: invalid utf8string")
   }
 
   // MARK: What is refused
