@@ -267,7 +267,7 @@ private final class Bench: Sendable {
   }
 
   /// What another path can do is never known here: its probe's answers never come, since no time passes.
-  @Test func aDeviceThatIsNeverLeftIsLookedAtEverMoreSeldom() async throws {
+  @Test(.timeLimit(.minutes(3))) func aDeviceThatIsNeverLeftIsLookedAtEverMoreSeldom() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     var next = try bench.ruleSet(2, tunnels: ["b"])
