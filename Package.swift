@@ -1,9 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer, VICI) know nothing of routers
-// and are used by System alone. A target can import only what stands in its `dependencies`, so the compiler keeps the
-// rings.
+// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer, VICI, Cryptography) know
+// nothing of routers and are used by System alone. A target can import only what stands in its `dependencies`, so the
+// compiler keeps the rings.
 
 let fast: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
@@ -41,12 +41,14 @@ let package = Package(
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
     .target(name: "CCurl"),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CLinux"),
 
     // Leaves.
     .target(name: "Netlink", dependencies: ["CMnl", "CNftnl", "CLinux"], swiftSettings: strict),
     .target(name: "Transfer", dependencies: ["CCurl", "CLinux"], swiftSettings: strict),
     .target(name: "VICI", dependencies: ["CLinux"], swiftSettings: strict),
+    .target(name: "Cryptography", dependencies: ["CCrypto"], swiftSettings: strict),
 
     // Rings.
     .target(name: "Core", swiftSettings: strict),
@@ -54,7 +56,7 @@ let package = Package(
     .target(
       name: "System",
       dependencies: [
-        "Core", "Agent", "Netlink", "Transfer", "VICI", "CLinux",
+        "Core", "Agent", "Netlink", "Transfer", "VICI", "Cryptography", "CLinux",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ], swiftSettings: strict),
@@ -84,6 +86,7 @@ let package = Package(
       name: "TunnelTests", dependencies: ["Core", "Agent", "Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),
     .testTarget(name: "VICITests", dependencies: ["VICI", "CLinux"], swiftSettings: strict),
+    .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: strict),
     .testTarget(name: "AgentTests", dependencies: ["Core", "Agent", "Fakes"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
@@ -120,4 +123,11 @@ if Context.environment["BACKHAUL_FUZZ"] != nil {
     fuzzTarget("fuzz-vici", "VICI", of: "VICI"),
     fuzzTarget("fuzz-local-socket", "LocalSocket", of: "System"),
   ]
+}
+
+// `Tests/run tsan` builds nothing but this: with everything else a sanitizer's build takes a quarter of an hour.
+if Context.environment["BACKHAUL_TSAN"] != nil {
+  package.targets.removeAll { !["Core", "Agent", "Fakes", "AgentTests"].contains($0.name) }
+  package.targets.append(.target(name: "SeenMutex", path: "Tests/SeenMutex"))
+  for target in package.targets where target.name == "AgentTests" { target.dependencies.append("SeenMutex") }
 }

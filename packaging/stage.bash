@@ -59,7 +59,7 @@ loaded_on_demand=(libcurl.so.4)
 build_release() {
   if [ -z "$1" ]; then
     command -v swift >/dev/null || { echo "${0##*/} needs Swift 6.3 or later, and there is no swift on the PATH" >&2; return 1; }
-    need_packages libmnl-dev libnftnl-dev libcurl4-openssl-dev pkg-config gcc libc6-dev binutils
+    need_packages libmnl-dev libnftnl-dev libcurl4-openssl-dev libssl-dev pkg-config gcc libc6-dev binutils
     swift build -c release --static-swift-stdlib --product backhaul >&2
     mkdir -p .build/lab
     strip -o .build/lab/backhaul .build/release/backhaul

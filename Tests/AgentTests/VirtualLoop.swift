@@ -1,4 +1,5 @@
 import Core
+import Glibc
 import Synchronization
 
 @testable import Agent
@@ -32,7 +33,13 @@ final class VirtualLoop: EventLoop {
 
   func cancel(_ timer: TimerID) { state.withLock { $0.timers.removeAll { $0.id == timer.number } } }
   func enqueue(_ body: @escaping @Sendable () -> Void) { add(.body(body)) }
-  func enqueue(_ job: consuming ExecutorJob) { add(.task(UnownedJob(job))) }
+  func enqueue(_ job: consuming ExecutorJob) {
+    // The runtime does not keep an executor: when the job's task goes on elsewhere, it may end the test and release this
+    // while we still look for further jobs.
+    let keeper = Unmanaged.passRetained(self)
+    defer { keeper.release() }
+    add(.task(UnownedJob(job)))
+  }
   func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
   func checkIsolated() { precondition(state.withLock { $0.running }, "not on the loop") }
 
@@ -46,26 +53,40 @@ final class VirtualLoop: EventLoop {
     if start { drain() }
   }
 
-  /// Runs what waits; `running` is ours.
-  private func drain() {
+  /// Runs what waits; `running` is ours until it is done.
+  private func drain() { while runNext(orStop: true) {} }
+
+  /// False: nothing waits, and `running` is still ours, or no longer if we stop then.
+  private func runNext(orStop stops: Bool) -> Bool {
+    let job: Job? = state.withLock {
+      if !$0.jobs.isEmpty { return $0.jobs.removeFirst() }
+      if stops { $0.running = false }
+      return nil
+    }
+    switch job {
+    case nil: return false
+    case .task(let job)?: job.runSynchronously(on: asUnownedSerialExecutor())
+    case .body(let body)?: body()
+    }
+    return true
+  }
+
+  /// Waits for the thread that ran the last job: the test goes on elsewhere while that one still looks for more.
+  private func takeOver() {
     while true {
-      let job: Job? = state.withLock {
-        if $0.jobs.isEmpty {
-          $0.running = false
-          return nil
-        }
-        return $0.jobs.removeFirst()
+      let isOurs = state.withLock { state in
+        defer { state.running = true }
+        return !state.running
       }
-      switch job {
-      case nil: return
-      case .task(let job)?: job.runSynchronously(on: asUnownedSerialExecutor())
-      case .body(let body)?: body()
-      }
+      if isOurs { return }
+      sched_yield()
     }
   }
 
   /// Lets this much time pass, firing timers in the order of their deadlines.
   func advance(by duration: Duration) {
+    takeOver()
+    defer { drain() }
     let end = now + duration
     while true {
       let due: (Instant, @Sendable (Instant) -> Void)? = state.withLock { state in
@@ -83,7 +104,8 @@ final class VirtualLoop: EventLoop {
         return (state.now, timer.body)
       }
       guard let (instant, body) = due else { return }
-      add(.body { body(instant) })
+      body(instant)
+      while runNext(orStop: false) {}
     }
   }
 }

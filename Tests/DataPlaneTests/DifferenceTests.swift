@@ -64,6 +64,23 @@ import Testing
     #expect(!gone.contains { $0.contains("address") || $0.contains("sysctl") }, "the device stands for all of it")
   }
 
+  @Test func aDeviceOfAnotherKindIsToldWithWhatItIs() throws {
+    func found(_ device: InterfaceName, _ change: (inout TunnelParameters) -> Void) throws -> [String] {
+      try lines { state in
+        guard var tunnel = state.links[device]?.tunnel else { return }
+        change(&tunnel)
+        state.links[device]?.tunnel = tunnel
+      }.compactMap { $0.split(separator: ", not ").dropFirst().first.map(String.init) }
+    }
+    #expect(
+      try found("bh-fra-a") { $0.remote = "198.51.100.9" }.first?.hasPrefix(
+        "gre 192.0.2.2 to 198.51.100.9 on wan0 fwmark ") == true)
+    #expect(
+      try found("bh-fra-b") { $0.underlay = nil }.first?.hasPrefix(
+        "ipip 198.51.100.2 to 203.0.113.2 on none fwmark ") == true)
+    #expect(try found("bh-fra-b") { $0.ttl = 3 }.first?.hasSuffix(" ttl 3") == true)
+  }
+
   @Test func nftables() throws {
     #expect(try lines { $0.steering = nil } == ["+ nft table inet backhaul"])
     #expect(

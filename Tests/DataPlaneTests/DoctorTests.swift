@@ -217,6 +217,22 @@ import Testing
     #expect(try found { $0.certificates = [bundle] } == [], "one that holds is enough")
   }
 
+  @Test(
+    arguments: [
+      (-1, 0, "has expired"), (-1, -0.001, "has expired"), (0, 31, nil), (0.001, 31, "does not hold yet"),
+      (-1, 30, nil), (-1, 29.999, "expires in 29 days"), (-1, 1.5, "expires in 1 day"),
+      (-1, 0.001, "expires in 0 days"),
+      // Never, as RFC 5280 writes it; and one that was valid before 1970.
+      (-1, 2_900_000, nil), (-30_000, -25_000, "has expired"),
+    ] as [(Double, Double, String?)])
+  func aCertificateIsJudgedToTheSecond(_ from: Double, _ to: Double, _ text: String?) throws {
+    var examination = try healthy()
+    examination.certificates = [file(from, to)]
+    #expect(Doctor.findings(examination).map(\.text) == text.map { ["the certificate of profile hub \($0)"] } ?? [])
+    examination.certificates[0].validities = .success([])
+    #expect(Doctor.findings(examination).isEmpty)
+  }
+
   @Test func aDiskThatTakesNothingIsTold() throws {
     func with(_ obstacle: String?, _ free: UInt64, _ files: UInt64?) throws -> [String] {
       try found {

@@ -190,6 +190,17 @@ import Testing
       explanation.verdict == "It goes nowhere, and not as rule office wants: the kernel has no way for it."
         && explanation.outcome == .unreachable && explanation.device == nil)
     explanation = try explainer().explain(question(host, internet))
+    explanation.corrected(by: .local, nil)
+    #expect(
+      explanation.verdict == "The router takes it itself, and does not send it on as rule office wants."
+        && explanation.outcome == .router && explanation.device == nil)
+    explanation = try explainer().explain(question(host, internet))
+    explanation.corrected(by: .spoofed, .refused("lan0"))
+    #expect(
+      explanation.verdict.hasPrefix(
+        "It goes nowhere, and not as rule office wants: it is refused by the kernel's reverse")
+        && explanation.outcome == .spoofed && explanation.device == nil)
+    explanation = try explainer().explain(question(host, internet))
     explanation.obstructed(by: .dropped(.afterForward, by: []))
     #expect(explanation.outcome == .obstructed)
     #expect(

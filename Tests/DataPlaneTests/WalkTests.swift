@@ -54,6 +54,32 @@ import Testing
     #expect(fate.devices == ["bh-fra-b", "wan1"])
   }
 
+  @Test func aSharedRouteTakesEachPairOfAddressesByOneWayAndAllByThoseThatAreUp() throws {
+    var state = try router(ruleSet(), active: .localWAN("wan1"))
+    let table = Branch.compiler(ruleSet()).layout.table(.rule("office"))
+    let active = try #require(state.routes.first { $0.table == table && $0.metric == .active })
+    state.routes.remove(active)
+    var shared = active
+    shared.way = .shared([
+      .init(device: "wan0", gateway: "192.0.2.1", weight: 1), .init(device: "wan1", gateway: "198.51.100.1", weight: 3),
+    ])
+    state.routes.insert(shared)
+    func ends() -> [PacketFate.End] {
+      let walk = PacketWalk(state)
+      return (UInt32(0)..<16).map { host in
+        var packet = fromHost()
+        packet.source = IPv4Address(value: 0xc0a8_0a40 + host)
+        return walk.fate(of: packet).end
+      }
+    }
+    let both = ends()
+    #expect(both.count { $0 == left("wan0", via: "192.0.2.1") } == 4)
+    #expect(both.count { $0 == left("wan1", via: "198.51.100.1") } == 12)
+    #expect(ends() == both, "the same pair goes the same way")
+    state.links["wan1"]?.isUp = false
+    #expect(ends().allSatisfy { $0 == left("wan0", via: "192.0.2.1") })
+  }
+
   @Test func withTheHubGoneItLeavesByTheLocalWAN() throws {
     let fate = PacketWalk(try router(ruleSet(), active: .localWAN("wan1"))).fate(of: fromHost())
     #expect(fate.end == left("wan1", via: "198.51.100.1"))

@@ -228,6 +228,84 @@ struct ParserTests {
     #expect(link("dummy", underlay + number)?.tunnel == nil)
   }
 
+  private func gre(flags: UInt16) -> [UInt8] {
+    Datagram.attribute(1, Datagram.raw(UInt32(5))) + Datagram.attribute(3, Datagram.raw(flags.bigEndian))
+      + Datagram.attribute(5, [0, 0, 0, 7]) + Datagram.attribute(6, [192, 0, 2, 2])
+      + Datagram.attribute(7, [203, 0, 113, 2]) + Datagram.attribute(8, [64]) + Datagram.attribute(10, [1])
+      + Datagram.attribute(20, Datagram.raw(UInt32(0x0100_0000)))
+  }
+
+  @Test("a GRE tunnel has a key only where its flags say so, and an IPIP tunnel has none")
+  func encapsulations() {
+    var tunnel = TunnelMessage(
+      kind: .gre(key: 7), local: 0xc000_0202, remote: 0xcb00_7102, underlay: 5, mark: 0x0100_0000, ttl: 64)
+    #expect(link("gre", gre(flags: 0x2000))?.tunnel == tunnel)
+    tunnel.kind = .gre(key: nil)
+    #expect(link("gre", gre(flags: 0x1000))?.tunnel == tunnel)
+    let ipip =
+      Datagram.attribute(1, Datagram.raw(UInt32(5))) + Datagram.attribute(2, [192, 0, 2, 2])
+      + Datagram.attribute(3, [203, 0, 113, 2]) + Datagram.attribute(4, [64]) + Datagram.attribute(10, [1])
+      + Datagram.attribute(20, Datagram.raw(UInt32(0x0100_0000)))
+    tunnel.kind = .ipip
+    #expect(link("ipip", ipip)?.tunnel == tunnel)
+    let none = TunnelMessage(
+      kind: .ipip, local: 0, remote: 0, underlay: 0, mark: 0, ttl: 0, discoversPathMTU: false)
+    #expect(link("ipip", Datagram.attribute(2, [192, 0]) + Datagram.attribute(4, []))?.tunnel == none, "cut off")
+  }
+
+  /// The kernel at hand may have no such tunnels; what we write to it is at least what we would read of it.
+  @Test(
+    "what is written of a tunnel is read as the same",
+    arguments: [.gre(key: nil), .gre(key: 0), .gre(key: .max), .ipip, .xfrm(interfaceID: 9)] as [TunnelMessage.Kind])
+  func writtenTunnels(_ kind: TunnelMessage.Kind) throws {
+    var tunnel = TunnelMessage(
+      kind: kind, local: 0xc000_0202, remote: 0xcb00_7102, underlay: 5, mark: 0x7f00_0000, ttl: 255,
+      discoversPathMTU: true)
+    if case .xfrm = kind {
+      tunnel = TunnelMessage(
+        kind: kind, local: 0, remote: 0, underlay: 5, mark: 0, ttl: 0, discoversPathMTU: false)
+    }
+    var builder = MessageBuilder()
+    builder.begin(type: 16, flags: 0, sequence: 1)
+    builder.link(named: "bh-fra")
+    builder.put(4, UInt32(1438))
+    builder.linkInfo(tunnel)
+    var found: LinkMessage?
+    let isWhole = Message.forEach(in: try builder.finish("test")) { found = LinkMessage($0) }
+    #expect(isWhole && found?.name == "bh-fra" && found?.tunnel == tunnel)
+  }
+
+  @Test("what the kernel says of every rule, whatever it asks, is no selector")
+  func neutralSelectors() {
+    func hasMore(_ attributes: [UInt8]) -> Bool? {
+      var datagram = Datagram()
+      datagram.message(type: 32, [2, 0, 0, 0, 254, 0, 0, 1] + Datagram.raw(UInt32(0)) + attributes)
+      return first(datagram, RuleMessage.init)?.hasMore
+    }
+    let selectors: [(type: UInt16, neutral: [UInt8]?, other: [UInt8])] = [
+      (13, Datagram.raw(UInt32.max), Datagram.raw(UInt32(0))), (19, [0], [1]),
+      (12, [UInt8](repeating: 0, count: 8), [0, 0, 0, 0, 0, 0, 0, 1]), (11, [0, 0, 0, 0], [0, 0, 0, 1]),
+      (17, nil, Array("wan0".utf8) + [0]), (20, nil, [0, 0, 0, 0, 1, 0, 0, 0]), (22, nil, [17]),
+      (23, nil, [0, 1, 0, 9]),
+    ]
+    for (type, neutral, other) in selectors {
+      if let neutral { #expect(hasMore(Datagram.attribute(type, neutral)) == false, "\(type)") }
+      #expect(hasMore(Datagram.attribute(type, other)) == true, "\(type)")
+    }
+  }
+
+  @Test("bytes of every kind are read or refused, wherever they are cut off")
+  func anything() {
+    let datagrams = [
+      route(table + device + metric).bytes, Datagram.attribute(1, [1, 2, 3]), [UInt8](repeating: 0xff, count: 64),
+    ]
+    for bytes in datagrams {
+      for count in 0...bytes.count { bytes.prefix(count).withUnsafeBytes { _ = readAnything($0) } }
+    }
+    #expect(datagrams[0].withUnsafeBytes { readAnything($0) } > 0)
+    #expect(datagrams[2].withUnsafeBytes { readAnything($0) } == 0)
+  }
+
   @Test("a name without its NUL ends with its attribute")
   func unterminatedName() {
     var datagram = Datagram()

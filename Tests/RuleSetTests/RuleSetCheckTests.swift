@@ -44,6 +44,26 @@ import Testing
     #expect(complaints(ruleSet, router).isEmpty)
   }
 
+  @Test func aRuleSetFitsTheKernelsNumbersThatTheRouterGivesIt() throws {
+    let ruleSet = try ruleSet("gre-protected")
+    var router = try router()
+    let wanted = Layout.owners(ruleSet, router).count
+    // Slot 1 is the bypass, and table 0 stands for none.
+    router.kernel.tables = 7900...UInt32(7900 + wanted + 1)
+    #expect(complaints(ruleSet, router).isEmpty)
+    router.kernel.tables = 7900...UInt32(7900 + wanted)
+    #expect(complaints(ruleSet, router).count == 1)
+    #expect(
+      complaints(ruleSet, router).first?.hasSuffix(
+        "\(wanted) tunnels, uplinks and backhaul rules in all, and the kernel's mark mask and table range of the local "
+          + "configuration have room for \(wanted - 1)") == true)
+    router.kernel.tables = 7900...7999
+    router.kernel.priorities = 9200...9298
+    #expect(complaints(ruleSet, router).first?.hasSuffix("gives 99 ip rule priorities, 100 are needed") == true)
+    router.kernel.priorities = 9200...9299
+    #expect(complaints(ruleSet, router).isEmpty)
+  }
+
   @Test func underlayNeedsAPrivateLine() throws {
     let ruleSet = try ruleSet("private-line")
     var router = try router(uplinks: ["wan0", "mpls0"], lans: ["lan0", "lan1"])

@@ -18,7 +18,7 @@ inherit bin_package systemd useradd
 
 # The image's own libraries; which of them the program needs is found by their names, except libcurl, which it loads when
 # it first uses it.
-DEPENDS = "libmnl libnftnl curl"
+DEPENDS = "libmnl libnftnl curl openssl"
 RDEPENDS:${PN} += "ca-certificates libcurl"
 RRECOMMENDS:${PN} += "kernel-module-nf-tables kernel-module-nft-masq kernel-module-nft-ct kernel-module-ip-gre \
     kernel-module-ipip kernel-module-xfrm-interface kernel-module-esp4"

@@ -1,5 +1,6 @@
 internal import Agent
 package import Core
+internal import Cryptography
 internal import Glibc
 internal import Transfer
 
@@ -64,14 +65,19 @@ package struct Examiner {
   private func certificates(_ ruleSet: RuleSet?) -> [CertificateFile] {
     configuration.certificates(of: ruleSet).map { named in
       let validities = seeing { () throws(SystemCallFailure) -> [CertificateValidity] in
-        // A system's bundle of authorities has some 230 KiB.
-        let bytes = try BoundedFile.read(named.path, atMost: 1 << 20)
-        guard let all = CertificateValidity.all(in: bytes) else {
-          throw SystemCallFailure("read \(named.path)", cause: "it holds no certificate, or one that is damaged")
-        }
-        return all
+        try certificateValidities(named.path)
       }
       return CertificateFile(path: named.path, purpose: named.purpose, validities: validities)
+    }
+  }
+
+  private func certificateValidities(_ path: String) throws(SystemCallFailure) -> [CertificateValidity] {
+    let bytes = try BoundedFile.read(path, atMost: Certificate.mostBytes)
+    do throws(CertificateFailure) {
+      return try Certificate.all(in: bytes).map(CertificateValidity.init)
+    } catch {
+      let detail = error == .none ? "" : " (\(error))"
+      throw SystemCallFailure("read \(path)", cause: "it holds no certificate, or one that is damaged\(detail)")
     }
   }
 
@@ -96,4 +102,14 @@ extension KeptRuleSet {
     guard wasAccepted else { return nil }
     throw StoreFailure(operation: "read the cached rule set", cause: "there was one, and it is gone")
   }
+}
+
+extension CertificateValidity {
+  fileprivate init(_ certificate: Certificate) {
+    self.init(notBefore: WallTime(certificate.notBefore), notAfter: WallTime(certificate.notAfter))
+  }
+}
+
+extension WallTime {
+  fileprivate init(_ time: CertificateTime) { self.init(secondsSince1970: Double(time.secondsSince1970)) }
 }

@@ -1,0 +1,13 @@
+#pragma once
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+/* ASN1_TIME is a struct that Swift sees in OpenSSL 3 and an opaque one in OpenSSL 4. This name means either. */
+typedef const ASN1_TIME *crypto_time;
+
+/* OPENSSL_secure_clear_free is a macro, which Swift cannot call. It overwrites the bytes before it frees them. */
+static inline void crypto_clear_free(void *bytes, size_t count) { OPENSSL_secure_clear_free(bytes, count); }
+
+/* Macros of casts and sums do not reach Swift. XN_FLAG_RFC2253 prints a name as RFC 4514, the successor, has it. */
+static const unsigned long crypto_name_flags = XN_FLAG_RFC2253;

@@ -1,0 +1,21 @@
+internal import CCrypto
+
+/// The queue in which OpenSSL keeps the errors of this thread, the oldest first. Whoever reads it empties it, so that no
+/// error is taken for that of a later call.
+enum OpenSSLErrors {
+  /// Whether the last call failed because no further PEM block begins.
+  static var isEndOfPEM: Bool {
+    let code = ERR_peek_last_error()
+    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
+  }
+
+  /// The oldest error, which names the cause; the later ones only say what failed because of it. These texts are constants
+  /// of OpenSSL's. What it notes beside them (ERR_get_error_all) may quote the input, and is not read.
+  static func takeText(ifNone nothing: String = "no reason given") -> String {
+    let code = ERR_get_error()
+    defer { ERR_clear_error() }
+    guard code != 0 else { return nothing }
+    let texts = [ERR_lib_error_string(code), ERR_reason_error_string(code)].compactMap { $0.map(String.init(cString:)) }
+    return texts.isEmpty ? "OpenSSL error \(code)" : texts.joined(separator: ": ")
+  }
+}
