@@ -61,7 +61,7 @@ struct SiteTests {
     #expect(
       words(state.ipv6Sites) == [
         "2001:db8:1::/64 wan0", "2001:db8:2::/64 wan1", "2001:db8:11::/48 wan0 far",
-        "2001:db8:12::/48 wan0+wan1 far", "2001:db8:13::/48  far", "2001:db8:14::/48 wan0 far",
+        "2001:db8:12::/48 wan0+wan1 far", "2001:db8:13::/48 lo far", "2001:db8:14::/48 wan0 far",
       ])
     #expect(state.ipv6Exits.map(\.text) == ["wan1"])
     #expect(state.exits.isEmpty)
@@ -70,7 +70,7 @@ struct SiteTests {
   @Test("a router that has learnt the internet's keeps none but its own subnets")
   func many() throws {
     let state = try state(
-      "for a in $(seq 0 19); do for b in $(seq 0 250); do echo route add 10.$a.$b.0/24 via 192.0.2.1; done; done | ip -batch -"
+      "for a in $(seq 0 65); do for b in $(seq 0 250); do echo route add 10.$a.$b.0/24 via 192.0.2.1; done; done | ip -batch -"
     )
     #expect(state.sites.areMore)
     #expect(words(state.sites) == ["192.0.2.0/24 wan0", "198.51.100.0/24 wan1"])

@@ -19,7 +19,7 @@ package struct MainSites<Prefix: AddressPrefix>: Equatable, Sendable {
   }
 
   /// A router may learn a million routes: more are not kept.
-  package static var maximum: Int { 4096 }
+  package static var maximum: Int { 16_384 }
 
   /// Ascending, without those that a better one to the same prefix hides.
   package private(set) var all: [Site] = []
