@@ -156,7 +156,7 @@ private final class Bench: Sendable {
   @Test func whatIsHeldIsHeldUntilARuleSetRuns() async throws {
     let bench = try await Bench()
     await bench.reconciler.hold(.everything)
-    let held = DesiredState.holdingEverything(bench.configuration)
+    let held = DesiredState.holdingEverything(bench.configuration, in: ActualState())
     #expect(try bench.fake.read(expecting: held.steering).steering == held.steering)
     #expect(bench.events.count(.trafficHeld) == 1)
     await bench.reconciler.hold(.everything)

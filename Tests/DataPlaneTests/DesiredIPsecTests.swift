@@ -184,9 +184,15 @@ import Testing
   @Test func aRuleThatMayUseTheLineIsStrictOtherwise() {
     #expect(
       chain("guard") == [
+        "meta mark & 0x7f000000 == 0x06000000 oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
+          + "comment \"rule office: its own path mpls0\"",
+        "meta mark & 0x7f000000 == 0x06000000 counter drop comment \"rule office: underlay\"",
         "iifname \"lan0\" ip saddr @source_office oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
           + "comment \"rule office: its own path mpls0\"",
         "iifname \"lan0\" ip saddr @source_office counter drop comment \"rule office: underlay\"",
+        "meta sdifname \"lan0\" ip saddr @source_office oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
+          + "comment \"rule office: its own path mpls0\"",
+        "meta sdifname \"lan0\" ip saddr @source_office counter drop comment \"rule office: underlay\"",
         "ip saddr @source_office oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
           + "comment \"rule office: its own path mpls0\"",
         "ip saddr @source_office counter drop comment \"rule office: underlay\"",

@@ -25,7 +25,7 @@ import Testing
     rule.fallback = .block
     #expect(
       lines([rule]).suffix(4) == [
-        "ip rule add priority 9270 iif lo goto 9299 protocol 201",
+        "ip rule add priority 9230 iif lo goto 9299 protocol 201",
         "ip rule add priority 9280 from 192.168.10.0/24 lookup main suppress_prefixlength 0 protocol 201",
         "ip rule add priority 9290 from 192.168.10.0/24 lookup 7906 protocol 201",
         "ip rule add priority 9299 nop protocol 201",

@@ -174,7 +174,7 @@ import Testing
   private func held(_ kernel: ActualState = Branch.kernel()) throws -> ActualState {
     var model = ModelKernel(kernel)
     try model.apply(
-      Planner.holdPlan(desired: .holdingEverything(Branch.configuration()), actual: kernel).steps)
+      Planner.holdPlan(desired: .holdingEverything(Branch.configuration(), in: kernel), actual: kernel).steps)
     return model.state
   }
 
@@ -214,7 +214,7 @@ import Testing
 
   @Test func aSecondRunAddsNothingAndAnAgentsTableIsLeftAsItIs() throws {
     let state = try held()
-    let desired = DesiredState.holdingEverything(Branch.configuration())
+    let desired = DesiredState.holdingEverything(Branch.configuration(), in: state)
     #expect(Planner.holdPlan(desired: desired, actual: state).isEmpty)
     var flushed = state
     flushed.steering = nil

@@ -188,28 +188,33 @@ extension FakeState {
         throw FakeRefusal(EOPNOTSUPP, "addresses are translated in nat chains alone")
       }
     }
-    for chain in table.chains where chain.hook.map({ !Self.knowsDecryption(at: $0.point) }) == true {
-      try refuseDecryption(in: chain, table, depth: 0)
+    for chain in table.chains {
+      if let point = chain.hook?.point { try refuseUnknown(at: point, in: chain, table, depth: 0) }
     }
     steering = table
   }
 
-  /// nft_meta_get_validate_xfrm, net/netfilter/nft_meta.c
-  private static func knowsDecryption(at point: SteeringChain.Hook.Point) -> Bool {
-    switch point {
-    case .prerouting, .input, .forward: true
-    case .output, .postrouting: false
+  /// nft_meta_get_validate_xfrm and nft_meta_get_validate_sdif, net/netfilter/nft_meta.c
+  private static func knows(_ match: SteeringRule.Match, at point: SteeringChain.Hook.Point) -> Bool {
+    switch (match, point) {
+    case (.wasEncrypted, .output), (.wasEncrypted, .postrouting): false
+    case (.slave, .prerouting), (.slave, .output), (.slave, .postrouting): false
+    default: true
     }
   }
 
   /// Also in what the chain jumps to.
-  private func refuseDecryption(in chain: SteeringChain, _ table: SteeringTable, depth: Int) throws(FakeRefusal) {
+  private func refuseUnknown(
+    at point: SteeringChain.Hook.Point, in chain: SteeringChain, _ table: SteeringTable, depth: Int
+  ) throws(FakeRefusal) {
     guard depth < 16 else { throw FakeRefusal(EMLINK, "jumps go around or too deep") }
     for rule in chain.rules {
-      for case .wasEncrypted in rule.matches { throw FakeRefusal(EOPNOTSUPP, "meta ipsec is unknown in \(chain.name)") }
+      if let match = rule.matches.first(where: { !Self.knows($0, at: point) }) {
+        throw FakeRefusal(EOPNOTSUPP, "\(match) is unknown in \(chain.name)")
+      }
       for name in rule.actions.flatMap({ targets(of: $0, table) }) {
         guard let next = table.chains.first(where: { $0.name == name }) else { continue }
-        try refuseDecryption(in: next, table, depth: depth + 1)
+        try refuseUnknown(at: point, in: next, table, depth: depth + 1)
       }
     }
   }

@@ -81,9 +81,27 @@ package struct FakeState: Sendable {
           .map(\.rule)
       }, hasIPv6Rules: hasIPv6Rules,
       settings: settings, pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
+    tellSites(&actual)
     let expected = expecting(actual)
     actual.steering = steering.map { recognised($0, expected) }
     return actual
+  }
+
+  /// Of IPv4 alone.
+  private func tellSites(_ actual: inout ActualState) {
+    let connected = addresses.flatMap { device, addresses in
+      addresses.filter { device != .loopback && $0.subnet.length < 32 && links[device]?.isUp == true }.map {
+        MainSites.Site($0.subnet, devices: [device], isConnected: true)
+      }
+    }
+    let learnt = mainRoutes.filter { $0.destination != .all }.map {
+      MainSites.Site($0.destination, devices: $0.way.devices, metric: $0.metric, isConnected: $0.way.isConnected)
+    }
+    actual.sites = MainSites(connected + learnt)
+    let others = routes.map(\.route).filter {
+      $0.destination.length <= 1 && !ranges.tables.contains($0.table.value)
+    }
+    actual.exits = Set(mainDefaults.map(\.device) + others.flatMap(\.way.devices))
   }
 
   /// With everyone's routes and rules: what the kernel looks up in.
@@ -228,4 +246,8 @@ package struct FakeState: Sendable {
     guard let link = links[name] else { return }
     links[name]?.isOurs = link.tunnel?.areOurs(name, alias: link.alias, in: ranges) ?? false
   }
+}
+
+extension TableRoute.Way {
+  fileprivate var isConnected: Bool { if case .out(_, nil, _) = self { true } else { false } }
 }

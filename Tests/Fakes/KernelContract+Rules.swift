@@ -11,6 +11,12 @@ extension KernelGround {
     let lan = try Sample.device("lan0")
     let prefix = try Sample.prefix("10.20.0.0/16")
     let own = try Sample.prefix("192.0.2.2/32")
+    func ipv6(_ offset: UInt32, from: String? = nil, to: String? = nil, _ action: RoutingRule.Action) -> RoutingRule {
+      var rule = RoutingRule(.ipv6, priority: priority(offset), action: action)
+      rule.ipv6Source = from.flatMap { IPv6Prefix($0) }
+      rule.ipv6Destination = to.flatMap { IPv6Prefix($0) }
+      return rule
+    }
     return [
       RoutingRule(
         priority: priority(0), mark: .init(Mark(value: 0x0100_0000), mask),
@@ -46,8 +52,14 @@ extension KernelGround {
       RoutingRule(priority: priority(96), mark: .init(Mark(value: mask.bits), mask), action: .goto(priority(98))),
       RoutingRule(priority: priority(97), incoming: .loopback, action: .goto(priority(98))),
       RoutingRule(priority: priority(98), action: .nop),
+      ipv6(69, to: "2001:db8:9::/64", .goto(priority(90))),
+      ipv6(69, to: "2001:db8:9::/65", .goto(priority(90))),
+      ipv6(69, to: "2001:db8:9::/64", .goto(priority(80))),
       RoutingRule(.ipv6, priority: priority(80), incoming: lan, action: .lookup(.main, suppressPrefixLength: 3)),
       RoutingRule(.ipv6, priority: priority(90), incoming: lan, action: .prohibit),
+      ipv6(90, from: "2001:db8:10::/64", .prohibit),
+      ipv6(90, from: "2001:db8:10::1/128", .prohibit),
+      ipv6(99, .nop),
     ]
   }
 

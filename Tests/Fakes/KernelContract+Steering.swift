@@ -27,7 +27,8 @@ extension KernelGround {
         [.related, .ipv4, .protocolIs(IPProtocol.icmp)], [.choose(by: .connectionMark(mask), map: "way_of")],
         comment: "an error"),
     ]
-    let pass: [SteeringRule] = [
+    let sites = ["2001:db8:9::/64", "2001:db8:8000::/33", "2001:db8::1/128"].compactMap { IPv6Prefix($0) }
+    var pass: [SteeringRule] = [
       SteeringRule([.outgoing(wan), .ipv4, .destinationNotIn(set: "direct")], [.drop], comment: "guard"),
       SteeringRule([.ipv6, .outgoing(wan)], [.count, .reject]),
       SteeringRule([.outgoing(wan), .markNot(Mark(value: 0), mask), .invalid], [.drop]),
@@ -38,7 +39,9 @@ extension KernelGround {
       SteeringRule([.ipv4], [.choose(by: .outgoing, map: "bind_to")], comment: "leaves by a tunnel"),
       SteeringRule([], [.choose(by: .incoming, map: "bind_to")]),
       SteeringRule([.outgoing(wan), .willBeEncrypted(true), .wasEncrypted(true)], [.count]),
+      SteeringRule([.slave(lan), .ipv4], [.drop], comment: "in a VRF"),
     ]
+    pass += sites.map { SteeringRule([.outgoing(wan), .ipv6, .ipv6DestinationIn($0)], [.return]) }
     let hub = try Sample.address("203.0.113.2")
     let own: [SteeringRule] = [
       SteeringRule([.markNot(Mark(value: 0), mask)], [.setMark(Mark(value: 0), mask)]),
@@ -126,11 +129,16 @@ extension KernelGround {
 
   func decryptionAtOutput() throws {
     let table = try sampleSteering()
-    let asks = SteeringRule([.wasEncrypted(false)], [.count])
-    for (chain, isRefused) in [("classify", false), ("steer", false), ("own", true), ("leave", true)] {
+    let asks = [
+      SteeringRule([.wasEncrypted(false)], [.count]), SteeringRule([.slave(try Sample.device("lan0"))], [.count]),
+    ]
+    for (ask, chain, isRefused) in [
+      (0, "classify", false), (0, "steer", false), (0, "own", true), (0, "leave", true),
+      (1, "steer", true), (1, "arrive", false), (1, "pass", false), (1, "leave", true),
+    ] {
       var asking = table
       guard let index = asking.chains.firstIndex(where: { $0.name == chain }) else { throw ContractBreach(chain) }
-      asking.chains[index].rules.append(asks)
+      asking.chains[index].rules.append(asks[ask])
       if isRefused {
         try expect(.replaceSteering(asking), failsWith: EOPNOTSUPP)
       } else {
@@ -140,7 +148,7 @@ extension KernelGround {
     }
     for leads in [SteeringRule.Action.jump(chain: "steer"), .choose(by: .outgoing, map: "nothing")] {
       var jumping = try leading(table, to: "steer")
-      jumping.chains[1].rules.append(asks)
+      jumping.chains[1].rules.append(asks[0])
       jumping.chains[2].rules.append(SteeringRule([], [leads]))
       try expect(.replaceSteering(jumping), failsWith: EOPNOTSUPP)
     }

@@ -46,6 +46,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case lookupKnowsForeignRules
   case lookupOfTheRoutersOwnGoesAroundBelts
   case routesOfMainThatHoldAnAddressAreTold
+  case mainsBetterRoutesAndWaysOutAreTold
   case whatOthersHaveInOurWayIsTold
   case foreignRulesAreToldWithAllThatTheyAskFor
   case entryThatDecidesIsTold
@@ -102,6 +103,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .lookupOfTheRoutersOwnGoesAroundBelts: try ground.lookupAroundBelts()
     case .lookupKnowsForeignRules: try ground.lookupByForeignRule()
     case .routesOfMainThatHoldAnAddressAreTold: try ground.mainRoutesTold()
+    case .mainsBetterRoutesAndWaysOutAreTold: try ground.sitesTold()
     case .whatOthersHaveInOurWayIsTold: try ground.foreignTold()
     case .foreignRulesAreToldWithAllThatTheyAskFor: try ground.foreignRulesTold()
     case .entryThatDecidesIsTold: try ground.entryTold()

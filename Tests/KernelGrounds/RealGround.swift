@@ -123,7 +123,8 @@ package struct RealGround: KernelGround {
 
   package func addForeign(_ route: TableRoute) throws {
     guard case .out(let device, nil, _) = route.way else { throw ContractBreach("only device routes here") }
-    try shell("ip route add default dev \(device) table \(route.table) metric \(route.metric) proto 77")
+    let destination = route.destination == .all ? "default" : route.destination.description
+    try shell("ip route add \(destination) dev \(device) table \(route.table) metric \(route.metric) proto 77")
   }
 
   package func addForeign(_ rule: RoutingRule) throws {

@@ -58,6 +58,26 @@ struct KernelEventTests {
     }
   }
 
+  @Test("tell main's better routes and IPv6's, which belts follow, but none of every link")
+  func sites() throws {
+    try listening { ground, told in
+      try ground.addDevice(try #require(InterfaceName("wan0")), address: InterfaceAddress("192.0.2.2/24"))
+      try ground.shell("ip -6 addr add 2001:db8:1::2/64 dev wan0 nodad; sleep 0.5")
+      for route in [
+        "route add 198.18.0.0/15 via 192.0.2.1", "-6 route add 2001:db8:9::/64 via 2001:db8:1::1",
+        "-6 route add default via 2001:db8:1::1 table 52",
+      ] {
+        told.clear()
+        try ground.shell("ip \(route)")
+        #expect(told.waits { $0 == .mainRoute }, "\(route)")
+      }
+      told.clear()
+      try ground.shell("ip -6 route add fe80:1::/64 dev wan0 table 52; ip rule add priority 9299 lookup main")
+      #expect(told.waits { $0 == .ours("ip rule 9299") })
+      #expect(!told.all.contains(.mainRoute))
+    }
+  }
+
   @Test("tell a neighbour that does not answer")
   func neighbour() throws {
     try listening { ground, told in

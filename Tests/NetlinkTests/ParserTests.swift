@@ -173,7 +173,7 @@ struct ParserTests {
     #expect(rule(33) == nil)
   }
 
-  @Test("a rule of IPv6 is told with what we know of it, and one with an address has more")
+  @Test("a rule of IPv6 is told with its addresses")
   func ipv6Rule() {
     func rule(_ length: UInt8, _ attributes: [UInt8] = [], action: UInt8 = 8) -> RuleMessage? {
       var datagram = Datagram()
@@ -185,7 +185,9 @@ struct ParserTests {
     }
     #expect(rule(0) == RuleMessage(.ipv6, priority: 9290, action: .prohibit, origin: 0))
     let source = Datagram.attribute(2, [UInt8](repeating: 0x20, count: 16))
-    #expect(rule(64, source)?.hasMore == true && rule(64, source)?.source == 0)
+    #expect(rule(64, source)?.hasMore == false && rule(64, source)?.source == 0)
+    #expect(rule(64, source)?.ipv6Source == UInt128(0x2020_2020_2020_2020) << 64 | 0x2020_2020_2020_2020)
+    #expect(rule(64, source)?.sourceLength == 64 && rule(64, source)?.destinationLength == 0)
     #expect(rule(129, source) == nil)
     #expect(rule(0, action: 3)?.action == .nop)
     #expect(rule(0, Datagram.attribute(4, Datagram.raw(UInt32(9299))), action: 2)?.action == .goto(9299))

@@ -26,8 +26,8 @@ extension KernelPort {
 
   /// What is missing of what holds everything; see `DesiredState.holdingEverything`.
   package func holdPlan(_ configuration: AgentConfiguration) throws(KernelFailure) -> Plan {
-    let desired = DesiredState.holdingEverything(configuration)
-    return Planner.holdPlan(desired: desired, actual: try read(expecting: desired.steering))
+    let actual = try read { DesiredState.holdingEverything(configuration, in: $0).steering }
+    return Planner.holdPlan(desired: .holdingEverything(configuration, in: actual), actual: actual)
   }
 
   /// What is missing of the guard; see `Planner.guardPlan`.

@@ -10,6 +10,13 @@ package struct ActualState: Equatable, Sendable {
   package var mainDefaults: [MainDefault]
   /// Default routes of the main table that are no way out.
   package var deadEnds: [DeadEnd]
+  /// Main's routes that are better than a default, halves of all addresses among them.
+  package var sites = MainSites<IPv4Prefix>()
+  package var ipv6Sites = MainSites<IPv6Prefix>()
+  /// Devices that a default route of any table leads by, a half of all addresses being as good; for IPv6 whatever is as
+  /// wide as an eighth: 2000::/3 is all that is given out. Those of our own tables are not among them.
+  package var exits: Set<InterfaceName> = []
+  package var ipv6Exits: Set<InterfaceName> = []
   /// Routes with our protocol in our table range.
   package var routes: Set<TableRoute>
   /// Rules with our protocol in our priority range, in the kernel's order; those of IPv6 after those of IPv4.

@@ -74,12 +74,16 @@ extension DesiredStateCompiler {
   /// net/ipv4/fib_frontend.c).
   ///
   /// The router's own packets are passed over, from an address in a prefix too: its services never enter a tunnel.
+  ///
+  /// Unmarked packets of a strict rule's sources come here only where nftables has lost our table, so belts are stricter
+  /// than that: main's better routes hold no longer where they lead by an uplink. See `Fence`.
   func beltRules() -> [RoutingRule] {
     let belts = layout.belts.all
     var rules: [RoutingRule] = []
     if hasPrefixBelts {
-      rules.append(RoutingRule(priority: priority(70), incoming: .loopback, action: .goto(priority(99))))
+      rules.append(RoutingRule(priority: priority(30), incoming: .loopback, action: .goto(priority(99))))
     }
+    if !belts.isEmpty { rules += fenceRules() }
     var asked: Set<RoutingRule> = []
     for belt in belts {
       let rule = RoutingRule(
@@ -99,17 +103,38 @@ extension DesiredStateCompiler {
   // MARK: IPv6
 
   /// As nftables does it, but for every device that an IPv6 default leads to, uplinks that nobody has configured included.
-  /// Routes that are more specific stay allowed; one to a whole half or eighth of all addresses (2000::/3 is all that is
-  /// given out) is a default in disguise.
+  /// Routes that are more specific stay allowed where they lead by no uplink; one to a whole half or eighth of all
+  /// addresses (2000::/3 is all that is given out) is a default in disguise.
   ///
-  /// What goes to the router itself is found before, in the table `local`.
+  /// What goes to the router itself is found before, in the table `local`. Each LAN is known by its device and by its
+  /// subnets: with the agent dead it may become the port of a bridge, which no rule names.
   func ipv6Belts() -> [RoutingRule] {
     guard actual.hasIPv6Rules else { return [] }
     let blocked = ipv6Blocks.map(\.interface)
-    return blocked.map { interface in
-      RoutingRule(
-        .ipv6, priority: priority(80), incoming: interface, action: .lookup(.main, suppressPrefixLength: 3))
-    } + blocked.map { RoutingRule(.ipv6, priority: priority(90), incoming: $0, action: .prohibit) }
+    guard !blocked.isEmpty else { return [] }
+    let subnets = subnets(of: Set(blocked))
+    func belts(_ offset: UInt32, _ action: RoutingRule.Action) -> [RoutingRule] {
+      blocked.map { RoutingRule(.ipv6, priority: priority(offset), incoming: $0, action: action) }
+        + subnets.map { subnet in
+          var rule = RoutingRule(.ipv6, priority: priority(offset), action: action)
+          rule.ipv6Source = subnet
+          return rule
+        }
+    }
+    let rules =
+      ipv6FenceRules() + belts(80, .lookup(.main, suppressPrefixLength: 3)) + belts(90, .prohibit)
+    guard !subnets.isEmpty else { return rules }
+    return [RoutingRule(.ipv6, priority: priority(30), incoming: .loopback, action: .goto(priority(99)))] + rules
+      + [RoutingRule(.ipv6, priority: priority(99), action: .nop)]
+  }
+
+  /// IPv6 subnets of these devices alone, as many as there may be belts.
+  private func subnets(of devices: Set<InterfaceName>) -> [IPv6Prefix] {
+    let own = actual.ipv6Sites.all.filter { site in
+      site.isConnected && !site.devices.isEmpty && site.devices.allSatisfy(devices.contains)
+        && site.prefix.length > 3
+    }
+    return Array(own.map(\.prefix).prefix(Belts.maximum))
   }
 
   /// The devices whose IPv6 is refused, each with the first rule that says so.

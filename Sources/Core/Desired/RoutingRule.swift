@@ -54,6 +54,9 @@ package struct RoutingRule: Hashable, Sendable {
   /// Of IPv4 alone, as the destination is.
   package var source: IPv4Prefix?
   package var destination: IPv4Prefix?
+  /// Of IPv6 alone.
+  package var ipv6Source: IPv6Prefix?
+  package var ipv6Destination: IPv6Prefix?
   /// `lo` stands for packets of the router's own.
   package var incoming: InterfaceName?
   package var action: Action

@@ -7,15 +7,19 @@ extension DesiredStateCompiler {
   ///     p+6   fwmark passed        goto p+99                            what no rule of ours takes
   ///     p+10  not fwmark 0         lookup main suppress_prefixlength 0  what has a better route than a default keeps it
   ///     p+20  fwmark MARK          lookup TABLE                         one for each tunnel, uplink and rule
-  ///     p+70  iif lo               goto p+99                            the router's own packets
+  ///     p+30  iif lo               goto p+99                            the router's own packets
+  ///     p+69  to SITE              goto p+90                            what main leads to by an uplink: see `Fence`
   ///     p+80  from PREFIX          lookup main suppress_prefixlength 0  belts: see `belts()`
   ///     p+90  from PREFIX          lookup TABLE of the rule
   ///     p+99                       nop                                  from here on others' rules decide, and main's
   ///
-  /// and of IPv6, by each LAN that a rule with `ipv6: block` has:
+  /// and of IPv6, by each LAN that a rule with `ipv6: block` has, and by its subnets:
   ///
-  ///     p+80  iif LAN              lookup main suppress_prefixlength 3
-  ///     p+90  iif LAN              prohibit
+  ///     p+30  iif lo               goto p+99
+  ///     p+69  to SITE              goto p+90
+  ///     p+80  iif LAN, from SUBNET lookup main suppress_prefixlength 3
+  ///     p+90  iif LAN, from SUBNET prohibit
+  ///     p+99                       nop
   ///
   /// Where an uplink's default route in main is a pair of halves (`0.0.0.0/1` and `128.0.0.0/1`), `suppress_prefixlength`
   /// is 1 in IPv4's: halves are no better than a default.

@@ -11,7 +11,9 @@ extension DesiredStateCompiler {
           [.incoming(way.device), marked], [.count, clearMark], comment: "was for the lookup alone"))
     }
     for lan in layout.configuration.lans {
-      rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "outward")], comment: "LAN \(lan)"))
+      for match in Self.by(lan) {
+        rules.append(SteeringRule([match, .ipv4], [.jump(chain: "outward")], comment: "LAN \(lan)"))
+      }
     }
     rules += strayOutwardRules()
     rules += ipv6Rules()
@@ -24,15 +26,24 @@ extension DesiredStateCompiler {
       name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: rules)
   }
 
-  /// IPv6 is never backhauled. By an uplink that nobody has configured the ip rules alone refuse it: `ipv6Belts`.
+  /// What a device's packets are known by on their way through: one in a VRF goes by that one's name from routing on.
+  static func by(_ device: InterfaceName) -> [SteeringRule.Match] { [.incoming(device), .slave(device)] }
+
+  /// IPv6 is never backhauled.
   private func ipv6Rules() -> [SteeringRule] {
     var rules = [SteeringRule([.ipv6], [.choose(by: .outgoing, map: Self.strangers)], comment: "IPv6 to a tunnel")]
     for (interface, rule) in ipv6Blocks {
-      for uplink in layout.uplinkWays {
-        rules.append(
-          SteeringRule(
-            [.ipv6, .incoming(interface), .outgoing(uplink.device)], [.count, .reject],
-            comment: "rule \(rule.name): no IPv6"))
+      for match in Self.by(interface) {
+        for uplink in layout.uplinkWays {
+          rules.append(
+            SteeringRule(
+              [.ipv6, match, .outgoing(uplink.device)], [.count, .reject], comment: "rule \(rule.name): no IPv6"))
+        }
+        for exit in ipv6OtherExits {
+          rules.append(
+            SteeringRule(
+              [.ipv6, match, .outgoing(exit)], [.jump(chain: Self.ipv6Exit)], comment: "rule \(rule.name): no IPv6"))
+        }
       }
     }
     return rules
@@ -49,6 +60,7 @@ extension DesiredStateCompiler {
             [.outgoing(uplink.device)], [.jump(chain: "guard")], comment: "about to leave by \(uplink.title)")
         )
       }
+      rules += otherExitRules()
     }
     // Without a connection there is no NAT: it would leave with the LAN's address.
     for uplink in uplinks {
@@ -91,20 +103,25 @@ extension DesiredStateCompiler {
     return SteeringChain(name: "outward", rules: rules)
   }
 
-  /// IPv4 from a LAN, or by a device that is no way of ours, that is about to leave by an uplink. Looks at nothing but interfaces, addresses and the mark, so it
-  /// holds for packets that no connection is known of. The first rule that takes the source decides, as in `steer`.
+  /// IPv4 from a LAN, or by a device that is no way of ours, that is about to leave by an uplink. Looks at nothing but
+  /// interfaces, addresses and the mark, so it holds for packets that no connection is known of. A mark of a strict rule's
+  /// says whose a packet is, whatever its device is called by now; else the first rule that takes the source decides, as in
+  /// `steer`.
   func guardChain() -> SteeringChain {
     var rules: [SteeringRule] = []
     if hasDirectDestinations {
       rules.append(
         SteeringRule([.ipv4, .destinationIn(set: Self.directSet)], [.return], comment: "direct destination"))
     }
+    for active in layout.activeRules where active.rule.isStrict {
+      rules += holding(active.rule, [isMarked(active.mark)])
+    }
     // A prefix is held wherever it comes from, after what rules say of its interfaces.
     let anywhere = prefixedStrictRules.map(\.rule).filter { !$0.sources.interfaces.isEmpty }
     let active = layout.activeRules.map(\.rule)
     let last = anywhere.isEmpty ? active.lastIndex(where: \.isStrict) ?? 0 : active.count - 1
     for rule in active[...last] {
-      for matches in sourceMatches(rule) {
+      for matches in sourceMatches(rule, by: Self.by) {
         if rule.isStrict {
           rules += holding(rule, matches)
         } else {

@@ -19,7 +19,7 @@ extension DesiredStateCompiler {
     var chains = [markChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain()]
     chains += [passChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }
-    chains += strayChains()
+    chains += strayChains() + strayOutwardChains() + ipv6ExitChains()
     chains.append(leaveChain())
     chains += countChains() + inboundChains() + errorChains()
     return SteeringTable(
@@ -43,16 +43,20 @@ extension DesiredStateCompiler {
         AddressSet(
           name: Self.sourceSet(active.rule.name), ranges: AddressRanges.merged(active.rule.sources.prefixes)))
     }
-    return sets + straySets()
+    return sets + straySets() + exitSets()
   }
 
   /// One list of matches for each way in which a packet can be of the rule's sources. What is asked has come in by a LAN
   /// interface already, so prefixes alone need no interface.
-  func sourceMatches(_ rule: BackhaulRule) -> [[SteeringRule.Match]] {
+  ///
+  /// - Parameter names: what a packet of an interface is known by.
+  func sourceMatches(
+    _ rule: BackhaulRule, by names: (InterfaceName) -> [SteeringRule.Match] = { [.incoming($0)] }
+  ) -> [[SteeringRule.Match]] {
     let prefixes: [SteeringRule.Match] =
       rule.sources.prefixes.isEmpty ? [.ipv4] : [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))]
     if rule.sources.interfaces.isEmpty { return [prefixes] }
-    return rule.sources.interfaces.map { [.incoming($0)] + prefixes }
+    return rule.sources.interfaces.flatMap(names).map { [$0] + prefixes }
   }
 
   /// Our bits are zero, or not.

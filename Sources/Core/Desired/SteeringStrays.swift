@@ -81,32 +81,38 @@ extension DesiredStateCompiler {
     return [SteeringRule([isMarked(layout.passed)], [clearMark], comment: "was for the lookup alone")]
   }
 
-  /// What holds for IPv4 from a LAN holds for it from any device that is no way of ours.
+  /// A rule that is strict is in force, and what is not its own must be told apart from what is.
+  private var isGuarded: Bool { layout.activeRules.contains { $0.rule.isStrict } }
+
+  /// What holds for IPv4 from a LAN holds for it from any device that is no way of ours: a strict rule's prefix may come
+  /// from there, and whatever a rule has marked.
   func strayOutwardRules() -> [SteeringRule] {
-    guard hasPrefixBelts else { return [] }
+    guard isGuarded else { return [] }
     return [SteeringRule([.ipv4], [.jump(chain: "stray_outward")], comment: "by whatever device")]
   }
 
-  func strayChains() -> [SteeringChain] {
-    guard hasPrefixBelts else { return [] }
+  func strayOutwardChains() -> [SteeringChain] {
+    guard isGuarded else { return [] }
     var rules = [SteeringRule([], [.choose(by: .incoming, map: Self.knownMap)], comment: "what came by a way out")]
     // They have been there.
-    rules += layout.configuration.lans.map { SteeringRule([.incoming($0)], [.return], comment: "LAN \($0)") }
+    for lan in layout.configuration.lans {
+      rules += Self.by(lan).map { SteeringRule([$0], [.return], comment: "LAN \(lan)") }
+    }
     rules.append(SteeringRule([], [.jump(chain: "outward")], comment: "neither a LAN nor a way out"))
-    return [
-      strayChain(), freedChain(), SteeringChain(name: "stray_outward", rules: rules),
-      SteeringChain(name: "known", rules: []),
-    ]
+    return [SteeringChain(name: "stray_outward", rules: rules), SteeringChain(name: "known", rules: [])]
   }
 
+  func strayChains() -> [SteeringChain] { hasPrefixBelts ? [strayChain(), freedChain()] : [] }
+
   func strayMaps() -> [SteeringMap] {
-    guard hasPrefixBelts else { return [] }
+    guard isGuarded else { return [] }
     // What came by our own tunnel has a mark already.
     let freed = layout.ways.filter { $0.kind != .ownTunnel }.map(\.device) + [.loopback]
     func map(_ name: String, _ devices: [InterfaceName], _ chain: String) -> SteeringMap {
       SteeringMap(name: name, kind: .device, elements: devices.map { .init(.device($0), .goto(chain: chain)) })
     }
-    return [map(Self.knownMap, layout.ways.map(\.device), "known"), map(Self.freedMap, freed, "freed")]
+    let known = map(Self.knownMap, layout.ways.map(\.device), "known")
+    return hasPrefixBelts ? [known, map(Self.freedMap, freed, "freed")] : [known]
   }
 
   func straySets() -> [AddressSet] {

@@ -107,6 +107,9 @@ package struct SteeringRule: Hashable, Sendable {
     case incoming(InterfaceName)
     /// `oifname "…"`
     case outgoing(InterfaceName)
+    /// `meta sdifname "…"`: it came in by this device, which is in a VRF, and the VRF's name stands for it since
+    /// (l3mdev_ip_rcv, net/l3mdev/l3mdev.c). Input and forward alone.
+    case slave(InterfaceName)
     /// `meta nfproto ipv4` / `ipv6`
     case ipv4
     case ipv6
@@ -118,6 +121,8 @@ package struct SteeringRule: Hashable, Sendable {
     /// `ip saddr 203.0.113.2` / `ip daddr 203.0.113.2`; only after `.ipv4`
     case sourceIs(IPv4Address)
     case destinationIs(IPv4Address)
+    /// `ip6 daddr 2001:db8::/32`; only after `.ipv6`
+    case ipv6DestinationIn(IPv6Prefix)
     /// `ip protocol gre`, by number; only after `.ipv4`, and not beside `.tcpSYN`, which asks for TCP itself
     case protocolIs(UInt8)
     /// `rt ipsec exists` / `missing`: an IPsec policy holds for the packet's route, and the packet will leave as another.

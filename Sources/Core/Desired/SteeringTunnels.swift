@@ -101,8 +101,8 @@ extension DesiredStateCompiler {
       chains.append(
         SteeringChain(
           name: "no_lan_ipv6",
-          rules: layout.configuration.lans.map {
-            SteeringRule([.incoming($0)], [.count, .reject], comment: "no IPv6 by a tunnel")
+          rules: layout.configuration.lans.flatMap(Self.by).map {
+            SteeringRule([$0], [.count, .reject], comment: "no IPv6 by a tunnel")
           }))
     }
     if tunnels.contains(where: { $0.kind == .ownTunnel }) {

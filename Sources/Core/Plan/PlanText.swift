@@ -107,6 +107,8 @@ package struct PlanText: Sendable {
     if rule.inverted { words.append("not") }
     if let source = rule.source { words.append("from \(source)") }
     if let destination = rule.destination { words.append("to \(destination)") }
+    if let source = rule.ipv6Source { words.append("from \(source)") }
+    if let destination = rule.ipv6Destination { words.append("to \(destination)") }
     if let mark = rule.mark { words.append("fwmark \(mark.mark)/\(mark.mask)") }
     if let incoming = rule.incoming { words.append("iif \(incoming)") }
     words.append(rule.action.words)

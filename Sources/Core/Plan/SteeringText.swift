@@ -83,7 +83,9 @@ extension SteeringRule {
     if let unrecognised { return unrecognised }
     // `ip saddr` implies the family, and nft then does not list it.
     let impliesIPv4 = matches.contains(where: \.isOfIPv4Header)
-    var words = matches.filter { !(impliesIPv4 && $0 == .ipv4) }.map(\.text) + actions.map(\.text)
+    let impliesIPv6 = matches.contains { if case .ipv6DestinationIn = $0 { true } else { false } }
+    var words = matches.filter { !(impliesIPv4 && $0 == .ipv4) && !(impliesIPv6 && $0 == .ipv6) }.map(\.text)
+    words += actions.map(\.text)
     if !comment.isEmpty { words.append("comment \"\(comment)\"") }
     return words.joined(separator: " ")
   }
@@ -94,6 +96,7 @@ extension SteeringRule.Match {
     switch self {
     case .incoming(let device): "iifname \"\(device)\""
     case .outgoing(let device): "oifname \"\(device)\""
+    case .slave(let device): "meta sdifname \"\(device)\""
     case .ipv4: "meta nfproto ipv4"
     case .ipv6: "meta nfproto ipv6"
     case .sourceIn(let set): "ip saddr @\(set)"
@@ -101,6 +104,7 @@ extension SteeringRule.Match {
     case .destinationNotIn(let set): "ip daddr != @\(set)"
     case .sourceIs(let address): "ip saddr \(address)"
     case .destinationIs(let address): "ip daddr \(address)"
+    case .ipv6DestinationIn(let prefix): "ip6 daddr \(prefix.length == 128 ? "\(prefix.address)" : "\(prefix)")"
     case .protocolIs(let number): "ip protocol \(Self.name(ofProtocol: number))"
     case .willBeEncrypted(let expected): "rt ipsec \(expected ? "exists" : "missing")"
     case .wasEncrypted(let expected): "meta ipsec \(expected ? "exists" : "missing")"

@@ -14,6 +14,8 @@ package struct Packet: Equatable, Sendable {
 
   /// Nil: the router sent it.
   package var incoming: InterfaceName?
+  /// The device that it came in by, where that is in a VRF: `incoming` is the VRF's then, from routing on.
+  package var slave: InterfaceName?
   package var source: IPv4Address
   package var destination: IPv4Address
   /// The addresses mean nothing then: we never look at those of IPv6.
@@ -34,6 +36,9 @@ package struct Packet: Equatable, Sendable {
   package var mark: UInt32
   /// The device that the router's own socket is bound to; for forwarded IPv6 the one that its routes lead to.
   package var boundDevice: InterfaceName?
+  /// Of IPv6: where it goes to, as far as anybody asks; a prefix of one address.
+  package var ipv6Destination: IPv6Prefix?
+  package var ipv6Source: IPv6Prefix?
   /// Of forwarded IPv6 alone: its routes lead there by more than a default.
   package var hasSpecificRoute: Bool
   /// A tunnel's outer packet: the mark that it is looked up with instead of its own.

@@ -73,7 +73,7 @@ private struct Walk {
     if table.packet.isIPv6 {
       // IPv6 routes are none of ours, and not read: the caller says where they lead.
       guard let device = table.packet.boundDevice ?? routes.state.mainDefaults.first?.device else { return }
-      if let rule = routes.refusalOfIPv6(from: incoming, isDefault: !table.packet.hasSpecificRoute) {
+      if let rule = routes.refusalOfIPv6(table.packet, from: incoming) {
         table.stages.append(.lookup(rule, nil))
         end = .prohibited
         return

@@ -56,7 +56,13 @@ package struct RouteWalk {
       guard case .type = end.kind else { return nil }
       return TableRoute(table: .main, metric: end.metric, way: .unreachable)
     }
-    tables = Dictionary(grouping: mainRoutes + connected + defaults + walls + state.routes, by: \.table)
+    // Gateways are not told, and where a route leads by several devices the first stands for all.
+    let sites = state.sites.all.map { site in
+      TableRoute(
+        table: .main, destination: site.prefix, metric: site.metric,
+        way: site.devices.first.map { .out(device: $0, gateway: nil) } ?? .unreachable)
+    }
+    tables = Dictionary(grouping: mainRoutes + connected + defaults + walls + sites + state.routes, by: \.table)
     own = Set(state.addresses.filter { state.links[$0.key] != nil }.values.joined().map(\.address))
     rules = Self.inOrder(.ipv4, state.rules)
     ipv6Rules = Self.inOrder(.ipv6, state.rules)
@@ -100,22 +106,25 @@ package struct RouteWalk {
     rules.firstIndex { $0.priority == priority }
   }
 
-  /// The ip rule that refuses IPv6 of this device; nil: none does. Routes of IPv6 are not read.
-  ///
-  /// - Parameter isDefault: main leads the packet out by a default route, and has no better one.
-  package func refusalOfIPv6(from incoming: InterfaceName, isDefault: Bool) -> RoutingRule? {
-    let nowhere = IPv4Address(value: 0)
-    let question = Question(destination: nowhere, source: nowhere, incoming: incoming)
+  /// The ip rule that refuses IPv6 of this device; nil: none does. Which routes there are is said by the packet alone.
+  package func refusalOfIPv6(_ packet: Packet, from incoming: InterfaceName) -> RoutingRule? {
+    func takes(_ rule: RoutingRule) -> Bool {
+      let selected =
+        (rule.incoming.map { $0 == incoming } ?? true)
+        && (rule.ipv6Source.map { prefix in packet.ipv6Source.map(prefix.contains) ?? false } ?? true)
+        && (rule.ipv6Destination.map { prefix in packet.ipv6Destination.map(prefix.contains) ?? false } ?? true)
+      return selected != rule.inverted
+    }
     var next = ipv6Rules.startIndex
     while next < ipv6Rules.endIndex {
       let rule = ipv6Rules[next]
       next += 1
-      guard takes(rule, question) else { continue }
+      guard takes(rule) else { continue }
       switch rule.action {
       case .unreachable, .prohibit: return rule
       case .nop, .strange: continue
       case .goto(let priority): next = place(of: priority, in: ipv6Rules) ?? next
-      case .lookup(_, let suppressed): if !isDefault || suppressed == nil { return nil }
+      case .lookup(_, let suppressed): if packet.hasSpecificRoute || suppressed == nil { return nil }
       }
     }
     return nil

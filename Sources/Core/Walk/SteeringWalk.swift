@@ -125,6 +125,7 @@ struct SteeringWalk {
     switch match {
     case .incoming(let device): packet.incoming == device
     case .outgoing(let device): outgoing == device
+    case .slave(let device): isRouted && packet.slave == device
     case .ipv4: !packet.isIPv6
     case .ipv6: packet.isIPv6
     case .sourceIn(let set): contains(packet.source, set)
@@ -132,6 +133,7 @@ struct SteeringWalk {
     case .destinationNotIn(let set): table.sets[set] != nil && !contains(packet.destination, set)
     case .sourceIs(let address): !packet.isIPv6 && packet.source == address
     case .destinationIs(let address): !packet.isIPv6 && packet.destination == address
+    case .ipv6DestinationIn(let prefix): packet.ipv6Destination.map { prefix.contains($0) } ?? false
     case .protocolIs(let number): !packet.isIPv6 && packet.protocolNumber == number
     // NFT_BREAK without a route (nft_rt_get_eval).
     case .willBeEncrypted(let expected): isRouted && packet.willBeEncrypted == expected

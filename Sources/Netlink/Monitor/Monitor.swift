@@ -20,11 +20,11 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
 
   deinit { buffer.deallocate() }
 
-  /// Devices, IPv4 addresses, IPv4 routes, nexthop objects, rules, the settings of devices (forwarding, rp_filter), and
+  /// Devices, IPv4 addresses, routes, nexthop objects, rules, the settings of devices (forwarding, rp_filter), and
   /// neighbours that do not answer.
   package static func routing() throws(NetlinkFailure) -> Monitor {
     let groups = [
-      RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,
+      RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE,
       RTNLGRP_IPV4_NETCONF, RTNLGRP_NEIGH, RTNLGRP_NEXTHOP,
     ].map(\.rawValue)
     return Monitor(
@@ -75,7 +75,8 @@ extension NetlinkEvent {
       guard let header = message.payload.load(ifinfomsg.self), Int32(header.ifi_family) == AF_UNSPEC else { return nil }
       self = LinkMessage(message).map { .linkGone(index: $0.index, name: $0.name) } ?? .overrun
     case RTM_NEWADDR, RTM_DELADDR: self = AddressMessage(message).map { .address($0) } ?? .overrun
-    case RTM_NEWROUTE, RTM_DELROUTE: self = RouteMessage(message).map { .route($0) } ?? .overrun
+    case RTM_NEWROUTE, RTM_DELROUTE:
+      self = RouteMessage(message).map { .route($0) } ?? IPv6RouteMessage(message).map { .ipv6Route($0) } ?? .overrun
     case Int(RTM_NEWNEXTHOP), Int(RTM_DELNEXTHOP): self = .nexthop
     case RTM_NEWRULE, RTM_DELRULE: self = RuleMessage(message).map { .rule($0) } ?? .overrun
     case RTM_NEWNETCONF:

@@ -5,6 +5,7 @@ package enum NetlinkEvent: Equatable, Sendable {
   /// It came or went.
   case address(AddressMessage)
   case route(RouteMessage)
+  case ipv6Route(IPv6RouteMessage)
   case rule(RuleMessage)
   /// A nexthop object came, changed or went: the routes that lead by it tell nothing of their own.
   case nexthop

@@ -175,10 +175,7 @@ extension RuleMessage {
     self.init(
       family, priority: 0, isInverted: header.flags & UInt32(FIB_RULE_INVERT) != 0, action: Action(header.action),
       table: UInt32(header.table), origin: 0, hasMore: header.tos != 0)
-    switch family {
-    case .ipv4: (sourceLength, destinationLength) = (header.src_len, header.dst_len)
-    case .ipv6: hasMore = hasMore || header.src_len > 0 || header.dst_len > 0
-    }
+    (sourceLength, destinationLength) = (header.src_len, header.dst_len)
     let isGood = attributes.forEachAttribute { type, value in
       switch Int(type) {
       case FRA_PRIORITY: priority = value.load(UInt32.self) ?? 0
@@ -188,6 +185,8 @@ extension RuleMessage {
       case FRA_TABLE: table = value.load(UInt32.self) ?? table
       case FRA_SRC where family == .ipv4: source = value.bigEndian ?? 0
       case FRA_DST where family == .ipv4: destination = value.bigEndian ?? 0
+      case FRA_SRC: ipv6Source = value.load(UInt128.self).map { UInt128(bigEndian: $0) } ?? 0
+      case FRA_DST: ipv6Destination = value.load(UInt128.self).map { UInt128(bigEndian: $0) } ?? 0
       case FRA_GOTO:
         if case .goto = action { action = .goto(value.load(UInt32.self) ?? 0) } else { hasMore = true }
       case FRA_IIFNAME: incoming = value.string

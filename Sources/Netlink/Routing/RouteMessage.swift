@@ -145,11 +145,13 @@ package struct RuleMessage: Hashable, Sendable {
   package var mark: UInt32
   /// 0: the mark is not looked at.
   package var mask: UInt32
-  /// Of IPv4 alone: a rule of IPv6 that has one `hasMore`.
+  /// Of IPv4 alone; the lengths are of either family.
   package var source: UInt32
   package var sourceLength: UInt8
   package var destination: UInt32
   package var destinationLength: UInt8
+  package var ipv6Source: UInt128 = 0
+  package var ipv6Destination: UInt128 = 0
   package var incoming: String?
   package var action: Action
   package var table: UInt32

@@ -84,8 +84,13 @@ extension MessageBuilder {
     self.header(header)
     put(FRA_PRIORITY, rule.priority)
     put(FRA_PROTOCOL, rule.origin)
-    if rule.sourceLength > 0 { put(FRA_SRC, bigEndian: rule.source) }
-    if rule.destinationLength > 0 { put(FRA_DST, bigEndian: rule.destination) }
+    let isIPv6 = rule.family == .ipv6
+    if rule.sourceLength > 0 {
+      if isIPv6 { put(FRA_SRC, rule.ipv6Source.bigEndian) } else { put(FRA_SRC, bigEndian: rule.source) }
+    }
+    if rule.destinationLength > 0 {
+      if isIPv6 { put(FRA_DST, rule.ipv6Destination.bigEndian) } else { put(FRA_DST, bigEndian: rule.destination) }
+    }
     if let incoming = rule.incoming { put(FRA_IIFNAME, string: incoming) }
     if rule.mask != 0 {
       put(FRA_FWMARK, rule.mark)

@@ -5,6 +5,8 @@ package enum NFTExpression: Hashable, Sendable {
     case mark, incomingName, outgoingName, family, transportProtocol
     /// A byte: 1 where the packet came out of an IPsec packet.
     case securityPath
+    /// The device in a VRF that the packet came in by.
+    case slaveName
   }
   package enum ConnectionKey: Hashable, Sendable { case state, direction, mark }
   package enum Header: Hashable, Sendable { case network, transport }

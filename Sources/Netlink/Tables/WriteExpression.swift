@@ -111,7 +111,7 @@ extension NFTExpression {
 
 extension NFTExpression.MetaKey: CaseIterable {
   package static let allCases: [Self] = [
-    .mark, .incomingName, .outgoingName, .family, .transportProtocol, .securityPath,
+    .mark, .incomingName, .outgoingName, .family, .transportProtocol, .securityPath, .slaveName,
   ]
   var number: UInt32 {
     switch self {
@@ -121,6 +121,7 @@ extension NFTExpression.MetaKey: CaseIterable {
     case .family: NFT_META_NFPROTO.rawValue
     case .transportProtocol: NFT_META_L4PROTO.rawValue
     case .securityPath: NFT_META_SECPATH.rawValue
+    case .slaveName: NFT_META_SDIFNAME.rawValue
     }
   }
 }

@@ -7,6 +7,7 @@ internal import Netlink
 final class KernelListener: @unchecked Sendable {
   private let translation: RouteTranslation
   private let own: OwnPorts
+  private let news: TableNews
   private let handler: @Sendable (KernelEvent) -> Void
   private let routing: Monitor
   private let tables: Monitor
@@ -17,10 +18,12 @@ final class KernelListener: @unchecked Sendable {
 
   /// Hears what happens from here on; what is known of devices is read after that, so that nothing falls between.
   init(
-    _ translation: RouteTranslation, _ own: OwnPorts, _ handler: @escaping @Sendable (KernelEvent) -> Void
+    _ translation: RouteTranslation, _ own: OwnPorts, _ news: TableNews,
+    _ handler: @escaping @Sendable (KernelEvent) -> Void
   ) throws(NetlinkFailure) {
     self.translation = translation
     self.own = own
+    self.news = news
     self.handler = handler
     routing = try Monitor.routing()
     tables = try Monitor.tables()
@@ -97,6 +100,7 @@ final class KernelListener: @unchecked Sendable {
       if own.routing.contains(port) { return [] }
       return names[message.index].map { [.address($0)] } ?? []
     case .route(let message): return own.routing.contains(port) ? [] : changed(message)
+    case .ipv6Route(let message): return changed(message)
     case .rule(let message):
       if own.routing.contains(port) { return [] }
       let isOurs = message.origin == translation.ranges.routeProtocol.value
@@ -134,13 +138,26 @@ final class KernelListener: @unchecked Sendable {
 
   private func changed(_ message: RouteMessage) -> [KernelEvent] {
     if message.table == TableID.main.value {
-      // More specific routes of main change nothing of ours, and a router may learn a million.
-      if message.length <= 1 { return [.mainRoute] }
-      return message.length < WayQuestion.shortestSite ? [.foreign("main table")] : []
+      // Of more specific ones belts have to know, but a router may learn a million.
+      if message.length <= 1 || !news.isMainLarge { return [.mainRoute] + shortRoute(message) }
+      return shortRoute(message)
     }
     let isOurs = message.origin == translation.ranges.routeProtocol.value
     if isOurs || translation.ranges.tables.contains(message.table) { return [.ours("ip route table \(message.table)")] }
     // Another's table, which an uplink's default route may stand in.
-    return message.length == 0 ? [.mainRoute] : []
+    return message.length <= 1 ? [.mainRoute] : []
+  }
+
+  /// It may take clients' packets to a whole part of the internet.
+  private func shortRoute(_ message: RouteMessage) -> [KernelEvent] {
+    message.length > 1 && message.length < WayQuestion.shortestSite ? [.foreign("main table")] : []
+  }
+
+  private func changed(_ message: IPv6RouteMessage) -> [KernelEvent] {
+    // 255 is RT_TABLE_LOCAL; addresses of every link say nothing.
+    guard message.table != 255, IPv6Prefix(message.destination, length: message.length)?.isOfEveryLink == false
+    else { return [] }
+    if message.length <= 3 { return [.mainRoute] }
+    return message.table == TableID.main.value && !news.isMainLarge ? [.mainRoute] : []
   }
 }

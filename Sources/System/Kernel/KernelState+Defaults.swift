@@ -76,11 +76,12 @@ extension KernelState {
   private static let maximumTables = 64
 
   /// Default routes that are not ours: main's, and those of tables that others' ip rules lead to.
+  ///
+  /// - Parameter mains: the main table's.
   mutating func defaultRoutes(
-    _ rules: [RuleMessage], _ names: [UInt32: InterfaceName]
+    _ rules: [RuleMessage], _ mains: [RouteMessage], _ names: [UInt32: InterfaceName]
   ) throws(NetlinkFailure) -> DefaultRoutes {
-    var found: [RouteMessage] = []
-    try routing.eachRoute(table: TableID.main.value, restart: { found = [] }) { if $0.length <= 1 { found.append($0) } }
+    var found = mains
     for table in tables(of: rules) {
       found += try routing.routes(table: table).filter { $0.length == 0 }
     }
@@ -101,7 +102,7 @@ extension KernelState {
 
   /// With net.ipv4.nexthop_compat_mode 0 a route by an object says nothing but its number (fib_dump_info,
   /// net/ipv4/fib_semantics.c).
-  private mutating func resolved(_ messages: [RouteMessage]) throws(NetlinkFailure) -> [RouteMessage] {
+  mutating func resolved(_ messages: [RouteMessage]) throws(NetlinkFailure) -> [RouteMessage] {
     var result: [RouteMessage] = []
     for var message in messages {
       if message.hops.isEmpty, message.kind == .unicast, let object = message.object {
@@ -113,7 +114,7 @@ extension KernelState {
   }
 
   /// A group's members are single ones (nh_check_attr_group, net/ipv4/nexthop.c).
-  private mutating func hops(of object: UInt32) throws(NetlinkFailure) -> [RouteMessage.NextHop] {
+  mutating func hops(of object: UInt32) throws(NetlinkFailure) -> [RouteMessage.NextHop] {
     guard let nexthop = try routing.nexthop(object) else { return [] }
     if let hop = nexthop.hop { return [hop] }
     var hops: [RouteMessage.NextHop] = []

@@ -33,14 +33,16 @@ extension KernelState {
 }
 
 extension RuleMessage {
-  /// Whether a deletion of this would find `other` (rule_find and fib4_rule_compare).
+  /// Whether a deletion of this would find `other` (rule_find, fib4_rule_compare and fib6_rule_compare).
   fileprivate func finds(_ other: RuleMessage) -> Bool {
     other.priority == priority && other.origin == origin && other.action.number == action.number
       && (action != .lookup || other.table == table) && (mark == 0 || other.mark == mark)
       && (mask == 0 || other.mask == mask) && (incoming == nil || other.incoming == incoming)
-      && (sourceLength == 0 || (other.source == source && other.sourceLength == sourceLength))
+      && (sourceLength == 0
+        || (other.source == source && other.ipv6Source == ipv6Source && other.sourceLength == sourceLength))
       && (destinationLength == 0
-        || (other.destination == destination && other.destinationLength == destinationLength))
+        || (other.destination == destination && other.ipv6Destination == ipv6Destination
+          && other.destinationLength == destinationLength))
       && (suppressPrefixLength == nil || other.suppressPrefixLength == suppressPrefixLength)
   }
 }

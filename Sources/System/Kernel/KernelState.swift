@@ -9,6 +9,7 @@ struct KernelState: ~Copyable, Sendable {
   var routing: RoutingSocket
   var netfilter: NetfilterSocket
   var steering: SteeringStore
+  let news: TableNews
 
   init(_ ranges: KernelRanges, news: TableNews) throws(NetlinkFailure) {
     let routing = try RoutingSocket.open()
@@ -17,6 +18,7 @@ struct KernelState: ~Copyable, Sendable {
     translation = RouteTranslation(ranges: ranges)
     self.routing = routing
     self.netfilter = netfilter
+    self.news = news
     steering = SteeringStore(name: ranges.nftTable, news: news)
   }
 
@@ -38,7 +40,10 @@ struct KernelState: ~Copyable, Sendable {
     }
     Self.tell(try routing.addresses(), names, &actual)
     let rules = try routing.rules()
-    let defaults = try defaultRoutes(rules, names)
+    var survey = RouteSurvey(names)
+    let ourTables = ranges.tables
+    try routing.eachRoute(restart: { survey = RouteSurvey(names) }) { survey.take($0, ourTables: ourTables) }
+    let defaults = try defaultRoutes(rules, survey.defaults, names)
     actual.mainDefaults = defaults.defaults
     actual.deadEnds = defaults.deadEnds
     let translation = translation
@@ -50,6 +55,8 @@ struct KernelState: ~Copyable, Sendable {
       guard error.errno == EAFNOSUPPORT else { throw error }
       actual.hasIPv6Rules = false
     }
+    try tellSites(survey, names, &actual)
+    news.main(isLarge: actual.sites.areMore || actual.ipv6Sites.areMore)
     actual.pathMTUs = pathMTUs(links, names)
     actual.steering = try steering.steering(expecting: expecting(actual), &netfilter)
     return actual

@@ -24,7 +24,7 @@ package final class LinuxKernelEvents: KernelEventsPort {
       throw KernelFailure(operation: "watch netlink events", errno: 0, cause: "this event loop watches no descriptors")
     }
     let listener = try asking(nil) { () throws(NetlinkFailure) in
-      try KernelListener(RouteTranslation(ranges: ranges), own, handler)
+      try KernelListener(RouteTranslation(ranges: ranges), own, news, handler)
     }
     loop.enqueue { [news] in listener.watch(on: loop, news) }
   }

@@ -70,6 +70,12 @@ struct RouteTranslation {
     message.sourceLength = rule.source?.length ?? 0
     message.destination = rule.destination?.address.value ?? 0
     message.destinationLength = rule.destination?.length ?? 0
+    if rule.family == .ipv6 {
+      message.sourceLength = rule.ipv6Source?.length ?? 0
+      message.destinationLength = rule.ipv6Destination?.length ?? 0
+      message.ipv6Source = rule.ipv6Source?.value ?? 0
+      message.ipv6Destination = rule.ipv6Destination?.value ?? 0
+    }
     message.incoming = rule.incoming?.text
     switch rule.action {
     // What is strange is only ever deleted, as it was read.
@@ -97,17 +103,26 @@ struct RouteTranslation {
         rule.action = .strange("fwmark \(hexadecimal(message.mark))/\(hexadecimal(message.mask))")
       }
     }
-    if message.sourceLength > 0 {
-      rule.source = IPv4Prefix(IPv4Address(value: message.source), length: message.sourceLength)
-    }
-    if message.destinationLength > 0 {
-      rule.destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.destinationLength)
-    }
+    takePrefixes(of: message, &rule)
     if let incoming = message.incoming {
       rule.incoming = InterfaceName(incoming)
       if rule.incoming == nil { rule.action = .strange("iif \(incoming)") }
     }
     return rule
+  }
+
+  private func takePrefixes(of message: RuleMessage, _ rule: inout RoutingRule) {
+    let (source, destination) = (message.sourceLength, message.destinationLength)
+    switch message.family {
+    case .ipv4:
+      if source > 0 { rule.source = IPv4Prefix(IPv4Address(value: message.source), length: source) }
+      if destination > 0 {
+        rule.destination = IPv4Prefix(IPv4Address(value: message.destination), length: destination)
+      }
+    case .ipv6:
+      if source > 0 { rule.ipv6Source = IPv6Prefix(message.ipv6Source, length: source) }
+      if destination > 0 { rule.ipv6Destination = IPv6Prefix(message.ipv6Destination, length: destination) }
+    }
   }
 
   func isOurs(_ message: RuleMessage) -> Bool {

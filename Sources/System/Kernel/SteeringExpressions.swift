@@ -12,6 +12,7 @@ extension SteeringRule.Match {
     switch self {
     case .incoming(let device): [.meta(.incomingName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
     case .outgoing(let device): [.meta(.outgoingName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
+    case .slave(let device): [.meta(.slaveName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
     case .ipv4: [.meta(.family), .compare(isEqual: true, [2])]
     case .ipv6: [.meta(.family), .compare(isEqual: true, [10])]
     case .sourceIn(let set): [.payload(.network, offset: 12, length: 4), .lookup(set: set, isInverted: false)]
@@ -20,6 +21,18 @@ extension SteeringRule.Match {
     case .sourceIs(let address): [.payload(.network, offset: 12, length: 4), .compare(isEqual: true, address.bytes)]
     case .destinationIs(let address):
       [.payload(.network, offset: 16, length: 4), .compare(isEqual: true, address.bytes)]
+    // RFC 8200: the destination stands 24 bytes into the header. As nft writes it: of whole bytes alone no mask is needed.
+    case .ipv6DestinationIn(let prefix) where prefix.length % 8 == 0 && prefix.length > 0:
+      [
+        .payload(.network, offset: 24, length: UInt32(prefix.length / 8)),
+        .compare(isEqual: true, Array(prefix.value.bytes.prefix(Int(prefix.length / 8)))),
+      ]
+    case .ipv6DestinationIn(let prefix):
+      [
+        .payload(.network, offset: 24, length: 16),
+        .bitwise(mask: IPv6Prefix.netmask(prefix.length).bytes, flip: UInt128(0).bytes),
+        .compare(isEqual: true, prefix.value.bytes),
+      ]
     case .protocolIs(let number): [.payload(.network, offset: 9, length: 1), .compare(isEqual: true, [number])]
     case .willBeEncrypted(let expected): [.routeEncrypts, .compare(isEqual: true, [expected ? 1 : 0])]
     case .wasEncrypted(let expected): [.meta(.securityPath), .compare(isEqual: true, [expected ? 1 : 0])]
@@ -87,6 +100,11 @@ extension SteeringRule.Action {
       ]
     }
   }
+}
+
+extension UInt128 {
+  /// As an IPv6 address stands in a header.
+  fileprivate var bytes: [UInt8] { withUnsafeBytes(of: bigEndian) { Array($0) } }
 }
 
 extension IPv4Address {

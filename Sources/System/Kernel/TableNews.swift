@@ -15,7 +15,14 @@ package final class TableNews: Sendable {
 
   private let subscription = Mutex<Subscription?>(nil)
 
+  private let mainIsLarge = Atomic(false)
+
   package init() {}
+
+  /// The main table holds more routes than are looked at one by one: a router that learns the internet's hears of them all
+  /// the time, and nothing follows from any.
+  func main(isLarge: Bool) { mainIsLarge.store(isLarge, ordering: .relaxed) }
+  var isMainLarge: Bool { mainIsLarge.load(ordering: .relaxed) }
 
   /// - Parameters:
   ///   - descriptor: of a socket that hears what happens to nftables, and lives as long as the process.

@@ -1,0 +1,59 @@
+/// An IPv6 prefix in canonical form: no host bit is set. Written as in `ip -6 route`: `2001:db8::/32`.
+package struct IPv6Prefix: Hashable, Sendable, CustomStringConvertible {
+  /// The first address of the prefix, as one number.
+  package let value: UInt128
+  /// 0...128.
+  package let length: UInt8
+
+  /// Nil where `length` is over 128 or a bit below the prefix is set.
+  package init?(_ value: UInt128, length: UInt8) {
+    guard length <= 128, value & ~Self.netmask(length) == 0 else { return nil }
+    self.value = value
+    self.length = length
+  }
+
+  /// `address/length`, canonical.
+  package init?(_ text: some StringProtocol) {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, let address = IPv6Address(parts[0]), let length = UInt8(parts[1]) else { return nil }
+    self.init(UInt128(address.high) << 64 | UInt128(address.low), length: length)
+  }
+
+  private init(unchecked value: UInt128, length: UInt8) {
+    self.value = value
+    self.length = length
+  }
+
+  /// All ones in the first `length` bits.
+  package static func netmask(_ length: UInt8) -> UInt128 { length == 0 ? 0 : .max << (128 - UInt128(length)) }
+
+  /// The first address of the prefix.
+  package var address: IPv6Address {
+    IPv6Address(high: UInt64(truncatingIfNeeded: value >> 64), low: UInt64(truncatingIfNeeded: value))
+  }
+
+  /// Link-local addresses (fe80::/10) and groups (ff00::/8): every device has routes for them, and none leads anywhere else.
+  package var isOfEveryLink: Bool { value >> 118 == 0x3fa || value >> 120 == 0xff }
+
+  package var description: String { "\(address)/\(length)" }
+}
+
+extension IPv6Prefix: AddressPrefix {
+  package static let all = IPv6Prefix(unchecked: 0, length: 0)
+
+  package func contains(_ other: Self) -> Bool {
+    length <= other.length && other.value & Self.netmask(length) == value
+  }
+
+  package static func < (left: Self, right: Self) -> Bool { (left.value, left.length) < (right.value, right.length) }
+}
+
+/// A prefix of either family: two of them are apart, or one lies in the other. Ordered by first address, the wider first.
+package protocol AddressPrefix: Hashable, Comparable, Sendable {
+  /// Every address: where a default route leads to.
+  static var all: Self { get }
+  var length: UInt8 { get }
+  func contains(_ other: Self) -> Bool
+}
+
+extension IPv4Prefix: AddressPrefix {}
