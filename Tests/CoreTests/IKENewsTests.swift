@@ -25,11 +25,12 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     #expect(kinds(news.charonWent("another reason", hasLasted: false)) == [.charonDown])
   }
 
-  @Test mutating func whatIsMissingIsToldOnceAndAgainAfterItWasThere() {
-    #expect(kinds(news.inventory(missing: ["fra-a"])) == [.driftRepaired])
-    #expect(news.inventory(missing: ["fra-a"]) == [])
+  @Test mutating func whatIsMissingIsToldOnceAndAgainAfterItWasThere() throws {
+    let (a, b) = (try #require(Name("fra-a")), try #require(Name("fra-b")))
+    #expect(kinds(news.inventory(missing: [a])) == [.driftRepaired])
+    #expect(news.inventory(missing: [a]) == [])
     #expect(news.inventory(missing: []) == [])
-    #expect(kinds(news.inventory(missing: ["fra-a", "fra-b"])) == [.driftRepaired, .driftRepaired])
+    #expect(kinds(news.inventory(missing: [a, b])) == [.driftRepaired, .driftRepaired])
     #expect(kinds(news.unloadWasRefused("no")) == [.charonRefused])
     #expect(news.unloadWasRefused("no") == [])
   }
@@ -46,8 +47,8 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     #expect(kinds(up.events) == [.saUp])
     let before = machine.associations
     machine.saw(IKESample.up("192.0.2.2", 3), at: at(2), chance: 0.5)
-    #expect(kinds(news.saw(machine.associations, of: "fra-a", before: before)) == [.saRekeyed])
-    #expect(news.saw(machine.associations, of: "fra-a", before: machine.associations) == [])
+    #expect(kinds(news.saw(machine.associations, of: machine.connection.tunnel, before: before)) == [.saRekeyed])
+    #expect(news.saw(machine.associations, of: machine.connection.tunnel, before: machine.associations) == [])
   }
 
   @Test mutating func aTroubleIsToldOnceUntilTheSAIsUp() throws {
