@@ -82,6 +82,19 @@ import Testing
     #expect(with("192.168.20.1/24", prefixes: ["192.168.10.0/24"]).issues == [])
   }
 
+  @Test(arguments: [LinkStack(lower: "lan0")]) func whatTookTheOnlyAddressIsNamed(_ stack: LinkStack) {
+    func moved(names: [InterfaceName] = ["lan0"]) -> SourceSurvey {
+      survey(
+        {
+          $0.links["lan0.10"] = link(stack)
+          $0.addresses["lan0.10"] = $0.addresses.removeValue(forKey: "lan0")
+        }, sources: Sources(interfaces: names))
+    }
+    #expect(moved().issues.map(\.kind) == [.covered(by: "lan0.10")])
+    #expect(moved().issues.first?.sample == .init("lan0.10", "192.168.10.2"))
+    #expect(moved(names: ["lan0", "lan0.10"]).issues == [], "a trunk whose VLAN the rule names")
+  }
+
   @Test func whatLiesBehindAnotherRouterIsFollowed() {
     let sources = Sources(interfaces: ["lan0"], prefixes: ["10.20.0.0/16"])
     #expect(survey(sources: sources, leading: { _ in "lan0" }).entrances == [.init("lan0", "10.20.0.1")])
@@ -305,5 +318,96 @@ import Testing
     let rules = (1...500).map { rule(PacketSelector(protocolNumber: 6, destinationPorts: $0...$0)) }
     #expect(questions(rules + [rule(PacketSelector(protocolNumber: 1))]).count == SingledOut.most)
     #expect(questions(rules + [rule(PacketSelector(protocolNumber: 1))]).first?.service == .icmp)
+  }
+}
+
+/// IPv6 of lan0, which a rule says `block` for.
+@Suite struct IPv6QuestionTests {
+  private let last = RulePriority(9300)
+
+  private func foreign(
+    _ selector: PacketSelector = PacketSelector(), priority: UInt32 = 100, table: UInt32 = 52,
+    source: IPv6Prefix = .all, destination: IPv6Prefix = .all, mask: UInt32 = 0, mark: UInt32 = 0
+  ) -> ForeignIPv6Rule {
+    ForeignIPv6Rule(
+      priority: RulePriority(priority), mask: mask, mark: mark, table: TableID(table), source: source,
+      destination: destination, selector: selector)
+  }
+
+  private func prefix(_ text: String, _ length: UInt8) throws -> IPv6Prefix {
+    IPv6Prefix(try #require(IPv6Address(text)), length: length)
+  }
+
+  private func leak(
+    _ answer: IPv6Question.Answer, _ rules: [ForeignIPv6Rule] = [], isHeld: Bool = false
+  ) throws -> IPv6Leak? {
+    let question = IPv6Question(
+      "lan0", from: try #require(IPv6Address("2001:db8:10::2")), to: try #require(IPv6Address("2600::1")))
+    return question.leak(answer, rules: rules, before: last, lans: ["lan0", "lan1"], isHeld: { _ in isHeld })
+  }
+
+  @Test func whatLeavesInTheClearIsNamed() throws {
+    let found = try leak(.out("wan1", table: TableID(52), length: 0), [foreign()])
+    #expect(found?.rule == foreign())
+    let words = TrafficFinding.leaking(try #require(found))
+    #expect(words.state == .diverted && words.device == "wan1")
+    #expect(
+      words.cause == "by IPv6 leaves by wan1 in the clear, though its rule says block: ip -6 rule 100: lookup 52 of "
+        + "another program sends it there")
+    #expect(words.step(for: "office", KernelRanges()).contains("remove it, or give it a priority above"))
+    #expect(try leak(.out("wan1", table: TableID(254), length: 3)) != nil, "a default but in name, and no belt")
+    #expect(try leak(.out("wan1", table: TableID(52), length: 0), [foreign(priority: 9_999)])?.rule == nil)
+  }
+
+  @Test func whatIsHeldOrStaysIsNoLeak() throws {
+    #expect(try leak(.out("wan1", table: TableID(52), length: 0), [foreign()], isHeld: true) == nil)
+    #expect(try leak(.out("lan1", table: TableID(254), length: 64)) == nil)
+    #expect(try leak(.out("wan1", table: TableID(254), length: 48)) == nil, "main's own site is kept")
+    #expect(try leak(.refused) == nil)
+    #expect(try leak(.local) == nil)
+  }
+
+  @Test func itIsAskedForEachSelector() throws {
+    let lan = [try prefix("2001:db8:10::1", 64), try prefix("fe80::1", 64)]
+    let plain = IPv6Question.all(from: "lan0", addresses: lan, rules: [])
+    #expect(plain.count == 4)
+    #expect(plain.allSatisfy { $0.source == IPv6Address("2001:db8:10::2") })
+    #expect(IPv6Question.all(from: "lan0", addresses: [], rules: []).first?.source == IPv6Address("2001:db8::2"))
+    let all = IPv6Question.all(
+      from: "lan0", addresses: lan,
+      rules: [
+        foreign(PacketSelector(protocolNumber: 17, destinationPorts: 7000...7000)),
+        foreign(destination: try prefix("2001:db8:9::", 48)), foreign(source: try prefix("2001:db8:10::40", 122)),
+        foreign(destination: try prefix("fd00::", 8)), foreign(source: try prefix("2001:db8:77::", 64)),
+        foreign(PacketSelector(protocolNumber: 6), mask: 0xff, mark: 1), foreign(),
+      ])
+    #expect(
+      all.dropFirst(4).map(\.part) == ["by udp to port 7000", "to 2001:db8:9::/48", "from 2001:db8:10::40/122"])
+    #expect(all.dropFirst(4).first?.port == 7000)
+    #expect(all.last?.source == IPv6Address("2001:db8:10::41"))
+  }
+
+  @Test func prefixesHoldWhatTheyHold() throws {
+    #expect(try prefix("2001:db8::", 32).contains(try #require(IPv6Address("2001:db8:ffff::1"))))
+    #expect(!(try prefix("2001:db8::", 32).contains(try #require(IPv6Address("2001:db9::1")))))
+    #expect(try prefix("::", 0).contains(try #require(IPv6Address("ffff::"))))
+    #expect(try prefix("2001:db8::4", 128).host == IPv6Address("2001:db8::4"))
+    #expect(!(try prefix("2001:db8::4", 127).contains(try #require(IPv6Address("2001:db8::6")))))
+  }
+
+  @Test func ourOwnTableIsAskedWhetherItHolds() {
+    var rule = Branch.office
+    rule.ipv6 = .block
+    rule.fallback = .block
+    let layout = Branch.compiler(Branch.ruleSet(rules: [rule])).layout
+    #expect(IPv6Blocks(layout, [:]).all.map(\.interface) == ["lan0"])
+    let trial = ForwardTrial(layout, [:])
+    #expect(trial.holdsIPv6(from: "lan0", leavingBy: "wan0"))
+    #expect(!trial.holdsIPv6(from: "dmz0", leavingBy: "lan0"))
+    let mark = layout.activeRules[0].mark
+    func holds(by device: InterfaceName?) -> Bool {
+      trial.holds(.init("lan0", "192.168.10.2"), to: "133.0.0.1", mark: mark, by: device, leavingBy: "wan0")
+    }
+    #expect(holds(by: "lan0"), "what a strict rule may not leave by")
   }
 }

@@ -163,7 +163,10 @@ package actor ClientSight {
     let places = rules.filter(\.isCounted).flatMap { rule in
       CountedPlace.allCases.map { $0.chain(of: rule.name) }
     }
-    return places + Set(rules.filter(\.isCounted).flatMap(\.returnChains).map(\.chain)).sorted()
+    let ends = rules.filter(\.isCounted).flatMap { rule in
+      rule.returnChains.map(\.chain) + rule.carryingChains + rule.strayChains.values
+    }
+    return places + Set(ends).sorted()
   }
 
   private func ask(

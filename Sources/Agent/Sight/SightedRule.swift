@@ -14,8 +14,11 @@ struct SightedRule {
   var survey: SourceSurvey
   /// For each part of the internet some addresses, of which one is asked about.
   var destinations: [[IPv4Address]]
-  /// Of its tunnels: what counts the packets that came back.
+  /// Of its tunnels: what counts the packets that came back and got through.
   var returnChains: [(device: InterfaceName, chain: String)]
+  /// What counts unmarked packets of LANs that leave by the rule's devices, and by each other one.
+  var carryingChains: Set<String>
+  var strayChains: [InterfaceName: String]
   /// Its own traffic leaves by some device.
   var isCounted: Bool {
     if case .devices? = wanted { true } else { false }
@@ -42,9 +45,12 @@ struct SightedRule {
         wanted: choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
         shut: Set(snapshot.plan.uplinks.map(\.interface).filter { isShut($0, to: watched, snapshot.plan) }),
         survey: SourceSurvey(watched.rule, ranges: watched.sources, view), destinations: destinations,
-        returnChains: ways.filter { devices.contains($0.device) }.compactMap { way in
-          compiler.returnChain(of: way).map { (way.device, $0) }
-        })
+        returnChains: ways.filter { $0.isTunnel && devices.contains($0.device) }.map { way in
+          (way.device, compiler.arrivedChain(of: way))
+        }, carryingChains: Set(ways.filter { devices.contains($0.device) }.map(compiler.exitChain)),
+        strayChains: Dictionary(
+          ways.filter { !$0.isTunnel && !devices.contains($0.device) }.map { ($0.device, compiler.exitChain(of: $0)) }
+        ) { first, _ in first })
     }
   }
 

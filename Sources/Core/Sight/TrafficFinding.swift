@@ -14,8 +14,8 @@ package enum TrafficFinding: Hashable, Sendable {
   case refused(InterfaceName)
   /// Packets were marked, and none left.
   case dropped(LossPlace, by: [PacketFilter])
-  /// Packets were marked, and another took the mark off again: they go as the main table says.
-  case unmarked(by: [ForeignMark])
+  /// Packets were marked, and another took the mark off again: they leave by this device; nil: by none.
+  case unmarked(by: [ForeignMark], leavingBy: InterfaceName?)
   /// Packets leave by the device and answers come back by it; none gets through to the clients.
   case unanswered(InterfaceName, by: [PacketFilter])
   /// The rule does not take what it is for.
@@ -38,7 +38,8 @@ package enum TrafficFinding: Hashable, Sendable {
 
   package var state: State {
     switch self {
-    case .diverted, .unmarked, .leaking: .diverted
+    case .diverted, .leaking: .diverted
+    case .unmarked(_, let device): device == nil ? .obstructed : .diverted
     case .untaken: .untaken
     case .unrouted, .ended, .unforwarded, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
     case .misnamed: .misnamed
@@ -67,6 +68,7 @@ package enum TrafficFinding: Hashable, Sendable {
     switch self {
     case .diverted(let detour): detour.device
     case .leaking(let leak): leak.device
+    case .unmarked(_, let device): device
     default: nil
     }
   }
@@ -123,8 +125,11 @@ extension TrafficFinding {
       "is refused by the kernel's reverse-path check: no answer would leave by \(device), where it comes in"
     case .dropped(_, let filters) where filters.isEmpty: "is dropped on this router, by whom cannot be seen"
     case .dropped(_, let filters): "is dropped on this router by \(Self.list(filters))"
-    case .unmarked(let marks):
-      "loses its mark and goes as the main table says: \(Self.list(marks)) overwrites our bits of the mark"
+    case .unmarked(let marks, let device?):
+      "loses its mark and leaves by \(device), as the main table says: \(Self.list(marks)) overwrites our bits of the mark"
+    case .unmarked(let marks, nil):
+      "loses its mark and is held back: nothing leaks, and its devices are offline: \(Self.list(marks)) overwrites our "
+        + "bits of the mark"
     case .unanswered(let device, let filters):
       "leaves by \(device), and the answers are dropped on this router"
         + (filters.isEmpty ? "" : " by \(Self.list(filters))")
@@ -172,7 +177,7 @@ extension TrafficFinding {
       return "something on this router drops what \(rule) sends on: nft list ruleset and iptables-save show what could"
     case .dropped(_, let filters):
       return "let traffic of \(rule) through in \(Self.list(filters)), from its interfaces to the tunnels and uplinks"
-    case .unmarked(let marks):
+    case .unmarked(let marks, _):
       return "give \(Self.list(marks)) a mask without \(ranges.markMask), or kernel.mark_mask of agent.toml others"
     case .unanswered(let device, let filters):
       return "let what comes back by \(device) through"
