@@ -17,7 +17,7 @@ private final class Bench: Sendable {
   private let work: Task<Void, Never>
   private let configuration: AgentConfiguration
 
-  init(fallback: BackhaulRule.Fallback = .localWAN) async throws {
+  init(fallback: BackhaulRule.Fallback = .localWAN, ipv6: BackhaulRule.IPv6 = .local) async throws {
     let (wan, lan, tun) = (
       try #require(InterfaceName("wan0")), try #require(InterfaceName("lan0")), try #require(InterfaceName("tun9"))
     )
@@ -46,7 +46,7 @@ private final class Bench: Sendable {
       surroundings: StillSurroundings())
     work = Task { await reconciler.run() }
     prober.set(try #require(InterfaceName("bh-fra")), .answers(.milliseconds(5)))
-    let ruleSet = try ruleSet(fallback)
+    let ruleSet = try ruleSet(fallback, ipv6)
     let slots = try #require(Layout.slots(ruleSet, configuration, after: SlotBook()))
     try await reconciler.apply(ruleSet, slots: slots)
     loop.advance(by: .seconds(1))
@@ -55,7 +55,7 @@ private final class Bench: Sendable {
 
   deinit { work.cancel() }
 
-  private func ruleSet(_ fallback: BackhaulRule.Fallback) throws -> RuleSet {
+  private func ruleSet(_ fallback: BackhaulRule.Fallback, _ ipv6: BackhaulRule.IPv6) throws -> RuleSet {
     let name = try #require(Name("fra"))
     return RuleSet(
       device: configuration.device, revision: 1,
@@ -75,7 +75,7 @@ private final class Bench: Sendable {
           name: office,
           sources: Sources(
             interfaces: configuration.lans, prefixes: [try #require(IPv4Prefix("192.168.10.0/24"))]),
-          paths: [name], fallback: fallback)
+          paths: [name], fallback: fallback, ipv6: ipv6)
       ])
   }
 
@@ -84,6 +84,9 @@ private final class Bench: Sendable {
     loop.advance(by: wait)
     await sight.look()
   }
+
+  /// Of the rule.
+  var table: TableID? { get async { await reconciler.layout?.table(.rule(office)) } }
 
   var state: TrafficFinding.State? { get async { await sight.view.rules[office]?.state } }
   var cause: String? { get async { await sight.view.rules[office]?.findings.first?.cause } }
@@ -203,10 +206,65 @@ private final class Bench: Sendable {
     await bench.look()
     for _ in 0..<2 {
       try bench.count([.taken: 20])
+      try bench.fake.change("count") { $0.counts["off_wan0", default: 0] += 20 }
       await bench.look()
     }
     #expect(await bench.state == .diverted)
     #expect(await bench.cause?.contains("chain pre of nft table inet others overwrites our bits") == true)
+  }
+
+  /// A belt may carry it where it is to go; where nothing leaves it is held.
+  @Test func whatLosesItsMarkAndDoesNotLeaveIsNoDetour() async throws {
+    let bench = try await Bench()
+    let writer = ForeignMark(table: "inet others", chain: "pre", bits: .max, isConnections: false)
+    try bench.fake.change("nft add rule") { $0.filters.marks = [writer] }
+    await bench.look()
+    for _ in 0..<4 {
+      try bench.count([.taken: 20])
+      try bench.fake.change("count") { $0.counts["off_tunnels", default: 0] += 20 }
+      await bench.look()
+    }
+    #expect(await bench.state == .asIntended && bench.told == [])
+    for _ in 0..<4 {
+      try bench.count([.taken: 20])
+      await bench.look()
+    }
+    #expect(await bench.state == .obstructed)
+    #expect(await bench.cause?.contains("is held back: nothing leaks") == true)
+  }
+
+  @Test func whatIsSingledOutIsAskedAbout() async throws {
+    let bench = try await Bench()
+    await bench.look()
+    let (tun, office) = (try #require(InterfaceName("tun9")), try #require(await bench.table))
+    let route = TableRoute(
+      table: office, destination: try #require(IPv4Prefix("198.18.0.0/15")), metric: RouteMetric(0),
+      way: .out(device: tun, gateway: nil))
+    try bench.fake.change("ip route add") { $0.addForeign(route) }
+    await bench.look()
+    await bench.look()
+    #expect(await bench.state == .diverted)
+    #expect(
+      await bench.cause
+        == "to 198.18.0.0/15 is sent to tun9 by another program's route 198.18.0.0/15 in table \(office)")
+  }
+
+  @Test func ipv6ThatLeavesIsSeen() async throws {
+    let bench = try await Bench(ipv6: .block)
+    let (lan, tun) = (try #require(InterfaceName("lan0")), try #require(InterfaceName("tun9")))
+    try bench.fake.change("ip -6 rule add") { state in
+      state.ipv6 = SeenIPv6(
+        rules: [ForeignIPv6Rule(priority: RulePriority(100), table: TableID(52))], isForwarded: true)
+      state.ipv6Answers[lan] = .out(tun, table: TableID(52), length: 0)
+    }
+    await bench.look()
+    await bench.look()
+    #expect(await bench.state == .diverted)
+    #expect(await bench.cause?.contains("by IPv6 leaves by tun9 in the clear") == true)
+    try bench.fake.change("ip -6 rule del") { $0.ipv6Answers[lan] = .refused }
+    await bench.look()
+    #expect(await bench.state == .asIntended)
+    #expect(bench.told == [.trafficDiverted, .trafficRestored])
   }
 
   /// What is for the router itself, and what is lost before the forward hook with nobody to suspect, is nothing to tell.

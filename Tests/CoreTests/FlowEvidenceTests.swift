@@ -55,6 +55,41 @@ import Testing
     #expect(follow([none, none, none, none], evidence: &evidence).last == .some(nil), "nobody sends")
   }
 
+  /// What is seen after a change of the firewall, and left before it, proves nothing of the new one.
+  @Test func whatLeftBeforeAChangeIsNoProof() {
+    var evidence = FlowEvidence()
+    evidence.counted(.init(), under: conditions, at: at(0))
+    evidence.counted(.init(taken: 20, passed: 20, left: 20), under: conditions, at: at(5))
+    let changed = FlowEvidence.Conditions(way: conditions.way, generation: 8)
+    evidence.counted(.init(taken: 90, passed: 40, left: 40), under: changed, at: at(10))
+    evidence.counted(.init(taken: 110, passed: 40, left: 40), under: changed, at: at(15))
+    evidence.counted(.init(taken: 130, passed: 40, left: 40), under: changed, at: at(16))
+    #expect(evidence.loss == .beforeForward)
+  }
+
+  /// Belts carry what has lost its mark where it is to go; else it leaves elsewhere, or nowhere.
+  @Test func whereWhatHasNoMarkLeavesDecides() throws {
+    let wan = try #require(InterfaceName("wan0"))
+    func follow(carried: UInt64, strayed: UInt64) -> FlowEvidence {
+      var evidence = FlowEvidence()
+      for look in 0..<4 {
+        let count = UInt64(look)
+        evidence.counted(
+          .init(taken: 20 * count, carried: carried * count, strayed: [wan: strayed * count]), under: conditions,
+          at: at(Double(look)))
+      }
+      return evidence
+    }
+    #expect(follow(carried: 20, strayed: 0).loss == nil)
+    let leaks = follow(carried: 0, strayed: 20)
+    #expect(leaks.loss == .beforeForward && leaks.stray == wan)
+    let held = follow(carried: 0, strayed: 0)
+    #expect(held.loss == .beforeForward && held.stray == nil)
+    #expect(follow(carried: 2, strayed: 3).stray == nil, "others' packets")
+    #expect(TrafficFinding.unmarked(by: [], leavingBy: wan).state == .diverted)
+    #expect(TrafficFinding.unmarked(by: [], leavingBy: nil).state == .obstructed)
+  }
+
   /// A firewall that has let the rule's traffic through before may refuse one client's.
   @Test func whatWasProvenTakesLongerToDoubt() {
     var evidence = FlowEvidence()
@@ -162,7 +197,7 @@ import Testing
 
   @Test func theWorstComesFirstAndAFlipForgetsTheOldWay() {
     var sight = RuleSight(at: at(0))
-    sight.looked([], certain: [refused, .unmarked(by: [])], at: at(0))
+    sight.looked([], certain: [refused, .unmarked(by: [], leavingBy: nil)], at: at(0))
     #expect(sight.state == .diverted)
     sight.turned(at: at(1))
     #expect(sight.state == .obstructed && sight.findings == [refused])

@@ -82,6 +82,19 @@ import Testing
     #expect(with("192.168.20.1/24", prefixes: ["192.168.10.0/24"]).issues == [])
   }
 
+  @Test(arguments: [LinkStack(lower: "lan0")]) func whatTookTheOnlyAddressIsNamed(_ stack: LinkStack) {
+    func moved(names: [InterfaceName] = ["lan0"]) -> SourceSurvey {
+      survey(
+        {
+          $0.links["lan0.10"] = link(stack)
+          $0.addresses["lan0.10"] = $0.addresses.removeValue(forKey: "lan0")
+        }, sources: Sources(interfaces: names))
+    }
+    #expect(moved().issues.map(\.kind) == [.covered(by: "lan0.10")])
+    #expect(moved().issues.first?.sample == .init("lan0.10", "192.168.10.2"))
+    #expect(moved(names: ["lan0", "lan0.10"]).issues == [], "a trunk whose VLAN the rule names")
+  }
+
   @Test func whatLiesBehindAnotherRouterIsFollowed() {
     let sources = Sources(interfaces: ["lan0"], prefixes: ["10.20.0.0/16"])
     #expect(survey(sources: sources, leading: { _ in "lan0" }).entrances == [.init("lan0", "10.20.0.1")])
@@ -197,10 +210,208 @@ import Testing
     #expect(left[0] == ["37.0.0.1", "52.0.0.1"] && left[1].first == "80.0.0.1")
   }
 
+  @Test func aRouteInTheRulesOwnTableIsNamed() {
+    let table = TableID(7904)
+    let route = ForeignRoute(table: table, destination: "198.18.0.0/15", origin: RouteProtocol(3))
+    var way = WayQuestion(
+      .init("lan0", "192.168.10.2"), to: "198.18.0.1", mark: Mark(value: 0x0020_0000), wanted: .devices(["bh-fra-a"]),
+      table: table)
+    way.part = "to 198.18.0.0/15"
+    let judgement = way.judge(out("wan1", 7904), rules: [], before: first, routes: [route], grounds: { nil })
+    guard case .found(let finding) = judgement else {
+      Issue.record("\(judgement)")
+      return
+    }
+    #expect(
+      finding.cause
+        == "to 198.18.0.0/15 is sent to wan1 by another program's route 198.18.0.0/15 in table 7904")
+    #expect(finding.step(for: "office", KernelRanges()).contains("ip route del 198.18.0.0/15 table 7904"))
+  }
+
   @Test func theTrialFollowsTheTable() {
     let trial = SteeringTrial(Branch.compiler().layout)
     #expect(trial.takes(.init("lan0", "192.168.10.2"), for: "office", to: "133.0.0.1"))
     #expect(!trial.takes(.init("enp3s0", "10.1.1.1"), for: "office", to: "133.0.0.1"))
     #expect(!trial.takes(.init("lan0", "192.168.11.2"), for: "office", to: "133.0.0.1"))
+  }
+}
+
+/// Packets that others single out of those of office (192.168.10.0/24 behind lan0, the router is .1).
+@Suite struct SingledOutTests {
+  private func questions(
+    _ rules: [ForeignRule], routes: [ForeignRoute] = [], ranges: [ClosedRange<UInt32>]? = nil,
+    direct: [IPv4Prefix] = []
+  ) -> [WayQuestion] {
+    let office: IPv4Prefix = "192.168.10.0/24"
+    return SingledOut(
+      .init(
+        entrances: [.init("lan0", "192.168.10.2")], ranges: ranges ?? [office.range],
+        addresses: ["lan0": ["192.168.10.1/24"]], direct: direct, destinations: ["4.0.0.1", "65.0.0.1", "193.0.0.1"],
+        mark: Mark(value: 0x0200_0000), table: TableID(7904), wanted: .devices(["bh-fra-a"]))
+    ).questions(rules: rules, routes: routes)
+  }
+
+  private func rule(
+    _ selector: PacketSelector = PacketSelector(), mask: UInt32 = 0, mark: UInt32 = 0, source: IPv4Prefix = .all,
+    destination: IPv4Prefix = .all, incoming: InterfaceName? = nil, inverted: Bool = false
+  ) -> ForeignRule {
+    ForeignRule(
+      priority: RulePriority(100), mask: mask, mark: mark, table: TableID(52), source: source,
+      destination: destination, incoming: incoming, isInverted: inverted, selector: selector)
+  }
+
+  @Test func eachSelectorHasItsPacket() {
+    let udp = rule(PacketSelector(protocolNumber: 17, destinationPorts: 7000...7000))
+    let all = questions([
+      udp, rule(PacketSelector(protocolNumber: 6, sourcePorts: 1024...65535)), rule(PacketSelector(protocolNumber: 1)),
+      rule(destination: "198.16.0.0/12"), rule(source: "192.168.10.64/26"), rule(PacketSelector(typeOfService: 0x10)),
+    ])
+    #expect(all.allSatisfy { $0.mark == Mark(value: 0x0200_0000) && $0.table == TableID(7904) })
+    let parts = Dictionary(all.map { ($0.part, $0) }) { first, _ in first }
+    #expect(parts["by udp to port 7000"]?.service == .udp && parts["by udp to port 7000"]?.port == 7000)
+    #expect(parts["by tcp from port 1024-65535"]?.sourcePort == 1024)
+    #expect(parts["by icmp"]?.service == .icmp)
+    #expect(parts["to 198.16.0.0/12"]?.destination == "198.16.0.1")
+    #expect(parts["from 192.168.10.64/26"]?.entrance == .init("lan0", "192.168.10.65"))
+    #expect(parts["with TOS 0x10"]?.typeOfService == 0x10)
+    #expect(all.count == 6)
+    #expect(all.first?.part == "by icmp", "the most general one")
+    for question in all { #expect(question.lookup.service == question.service) }
+    #expect(udp.mayTake(parts["by udp to port 7000"]?.lookup ?? all[0].lookup))
+    #expect(!udp.mayTake(parts["by icmp"]?.lookup ?? all[0].lookup))
+    #expect(udp.description == "100: ipproto udp dport 7000 lookup 52")
+  }
+
+  @Test func whatNoClientSendsIsNotAskedAbout() {
+    #expect(questions([rule()]) == [], "that is for all: those that stand for all tell")
+    #expect(questions([rule(PacketSelector(protocolNumber: 17), mask: 0xff, mark: 1)]) == [], "another's mark")
+    #expect(questions([rule(source: "10.0.0.0/8")]) == [], "none of the rule's")
+    #expect(questions([rule(PacketSelector(protocolNumber: 17), incoming: "dmz0")]) == [])
+    #expect(questions([rule(PacketSelector(protocolNumber: 47))]) == [], "the kernel cannot be asked")
+    #expect(questions([rule(PacketSelector(hasMore: true))]) == [], "a user")
+    #expect(questions([rule(destination: "10.99.0.0/16")]) == [], "a site")
+    #expect(questions([rule(destination: "198.18.0.0/15")], direct: ["198.16.0.0/12"]) == [], "not the rule's")
+    #expect(questions([rule(source: "192.168.11.0/24")], ranges: []) == [], "behind none of its devices")
+  }
+
+  @Test func theOwnMarkIsMet() {
+    #expect(questions([rule(PacketSelector(protocolNumber: 6), mask: 0x0200_0000, mark: 0x0200_0000)]).count == 1)
+  }
+
+  @Test func exceptionsAreAskedAboutFromOutside() {
+    let notTCP = questions([rule(PacketSelector(protocolNumber: 17, destinationPorts: 53...53), inverted: true)])
+    #expect(notTCP.map(\.service) == [.tcp, .udp] && notTCP.last?.port == 52)
+    let others = questions([rule(source: "192.168.10.2/32", inverted: true)])
+    #expect(others.map(\.entrance) == [.init("lan0", "192.168.10.3")])
+    #expect(questions([rule(destination: "0.0.0.0/1", inverted: true)]).map(\.destination) == ["193.0.0.1"])
+  }
+
+  @Test func routesInTheRulesTableAreAskedAbout() {
+    func route(_ prefix: IPv4Prefix, _ table: UInt32 = 7904) -> ForeignRoute {
+      ForeignRoute(table: TableID(table), destination: prefix, origin: RouteProtocol(3))
+    }
+    let all = questions(
+      [], routes: [route("198.18.0.0/15"), route("10.5.0.0/16"), route("0.0.0.0/0"), route("1.0.0.0/8", 99)])
+    #expect(all.map(\.destination) == ["198.18.0.1", "10.5.0.1"])
+  }
+
+  @Test func theirNumberIsBounded() {
+    let rules = (1...500).map { rule(PacketSelector(protocolNumber: 6, destinationPorts: $0...$0)) }
+    #expect(questions(rules + [rule(PacketSelector(protocolNumber: 1))]).count == SingledOut.most)
+    #expect(questions(rules + [rule(PacketSelector(protocolNumber: 1))]).first?.service == .icmp)
+  }
+}
+
+/// IPv6 of lan0, which a rule says `block` for.
+@Suite struct IPv6QuestionTests {
+  private let last = RulePriority(9300)
+
+  private func foreign(
+    _ selector: PacketSelector = PacketSelector(), priority: UInt32 = 100, table: UInt32 = 52,
+    source: IPv6Prefix = .all, destination: IPv6Prefix = .all, mask: UInt32 = 0, mark: UInt32 = 0
+  ) -> ForeignIPv6Rule {
+    ForeignIPv6Rule(
+      priority: RulePriority(priority), mask: mask, mark: mark, table: TableID(table), source: source,
+      destination: destination, selector: selector)
+  }
+
+  private func prefix(_ text: String, _ length: UInt8) throws -> IPv6Prefix {
+    let address = try #require(IPv6Address(text))
+    return try #require(IPv6Prefix(of: address, length: length))
+  }
+
+  private func leak(
+    _ answer: IPv6Question.Answer, _ rules: [ForeignIPv6Rule] = [], isHeld: Bool = false
+  ) throws -> IPv6Leak? {
+    let question = IPv6Question(
+      "lan0", from: try #require(IPv6Address("2001:db8:10::2")), to: try #require(IPv6Address("2600::1")))
+    return question.leak(answer, rules: rules, before: last, lans: ["lan0", "lan1"], isHeld: { _ in isHeld })
+  }
+
+  @Test func whatLeavesInTheClearIsNamed() throws {
+    let found = try leak(.out("wan1", table: TableID(52), length: 0), [foreign()])
+    #expect(found?.rule == foreign())
+    let words = TrafficFinding.leaking(try #require(found))
+    #expect(words.state == .diverted && words.device == "wan1")
+    #expect(
+      words.cause == "by IPv6 leaves by wan1 in the clear, though its rule says block: ip -6 rule 100: lookup 52 of "
+        + "another program sends it there")
+    #expect(words.step(for: "office", KernelRanges()).contains("remove it, or give it a priority above"))
+    #expect(try leak(.out("wan1", table: TableID(254), length: 3)) != nil, "a default but in name, and no belt")
+    #expect(try leak(.out("wan1", table: TableID(52), length: 0), [foreign(priority: 9_999)])?.rule == nil)
+  }
+
+  @Test func whatIsHeldOrStaysIsNoLeak() throws {
+    #expect(try leak(.out("wan1", table: TableID(52), length: 0), [foreign()], isHeld: true) == nil)
+    #expect(try leak(.out("lan1", table: TableID(254), length: 64)) == nil)
+    #expect(try leak(.out("wan1", table: TableID(254), length: 48)) == nil, "main's own site is kept")
+    #expect(try leak(.refused) == nil)
+    #expect(try leak(.local) == nil)
+  }
+
+  @Test func itIsAskedForEachSelector() throws {
+    let lan = ["2001:db8:10::1", "fe80::1"].compactMap { text in
+      IPv6Address(text).flatMap { IPv6InterfaceAddress($0, length: 64) }
+    }
+    let plain = IPv6Question.all(from: "lan0", addresses: lan, rules: [])
+    #expect(plain.count == 4)
+    #expect(plain.allSatisfy { $0.source == IPv6Address("2001:db8:10::2") })
+    #expect(IPv6Question.all(from: "lan0", addresses: [], rules: []).first?.source == IPv6Address("2001:db8::2"))
+    let all = IPv6Question.all(
+      from: "lan0", addresses: lan,
+      rules: [
+        foreign(PacketSelector(protocolNumber: 17, destinationPorts: 7000...7000)),
+        foreign(destination: try prefix("2001:db8:9::", 48)), foreign(source: try prefix("2001:db8:10::40", 122)),
+        foreign(destination: try prefix("fd00::", 8)), foreign(source: try prefix("2001:db8:77::", 64)),
+        foreign(PacketSelector(protocolNumber: 6), mask: 0xff, mark: 1), foreign(),
+      ])
+    #expect(
+      all.dropFirst(4).map(\.part) == ["by udp to port 7000", "to 2001:db8:9::/48", "from 2001:db8:10::40/122"])
+    #expect(all.dropFirst(4).first?.port == 7000)
+    #expect(all.last?.source == IPv6Address("2001:db8:10::41"))
+  }
+
+  @Test func prefixesHoldWhatTheyHold() throws {
+    #expect(try prefix("2001:db8::", 32).contains(try #require(IPv6Address("2001:db8:ffff::1"))))
+    #expect(!(try prefix("2001:db8::", 32).contains(try #require(IPv6Address("2001:db9::1")))))
+    #expect(try prefix("::", 0).contains(try #require(IPv6Address("ffff::"))))
+    #expect(try prefix("2001:db8::4", 128).host == IPv6Address("2001:db8::4"))
+    #expect(!(try prefix("2001:db8::4", 127).contains(try #require(IPv6Address("2001:db8::6")))))
+  }
+
+  @Test func ourOwnTableIsAskedWhetherItHolds() {
+    var rule = Branch.office
+    rule.ipv6 = .block
+    rule.fallback = .block
+    let layout = Branch.compiler(Branch.ruleSet(rules: [rule])).layout
+    #expect(IPv6Blocks(layout, [:]).all.map(\.interface) == ["lan0"])
+    let trial = ForwardTrial(layout, [:])
+    #expect(trial.holdsIPv6(from: "lan0", leavingBy: "wan0"))
+    #expect(!trial.holdsIPv6(from: "dmz0", leavingBy: "lan0"))
+    let mark = layout.activeRules[0].mark
+    func holds(by device: InterfaceName?) -> Bool {
+      trial.holds(.init("lan0", "192.168.10.2"), to: "133.0.0.1", mark: mark, by: device, leavingBy: "wan0")
+    }
+    #expect(holds(by: "lan0"), "what a strict rule may not leave by")
   }
 }

@@ -91,7 +91,15 @@ import Testing
           + "filter (policy drop), from its interfaces to the tunnels and uplinks")
     ),
     (
-      .unmarked(by: [mark("ip mangle"), mark("mangle", isLegacy: true), mark("inet fw4")]),
+      .unmarked(by: [mark("inet fw4")], leavingBy: nil),
+      Expected(
+        kind: "unmarked", state: .obstructed,
+        step: "give chain PREROUTING of nft table inet fw4 a mask without \(MarkMask.standard), or kernel.mark_mask of "
+          + "agent.toml others")
+    ),
+    (
+      .unmarked(
+        by: [mark("ip mangle"), mark("mangle", isLegacy: true), mark("inet fw4")], leavingBy: InterfaceName("wan0")),
       Expected(
         kind: "unmarked", state: .diverted,
         step: "give chain PREROUTING of nft table ip mangle or chain PREROUTING of iptables-legacy table mangle a mask "

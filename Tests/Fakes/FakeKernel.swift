@@ -147,12 +147,33 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
 
   // MARK: SightPort
 
-  package func network() throws(KernelFailure) -> SeenNetwork {
+  package func network(tables: Set<TableID>) throws(KernelFailure) -> SeenNetwork {
     try check("ip rule")
-    return state.withLock { SeenNetwork(addresses: $0.addresses, rules: $0.foreignRules) }
+    return state.withLock { state in
+      let routes = state.routes.filter { !$0.isOurs && tables.contains($0.route.table) }.map {
+        ForeignRoute(table: $0.route.table, destination: $0.route.destination, origin: RouteProtocol(77))
+      }
+      return SeenNetwork(addresses: state.addresses, rules: state.foreignRules, routes: routes)
+    }
   }
 
   package func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer { try lookup(question) }
+
+  package func deadEnd() throws(KernelFailure) -> DeadEnd? {
+    state.withLock { state in
+      guard let end = state.deadEnds.min(by: { $0.metric < $1.metric }), end.device == nil,
+        state.mainDefaults.allSatisfy({ end.metric < $0.metric })
+      else { return nil }
+      return end
+    }
+  }
+
+  package func ipv6() throws(KernelFailure) -> SeenIPv6 { state.withLock { $0.ipv6 } }
+
+  /// Its IPv6 has no routes: what is looked up is what a test has put there.
+  package func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer {
+    state.withLock { $0.ipv6Answers[question.incoming] ?? .refused }
+  }
 
   package func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds {
     let forwarding = state.withLock { state in

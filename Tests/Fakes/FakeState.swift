@@ -36,6 +36,9 @@ package struct FakeState: Sendable {
   package var counts: [String: UInt64] = [:]
   package var filters = SeenFilters()
   package var generation: UInt32 = 1
+  /// Of IPv6: what is there, and what is answered to packets that come in by a device.
+  package var ipv6 = SeenIPv6()
+  package var ipv6Answers: [InterfaceName: IPv6Question.Answer] = [:]
   /// Whoever only looks is refused.
   package var isBlind = false
 

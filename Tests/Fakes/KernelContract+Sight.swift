@@ -16,7 +16,7 @@ extension KernelGround {
       destination: try Sample.prefix("128.0.0.0/1"), incoming: lan,
       action: .lookup(TableID(52), suppressPrefixLength: nil))
     try addForeign(rule)
-    let seen = try sight.network()
+    let seen = try sight.network(tables: [])
     let told = ForeignRule(
       priority: rule.priority, mask: 0, mark: 0, table: TableID(52), source: try Sample.prefix("192.168.10.0/25"),
       destination: try Sample.prefix("128.0.0.0/1"), incoming: lan)

@@ -3,12 +3,19 @@ package import Core
 /// What the kernel itself says of clients' packets, everyone's rules, routes and chains included. Called from any thread;
 /// changes nothing, and holds up nobody who does.
 package protocol SightPort: Sendable {
-  /// Addresses of all devices, and all ip rules but ours in the order in which they are asked.
-  func network() throws(KernelFailure) -> SeenNetwork
+  /// Addresses of all devices, all ip rules but ours in the order in which they are asked, and others' routes in these
+  /// tables.
+  func network(tables: Set<TableID>) throws(KernelFailure) -> SeenNetwork
   /// As `LookupPort.lookup`.
   func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer
   /// What the answer comes from. Asked where it is another than is wanted.
   func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds
+  /// The main table's first default route, where that leads nowhere (`blackhole`, `unreachable`, …). The table may be
+  /// large: asked where there is no way.
+  func deadEnd() throws(KernelFailure) -> DeadEnd?
+  /// IPv6 addresses of all devices, and all ip rules for it but ours in the order in which they are asked.
+  func ipv6() throws(KernelFailure) -> SeenIPv6
+  func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer
   /// What these chains of our table have counted; one that is not there is left out.
   func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts
   /// Base chains of others where packets come through, and who of them writes marks. A firewall may be large: asked where
@@ -19,10 +26,30 @@ package protocol SightPort: Sendable {
 package struct SeenNetwork: Equatable, Sendable {
   package var addresses: [InterfaceName: [InterfaceAddress]]
   package var rules: [ForeignRule]
+  package var routes: [ForeignRoute]
 
-  package init(addresses: [InterfaceName: [InterfaceAddress]] = [:], rules: [ForeignRule] = []) {
+  package init(
+    addresses: [InterfaceName: [InterfaceAddress]] = [:], rules: [ForeignRule] = [], routes: [ForeignRoute] = []
+  ) {
     self.addresses = addresses
     self.rules = rules
+    self.routes = routes
+  }
+}
+
+package struct SeenIPv6: Equatable, Sendable {
+  /// Each with its network.
+  package var addresses: [InterfaceName: [IPv6InterfaceAddress]]
+  package var rules: [ForeignIPv6Rule]
+  /// The router forwards IPv6 at all.
+  package var isForwarded: Bool
+
+  package init(
+    addresses: [InterfaceName: [IPv6InterfaceAddress]] = [:], rules: [ForeignIPv6Rule] = [], isForwarded: Bool = false
+  ) {
+    self.addresses = addresses
+    self.rules = rules
+    self.isForwarded = isForwarded
   }
 }
 

@@ -156,9 +156,8 @@ package actor Reconciler: RuleSetApplier {
   }
 
   package func leftovers() async -> Leftovers? {
-    let wanted = DesiredState.holdingEverything(configuration)
-    guard let actual = try? kernel.read(expecting: wanted.steering) else { return nil }
-    return Leftovers(in: actual, besides: wanted)
+    let actual = try? kernel.read { [configuration] in DesiredState.holdingEverything(configuration, in: $0).steering }
+    return actual.flatMap { Leftovers(in: $0, besides: .holdingEverything(configuration, in: $0)) }
   }
 
   /// Of a table that is there already, a living agent's or a dead one's, nothing is changed: it holds more.

@@ -69,6 +69,7 @@ extension LookupReport {
       self.init(answer: "out", device: device.text, gateway: gateway?.description, table: table.value)
     case .local: self.init(answer: "local")
     case .unreachable: self.init(answer: "unreachable")
+    case .discarded: self.init(answer: "unreachable")
     case .spoofed: self.init(answer: "spoofed")
     }
   }

@@ -71,6 +71,8 @@ package struct PacketExplanations: Sendable {
     if let kernel, let difference = explanation.contradiction(by: kernel) {
       warnings.append(difference)
       explanation.corrected(by: kernel, cause(of: explanation, question, kernel, ranges))
+    } else if let leak = leak(of: explanation, question, layout, actual.addresses) {
+      explanation.leaks(leak)
     } else if let finding = obstacle(to: explanation) {
       explanation.obstructed(by: finding)
     }
@@ -88,18 +90,39 @@ package struct PacketExplanations: Sendable {
   private func cause(
     of explanation: Explanation, _ question: PacketQuestion, _ answer: LookupAnswer, _ ranges: KernelRanges
   ) -> TrafficFinding? {
+    let tables = Set([table(explanation)].compactMap(\.self))
     guard let asked = explanation.lookup(question), let incoming = asked.incoming,
-      let network = try? sight.network()
+      let network = try? sight.network(tables: tables)
     else { return nil }
-    let way = WayQuestion(
+    var way = WayQuestion(
       SourceSurvey.Entrance(incoming, asked.source), to: asked.destination, mark: explanation.mark,
-      wanted: explanation.wanted)
+      wanted: explanation.wanted, table: tables.first)
+    (way.service, way.port) = (asked.service, asked.port)
     let judgement = way.judge(
-      answer, rules: network.rules, before: RulePriority(ranges.priorities.lowerBound + 10),
+      answer, rules: network.rules, before: RulePriority(ranges.priorities.upperBound + 1), routes: network.routes,
       grounds: { (try? sight.grounds(for: asked)).map { ($0.entry, $0.isForwarded) } },
-      unchecked: { try? sight.answer(to: way.unchecked) })
+      unchecked: { try? sight.answer(to: way.unchecked) }, deadEnd: { (try? sight.deadEnd()) ?? nil })
     guard case .found(let finding) = judgement else { return nil }
     return finding
+  }
+
+  /// IPv6 that is to be blocked, and by the kernel's own answer leaves.
+  private func leak(
+    of explanation: Explanation, _ question: PacketQuestion, _ layout: Layout,
+    _ addresses: [InterfaceName: [InterfaceAddress]]
+  ) -> IPv6Leak? {
+    guard explanation.packet.isIPv6, explanation.outcome == .blocked, let incoming = explanation.packet.incoming,
+      case .ipv6(let source, let destination) = question.ends, let network = try? sight.ipv6(), network.isForwarded
+    else { return nil }
+    var asked = IPv6Question(incoming, from: source, to: destination)
+    // ICMPv6 has another number than ICMP.
+    asked.protocolNumber = question.service.map { $0 == .icmp ? 58 : $0.number }
+    asked.port = question.port
+    guard let answer = try? sight.answer(to: asked) else { return nil }
+    return asked.leak(
+      answer, rules: network.rules, before: RulePriority(layout.configuration.kernel.priorities.upperBound + 1),
+      lans: Set(layout.configuration.lans),
+      isHeld: { ForwardTrial(layout, addresses).holdsIPv6(from: incoming, leavingBy: $0) })
   }
 
   /// What was seen to befall the rule's packets on their way through the router.
@@ -109,7 +132,7 @@ package struct PacketExplanations: Sendable {
     return seen.rules[name]?.findings.first { finding in
       switch finding {
       case .dropped, .unmarked, .unanswered, .connectionTableFull: true
-      case .diverted, .unrouted, .unforwarded, .refused, .untaken, .misnamed: false
+      case .diverted, .leaking, .unrouted, .ended, .unforwarded, .refused, .untaken, .misnamed: false
       }
     }
   }

@@ -16,7 +16,9 @@ extension ClientSight {
     sights[rule.name]?.evidence.counted(
       flow, under: .init(way: choice, generation: counts.generation), at: now)
     var found: [TrafficFinding] = []
-    if let place = sights[rule.name]?.evidence.loss, let finding = finding(of: place, counts.generation, at: now) {
+    if let place = sights[rule.name]?.evidence.loss,
+      let finding = finding(of: place, sights[rule.name]?.evidence.stray, counts.generation, at: now)
+    {
       found.append(finding)
     }
     for (device, chain) in rule.returnChains {
@@ -37,17 +39,22 @@ extension ClientSight {
     guard let taken = packets(.taken), let kept = packets(.kept), let passed = packets(.passed),
       let left = packets(.left)
     else { return nil }
-    return FlowEvidence.Counts(taken: taken, kept: kept, passed: passed, left: left)
+    return FlowEvidence.Counts(
+      taken: taken, kept: kept, passed: passed, left: left,
+      carried: rule.carryingChains.reduce(0) { $0 + (counts.packets[$1] ?? 0) },
+      strayed: rule.strayChains.compactMapValues { counts.packets[$0] })
   }
 
   /// Before the forward hook packets get lost for many reasons, of which most are nobody's doing: there somebody must be
   /// known who can have done it.
-  private func finding(of place: LossPlace, _ generation: UInt32, at now: Instant) -> TrafficFinding? {
+  private func finding(
+    of place: LossPlace, _ stray: InterfaceName?, _ generation: UInt32, at now: Instant
+  ) -> TrafficFinding? {
     let seen = filters(generation, at: now)
     if place == .beforeForward {
       let bits = configuration.kernel.markMask.bits
       let marks = (seen?.marks ?? []).filter { $0.bits & bits != 0 }
-      if !marks.isEmpty { return .unmarked(by: marks) }
+      if !marks.isEmpty { return .unmarked(by: marks, leavingBy: stray) }
     }
     let suspects = seen?.filters.suspects(of: place) ?? []
     if suspects.isEmpty, place == .beforeForward { return nil }

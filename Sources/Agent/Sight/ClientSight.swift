@@ -34,6 +34,7 @@ package actor ClientSight {
   private var told: [Name: (state: TrafficFinding.State, finding: TrafficFinding?, since: Instant)] = [:]
   private var choices: [Name: RuleSelection.Choice] = [:]
   private var trial: (revision: UInt64, trial: SteeringTrial)?
+  private var knownForward: (revision: UInt64, addresses: [InterfaceName: [InterfaceAddress]], trial: ForwardTrial)?
   var knownTraffic: (at: Instant, traffic: [InterfaceName: Traffic])?
   var knownFilters: (at: Instant, generation: UInt32, seen: SeenFilters)?
   private var looked: Instant?
@@ -123,7 +124,7 @@ package actor ClientSight {
     let now = snapshot.at
     keep(snapshot.plan.rules.map(\.rule.name), snapshot, at: now)
     do throws(KernelFailure) {
-      let network = try port.network()
+      let network = try port.network(tables: Set(layout.activeRules.map(\.table)))
       let rules = SightedRule.all(snapshot, layout, network, leading: leading)
       let counts = try port.counted(in: chains(rules, layout))
       ask(rules, SightedNetwork(network, snapshot, layout), counts, layout, overflow, at: now)
@@ -162,7 +163,10 @@ package actor ClientSight {
     let places = rules.filter(\.isCounted).flatMap { rule in
       CountedPlace.allCases.map { $0.chain(of: rule.name) }
     }
-    return places + Set(rules.filter(\.isCounted).flatMap(\.returnChains).map(\.chain)).sorted()
+    let ends = rules.filter(\.isCounted).flatMap { rule in
+      rule.returnChains.map(\.chain) + rule.carryingChains + rule.strayChains.values
+    }
+    return places + Set(ends).sorted()
   }
 
   private func ask(
@@ -170,6 +174,7 @@ package actor ClientSight {
     _ overflow: TrafficFinding?, at now: Instant
   ) {
     asked = 0
+    let leaks = leaks(layout, network)
     var left: [Name] = []
     // Those that were left out the last time come first.
     let first = unasked
@@ -179,15 +184,49 @@ package actor ClientSight {
         continue
       }
       var found = issues(of: rule, layout)
-      if let (finding, questions) = misled(rule, network) {
+      if let (finding, questions) = misled(rule, network, layout) {
         asked += questions
         if let finding { found.append(finding) }
       }
+      found += leaks[rule.name] ?? []
       if let overflow { found.append(overflow) }
       let certain = lost(rule, counts, network, at: now)
       sights[rule.name]?.looked(found, certain: certain, isWhole: rule.choice != nil, at: now)
     }
     unasked = left
+  }
+
+  /// By rule: IPv6 that is to be blocked, and leaves.
+  private func leaks(_ layout: Layout, _ network: SightedNetwork) -> [Name: [TrafficFinding]] {
+    let blocks = IPv6Blocks(layout, network.addresses).all
+    guard !blocks.isEmpty, let seen = try? port.ipv6(), seen.isForwarded else { return [:] }
+    let rules = seen.rules.filter { $0.priority < network.last }
+    let lans = Set(layout.configuration.lans + blocks.map(\.interface))
+    var found: [Name: [TrafficFinding]] = [:]
+    for block in blocks where network.snapshot.links[block.interface] != nil {
+      let questions = IPv6Question.all(
+        from: block.interface, addresses: seen.addresses[block.interface] ?? [], rules: rules)
+      for question in questions {
+        asked += 1
+        guard let answer = try? port.answer(to: question) else { continue }
+        let leak = question.leak(
+          answer, rules: rules, before: network.last, lans: lans,
+          isHeld: { forwardTrial(layout, network.addresses).holdsIPv6(from: block.interface, leavingBy: $0) })
+        guard let leak else { continue }
+        found[block.rule, default: []].append(.leaking(leak))
+        break
+      }
+    }
+    return found
+  }
+
+  /// Made where something goes another way alone: the table may be large.
+  private func forwardTrial(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) -> ForwardTrial {
+    let revision = layout.ruleSet.revision
+    if let known = knownForward, known.revision == revision, known.addresses == addresses { return known.trial }
+    let trial = ForwardTrial(layout, addresses)
+    knownForward = (revision, addresses, trial)
+    return trial
   }
 
   private func issues(of rule: SightedRule, _ layout: Layout) -> [TrafficFinding] {
@@ -206,25 +245,41 @@ package actor ClientSight {
   }
 
   /// What leads the rule's packets elsewhere, and how much was asked; nil: its way is not known, or carries nothing.
-  private func misled(_ rule: SightedRule, _ network: SightedNetwork) -> (finding: TrafficFinding?, questions: Int)? {
+  private func misled(
+    _ rule: SightedRule, _ network: SightedNetwork, _ layout: Layout
+  ) -> (finding: TrafficFinding?, questions: Int)? {
     guard let wanted = rule.wanted else { return nil }
     var questions = 0
-    for entrance in network.entrances(of: rule) {
-      for destinations in rule.destinations + network.others {
+    func judgement(of question: WayQuestion) -> WayQuestion.Judgement? {
+      questions += 1
+      // A device that went just now answers nothing; its event brings the next look.
+      guard let answer = try? port.answer(to: question.lookup) else { return nil }
+      return question.judge(
+        answer, rules: network.rules, before: network.last, routes: network.routes,
+        grounds: { (try? port.grounds(for: question.lookup)).map { ($0.entry, $0.isForwarded) } },
+        unchecked: { try? port.answer(to: question.unchecked) }, deadEnd: { (try? port.deadEnd()) ?? nil },
+        isHeld: { device in
+          // What comes in by a port of a VRF comes to the forward hook by that one's name.
+          let incoming = question.entrance.device
+          return forwardTrial(layout, network.addresses).holds(
+            question.entrance, to: question.destination, mark: question.mark,
+            by: network.snapshot.links[incoming]?.isInVRF == true ? nil : incoming, leavingBy: device)
+        })
+    }
+    for entrance in rule.survey.entrances.prefix(SightedNetwork.mostEntrances) {
+      for destinations in rule.destinations {
         for destination in destinations {
-          let question = WayQuestion(
-            entrance, to: destination, mark: rule.mark, wanted: wanted, shut: rule.shut)
-          questions += 1
-          // A device that went just now answers nothing; its event brings the next look.
-          guard let answer = try? port.answer(to: question.lookup) else { break }
-          let judgement = question.judge(
-            answer, rules: network.rules, before: network.first,
-            grounds: { (try? port.grounds(for: question.lookup)).map { ($0.entry, $0.isForwarded) } },
-            unchecked: { try? port.answer(to: question.unchecked) })
-          if case .found(let finding) = judgement { return (finding, questions) }
-          if judgement == .asWanted { break }
+          let judgement = judgement(
+            of: WayQuestion(
+              entrance, to: destination, mark: rule.mark, wanted: wanted, shut: rule.shut, table: rule.table))
+          if case .found(let finding)? = judgement { return (finding, questions) }
+          if judgement == .asWanted || judgement == nil { break }
         }
       }
+    }
+    for question in network.singledOut(of: rule, wanted) {
+      // A device that went answers nothing, and each of these may be of another.
+      if case .found(let finding)? = judgement(of: question) { return (finding, questions) }
     }
     return (nil, questions)
   }

@@ -4,6 +4,9 @@ internal import Core
 struct SightedRule {
   var name: Name
   var mark: Mark
+  var table: TableID?
+  /// Of its prefixes; empty where it has none.
+  var ranges: [ClosedRange<UInt32>]
   var choice: RuleSelection.Choice?
   /// Nil: there is no verdict yet, or its way is known to carry nothing.
   var wanted: WayQuestion.Wanted?
@@ -11,8 +14,11 @@ struct SightedRule {
   var survey: SourceSurvey
   /// For each part of the internet some addresses, of which one is asked about.
   var destinations: [[IPv4Address]]
-  /// Of its tunnels: what counts the packets that came back.
+  /// Of its tunnels: what counts the packets that came back and got through.
   var returnChains: [(device: InterfaceName, chain: String)]
+  /// What counts unmarked packets of LANs that leave by the rule's devices, and by each other one.
+  var carryingChains: Set<String>
+  var strayChains: [InterfaceName: String]
   /// Its own traffic leaves by some device.
   var isCounted: Bool {
     if case .devices? = wanted { true } else { false }
@@ -34,13 +40,17 @@ struct SightedRule {
       let choice = snapshot.selections[watched.rule.name]?.choice
       let devices = devices(of: choice, paths, snapshot)
       return SightedRule(
-        name: watched.rule.name, mark: watched.mark, choice: choice,
+        name: watched.rule.name, mark: watched.mark, table: layout.table(.rule(watched.rule.name)),
+        ranges: watched.rule.sources.prefixes.isEmpty ? [] : watched.sources, choice: choice,
         wanted: choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
         shut: Set(snapshot.plan.uplinks.map(\.interface).filter { isShut($0, to: watched, snapshot.plan) }),
         survey: SourceSurvey(watched.rule, ranges: watched.sources, view), destinations: destinations,
-        returnChains: ways.filter { devices.contains($0.device) }.compactMap { way in
-          compiler.returnChain(of: way).map { (way.device, $0) }
-        })
+        returnChains: ways.filter { $0.isTunnel && devices.contains($0.device) }.map { way in
+          (way.device, compiler.arrivedChain(of: way))
+        }, carryingChains: Set(ways.filter { devices.contains($0.device) }.map(compiler.exitChain)),
+        strayChains: Dictionary(
+          ways.filter { !$0.isTunnel && !devices.contains($0.device) }.map { ($0.device, compiler.exitChain(of: $0)) }
+        ) { first, _ in first })
     }
   }
 
@@ -70,43 +80,32 @@ struct SightedRule {
 struct SightedNetwork {
   /// Not ours, asked before them.
   let rules: [ForeignRule]
-  /// Of our own rule that looks into main.
-  let first: RulePriority
+  /// Others', in our rules' tables.
+  let routes: [ForeignRoute]
+  /// No rule of ours has this priority, or a later one.
+  let last: RulePriority
   let addresses: [InterfaceName: [InterfaceAddress]]
   let snapshot: WatchSnapshot
-  /// Destinations that others' rules single out, where those are no sites.
-  let others: [[IPv4Address]]
 
   /// More than so many of one rule say nothing new.
-  private static let mostEntrances = 6
+  static let mostEntrances = 6
 
   init(_ network: SeenNetwork, _ snapshot: WatchSnapshot, _ layout: Layout) {
-    let first = RulePriority(layout.configuration.kernel.priorities.lowerBound + 10)
-    self.first = first
-    rules = network.rules.filter { $0.priority < first }
+    let last = RulePriority(layout.configuration.kernel.priorities.upperBound + 1)
+    self.last = last
+    rules = network.rules.filter { $0.priority < last }
+    routes = network.routes
     addresses = network.addresses
     self.snapshot = snapshot
-    others = rules.map(\.destination).filter { $0.length > 0 && $0.length < WayQuestion.shortestSite }.prefix(8).map {
-      [IPv4Address(value: $0.address.value | 1)]
-    }
   }
 
-  /// One of each of the rule's networks, and those of its clients that others' rules single out.
-  func entrances(of rule: SightedRule) -> [SourceSurvey.Entrance] {
-    let known = rule.survey.entrances
-    var found: [SourceSurvey.Entrance] = []
-    for foreign in rules where foreign.source.length > 0 && found.count < Self.mostEntrances {
-      let host = IPv4Address(value: foreign.source.address.value | (foreign.source.length < 31 ? 1 : 0))
-      guard !known.contains(where: { foreign.source.contains($0.source) }),
-        !addresses.values.joined().contains(where: { $0.address == host }),
-        let watched = snapshot.plan.rules.first(where: { $0.rule.name == rule.name }),
-        AddressRanges.contain(host, watched.sources),
-        let device = known.first(where: { entrance in
-          (addresses[entrance.device] ?? []).contains { $0.subnet.contains(host) }
-        })?.device
-      else { continue }
-      found.append(SourceSurvey.Entrance(device, host))
-    }
-    return Array(known.prefix(Self.mostEntrances)) + found
+  /// Packets of the rule's clients that others single out.
+  func singledOut(of rule: SightedRule, _ wanted: WayQuestion.Wanted) -> [WayQuestion] {
+    SingledOut(
+      SingledOut.Clients(
+        entrances: rule.survey.entrances, ranges: rule.ranges, addresses: addresses,
+        direct: snapshot.plan.directDestinations, destinations: rule.destinations.joined().map(\.self),
+        mark: rule.mark, table: rule.table, wanted: wanted, shut: rule.shut)
+    ).questions(rules: rules, routes: routes)
   }
 }

@@ -34,8 +34,8 @@ package struct MainDefault: Equatable, Sendable {
 }
 
 /// A default route of the main table that nothing can be sent by, or that we cannot.
-package struct DeadEnd: Equatable, Sendable {
-  package enum Kind: Equatable, Sendable {
+package struct DeadEnd: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable {
     /// A type of route that leads nowhere: `blackhole`, `unreachable`, `prohibit`, …
     case type(String)
     /// A form that this version does not know, in a few words.
@@ -51,5 +51,14 @@ package struct DeadEnd: Equatable, Sendable {
     self.kind = kind
     self.metric = metric
     self.device = device
+  }
+  /// As ip(8) writes it: `blackhole default metric 1`.
+  package var words: String {
+    let kind =
+      switch kind {
+      case .type(let type): type
+      case .form(let form): form
+      }
+    return "\(kind) default" + (metric.value == 0 ? "" : " metric \(metric.value)")
   }
 }

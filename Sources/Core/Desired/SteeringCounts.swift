@@ -6,7 +6,12 @@
 ///     forward      pass     ─▶ passed_RULE   let through by our own chains
 ///     postrouting  count    ─▶ left_RULE     about to leave
 ///
-/// A packet that has its mark costs one look into a map at each of them.
+/// A packet that has its mark costs one look into a map at each of them. What has none of a rule's any more is counted at
+/// the last of them alone, by where it comes from and where it leaves:
+///
+///     got_TUNNEL    it came by a tunnel: an answer that is about to get to its client
+///     off_tunnels   it came from a LAN, and leaves by a tunnel: an ip rule sent it there (see `Belts`), or it is live there
+///     off_UPLINK    it came from a LAN, and leaves by an uplink: no rule's, or its mark is lost
 package enum CountedPlace: String, CaseIterable, Sendable {
   case taken, kept, passed, left
 
@@ -28,12 +33,36 @@ extension DesiredStateCompiler {
   }
 
   func countMaps() -> [SteeringMap] {
-    CountedPlace.allCases.map { place in
+    let places = CountedPlace.allCases.map { place in
       SteeringMap(
         name: place.map, kind: .mark,
-        elements: layout.activeRules.map { .init(.mark($0.mark), .jump(chain: place.chain(of: $0.rule.name))) })
+        elements: layout.activeRules.map { active in
+          let chain = place.chain(of: active.rule.name)
+          // At the last place the rest is asked of those alone that no rule has marked.
+          return .init(.mark(active.mark), place == .left ? .goto(chain: chain) : .jump(chain: chain))
+        })
     }
+    let lans = Set(layout.configuration.lans + layout.activeRules.flatMap { layout.interfaces(of: $0.rule) })
+      .subtracting(layout.ways.map(\.device))
+    let origins =
+      layout.tunnelWays.map { SteeringMap.Element(.device($0.device), .goto(chain: arrivedChain(of: $0))) }
+      + lans.map { .init(.device($0), .goto(chain: "off")) }
+    return places + [
+      SteeringMap(name: Self.originMap, kind: .device, elements: origins),
+      SteeringMap(
+        name: Self.exitMap, kind: .device,
+        elements: layout.ways.map { .init(.device($0.device), .goto(chain: exitChain(of: $0))) }),
+    ]
   }
+
+  static var originMap: String { "ends_from" }
+  static var exitMap: String { "ends_by" }
+
+  /// Counts what came by a tunnel and is about to leave the router: answers on their last step.
+  package func arrivedChain(of way: Layout.Way) -> String { chain("got", way) }
+
+  /// Counts what a LAN sent and no rule has marked any more, as it leaves. Tunnels share one.
+  package func exitChain(of way: Layout.Way) -> String { way.isTunnel ? "off_tunnels" : chain("off", way) }
 
   func countChains() -> [SteeringChain] {
     let counted = layout.activeRules.flatMap { active in
@@ -43,9 +72,22 @@ extension DesiredStateCompiler {
           rules: [SteeringRule([], [.count], comment: "rule \(active.rule.name)")])
       }
     }
-    // After everyone else's chains, source NAT (100) and helpers (300) among them.
+    // After everyone else's chains, source NAT (100), helpers (300) and late filters among them.
     let last = SteeringChain(
-      name: "count", hook: .init(kind: .filter, point: .postrouting, priority: 310), rules: [countRule(.left)])
-    return [last] + counted
+      name: "count", hook: .init(kind: .filter, point: .postrouting, priority: .max),
+      rules: [
+        countRule(.left), SteeringRule([.ipv4], [.choose(by: .incoming, map: Self.originMap)], comment: "of no rule"),
+      ])
+    let off = SteeringChain(
+      name: "off", rules: [SteeringRule([], [.choose(by: .outgoing, map: Self.exitMap)], comment: "from a LAN")])
+    func counter(_ name: String, _ comment: String) -> SteeringChain {
+      SteeringChain(name: name, rules: [SteeringRule([], [.count], comment: comment)])
+    }
+    let tunnels = layout.tunnelWays
+    let ends =
+      tunnels.map { counter(arrivedChain(of: $0), "came by \($0.title)") }
+      + layout.uplinkWays.map { counter(exitChain(of: $0), "leaves by \($0.title)") }
+      + (tunnels.isEmpty ? [] : [counter("off_tunnels", "leaves by a tunnel")])
+    return [last, off] + counted + ends
   }
 }

@@ -13,6 +13,9 @@
 ///     no_ipv6_by      device    no_ipv6, no_lan_ipv6
 ///     size_by         device    mss_…
 ///     taken_by …      mark      taken_…  counts: see `CountedPlace`
+///     ends_from       device    got_…    counts of what has no rule's mark
+///                               off
+///     ends_by         device    off_…
 extension DesiredStateCompiler {
   static var arrivals: String { "came_by" }
   static var departures: String { "goes_from" }
@@ -53,15 +56,6 @@ extension DesiredStateCompiler {
     ] + live + strayMaps() + countMaps()
   }
 
-  /// Counts what has come by a tunnel and got as far as the forward hook. Tunnels of other makers share one.
-  package func returnChain(of way: Layout.Way) -> String? {
-    switch way.kind {
-    case .ownTunnel: chain("back", way)
-    case .externalTunnel: "unmark"
-    case .uplink: nil
-    }
-  }
-
   /// Those that a rule sent by an uplink, and those that came in by it.
   private func uplinkMarks() -> [SteeringMap.Element] {
     layout.uplinkWays.flatMap { way in
@@ -70,7 +64,7 @@ extension DesiredStateCompiler {
   }
 
   /// A way's device names its chains; with a character that nft takes in no name, its mark does.
-  private func chain(_ prefix: String, _ way: Layout.Way) -> String {
+  func chain(_ prefix: String, _ way: Layout.Way) -> String {
     let text = way.device.text
     let isWord = text.utf8.allSatisfy { byte in
       (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)

@@ -103,7 +103,7 @@ package struct Doctor {
         fix: "the next one that is pulled replaces it; backhaul check FILE says what is wrong with one")
     case .success(nil):
       if let left = (try? seen.kernel.get()).flatMap({
-        Leftovers(in: $0, besides: .holdingEverything(seen.configuration))
+        Leftovers(in: $0, besides: .holdingEverything(seen.configuration, in: $0))
       }) {
         return find(
           .error, .ruleSet, "no rule set is cached, but the kernel still has what an agent put there",

@@ -23,58 +23,6 @@ package struct ForeignObjects: Equatable, Sendable {
   }
 }
 
-/// An ip rule of another's.
-package struct ForeignRule: Hashable, Sendable {
-  package var priority: RulePriority
-  /// The bits of the mark that it asks for; 0: it asks for none.
-  package var mask: UInt32
-  package var mark: UInt32
-  /// Nil where it looks up in none.
-  package var table: TableID?
-  package var source: IPv4Prefix
-  package var destination: IPv4Prefix
-  package var incoming: InterfaceName?
-  /// It takes what its selector does not match.
-  package var isInverted: Bool
-  /// It ends the lookup: `unreachable`, `prohibit`, `blackhole`.
-  package var isRefusal: Bool
-
-  package init(
-    priority: RulePriority, mask: UInt32, mark: UInt32, table: TableID?, source: IPv4Prefix = .all,
-    destination: IPv4Prefix = .all, incoming: InterfaceName? = nil, isInverted: Bool = false, isRefusal: Bool = false
-  ) {
-    self.priority = priority
-    self.mask = mask
-    self.mark = mark
-    self.table = table
-    self.source = source
-    self.destination = destination
-    self.incoming = incoming
-    self.isInverted = isInverted
-    self.isRefusal = isRefusal
-  }
-
-  /// As much as ip(8) would say of it.
-  package var description: String {
-    var text = "\(priority):"
-    if isInverted { text += " not" }
-    if source != .all { text += " from \(source)" }
-    if destination != .all { text += " to \(destination)" }
-    if mask != 0 { text += " fwmark \(hexadecimal(mark))/\(hexadecimal(mask))" }
-    if let incoming { text += " iif \(incoming)" }
-    if isRefusal { text += " unreachable" }
-    return text + (table.map { " lookup \($0)" } ?? "")
-  }
-
-  /// Whether it may take a packet: what it asks of ports or users is taken to hold.
-  package func mayTake(_ question: LookupQuestion) -> Bool {
-    let selected =
-      source.contains(question.source) && destination.contains(question.destination)
-      && question.mark & mask == mark & mask && (incoming.map { $0 == question.incoming } ?? true)
-    return selected != isInverted
-  }
-}
-
 /// A route of another's.
 package struct ForeignRoute: Hashable, Sendable {
   package var table: TableID

@@ -1,6 +1,6 @@
-/// Whether what comes back by a tunnel gets as far as our forward chain, by counters: where clients' packets leave by it
-/// and more comes in than probes are answered, and nothing is forwarded, somebody drops the answers. A reverse-path check
-/// of another's does, as its main table leads elsewhere.
+/// Whether what comes back by a tunnel gets to where it leaves for the clients, by counters: where clients' packets leave by
+/// it and more comes in than probes are answered, and nothing gets there, somebody drops the answers. A reverse-path check
+/// of another's does, as its main table leads elsewhere, and so does a firewall that knows nothing of tunnels.
 package struct AnswerEvidence: Equatable, Sendable {
   /// What the device itself has got, in packets.
   package struct Received: Equatable, Sendable {
@@ -31,7 +31,7 @@ package struct AnswerEvidence: Equatable, Sendable {
 
   /// - Parameters:
   ///   - left: packets of clients that left by the device.
-  ///   - returned: packets that came by it and were forwarded.
+  ///   - returned: packets that came by it and are about to leave the router.
   ///   - device: its own counters; asked only where clients' packets left and none came back.
   package mutating func counted(left: UInt64, returned: UInt64, device: () -> Received?, at now: Instant) {
     defer { (self.left, self.returned) = (left, returned) }

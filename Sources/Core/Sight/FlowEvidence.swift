@@ -13,8 +13,17 @@ package struct FlowEvidence: Equatable, Sendable {
     package var kept: UInt64
     package var passed: UInt64
     package var left: UInt64
+    /// Of LANs, without any rule's mark: by the devices that the rule's packets are to leave by.
+    package var carried: UInt64
+    /// The same, by each of the others.
+    package var strayed: [InterfaceName: UInt64]
 
-    package init(taken: UInt64 = 0, kept: UInt64 = 0, passed: UInt64 = 0, left: UInt64 = 0) {
+    package init(
+      taken: UInt64 = 0, kept: UInt64 = 0, passed: UInt64 = 0, left: UInt64 = 0, carried: UInt64 = 0,
+      strayed: [InterfaceName: UInt64] = [:]
+    ) {
+      self.carried = carried
+      self.strayed = strayed
       self.taken = taken
       self.kept = kept
       self.passed = passed
@@ -23,9 +32,13 @@ package struct FlowEvidence: Equatable, Sendable {
 
     /// Nil where the counters began anew meanwhile.
     fileprivate func since(_ before: Counts) -> Counts? {
-      guard taken >= before.taken, kept >= before.kept, passed >= before.passed, left >= before.left else { return nil }
+      guard taken >= before.taken, kept >= before.kept, passed >= before.passed, left >= before.left,
+        carried >= before.carried, strayed.allSatisfy({ $0.value >= before.strayed[$0.key] ?? 0 })
+      else { return nil }
       return Counts(
-        taken: taken - before.taken, kept: kept - before.kept, passed: passed - before.passed, left: left - before.left)
+        taken: taken - before.taken, kept: kept - before.kept, passed: passed - before.passed,
+        left: left - before.left, carried: carried - before.carried,
+        strayed: strayed.reduce(into: [:]) { $0[$1.key] = $1.value - (before.strayed[$1.key] ?? 0) })
     }
   }
 
@@ -56,12 +69,14 @@ package struct FlowEvidence: Equatable, Sendable {
   }
 
   private var last: (counts: Counts, at: Instant)?
-  private var way: RuleSelection.Choice?
+  private var conditions: Conditions?
   private var suspicion: Suspicion?
   private var proven: Conditions?
   private var lastTraffic: Instant?
   /// Where packets are lost; nil: as far as is known nowhere.
   package private(set) var loss: LossPlace?
+  /// Where what is lost before the forward chain leaves all the same, without its mark; nil: nowhere, as far as is known.
+  package private(set) var stray: InterfaceName?
 
   package init() {}
 
@@ -72,15 +87,15 @@ package struct FlowEvidence: Equatable, Sendable {
   package mutating func rested() { self = FlowEvidence() }
 
   package mutating func counted(_ counts: Counts, under conditions: Conditions, at now: Instant) {
-    defer { last = (counts, now) }
-    guard let last, conditions.way == way, let new = counts.since(last.counts) else {
-      way = conditions.way
+    defer { (last, self.conditions) = ((counts, now), conditions) }
+    guard let last, conditions.way == self.conditions?.way, let new = counts.since(last.counts) else {
       suspicion = nil
       loss = nil
       return
     }
     if new.left > 0 {
-      proven = conditions
+      // What left before the firewall changed speaks for the old one alone.
+      proven = conditions == self.conditions ? conditions : nil
       suspicion = nil
       loss = nil
       lastTraffic = now
@@ -97,16 +112,22 @@ package struct FlowEvidence: Equatable, Sendable {
     guard let all = counts.since(found.base) else { return }
     let (amount, place): (UInt64, LossPlace) =
       all.passed > 0 ? (all.passed, .afterForward) : (all.taken &- min(all.taken, all.kept), .beforeForward)
+    // An ip rule of ours carries what has lost its mark.
+    if place == .beforeForward, amount > 0, all.carried >= amount / 2 {
+      (suspicion, loss) = (nil, nil)
+      return
+    }
     let isProven = proven == conditions
     guard found.looks >= 2, now - found.since >= (isProven ? Self.longTime : Self.leastTime),
       amount >= (isProven ? Self.many : Self.few)
     else { return }
     loss = place
+    stray = all.strayed.filter { $0.value > 0 && $0.value >= amount / 2 }.max { $0.value < $1.value }?.key
   }
 
   package static func == (left: Self, right: Self) -> Bool {
-    left.last?.counts == right.last?.counts && left.last?.at == right.last?.at && left.way == right.way
+    left.last?.counts == right.last?.counts && left.last?.at == right.last?.at && left.conditions == right.conditions
       && left.suspicion == right.suspicion && left.proven == right.proven && left.lastTraffic == right.lastTraffic
-      && left.loss == right.loss
+      && left.loss == right.loss && left.stray == right.stray
   }
 }

@@ -40,7 +40,7 @@ package enum LossPlace: Hashable, Sendable {
   case beforeForward
   /// Let through by our own forward chain, and never about to leave.
   case afterForward
-  /// What comes back by a tunnel, which our forward chain never sees.
+  /// What comes back by a tunnel, and never gets as far as where it would leave for its client.
   case answers
 }
 
@@ -53,7 +53,7 @@ extension [PacketFilter] {
       case .afterForward: filter.place == .postrouting || filter.place == .forward && filter.priority >= -150
       case .beforeForward:
         filter.place == .prerouting && filter.priority >= -150 || filter.place == .forward && filter.priority <= -150
-      case .answers: filter.place == .prerouting || filter.place == .forward
+      case .answers: true
       }
     }
     let strict = there.filter(\.dropsByDefault)

@@ -76,7 +76,9 @@ extension TrafficFinding {
     case (.diverted(let left), .diverted(let right)): left.device == right.device && left.cause.isAlike(right.cause)
     case (.untaken(let left), .untaken(let right)), (.misnamed(let left), .misnamed(let right)):
       left.kind == right.kind && left.device == right.device
-    case (.unrouted, .unrouted), (.unforwarded, .unforwarded), (.refused, .refused), (.dropped, .dropped),
+    case (.leaking(let left), .leaking(let right)): left.device == right.device && left.rule == right.rule
+    case (.unrouted, .unrouted), (.ended, .ended), (.unforwarded, .unforwarded), (.refused, .refused),
+      (.dropped, .dropped),
       (.unmarked, .unmarked),
       (.unanswered, .unanswered), (.connectionTableFull, .connectionTableFull):
       true
@@ -87,8 +89,8 @@ extension TrafficFinding {
   /// It depends on the way that the rule has chosen.
   var isOfWay: Bool {
     switch self {
-    case .diverted, .unrouted, .dropped, .unmarked, .unanswered: true
-    case .refused, .unforwarded, .untaken, .misnamed, .connectionTableFull: false
+    case .diverted, .unrouted, .ended, .dropped, .unmarked, .unanswered: true
+    case .leaking, .refused, .unforwarded, .untaken, .misnamed, .connectionTableFull: false
     }
   }
 }

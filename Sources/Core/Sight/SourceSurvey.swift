@@ -160,7 +160,10 @@ private struct Surveyor {
 
   /// Devices on top of it that have addresses of the rule's networks, or of its own where the rule names none.
   private mutating func lookAbove(_ device: InterfaceName) {
-    let networks = ranges.isEmpty ? (view.addresses[device] ?? []).map(\.subnet.range) : ranges
+    let own = (view.addresses[device] ?? []).map(\.subnet.range)
+    // Where it has lost its only address, whatever stands on it may have that now, unless the rule names such a device.
+    let isBare = ranges.isEmpty && own.isEmpty && !names.contains { view.links[$0]?.stack?.lower == device }
+    let networks = isBare ? [UInt32.min...UInt32.max] : ranges.isEmpty ? own : ranges
     for (name, link) in view.links.sorted(by: { $0.key < $1.key })
     where link.stack?.lower == device && !names.contains(name) && !view.ways.contains(name) {
       let inside = (view.addresses[name] ?? []).first { address in

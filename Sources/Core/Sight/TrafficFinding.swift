@@ -2,16 +2,20 @@
 package enum TrafficFinding: Hashable, Sendable {
   /// The kernel itself leads a packet of the rule elsewhere.
   case diverted(Detour)
+  /// IPv6 leaves, though the rule says `block`.
+  case leaking(IPv6Leak)
   /// The kernel has no way for it, though the rule has one.
   case unrouted(by: ForeignRule?)
+  /// The main table's first default route ends each look-up of it.
+  case ended(by: DeadEnd)
   /// The device that the rule's sources come in by does not forward.
   case unforwarded(InterfaceName)
   /// The kernel's reverse-path check refuses what comes from the rule's sources by this device.
   case refused(InterfaceName)
   /// Packets were marked, and none left.
   case dropped(LossPlace, by: [PacketFilter])
-  /// Packets were marked, and another took the mark off again: they go as the main table says.
-  case unmarked(by: [ForeignMark])
+  /// Packets were marked, and another took the mark off again: they leave by this device; nil: by none.
+  case unmarked(by: [ForeignMark], leavingBy: InterfaceName?)
   /// Packets leave by the device and answers come back by it; none gets through to the clients.
   case unanswered(InterfaceName, by: [PacketFilter])
   /// The rule does not take what it is for.
@@ -34,9 +38,10 @@ package enum TrafficFinding: Hashable, Sendable {
 
   package var state: State {
     switch self {
-    case .diverted, .unmarked: .diverted
+    case .diverted, .leaking: .diverted
+    case .unmarked(_, let device): device == nil ? .obstructed : .diverted
     case .untaken: .untaken
-    case .unrouted, .unforwarded, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
+    case .unrouted, .ended, .unforwarded, .refused, .dropped, .unanswered, .connectionTableFull: .obstructed
     case .misnamed: .misnamed
     }
   }
@@ -45,7 +50,8 @@ package enum TrafficFinding: Hashable, Sendable {
   package var kind: String {
     switch self {
     case .diverted: "diverted"
-    case .unrouted: "unrouted"
+    case .leaking: "leaking_ipv6"
+    case .unrouted, .ended: "unrouted"
     case .unforwarded: "unforwarded"
     case .refused: "refused"
     case .dropped: "dropped"
@@ -58,7 +64,14 @@ package enum TrafficFinding: Hashable, Sendable {
   }
 
   /// The device that packets really leave by, where that is known.
-  package var device: InterfaceName? { if case .diverted(let detour) = self { detour.device } else { nil } }
+  package var device: InterfaceName? {
+    switch self {
+    case .diverted(let detour): detour.device
+    case .leaking(let leak): leak.device
+    case .unmarked(_, let device): device
+    default: nil
+    }
+  }
 }
 
 /// The way that the kernel sends a packet instead of its rule's.
@@ -70,10 +83,14 @@ package struct Detour: Hashable, Sendable {
     case route(IPv4Prefix)
     /// A table that an ip rule of the kernel's own leads to, as a VRF's does.
     case table(TableID)
+    /// A route of another's in the rule's own table.
+    case inside(ForeignRoute)
   }
 
   package var device: InterfaceName
   package var cause: Cause
+  /// Which of the rule's packets, after "traffic of office": `by udp to port 7000`. Empty: all of them, as far as is known.
+  package var part: String
   /// Why what is sent there does not even leave.
   package enum Hold: Hashable, Sendable {
     /// The device is an uplink that the rule may not use: our own forward chain drops it.
@@ -83,7 +100,8 @@ package struct Detour: Hashable, Sendable {
   }
   package var hold: Hold?
 
-  package init(device: InterfaceName, cause: Cause, hold: Hold? = nil) {
+  package init(device: InterfaceName, cause: Cause, part: String = "", hold: Hold? = nil) {
+    self.part = part
     self.device = device
     self.cause = cause
     self.hold = hold
@@ -97,6 +115,9 @@ extension TrafficFinding {
   package var cause: String {
     switch self {
     case .diverted(let detour): detour.words
+    case .leaking(let leak): leak.words
+    case .ended(let end):
+      "has no way: the main table's first default route, \(end.words), ends every look-up"
     case .unrouted(let rule?): "has no way: ip rule \(rule.description) of another program refuses it"
     case .unrouted(nil): "has no way, though its rule has one: the kernel answers \"unreachable\""
     case .unforwarded(let device): "is not forwarded: net.ipv4.conf.\(device).forwarding is 0"
@@ -104,8 +125,11 @@ extension TrafficFinding {
       "is refused by the kernel's reverse-path check: no answer would leave by \(device), where it comes in"
     case .dropped(_, let filters) where filters.isEmpty: "is dropped on this router, by whom cannot be seen"
     case .dropped(_, let filters): "is dropped on this router by \(Self.list(filters))"
-    case .unmarked(let marks):
-      "loses its mark and goes as the main table says: \(Self.list(marks)) overwrites our bits of the mark"
+    case .unmarked(let marks, let device?):
+      "loses its mark and leaves by \(device), as the main table says: \(Self.list(marks)) overwrites our bits of the mark"
+    case .unmarked(let marks, nil):
+      "loses its mark and is held back: nothing leaks, and its devices are offline: \(Self.list(marks)) overwrites our "
+        + "bits of the mark"
     case .unanswered(let device, let filters):
       "leaves by \(device), and the answers are dropped on this router"
         + (filters.isEmpty ? "" : " by \(Self.list(filters))")
@@ -133,7 +157,14 @@ extension TrafficFinding {
         return
           "table \(table), asked before ours, sends traffic of \(rule) to \(detour.device): ip rule and ip route show table "
           + "\(table) say whose it is"
+      case .inside(let route):
+        return
+          "table \(route.table) is ours, and another program has put the route \(route.destination) into it: "
+          + "ip route del \(route.destination) table \(route.table)"
       }
+    case .leaking(let leak): return leak.step(for: rule, last: last)
+    case .ended(let end):
+      return "the main table's first default route ends every look-up, that of \(rule) too: ip route del \(end.words)"
     case .unrouted(let foreign?):
       return
         "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "
@@ -146,7 +177,7 @@ extension TrafficFinding {
       return "something on this router drops what \(rule) sends on: nft list ruleset and iptables-save show what could"
     case .dropped(_, let filters):
       return "let traffic of \(rule) through in \(Self.list(filters)), from its interfaces to the tunnels and uplinks"
-    case .unmarked(let marks):
+    case .unmarked(let marks, _):
       return "give \(Self.list(marks)) a mask without \(ranges.markMask), or kernel.mark_mask of agent.toml others"
     case .unanswered(let device, let filters):
       return "let what comes back by \(device) through"
@@ -175,10 +206,13 @@ extension Detour {
       case .reversePath(let incoming): ", and refused by the reverse-path check of \(incoming): its devices are offline"
       case nil: ""
       }
+    let start = part.isEmpty ? "is sent to \(device)" : "\(part) is sent to \(device)"
     switch cause {
-    case .rule(let rule): return "is sent to \(device) by ip rule \(rule.description) of another program\(held)"
-    case .route(let prefix): return "is sent to \(device) by the main table's route \(prefix)\(held)"
-    case .table(let table): return "is sent to \(device) by table \(table)\(held)"
+    case .rule(let rule): return "\(start) by ip rule \(rule.description) of another program\(held)"
+    case .route(let prefix): return "\(start) by the main table's route \(prefix)\(held)"
+    case .table(let table): return "\(start) by table \(table)\(held)"
+    case .inside(let route):
+      return "\(start) by another program's route \(route.destination) in table \(route.table)\(held)"
     }
   }
 }

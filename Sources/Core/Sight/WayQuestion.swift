@@ -13,11 +13,20 @@ package struct WayQuestion: Equatable, Sendable {
   package var wanted: Wanted
   /// Uplinks that the rule may not use at all: our own forward chain drops what leaves by one.
   package var shut: Set<InterfaceName>
+  /// The rule's own.
+  package var table: TableID?
+  package var service: PacketQuestion.Service?
+  package var sourcePort: UInt16?
+  package var port: UInt16?
+  package var typeOfService: UInt8 = 0
+  /// Which of the rule's packets this one stands for, after "traffic of office"; empty: all of them.
+  package var part = ""
 
   package init(
     _ entrance: SourceSurvey.Entrance, to destination: IPv4Address, mark: Mark, wanted: Wanted,
-    shut: Set<InterfaceName> = []
+    shut: Set<InterfaceName> = [], table: TableID? = nil
   ) {
+    self.table = table
     self.entrance = entrance
     self.destination = destination
     self.mark = mark
@@ -26,13 +35,19 @@ package struct WayQuestion: Equatable, Sendable {
   }
 
   package var lookup: LookupQuestion {
-    LookupQuestion(
-      source: entrance.source, destination: destination, incoming: entrance.device, mark: mark.value)
+    asked(from: entrance.source, by: entrance.device)
+  }
+
+  private func asked(from source: IPv4Address, by incoming: InterfaceName?) -> LookupQuestion {
+    var question = LookupQuestion(
+      source: source, destination: destination, incoming: incoming, mark: mark.value, service: service, port: port)
+    (question.sourcePort, question.typeOfService) = (sourcePort, typeOfService)
+    return question
   }
 
   /// The same destination, asked for as if the router itself sent it with the mark: nobody checks that source.
   package var unchecked: LookupQuestion {
-    LookupQuestion(source: IPv4Address(value: 0), destination: destination, incoming: nil, mark: mark.value)
+    asked(from: IPv4Address(value: 0), by: nil)
   }
 
   /// What follows from the kernel's answer.
@@ -49,41 +64,57 @@ package struct WayQuestion: Equatable, Sendable {
 
   /// - Parameters:
   ///   - rules: all ip rules that are not ours, in the order in which they are asked.
-  ///   - first: the priority of our own first rule that looks into main.
+  ///   - last: no rule of ours has this priority, or a later one.
+  ///   - routes: those of others in our tables.
   ///   - grounds: the prefix of the route that decided, and whether the device of arrival forwards at all; asked for only
   ///     where the answer does not explain itself.
+  ///   - deadEnd: the main table's first default route, where it leads nowhere; asked for only where nothing else explains
+  ///     that there is no way.
+  ///   - isHeld: whether our nftables hold back what would leave by a device that is shut.
   ///   - unchecked: the answer without the reverse-path check, as far as it can be had; asked for only where that refused.
   package func judge(
-    _ answer: LookupAnswer, rules: [ForeignRule], before first: RulePriority,
+    _ answer: LookupAnswer, rules: [ForeignRule], before last: RulePriority, routes: [ForeignRoute] = [],
     grounds: () -> (entry: IPv4Prefix?, isForwarded: Bool)?,
-    unchecked: () -> LookupAnswer? = { nil }
+    unchecked: () -> LookupAnswer? = { nil }, deadEnd: () -> DeadEnd? = { nil },
+    isHeld: (InterfaceName) -> Bool = { _ in true }
   ) -> Judgement {
-    let earlier = rules.filter { $0.priority < first && $0.mayTake(lookup) }
+    let earlier = rules.filter { $0.priority < last && $0.mayTake(lookup) }
     switch answer {
     case .out(let device, _, let table):
       if case .devices(let wanted) = wanted, wanted.contains(device) { return .asWanted }
       func detour(_ cause: Detour.Cause) -> Judgement {
-        .found(.diverted(Detour(device: device, cause: cause, hold: shut.contains(device) ? .shut : nil)))
+        .found(
+          .diverted(
+            Detour(
+              device: device, cause: cause, part: part, hold: shut.contains(device) && isHeld(device) ? .shut : nil)))
       }
-      if let rule = earlier.first(where: { $0.table == table }) { return detour(.rule(rule)) }
-      guard table == .main else { return detour(.table(table)) }
+      if let rule = earlier.first(where: { $0.table == table }) {
+        // Our own rules would have found a site in main as well.
+        if table == .main, let prefix = grounds()?.entry, prefix.length >= Self.shortestSite { return .mainsOwn }
+        return detour(.rule(rule))
+      }
+      guard table == .main else {
+        let inside = routes.filter { $0.table == table && table == self.table && $0.destination.contains(destination) }
+        return detour(inside.max { $0.destination.length < $1.destination.length }.map { .inside($0) } ?? .table(table))
+      }
       guard let prefix = grounds()?.entry else { return .mainsOwn }
       return prefix.length < Self.shortestSite ? detour(.route(prefix)) : .mainsOwn
     // The router has the address itself.
     case .local: return .mainsOwn
-    case .unreachable:
+    case .unreachable, .discarded:
       if wanted == .nowhere { return .asWanted }
       if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
+      if let end = deadEnd() { return .found(.ended(by: end)) }
       return .found(grounds()?.isForwarded == false ? .unforwarded(entrance.device) : .unrouted(by: nil))
     case .spoofed:
-      // A blackhole answers with the same error.
+      // An ip rule that discards may answer with the same error.
       if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
       // Whoever leads everything away leads the answers away as well.
       if case .out(let device, _, let table)? = unchecked(), let rule = earlier.first(where: { $0.table == table }),
         wanted != .devices([device])
       {
         return .found(
-          .diverted(Detour(device: device, cause: .rule(rule), hold: .reversePath(entrance.device))))
+          .diverted(Detour(device: device, cause: .rule(rule), part: part, hold: .reversePath(entrance.device))))
       }
       return .found(.refused(entrance.device))
     }

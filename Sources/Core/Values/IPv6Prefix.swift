@@ -57,3 +57,37 @@ package protocol AddressPrefix: Hashable, Comparable, Sendable {
 }
 
 extension IPv4Prefix: AddressPrefix {}
+
+extension IPv6Prefix {
+  /// The prefix of this length that the address lies in; nil where the length is over 128.
+  package init?(of address: IPv6Address, length: UInt8) {
+    guard length <= 128 else { return nil }
+    self.init(address.value & Self.netmask(length), length: length)
+  }
+
+  package func contains(_ address: IPv6Address) -> Bool { address.value & Self.netmask(length) == value }
+
+  /// Its first address, and one more: a host's mostly.
+  package var host: IPv6Address {
+    let host = length < 127 ? value | 1 : value
+    return IPv6Address(high: UInt64(truncatingIfNeeded: host >> 64), low: UInt64(truncatingIfNeeded: host))
+  }
+}
+
+/// An IPv6 address of a device, with its network's length.
+package struct IPv6InterfaceAddress: Hashable, Sendable {
+  package var address: IPv6Address
+  package var network: IPv6Prefix
+
+  /// Nil where the length is over 128.
+  package init?(_ address: IPv6Address, length: UInt8) {
+    guard let network = IPv6Prefix(of: address, length: length) else { return nil }
+    self.address = address
+    self.network = network
+  }
+}
+
+extension IPv6Address {
+  /// As one number.
+  fileprivate var value: UInt128 { UInt128(high) << 64 | UInt128(low) }
+}

@@ -73,7 +73,7 @@ package struct Explanation: Equatable, Sendable {
       switch (answer, expected) {
       case (.out(let device, let gateway, _), .ways(let ways)):
         ways.contains { $0.device == device && $0.gateway == gateway }
-      case (.local, .local), (.unreachable, .nowhere), (.spoofed, .spoofed): true
+      case (.local, .local), (.unreachable, .nowhere), (.discarded, .nowhere), (.spoofed, .spoofed): true
       default: false
       }
     return isSame ? nil : "the kernel answers otherwise than the rule set wants: \(answer) instead of \(expected)"
@@ -102,7 +102,7 @@ package struct Explanation: Equatable, Sendable {
       (device, gateway) = (nil, nil)
       outcome = .router
       verdict = "The router takes it itself, and does not send it on\(rule)."
-    case .unreachable:
+    case .unreachable, .discarded:
       (device, gateway) = (nil, nil)
       outcome = .unreachable
       verdict =
@@ -113,6 +113,14 @@ package struct Explanation: Equatable, Sendable {
       verdict =
         "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel refuses its source")."
     }
+  }
+
+  /// It is IPv6 that is refused, and leaves all the same.
+  package mutating func leaks(_ leak: IPv6Leak) {
+    outcome = .diverted
+    device = leak.device
+    reason = leak.words
+    verdict = "It \(leak.way)."
   }
 
   /// It has the right way, and what was seen of others of its rule says that it does not get along it.

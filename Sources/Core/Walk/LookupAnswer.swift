@@ -9,6 +9,9 @@ package struct LookupQuestion: Equatable, Sendable {
   package var service: PacketQuestion.Service?
   /// Of the destination.
   package var port: UInt16?
+  package var sourcePort: UInt16?
+  /// Type of service, as the IP header has it.
+  package var typeOfService: UInt8 = 0
 
   package init(
     source: IPv4Address, destination: IPv4Address, incoming: InterfaceName?, mark: UInt32,
@@ -31,6 +34,8 @@ package enum LookupAnswer: Equatable, Sendable {
   case local
   /// There is no route, or one that says so.
   case unreachable
+  /// A route discards it without a word (`blackhole`).
+  case discarded
   /// The reverse-path check refuses its source.
   case spoofed
 }
@@ -42,6 +47,7 @@ extension LookupAnswer: CustomStringConvertible {
     case .out(let device, let gateway?, let table): "via \(gateway) dev \(device) table \(table)"
     case .local: "the router itself"
     case .unreachable: "unreachable"
+    case .discarded: "a route discards it"
     case .spoofed: "its source is refused (rp_filter)"
     }
   }

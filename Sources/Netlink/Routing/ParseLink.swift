@@ -207,3 +207,34 @@ extension AddressMessage {
       isDeprecated: flags & UInt32(IFA_F_DEPRECATED) != 0)
   }
 }
+
+/// An IPv6 address of a device: its first and its last eight bytes.
+package struct WideAddress: Equatable, Sendable {
+  package var index: UInt32
+  package var address: [UInt64]
+  package var length: UInt8
+
+  /// Nil where the message is cut off, lies, or is of another family.
+  init?(_ message: Message) {
+    guard let header = message.payload.load(ifaddrmsg.self), Int32(header.ifa_family) == AF_INET6,
+      header.ifa_prefixlen <= 128, let attributes = message.payload.dropping(MemoryLayout<ifaddrmsg>.size)
+    else { return nil }
+    var local: [UInt64]?
+    var peer: [UInt64]?
+    let isGood = attributes.forEachAttribute { type, value in
+      switch Int(type) {
+      case IFA_LOCAL: local = value.halves
+      case IFA_ADDRESS: peer = value.halves
+      default: break
+      }
+    }
+    guard isGood, let own = local ?? peer else { return nil }
+    self.init(index: header.ifa_index, address: own, length: header.ifa_prefixlen)
+  }
+
+  private init(index: UInt32, address: [UInt64], length: UInt8) {
+    self.index = index
+    self.address = address
+    self.length = length
+  }
+}

@@ -176,6 +176,7 @@ extension RuleMessage {
       family, priority: 0, isInverted: header.flags & UInt32(FIB_RULE_INVERT) != 0, action: Action(header.action),
       table: UInt32(header.table), origin: 0, hasMore: header.tos != 0)
     (sourceLength, destinationLength) = (header.src_len, header.dst_len)
+    selectors.typeOfService = header.tos
     let isGood = attributes.forEachAttribute { type, value in
       switch Int(type) {
       case FRA_PRIORITY: priority = value.load(UInt32.self) ?? 0
@@ -194,9 +195,19 @@ extension RuleMessage {
       case FRA_SUPPRESS_PREFIXLEN:
         // −1 says none.
         suppressPrefixLength = value.load(UInt32.self).flatMap { $0 == .max ? nil : $0 }
-      case FRA_OIFNAME, FRA_SUPPRESS_IFGROUP, FRA_FLOW, FRA_TUN_ID, FRA_L3MDEV, FRA_UID_RANGE, FRA_IP_PROTO,
-        FRA_SPORT_RANGE, FRA_DPORT_RANGE:
-        hasMore = hasMore || !Self.isNeutral(type, value)
+      case FRA_IP_PROTO:
+        selectors.protocolNumber = value.load(UInt8.self)
+        hasMore = true
+      case FRA_SPORT_RANGE:
+        selectors.sourcePorts = value.ports
+        hasMore = true
+      case FRA_DPORT_RANGE:
+        selectors.destinationPorts = value.ports
+        hasMore = true
+      case FRA_OIFNAME, FRA_SUPPRESS_IFGROUP, FRA_FLOW, FRA_TUN_ID, FRA_L3MDEV, FRA_UID_RANGE:
+        guard !Self.isNeutral(type, value) else { break }
+        hasMore = true
+        selectors.hasMore = true
       default: break
       }
     }
@@ -211,6 +222,20 @@ extension RuleMessage {
     case FRA_TUN_ID, FRA_FLOW: value.raw.allSatisfy { $0 == 0 }
     default: false
     }
+  }
+}
+
+extension Bytes {
+  /// struct fib_rule_port_range, in host order.
+  fileprivate var ports: ClosedRange<UInt16>? {
+    guard let start = load(UInt16.self), let end = load(UInt16.self, at: 2), start <= end else { return nil }
+    return start...end
+  }
+
+  /// An address of IPv6: its first and its last eight bytes.
+  var halves: [UInt64]? {
+    guard let high = load(UInt64.self), let low = load(UInt64.self, at: 8) else { return nil }
+    return [UInt64(bigEndian: high), UInt64(bigEndian: low)]
   }
 }
 

@@ -158,8 +158,22 @@ package struct RuleMessage: Hashable, Sendable {
   package var suppressPrefixLength: UInt32?
   /// FRA_PROTOCOL: who made it.
   package var origin: UInt8
-  /// It has selectors that are not in this value (a port, a user, …).
+  /// It has selectors that none of ours has: those of `selectors`, or others that are not in this value.
   package var hasMore: Bool
+  /// Of what is above IP, and the type of service.
+  package var selectors = Selectors()
+
+  package struct Selectors: Hashable, Sendable {
+    package var protocolNumber: UInt8?
+    package var sourcePorts: ClosedRange<UInt16>?
+    package var destinationPorts: ClosedRange<UInt16>?
+    /// 0: every one.
+    package var typeOfService: UInt8 = 0
+    /// There are others: a user, an outgoing device, …
+    package var hasMore = false
+
+    package init() {}
+  }
 
   package init(
     _ family: Family = .ipv4, priority: UInt32, isInverted: Bool = false, mark: UInt32 = 0, mask: UInt32 = 0,

@@ -152,6 +152,22 @@ package struct RoutingSocket: ~Copyable, Sendable {
     return addresses
   }
 
+  /// IPv6 addresses of all devices. A kernel without IPv6 has none.
+  package mutating func wideAddresses() throws(NetlinkFailure) -> [WideAddress] {
+    var addresses: [WideAddress] = []
+    try conversation.dump("ip -6 address", type: RTM_GETADDR, takingInterrupted: true) { builder in
+      var header = ifaddrmsg()
+      header.ifa_family = UInt8(AF_INET6)
+      builder.header(header)
+    } restart: {
+      addresses = []
+    } each: { message in
+      if let address = WideAddress(message) { addresses.append(address) }
+      return true
+    }
+    return addresses
+  }
+
   package mutating func add(_ address: AddressMessage) throws(NetlinkFailure) {
     try conversation.request("ip address add", type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL) {
       $0.address(address)

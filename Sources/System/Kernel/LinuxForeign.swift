@@ -133,7 +133,16 @@ extension ForeignRule {
       source: IPv4Prefix(IPv4Address(value: rule.source), length: rule.sourceLength) ?? .all,
       destination: IPv4Prefix(IPv4Address(value: rule.destination), length: rule.destinationLength) ?? .all,
       incoming: rule.incoming.flatMap { InterfaceName($0) }, isInverted: rule.isInverted,
-      isRefusal: rule.action.isRefusal)
+      isRefusal: rule.action.isRefusal, selector: PacketSelector(rule.selectors))
+  }
+}
+
+extension PacketSelector {
+  init(_ selectors: RuleMessage.Selectors) {
+    self.init(
+      protocolNumber: selectors.protocolNumber, sourcePorts: selectors.sourcePorts,
+      destinationPorts: selectors.destinationPorts, typeOfService: selectors.typeOfService,
+      hasMore: selectors.hasMore)
   }
 }
 

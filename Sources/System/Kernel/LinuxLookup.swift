@@ -15,8 +15,18 @@ package final class LinuxLookup: LookupPort {
   package func lookup(_ question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
     do throws(KernelFailure) { return Self.answer(try route(question, wantsEntry: false)) } catch {
       guard let refusal = Self.refusal(error.errno) else { throw error }
+      // EINVAL is a source that no packet may have, too: the router's own packet has none of those.
+      if refusal == .discarded, question.incoming != nil { return isDiscarded(question) ? .discarded : .spoofed }
       return refusal
     }
+  }
+
+  /// Whether what the router itself sent with the same mark would be discarded as well.
+  private func isDiscarded(_ question: LookupQuestion) -> Bool {
+    var own = question
+    (own.source, own.incoming) = (IPv4Address(value: 0), nil)
+    do throws(KernelFailure) { _ = try route(own, wantsEntry: false) } catch { return error.errno == EINVAL }
+    return false
   }
 
   /// The prefix of the route that decides; nil where none does.
@@ -42,6 +52,8 @@ package final class LinuxLookup: LookupPort {
       }
     }
     lookup.wantsEntry = wantsEntry
+    lookup.sourcePort = question.sourcePort
+    lookup.typeOfService = question.typeOfService
     let asked = lookup
     return try routing.withLock { (routing) throws(KernelFailure) in
       try asking(operation) { () throws(NetlinkFailure) in try routing.route(for: asked) }
@@ -61,8 +73,8 @@ package final class LinuxLookup: LookupPort {
   private static func refusal(_ errno: Int32) -> LookupAnswer? {
     switch errno {
     case EHOSTUNREACH, ENETUNREACH, EACCES, ESRCH: .unreachable
-    // EINVAL is a source that no packet may have, and a blackhole.
-    case EXDEV, EINVAL: .spoofed
+    case EXDEV: .spoofed
+    case EINVAL: .discarded
     default: nil
     }
   }

@@ -25,7 +25,10 @@ package final class LinuxSight: SightPort {
       })
   }
 
-  package func network() throws(KernelFailure) -> SeenNetwork {
+  /// Of one table: more say nothing new.
+  private static let mostRoutes = 256
+
+  package func network(tables: Set<TableID>) throws(KernelFailure) -> SeenNetwork {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
         let translation = RouteTranslation(ranges: ranges)
@@ -36,14 +39,71 @@ package final class LinuxSight: SightPort {
         return SeenNetwork(
           addresses: KernelState.addresses(addresses, names),
           // The three that the kernel comes with are after ours or answer for the router alone (0).
-          rules: try sockets.routing.rules().filter { !translation.isOurs($0) && $0.priority > 0 }.map(ForeignRule.init)
-        )
+          rules: try sockets.routing.rules().filter { !translation.isOurs($0) && $0.priority > 0 }.map(
+            ForeignRule.init),
+          routes: try routes(&sockets.routing, of: tables))
       }
     }
   }
 
+  private func routes(
+    _ routing: inout RoutingSocket, of tables: Set<TableID>
+  ) throws(NetlinkFailure) -> [ForeignRoute] {
+    var found: [ForeignRoute] = []
+    for table in tables.sorted() {
+      var ofTable: [ForeignRoute] = []
+      try routing.eachRoute(table: table.value, restart: { ofTable = [] }) { message in
+        guard message.origin != ranges.routeProtocol.value, ofTable.count < Self.mostRoutes,
+          let prefix = IPv4Prefix(IPv4Address(value: message.destination), length: message.length)
+        else { return }
+        ofTable.append(ForeignRoute(table: table, destination: prefix, origin: RouteProtocol(message.origin)))
+      }
+      found += ofTable
+    }
+    return found
+  }
+
   package func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
     try lookup.lookup(question)
+  }
+
+  package func deadEnd() throws(KernelFailure) -> DeadEnd? {
+    try sockets.withLock { (sockets) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in
+        var first: RouteMessage?
+        try sockets.routing.eachRoute(table: TableID.main.value, restart: { first = nil }) { message in
+          if message.length == 0, message.metric < first?.metric ?? .max { first = message }
+        }
+        guard let first, first.kind != .unicast else { return nil }
+        return DeadEnd(.type(first.kind.words), metric: RouteMetric(first.metric))
+      }
+    }
+  }
+
+  package func ipv6() throws(KernelFailure) -> SeenIPv6 {
+    try sockets.withLock { (sockets) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in
+        try SeenIPv6(&sockets.routing, RouteTranslation(ranges: ranges))
+      }
+    }
+  }
+
+  package func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer {
+    let index = if_nametoindex(question.incoming.text)
+    let operation = "ip -6 route get \(question.destination) from \(question.source)"
+    guard index != 0 else {
+      throw KernelFailure(operation: operation, errno: ENODEV, cause: "there is no device \(question.incoming)")
+    }
+    do throws(KernelFailure) {
+      return try sockets.withLock { (sockets) throws(KernelFailure) in
+        try asking(operation) { () throws(NetlinkFailure) in
+          IPv6Question.Answer(try sockets.routing.route(for: WideLookup(question, incoming: index)))
+        }
+      }
+    } catch {
+      guard let answer = IPv6Question.Answer(errno: error.errno) else { throw error }
+      return answer
+    }
   }
 
   package func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds {

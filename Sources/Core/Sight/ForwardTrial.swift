@@ -1,0 +1,38 @@
+/// Whether our nftables would hold a packet back on its way through the router: asked of the table as we made it, from the
+/// forward hook on.
+package struct ForwardTrial: Sendable {
+  private let table: SteeringWalk.Table
+
+  /// - Parameter addresses: of all devices.
+  package init(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) {
+    table = SteeringWalk.Table(DesiredStateCompiler(layout, ActualState(addresses: addresses)).steeringTable())
+  }
+
+  /// What a rule has marked.
+  ///
+  /// - Parameter device: by whose name it comes to the forward hook; nil: by one that nobody of ours knows, as a VRF's.
+  package func holds(
+    _ entrance: SourceSurvey.Entrance, to destination: IPv4Address, mark: Mark, by device: InterfaceName?,
+    leavingBy outgoing: InterfaceName
+  ) -> Bool {
+    holds(
+      Packet(
+        incoming: device ?? Self.stranger, source: entrance.source, destination: destination, mark: mark.value),
+      outgoing)
+  }
+
+  package func holdsIPv6(from incoming: InterfaceName, leavingBy outgoing: InterfaceName) -> Bool {
+    let none = IPv4Address(value: 0)
+    return holds(Packet(incoming: incoming, source: none, destination: none, isIPv6: true), outgoing)
+  }
+
+  private func holds(_ packet: Packet, _ outgoing: InterfaceName) -> Bool {
+    var walk = SteeringWalk(table, packet)
+    walk.outgoing = outgoing
+    for point in [SteeringChain.Hook.Point.forward, .postrouting] where walk.run(point).verdict != .pass { return true }
+    return false
+  }
+
+  /// None of the configuration's is called so.
+  private static let stranger = InterfaceName("vrf?")
+}
