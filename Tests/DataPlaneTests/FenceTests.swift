@@ -288,4 +288,15 @@ import Testing
       }
     }
   }
+
+  @Test func aBondIsTheLANThatIsItsPort() throws {
+    var kernel = kernel()
+    kernel.links["lan0"]?.stack = LinkStack(master: "bond0")
+    let state = try router([rule { $0.sources = Sources(interfaces: ["lan0"]) }], kernel)
+    let packet = Packet(incoming: "bond0", source: host, destination: internet, isIPv6: true, boundDevice: "wan0")
+    #expect(PacketWalk(state).fate(of: packet).end == .prohibited)
+    var withoutIPRules = state
+    withoutIPRules.rules = []
+    #expect(PacketWalk(withoutIPRules).fate(of: packet).end == .rejected("rule office: no IPv6"))
+  }
 }

@@ -142,7 +142,7 @@ extension DesiredStateCompiler {
   /// An IPv4 prefix says nothing of a host's IPv6 address, so a rule's choice holds for the whole of each LAN that its
   /// sources are on; `block` wins over another rule's `local` there. A device that is neither a LAN nor a way out, and has
   /// an address in one of the rule's prefixes, is such a LAN too: it has taken the place of one that was renamed or put
-  /// into a bridge, or stands on top of one.
+  /// into a bridge, or stands on top of one. So is the bridge or bond that a LAN is a port of.
   var ipv6Blocks: [(interface: InterfaceName, rule: BackhaulRule)] {
     let blocking = layout.activeRules.map(\.rule).filter { $0.ipv6 == .block }
     guard !blocking.isEmpty else { return [] }
@@ -152,7 +152,9 @@ extension DesiredStateCompiler {
     return blocking.flatMap { rule in
       let prefixes = rule.sources.prefixes.filter { $0 != .all }
       let moved = others.filter { $0.value.contains { own in prefixes.contains { $0.contains(own.address) } } }
-      return (layout.interfaces(of: rule) + moved.map(\.key)).filter { seen.insert($0).inserted }.map { ($0, rule) }
+      let interfaces = layout.interfaces(of: rule)
+      let masters = interfaces.compactMap { actual.links[$0]?.stack?.master }.filter { !known.contains($0) }
+      return (interfaces + masters + moved.map(\.key)).filter { seen.insert($0).inserted }.map { ($0, rule) }
     }
   }
 }

@@ -6,12 +6,10 @@ struct RouteSurvey {
   /// Enough to know that there are more than are kept; see `MainSites.maximum`.
   private static let most = MainSites<IPv4Prefix>.maximum + 1
 
-  private let names: [UInt32: InterfaceName]
   private(set) var defaults: [RouteMessage] = []
+  /// Indexes of the devices that default routes lead by, of whatever table but ours.
   private(set) var exits: Set<UInt32> = []
   private(set) var sites: [RouteMessage] = []
-
-  init(_ names: [UInt32: InterfaceName]) { self.names = names }
 
   mutating func take(_ message: RouteMessage, ourTables: ClosedRange<UInt32>) {
     let isMain = message.table == TableID.main.value

@@ -40,9 +40,9 @@ struct KernelState: ~Copyable, Sendable {
     }
     Self.tell(try routing.addresses(), names, &actual)
     let rules = try routing.rules()
-    var survey = RouteSurvey(names)
+    var survey = RouteSurvey()
     let ourTables = ranges.tables
-    try routing.eachRoute(restart: { survey = RouteSurvey(names) }) { survey.take($0, ourTables: ourTables) }
+    try routing.eachRoute(restart: { survey = RouteSurvey() }) { survey.take($0, ourTables: ourTables) }
     let defaults = try defaultRoutes(rules, survey.defaults, names)
     actual.mainDefaults = defaults.defaults
     actual.deadEnds = defaults.deadEnds
