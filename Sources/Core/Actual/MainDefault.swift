@@ -54,10 +54,11 @@ package struct DeadEnd: Hashable, Sendable {
   }
   /// As ip(8) writes it: `blackhole default metric 1`.
   package var words: String {
-    let kind = switch kind {
-    case .type(let type): type
-    case .form(let form): form
-    }
+    let kind =
+      switch kind {
+      case .type(let type): type
+      case .form(let form): form
+      }
     return "\(kind) default" + (metric.value == 0 ? "" : " metric \(metric.value)")
   }
 }

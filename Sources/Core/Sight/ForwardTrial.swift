@@ -17,7 +17,8 @@ package struct ForwardTrial: Sendable {
   ) -> Bool {
     holds(
       Packet(
-        incoming: device ?? Self.stranger, source: entrance.source, destination: destination, mark: mark.value), outgoing)
+        incoming: device ?? Self.stranger, source: entrance.source, destination: destination, mark: mark.value),
+      outgoing)
   }
 
   package func holdsIPv6(from incoming: InterfaceName, leavingBy outgoing: InterfaceName) -> Bool {

@@ -63,7 +63,8 @@ package struct IPv6Question: Hashable, Sendable {
     let generic = destinations.map { IPv6Question(incoming, from: sources.first ?? example, to: $0) }
     let others = rules.compactMap { rule -> IPv6Question? in
       guard !rule.isForAll, rule.mark & rule.mask == 0, rule.incoming == nil || rule.incoming == incoming,
-        !rule.selector.hasMore, let destination = rule.destination.length == 0
+        !rule.selector.hasMore,
+        let destination = rule.destination.length == 0
           ? destinations.first : Self.destination(in: rule.destination),
         let source = rule.source.length == 0
           ? sources.first ?? example : Self.source(in: rule.source, sources, networks)
@@ -118,7 +119,8 @@ package struct IPv6Leak: Hashable, Sendable {
     guard let foreign = self.rule else {
       return "ip -6 rule and ip -6 route show table \(table) say who sends IPv6 of \(rule) to \(device)"
     }
-    return "ip -6 rule \(foreign.priority) of another program sends IPv6 of \(rule) to \(device): remove it, or give it a "
+    return
+      "ip -6 rule \(foreign.priority) of another program sends IPv6 of \(rule) to \(device): remove it, or give it a "
       + "priority above \(last)"
   }
 }
@@ -194,6 +196,8 @@ package struct IPv6Blocks: Sendable {
 
   /// - Parameter addresses: of all devices.
   package init(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) {
-    all = DesiredStateCompiler(layout, ActualState(addresses: addresses)).ipv6Blocks.map { ($0.interface, $0.rule.name) }
+    all = DesiredStateCompiler(layout, ActualState(addresses: addresses)).ipv6Blocks.map {
+      ($0.interface, $0.rule.name)
+    }
   }
 }

@@ -77,7 +77,8 @@ extension TrafficFinding {
     case (.untaken(let left), .untaken(let right)), (.misnamed(let left), .misnamed(let right)):
       left.kind == right.kind && left.device == right.device
     case (.leaking(let left), .leaking(let right)): left.device == right.device && left.rule == right.rule
-    case (.unrouted, .unrouted), (.ended, .ended), (.unforwarded, .unforwarded), (.refused, .refused), (.dropped, .dropped),
+    case (.unrouted, .unrouted), (.ended, .ended), (.unforwarded, .unforwarded), (.refused, .refused),
+      (.dropped, .dropped),
       (.unmarked, .unmarked),
       (.unanswered, .unanswered), (.connectionTableFull, .connectionTableFull):
       true

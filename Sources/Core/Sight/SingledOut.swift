@@ -54,7 +54,9 @@ package struct SingledOut: Sendable {
   }
 
   private func question(about route: ForeignRoute) -> WayQuestion? {
-    guard let entrance = clients.entrances.first, let destination = self.destination(in: route.destination) else { return nil }
+    guard let entrance = clients.entrances.first, let destination = self.destination(in: route.destination) else {
+      return nil
+    }
     return question(entrance, destination, part: "to \(route.destination)")
   }
 
@@ -67,7 +69,8 @@ package struct SingledOut: Sendable {
     let meetsMark = clients.mark.value & rule.mask == rule.mark & rule.mask
     if rule.isInverted { return meetsMark ? exceptions(of: rule) : [] }
     let isForAll = rule.source == .all && rule.destination == .all && rule.selector.isEmpty
-    guard meetsMark, !isForAll, let destination = self.destination(of: rule), let service = self.service(of: rule.selector),
+    guard meetsMark, !isForAll, let destination = self.destination(of: rule),
+      let service = self.service(of: rule.selector),
       let entrance = self.entrance(in: rule.source, by: rule.incoming)
     else { return [] }
     return [
@@ -81,7 +84,9 @@ package struct SingledOut: Sendable {
   private func exceptions(of rule: ForeignRule) -> [WayQuestion] {
     guard let destination = clients.destinations.first, let entrance = clients.entrances.first else { return [] }
     var found: [WayQuestion] = []
-    if rule.source != .all, let other = self.entrance(outside: rule.source) { found.append(question(other, destination)) }
+    if rule.source != .all, let other = self.entrance(outside: rule.source) {
+      found.append(question(other, destination))
+    }
     if let other = clients.entrances.first(where: { rule.incoming != nil && $0.device != rule.incoming }) {
       found.append(question(other, destination))
     }
@@ -137,7 +142,8 @@ package struct SingledOut: Sendable {
     if let entrance = clients.entrances.first(where: { !prefix.contains($0.source) }) { return entrance }
     let range = prefix.range
     let beside = [
-      range.upperBound < .max ? range.upperBound + 1 : range.upperBound, range.lowerBound > 0 ? range.lowerBound - 1 : 0,
+      range.upperBound < .max ? range.upperBound + 1 : range.upperBound,
+      range.lowerBound > 0 ? range.lowerBound - 1 : 0,
     ].map { IPv4Address(value: $0) }
     return beside.lazy.filter { !prefix.contains($0) }.compactMap { entrance($0, among: clients.entrances) }.first
   }

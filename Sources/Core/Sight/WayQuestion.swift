@@ -83,7 +83,10 @@ package struct WayQuestion: Equatable, Sendable {
     case .out(let device, _, let table):
       if case .devices(let wanted) = wanted, wanted.contains(device) { return .asWanted }
       func detour(_ cause: Detour.Cause) -> Judgement {
-        .found(.diverted(Detour(device: device, cause: cause, part: part, hold: shut.contains(device) && isHeld(device) ? .shut : nil)))
+        .found(
+          .diverted(
+            Detour(
+              device: device, cause: cause, part: part, hold: shut.contains(device) && isHeld(device) ? .shut : nil)))
       }
       if let rule = earlier.first(where: { $0.table == table }) {
         // Our own rules would have found a site in main as well.

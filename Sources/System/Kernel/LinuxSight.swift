@@ -39,7 +39,8 @@ package final class LinuxSight: SightPort {
         return SeenNetwork(
           addresses: KernelState.addresses(addresses, names),
           // The three that the kernel comes with are after ours or answer for the router alone (0).
-          rules: try sockets.routing.rules().filter { !translation.isOurs($0) && $0.priority > 0 }.map(ForeignRule.init),
+          rules: try sockets.routing.rules().filter { !translation.isOurs($0) && $0.priority > 0 }.map(
+            ForeignRule.init),
           routes: try routes(&sockets.routing, of: tables))
       }
     }
