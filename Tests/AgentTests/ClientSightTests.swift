@@ -229,6 +229,19 @@ private final class Bench: Sendable {
       try bench.count([.taken: 20])
       await bench.look()
     }
+    #expect(await bench.state == .diverted, "new connections would leave")
+    #expect(await bench.cause?.contains("loses its mark and leaves by wan0") == true)
+  }
+
+  @Test func whatLosesItsMarkAndMayNotLeaveIsHeld() async throws {
+    let bench = try await Bench(fallback: .block)
+    let writer = ForeignMark(table: "inet others", chain: "pre", bits: .max, isConnections: false)
+    try bench.fake.change("nft add rule") { $0.filters.marks = [writer] }
+    await bench.look()
+    for _ in 0..<4 {
+      try bench.count([.taken: 20])
+      await bench.look()
+    }
     #expect(await bench.state == .obstructed)
     #expect(await bench.cause?.contains("is held back: nothing leaks") == true)
   }

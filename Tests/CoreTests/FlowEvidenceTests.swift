@@ -197,7 +197,7 @@ import Testing
 
   @Test func theWorstComesFirstAndAFlipForgetsTheOldWay() {
     var sight = RuleSight(at: at(0))
-    sight.looked([], certain: [refused, .unmarked(by: [], leavingBy: nil)], at: at(0))
+    sight.looked([], certain: [refused, .unmarked(by: [], leavingBy: InterfaceName("wan0"))], at: at(0))
     #expect(sight.state == .diverted)
     sight.turned(at: at(1))
     #expect(sight.state == .obstructed && sight.findings == [refused])

@@ -192,6 +192,33 @@ import Testing
       "who leads everything away leads the answers away too")
   }
 
+  /// A default route that discards comes before any rule of ours, as no suppressor passes over it.
+  @Test func whatEndsEveryLookUpIsNamed() {
+    let wall = DeadEnd(.type("blackhole"), metric: RouteMetric(1))
+    for answer in [LookupAnswer.discarded, .unreachable] {
+      let judgement = question().judge(
+        answer, rules: [], before: first, grounds: { (nil, true) }, deadEnd: { wall })
+      #expect(judgement == .found(.ended(by: wall)))
+    }
+    #expect(judge(.discarded) == .found(.unrouted(by: nil)), "and never the reverse-path check")
+    #expect(judge(.discarded, wanted: .nowhere) == .asWanted)
+    let finding = TrafficFinding.ended(by: wall)
+    #expect(
+      finding.cause
+        == "has no way: the main table's first default route, blackhole default metric 1, ends every look-up")
+    #expect(finding.step(for: "office", KernelRanges()).hasSuffix("ip route del blackhole default metric 1"))
+  }
+
+  /// What is said of a detour by an uplink that is shut follows our own table.
+  @Test func aShutUplinkHoldsWhereItsChainsDo() {
+    for isHeld in [true, false] {
+      let judgement = question().judge(
+        out("wan0", 10), rules: [], before: first, grounds: { nil }, isHeld: { _ in isHeld })
+      let detour = Detour(device: "wan0", cause: .table(TableID(10)), hold: isHeld ? .shut : nil)
+      #expect(judgement == .found(.diverted(detour)))
+    }
+  }
+
   @Test func aRuleIsHeldAgainstThePacket() {
     let asked = question().lookup
     #expect(foreign(1).mayTake(asked))

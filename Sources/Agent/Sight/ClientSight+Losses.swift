@@ -7,7 +7,7 @@ extension ClientSight {
   private static let filterAges: (same: Duration, changed: Duration) = (.seconds(15), .seconds(2))
 
   func lost(
-    _ rule: SightedRule, _ counts: SeenCounts, _ network: SightedNetwork, at now: Instant
+    _ rule: SightedRule, _ counts: SeenCounts, _ network: SightedNetwork, _ layout: Layout, at now: Instant
   ) -> [TrafficFinding] {
     guard rule.isCounted, let choice = rule.choice, let flow = Self.flow(of: rule, counts) else {
       sights[rule.name]?.evidence.rested()
@@ -17,7 +17,9 @@ extension ClientSight {
       flow, under: .init(way: choice, generation: counts.generation), at: now)
     var found: [TrafficFinding] = []
     if let place = sights[rule.name]?.evidence.loss,
-      let finding = finding(of: place, sights[rule.name]?.evidence.stray, counts.generation, at: now)
+      let finding = finding(
+        of: place, leavingBy: { sights[rule.name]?.evidence.stray ?? wayWithoutMark(rule, network, layout) },
+        counts.generation, at: now)
     {
       found.append(finding)
     }
@@ -48,17 +50,32 @@ extension ClientSight {
   /// Before the forward hook packets get lost for many reasons, of which most are nobody's doing: there somebody must be
   /// known who can have done it.
   private func finding(
-    of place: LossPlace, _ stray: InterfaceName?, _ generation: UInt32, at now: Instant
+    of place: LossPlace, leavingBy device: () -> InterfaceName?, _ generation: UInt32, at now: Instant
   ) -> TrafficFinding? {
     let seen = filters(generation, at: now)
     if place == .beforeForward {
       let bits = configuration.kernel.markMask.bits
       let marks = (seen?.marks ?? []).filter { $0.bits & bits != 0 }
-      if !marks.isEmpty { return .unmarked(by: marks, leavingBy: stray) }
+      if !marks.isEmpty { return .unmarked(by: marks, leavingBy: device()) }
     }
     let suspects = seen?.filters.suspects(of: place) ?? []
     if suspects.isEmpty, place == .beforeForward { return nil }
     return .dropped(place, by: suspects)
+  }
+
+  /// Where a new connection of the rule's clients would leave without its mark; nil where it would leave as it should, or
+  /// nowhere. What has a connection by a tunnel is held all the same, and says nothing of new ones.
+  private func wayWithoutMark(_ rule: SightedRule, _ network: SightedNetwork, _ layout: Layout) -> InterfaceName? {
+    guard let wanted = rule.wanted, let entrance = rule.survey.entrances.first,
+      let destination = rule.destinations.joined().first
+    else { return nil }
+    let question = WayQuestion(entrance, to: destination, mark: layout.none, wanted: wanted)
+    guard case .out(let device, _, _)? = try? port.answer(to: question.lookup), wanted != .devices([device]) else {
+      return nil
+    }
+    let isHeld = forwardTrial(layout, network.addresses).holds(
+      entrance, to: destination, mark: layout.none, by: network.nameInForward(of: entrance.device), leavingBy: device)
+    return isHeld ? nil : device
   }
 
   private func filters(_ generation: UInt32, at now: Instant) -> SeenFilters? {

@@ -190,7 +190,7 @@ package actor ClientSight {
       }
       found += leaks[rule.name] ?? []
       if let overflow { found.append(overflow) }
-      let certain = lost(rule, counts, network, at: now)
+      let certain = lost(rule, counts, network, layout, at: now)
       sights[rule.name]?.looked(found, certain: certain, isWhole: rule.choice != nil, at: now)
     }
     unasked = left
@@ -221,7 +221,7 @@ package actor ClientSight {
   }
 
   /// Made where something goes another way alone: the table may be large.
-  private func forwardTrial(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) -> ForwardTrial {
+  func forwardTrial(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) -> ForwardTrial {
     let revision = layout.ruleSet.revision
     if let known = knownForward, known.revision == revision, known.addresses == addresses { return known.trial }
     let trial = ForwardTrial(layout, addresses)
@@ -259,11 +259,9 @@ package actor ClientSight {
         grounds: { (try? port.grounds(for: question.lookup)).map { ($0.entry, $0.isForwarded) } },
         unchecked: { try? port.answer(to: question.unchecked) }, deadEnd: { (try? port.deadEnd()) ?? nil },
         isHeld: { device in
-          // What comes in by a port of a VRF comes to the forward hook by that one's name.
-          let incoming = question.entrance.device
-          return forwardTrial(layout, network.addresses).holds(
+          forwardTrial(layout, network.addresses).holds(
             question.entrance, to: question.destination, mark: question.mark,
-            by: network.snapshot.links[incoming]?.isInVRF == true ? nil : incoming, leavingBy: device)
+            by: network.nameInForward(of: question.entrance.device), leavingBy: device)
         })
     }
     for entrance in rule.survey.entrances.prefix(SightedNetwork.mostEntrances) {

@@ -99,6 +99,11 @@ struct SightedNetwork {
     self.snapshot = snapshot
   }
 
+  /// By whose name what comes in by a device is forwarded; nil: by that of a VRF, whose port it is.
+  func nameInForward(of device: InterfaceName) -> InterfaceName? {
+    snapshot.links[device]?.isInVRF == true ? nil : device
+  }
+
   /// Packets of the rule's clients that others single out.
   func singledOut(of rule: SightedRule, _ wanted: WayQuestion.Wanted) -> [WayQuestion] {
     SingledOut(

@@ -42,16 +42,13 @@ extension DesiredStateCompiler {
           return .init(.mark(active.mark), place == .left ? .goto(chain: chain) : .jump(chain: chain))
         })
     }
-    let lans = Set(layout.configuration.lans + layout.activeRules.flatMap { layout.interfaces(of: $0.rule) })
-      .subtracting(layout.ways.map(\.device))
-    let origins =
-      layout.tunnelWays.map { SteeringMap.Element(.device($0.device), .goto(chain: arrivedChain(of: $0))) }
-      + lans.map { .init(.device($0), .goto(chain: "off")) }
     return places + [
-      SteeringMap(name: Self.originMap, kind: .device, elements: origins),
       SteeringMap(
         name: Self.exitMap, kind: .device,
         elements: layout.ways.map { .init(.device($0.device), .goto(chain: exitChain(of: $0))) }),
+      SteeringMap(
+        name: Self.originMap, kind: .device,
+        elements: layout.tunnelWays.map { .init(.device($0.device), .goto(chain: arrivedChain(of: $0))) }),
     ]
   }
 
@@ -76,18 +73,23 @@ extension DesiredStateCompiler {
     let last = SteeringChain(
       name: "count", hook: .init(kind: .filter, point: .postrouting, priority: .max),
       rules: [
-        countRule(.left), SteeringRule([.ipv4], [.choose(by: .incoming, map: Self.originMap)], comment: "of no rule"),
+        countRule(.left),
+        // Before the next one: a tunnel's own packets come from its device, to this hook (ip_output, net/ipv4/ip_output.c).
+        SteeringRule([.ipv4], [.choose(by: .outgoing, map: Self.exitMap)], comment: "of no rule, by a way out"),
+        SteeringRule([.ipv4], [.choose(by: .incoming, map: Self.originMap)], comment: "came by a tunnel"),
       ])
-    let off = SteeringChain(
-      name: "off", rules: [SteeringRule([], [.choose(by: .outgoing, map: Self.exitMap)], comment: "from a LAN")])
-    func counter(_ name: String, _ comment: String) -> SteeringChain {
-      SteeringChain(name: name, rules: [SteeringRule([], [.count], comment: comment)])
+    let lans = Set(layout.configuration.lans + layout.activeRules.flatMap { layout.interfaces(of: $0.rule) })
+      .subtracting(layout.ways.map(\.device)).sorted()
+    func exits(_ name: String) -> SteeringChain {
+      SteeringChain(
+        name: name, rules: lans.map { SteeringRule([.incoming($0)], [.count], comment: "from LAN \($0)") })
     }
     let tunnels = layout.tunnelWays
     let ends =
-      tunnels.map { counter(arrivedChain(of: $0), "came by \($0.title)") }
-      + layout.uplinkWays.map { counter(exitChain(of: $0), "leaves by \($0.title)") }
-      + (tunnels.isEmpty ? [] : [counter("off_tunnels", "leaves by a tunnel")])
-    return [last, off] + counted + ends
+      tunnels.map { way in
+        SteeringChain(
+          name: arrivedChain(of: way), rules: [SteeringRule([], [.count], comment: "came by \(way.title)")])
+      } + layout.uplinkWays.map { exits(exitChain(of: $0)) } + (tunnels.isEmpty ? [] : [exits("off_tunnels")])
+    return [last] + counted + ends
   }
 }

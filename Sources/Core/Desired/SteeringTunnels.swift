@@ -13,9 +13,8 @@
 ///     no_ipv6_by      device    no_ipv6, no_lan_ipv6
 ///     size_by         device    mss_…
 ///     taken_by …      mark      taken_…  counts: see `CountedPlace`
-///     ends_from       device    got_…    counts of what has no rule's mark
-///                               off
-///     ends_by         device    off_…
+///     ends_by         device    off_…    counts of what has no rule's mark
+///     ends_from       device    got_…
 extension DesiredStateCompiler {
   static var arrivals: String { "came_by" }
   static var departures: String { "goes_from" }
