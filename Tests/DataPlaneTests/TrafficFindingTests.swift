@@ -136,8 +136,8 @@ import Testing
     #expect(!finding.cause.isEmpty)
   }
 
-  @Test func onlyADetourHasADevice() {
-    #expect(Self.cases.compactMap { $0.0.device } == ["tun9", "tun9", "tun9", "tun9"])
+  @Test func whatLeavesAnotherWayHasADevice() {
+    #expect(Self.cases.compactMap { $0.0.device } == ["tun9", "tun9", "tun9", "tun9", "wan0"])
   }
 
   @Test func theWorstStateComesFirst() {

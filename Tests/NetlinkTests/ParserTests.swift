@@ -231,8 +231,10 @@ struct ParserTests {
   }
 
   private func gre(flags: UInt16) -> [UInt8] {
-    Datagram.attribute(1, Datagram.raw(UInt32(5))) + Datagram.attribute(3, Datagram.raw(flags.bigEndian))
-      + Datagram.attribute(5, [0, 0, 0, 7]) + Datagram.attribute(6, [192, 0, 2, 2])
+    Datagram.attribute(1, Datagram.raw(UInt32(5))) + Datagram.attribute(2, Datagram.raw(flags.bigEndian))
+      + Datagram.attribute(3, Datagram.raw(flags.bigEndian))
+      + Datagram.attribute(4, [0, 0, 0, 7]) + Datagram.attribute(5, [0, 0, 0, 7])
+      + Datagram.attribute(6, [192, 0, 2, 2])
       + Datagram.attribute(7, [203, 0, 113, 2]) + Datagram.attribute(8, [64]) + Datagram.attribute(10, [1])
       + Datagram.attribute(20, Datagram.raw(UInt32(0x0100_0000)))
   }
@@ -243,15 +245,20 @@ struct ParserTests {
       kind: .gre(key: 7), local: 0xc000_0202, remote: 0xcb00_7102, underlay: 5, mark: 0x0100_0000, ttl: 64)
     #expect(link("gre", gre(flags: 0x2000))?.tunnel == tunnel)
     tunnel.kind = .gre(key: nil)
+    #expect(link("gre", gre(flags: 0))?.tunnel == tunnel)
+    // Sequence numbers, which ours never have.
+    tunnel.hasMore = true
     #expect(link("gre", gre(flags: 0x1000))?.tunnel == tunnel)
+    tunnel.hasMore = false
     let ipip =
       Datagram.attribute(1, Datagram.raw(UInt32(5))) + Datagram.attribute(2, [192, 0, 2, 2])
       + Datagram.attribute(3, [203, 0, 113, 2]) + Datagram.attribute(4, [64]) + Datagram.attribute(10, [1])
       + Datagram.attribute(20, Datagram.raw(UInt32(0x0100_0000)))
     tunnel.kind = .ipip
     #expect(link("ipip", ipip)?.tunnel == tunnel)
-    let none = TunnelMessage(
+    var none = TunnelMessage(
       kind: .ipip, local: 0, remote: 0, underlay: 0, mark: 0, ttl: 0, discoversPathMTU: false)
+    none.hasMore = true
     #expect(link("ipip", Datagram.attribute(2, [192, 0]) + Datagram.attribute(4, []))?.tunnel == none, "cut off")
   }
 

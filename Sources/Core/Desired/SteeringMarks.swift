@@ -34,8 +34,10 @@ extension DesiredStateCompiler {
       rules.append(SteeringRule([.incoming(lan), .ipv4], [.jump(chain: "steer")], comment: "LAN \(lan)"))
     }
     rules.append(countRule(.taken))
+    // One after mangle: where another's chain there sets the whole mark (wg-quick's restores it from the connection of every
+    // UDP packet), ours is the last word, whoever came first.
     return SteeringChain(
-      name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -150), rules: rules + strayRules())
+      name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -149), rules: rules + strayRules())
   }
 
   /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination

@@ -52,7 +52,7 @@ extension [PacketFilter] {
       // Hooks of the same priority that came after ours stand before them (nf_hook_entries_grow).
       case .afterForward: filter.place == .postrouting || filter.place == .forward && filter.priority >= -150
       case .beforeForward:
-        filter.place == .prerouting && filter.priority >= -150 || filter.place == .forward && filter.priority <= -150
+        filter.place == .prerouting && filter.priority >= -149 || filter.place == .forward && filter.priority <= -150
       case .answers: true
       }
     }
