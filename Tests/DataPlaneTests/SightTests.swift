@@ -432,7 +432,14 @@ import Testing
     rule.fallback = .block
     let layout = Branch.compiler(Branch.ruleSet(rules: [rule])).layout
     #expect(IPv6Blocks(layout, [:]).all.map(\.interface) == ["lan0"])
-    let trial = ForwardTrial(layout, [:])
+    var surroundings = ActualState()
+    (surroundings.exits, surroundings.ipv6Exits) = (["wan9"], ["wan9"])
+    let trial = ForwardTrial(layout, surroundings)
+    #expect(trial.holdsIPv6(from: "lan0", leavingBy: "wan9"), "a way out that nobody has configured")
+    #expect(
+      trial.holds(
+        .init("lan0", "192.168.10.2"), to: "133.0.0.1", mark: layout.activeRules[0].mark, by: "lan0", leavingBy: "wan9")
+    )
     #expect(trial.holdsIPv6(from: "lan0", leavingBy: "wan0"))
     #expect(!trial.holdsIPv6(from: "dmz0", leavingBy: "lan0"))
     let mark = layout.activeRules[0].mark

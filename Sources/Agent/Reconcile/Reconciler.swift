@@ -38,6 +38,8 @@ package actor Reconciler: RuleSetApplier {
   private var running: Running?
   /// What is held back until a rule set runs.
   private(set) var held: Hold?
+  /// As the last look has found them.
+  private(set) var surroundings = ActualState()
   /// Why settings are not as they should be, although the rest is.
   private var settingFailure: KernelFailure?
   /// Why it will not be known after a restart what settings were before; nil while it will.
@@ -292,6 +294,7 @@ package actor Reconciler: RuleSetApplier {
     let generation = await watch.linkGeneration
     let (wanted, before) = try kernel.survey(for: target.layout, negotiated: esp)
     var seen = before
+    surroundings = before.surroundings
     let remembered = kernel.rememberedSettings()
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: remembered.values)
     var made: [Step] = []

@@ -71,7 +71,7 @@ package struct PacketExplanations: Sendable {
     if let kernel, let difference = explanation.contradiction(by: kernel) {
       warnings.append(difference)
       explanation.corrected(by: kernel, cause(of: explanation, question, kernel, ranges))
-    } else if let leak = leak(of: explanation, question, layout, actual.addresses) {
+    } else if let leak = leak(of: explanation, question, layout, actual.surroundings) {
       explanation.leaks(leak)
     } else if let finding = obstacle(to: explanation) {
       explanation.obstructed(by: finding)
@@ -109,7 +109,7 @@ package struct PacketExplanations: Sendable {
   /// IPv6 that is to be blocked, and by the kernel's own answer leaves.
   private func leak(
     of explanation: Explanation, _ question: PacketQuestion, _ layout: Layout,
-    _ addresses: [InterfaceName: [InterfaceAddress]]
+    _ surroundings: ActualState
   ) -> IPv6Leak? {
     guard explanation.packet.isIPv6, explanation.outcome == .blocked, let incoming = explanation.packet.incoming,
       case .ipv6(let source, let destination) = question.ends, let network = try? sight.ipv6(), network.isForwarded
@@ -122,7 +122,7 @@ package struct PacketExplanations: Sendable {
     return asked.leak(
       answer, rules: network.rules, before: RulePriority(layout.configuration.kernel.priorities.upperBound + 1),
       lans: Set(layout.configuration.lans),
-      isHeld: { ForwardTrial(layout, addresses).holdsIPv6(from: incoming, leavingBy: $0) })
+      isHeld: { ForwardTrial(layout, surroundings).holdsIPv6(from: incoming, leavingBy: $0) })
   }
 
   /// What was seen to befall the rule's packets on their way through the router.

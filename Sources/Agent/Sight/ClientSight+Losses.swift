@@ -73,7 +73,7 @@ extension ClientSight {
     guard case .out(let device, _, _)? = try? port.answer(to: question.lookup), wanted != .devices([device]) else {
       return nil
     }
-    let isHeld = forwardTrial(layout, network.addresses).holds(
+    let isHeld = forwardTrial(layout, network.surroundings).holds(
       entrance, to: destination, mark: layout.none, by: network.nameInForward(of: entrance.device), leavingBy: device)
     return isHeld ? nil : device
   }

@@ -34,7 +34,7 @@ package actor ClientSight {
   private var told: [Name: (state: TrafficFinding.State, finding: TrafficFinding?, since: Instant)] = [:]
   private var choices: [Name: RuleSelection.Choice] = [:]
   private var trial: (revision: UInt64, trial: SteeringTrial)?
-  private var knownForward: (revision: UInt64, addresses: [InterfaceName: [InterfaceAddress]], trial: ForwardTrial)?
+  private var knownForward: (revision: UInt64, surroundings: ActualState, trial: ForwardTrial)?
   var knownTraffic: (at: Instant, traffic: [InterfaceName: Traffic])?
   var knownFilters: (at: Instant, generation: UInt32, seen: SeenFilters)?
   private var looked: Instant?
@@ -116,6 +116,7 @@ package actor ClientSight {
       (sights, told, choices) = ([:], [:], [:])
       return
     }
+    let surroundings = await reconciler.surroundings
     // Of a thousand paths the probes of those that clients use.
     let snapshot = await watch.snapshot(of: .some(Set(choices.values.flatMap(\.paths).map(\.text))))
     let overflow = (await fullTable()).map {
@@ -125,9 +126,9 @@ package actor ClientSight {
     keep(snapshot.plan.rules.map(\.rule.name), snapshot, at: now)
     do throws(KernelFailure) {
       let network = try port.network(tables: Set(layout.activeRules.map(\.table)))
-      let rules = SightedRule.all(snapshot, layout, network, leading: leading)
+      let rules = SightedRule.all(snapshot, layout, network, surroundings.exits, leading: leading)
       let counts = try port.counted(in: chains(rules, layout))
-      ask(rules, SightedNetwork(network, snapshot, layout), counts, layout, overflow, at: now)
+      ask(rules, SightedNetwork(network, snapshot, layout, surroundings), counts, layout, overflow, at: now)
       (looked, trouble) = (now, nil)
     } catch {
       trouble = error.description
@@ -198,7 +199,7 @@ package actor ClientSight {
 
   /// By rule: IPv6 that is to be blocked, and leaves.
   private func leaks(_ layout: Layout, _ network: SightedNetwork) -> [Name: [TrafficFinding]] {
-    let blocks = IPv6Blocks(layout, network.addresses).all
+    let blocks = IPv6Blocks(layout, network.surroundings.addresses).all
     guard !blocks.isEmpty, let seen = try? port.ipv6(), seen.isForwarded else { return [:] }
     let rules = seen.rules.filter { $0.priority < network.last }
     let lans = Set(layout.configuration.lans + blocks.map(\.interface))
@@ -211,7 +212,7 @@ package actor ClientSight {
         guard let answer = try? port.answer(to: question) else { continue }
         let leak = question.leak(
           answer, rules: rules, before: network.last, lans: lans,
-          isHeld: { forwardTrial(layout, network.addresses).holdsIPv6(from: block.interface, leavingBy: $0) })
+          isHeld: { forwardTrial(layout, network.surroundings).holdsIPv6(from: block.interface, leavingBy: $0) })
         guard let leak else { continue }
         found[block.rule, default: []].append(.leaking(leak))
         break
@@ -221,11 +222,11 @@ package actor ClientSight {
   }
 
   /// Made where something goes another way alone: the table may be large.
-  func forwardTrial(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) -> ForwardTrial {
+  func forwardTrial(_ layout: Layout, _ surroundings: ActualState) -> ForwardTrial {
     let revision = layout.ruleSet.revision
-    if let known = knownForward, known.revision == revision, known.addresses == addresses { return known.trial }
-    let trial = ForwardTrial(layout, addresses)
-    knownForward = (revision, addresses, trial)
+    if let known = knownForward, known.revision == revision, known.surroundings == surroundings { return known.trial }
+    let trial = ForwardTrial(layout, surroundings)
+    knownForward = (revision, surroundings, trial)
     return trial
   }
 
@@ -259,7 +260,7 @@ package actor ClientSight {
         grounds: { (try? port.grounds(for: question.lookup)).map { ($0.entry, $0.isForwarded) } },
         unchecked: { try? port.answer(to: question.unchecked) }, deadEnd: { (try? port.deadEnd()) ?? nil },
         isHeld: { device in
-          forwardTrial(layout, network.addresses).holds(
+          forwardTrial(layout, network.surroundings).holds(
             question.entrance, to: question.destination, mark: question.mark,
             by: network.nameInForward(of: question.entrance.device), leavingBy: device)
         })

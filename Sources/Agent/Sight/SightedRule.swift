@@ -25,7 +25,7 @@ struct SightedRule {
   }
 
   static func all(
-    _ snapshot: WatchSnapshot, _ layout: Layout, _ network: SeenNetwork,
+    _ snapshot: WatchSnapshot, _ layout: Layout, _ network: SeenNetwork, _ exits: Set<InterfaceName>,
     leading: @escaping (IPv4Address) -> InterfaceName?
   ) -> [SightedRule] {
     let compiler = DesiredStateCompiler(layout, ActualState())
@@ -43,7 +43,8 @@ struct SightedRule {
         name: watched.rule.name, mark: watched.mark, table: layout.table(.rule(watched.rule.name)),
         ranges: watched.rule.sources.prefixes.isEmpty ? [] : watched.sources, choice: choice,
         wanted: choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
-        shut: Set(snapshot.plan.uplinks.map(\.interface).filter { isShut($0, to: watched, snapshot.plan) }),
+        shut: exits.subtracting(devices).union(
+          snapshot.plan.uplinks.map(\.interface).filter { isShut($0, to: watched, snapshot.plan) }),
         survey: SourceSurvey(watched.rule, ranges: watched.sources, view), destinations: destinations,
         returnChains: ways.filter { $0.isTunnel && devices.contains($0.device) }.map { way in
           (way.device, compiler.arrivedChain(of: way))
@@ -84,18 +85,22 @@ struct SightedNetwork {
   let routes: [ForeignRoute]
   /// No rule of ours has this priority, or a later one.
   let last: RulePriority
-  let addresses: [InterfaceName: [InterfaceAddress]]
+  /// Addresses, main's better routes and ways out.
+  let surroundings: ActualState
   let snapshot: WatchSnapshot
 
   /// More than so many of one rule say nothing new.
   static let mostEntrances = 6
 
-  init(_ network: SeenNetwork, _ snapshot: WatchSnapshot, _ layout: Layout) {
+  /// - Parameter surroundings: as the last reconcile has found them; addresses are those of now.
+  init(_ network: SeenNetwork, _ snapshot: WatchSnapshot, _ layout: Layout, _ surroundings: ActualState) {
     let last = RulePriority(layout.configuration.kernel.priorities.upperBound + 1)
     self.last = last
     rules = network.rules.filter { $0.priority < last }
     routes = network.routes
-    addresses = network.addresses
+    var surroundings = surroundings
+    surroundings.addresses = network.addresses
+    self.surroundings = surroundings
     self.snapshot = snapshot
   }
 
@@ -108,7 +113,7 @@ struct SightedNetwork {
   func singledOut(of rule: SightedRule, _ wanted: WayQuestion.Wanted) -> [WayQuestion] {
     SingledOut(
       SingledOut.Clients(
-        entrances: rule.survey.entrances, ranges: rule.ranges, addresses: addresses,
+        entrances: rule.survey.entrances, ranges: rule.ranges, addresses: surroundings.addresses,
         direct: snapshot.plan.directDestinations, destinations: rule.destinations.joined().map(\.self),
         mark: rule.mark, table: rule.table, wanted: wanted, shut: rule.shut)
     ).questions(rules: rules, routes: routes)

@@ -50,6 +50,13 @@ package struct ActualState: Equatable, Sendable {
     self.pathMTUs = pathMTUs
   }
 
+  /// As much of it as says where packets may go: addresses, main's better routes, and who leads out.
+  package var surroundings: ActualState {
+    var part = ActualState(addresses: addresses)
+    (part.sites, part.ipv6Sites, part.exits, part.ipv6Exits) = (sites, ipv6Sites, exits, ipv6Exits)
+    return part
+  }
+
   package func standing(of address: InterfaceAddress, on device: InterfaceName) -> AddressStanding {
     standings[device]?[address] ?? .plain
   }

@@ -3,9 +3,9 @@
 package struct ForwardTrial: Sendable {
   private let table: SteeringWalk.Table
 
-  /// - Parameter addresses: of all devices.
-  package init(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) {
-    table = SteeringWalk.Table(DesiredStateCompiler(layout, ActualState(addresses: addresses)).steeringTable())
+  /// - Parameter surroundings: what the table was made by; see `ActualState.surroundings`.
+  package init(_ layout: Layout, _ surroundings: ActualState) {
+    table = SteeringWalk.Table(DesiredStateCompiler(layout, surroundings).steeringTable())
   }
 
   /// What a rule has marked.
