@@ -299,4 +299,17 @@ import Testing
     withoutIPRules.rules = []
     #expect(PacketWalk(withoutIPRules).fate(of: packet).end == .rejected("rule office: no IPv6"))
   }
+
+  /// A VRRP instance for IPv6 has a macvlan of its own, and no IPv4 address on it.
+  @Test func aDeviceOnTheLANsWireIsHeldForIPv6AndAVLANIsNot() throws {
+    for sharesWire in [true, false] {
+      var kernel = kernel()
+      var link = try #require(kernel.links["lan0"])
+      link.stack = LinkStack(lower: "lan0", sharesWire: sharesWire)
+      kernel.links["vrrp6"] = link
+      let state = try router([rule { $0.sources = Sources(interfaces: ["lan0"]) }], kernel)
+      let packet = Packet(incoming: "vrrp6", source: host, destination: internet, isIPv6: true, boundDevice: "wan0")
+      #expect((PacketWalk(state).fate(of: packet).end == .prohibited) == sharesWire)
+    }
+  }
 }

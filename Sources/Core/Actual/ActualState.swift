@@ -114,10 +114,13 @@ package struct LinkStack: Hashable, Sendable {
   package var master: InterfaceName?
   /// The device that it stands on, as a VLAN or macvlan (VRRP) does: what comes in by it does not come in by that one.
   package var lower: InterfaceName?
+  /// It has a second address on the wire of the lower one (macvlan, ipvlan), and is no network of its own, as a VLAN is.
+  package var sharesWire: Bool
 
-  package init(master: InterfaceName? = nil, lower: InterfaceName? = nil) {
+  package init(master: InterfaceName? = nil, lower: InterfaceName? = nil, sharesWire: Bool = false) {
     self.master = master
     self.lower = lower
+    self.sharesWire = sharesWire
   }
 }
 

@@ -142,7 +142,8 @@ extension DesiredStateCompiler {
   /// An IPv4 prefix says nothing of a host's IPv6 address, so a rule's choice holds for the whole of each LAN that its
   /// sources are on; `block` wins over another rule's `local` there. A device that is neither a LAN nor a way out, and has
   /// an address in one of the rule's prefixes, is such a LAN too: it has taken the place of one that was renamed or put
-  /// into a bridge, or stands on top of one. So is the bridge or bond that a LAN is a port of.
+  /// into a bridge, or stands on top of one. So is the bridge or bond that a LAN is a port of, and a device that shares
+  /// the wire of any of them: the macvlan of a VRRP instance for IPv6 has no IPv4 address.
   var ipv6Blocks: [(interface: InterfaceName, rule: BackhaulRule)] {
     let blocking = layout.activeRules.map(\.rule).filter { $0.ipv6 == .block }
     guard !blocking.isEmpty else { return [] }
@@ -154,7 +155,11 @@ extension DesiredStateCompiler {
       let moved = others.filter { $0.value.contains { own in prefixes.contains { $0.contains(own.address) } } }
       let interfaces = layout.interfaces(of: rule)
       let masters = interfaces.compactMap { actual.links[$0]?.stack?.master }.filter { !known.contains($0) }
-      return (interfaces + masters + moved.map(\.key)).filter { seen.insert($0).inserted }.map { ($0, rule) }
+      let lans = interfaces + masters + moved.map(\.key)
+      let beside = actual.links.filter { name, link in
+        link.stack.map { $0.sharesWire && $0.lower.map(lans.contains) == true } ?? false && !known.contains(name)
+      }
+      return (lans + beside.keys.sorted()).filter { seen.insert($0).inserted }.map { ($0, rule) }
     }
   }
 }

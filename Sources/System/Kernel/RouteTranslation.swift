@@ -175,12 +175,15 @@ struct RouteTranslation {
 
   /// Kinds of devices that take packets off another one under a name of their own. A veth's IFLA_LINK is its peer, and a
   /// tunnel's says where its outer packets leave.
-  private static let kindsOnTop: Set<String> = ["vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "dsa"]
+  private static let kindsOnTop = kindsOnOneWire.union(["vlan", "dsa"])
+  private static let kindsOnOneWire: Set<String> = ["macvlan", "macvtap", "ipvlan", "ipvtap"]
 
   private func stack(_ message: LinkMessage, _ names: [UInt32: InterfaceName]) -> LinkStack? {
     let master = message.masterKind == "vrf" ? nil : names[message.master]
     let lower = Self.kindsOnTop.contains(message.kind) ? names[message.lower] : nil
-    return master == nil && lower == nil ? nil : LinkStack(master: master, lower: lower)
+    guard master != nil || lower != nil else { return nil }
+    return LinkStack(
+      master: master, lower: lower, sharesWire: lower != nil && Self.kindsOnOneWire.contains(message.kind))
   }
 
   func settings(_ message: SettingsMessage, of name: InterfaceName) -> [InterfaceSetting: Int] {
