@@ -41,7 +41,8 @@ enum StoredDocument {
     do throws(SystemCallFailure) {
       bytes = try BoundedFile.read(path, atMost: maximumBytes)
     } catch {
-      if error.errno == ENOENT { return nil }
+      // Where the directory is none, no file can be in it.
+      if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
       throw StoreFailure(error)
     }
     return try decode(bytes, from: path)

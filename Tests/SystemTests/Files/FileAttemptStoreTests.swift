@@ -37,6 +37,11 @@ import Testing
     #expect(try store.unfinished() == nil)
   }
 
+  @Test func `where the directory is none, nothing was begun`() throws {
+    try folder.write([], to: "file")
+    #expect(try FileAttemptStore(directory: folder.path + "/file").unfinished() == nil)
+  }
+
   @Test func `where it cannot be written that is said, and ended all the same`() throws {
     let nowhere = FileAttemptStore(directory: folder.path + "/nowhere")
     #expect(throws: StoreFailure.self) { try nowhere.begin(RuleSetAttempt([], revision: 1)) }
