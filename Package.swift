@@ -1,9 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core. Leaves (Netlink, Transfer, VICI, Cryptography) know
-// nothing of routers and are used by System alone. A target can import only what stands in its `dependencies`, so the
-// compiler keeps the rings.
+// Rings, from the outside in: backhaul ▶ System ▶ Agent ▶ Core ▶ RuleSets, which the orchestrator shares. Leaves
+// (Netlink, Transfer, VICI, Cryptography) know nothing of routers and are used by System alone. A target can import only
+// what stands in its `dependencies`, so the compiler keeps the rings.
 
 let fast: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
@@ -51,49 +51,52 @@ let package = Package(
     .target(name: "Cryptography", dependencies: ["CCrypto"], swiftSettings: strict),
 
     // Rings.
-    .target(name: "Core", swiftSettings: strict),
-    .target(name: "Agent", dependencies: ["Core"], swiftSettings: strict),
+    .target(name: "RuleSets", swiftSettings: strict),
+    .target(name: "Core", dependencies: ["RuleSets"], swiftSettings: strict),
+    .target(name: "Agent", dependencies: ["RuleSets", "Core"], swiftSettings: strict),
     .target(
       name: "System",
       dependencies: [
-        "Core", "Agent", "Netlink", "Transfer", "VICI", "Cryptography", "CLinux",
+        "RuleSets", "Core", "Agent", "Netlink", "Transfer", "VICI", "Cryptography", "CLinux",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ], swiftSettings: strict),
     .executableTarget(
       name: "backhaul",
       dependencies: [
-        "Core", "Agent", "System",
+        "RuleSets", "Core", "Agent", "System",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: strict, linkerSettings: small),
 
     .testTarget(
       name: "CommandTests",
-      dependencies: ["Core", "Agent", "backhaul", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "RuleSets", "Core", "Agent", "backhaul", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: strict),
     // Tests. `Fakes` are kernels that refuse what Linux refuses, and the contracts that both must keep.
     .target(name: "CNamespace", path: "Tests/CNamespace"),
-    .target(name: "Fakes", dependencies: ["Core", "Agent"], path: "Tests/Fakes", swiftSettings: strict),
-    .testTarget(name: "FakesTests", dependencies: ["Core", "Fakes"], swiftSettings: strict),
+    .target(name: "Fakes", dependencies: ["RuleSets", "Core", "Agent"], path: "Tests/Fakes", swiftSettings: strict),
+    .testTarget(name: "FakesTests", dependencies: ["RuleSets", "Core", "Fakes"], swiftSettings: strict),
     .target(
-      name: "KernelGrounds", dependencies: ["Core", "Agent", "System", "Fakes", "CNamespace"],
+      name: "KernelGrounds", dependencies: ["RuleSets", "Core", "Agent", "System", "Fakes", "CNamespace"],
       path: "Tests/KernelGrounds", swiftSettings: strict),
     .testTarget(
-      name: "KernelTests", dependencies: ["Core", "Agent", "System", "Netlink", "Fakes", "KernelGrounds"],
+      name: "KernelTests", dependencies: ["RuleSets", "Core", "Agent", "System", "Netlink", "Fakes", "KernelGrounds"],
       swiftSettings: strict),
     .testTarget(
-      name: "TunnelTests", dependencies: ["Core", "Agent", "Fakes", "KernelGrounds"], swiftSettings: strict),
+      name: "TunnelTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),
     .testTarget(name: "VICITests", dependencies: ["VICI", "CLinux"], swiftSettings: strict),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: strict),
-    .testTarget(name: "AgentTests", dependencies: ["Core", "Agent", "Fakes"], swiftSettings: strict),
-    .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: strict),
-    .testTarget(name: "RuleSetTests", dependencies: ["Core", "System"], swiftSettings: strict),
-    .testTarget(name: "DataPlaneTests", dependencies: ["Core"], swiftSettings: strict),
+    .testTarget(name: "AgentTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes"], swiftSettings: strict),
+    .testTarget(name: "CoreTests", dependencies: ["RuleSets", "Core"], swiftSettings: strict),
+    .testTarget(name: "RuleSetTests", dependencies: ["RuleSets", "Core", "System"], swiftSettings: strict),
+    .testTarget(name: "DataPlaneTests", dependencies: ["RuleSets", "Core"], swiftSettings: strict),
     // A world on a virtual clock for the machines of Core, and the invariants that hold in it.
     .target(
-      name: "Simulation", dependencies: ["Core", "Agent"], path: "Tests/Simulation",
+      name: "Simulation", dependencies: ["RuleSets", "Core", "Agent"], path: "Tests/Simulation",
       // A million faults are a hundred million accesses; the debug build checks each of them.
       swiftSettings: fast + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]),
     .executableTarget(
@@ -101,7 +104,8 @@ let package = Package(
       swiftSettings: fast + [.unsafeFlags(["-parse-as-library"])]),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
     .testTarget(
-      name: "SystemTests", dependencies: ["Core", "Agent", "System", "Transfer", "VICI", "Fakes", "CLinux"],
+      name: "SystemTests",
+      dependencies: ["RuleSets", "Core", "Agent", "System", "Transfer", "VICI", "Fakes", "CLinux"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
@@ -116,7 +120,7 @@ func fuzzTarget(_ name: String, _ folder: String, of dependency: Target.Dependen
 
 if Context.environment["BACKHAUL_FUZZ"] != nil {
   package.targets += [
-    fuzzTarget("fuzz-rule-set", "RuleSet", of: "Core"),
+    fuzzTarget("fuzz-rule-set", "RuleSet", of: "RuleSets"),
     fuzzTarget("fuzz-journal", "Journal", of: "Core"),
     fuzzTarget("fuzz-icmp", "ICMP", of: "System"),
     fuzzTarget("fuzz-netlink", "Netlink", of: "Netlink"),
@@ -127,7 +131,7 @@ if Context.environment["BACKHAUL_FUZZ"] != nil {
 
 // `Tests/run tsan` builds nothing but this: with everything else a sanitizer's build takes a quarter of an hour.
 if Context.environment["BACKHAUL_TSAN"] != nil {
-  package.targets.removeAll { !["Core", "Agent", "Fakes", "AgentTests"].contains($0.name) }
+  package.targets.removeAll { !["RuleSets", "Core", "Agent", "Fakes", "AgentTests"].contains($0.name) }
   package.targets.append(.target(name: "SeenMutex", path: "Tests/SeenMutex"))
   for target in package.targets where target.name == "AgentTests" { target.dependencies.append("SeenMutex") }
 }

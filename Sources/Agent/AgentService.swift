@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// The service: the loops of the agent, joined.
 ///

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+internal import RuleSets
 internal import Transfer
 
 extension AgentPorts {

@@ -1,5 +1,6 @@
 import Core
 import Fakes
+internal import RuleSets
 import Synchronization
 import Testing
 

@@ -1,5 +1,6 @@
 import Core
 import Fakes
+internal import RuleSets
 import Synchronization
 import Testing
 
@@ -16,7 +17,7 @@ private final class CountingKernel: KernelPort {
   func forget() { state.withLock { $0.steps = [] } }
   func refuse(_ which: (@Sendable (Step) -> Bool)?) { state.withLock { $0.refuse = which } }
 
-  func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
+  func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState {
     try fake.read(expecting: expecting)
   }
   func apply(_ step: Step) throws(KernelFailure) {
@@ -126,7 +127,7 @@ private final class Bench: Sendable {
     let actual = try bench.fake.read(expecting: nil)
     #expect(actual.links[try #require(InterfaceName("bh-a"))]?.isOurs == true)
     #expect(actual.links[try #require(InterfaceName("bh-b"))]?.isOurs == true)
-    #expect(actual.steering != nil)
+    #expect(actual.nftTable != nil)
     #expect(bench.events.count(.applied) == 1)
   }
 
@@ -135,7 +136,7 @@ private final class Bench: Sendable {
     let applying = Task { try await bench.apply(try bench.ruleSet(1, tunnels: ["a"])) }
     try await applying.value
     await withCheckedContinuation { done in bench.reconciler.pulse { done.resume() } }
-    #expect(try bench.fake.read(expecting: nil).steering != nil)
+    #expect(try bench.fake.read(expecting: nil).nftTable != nil)
   }
 
   @Test func anAgentTakesOverFromTheGuard() async throws {
@@ -148,7 +149,7 @@ private final class Bench: Sendable {
     #expect(try bench.fake.guardPlan(for: layout).isEmpty)
     try await bench.apply(ruleSet)
     #expect(!bench.kernel.steps.contains { if case .deleteRule = $0 { true } else { false } })
-    #expect(!bench.kernel.steps.contains { if case .deleteSteering = $0 { true } else { false } })
+    #expect(!bench.kernel.steps.contains { if case .deleteNftTable = $0 { true } else { false } })
     #expect(try bench.fake.guardPlan(for: layout).isEmpty, "beside an agent there is nothing to do")
   }
 
@@ -157,20 +158,20 @@ private final class Bench: Sendable {
     let bench = try await Bench()
     await bench.reconciler.hold(.everything)
     let held = DesiredState.holdingEverything(bench.configuration, in: ActualState())
-    #expect(try bench.fake.read(expecting: held.steering).steering == held.steering)
+    #expect(try bench.fake.read(expecting: held.nftTable).nftTable == held.nftTable)
     #expect(bench.events.count(.trafficHeld) == 1)
     await bench.reconciler.hold(.everything)
     #expect(bench.events.count(.trafficHeld) == 1, "nothing was to be done")
-    try bench.fake.change("nft flush ruleset") { $0.setSteering(nil) }
+    try bench.fake.change("nft flush ruleset") { $0.setNftTable(nil) }
     try await bench.look()
-    #expect(try bench.fake.read(expecting: held.steering).steering == held.steering, "another's flush is repaired")
+    #expect(try bench.fake.read(expecting: held.nftTable).nftTable == held.nftTable, "another's flush is repaired")
     bench.kernel.forget()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
-    #expect(!bench.kernel.steps.contains { if case .deleteSteering = $0 { true } else { false } })
+    #expect(!bench.kernel.steps.contains { if case .deleteNftTable = $0 { true } else { false } })
     #expect(try bench.fake.read(expecting: nil).rules.allSatisfy { !held.rules.contains($0) })
-    try bench.fake.change("nft flush ruleset") { $0.setSteering(nil) }
+    try bench.fake.change("nft flush ruleset") { $0.setNftTable(nil) }
     try await bench.look()
-    #expect(try bench.fake.read(expecting: held.steering).steering != held.steering, "it is over")
+    #expect(try bench.fake.read(expecting: held.nftTable).nftTable != held.nftTable, "it is over")
   }
 
   @Test func whatAnAgentBeforeHasLeftIsNotHeldAnew() async throws {
@@ -188,7 +189,7 @@ private final class Bench: Sendable {
     let bench = try await Bench()
     bench.kernel.refuse { if case .changeSettings = $0 { true } else { false } }
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
-    #expect(try bench.fake.read(expecting: nil).steering != nil)
+    #expect(try bench.fake.read(expecting: nil).nftTable != nil)
     #expect(await bench.reconciler.trouble != nil)
     #expect(bench.events.count(.applyFailed) == 1)
     bench.kernel.refuse(nil)

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// SplitMix64: small, seeded, the same everywhere.
 struct SeededRandom: RandomNumberGenerator {

@@ -1,5 +1,6 @@
 import Core
 import Fakes
+internal import RuleSets
 import Synchronization
 import Testing
 
@@ -76,7 +77,7 @@ private final class Router: Sendable {
       }.sorted(),
       routes: actual.routes.map { "\($0.words) table \($0.table) metric \($0.metric)" }.sorted(),
       rules: actual.rules.map(PlanText.words).sorted(),
-      table: (actual.steering.map { "\($0.sets) \($0.maps) \($0.chains)" } ?? "none").split(separator: ",").sorted()
+      table: (actual.nftTable.map { "\($0.sets) \($0.maps) \($0.chains)" } ?? "none").split(separator: ",").sorted()
         .joined(separator: ","),
       settings: actual.settings.map { "\($0.key) \($0.value)" }.sorted())
   }

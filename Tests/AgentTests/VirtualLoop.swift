@@ -1,5 +1,6 @@
 import Core
 import Glibc
+internal import RuleSets
 import Synchronization
 
 @testable import Agent

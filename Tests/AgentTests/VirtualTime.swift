@@ -1,5 +1,6 @@
 import Core
 import Dispatch
+internal import RuleSets
 import Synchronization
 
 @testable import Agent

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core

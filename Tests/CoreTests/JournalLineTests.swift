@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 import Testing
 
 /// A record with this text; everything else is ordinary.

@@ -1,3 +1,4 @@
+internal import RuleSets
 @testable import Core
 
 // Values as text, for tests alone: what is no valid name or address is a mistake in the test and ends it.
@@ -90,8 +91,8 @@ enum Branch {
   static func compiler(
     _ ruleSet: RuleSet = ruleSet(), _ configuration: AgentConfiguration = configuration(),
     _ kernel: ActualState = kernel(), after book: SlotBook = SlotBook()
-  ) -> DesiredStateCompiler {
+  ) -> EdgeCompiler {
     let slots = Layout.slots(ruleSet, configuration, after: book) ?? SlotBook()
-    return DesiredStateCompiler(ruleSet, configuration, slots, kernel)
+    return EdgeCompiler(ruleSet, configuration, slots, kernel)
   }
 }

@@ -1,15 +1,16 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
 
 /// What charon is given, and what the kernel gets for tunnels that charon makes the keys of.
 @Suite struct DesiredIPsecTests {
-  private func lines(_ compiler: DesiredStateCompiler = Branch.secureCompiler()) -> [String] {
+  private func lines(_ compiler: EdgeCompiler = Branch.secureCompiler()) -> [String] {
     PlanText().lines(Planner.plan(desired: compiler.compile(), actual: compiler.actual))
   }
 
-  private func chain(_ name: String, _ compiler: DesiredStateCompiler = Branch.secureCompiler()) -> [String] {
-    compiler.compile().steering?.chains.first { $0.name == name }?.rules.map(\.text) ?? []
+  private func chain(_ name: String, _ compiler: EdgeCompiler = Branch.secureCompiler()) -> [String] {
+    compiler.compile().nftTable?.chains.first { $0.name == name }?.rules.map(\.text) ?? []
   }
 
   // MARK: What charon is given
@@ -25,7 +26,7 @@ import Testing
     return "\(connection.name): \(mode), \(ends)\(connection.sharesIDs ? ", shares its ids" : "")"
   }
 
-  private func connections(_ compiler: DesiredStateCompiler = Branch.secureCompiler()) -> [String] {
+  private func connections(_ compiler: EdgeCompiler = Branch.secureCompiler()) -> [String] {
     compiler.ikeConnections().wanted.map(text)
   }
 
@@ -63,7 +64,7 @@ import Testing
     ruleSet.profiles = [profile]
     var configuration = Branch.secureConfiguration()
     configuration.ipsec.authorityFile = "/etc/ssl/hub-ca.pem"
-    let compiler = DesiredStateCompiler(
+    let compiler = EdgeCompiler(
       ruleSet, configuration, try #require(Layout.slots(ruleSet, configuration, after: SlotBook())),
       Branch.secureKernel())
     #expect(

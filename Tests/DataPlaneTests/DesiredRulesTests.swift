@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -48,7 +49,7 @@ import Testing
     kernel.hasIPv6Rules = false
     let without = Branch.compiler(Branch.ruleSet(rules: [rule]), Branch.configuration(), kernel).compile()
     #expect(!without.rules.contains { $0.family == .ipv6 })
-    #expect(without.steering?.chains.flatMap(\.rules).contains { $0.comment == "rule office: no IPv6" } == true)
+    #expect(without.nftTable?.chains.flatMap(\.rules).contains { $0.comment == "rule office: no IPv6" } == true)
   }
 
   @Test func whatTakesTheLANsPlaceIsHeldForIPv6Too() {
@@ -101,7 +102,7 @@ import Testing
     let state = Branch.compiler(Branch.ruleSet(rules: [rule, second])).compile()
     #expect(state.selectedTables == [TableID(7907)])
     #expect(!state.rules.contains { $0.action == .lookup(TableID(7906), suppressPrefixLength: nil) })
-    #expect(state.steering?.sets.map(\.name) == ["groups", "direct", "source_guests"])
+    #expect(state.nftTable?.sets.map(\.name) == ["groups", "direct", "source_guests"])
   }
 
   @Test func everyTableHasItsFloor() {

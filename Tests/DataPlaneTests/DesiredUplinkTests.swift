@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -95,7 +96,7 @@ import Testing
     let absent = compile([Branch.gre]) { $0.state.addresses["wan0"] = [] }
     #expect(absent.held.isEmpty)
     #expect(absent.routes.filter { $0.way != .unreachable }.allSatisfy { $0.table != TableID(7902) })
-    #expect(absent.steering?.text.contains("bh-fra-a") == true, "nftables goes by name, before the device is there")
+    #expect(absent.nftTable?.text.contains("bh-fra-a") == true, "nftables goes by name, before the device is there")
   }
 
   @Test func aForeignDeviceOfTheNameIsLeftAlone() {
@@ -114,7 +115,7 @@ import Testing
     let here = compile([Branch.external]) { $0.state = Branch.withWireGuard($0.state) }
     #expect(
       here.routes.contains(TableRoute(table: TableID(7902), metric: .active, way: .out(device: "wg0", gateway: nil))))
-    #expect(here.steering?.text.contains("maxseg size set 1380") == true)
+    #expect(here.nftTable?.text.contains("maxseg size set 1380") == true)
     #expect(here.tunnels.isEmpty, "never made, changed or deleted")
   }
 

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -14,7 +15,7 @@ import Testing
     let before = Branch.compiler(ruleSet)
     try model.apply(Planner.plan(desired: before.compile(), actual: model.state).steps)
     change(&model.state)
-    let compiler = DesiredStateCompiler(before.layout, model.state)
+    let compiler = EdgeCompiler(before.layout, model.state)
     var chosen: [TableID: TableRoute.Way?] = [:]
     if let active, let table = before.layout.table(.rule("office")) {
       chosen[table] = .some(compiler.activeRoute(of: "office", for: active)?.way)
@@ -82,21 +83,21 @@ import Testing
   }
 
   @Test func nftables() throws {
-    #expect(try lines { $0.steering = nil } == ["+ nft table inet backhaul"])
+    #expect(try lines { $0.nftTable = nil } == ["+ nft table inet backhaul"])
     #expect(
       try lines { state in
-        guard let index = state.steering?.sets.firstIndex(where: { $0.name == "direct" }) else { return }
-        state.steering?.sets[index].ranges = []
+        guard let index = state.nftTable?.sets.firstIndex(where: { $0.name == "direct" }) else { return }
+        state.nftTable?.sets[index].ranges = []
       } == ["+ nft element inet backhaul direct { 198.18.0.0/15 }"])
     #expect(
       try lines { state in
-        state.steering?.chains[1].rules.append(SteeringRule([], [], unrecognised: "counter, drop"))
+        state.nftTable?.chains[1].rules.append(NftRule([], [], unrecognised: "counter, drop"))
       } == ["- nft rule inet backhaul steer counter, drop"])
     #expect(
-      try lines { state in state.steering?.chains[1].rules.reverse() }
+      try lines { state in state.nftTable?.chains[1].rules.reverse() }
         == ["~ nft chain inet backhaul steer: the order of its rules"])
     #expect(
-      try lines { state in state.steering?.chains.removeAll { $0.name == "leave" } }
+      try lines { state in state.nftTable?.chains.removeAll { $0.name == "leave" } }
         == ["+ nft chain inet backhaul leave"])
   }
 
@@ -106,8 +107,8 @@ import Testing
       return address...address
     }
     let lines = try lines { state in
-      guard let index = state.steering?.sets.firstIndex(where: { $0.name == "direct" }) else { return }
-      state.steering?.sets[index].ranges = hosts
+      guard let index = state.nftTable?.sets.firstIndex(where: { $0.name == "direct" }) else { return }
+      state.nftTable?.sets[index].ranges = hosts
     }
     #expect(lines.count == 2)
     #expect(lines.last?.hasSuffix(" and 2992 more") == true)

@@ -1,25 +1,26 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
 
 /// What rules that ask for addresses, protocols and IPsec make of packets.
 @Suite struct EncryptionWalkTests {
-  private func state(_ chains: [SteeringChain] = []) -> ActualState {
+  private func state(_ chains: [NftChain] = []) -> ActualState {
     var state = Branch.kernel()
-    state.steering = SteeringTable(name: "backhaul", sets: [], chains: chains)
+    state.nftTable = NftTable(name: "backhaul", sets: [], chains: chains)
     return state
   }
 
-  private func chain(_ point: SteeringChain.Hook.Point, _ rules: [SteeringRule]) -> SteeringChain {
-    SteeringChain(name: point.rawValue, hook: .init(kind: .filter, point: point, priority: -150), rules: rules)
+  private func chain(_ point: NftChain.Hook.Point, _ rules: [NftRule]) -> NftChain {
+    NftChain(name: point.rawValue, hook: .init(kind: .filter, point: point, priority: -150), rules: rules)
   }
 
   private let own = Packet(incoming: nil, source: "192.0.2.2", destination: "203.0.113.2")
 
-  private func end(_ match: SteeringRule.Match, _ packet: Packet, at point: SteeringChain.Hook.Point = .output)
+  private func end(_ match: NftRule.Match, _ packet: Packet, at point: NftChain.Hook.Point = .output)
     -> PacketFate.End
   {
-    let rule = SteeringRule([match], [.drop], comment: "taken")
+    let rule = NftRule([match], [.drop], comment: "taken")
     return PacketWalk(state([chain(point, [rule])])).fate(of: packet).end
   }
 
@@ -37,7 +38,7 @@ import Testing
     let ipv6 = Packet(
       incoming: "lan0", source: "192.0.2.2", destination: "203.0.113.2", isIPv6: true, protocolNumber: IPProtocol.gre,
       boundDevice: "wan0")
-    for match: SteeringRule.Match in [.sourceIs("192.0.2.2"), .destinationIs("203.0.113.2"), .protocolIs(47)] {
+    for match: NftRule.Match in [.sourceIs("192.0.2.2"), .destinationIs("203.0.113.2"), .protocolIs(47)] {
       #expect(end(match, ipv6, at: .forward) == .left("wan0", gateway: nil), "its addresses mean nothing")
     }
   }
@@ -76,7 +77,7 @@ import Testing
 
   /// GRE in IPsec: what the tunnel sends must never leave in the clear.
   @Test func outerPacketsSayWhatTheyAre() throws {
-    let guarding = SteeringRule(
+    let guarding = NftRule(
       [.ipv4, .protocolIs(IPProtocol.gre), .destinationIs("203.0.113.2"), .willBeEncrypted(false)], [.count, .drop],
       comment: "in the clear")
     var kernel = state([chain(.output, [guarding])])

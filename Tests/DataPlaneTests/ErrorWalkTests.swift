@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -69,7 +70,7 @@ import Testing
   @Test func aFirstPacketsConnectionIsBoundBeforeTheKernelCanAnswerIt() throws {
     let (state, layout) = try Branch.router(ruleSet(), active: .path("fra-a"))
     var before = state
-    before.steering?.chains.removeAll { $0.hook.map { $0.point != .prerouting } ?? false }
+    before.nftTable?.chains.removeAll { $0.hook.map { $0.point != .prerouting } ?? false }
     for way in layout.ways {
       let came = PacketWalk(before).fate(of: Packet(incoming: way.device, source: internet, destination: host))
       #expect(came.packet.connectionMark == (way.inbound ?? way.mark).value, "\(way.title)")
@@ -190,7 +191,7 @@ import Testing
 
   @Test func whatCameOutOfAnSAIsNotQuotedToTheHub() throws {
     var state = Branch.secureKernel()
-    state.steering = Branch.secureCompiler().compile().steering
+    state.nftTable = Branch.secureCompiler().compile().nftTable
     let walk = PacketWalk(state)
     var unreachable = error(to: "203.0.113.2", from: "10.99.0.2", .related(.reply, mark: 0))
     for (quoted, isDropped) in [(IPProtocol.gre, true), (IPProtocol.udp, false)] {

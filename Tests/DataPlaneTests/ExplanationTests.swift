@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -16,14 +17,14 @@ import Testing
   }
 
   private func explainer(
-    _ before: DesiredStateCompiler, _ choice: RuleSelection.Choice, mainRoutes: [TableRoute] = [],
+    _ before: EdgeCompiler, _ choice: RuleSelection.Choice, mainRoutes: [TableRoute] = [],
     secured: Set<Name> = []
   ) throws -> PacketExplainer {
     var model = ModelKernel(before.actual)
     try model.apply(Planner.plan(desired: before.compile(), actual: model.state).steps)
     let choices = Dictionary(uniqueKeysWithValues: before.layout.ruleSet.backhaulRules.map { ($0.name, choice) })
     return PacketExplainer(
-      DesiredStateCompiler(before.layout, model.state), choices: choices, mainRoutes: mainRoutes, secured: secured)
+      EdgeCompiler(before.layout, model.state), choices: choices, mainRoutes: mainRoutes, secured: secured)
   }
 
   private func question(

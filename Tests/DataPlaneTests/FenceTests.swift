@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -40,11 +41,11 @@ import Testing
     var model = ModelKernel(kernel)
     let compiler = Branch.compiler(ruleSet, Branch.configuration(uplinks: uplinks), kernel)
     func plan(_ state: ActualState) -> Plan {
-      let compiler = DesiredStateCompiler(compiler.layout, state)
+      let compiler = EdgeCompiler(compiler.layout, state)
       return Planner.plan(desired: guarding ? compiler.compileGuard() : compiler.compile(), actual: state)
     }
     try model.apply(plan(kernel).steps)
-    let after = DesiredStateCompiler(compiler.layout, model.state)
+    let after = EdgeCompiler(compiler.layout, model.state)
     for rule in rules {
       if let route = active.flatMap({ after.activeRoute(of: rule.name, for: $0) }) { try model.apply(.putRoute(route)) }
     }
@@ -54,7 +55,7 @@ import Testing
 
   private func flushed(_ state: ActualState) -> ActualState {
     var flushed = state
-    flushed.steering = nil
+    flushed.nftTable = nil
     return flushed
   }
 
@@ -179,9 +180,9 @@ import Testing
 
   /// From routing on the VRF's name stands for its device's, and its table is asked before our ip rules.
   private func forwarded(_ packet: Packet, _ state: ActualState, by device: InterfaceName = "wan0")
-    -> SteeringWalk.Verdict
+    -> NftWalk.Verdict
   {
-    var walk = SteeringWalk(SteeringWalk.Table(state.steering), packet)
+    var walk = NftWalk(NftWalk.Table(state.nftTable), packet)
     #expect(walk.run(.prerouting).verdict == .pass)
     walk.packet.incoming = "vrf1"
     walk.outgoing = device
@@ -228,10 +229,10 @@ import Testing
     for guarding in [false, true] {
       let state = try router([rule()], kernel, active: guarding ? nil : .path("fra-a"), guarding: guarding)
       func verdict(to destination: IPv4Address, by device: InterfaceName, from source: IPv4Address? = nil)
-        -> SteeringWalk.Verdict
+        -> NftWalk.Verdict
       {
-        var walk = SteeringWalk(
-          SteeringWalk.Table(state.steering),
+        var walk = NftWalk(
+          NftWalk.Table(state.nftTable),
           Packet(incoming: "lan0", source: source ?? host, destination: destination))
         _ = walk.run(.prerouting)
         walk.outgoing = device

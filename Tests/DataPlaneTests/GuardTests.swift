@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -36,7 +37,7 @@ import Testing
     #expect(fate(withoutIPRules).end == .dropped("rule office: block"), "another may delete them: networkd does")
     for direct: [IPv4Prefix] in [[], ["198.18.0.0/15"]] {
       var withoutTable = try guarded(Branch.ruleSet(rules: [rule()], direct: direct))
-      withoutTable.steering = nil
+      withoutTable.nftTable = nil
       #expect(fate(withoutTable).end == .unreachable, "someone flushed the ruleset; direct: \(direct)")
     }
   }
@@ -93,7 +94,7 @@ import Testing
     let ruleSet = Branch.ruleSet(rules: [rule()])
     let early = Branch.compiler(ruleSet, Branch.configuration(), ActualState()).compileGuard()
     let plan = Planner.guardPlan(desired: early, actual: ActualState())
-    #expect(plan.steps.count { if case .replaceSteering = $0 { true } else { false } } == 1)
+    #expect(plan.steps.count { if case .replaceNftTable = $0 { true } else { false } } == 1)
     #expect(plan.firstDeletion == plan.steps.count)
     #expect(early.tunnels.isEmpty && early.settings.isEmpty && early.routes.allSatisfy { $0.way == .unreachable })
   }
@@ -110,17 +111,17 @@ import Testing
     var model = ModelKernel(Branch.kernel())
     let agent = Branch.compiler(ruleSet, Branch.configuration(), model.state)
     try model.apply(Planner.plan(desired: agent.compile(), actual: model.state).steps)
-    let compiler = DesiredStateCompiler(agent.layout, model.state)
+    let compiler = EdgeCompiler(agent.layout, model.state)
     #expect(Planner.guardPlan(desired: compiler.compileGuard(), actual: model.state).isEmpty)
     var emptied = model.state
-    emptied.steering?.chains.removeAll { $0.name == "guard" }
+    emptied.nftTable?.chains.removeAll { $0.name == "guard" }
     #expect(!Planner.guardPlan(desired: compiler.compileGuard(), actual: emptied).isEmpty)
     var asleep = model.state
-    asleep.steering?.flags = 1
+    asleep.nftTable?.flags = 1
     #expect(!Planner.guardPlan(desired: compiler.compileGuard(), actual: asleep).isEmpty, "it holds nothing back")
     var unhooked = model.state
-    let index = try #require(unhooked.steering?.chains.firstIndex { $0.name == "pass" })
-    unhooked.steering?.chains[index].hook = nil
+    let index = try #require(unhooked.nftTable?.chains.firstIndex { $0.name == "pass" })
+    unhooked.nftTable?.chains[index].hook = nil
     #expect(!Planner.guardPlan(desired: compiler.compileGuard(), actual: unhooked).isEmpty, "no packet comes by")
   }
 
@@ -160,7 +161,7 @@ import Testing
     withoutIPRules.rules = []
     #expect(PacketWalk(withoutIPRules).fate(of: packet).end == .rejected("rule office: no IPv6"))
     var withoutTable = state
-    withoutTable.steering = nil
+    withoutTable.nftTable = nil
     #expect(PacketWalk(withoutTable).fate(of: packet).end == .prohibited)
     #expect(fate(state).end == .left("wan0", gateway: "192.0.2.1"))
   }
@@ -200,7 +201,7 @@ import Testing
     withoutIPRules.rules = []
     #expect(fate(withoutIPRules) == .dropped("held: no rule set can be read, uplink wan0"))
     var withoutTable = state
-    withoutTable.steering = nil
+    withoutTable.nftTable = nil
     #expect(fate(withoutTable) == .unreachable)
   }
 
@@ -217,7 +218,7 @@ import Testing
     let desired = DesiredState.holdingEverything(Branch.configuration(), in: state)
     #expect(Planner.holdPlan(desired: desired, actual: state).isEmpty)
     var flushed = state
-    flushed.steering = nil
+    flushed.nftTable = nil
     #expect(Planner.holdPlan(desired: desired, actual: flushed).steps.count == 1)
     var model = ModelKernel(Branch.kernel())
     let agent = Branch.compiler(Branch.ruleSet(rules: [Branch.office]))
@@ -269,7 +270,7 @@ import Testing
       uniqueKeysWithValues: zip(owners, stride(from: 40, to: 0, by: -3).compactMap { Slot($0) }))
     let before = SlotBook(scattered)
     var model = ModelKernel(Branch.kernel())
-    let compiler = DesiredStateCompiler(ruleSet, configuration, before, model.state)
+    let compiler = EdgeCompiler(ruleSet, configuration, before, model.state)
     try model.apply(Planner.plan(desired: compiler.compile(), actual: model.state).steps)
 
     let readBack = SlotBook.readBack(from: model.state, ruleSet, configuration)
@@ -277,10 +278,10 @@ import Testing
     for owner in owners { #expect(after[owner] == before[owner], "\(owner)") }
     // What the kernel is asked for holds the rule that is there.
     let asked = SlotBook.marking(model.state, ruleSet, configuration).chains.flatMap(\.rules)
-    let there = try #require(model.state.steering?.chains.first { $0.name == "steer" }?.rules)
+    let there = try #require(model.state.nftTable?.chains.first { $0.name == "steer" }?.rules)
     #expect(there.contains { $0.comment == "rule office" && asked.contains($0) })
     var unrecognised = model.state
-    unrecognised.steering?.chains.removeAll { $0.name == "steer" }
+    unrecognised.nftTable?.chains.removeAll { $0.name == "steer" }
     let without = try #require(
       Layout.slots(ruleSet, configuration, after: .readBack(from: unrecognised, ruleSet, configuration)))
     let rule = try #require(without[.rule(Branch.office.name)])
@@ -293,7 +294,7 @@ import Testing
     let ruleSet = Branch.ruleSet(rules: [Branch.office])
     let before = try #require(Layout.slots(ruleSet, configuration, after: SlotBook()))
     var model = ModelKernel(Branch.kernel())
-    let compiler = DesiredStateCompiler(ruleSet, configuration, before, model.state)
+    let compiler = EdgeCompiler(ruleSet, configuration, before, model.state)
     try model.apply(Planner.plan(desired: compiler.compile(), actual: model.state).steps)
     let table = try #require(compiler.layout.table(.rule(Branch.office.name)))
     try model.apply([

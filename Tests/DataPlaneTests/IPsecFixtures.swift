@@ -1,3 +1,4 @@
+internal import RuleSets
 @testable import Core
 
 /// The branch router with IPsec: a tunnel of its own kind, one around GRE, and a private line.
@@ -52,10 +53,10 @@ extension Branch {
   static func secureCompiler(
     _ ruleSet: RuleSet = secureRuleSet(), _ kernel: ActualState = secureKernel(),
     negotiated: [Name: ESPEncapsulation] = [:]
-  ) -> DesiredStateCompiler {
+  ) -> EdgeCompiler {
     let configuration = secureConfiguration()
     let slots = Layout.slots(ruleSet, configuration, after: SlotBook()) ?? SlotBook()
-    return DesiredStateCompiler(ruleSet, configuration, slots, kernel, negotiated: negotiated)
+    return EdgeCompiler(ruleSet, configuration, slots, kernel, negotiated: negotiated)
   }
 
   static func identity(_ text: String) -> IKEIdentity {

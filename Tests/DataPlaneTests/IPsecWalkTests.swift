@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -19,7 +20,7 @@ import Testing
     var model = ModelKernel(kernel)
     let before = Branch.secureCompiler(ruleSet, kernel)
     try model.apply(Planner.plan(desired: before.compile(), actual: kernel).steps)
-    let after = DesiredStateCompiler(before.layout, model.state)
+    let after = EdgeCompiler(before.layout, model.state)
     for rule in ruleSet.backhaulRules {
       if let route = active.flatMap({ after.activeRoute(of: rule.name, for: $0) }) { try model.apply(.putRoute(route)) }
     }
@@ -167,7 +168,7 @@ import Testing
   }
 
   @Test func nothingOfTheSourcesLeavesByTheWAN() throws {
-    let noMarks: (inout ActualState) -> Void = { $0.steering = nil }
+    let noMarks: (inout ActualState) -> Void = { $0.nftTable = nil }
     let noRules: (inout ActualState) -> Void = { $0.rules = [] }
     for active: RuleSelection.Choice? in [.path("fra-s"), .path("fra-g"), .underlay("mpls0"), nil] {
       for damage in [{ _ in }, noMarks, noRules] {
@@ -181,7 +182,7 @@ import Testing
     // main's default by the line: what is not the rule's own doing does not leave by it either.
     var state = try router()
     state.rules = []
-    state.steering?.chains.removeAll { $0.name == "classify" }
+    state.nftTable?.chains.removeAll { $0.name == "classify" }
     state.mainDefaults = [MainDefault(device: "mpls0", gateway: "10.99.0.1", metric: RouteMetric(1))]
     #expect(PacketWalk(state).fate(of: fromHost()).end == .dropped("rule office: underlay"))
   }

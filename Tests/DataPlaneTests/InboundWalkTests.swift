@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -11,7 +12,7 @@ extension Branch {
     var model = ModelKernel(kernel)
     let before = compiler(ruleSet, configuration, kernel)
     try model.apply(Planner.plan(desired: before.compile(), actual: kernel).steps)
-    let after = DesiredStateCompiler(before.layout, model.state)
+    let after = EdgeCompiler(before.layout, model.state)
     for rule in ruleSet.backhaulRules {
       if let route = active.flatMap({ after.activeRoute(of: rule.name, for: $0) }) { try model.apply(.putRoute(route)) }
     }

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -30,9 +31,9 @@ import Testing
   /// What runs under a mask, with the rule's traffic on its first path.
   private func router(_ layout: Layout) throws -> ModelKernel {
     var model = ModelKernel(Branch.withWireGuard(Branch.kernel()))
-    let desired = DesiredStateCompiler(layout, model.state).compile()
+    let desired = EdgeCompiler(layout, model.state).compile()
     try model.apply(Planner.plan(desired: desired, actual: model.state).steps)
-    let after = DesiredStateCompiler(layout, model.state)
+    let after = EdgeCompiler(layout, model.state)
     try model.apply(.putRoute(#require(after.activeRoute(of: "office", for: .path("fra-a")))))
     return model
   }
@@ -59,7 +60,7 @@ import Testing
       model.connections = [
         try mark(.tunnel("fra-a")), try mark(.tunnel("fra-b")), try mark(.tunnel("fra-b")), old.bypass.value,
       ]
-      let desired = DesiredStateCompiler(new, model.state).compile()
+      let desired = EdgeCompiler(new, model.state).compile()
       let plan = Planner.plan(desired: desired, actual: model.state)
       // From 16 on a number may be one owner's mark under one mask and another's under the other: then what goes past the
       // tunnels may take a wrong way for one step.
@@ -70,7 +71,7 @@ import Testing
         try check(model, isPlain: isPlain)
         if start.isKilled {
           var again = model
-          let rest = Planner.plan(desired: DesiredStateCompiler(new, again.state).compile(), actual: again.state)
+          let rest = Planner.plan(desired: EdgeCompiler(new, again.state).compile(), actual: again.state)
           for step in rest.steps {
             try again.apply(step)
             try check(again, isPlain: isPlain)
@@ -79,7 +80,7 @@ import Testing
         }
       }
       try checkEnd(model, new, isPlain: isPlain)
-      #expect(Planner.plan(desired: DesiredStateCompiler(new, model.state).compile(), actual: model.state).isEmpty)
+      #expect(Planner.plan(desired: EdgeCompiler(new, model.state).compile(), actual: model.state).isEmpty)
     }
   }
 
@@ -112,7 +113,7 @@ import Testing
     try check(model, isPlain: isPlain)
     let masks = Set(model.state.rules.compactMap(\.mark?.mask))
     #expect(masks == [layout.mask], "no ip rule of another mask is left")
-    #expect(model.state.steering == DesiredStateCompiler(layout, model.state).compile().steering)
+    #expect(model.state.nftTable == EdgeCompiler(layout, model.state).compile().nftTable)
     let marks = ["fra-a", "fra-b", "fra-b"].compactMap { layout.mark(.tunnel($0))?.value } + [layout.bypass.value]
     if isPlain { #expect(model.connections == marks) }
     #expect(
@@ -145,7 +146,7 @@ import Testing
   @Test func theGuardLeavesATableOfOlderMarksAlone() throws {
     let mask = try #require(Self.old)
     let model = try router(layout(mask, from: 2))
-    let compiler = DesiredStateCompiler(layout(.standard, from: 2), model.state)
+    let compiler = EdgeCompiler(layout(.standard, from: 2), model.state)
     #expect(Planner.guardPlan(desired: compiler.compileGuard(), actual: model.state).isEmpty)
   }
 }

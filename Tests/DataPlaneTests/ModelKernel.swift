@@ -1,3 +1,4 @@
+internal import RuleSets
 @testable import Core
 
 /// A kernel as a value: it takes steps as Linux does, and refuses what Linux refuses.
@@ -64,9 +65,9 @@ struct ModelKernel {
     case .addRule(let rule): if !state.rules.contains(rule) { state.rules.append(rule) }
     case .deleteRule(let rule):
       if let index = state.rules.firstIndex(of: rule) { state.rules.remove(at: index) }
-    case .replaceSteering(let table): state.steering = table
+    case .replaceNftTable(let table): state.nftTable = table
     case .changeSets(_, let changes): for change in changes { apply(change) }
-    case .deleteSteering: state.steering = nil
+    case .deleteNftTable: state.nftTable = nil
     case .moveMarks(let migration):
       connections = connections.map { mark in
         migration.moves.first { $0.from.value == mark & migration.mask.bits }
@@ -111,9 +112,9 @@ struct ModelKernel {
   }
 
   private mutating func apply(_ change: SetChange) {
-    guard let index = state.steering?.sets.firstIndex(where: { $0.name == change.set }) else { return }
-    let kept = state.steering?.sets[index].ranges.filter { !change.remove.contains($0) } ?? []
-    state.steering?.sets[index].ranges = (kept + change.add).sorted { $0.lowerBound < $1.lowerBound }
+    guard let index = state.nftTable?.sets.firstIndex(where: { $0.name == change.set }) else { return }
+    let kept = state.nftTable?.sets[index].ranges.filter { !change.remove.contains($0) } ?? []
+    state.nftTable?.sets[index].ranges = (kept + change.add).sorted { $0.lowerBound < $1.lowerBound }
   }
 
   private static func parameters(_ device: TunnelDevice) -> TunnelParameters {
@@ -149,13 +150,13 @@ struct ModelKernel {
       guard case .out(let device, _, _) = route.way else { return nil }
       guard let link = state.links[device] else { return "Cannot find device" }
       return link.isUp ? nil : "Network is down"
-    case .replaceSteering(let table): return danglingReference(in: table)
+    case .replaceNftTable(let table): return danglingReference(in: table)
     case .changeSets(_, let changes):
       return changes.contains { change in
-        guard let set = state.steering?.sets.first(where: { $0.name == change.set }) else { return true }
+        guard let set = state.nftTable?.sets.first(where: { $0.name == change.set }) else { return true }
         return !change.remove.allSatisfy(set.ranges.contains)
       } ? "No such file or directory" : nil
-    case .deleteRoute, .addRule, .deleteRule, .deleteSteering, .moveMarks: return nil
+    case .deleteRoute, .addRule, .deleteRule, .deleteNftTable, .moveMarks: return nil
     }
   }
 
@@ -174,7 +175,7 @@ struct ModelKernel {
     return taken ? "File exists" : nil
   }
 
-  private func danglingReference(in table: SteeringTable) -> String? {
+  private func danglingReference(in table: NftTable) -> String? {
     let sets = Set(table.sets.map(\.name))
     let maps = Dictionary(uniqueKeysWithValues: table.maps.map { ($0.name, $0.kind) })
     let chains = Set(table.chains.map(\.name))

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -62,7 +63,7 @@ private struct Chance {
     case 1: ours.randomElement(using: &random).map { model.setDown($0) }
     case 2: ours.randomElement(using: &random).map { model.state.links[$0]?.mtu = 1000 }
     case 3: ours.randomElement(using: &random).map { model.state.addresses[$0] = ["10.66.0.1/24"] }
-    case 4: model.state.steering = nil
+    case 4: model.state.nftTable = nil
     case 5: model.state.rules = random.some(model.state.rules)
     case 6: model.state.routes = model.state.routes.filter { _ in random.chance(50) }
     case 7:
@@ -72,7 +73,7 @@ private struct Chance {
     case 8: model.state.addresses["wan0"] = []
     case 9: model.state.mainDefaults.removeAll { $0.device == "wan1" }
     case 10: model.delete("wg0")
-    case 11: model.state.steering?.sets.removeAll()
+    case 11: model.state.nftTable?.sets.removeAll()
     case 12: model.state.settings[InterfaceSetting("wan1", .sourceValidMark)] = 0
     default: ours.randomElement(using: &random).map { model.state.links[$0]?.tunnel?.ttl = 1 }
     }
@@ -84,21 +85,21 @@ private struct Chance {
   static let seed: UInt64 = 20_261_121
 
   private func compile(_ ruleSet: RuleSet, _ chance: Chance, _ book: SlotBook, _ state: ActualState) throws
-    -> DesiredStateCompiler
+    -> EdgeCompiler
   {
     let slots = try #require(Layout.slots(ruleSet, chance.configuration, after: book))
-    return DesiredStateCompiler(ruleSet, chance.configuration, slots, state)
+    return EdgeCompiler(ruleSet, chance.configuration, slots, state)
   }
 
-  private func plan(_ compiler: DesiredStateCompiler, _ model: ModelKernel) -> Plan {
+  private func plan(_ compiler: EdgeCompiler, _ model: ModelKernel) -> Plan {
     Planner.plan(
-      desired: DesiredStateCompiler(compiler.layout, model.state).compile(), actual: model.state,
+      desired: EdgeCompiler(compiler.layout, model.state).compile(), actual: model.state,
       remembered: model.remembered)
   }
 
   /// Every rule's table gets an active route by chance: what `PathSelection` would do.
-  private func flip(_ compiler: DesiredStateCompiler, _ model: inout ModelKernel, _ random: inout Random) throws {
-    let now = DesiredStateCompiler(compiler.layout, model.state)
+  private func flip(_ compiler: EdgeCompiler, _ model: inout ModelKernel, _ random: inout Random) throws {
+    let now = EdgeCompiler(compiler.layout, model.state)
     for active in now.layout.activeRules {
       var choices = active.rule.paths.map { RuleSelection.Choice.path($0) } + [.blocked]
       if active.rule.fallback == .localWAN, let uplink = now.localWAN { choices.append(.localWAN(uplink)) }
@@ -127,7 +128,7 @@ private struct Chance {
       #expect(plan(compiler, model).isEmpty, "after an accident: seed \(Self.seed &+ number)")
     }
     try model.apply(Planner.teardown(actual: model.state, remembered: model.remembered).steps)
-    #expect(model.state.routes.isEmpty && model.state.rules.isEmpty && model.state.steering == nil)
+    #expect(model.state.routes.isEmpty && model.state.rules.isEmpty && model.state.nftTable == nil)
     #expect(!model.state.links.values.contains { $0.isOurs })
   }
 
@@ -218,7 +219,7 @@ private struct Chance {
     #expect(leak(killed.state, closed) == nil, "in the end, seed \(Self.seed &+ 2000 &+ number)")
     // One of the two guards may be torn off: nftables by a flush, the ip rules by a network manager.
     var flushed = killed.state
-    flushed.steering = nil
+    flushed.nftTable = nil
     #expect(leak(flushed, closed) == nil, "without nftables, seed \(Self.seed &+ 2000 &+ number)")
     var unruled = killed.state
     unruled.rules = []

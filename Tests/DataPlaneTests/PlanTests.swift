@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -104,7 +105,7 @@ import Testing
     let steps = Planner.plan(
       desired: Branch.secureCompiler(after, model.state).compile(), actual: model.state
     ).steps
-    let guarded = try #require(steps.firstIndex { if case .replaceSteering = $0 { true } else { false } })
+    let guarded = try #require(steps.firstIndex { if case .replaceNftTable = $0 { true } else { false } })
     let changed = try #require(steps.firstIndex { if case .changeTunnel = $0 { true } else { false } })
     #expect(guarded < changed)
   }
@@ -190,7 +191,7 @@ import Testing
     #expect(plan.deleting.last == .deleteDevice("bh-fra-a"))
     for step in plan.creating {
       switch step {
-      case .deleteDevice, .deleteRoute, .deleteRule, .deleteSteering: Issue.record("deletes early: \(step)")
+      case .deleteDevice, .deleteRoute, .deleteRule, .deleteNftTable: Issue.record("deletes early: \(step)")
       default: break
       }
     }

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -12,7 +13,7 @@ import Testing
     }
   }
 
-  private func apply(_ piece: [SetChange], to sets: inout [AddressSet]) throws {
+  private func apply(_ piece: [SetChange], to sets: inout [NftSet]) throws {
     for change in piece {
       let index = try #require(sets.firstIndex { $0.name == change.set })
       let there = Set(sets[index].ranges)
@@ -25,12 +26,12 @@ import Testing
     }
   }
 
-  private func membership(_ address: UInt32, _ sets: [AddressSet]) -> [Bool] {
+  private func membership(_ address: UInt32, _ sets: [NftSet]) -> [Bool] {
     sets.map { AddressRanges.contain(IPv4Address(value: address), $0.ranges) }
   }
 
   /// Each moment between `old` and `new`: bounded, and each address in the old sets or in the new, never a mixture.
-  private func check(_ old: [AddressSet], _ new: [AddressSet], limit: Int, _ note: String) throws {
+  private func check(_ old: [NftSet], _ new: [NftSet], limit: Int, _ note: String) throws {
     let pieces = SetSweep.pieces(from: old, to: new, limit: limit)
     // What could differ changes at a range's edge alone.
     let edges = Set((old + new).flatMap(\.ranges).flatMap { [$0.lowerBound, $0.upperBound &+ 1, $0.upperBound] })
@@ -68,9 +69,9 @@ import Testing
     let spans: [ClosedRange<UInt32>] = [0...60, 1000...1200, UInt32.max - 80...UInt32.max]
     let span = spans[Int(number % 3)]
     let names = ["direct", "source_a", "source_b"].prefix(Int.random(in: 1...3, using: &random))
-    func sets(_ random: inout Random) -> [AddressSet] {
+    func sets(_ random: inout Random) -> [NftSet] {
       names.map {
-        AddressSet(name: $0, ranges: ranges(&random, within: span, Int.random(in: 0...20, using: &random)))
+        NftSet(name: $0, ranges: ranges(&random, within: span, Int.random(in: 0...20, using: &random)))
       }
     }
     let (old, new) = (sets(&random), sets(&random))
@@ -81,7 +82,7 @@ import Testing
     let many = hosts(from: 0, 5000)
     let more = many + hosts(from: 100_000, 10)
     let pieces = SetSweep.pieces(
-      from: [AddressSet(name: "direct", ranges: many)], to: [AddressSet(name: "direct", ranges: more)])
+      from: [NftSet(name: "direct", ranges: many)], to: [NftSet(name: "direct", ranges: more)])
     #expect(pieces.count == 1 && pieces[0].count == 1 && pieces[0][0].add.count == 10 && pieces[0][0].remove.isEmpty)
   }
 
@@ -89,7 +90,7 @@ import Testing
   @Test func theWorstCaseIsBounded() {
     let (old, new) = (hosts(from: 0, RuleSetBounds.prefixes), hosts(from: 2, RuleSetBounds.prefixes))
     let pieces = SetSweep.pieces(
-      from: [AddressSet(name: "direct", ranges: old)], to: [AddressSet(name: "direct", ranges: new)])
+      from: [NftSet(name: "direct", ranges: old)], to: [NftSet(name: "direct", ranges: new)])
     #expect(pieces.count == 2 * RuleSetBounds.prefixes / SetSweep.rangesPerTransaction)
     #expect(pieces.allSatisfy { $0.reduce(0) { $0 + $1.count } <= SetSweep.rangesPerTransaction + 2 })
   }

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -256,7 +257,7 @@ import Testing
   }
 
   @Test func theTrialFollowsTheTable() {
-    let trial = SteeringTrial(Branch.compiler().layout)
+    let trial = NftTrial(Branch.compiler().layout)
     #expect(trial.takes(.init("lan0", "192.168.10.2"), for: "office", to: "133.0.0.1"))
     #expect(!trial.takes(.init("enp3s0", "10.1.1.1"), for: "office", to: "133.0.0.1"))
     #expect(!trial.takes(.init("lan0", "192.168.11.2"), for: "office", to: "133.0.0.1"))

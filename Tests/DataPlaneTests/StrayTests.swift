@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -31,7 +32,7 @@ import Testing
     let compiler = Branch.compiler(ruleSet, Branch.configuration(lans: lans), kernel)
     let desired = guarding ? compiler.compileGuard() : compiler.compile()
     try model.apply(Planner.plan(desired: desired, actual: kernel).steps)
-    let after = DesiredStateCompiler(compiler.layout, model.state)
+    let after = EdgeCompiler(compiler.layout, model.state)
     for rule in rules {
       if let route = active.flatMap({ after.activeRoute(of: rule.name, for: $0) }) { try model.apply(.putRoute(route)) }
     }
@@ -59,12 +60,12 @@ import Testing
     withoutIPRules.rules = []
     #expect(fate(withoutIPRules, in: "enp3s0").end == .dropped("rule office: block"))
     var withoutTable = blocked
-    withoutTable.steering = nil
+    withoutTable.nftTable = nil
     #expect(fate(withoutTable, in: "enp3s0").end == .unreachable)
     let guarded = try router([rule()], active: nil, renamed(), guarding: true)
     #expect(fate(guarded, in: "enp3s0").end == .unreachable)
     withoutTable = guarded
-    withoutTable.steering = nil
+    withoutTable.nftTable = nil
     #expect(fate(withoutTable, in: "enp3s0").end == .unreachable)
   }
 
@@ -91,7 +92,7 @@ import Testing
   @Test func aRuleThatMayFallBackHoldsOnItsLANsAlone() throws {
     let state = try router([Branch.office], active: .path("fra-a"), renamed())
     #expect(fate(state, in: "enp3s0").end == .left("wan0", gateway: "192.0.2.1"))
-    #expect(state.steering?.chains.contains { $0.name == "stray" } == false)
+    #expect(state.nftTable?.chains.contains { $0.name == "stray" } == false)
   }
 
   @Test func answersGoBackAndDirectDestinationsAreReached() throws {
@@ -108,7 +109,7 @@ import Testing
     for active: RuleSelection.Choice? in [.path("fra-a"), nil] {
       for isFlushed in [false, true] {
         var state = try router([rule()], active: active, Branch.withWireGuard(Branch.kernel()))
-        if isFlushed { state.steering = nil }
+        if isFlushed { state.nftTable = nil }
         let own = Packet(incoming: nil, source: "192.168.10.1", destination: internet)
         #expect(PacketWalk(state).fate(of: own).devices == ["wan0"])
         let answer = fate(
@@ -186,7 +187,7 @@ import Testing
         !hosts.prefix(200).contains {
           isOut(walk.fate(of: Packet(incoming: "lan0", source: $0, destination: internet)))
         })
-      state.steering = nil
+      state.nftTable = nil
       let bare = PacketWalk(state)
       for incoming: InterfaceName in ["lan0", "enp3s0"] {
         #expect(

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -157,10 +158,10 @@ import Testing
   }
 
   @Test func whatMasqueradingWouldGetWrongIsNamed() {
-    let plain = Branch.compiler().compile().steering?.text ?? ""
+    let plain = Branch.compiler().compile().nftTable?.text ?? ""
     #expect(plain.contains("masquerade comment \"by uplink wan0\"") && !plain.contains("snat"))
     let text =
-      Branch.compiler(Branch.ruleSet(), Branch.configuration(), kernel(transfer)).compile().steering?.text ?? ""
+      Branch.compiler(Branch.ruleSet(), Branch.configuration(), kernel(transfer)).compile().nftTable?.text ?? ""
     #expect(text.contains("snat ip to 198.51.100.2 comment \"by uplink wan0\""))
     #expect(text.contains("masquerade comment \"by uplink wan1\""))
   }
@@ -251,7 +252,7 @@ import Testing
     // What is steered keeps its way through the hub.
     var model = ModelKernel(state)
     try model.apply(Planner.plan(desired: compiler.compile(), actual: state).steps)
-    let after = DesiredStateCompiler(compiler.layout, model.state)
+    let after = EdgeCompiler(compiler.layout, model.state)
     try model.apply(.putRoute(#require(after.activeRoute(of: "office", for: .path("fra-a")))))
     let fate = PacketWalk(model.state).fate(
       of: Packet(incoming: "lan0", source: "192.168.10.50", destination: "8.8.8.8"))

@@ -1,3 +1,4 @@
+internal import RuleSets
 import Testing
 
 @testable import Core
@@ -13,7 +14,7 @@ import Testing
     var model = ModelKernel(kernel)
     let before = Branch.compiler(ruleSet, Branch.configuration(), kernel)
     try model.apply(Planner.plan(desired: before.compile(), actual: kernel).steps)
-    let after = DesiredStateCompiler(before.layout, model.state)
+    let after = EdgeCompiler(before.layout, model.state)
     for rule in ruleSet.backhaulRules {
       if let route = active.flatMap({ after.activeRoute(of: rule.name, for: $0) }) { try model.apply(.putRoute(route)) }
     }
@@ -238,7 +239,7 @@ import Testing
       #expect(fate(block, by: device) == .prohibited, "also by an uplink that nobody has configured")
     }
     var withoutTable = block
-    withoutTable.steering = nil
+    withoutTable.nftTable = nil
     #expect(fate(withoutTable, by: "wan0") == .prohibited)
     var withoutIPRules = block
     withoutIPRules.rules = []
@@ -282,7 +283,7 @@ import Testing
   @Test func aBlockRuleHoldsWithoutOurTable() throws {
     for active: RuleSelection.Choice? in [.path("fra-a"), nil] {
       var state = try router(ruleSet { $0.fallback = .block }, active: active)
-      state.steering = nil
+      state.nftTable = nil
       #expect(PacketWalk(state).fate(of: fromHost()).end == (active == nil ? .unreachable : left("bh-fra-a")))
       #expect(PacketWalk(state).fate(of: fromHost(to: "192.168.10.1")).end == .delivered)
     }
@@ -303,7 +304,7 @@ import Testing
     #expect(PacketWalk(try router(block, active: nil)).fate(of: fromHost()).end == .unreachable)
     var unmarked = try router(block, active: nil)
     unmarked.rules = []
-    unmarked.steering?.chains.removeAll { $0.name == "classify" }
+    unmarked.nftTable?.chains.removeAll { $0.name == "classify" }
     unmarked.mainDefaults.removeFirst()
     #expect(
       PacketWalk(unmarked).fate(of: fromHost()).end == .dropped("rule office: block"), "but not for main's own use")

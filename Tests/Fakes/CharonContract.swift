@@ -1,5 +1,6 @@
 import Agent
 import Core
+internal import RuleSets
 
 /// What every charon port must do: each case is one promise, tried on the fake and on a real charon.
 package enum CharonContract: String, CaseIterable, Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 import Synchronization
 
 /// A charon to try the contract on, which nobody has told anything yet, with what an operator does beside us.

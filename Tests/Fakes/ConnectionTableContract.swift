@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+internal import RuleSets
 
 /// What every table of tracked connections must do: tried on the fake and on Linux.
 package enum ConnectionTableContract: String, CaseIterable, Sendable, CustomStringConvertible {

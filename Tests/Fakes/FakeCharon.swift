@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 
 /// charon in memory, with hubs that answer or not: refuses what charon refuses (a child that no connection has, secrets
 /// that cannot be used, any call while it is not running), forgets everything when it ends, and says nothing of

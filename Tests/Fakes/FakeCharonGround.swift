@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 
 /// The fake, for the contract.
 package struct FakeCharonGround: CharonGround {

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 internal import Synchronization
 
 /// A disk for forced paths, in memory, that outlasts the stores on it. Fails when told to.

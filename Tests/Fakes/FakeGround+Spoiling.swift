@@ -1,16 +1,17 @@
 package import Core
+package import RuleSets
 
 extension FakeGround {
   package func spoil(_ spoiling: Spoiling, table: TableID) throws {
     let priority = spoilPriority
     let wan = try Sample.device("wan0")
     try fake.change("\(spoiling)") { state in
-      func chain(_ name: String, _ change: (inout SteeringChain) -> Void) {
-        guard var table = state.steering, let index = table.chains.firstIndex(where: { $0.name == name }) else {
+      func chain(_ name: String, _ change: (inout NftChain) -> Void) {
+        guard var table = state.nftTable, let index = table.chains.firstIndex(where: { $0.name == name }) else {
           return
         }
         change(&table.chains[index])
-        state.steering = table
+        state.nftTable = table
       }
       func replace(_ metric: RouteMetric, _ way: TableRoute.Way) {
         state.routes.removeAll { $0.route.table == table && $0.route.metric == metric }
@@ -21,9 +22,9 @@ extension FakeGround {
         .strange(TableRoute.Strange(kind: kind, typeOfService: service, text: text))
       }
       switch spoiling {
-      case .tableIsDormant: state.steering?.flags = 1
+      case .tableIsDormant: state.nftTable?.flags = 1
       case .chainDropsByDefault:
-        chain("pass") { $0.rules.append(SteeringRule([], [], unrecognised: "policy drop")) }
+        chain("pass") { $0.rules.append(NftRule([], [], unrecognised: "policy drop")) }
       case .chainHasAnotherPriority: chain("arrive") { $0.hook?.priority = 10 }
       case .chainHasAnotherHook: chain("arrive") { $0.hook?.point = .forward }
       case .chainIsHookedNowhere: chain("arrive") { $0.hook = nil }

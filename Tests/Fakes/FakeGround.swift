@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 import Synchronization
 
 /// The fake, for the contract.

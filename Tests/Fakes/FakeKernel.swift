@@ -1,6 +1,7 @@
 package import Agent
 package import Core
 import Glibc
+package import RuleSets
 import Synchronization
 
 /// A kernel in memory that refuses what Linux refuses. Each step works on a copy, which takes its place only on success.
@@ -13,7 +14,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     state = Mutex(FakeState(ranges))
   }
 
-  package func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
+  package func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState {
     state.withLock { $0.read(expecting: expecting) }
   }
 
@@ -195,7 +196,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     try check("nft list chain")
     return state.withLock { state in
       let there = Set(
-        state.steering?.chains.filter { $0.rules.contains { $0.actions.contains(.count) } }.map(\.name) ?? [])
+        state.nftTable?.chains.filter { $0.rules.contains { $0.actions.contains(.count) } }.map(\.name) ?? [])
       return SeenCounts(
         packets: Dictionary(
           chains.filter(there.contains).map { ($0, state.counts[$0] ?? 0) }, uniquingKeysWith: { first, _ in first }),
@@ -235,7 +236,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
       do throws(FakeRefusal) { try body(&copy) } catch {
         throw KernelFailure(operation: operation, errno: error.errno, cause: error.cause)
       }
-      if copy.steering != state.steering || copy.filters != state.filters { copy.generation &+= 1 }
+      if copy.nftTable != state.nftTable || copy.filters != state.filters { copy.generation &+= 1 }
       state = copy
     }
   }

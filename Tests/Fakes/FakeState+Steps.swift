@@ -1,5 +1,6 @@
 import Core
 import Glibc
+internal import RuleSets
 
 extension FakeState {
   mutating func apply(_ step: Step) throws(FakeRefusal) {
@@ -41,9 +42,9 @@ extension FakeState {
       let ours = Rule(rule: rule, isOurs: true)
       if !rules.contains(ours) { insert(ours) }
     case .deleteRule(let rule): rules.removeAll { $0.isOurs && $0.rule == rule }
-    case .replaceSteering(let table): try replace(table)
+    case .replaceNftTable(let table): try replace(table)
     case .changeSets(let table, let changes): try changeSets(table, changes)
-    case .deleteSteering(let table): if steering?.name == table { steering = nil }
+    case .deleteNftTable(let table): if nftTable?.name == table { nftTable = nil }
     case .moveMarks(let migration):
       for index in connections.indices {
         let mark = connections[index].mark.value
@@ -164,7 +165,7 @@ extension FakeState {
 
   // MARK: nftables
 
-  private mutating func replace(_ table: SteeringTable) throws(FakeRefusal) {
+  private mutating func replace(_ table: NftTable) throws(FakeRefusal) {
     let sets = Set(table.sets.map(\.name))
     let maps = Set(table.maps.map(\.name))
     let chains = Set(table.chains.map(\.name))
@@ -191,11 +192,11 @@ extension FakeState {
     for chain in table.chains {
       if let point = chain.hook?.point { try refuseUnknown(at: point, in: chain, table, depth: 0) }
     }
-    steering = table
+    nftTable = table
   }
 
   /// nft_meta_get_validate_xfrm and nft_meta_get_validate_sdif, net/netfilter/nft_meta.c
-  private static func knows(_ match: SteeringRule.Match, at point: SteeringChain.Hook.Point) -> Bool {
+  private static func knows(_ match: NftRule.Match, at point: NftChain.Hook.Point) -> Bool {
     switch (match, point) {
     case (.wasEncrypted, .output), (.wasEncrypted, .postrouting): false
     case (.slave, .prerouting), (.slave, .output), (.slave, .postrouting): false
@@ -205,7 +206,7 @@ extension FakeState {
 
   /// Also in what the chain jumps to.
   private func refuseUnknown(
-    at point: SteeringChain.Hook.Point, in chain: SteeringChain, _ table: SteeringTable, depth: Int
+    at point: NftChain.Hook.Point, in chain: NftChain, _ table: NftTable, depth: Int
   ) throws(FakeRefusal) {
     guard depth < 16 else { throw FakeRefusal(EMLINK, "jumps go around or too deep") }
     for rule in chain.rules {
@@ -220,7 +221,7 @@ extension FakeState {
   }
 
   /// The chains that an action may lead to.
-  private func targets(of action: SteeringRule.Action, _ table: SteeringTable) -> [String] {
+  private func targets(of action: NftRule.Action, _ table: NftTable) -> [String] {
     switch action {
     case .jump(let chain): [chain]
     case .choose(_, let map): table.maps.first { $0.name == map }?.elements.map(\.verdict.chain) ?? []
@@ -230,14 +231,14 @@ extension FakeState {
 
   private func missing(_ name: String) -> FakeRefusal { FakeRefusal(ENOENT, "there is no \(name)") }
 
-  private func check(_ set: AddressSet) throws(FakeRefusal) {
+  private func check(_ set: NftSet) throws(FakeRefusal) {
     for (range, next) in zip(set.ranges, set.ranges.dropFirst()) where next.lowerBound <= range.upperBound {
       throw FakeRefusal(EEXIST, "ranges of \(set.name) overlap")
     }
   }
 
   private mutating func changeSets(_ name: String, _ changes: [SetChange]) throws(FakeRefusal) {
-    guard var table = steering, table.name == name else { throw missing(name) }
+    guard var table = nftTable, table.name == name else { throw missing(name) }
     for change in changes {
       guard let index = table.sets.firstIndex(where: { $0.name == change.set }) else { throw missing(change.set) }
       let removed = Set(change.remove)
@@ -245,11 +246,11 @@ extension FakeState {
       table.sets[index].ranges = kept.sorted { $0.lowerBound < $1.lowerBound }
       try check(table.sets[index])
     }
-    steering = table
+    nftTable = table
   }
 }
 
-extension SteeringRule.Action {
+extension NftRule.Action {
   fileprivate var isTranslation: Bool {
     switch self {
     case .masquerade, .translate: true

@@ -1,6 +1,7 @@
 package import Agent
 package import Core
 import Glibc
+package import RuleSets
 
 /// What the fake kernel holds, foreign objects included.
 package struct FakeState: Sendable {
@@ -24,7 +25,7 @@ package struct FakeState: Sendable {
   var routes: [Route] = []
   var rules: [Rule] = []
   var hasIPv6Rules = true
-  var steering: SteeringTable?
+  var nftTable: NftTable?
   var settings: [InterfaceSetting: Int] = [:]
   var remembered: [InterfaceSetting: Int] = [:]
   var connections: [FakeConnection] = []
@@ -74,7 +75,7 @@ package struct FakeState: Sendable {
 
   // MARK: Reading
 
-  func read(expecting: (ActualState) -> SteeringTable?) -> ActualState {
+  func read(expecting: (ActualState) -> NftTable?) -> ActualState {
     var actual = ActualState(
       links: links, addresses: addresses, standings: standings,
       mainDefaults: mainDefaults.sorted { $0.metric < $1.metric }, deadEnds: deadEnds,
@@ -86,7 +87,7 @@ package struct FakeState: Sendable {
       settings: settings, pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
     tellSites(&actual)
     let expected = expecting(actual)
-    actual.steering = steering.map { recognised($0, expected) }
+    actual.nftTable = nftTable.map { recognised($0, expected) }
     return actual
   }
 
@@ -119,13 +120,13 @@ package struct FakeState: Sendable {
   var mainRoutes: [TableRoute] { routes.map(\.route).filter { $0.table == .main } }
 
   /// A rule that is not expected in its chain comes as its text, as from the real kernel.
-  private func recognised(_ table: SteeringTable, _ expecting: SteeringTable?) -> SteeringTable {
+  private func recognised(_ table: NftTable, _ expecting: NftTable?) -> NftTable {
     var table = table
     for (index, chain) in table.chains.enumerated() {
       let expected = expecting?.chains.first { $0.name == chain.name }?.rules ?? []
       table.chains[index].rules = chain.rules.map { rule in
         expected.contains(rule)
-          ? rule : SteeringRule([], [], comment: rule.comment, unrecognised: "\(rule.matches) \(rule.actions)")
+          ? rule : NftRule([], [], comment: rule.comment, unrecognised: "\(rule.matches) \(rule.actions)")
       }
     }
     return table
@@ -190,7 +191,7 @@ package struct FakeState: Sendable {
   package mutating func addForeign(_ route: TableRoute) { routes.append(Route(route: route, isOurs: false)) }
   package mutating func addForeign(_ rule: RoutingRule) { insert(Rule(rule: rule, isOurs: false)) }
   /// `nft flush ruleset` and its like, or another's hand in our table.
-  package mutating func setSteering(_ table: SteeringTable?) { steering = table }
+  package mutating func setNftTable(_ table: NftTable?) { nftTable = table }
   /// A router on the way said that no more fits; nil: the kernel forgot it, as it does after ten minutes.
   package mutating func learnPathMTU(_ mtu: Int?, to destination: IPv4Address, by device: InterfaceName) {
     pathMTUs[PathMTUKey(destination, by: device)] = mtu

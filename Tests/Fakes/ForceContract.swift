@@ -1,5 +1,6 @@
 package import Agent
 internal import Core
+internal import RuleSets
 
 /// What every store of forced paths must do: each case is one promise, tried on the fake and on files.
 package enum ForceContract: String, CaseIterable, Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 package import Agent
 internal import Core
+internal import RuleSets
 
 /// What every journal store must do: each case is one promise, tried on the fake and on files.
 package enum JournalContract: String, CaseIterable, Sendable, CustomStringConvertible {

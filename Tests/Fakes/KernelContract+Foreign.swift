@@ -1,5 +1,6 @@
 import Agent
 import Core
+internal import RuleSets
 
 extension KernelGround {
   /// What is ours, and what the kernel comes with, is not among it.

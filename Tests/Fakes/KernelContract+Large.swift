@@ -10,47 +10,47 @@ extension KernelGround {
     }
   }
 
-  private func table(direct: [ClosedRange<UInt32>], source: [ClosedRange<UInt32>]) throws -> SteeringTable {
-    var table = try sampleSteering()
+  private func table(direct: [ClosedRange<UInt32>], source: [ClosedRange<UInt32>]) throws -> NftTable {
+    var table = try sampleNftTable()
     table.sets[0].ranges = direct
     table.sets[1].ranges = source
     return table
   }
 
   /// Another frame: a rule more.
-  private func withAnotherRule(_ table: SteeringTable, _ comment: String) -> SteeringTable {
+  private func withAnotherRule(_ table: NftTable, _ comment: String) -> NftTable {
     var table = table
-    table.chains[1].rules.append(SteeringRule([.ipv4, .sourceIn(set: "source_office")], [.count], comment: comment))
+    table.chains[1].rules.append(NftRule([.ipv4, .sourceIn(set: "source_office")], [.count], comment: comment))
     return table
   }
 
-  private func check(_ table: SteeringTable, _ what: String) throws {
-    try expect(try read(expecting: table).steering, is: table, "steering, \(what)")
+  private func check(_ table: NftTable, _ what: String) throws {
+    try expect(try read(expecting: table).nftTable, is: table, "steering, \(what)")
     let plan = Planner.plan(
-      desired: DesiredState(steering: table), actual: ActualState(steering: try read(expecting: table).steering))
+      desired: DesiredState(nftTable: table), actual: ActualState(nftTable: try read(expecting: table).nftTable))
     try expect(plan.isEmpty, "\(what), and then there is nothing to do")
   }
 
-  func largeSteering() throws {
+  func largeNftTable() throws {
     let table = try table(direct: hosts(3500), source: hosts(1200, shift: 2))
-    try apply([.replaceSteering(table)])
+    try apply([.replaceNftTable(table)])
     try check(table, "made")
-    try apply([.replaceSteering(table)])
+    try apply([.replaceNftTable(table)])
     try check(table, "made again")
-    try apply([.deleteSteering(table: table.name)])
-    try expect(try read(expecting: table).steering, is: nil, "steering")
+    try apply([.deleteNftTable(table: table.name)])
+    try expect(try read(expecting: table).nftTable, is: nil, "steering")
   }
 
-  func largeSteeringReplaced() throws {
+  func largeNftTableReplaced() throws {
     let first = try table(direct: hosts(2500), source: hosts(1500, shift: 2))
     let others = withAnotherRule(try table(direct: hosts(2600, shift: 1), source: hosts(1600, shift: 3)), "second")
     let back = withAnotherRule(first, "third")
     var few = withAnotherRule(try table(direct: hosts(2600, shift: 1), source: hosts(5)), "fourth")
     few.maps.removeLast()
     let more = withAnotherRule(try table(direct: hosts(2610, shift: 1), source: hosts(5)), "fifth")
-    let small = try sampleSteering()
+    let small = try sampleNftTable()
     for (number, table) in [first, others, back, few, more, small, others].enumerated() {
-      try apply([.replaceSteering(table)])
+      try apply([.replaceNftTable(table)])
       try check(table, "number \(number)")
     }
   }
@@ -58,10 +58,10 @@ extension KernelGround {
   func largeSetsChange() throws {
     let old = try table(direct: hosts(2500), source: hosts(1500, shift: 2))
     let new = try table(direct: [0x1400_0000...0x1500_0000], source: hosts(3000, shift: 1))
-    try apply([.replaceSteering(old)])
+    try apply([.replaceNftTable(old)])
     for table in [new, old] {
-      let present = try read(expecting: table).steering
-      let plan = Planner.plan(desired: DesiredState(steering: table), actual: ActualState(steering: present))
+      let present = try read(expecting: table).nftTable
+      let plan = Planner.plan(desired: DesiredState(nftTable: table), actual: ActualState(nftTable: present))
       try expect(plan.steps.count > 2, "\(plan.steps.count) steps")
       for step in plan.steps {
         guard case .changeSets = step else { throw ContractBreach("\(step)") }
@@ -75,11 +75,11 @@ extension KernelGround {
   func foreignSetGoes() throws {
     let table = try table(direct: hosts(2500), source: hosts(3))
     var left = table
-    left.sets.append(AddressSet(name: "direct.2", ranges: hosts(1500, shift: 1)))
-    try apply([.replaceSteering(left)])
-    let present = try read(expecting: table).steering
-    let plan = Planner.plan(desired: DesiredState(steering: table), actual: ActualState(steering: present))
-    try expect(plan.steps, is: [.replaceSteering(table)], "steps")
+    left.sets.append(NftSet(name: "direct.2", ranges: hosts(1500, shift: 1)))
+    try apply([.replaceNftTable(left)])
+    let present = try read(expecting: table).nftTable
+    let plan = Planner.plan(desired: DesiredState(nftTable: table), actual: ActualState(nftTable: present))
+    try expect(plan.steps, is: [.replaceNftTable(table)], "steps")
     try apply(plan.steps)
     try check(table, "without it")
   }

@@ -1,6 +1,7 @@
 import Agent
 import Core
 import Glibc
+internal import RuleSets
 
 extension KernelGround {
   private var table: TableID { TableID(ranges.tables.lowerBound + 5) }

@@ -1,5 +1,6 @@
 import Agent
 import Core
+internal import RuleSets
 
 #if canImport(Glibc)
   import Glibc
@@ -16,7 +17,7 @@ extension KernelGround {
 
   func nothingOfOurs() throws {
     let actual = try read()
-    try expect(actual.routes.isEmpty && actual.rules.isEmpty && actual.steering == nil, "a fresh kernel has \(actual)")
+    try expect(actual.routes.isEmpty && actual.rules.isEmpty && actual.nftTable == nil, "a fresh kernel has \(actual)")
     try expect(actual.links[try Sample.device("lo")] != nil, "no loopback")
   }
 
@@ -177,7 +178,7 @@ extension KernelGround {
       .deleteRoute(.floor(table)), .deleteRoute(try out(device)), .deleteDevice(device),
       .removeAddress(device, try Sample.interfaceAddress("10.1.1.1/30")),
       .deleteRule(RoutingRule(priority: RulePriority(ranges.priorities.lowerBound), action: .unreachable)),
-      .deleteSteering(table: ranges.nftTable),
+      .deleteNftTable(table: ranges.nftTable),
     ])
   }
 

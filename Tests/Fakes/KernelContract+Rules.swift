@@ -1,5 +1,6 @@
 import Core
 import Glibc
+internal import RuleSets
 
 extension KernelGround {
   private func priority(_ offset: UInt32) -> RulePriority { RulePriority(ranges.priorities.lowerBound + offset) }

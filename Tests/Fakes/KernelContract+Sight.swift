@@ -1,5 +1,6 @@
 import Agent
 import Core
+internal import RuleSets
 
 extension KernelGround {
   /// Ours are not among them, nor that of the kernel which finds the router's own addresses.
@@ -52,9 +53,9 @@ extension KernelGround {
   func countsTold() throws {
     let before = try sight.counted(in: ["passed_office"])
     try expect(before.packets, is: [:], "without a table")
-    let counting = SteeringChain(name: "passed_office", rules: [SteeringRule([], [.count], comment: "rule office")])
-    let silent = SteeringChain(name: "silent", rules: [SteeringRule([.ipv4], [.return])])
-    try kernel.apply(.replaceSteering(SteeringTable(name: ranges.nftTable, sets: [], chains: [counting, silent])))
+    let counting = NftChain(name: "passed_office", rules: [NftRule([], [.count], comment: "rule office")])
+    let silent = NftChain(name: "silent", rules: [NftRule([.ipv4], [.return])])
+    try kernel.apply(.replaceNftTable(NftTable(name: ranges.nftTable, sets: [], chains: [counting, silent])))
     let seen = try sight.counted(in: ["passed_office", "silent", "gone"])
     try expect(seen.packets, is: ["passed_office": 0], "counters")
     try expect(seen.generation != before.generation, "a transaction makes no new generation")

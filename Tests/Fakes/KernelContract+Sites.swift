@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 extension KernelGround {
   /// Main's better routes: devices' own subnets, others' routes, the best of several to one prefix; and who leads out.

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// What every kernel port must do: each case is one promise, tried on the fake and on the real kernel.
 package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvertible {
@@ -24,16 +25,16 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case foreignRuleIsLeftAlone
   case foreignDeviceIsLeftAlone
   case settingIsRememberedAndPutBack
-  case everyFormOfSteeringIsReadBackAsItWas
-  case steeringIsReplacedWhole
-  case steeringThatJumpsNowhereIsRefusedWhole
-  case steeringThatAsksAMissingSetIsRefusedWhole
-  case steeringThatAsksAMissingMapIsRefusedWhole
-  case steeringWhoseMapLeadsNowhereIsRefusedWhole
-  case steeringWhoseMapLeadsToABaseChainIsRefusedWhole
-  case steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
+  case everyFormOfNftTableIsReadBackAsItWas
+  case nftIsReplacedWhole
+  case nftThatJumpsNowhereIsRefusedWhole
+  case nftThatAsksAMissingSetIsRefusedWhole
+  case nftThatAsksAMissingMapIsRefusedWhole
+  case nftWhoseMapLeadsNowhereIsRefusedWhole
+  case nftWhoseMapLeadsToABaseChainIsRefusedWhole
+  case nftThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
   case setsChangeAndChangeAgain
-  case largeSteeringIsReadBackAsItWas
+  case largeNftTableIsReadBackAsItWas
   case largeSetsChangeTogetherWithTheRest
   case largeSetsChangeInPieces
   case whatWasLeftOfALargeChangeGoes
@@ -81,17 +82,17 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .foreignRuleIsLeftAlone: try ground.foreignRule()
     case .foreignDeviceIsLeftAlone: try ground.foreignDevice()
     case .settingIsRememberedAndPutBack: try ground.settingPutBack()
-    case .everyFormOfSteeringIsReadBackAsItWas: try ground.steeringForms()
-    case .steeringIsReplacedWhole: try ground.steeringReplaced()
-    case .steeringThatJumpsNowhereIsRefusedWhole: try ground.jumpNowhere()
-    case .steeringThatAsksAMissingSetIsRefusedWhole: try ground.lookupNowhere()
-    case .steeringThatAsksAMissingMapIsRefusedWhole: try ground.choiceNowhere()
-    case .steeringWhoseMapLeadsNowhereIsRefusedWhole: try ground.mapNowhere()
-    case .steeringWhoseMapLeadsToABaseChainIsRefusedWhole: try ground.mapToBaseChain()
-    case .steeringThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
+    case .everyFormOfNftTableIsReadBackAsItWas: try ground.nftForms()
+    case .nftIsReplacedWhole: try ground.nftReplaced()
+    case .nftThatJumpsNowhereIsRefusedWhole: try ground.jumpNowhere()
+    case .nftThatAsksAMissingSetIsRefusedWhole: try ground.lookupNowhere()
+    case .nftThatAsksAMissingMapIsRefusedWhole: try ground.choiceNowhere()
+    case .nftWhoseMapLeadsNowhereIsRefusedWhole: try ground.mapNowhere()
+    case .nftWhoseMapLeadsToABaseChainIsRefusedWhole: try ground.mapToBaseChain()
+    case .nftThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
     case .setsChangeAndChangeAgain: try ground.setsChange()
-    case .largeSteeringIsReadBackAsItWas: try ground.largeSteering()
-    case .largeSetsChangeTogetherWithTheRest: try ground.largeSteeringReplaced()
+    case .largeNftTableIsReadBackAsItWas: try ground.largeNftTable()
+    case .largeSetsChangeTogetherWithTheRest: try ground.largeNftTableReplaced()
     case .largeSetsChangeInPieces: try ground.largeSetsChange()
     case .whatWasLeftOfALargeChangeGoes: try ground.foreignSetGoes()
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()

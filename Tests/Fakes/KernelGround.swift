@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 
 /// A kernel to try the contract on, empty but for loopback, with what an operator does beside us.
 package protocol KernelGround {
@@ -64,5 +65,5 @@ extension KernelGround {
     for step in steps { try kernel.apply(step) }
   }
 
-  func read(expecting: SteeringTable? = nil) throws -> ActualState { try kernel.read(expecting: expecting) }
+  func read(expecting: NftTable? = nil) throws -> ActualState { try kernel.read(expecting: expecting) }
 }

@@ -54,7 +54,7 @@ extension KernelGround {
         RoutingRule(
           priority: spoilPriority, mark: .init(Mark(value: 0x1200_0000), ranges.markMask),
           action: .lookup(spoilTable, suppressPrefixLength: nil))
-      ], steering: try sampleSteering())
+      ], nftTable: try sampleNftTable())
   }
 
   func whatIsSpoiltIsPutRight() throws {
@@ -82,7 +82,7 @@ extension KernelGround {
   }
 
   private func checkPutRight(_ desired: DesiredState, _ what: String) throws {
-    let actual = try read(expecting: desired.steering)
+    let actual = try read(expecting: desired.nftTable)
     let differences = Difference.all(desired: desired, actual: actual, remembered: [:], ranges: ranges, active: [:])
     try expect(!differences.isEmpty, "\(what): nothing differs")
     // What is read again, the store knows by its generation.
@@ -92,11 +92,11 @@ extension KernelGround {
   /// As the reconciler does: until a look finds nothing to do.
   private func settle(_ desired: DesiredState, _ what: String) throws {
     for _ in 1...4 {
-      let plan = Planner.plan(desired: desired, actual: try read(expecting: desired.steering))
+      let plan = Planner.plan(desired: desired, actual: try read(expecting: desired.nftTable))
       if plan.isEmpty { return }
       try apply(plan.steps)
     }
-    let left = Planner.plan(desired: desired, actual: try read(expecting: desired.steering))
+    let left = Planner.plan(desired: desired, actual: try read(expecting: desired.nftTable))
     throw ContractBreach("\(what): not put right: \(PlanText(ranges).lines(left))")
   }
 }

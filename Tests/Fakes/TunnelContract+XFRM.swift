@@ -1,6 +1,7 @@
 import Agent
 import Core
 import Glibc
+internal import RuleSets
 
 extension KernelGround {
   /// One that a lookup mark of ours may have, and an XFRM interface as well. No palindrome of bytes: a wrong byte order

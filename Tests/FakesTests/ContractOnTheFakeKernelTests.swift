@@ -2,6 +2,7 @@ import Agent
 import Core
 import Fakes
 import Glibc
+internal import RuleSets
 import Testing
 
 @Suite("The kernel port's contract, on the fake kernel")

@@ -1,5 +1,6 @@
 package import Core
 package import Fakes
+package import RuleSets
 
 extension RealGround {
   package func spoil(_ spoiling: Spoiling, table: TableID) throws {

@@ -3,6 +3,7 @@ internal import CNamespace
 package import Core
 import Fakes
 internal import Glibc
+package import RuleSets
 package import System
 
 /// The kernel at hand, in a network namespace made for one test. Everything happens on the thread that made it.

@@ -1,6 +1,7 @@
 import Agent
 import Core
 import KernelGrounds
+internal import RuleSets
 import Testing
 
 @Suite("The guard, on the real kernel")
@@ -32,9 +33,9 @@ struct GuardOnTheRealKernelTests {
       let plan = try ground.kernel.guardPlan(for: layout)
       #expect(!plan.isEmpty)
       for step in plan.steps { try ground.kernel.apply(step) }
-      let compiler = DesiredStateCompiler(layout, ActualState())
-      let actual = try ground.kernel.read(expecting: compiler.compileGuard().steering)
-      #expect(actual.steering == compiler.compileGuard().steering)
+      let compiler = EdgeCompiler(layout, ActualState())
+      let actual = try ground.kernel.read(expecting: compiler.compileGuard().nftTable)
+      #expect(actual.nftTable == compiler.compileGuard().nftTable)
       #expect(try ground.kernel.guardPlan(for: layout).isEmpty)
       // What another takes away is back, and nothing else is touched.
       let rule = try #require(actual.rules.last)

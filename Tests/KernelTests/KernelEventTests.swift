@@ -3,6 +3,7 @@ import Core
 import Fakes
 import Glibc
 import KernelGrounds
+internal import RuleSets
 import Synchronization
 import System
 import Testing
@@ -115,9 +116,9 @@ struct KernelEventTests {
   func own() throws {
     try listening { ground, told in
       let table = TableID(7905)
-      let steering = SteeringTable(name: "backhaul", sets: [], chains: [SteeringChain(name: "steer", rules: [])])
+      let nftTable = NftTable(name: "backhaul", sets: [], chains: [NftChain(name: "steer", rules: [])])
       let rule = RoutingRule(priority: RulePriority(9210), action: .unreachable)
-      for step in [Step.putRoute(.floor(table)), .addRule(rule), .replaceSteering(steering)] {
+      for step in [Step.putRoute(.floor(table)), .addRule(rule), .replaceNftTable(nftTable)] {
         try ground.kernel.apply(step)
       }
       try ground.flip.activate(TableRoute(table: table, metric: .active, way: .unreachable))

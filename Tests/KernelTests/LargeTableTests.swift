@@ -4,6 +4,7 @@ import Fakes
 import Glibc
 import KernelGrounds
 import Netlink
+internal import RuleSets
 import Synchronization
 import System
 import Testing
@@ -19,8 +20,8 @@ struct LargeTableTests {
     }
   }
 
-  private func sample(_ ground: RealGround, direct: Int, shift: UInt32 = 0) throws -> SteeringTable {
-    var table = try ground.sampleSteering()
+  private func sample(_ ground: RealGround, direct: Int, shift: UInt32 = 0) throws -> NftTable {
+    var table = try ground.sampleNftTable()
     table.sets[0].ranges = hosts(direct, shift: shift)
     return table
   }
@@ -36,15 +37,15 @@ struct LargeTableTests {
       let most = RuleSetBounds.prefixes / 4
       let before = try generation()
       var table = try sample(ground, direct: most)
-      try ground.kernel.apply(.replaceSteering(table))
+      try ground.kernel.apply(.replaceNftTable(table))
       let written = try generation()
       #expect(written - before >= most / SetSweep.rangesPerTransaction)
-      #expect(try ground.kernel.read(expecting: table).steering == table)
+      #expect(try ground.kernel.read(expecting: table).nftTable == table)
       table.sets[0].ranges += [0x3000_0000...0x3000_0001]
       table.chains[1].rules.removeLast()
-      try ground.kernel.apply(.replaceSteering(table))
+      try ground.kernel.apply(.replaceNftTable(table))
       #expect(try generation() == written + 1, "a large set that stays is not written again")
-      #expect(try ground.kernel.read(expecting: table).steering == table)
+      #expect(try ground.kernel.read(expecting: table).nftTable == table)
     }
   }
 
@@ -52,13 +53,13 @@ struct LargeTableTests {
   func dormant() throws {
     try RealGround.with { ground in
       let table = try sample(ground, direct: 3000)
-      try ground.kernel.apply(.replaceSteering(table))
+      try ground.kernel.apply(.replaceNftTable(table))
       try ground.shell("nft 'add table inet backhaul { flags dormant; }'")
       #expect(
         try ground.lines("nft list tables inet; nft list table inet backhaul").contains { $0.contains("dormant") })
-      try ground.kernel.apply(.replaceSteering(table))
+      try ground.kernel.apply(.replaceNftTable(table))
       #expect(try !ground.lines("nft list table inet backhaul").contains { $0.contains("dormant") })
-      #expect(try ground.kernel.read(expecting: table).steering == table)
+      #expect(try ground.kernel.read(expecting: table).nftTable == table)
     }
   }
 
@@ -81,13 +82,13 @@ struct LargeTableTests {
     try RealGround.with { ground in
       let table = try sample(ground, direct: 20_000)
       try underChurn(ground) {
-        try ground.kernel.apply(.replaceSteering(table))
-        #expect(try ground.kernel.read(expecting: table).steering == table)
+        try ground.kernel.apply(.replaceNftTable(table))
+        #expect(try ground.kernel.read(expecting: table).nftTable == table)
         let other = try sample(ground, direct: 20_000, shift: 2)
-        for step in Planner.plan(desired: DesiredState(steering: other), actual: ActualState(steering: table)).steps {
+        for step in Planner.plan(desired: DesiredState(nftTable: other), actual: ActualState(nftTable: table)).steps {
           try ground.kernel.apply(step)
         }
-        #expect(try ground.kernel.read(expecting: other).steering == other)
+        #expect(try ground.kernel.read(expecting: other).nftTable == other)
       }
     }
   }
@@ -134,7 +135,7 @@ struct LargeTableTests {
       try ground.shell("ip rule add priority 9298 lookup main")
       #expect(told.waits(for: .ours("ip rule 9298")))
       told.clear()
-      try ground.kernel.apply(.replaceSteering(try sample(ground, direct: 20_000)))
+      try ground.kernel.apply(.replaceNftTable(try sample(ground, direct: 20_000)))
       try ground.shell("ip rule add priority 9299 lookup main")
       #expect(told.waits(for: .ours("ip rule 9299")))
       #expect(told.all == [.ours("ip rule 9299")])
@@ -155,7 +156,7 @@ struct LargeTableTests {
       told.clear()
       try underChurn(ground) {
         for shift in UInt32(0)..<3 {
-          try ground.kernel.apply(.replaceSteering(try sample(ground, direct: 20_000, shift: shift)))
+          try ground.kernel.apply(.replaceNftTable(try sample(ground, direct: 20_000, shift: shift)))
         }
         #expect(told.waits(for: .ours("nft table inet backhaul")))
       }

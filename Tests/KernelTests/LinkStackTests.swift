@@ -1,6 +1,7 @@
 import Agent
 import Core
 import KernelGrounds
+internal import RuleSets
 import Testing
 
 @Suite struct LinkStackTests {

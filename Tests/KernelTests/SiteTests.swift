@@ -2,6 +2,7 @@ import Agent
 import Core
 import Fakes
 import KernelGrounds
+internal import RuleSets
 import Testing
 
 @Suite("Main's better routes and ways out")

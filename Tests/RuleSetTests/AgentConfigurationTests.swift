@@ -1,4 +1,5 @@
 import Glibc
+internal import RuleSets
 import Testing
 
 @testable import Core

@@ -1,3 +1,4 @@
+@testable import RuleSets
 import Testing
 
 @testable import Core

@@ -1,4 +1,5 @@
 import FoundationEssentials
+internal import RuleSets
 import Testing
 
 @testable import Core

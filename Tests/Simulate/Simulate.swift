@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import RuleSets
 internal import Simulation
 
 /// The simulation of path selection: what `Tests/run simulation` runs.

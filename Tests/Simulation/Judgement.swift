@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 // The invariants that hold at every moment.
 extension World {

@@ -1,5 +1,6 @@
 import Agent
 import Core
+internal import RuleSets
 
 /// The active default routes of the rules' tables, in a kernel that refuses what Linux refuses.
 struct Kernel {

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// Hours in which nothing breaks, and lines lose packets by chance.
 package struct LossyHours {

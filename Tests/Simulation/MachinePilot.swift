@@ -1,5 +1,6 @@
 import Agent
 import Core
+internal import RuleSets
 
 /// Drives the three machines as the agent's watch does, with as little around them as can be.
 final class MachinePilot<Under: Machines>: Pilot {

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// The three machines, so that a mutant can stand in for one of them.
 protocol Machines: SendableMetatype {

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// A mutant of the health of a path.
 private protocol MutantHealth: HealthUnderTest {

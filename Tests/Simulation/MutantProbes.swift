@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// A mutant of the probe machine: the machine, and what is done to it from without.
 private protocol MutantProbe: ProbeUnderTest {

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// A mutant of the choice of a rule.
 private protocol MutantSelection: SelectionUnderTest {

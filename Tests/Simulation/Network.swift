@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// The lines between the router and what its probes ask, with the sockets of the probes.
 struct Network {

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// What is tried: whoever steers by the machines' decisions. It is called at one time after another, as the agent's event
 /// loop calls the watch, and asks the world for everything else.

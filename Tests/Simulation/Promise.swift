@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// What the machines promise of a probe, as numbers: the invariants ask for no more, and know of no others.
 enum Promise {

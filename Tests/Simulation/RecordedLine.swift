@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// What a real line did to one probe, packet by packet: recorded from the wire, so that the machine can be shown the same
 /// line on the virtual clock, and be asked whether it decides the same.

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 // What must be so once nothing happens any more.
 extension World {

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// What can go wrong, or be changed. Each is one fault.
 package enum Fault: String, CaseIterable, Sendable {

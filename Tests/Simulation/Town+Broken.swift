@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 extension Town {
   /// Something that is not as it was when the town was founded.

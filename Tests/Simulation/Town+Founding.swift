@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 extension Town {
   /// Names that need no doubt: what is none is a mistake in the simulation.

@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// The world around one router, as it is: lines, hubs, devices, and the rule set that is asked for. What the agent knows
 /// of it is another thing.

@@ -1,5 +1,6 @@
 internal import Agent
 import Core
+internal import RuleSets
 
 /// Drives the agent's own watch over paths, as it is, by the ports that it has: what the machines are in the real agent.
 /// What it does is seen in the journal and in its snapshot.

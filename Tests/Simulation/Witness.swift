@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// What has been seen of the agent.
 struct Witness {

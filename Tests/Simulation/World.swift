@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 
 /// A router's world on a virtual clock, with one agent in it. Everything in it follows from the seed.
 ///

@@ -2,6 +2,7 @@ import Agent
 import Core
 import Fakes
 import KernelGrounds
+internal import RuleSets
 import Testing
 
 /// What our nftables matches and the kernel make of packets that IPsec has or will have. Needs ESP as well.
@@ -37,9 +38,9 @@ struct IPsecPacketTests {
       }
     }
 
-    func put(_ chains: [SteeringChain]) throws {
+    func put(_ chains: [NftChain]) throws {
       try ground.kernel.apply(
-        .replaceSteering(SteeringTable(name: ground.ranges.nftTable, sets: [], chains: chains)))
+        .replaceNftTable(NftTable(name: ground.ranges.nftTable, sets: [], chains: chains)))
     }
 
     /// Packets that the rule of this comment has counted.
@@ -85,8 +86,8 @@ struct IPsecPacketTests {
     for step in plan.steps { try ground.kernel.apply(step) }
   }
 
-  private func chain(_ point: SteeringChain.Hook.Point, _ rules: [SteeringRule]) -> SteeringChain {
-    SteeringChain(name: "at_\(point.rawValue)", hook: .init(kind: .filter, point: point, priority: -150), rules: rules)
+  private func chain(_ point: NftChain.Hook.Point, _ rules: [NftRule]) -> NftChain {
+    NftChain(name: "at_\(point.rawValue)", hook: .init(kind: .filter, point: point, priority: -150), rules: rules)
   }
 
   @Test("a GRE packet that a policy will encrypt is told from one that would leave in the clear")
@@ -100,20 +101,20 @@ struct IPsecPacketTests {
         \(pair.there)ip address add 10.9.9.2/30 dev bh-hub
         \(pair.there)ip link set bh-hub up
         """)
-      let isGRE: [SteeringRule.Match] = [.ipv4, .protocolIs(IPProtocol.gre)]
+      let isGRE: [NftRule.Match] = [.ipv4, .protocolIs(IPProtocol.gre)]
       try pair.put([
         chain(
           .output,
           [
-            SteeringRule([.outgoing(pair.wan)] + isGRE + [.willBeEncrypted(true)], [.count], comment: "sealed"),
-            SteeringRule([.outgoing(pair.wan)] + isGRE + [.willBeEncrypted(false)], [.count, .drop], comment: "bare"),
+            NftRule([.outgoing(pair.wan)] + isGRE + [.willBeEncrypted(true)], [.count], comment: "sealed"),
+            NftRule([.outgoing(pair.wan)] + isGRE + [.willBeEncrypted(false)], [.count, .drop], comment: "bare"),
           ]),
         chain(
           .input,
           [
-            SteeringRule([.incoming(pair.wan)] + isGRE + [.wasEncrypted(true)], [.count], comment: "opened"),
-            SteeringRule([.incoming(pair.wan)] + isGRE + [.wasEncrypted(false)], [.count], comment: "plain"),
-            SteeringRule([.incoming(gre), .wasEncrypted(true)], [.count], comment: "inner remembers"),
+            NftRule([.incoming(pair.wan)] + isGRE + [.wasEncrypted(true)], [.count], comment: "opened"),
+            NftRule([.incoming(pair.wan)] + isGRE + [.wasEncrypted(false)], [.count], comment: "plain"),
+            NftRule([.incoming(gre), .wasEncrypted(true)], [.count], comment: "inner remembers"),
           ]),
       ])
       #expect(try pair.ping("10.9.9.2") == 0)
@@ -147,19 +148,19 @@ struct IPsecPacketTests {
         \(pair.there)ip address add 198.18.5.5/32 dev lo
         """)
       try pair.put([
-        chain(.prerouting, [SteeringRule([.incoming(xfrm), .wasEncrypted(true)], [.count], comment: "opened")]),
+        chain(.prerouting, [NftRule([.incoming(xfrm), .wasEncrypted(true)], [.count], comment: "opened")]),
         chain(
           .input,
           [
-            SteeringRule(
+            NftRule(
               [.incoming(xfrm), .ipv4, .sourceIs(try #require(IPv4Address("198.18.5.5")))], [.count],
               comment: "from elsewhere")
           ]),
         chain(
           .output,
           [
-            SteeringRule([.outgoing(xfrm), .ipv4, .willBeEncrypted(false)], [.count], comment: "on its way"),
-            SteeringRule([.outgoing(pair.wan), .ipv4, .protocolIs(IPProtocol.esp)], [.count], comment: "ESP"),
+            NftRule([.outgoing(xfrm), .ipv4, .willBeEncrypted(false)], [.count], comment: "on its way"),
+            NftRule([.outgoing(pair.wan), .ipv4, .protocolIs(IPProtocol.esp)], [.count], comment: "ESP"),
           ]),
       ])
       let before = try #require(try pair.ground.traffic.traffic()[xfrm])

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Takes an operator's word on a path to the watch at once, keeps it over restarts, and takes it back when its time is
 /// over.

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// What an operator says of a path.
 package struct PathForceReport: Codable, Equatable, Sendable {

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 internal import Synchronization
 
 /// Runs hooks for events, each hook once at a time. Whoever records an event only puts it into a bounded queue.

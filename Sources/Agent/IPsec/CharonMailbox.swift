@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 internal import Synchronization
 
 /// What charon has told since it was last looked at. Bounded, however much charon says.

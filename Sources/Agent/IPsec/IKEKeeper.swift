@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Sees to it that charon has the tunnels' connections and makes their SAs: after its restart, after ours, after a new
 /// rule set or a new address of an uplink. It never touches the kernel, and no probe or flip ever waits for it.

@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 
 /// Gives out the page of metrics. Whoever asks again within a moment gets the same one, so that however often it is
 /// scraped, the loops are asked no oftener than that. No page was begun longer ago than `lifetime` before it was asked for,

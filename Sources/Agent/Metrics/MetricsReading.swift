@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// What the loops know at one moment, as far as metrics tell of it.
 package struct MetricsReading: Sendable {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Writes what the loops know as Prometheus's text. Pure: what it is given is what it says. Seconds and bytes are the
 /// units; a state is a set of samples of which one is 1; a counter begins at 0 with the agent.

@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 
 /// Everything that the agent needs of the world.
 package struct AgentPorts: Sendable {

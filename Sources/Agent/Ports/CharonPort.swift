@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// strongSwan's charon: the daemon that does IKE. Never called from the event loop of the probes.
 ///

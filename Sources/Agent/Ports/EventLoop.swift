@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 
 /// One thread with timers that is also a serial executor: actors pinned to it run on it and need no locks.
 package protocol EventLoop: SerialExecutor {

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Takes note of events: the journal and the log. Callable from any thread; never blocks for long.
 package protocol EventSink: Sendable {

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Keeps what operators say of paths over restarts: one small file, replaced whole.
 ///

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// The kernel, as reconcile sees it. Called from one task at a time, never from the event loop.
 ///
@@ -8,7 +9,7 @@ package import Core
 package protocol KernelPort: Sendable {
   /// `expecting` is given all else that is there and tells which nftables rules are ours to recognise; others come back as
   /// `unrecognised`.
-  func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState
+  func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState
   func apply(_ step: Step) throws(KernelFailure)
   /// The values that foreign interfaces' settings had before `changeSettings` changed them.
   /// Never fails: they are a help, and what stands in their way is told beside them.
@@ -48,7 +49,7 @@ package struct RememberedSettings: Equatable, Sendable {
 }
 
 extension KernelPort {
-  package func read(expecting table: SteeringTable?) throws(KernelFailure) -> ActualState { try read { _ in table } }
+  package func read(expecting table: NftTable?) throws(KernelFailure) -> ActualState { try read { _ in table } }
 }
 
 /// The active default route of a backhaul rule's table: the flip. Called only on the event loop, so each call is one

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// The kernel's own word on where packets go. Called from any thread; changes nothing.
 ///

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// How a probe is tied to its path: device, mark and source address, all three.
 package struct ProbeBinding: Equatable, Sendable {

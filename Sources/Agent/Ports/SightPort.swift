@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// What the kernel itself says of clients' packets, everyone's rules, routes and chains included. Called from any thread;
 /// changes nothing, and holds up nobody who does.

@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 
 /// What the devices have carried. Called from any thread; each call is one question to the kernel, and changes nothing.
 ///

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 extension KernelPort {
   /// What the kernel has otherwise than this layout wants it, as it is now. Changes nothing.
@@ -10,7 +11,7 @@ extension KernelPort {
     from layout: Layout, negotiated: [Name: ESPEncapsulation] = [:], choices: [Name: RuleSelection.Choice] = [:]
   ) throws(KernelFailure) -> [Difference] {
     let (desired, actual) = try survey(for: layout, negotiated: negotiated)
-    let compiler = DesiredStateCompiler(layout, actual, negotiated: negotiated)
+    let compiler = EdgeCompiler(layout, actual, negotiated: negotiated)
     var active: [TableID: TableRoute.Way?] = [:]
     for (rule, choice) in choices {
       guard let table = layout.table(.rule(rule)) else { continue }

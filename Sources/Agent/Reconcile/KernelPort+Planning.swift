@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 extension KernelPort {
   /// What a layout wants of this kernel, worked out while it is read, and what is there. Changes nothing.
@@ -8,12 +9,12 @@ extension KernelPort {
   ///   - compile: which part of it is wanted.
   package func survey(
     for layout: Layout, negotiated: [Name: ESPEncapsulation] = [:],
-    _ compile: (DesiredStateCompiler) -> DesiredState = { $0.compile() }
+    _ compile: (EdgeCompiler) -> DesiredState = { $0.compile() }
   ) throws(KernelFailure) -> (desired: DesiredState, actual: ActualState) {
     var desired = DesiredState()
     let actual = try read { seen in
-      desired = compile(DesiredStateCompiler(layout, seen, negotiated: negotiated))
-      return desired.steering
+      desired = compile(EdgeCompiler(layout, seen, negotiated: negotiated))
+      return desired.nftTable
     }
     return (desired, actual)
   }
@@ -26,7 +27,7 @@ extension KernelPort {
 
   /// What is missing of what holds everything; see `DesiredState.holdingEverything`.
   package func holdPlan(_ configuration: AgentConfiguration) throws(KernelFailure) -> Plan {
-    let actual = try read { DesiredState.holdingEverything(configuration, in: $0).steering }
+    let actual = try read { DesiredState.holdingEverything(configuration, in: $0).nftTable }
     return Planner.holdPlan(desired: .holdingEverything(configuration, in: actual), actual: actual)
   }
 

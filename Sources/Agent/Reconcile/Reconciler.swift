@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Keeps the kernel as the rule set wants it: compares what should be with what is, and changes what differs. One piece
 /// of work at a time; whatever else happens meanwhile is looked at right after.
@@ -158,7 +159,7 @@ package actor Reconciler: RuleSetApplier {
   }
 
   package func leftovers() async -> Leftovers? {
-    let actual = try? kernel.read { [configuration] in DesiredState.holdingEverything(configuration, in: $0).steering }
+    let actual = try? kernel.read { [configuration] in DesiredState.holdingEverything(configuration, in: $0).nftTable }
     return actual.flatMap { Leftovers(in: $0, besides: .holdingEverything(configuration, in: $0)) }
   }
 
@@ -317,12 +318,12 @@ package actor Reconciler: RuleSetApplier {
     noteMemory()
     // Devices made just now are not in what was read before. Our table alone is nothing that the watch asks for, and with
     // many prefixes it is long to read.
-    if made.contains(where: { !$0.isSteering }) { seen = try kernel.read(expecting: wanted.steering) }
+    if made.contains(where: { !$0.isNftTable }) { seen = try kernel.read(expecting: wanted.nftTable) }
     // Where nothing changed, what is kept lies where it lay: among what a look frees it would hold pages of the heap.
     let first = seen.addresses.compactMapValues(\.first)
     if first != addresses { addresses = first }
     desired = Fingerprint(wanted)
-    let compiler = DesiredStateCompiler(target.layout, seen, negotiated: esp)
+    let compiler = EdgeCompiler(target.layout, seen, negotiated: esp)
     let view = WatchPlan(compiler)
     let links = Fingerprint(seen.links)
     if view != watched || links != watchedLinks {
@@ -331,7 +332,7 @@ package actor Reconciler: RuleSetApplier {
       watchedLinks = links
     }
     await wantKeys(compiler)
-    if made.contains(where: \.startsSteering) { setUpAnew(view) }
+    if made.contains(where: \.startsNftTable) { setUpAnew(view) }
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing {
@@ -369,7 +370,7 @@ package actor Reconciler: RuleSetApplier {
     memoryTrouble = remembered.trouble
   }
 
-  private func wantKeys(_ compiler: DesiredStateCompiler) async {
+  private func wantKeys(_ compiler: EdgeCompiler) async {
     let (wanted, held) = compiler.ikeConnections()
     guard wanted != connections || held != heldTunnels else { return }
     connections = wanted

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 extension ArraySlice<Step> {
   /// Deletions that would take the ground from under traffic, and the others.
@@ -29,9 +30,9 @@ extension Step {
   }
 
   /// Changes our nftables table, and nothing else.
-  var isSteering: Bool {
+  var isNftTable: Bool {
     switch self {
-    case .replaceSteering, .changeSets, .deleteSteering: true
+    case .replaceNftTable, .changeSets, .deleteNftTable: true
     default: false
     }
   }
@@ -39,15 +40,15 @@ extension Step {
   /// What changes of our nftables table, by name: its text may be megabytes. Nil for other steps.
   var nftObjects: [String]? {
     switch self {
-    case .replaceSteering(let table): ["nft table inet \(table.name)"]
+    case .replaceNftTable(let table): ["nft table inet \(table.name)"]
     case .changeSets(let table, let changes): changes.map { "nft set inet \(table) \($0.set)" }
     default: nil
     }
   }
 
-  var startsSteering: Bool {
+  var startsNftTable: Bool {
     switch self {
-    case .replaceSteering, .changeSets: true
+    case .replaceNftTable, .changeSets: true
     default: false
     }
   }

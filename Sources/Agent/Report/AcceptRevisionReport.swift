@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// What became of `accept-revision`.
 package struct AcceptRevisionReport: Codable, Equatable, Sendable {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// What the agent answers: each asks the loops once and says what they know.
 extension AgentService {

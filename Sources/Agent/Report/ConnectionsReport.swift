@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 package struct ConnectionsReport: Codable, Equatable, Sendable {
   package var used: Int

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// What `doctor` found, the agent's own state first, then errors, then warnings.
 package struct DoctorReport: Codable, Equatable, Sendable {

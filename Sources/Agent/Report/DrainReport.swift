@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// A way that live flows of a rule were left on when its traffic returned to a better one.
 package struct DrainReport: Codable, Equatable, Sendable {

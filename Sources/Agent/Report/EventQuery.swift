@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Which events someone wants to see.
 package struct EventQuery: Equatable, Sendable {

@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 
 extension EventReport {
   package init(_ record: EventRecord) {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Where a packet goes, as `explain` answers. What does not apply is null.
 package struct ExplainReport: Codable, Equatable, Sendable {

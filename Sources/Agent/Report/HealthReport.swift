@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 
 /// What `check-health` found, for programs.
 package struct HealthReport: Codable, Equatable, Sendable {

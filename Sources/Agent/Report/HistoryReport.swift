@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// RTT and loss of one path, a minute a bucket, oldest first. Since the agent began to watch the path, at most an hour.
 package struct HistoryReport: Codable, Equatable, Sendable {

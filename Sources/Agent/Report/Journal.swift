@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 internal import Synchronization
 
 /// The last events, in memory, and whoever wants to be told of each (the log). A ring of fixed size, which is the queue

@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 
 /// Brings the journal's events to the disk, and tells once where that does not succeed. The agent goes on without it.
 package actor JournalWriter {

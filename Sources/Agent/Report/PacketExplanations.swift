@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 
 /// Answers `explain`: what the rule set wants of a packet, with what the loops and the kernel say of it now.
 package struct PacketExplanations: Sendable {
@@ -56,7 +57,7 @@ package struct PacketExplanations: Sendable {
     do throws(Complaint) {
       question = try PacketQuestion(source: from, destination: to, service: asked.service, incoming: asked.incoming)
       explanation = try PacketExplainer(
-        DesiredStateCompiler(layout, actual), choices: snapshot.selections.compactMapValues(\.choice),
+        EdgeCompiler(layout, actual), choices: snapshot.selections.compactMapValues(\.choice),
         mainRoutes: mainRoutes(of: question, &warnings),
         secured: secured
       ).explain(question)

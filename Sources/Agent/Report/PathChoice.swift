@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Which paths a status tells of. A screen has room for some, and to write a thousand of them takes the agent and the client
 /// longer than everything else.

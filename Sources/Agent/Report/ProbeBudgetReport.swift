@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// What probes may take of a metered uplink, and what they have taken: bytes on its wire, both directions.
 package struct ProbeBudgetReport: Codable, Equatable, Sendable {

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Turns what the loops know into reports. Pure: what it is given is what it says.
 package struct ReportWriter: Sendable {

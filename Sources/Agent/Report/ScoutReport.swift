@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Someone who is asked by an uplink, to tell where the trouble lies when a path is down.
 package struct ScoutReport: Codable, Equatable, Sendable {

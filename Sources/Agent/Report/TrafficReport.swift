@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 
 /// What was seen of one rule's traffic, by the kernel's own answers and counters.
 package struct TrafficReport: Codable, Equatable, Sendable {

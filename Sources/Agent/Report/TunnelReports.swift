@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// The tunnels of a rule set, with what the kernel says of their devices.
 struct TunnelReports {

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Applies a rule set to the router, or refuses it and leaves everything as it was.
 package protocol RuleSetApplier: Sendable {

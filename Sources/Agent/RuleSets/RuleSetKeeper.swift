@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Gets the rule set: from the cache at the start, then from its source, again and again. All or nothing: fetched,
 /// parsed, validated, planned, applied and only then kept. Whatever the source answers, what runs keeps running.

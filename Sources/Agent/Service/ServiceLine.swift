@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// The agent in one line, as `systemctl status` shows it.
 enum ServiceLine {

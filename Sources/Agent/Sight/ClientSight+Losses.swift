@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 // What is marked and does not leave, and what comes back and does not get through.
 extension ClientSight {

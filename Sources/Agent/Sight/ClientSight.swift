@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Looks at what becomes of clients' packets, regularly and soon after each change: asks the kernel for their way, holds
 /// each source against the devices that there are, and reads how many of each rule's packets get how far. What it finds
@@ -33,7 +34,7 @@ package actor ClientSight {
   /// What was told last of each rule.
   private var told: [Name: (state: TrafficFinding.State, finding: TrafficFinding?, since: Instant)] = [:]
   private var choices: [Name: RuleSelection.Choice] = [:]
-  private var trial: (revision: UInt64, trial: SteeringTrial)?
+  private var trial: (revision: UInt64, trial: NftTrial)?
   private var knownForward: (revision: UInt64, surroundings: ActualState, trial: ForwardTrial)?
   var knownTraffic: (at: Instant, traffic: [InterfaceName: Traffic])?
   var knownFilters: (at: Instant, generation: UInt32, seen: SeenFilters)?
@@ -240,7 +241,7 @@ package actor ClientSight {
   /// By our own table as it should be: that the kernel has it so the reconciler sees to.
   private func takes(_ entrance: SourceSurvey.Entrance, _ rule: SightedRule, _ layout: Layout) -> Bool {
     let revision = layout.ruleSet.revision
-    if trial?.revision != revision { trial = (revision, SteeringTrial(layout)) }
+    if trial?.revision != revision { trial = (revision, NftTrial(layout)) }
     guard let destination = rule.destinations.joined().first else { return false }
     return trial?.trial.takes(entrance, for: rule.name, to: destination) ?? false
   }

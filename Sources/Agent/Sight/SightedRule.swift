@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// One rule as a look needs it: where its clients come in, where they are to leave, and what is counted of them.
 struct SightedRule {
@@ -28,7 +29,7 @@ struct SightedRule {
     _ snapshot: WatchSnapshot, _ layout: Layout, _ network: SeenNetwork, _ exits: Set<InterfaceName>,
     leading: @escaping (IPv4Address) -> InterfaceName?
   ) -> [SightedRule] {
-    let compiler = DesiredStateCompiler(layout, ActualState())
+    let compiler = EdgeCompiler(layout, ActualState())
     let ways = layout.ways
     let paths = Dictionary(snapshot.plan.paths.map { ($0.name, $0) }) { first, _ in first }
     let view = SourceSurvey.View(

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Scouts each uplink, and says where the trouble of a path that is down lies. Confined to `PathWatch`, on its loop.
 final class CauseFinder {

@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 
 /// Looks at the table of tracked connections, keeps our own connections in it, and tells the watch what silence proves.
 package actor ConnectionKeeper {

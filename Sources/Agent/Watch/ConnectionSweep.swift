@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Connections that must go on elsewhere, because the way they were made on is left.
 package struct ConnectionSweep: Equatable, Sendable {

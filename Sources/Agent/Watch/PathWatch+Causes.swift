@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 // Where the trouble of a dead path lies: who is asked, and what follows from the answers.
 extension PathWatch {

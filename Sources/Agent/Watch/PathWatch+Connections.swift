@@ -1,4 +1,5 @@
 package import Core
+internal import RuleSets
 
 // What a full table of tracked connections makes of a probe's silence.
 extension PathWatch {

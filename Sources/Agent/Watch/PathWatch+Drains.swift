@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 // Live flows that were left where they are, until they end or their limit is over (`failback: drain`).
 extension PathWatch {

@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 
 // What happens to traffic, and the links below it, that probes confirm at once.
 extension PathWatch {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 // Which connections must go, as their way does no longer carry them or is theirs no more.
 extension PathWatch {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 // Probes: which there are, which is due, and what comes of them.
 extension PathWatch {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 // The active routes in the kernel: brought to the choices, and put back where another has meddled.
 extension PathWatch {

@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// Watches the paths and moves each rule's traffic to the best of them: probe, verdict and flip on one thread, with no
 /// hop in between. It alone owns the active default route of the rules' tables.

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Counts what probes take of each metered uplink, and says how far their intervals are stretched. Confined to `PathWatch`.
 final class ProbeMeter {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Which probe is due when: a binary heap in which each probe knows its place, so that another time for it is a few swaps.
 /// With a thousand probes a timer of the loop's for each would cost more than what it is for.

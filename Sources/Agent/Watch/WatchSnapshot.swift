@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 
 /// What `PathWatch` knows at one moment, by value.
 package struct WatchSnapshot: Sendable {

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What this router knows of itself: the local configuration, /etc/backhaul/agent.toml.
 package struct AgentConfiguration: Equatable, Sendable {
   package var device: Name

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Local configuration → value, complete and valid, or everything that is wrong with it.
 package enum AgentConfigurationDecoder {
   package static func decode(_ document: DocumentValue) throws(Complaints) -> AgentConfiguration {

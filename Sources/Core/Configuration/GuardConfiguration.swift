@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// What becomes of the devices' traffic while nobody knows which rules are strict.
 package struct GuardConfiguration: Equatable, Sendable {
   /// What to do where a rule set was accepted once and can no longer be read.

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// `[hooks]`: the operator's own programs that are run when something happens.
 package struct HooksConfiguration: Equatable, Sendable {
   package var directory: String

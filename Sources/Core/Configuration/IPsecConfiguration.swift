@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// `[ipsec]`: where charon answers and where the secrets lie that rule sets name.
 package struct IPsecConfiguration: Equatable, Sendable {
   /// The Unix socket of charon's VICI plugin.

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// `[kernel]`: numbers and names that must be ours alone.
 enum KernelRangesReader {
   private static let keys = [

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Where the log goes.
 package enum LogTarget: Equatable, Sendable {
   /// To the journal with fields where standard error is the journal's, else to standard error.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// `[metrics]`: where monitoring finds the agent's metrics. Nowhere by default.
 package struct MetricsConfiguration: Equatable, Sendable {
   /// Where they are asked for by HTTP: on this machine alone.

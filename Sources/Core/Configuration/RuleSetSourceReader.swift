@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// `[rule_set]`: where the rule set comes from and how it is asked for.
 enum RuleSetSourceReader {
   private static let keys = [

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// One thing that happened, for the journal, the log and `backhaul events`. Never holds a secret.
 package struct AgentEvent: Equatable, Sendable {
   package enum Kind: String, CaseIterable, Equatable, Sendable {

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// One event as the timetable keeps it: numbered and timed.
 package struct EventRecord: Equatable, Sendable {
   /// Rises by one with each event, over restarts too.

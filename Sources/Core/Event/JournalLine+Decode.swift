@@ -1,3 +1,5 @@
+internal import RuleSets
+
 extension JournalLine {
   /// The record of a line without its end; nil where it is torn, altered or of another format.
   package static func decode(_ line: ArraySlice<UInt8>) -> EventRecord? {

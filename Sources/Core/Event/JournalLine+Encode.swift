@@ -1,3 +1,5 @@
+internal import RuleSets
+
 extension JournalLine {
   /// The record's line, its end with it. What is too long is cut.
   package static func encode(_ record: EventRecord) -> [UInt8] {

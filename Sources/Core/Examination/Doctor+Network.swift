@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// What other software and the network do to traffic that is, or should be, steered.
 extension Doctor {
   private var ranges: KernelRanges { seen.configuration.kernel }

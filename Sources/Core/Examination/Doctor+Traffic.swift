@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// What becomes of clients' packets, and whether the devices that the configuration names are what it takes them for.
 extension Doctor {
   mutating func checkTraffic() {

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// Says what is wrong with a router, and what to do. Pure: it looks at nothing but the examination.
 ///
 /// A finding is something that a field tech should do something about: what is as it is by the operator's own choice, and

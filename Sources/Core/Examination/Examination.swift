@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What was seen of a router and its surroundings in one look: `Doctor` says what is wrong with it.
 package struct Examination: Sendable {
   /// Why something could not be looked at, in words.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What other software has in the kernel that may come into our way.
 package struct ForeignObjects: Equatable, Sendable {
   /// All ip rules but ours and the three that the kernel comes with.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// An ip rule of another's.
 package struct ForeignRule: Hashable, Sendable {
   package var priority: RulePriority

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Something that the kernel must have been built with.
 package struct KernelFeature: Equatable, Sendable {
   /// In an operator's words.

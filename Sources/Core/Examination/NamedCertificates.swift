@@ -1,3 +1,5 @@
+package import RuleSets
+
 extension AgentConfiguration {
   /// The files of certificates that it and the rule set name, each once, and what they are for.
   package func certificates(of ruleSet: RuleSet?) -> [(path: String, purpose: String)] {

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// What a nameserver is asked to see whether it answers (RFC 1035 section 4).
 package struct ResolverQuestion: Equatable, Sendable {
   package var number: UInt16

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// One event as an operator's own programs are told of it: by environment variables, each on one line and bounded.
 package struct HookCall: Equatable, Sendable {
   /// What a hook has use for. What hooks themselves bring about is not among it: a hook that fails would call itself.

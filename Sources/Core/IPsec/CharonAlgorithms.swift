@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What this router's charon can do: the answer of get-algorithms (vici_query.c), in charon's names.
 package struct CharonAlgorithms: Equatable, Sendable {
   /// Ciphers of both sorts.

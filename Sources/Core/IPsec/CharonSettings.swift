@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// A setting of charon's that breaks a tunnel, or a promise of ours.
 package struct CharonComplaint: Equatable, Sendable, CustomStringConvertible {
   /// With an error, tunnels cannot work or traffic may go where it must not.

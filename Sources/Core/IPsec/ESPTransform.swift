@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What ESP does to the size of a packet, by the algorithms of the SA.
 package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
   /// In front of each packet: its initialisation vector.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What charon must know to make the SAs of one tunnel: a connection with one child, and the credentials for it. By its
 /// name it is ours; all other connections of charon's are another's.
 package struct IKEConnection: Equatable, Sendable {

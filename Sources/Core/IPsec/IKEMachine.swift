@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// One tunnel's keys over time: when charon is given the connection, when it is asked to make SAs, how long to wait after
 /// a failure. charon does the IKE, this only sees to it that charon has what to do it with.
 ///

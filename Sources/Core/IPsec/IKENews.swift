@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What is worth telling of the tunnels' SAs and of charon, each thing once. Pure: it is given what was seen, and returns
 /// what to say.
 package struct IKENews: Sendable {

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// Why a tunnel has no keys, and how sure that is. charon tells of a failed negotiation in no other way that its versions
 /// share than in lines of its log; the names of the notifications are those of RFC 7296 section 3.10.1.
 package struct IKETrouble: Equatable, Sendable {

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What charon says of one tunnel: the best of its IKE_SAs and the best of its CHILD_SAs. There are several of each for
 /// a moment while keys are made anew.
 package struct TunnelAssociations: Equatable, Sendable {

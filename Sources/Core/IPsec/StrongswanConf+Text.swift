@@ -1,3 +1,5 @@
+package import RuleSets
+
 extension StrongswanConf {
   /// The statements of one file, by the grammar of settings_lexer.l and settings_parser.y. Where charon would not start
   /// for it, `file:line: …`; a file that opens a section which another one closes is refused too.

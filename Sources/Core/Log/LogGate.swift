@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Keeps the log readable when something happens over and over: of each kind of event only so many lines in a while, and
 /// then how many more there were. The journal of events has them all.
 package struct LogGate: Equatable, Sendable {

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// A log line as RFC 5424 has it, with its fields as structured data. At most 2,048 bytes, which every receiver should
 /// take (section 6.1): what is too long loses fields first, then the end of its text.
 package enum SyslogMessage {

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// A page of metrics in Prometheus's text format, version 0.0.4: families of samples, each family with its help and type
 /// before it. Bytes are put one after the other and nothing is formatted twice, as a page of a thousand paths has some
 /// twenty thousand samples.

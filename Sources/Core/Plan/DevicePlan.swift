@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// The steps for tunnel devices: what they are, their settings and their addresses.
 struct DevicePlan {
   private(set) var creating: [Step] = []

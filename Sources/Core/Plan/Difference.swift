@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// One thing of ours that the kernel has otherwise than the rule set wants it.
 package struct Difference: Equatable, Sendable {
   package enum Kind: String, Equatable, Sendable { case missing, superfluous, changed }
@@ -43,7 +45,7 @@ extension Difference {
         }))
     // A large change of sets is many steps, whose pieces are no one's wish: it is told once, as a whole.
     let steps = plan.steps.filter { if case .changeSets = $0 { false } else { true } }
-    let sets = steps.count == plan.steps.count ? [] : comparison.sets(desired.steering)
+    let sets = steps.count == plan.steps.count ? [] : comparison.sets(desired.nftTable)
     return steps.flatMap(comparison.differences) + sets + comparison.activeRoutes(active)
   }
 }
@@ -82,19 +84,19 @@ private struct Comparison {
       return [Difference(present == nil ? .missing : .changed, object(step), found: present?.words)]
     case .deleteRoute, .deleteRule: return [Difference(.superfluous, object(step))]
     case .addRule: return [Difference(.missing, object(step))]
-    case .replaceSteering(let table):
-      guard let present = actual.steering else { return [Difference(.missing, "nft table inet \(table.name)")] }
+    case .replaceNftTable(let table):
+      guard let present = actual.nftTable else { return [Difference(.missing, "nft table inet \(table.name)")] }
       return TableComparison(table, present).differences
     case .changeSets: return []
-    case .deleteSteering(let table): return [Difference(.superfluous, "nft table inet \(table)")]
+    case .deleteNftTable(let table): return [Difference(.superfluous, "nft table inet \(table)")]
     // Its ip rules tell of the older mask.
     case .moveMarks: return []
     }
   }
 
   /// Of a table whose sets alone differ.
-  func sets(_ wanted: SteeringTable?) -> [Difference] {
-    guard let wanted, let present = actual.steering else { return [] }
+  func sets(_ wanted: NftTable?) -> [Difference] {
+    guard let wanted, let present = actual.nftTable else { return [] }
     let ranges = Dictionary(present.sets.map { ($0.name, $0.ranges) }) { first, _ in first }
     return wanted.sets.flatMap { set in
       TableComparison.elements(SetChange(from: ranges[set.name] ?? [], to: set), wanted.name)
@@ -147,10 +149,10 @@ private struct Comparison {
 
 /// Rule by rule, where the kernel has a table of ours that is another one.
 private struct TableComparison {
-  private let wanted: SteeringTable
-  private let present: SteeringTable
+  private let wanted: NftTable
+  private let present: NftTable
 
-  init(_ wanted: SteeringTable, _ present: SteeringTable) {
+  init(_ wanted: NftTable, _ present: NftTable) {
     self.wanted = wanted
     self.present = present
   }
@@ -205,7 +207,7 @@ private struct TableComparison {
     } + foreign
   }
 
-  private func compare(_ chain: SteeringChain, _ other: SteeringChain) -> [Difference] {
+  private func compare(_ chain: NftChain, _ other: NftChain) -> [Difference] {
     let place = "nft rule inet \(wanted.name) \(chain.name)"
     var left: [String: Int] = [:]
     for rule in other.rules { left[rule.text, default: 0] += 1 }

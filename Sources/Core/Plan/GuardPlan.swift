@@ -2,11 +2,11 @@ extension Planner {
   /// The steps that put the guard where none stands. It only ever adds: where an agent's table is there already, of a
   /// living agent or a dead one, that holds strict rules to theirs and steers the others too, and is left as it is.
   ///
-  /// - Parameter desired: `DesiredStateCompiler.compileGuard()`.
+  /// - Parameter desired: `EdgeCompiler.compileGuard()`.
   package static func guardPlan(desired: DesiredState, actual: ActualState) -> Plan {
     var missing = desired
-    if let wanted = desired.steering, let present = actual.steering, present.guards(likewise: wanted) {
-      missing.steering = nil
+    if let wanted = desired.nftTable, let present = actual.nftTable, present.guards(likewise: wanted) {
+      missing.nftTable = nil
       // It marks by an older mask: rules for other marks are the agent's to bring, together with a table that sets them.
       if !MarkMigration.all(from: actual.rules, to: desired.rules).isEmpty { missing.rules = [] }
     }
@@ -18,9 +18,9 @@ extension Planner {
   }
 }
 
-extension SteeringTable {
+extension NftTable {
   /// Has rules in each of the chains that hold something back, where the other has, hooked alike, and is not dormant.
-  fileprivate func guards(likewise other: SteeringTable) -> Bool {
+  fileprivate func guards(likewise other: NftTable) -> Bool {
     flags == other.flags
       && ["pass", "guard"].allSatisfy { name in
         guard let chain = other.chain(name), !chain.rules.isEmpty else { return true }
@@ -28,5 +28,5 @@ extension SteeringTable {
       }
   }
 
-  private func chain(_ name: String) -> SteeringChain? { chains.first { $0.name == name } }
+  private func chain(_ name: String) -> NftChain? { chains.first { $0.name == name } }
 }

@@ -56,7 +56,7 @@ struct MigrationOrder {
   /// The old rules.
   private(set) var after: [Step] = []
 
-  init(_ migrations: [MarkMigration], _ rules: (creating: [Step], deleting: [Step]), _ steering: [Step]) {
+  init(_ migrations: [MarkMigration], _ rules: (creating: [Step], deleting: [Step]), _ nftTable: [Step]) {
     let olds = rules.deleting.compactMap(\.deletedRule)
     var late: [Step] = []
     // A number may be one owner's mark under one mask and another's under the other. A new rule must not take a packet
@@ -79,12 +79,12 @@ struct MigrationOrder {
         after.append(step)
       }
     }
-    for step in steering {
-      guard case .replaceSteering(let table) = step else { continue }
-      turn.append(.replaceSteering(table.translating(migrations)))
+    for step in nftTable {
+      guard case .replaceNftTable(let table) = step else { continue }
+      turn.append(.replaceNftTable(table.translating(migrations)))
     }
     turn += early + late
-    renewal = migrations.map { .moveMarks($0) } + steering
+    renewal = migrations.map { .moveMarks($0) } + nftTable
   }
 }
 
@@ -113,28 +113,28 @@ extension Step {
   var isFloor: Bool { if case .putRoute(let route) = self { route.metric == .floor } else { false } }
 }
 
-extension SteeringTable {
+extension NftTable {
   private static var renewal: String { "renew" }
 
   /// The same table, which gives a connection of an old mark its new one with the first packet that comes of it: where
   /// packets come in and where the router's own begin, before anything else.
-  func translating(_ migrations: [MarkMigration]) -> SteeringTable {
+  func translating(_ migrations: [MarkMigration]) -> NftTable {
     var table = self
     let rules = migrations.flatMap { migration in
       migration.moves.map { move in
-        SteeringRule(
+        NftRule(
           [.connectionMark(move.from, migration.mask)], [.setConnectionMark(move.to, migration.mask), .return],
           comment: "of the mask \(migration.old)")
       }
     }
-    for point in [SteeringChain.Hook.Point.prerouting, .output] {
+    for point in [NftChain.Hook.Point.prerouting, .output] {
       let first = table.chains.indices.filter { table.chains[$0].hook?.point == point }
         .min { (table.chains[$0].hook?.priority ?? 0) < (table.chains[$1].hook?.priority ?? 0) }
       guard let first else { continue }
       table.chains[first].rules.insert(
-        SteeringRule([], [.jump(chain: Self.renewal)], comment: "connections of older marks"), at: 0)
+        NftRule([], [.jump(chain: Self.renewal)], comment: "connections of older marks"), at: 0)
     }
-    table.chains.append(SteeringChain(name: Self.renewal, rules: rules))
+    table.chains.append(NftChain(name: Self.renewal, rules: rules))
     return table
   }
 }

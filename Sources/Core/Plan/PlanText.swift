@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// Steps as the lines that an operator would type, with `ip`, `nft` and `sysctl`.
 package struct PlanText: Sendable {
   package let ranges: KernelRanges
@@ -32,12 +34,12 @@ package struct PlanText: Sendable {
     case .deleteRoute(let route): ["ip route del \(text(route))"]
     case .addRule(let rule): ["\(Self.command(of: rule)) add \(text(rule))"]
     case .deleteRule(let rule): ["\(Self.command(of: rule)) del \(text(rule))"]
-    case .replaceSteering(let table):
+    case .replaceNftTable(let table):
       // One transaction: the first line makes a table that is not there yet, so that the second never fails.
       ["nft -f - <<'EOF'", "table inet \(table.name)", "delete table inet \(table.name)"] + table.lines + ["EOF"]
     case .changeSets(let table, let changes):
       ["nft -f - <<'EOF'"] + changes.flatMap { lines($0, table: table) } + ["EOF"]
-    case .deleteSteering(let table): ["nft delete table inet \(table)"]
+    case .deleteNftTable(let table): ["nft delete table inet \(table)"]
     // conntrack(8) takes no mark to look for beside the one to set.
     case .moveMarks(let migration):
       migration.moves.map {

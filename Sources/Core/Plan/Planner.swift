@@ -19,21 +19,21 @@ package enum Planner {
     let devices = DevicePlan(desired, actual)
     let routes = RoutePlan(desired, actual, devices, selected: selected)
     let rules = rulePlan(desired.rules, actual.rules)
-    let steering = steeringPlan(desired.steering, actual.steering)
+    let nftTable = nftPlan(desired.nftTable, actual.nftTable)
     let clearing = routes.deleting + devices.deleting + restoring(remembered, desired, actual)
     let migrations = MarkMigration.all(from: actual.rules, to: desired.rules)
     guard !migrations.isEmpty else {
       return Plan(
-        creating: devices.creating + routes.creating + rules.creating + steering.creating + devices.opening
+        creating: devices.creating + routes.creating + rules.creating + nftTable.creating + devices.opening
           + routes.opening,
-        deleting: steering.deleting + rules.deleting + clearing)
+        deleting: nftTable.deleting + rules.deleting + clearing)
     }
-    let order = MigrationOrder(migrations, rules, steering.creating)
+    let order = MigrationOrder(migrations, rules, nftTable.creating)
     return Plan(
       creating: routes.creating.filter(\.isFloor) + order.before + devices.creating.filter { !$0.changesTunnel }
         + routes.creating.filter { !$0.isFloor } + order.turn + devices.creating.filter(\.changesTunnel)
         + order.renewal + devices.opening + routes.opening,
-      deleting: steering.deleting + order.after + clearing)
+      deleting: nftTable.deleting + order.after + clearing)
   }
 
   /// Removes everything that is ours and puts the settings back.
@@ -60,16 +60,16 @@ package enum Planner {
     rules.enumerated().sorted { (key($0.element), $0.offset) < (key($1.element), $1.offset) }.map(\.element)
   }
 
-  private static func steeringPlan(
-    _ desired: SteeringTable?, _ actual: SteeringTable?
+  private static func nftPlan(
+    _ desired: NftTable?, _ actual: NftTable?
   ) -> (creating: [Step], deleting: [Step]) {
-    guard let desired else { return ([], actual.map { [.deleteSteering(table: $0.name)] } ?? []) }
+    guard let desired else { return ([], actual.map { [.deleteNftTable(table: $0.name)] } ?? []) }
     // As mostly; else by name.
     if desired == actual { return ([], []) }
     guard let actual, actual.name == desired.name, actual.flags == desired.flags,
       actual.chainsByName == desired.chainsByName,
       actual.setsByName.keys == desired.setsByName.keys, actual.mapsByName == desired.mapsByName
-    else { return ([.replaceSteering(desired)], []) }
+    else { return ([.replaceNftTable(desired)], []) }
     let pieces = SetSweep.pieces(from: actual.sets, to: desired.sets)
     return (pieces.map { .changeSets(table: desired.name, $0) }, [])
   }
@@ -99,13 +99,13 @@ extension RoutingRule {
   }
 }
 
-extension SteeringTable {
+extension NftTable {
   // The kernel lists sets and chains in an order of its own.
-  fileprivate var chainsByName: [String: SteeringChain] {
+  fileprivate var chainsByName: [String: NftChain] {
     Dictionary(chains.map { ($0.name, $0) }) { first, _ in first }
   }
-  fileprivate var mapsByName: [String: SteeringMap] { Dictionary(maps.map { ($0.name, $0) }) { first, _ in first } }
-  fileprivate var setsByName: [String: AddressSet] { Dictionary(sets.map { ($0.name, $0) }) { first, _ in first } }
+  fileprivate var mapsByName: [String: NftMap] { Dictionary(maps.map { ($0.name, $0) }) { first, _ in first } }
+  fileprivate var setsByName: [String: NftSet] { Dictionary(sets.map { ($0.name, $0) }) { first, _ in first } }
 }
 
 extension InterfaceSetting: Comparable {

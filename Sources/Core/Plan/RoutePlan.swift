@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// The steps for the routes of our tables.
 struct RoutePlan {
   private(set) var creating: [Step] = []

@@ -15,7 +15,7 @@ package enum SetSweep {
   /// The pieces, each for one transaction, in order; none where nothing differs, and one where not much does. A set that
   /// `present` does not have is taken for empty.
   package static func pieces(
-    from present: [AddressSet], to wanted: [AddressSet], limit: Int = rangesPerTransaction
+    from present: [NftSet], to wanted: [NftSet], limit: Int = rangesPerTransaction
   ) -> [[SetChange]] {
     let held = Dictionary(present.map { ($0.name, $0.ranges) }) { first, _ in first }
     let whole = wanted.compactMap { set -> SetChange? in
@@ -59,7 +59,7 @@ private struct Sweep {
   private var nextNew = 0
   private var nextOld = 0
 
-  init(_ wanted: AddressSet, over present: [ClosedRange<UInt32>]) {
+  init(_ wanted: NftSet, over present: [ClosedRange<UInt32>]) {
     name = wanted.name
     new = wanted.ranges
     old = present

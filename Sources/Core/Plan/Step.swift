@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// One change to the kernel. Each is a single message or transaction, safe to repeat, and leaves the router in a state
 /// that the next reconcile understands, wherever the process is killed.
 package enum Step: Equatable, Sendable {
@@ -21,10 +23,10 @@ package enum Step: Equatable, Sendable {
   case deleteRule(RoutingRule)
   /// The whole table, whatever was there under this name before. What steers changes in one transaction; sets too large for
   /// that are filled before, where no rule asks them.
-  case replaceSteering(SteeringTable)
+  case replaceNftTable(NftTable)
   /// Elements of sets of the table that is there, in one transaction. Large changes are several of these: see `SetSweep`.
   case changeSets(table: String, [SetChange])
-  case deleteSteering(table: String)
+  case deleteNftTable(table: String)
   /// Gives connections of older marks theirs of now.
   case moveMarks(MarkMigration)
 }
@@ -41,7 +43,7 @@ package struct SetChange: Equatable, Sendable {
   }
 
   /// From the elements that are there to those of `wanted`.
-  package init(from present: [ClosedRange<UInt32>], to wanted: AddressSet) {
+  package init(from present: [ClosedRange<UInt32>], to wanted: NftSet) {
     let (old, new) = (Set(present), Set(wanted.ranges))
     self.init(
       set: wanted.name, remove: present.filter { !new.contains($0) }, add: wanted.ranges.filter { !old.contains($0) })

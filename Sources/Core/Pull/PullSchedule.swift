@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// When to ask for the rule set next. Chance comes in as an argument, so that a test can fix it.
 ///
 /// After an answer: the interval ± 10 %, so that a thousand routers that booted together do not ask together for ever.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What a kernel is tried with: a router that has everything, made up. Pure; `backhaul selftest` puts it into a network
 /// namespace of its own.
 package enum SelfTest {

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Whether the agent does its work, as its service manager is told: the watch, which probes and flips, and the
 /// reconciler each show now and then that they still get through theirs. That the process runs shows nothing.
 ///

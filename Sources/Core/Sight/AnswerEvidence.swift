@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Whether what comes back by a tunnel gets to where it leaves for the clients, by counters: where clients' packets leave by
 /// it and more comes in than probes are answered, and nothing gets there, somebody drops the answers. A reverse-path check
 /// of another's does, as its main table leads elsewhere, and so does a firewall that knows nothing of tunnels.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Whether what a rule marks also leaves, by counters: where packets come and none leaves, somebody drops them.
 ///
 ///     quiet ──packets came, none left──▶ suspected ──again, and enough of them──▶ lost

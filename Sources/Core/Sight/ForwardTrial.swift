@@ -1,11 +1,13 @@
+package import RuleSets
+
 /// Whether our nftables would hold a packet back on its way through the router: asked of the table as we made it, from the
 /// forward hook on.
 package struct ForwardTrial: Sendable {
-  private let table: SteeringWalk.Table
+  private let table: NftWalk.Table
 
   /// - Parameter surroundings: what the table was made by; see `ActualState.surroundings`.
   package init(_ layout: Layout, _ surroundings: ActualState) {
-    table = SteeringWalk.Table(DesiredStateCompiler(layout, surroundings).steeringTable())
+    table = NftWalk.Table(EdgeCompiler(layout, surroundings).nftTable())
   }
 
   /// What a rule has marked.
@@ -27,9 +29,9 @@ package struct ForwardTrial: Sendable {
   }
 
   private func holds(_ packet: Packet, _ outgoing: InterfaceName) -> Bool {
-    var walk = SteeringWalk(table, packet)
+    var walk = NftWalk(table, packet)
     walk.outgoing = outgoing
-    for point in [SteeringChain.Hook.Point.forward, .postrouting] where walk.run(point).verdict != .pass { return true }
+    for point in [NftChain.Hook.Point.forward, .postrouting] where walk.run(point).verdict != .pass { return true }
     return false
   }
 

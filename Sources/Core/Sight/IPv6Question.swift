@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// An IPv6 packet of a LAN that a rule says `ipv6: block` for: would the kernel send it out all the same?
 package struct IPv6Question: Hashable, Sendable {
   package var incoming: InterfaceName
@@ -196,7 +198,7 @@ package struct IPv6Blocks: Sendable {
 
   /// - Parameter addresses: of all devices.
   package init(_ layout: Layout, _ addresses: [InterfaceName: [InterfaceAddress]]) {
-    all = DesiredStateCompiler(layout, ActualState(addresses: addresses)).ipv6Blocks.map {
+    all = EdgeCompiler(layout, ActualState(addresses: addresses)).ipv6Blocks.map {
       ($0.interface, $0.rule.name)
     }
   }

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What was seen of one rule's traffic, look by look: what is found twice, a second apart, is said, and what is found no
 /// more is forgotten at once.
 package struct RuleSight: Equatable, Sendable {

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Packets of a rule's clients that others single out: by an ip rule that is asked before ours and takes a part of them (a
 /// protocol, a port, a network), or by a route that they put into the rule's own table. One packet that stands for all
 /// says nothing of these.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// How a rule's sources differ from what the kernel has.
 package struct SourceIssue: Hashable, Sendable {
   package enum Kind: Hashable, Sendable {

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Something that keeps clients' packets from going the way that their rule says, as it was seen.
 package enum TrafficFinding: Hashable, Sendable {
   /// The kernel itself leads a packet of the rule elsewhere.

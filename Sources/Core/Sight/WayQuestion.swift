@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// What the kernel is asked about one rule's packets: would one of a client's go the way that the rule has chosen?
 package struct WayQuestion: Equatable, Sendable {
   /// Where the rule's traffic is to go now.

@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Where the first packet of a connection goes, and what sent it there.
 package struct Explanation: Equatable, Sendable {
   /// What decided over it first.

@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// What becomes of a packet, in one sentence for whoever stands before the router.
 struct ExplanationWords {
   private let layout: Layout

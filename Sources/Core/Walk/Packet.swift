@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// One packet on its way through the router, as far as our data plane looks at it.
 package struct Packet: Equatable, Sendable {
   /// What connection tracking knows of a packet.
@@ -105,7 +107,7 @@ package struct PacketFate: Equatable, Sendable {
 
   package enum Stage: Equatable, Sendable {
     /// A rule of our table took the packet.
-    case steering(chain: String, SteeringRule)
+    case nft(chain: String, NftRule)
     /// A lookup ended at this rule; the route is nil where the rule itself refuses.
     case lookup(RoutingRule, TableRoute?)
     case local
@@ -125,7 +127,7 @@ package struct PacketFate: Equatable, Sendable {
 extension PacketFate.Stage: CustomStringConvertible {
   package var description: String {
     switch self {
-    case .steering(let chain, let rule): "\(chain): \(rule.text)"
+    case .nft(let chain, let rule): "\(chain): \(rule.text)"
     case .lookup(let rule, nil):
       "\(PlanText.command(of: rule)) \(rule.priority): \(rule.action == .prohibit ? "prohibit" : "unreachable")"
     case .lookup(let rule, let route?):

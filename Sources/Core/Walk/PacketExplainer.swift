@@ -1,6 +1,8 @@
+package import RuleSets
+
 /// Explains packets, from the kernel as the rule set wants it: what it really says is asked beside.
 package struct PacketExplainer {
-  private let compiler: DesiredStateCompiler
+  private let compiler: EdgeCompiler
   private let layout: Layout
   private let model: ActualState
   private let walk: PacketWalk
@@ -12,7 +14,7 @@ package struct PacketExplainer {
   ///   - mainRoutes: routes of the main table that hold the packet's ends, besides its defaults.
   ///   - secured: tunnels whose packets are encrypted now.
   package init(
-    _ compiler: DesiredStateCompiler, choices: [Name: RuleSelection.Choice], mainRoutes: [TableRoute] = [],
+    _ compiler: EdgeCompiler, choices: [Name: RuleSelection.Choice], mainRoutes: [TableRoute] = [],
     secured: Set<Name> = []
   ) {
     self.compiler = compiler
@@ -22,7 +24,7 @@ package struct PacketExplainer {
     var model = compiler.actual
     model.routes = Set(desired.routes + choices.compactMap { compiler.activeRoute(of: $0, for: $1) })
     model.rules = desired.rules
-    model.steering = desired.steering
+    model.nftTable = desired.nftTable
     model.settings.merge(desired.settings) { $1 }
     self.model = model
     let layout = layout
@@ -193,7 +195,7 @@ package struct PacketExplainer {
   private static func mark(at stages: [PacketFate.Stage], _ mask: MarkMask) -> Mark {
     var mark: UInt32 = 0
     for stage in stages {
-      guard case .steering(_, let rule) = stage else { break }
+      guard case .nft(_, let rule) = stage else { break }
       for case .setMark(let value, let changed) in rule.actions { mark = mark & ~changed.bits | value.value }
     }
     return Mark(value: mark & mask.bits)

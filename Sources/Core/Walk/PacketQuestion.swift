@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// A packet that somebody asks about: the first of a new connection.
 package struct PacketQuestion: Equatable, Sendable {
   package enum Ends: Equatable, Sendable {

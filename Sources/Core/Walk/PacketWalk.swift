@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Says where a packet would go: through our nftables table, the ip rules, the routes, the reverse-path check and, for
 /// our tunnels, once more for the outer packet. Pure: it asks a value what the kernel has, and sends nothing.
 ///
@@ -7,7 +9,7 @@ package struct PacketWalk {
   private let state: ActualState
   private let encrypted: Set<InterfaceName>
   private let routes: RouteWalk
-  private let table: SteeringWalk.Table
+  private let table: NftWalk.Table
 
   /// - Parameters:
   ///   - mainRoutes: routes of the main table besides its defaults and the subnets of the router's addresses.
@@ -16,13 +18,13 @@ package struct PacketWalk {
     self.state = state
     self.encrypted = encrypted
     routes = RouteWalk(state, mainRoutes: mainRoutes)
-    table = SteeringWalk.Table(state.steering)
+    table = NftWalk.Table(state.nftTable)
   }
 
   package func fate(of packet: Packet) -> PacketFate { fate(of: packet, depth: 0) }
 
   private func fate(of packet: Packet, depth: Int) -> PacketFate {
-    var walk = Walk(table: SteeringWalk(table, packet), routes: routes)
+    var walk = Walk(table: NftWalk(table, packet), routes: routes)
     walk.go()
     let end = walk.end ?? .unreachable
     var outer: [PacketFate] = []
@@ -55,11 +57,11 @@ package struct PacketWalk {
 
 /// One walk, stage by stage; `end` is set by the stage that decides.
 private struct Walk {
-  var table: SteeringWalk
+  var table: NftWalk
   let routes: RouteWalk
   var end: PacketFate.End?
 
-  init(table: SteeringWalk, routes: RouteWalk) {
+  init(table: NftWalk, routes: RouteWalk) {
     self.table = table
     self.routes = routes
   }
@@ -136,9 +138,9 @@ private struct Walk {
     return answer
   }
 
-  private mutating func passes(_ point: SteeringChain.Hook.Point) -> Bool { settle(table.run(point).verdict) }
+  private mutating func passes(_ point: NftChain.Hook.Point) -> Bool { settle(table.run(point).verdict) }
 
-  private mutating func settle(_ verdict: SteeringWalk.Verdict) -> Bool {
+  private mutating func settle(_ verdict: NftWalk.Verdict) -> Bool {
     switch verdict {
     case .pass: return true
     case .drop(let why): end = .dropped(why)

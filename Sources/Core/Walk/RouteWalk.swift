@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// Looks a destination up as the kernel does: rule by rule, and in a table the longest prefix with the lowest metric.
 /// It knows our rules and tables and the main table, not the rules of other software.
 package struct RouteWalk {

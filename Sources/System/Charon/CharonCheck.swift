@@ -1,4 +1,5 @@
 package import Core
+package import RuleSets
 internal import VICI
 
 /// Whether this router's charon can do what a rule set asks of it: its settings, what it offers, and the secrets. Looks

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 internal import VICI
 
 /// The secrets of connections on their way from files to charon. They are kept nowhere here.

@@ -1,5 +1,6 @@
 internal import Agent
 internal import Core
+internal import RuleSets
 internal import VICI
 
 /// Core's words for connections and SAs, and VICI's (swanctl.conf(5); strongSwan's

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 internal import VICI
 
 /// What is ours in charon, looked at and ended without an agent. Private keys that charon was given stay in its memory

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 internal import VICI
 
 /// strongSwan's charon over its VICI socket: one connection for commands, one for events, on a thread of its own, so that

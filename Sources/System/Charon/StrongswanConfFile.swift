@@ -1,5 +1,6 @@
 package import Core
 internal import Glibc
+package import RuleSets
 
 /// strongswan.conf with all that it includes, read as charon does.
 package struct StrongswanConfFile {

@@ -1,5 +1,6 @@
 internal import Agent
-package import Core
+internal import Core
+package import RuleSets
 
 /// The clocks and the chance of the real world.
 package struct LinuxSurroundings: Surroundings {

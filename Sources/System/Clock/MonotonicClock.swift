@@ -1,5 +1,6 @@
-package import Core
+internal import Core
 internal import Glibc
+package import RuleSets
 
 /// CLOCK_MONOTONIC: what intervals and timeouts are measured on.
 package enum MonotonicClock {

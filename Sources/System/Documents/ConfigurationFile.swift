@@ -1,5 +1,6 @@
 package import Core
 internal import Glibc
+package import RuleSets
 
 /// The local configuration as a file: /etc/backhaul/agent.toml.
 package enum ConfigurationFile {

@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 internal import TOMLKit
 
 /// TOML text (TOML 1.0) to a `DocumentValue`. Keys come in alphabetic order: toml++ keeps no other.

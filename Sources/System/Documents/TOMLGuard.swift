@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// Finds what toml++ aborts the process at instead of complaining of it: a table's header that begins with no name, such as
 /// `[[[`, and a closing brace where an array's value should be (its parse_key and parse_value assert what their callers do

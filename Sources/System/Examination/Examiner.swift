@@ -2,6 +2,7 @@ internal import Agent
 package import Core
 internal import Cryptography
 internal import Glibc
+internal import RuleSets
 internal import Transfer
 
 /// Looks at everything that `Doctor` judges, on the Linux that this process runs in. It changes nothing, and ends within
@@ -58,7 +59,7 @@ package struct Examiner {
     guard let stored, let ruleSet, let actual = try? kernel.get(),
       let slots = Layout.slots(ruleSet, configuration, after: stored.slots)
     else { return .success([]) }
-    let compiler = DesiredStateCompiler(Layout(ruleSet, configuration, slots), actual)
+    let compiler = EdgeCompiler(Layout(ruleSet, configuration, slots), actual)
     return seeing { () throws(SystemCallFailure) in try PathSizeCheck.measure(PathSizeCheck.targets(compiler)) }
   }
 

@@ -1,5 +1,6 @@
 package import Core
 internal import Glibc
+package import RuleSets
 
 /// What is known of the running kernel's build, from files alone.
 package enum KernelBuild {

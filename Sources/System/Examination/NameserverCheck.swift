@@ -1,5 +1,6 @@
 package import Core
 internal import Glibc
+internal import RuleSets
 
 /// Asks each nameserver of resolv.conf one question, at once and by UDP, as the C library would first.
 package enum NameserverCheck {

@@ -2,6 +2,7 @@ internal import Agent
 internal import CLinux
 package import Core
 internal import Glibc
+internal import RuleSets
 
 /// Finds how large packets come through paths: echo requests of several sizes that may not be fragmented, bound to each
 /// path as its probes are.
@@ -26,7 +27,7 @@ package struct PathSizeCheck {
   private static let headers = 28
 
   /// Those of a rule set's paths that have an address inside at their end, or that are pinged; tunnels first.
-  package static func targets(_ compiler: DesiredStateCompiler) -> [Target] {
+  package static func targets(_ compiler: EdgeCompiler) -> [Target] {
     let all = compiler.layout.ruleSet.paths.compactMap { path -> Target? in
       guard let binding = compiler.binding(of: path), let source = binding.source,
         let link = compiler.actual.links[binding.device], link.isUp, let address = far(end: path, compiler.layout)

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+internal import RuleSets
 
 /// The text of the local configuration that the agent last started with, in the state directory under a checksum: where
 /// agent.toml is damaged or gone, the guard finds here what the uplinks are and which numbers in the kernel are ours.

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+package import RuleSets
 
 /// What operators say of paths, in one JSON file of mode 0600 under a checksum.
 package struct FileForceStore: ForceStore {

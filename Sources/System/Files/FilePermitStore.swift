@@ -1,6 +1,7 @@
 package import Agent
 package import Core
 internal import Glibc
+internal import RuleSets
 
 /// What an operator said of revisions, in one JSON file of mode 0600 under a checksum; no file where nothing holds.
 package struct FilePermitStore: PermitStore {

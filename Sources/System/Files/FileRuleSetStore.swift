@@ -1,6 +1,7 @@
 package import Agent
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// The accepted rule set in two JSON files of mode 0600: its text as it came, its ETag, and who has which slot, under one
 /// checksum, so that no two of them can be of different times.

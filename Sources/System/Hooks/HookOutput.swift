@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// What is kept of a hook's output: the first lines, the beginning of each, without control characters.
 enum HookOutput {

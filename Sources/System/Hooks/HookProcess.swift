@@ -2,6 +2,7 @@ internal import Agent
 internal import CLinux
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// One run of a hook: its process, its output, its time. Used on the loop only.
 final class HookProcess: @unchecked Sendable {

@@ -1,6 +1,7 @@
 internal import Agent
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// One errand to the service that runs hooks, seen from the agent: asked, and waited for. Used on the loop only.
 final class HookVisit: @unchecked Sendable {

@@ -1,6 +1,7 @@
 internal import Agent
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// Reads, changes and puts back per-interface sysctls.
 struct InterfaceSettings: Sendable {

@@ -1,6 +1,7 @@
 internal import Agent
 internal import Core
 internal import Netlink
+internal import RuleSets
 
 /// Two monitor sockets and what must be remembered to tell their events in Core's words. Touched on the loop only, from
 /// `watch` on.

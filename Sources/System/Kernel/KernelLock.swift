@@ -1,6 +1,7 @@
 internal import CLinux
 package import Core
 internal import Glibc
+internal import RuleSets
 
 /// The right to change what is ours in this network namespace and in the state directory, which one process has at a time:
 /// a name in the abstract namespace of Unix sockets for each thing that we know our own by. Such a name is no file that could be removed, it

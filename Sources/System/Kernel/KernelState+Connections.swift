@@ -1,6 +1,7 @@
 internal import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 
 extension KernelState {
   mutating func deleteConnections(

@@ -1,6 +1,7 @@
 internal import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 
 /// Others' default routes, in every form that the kernel gives them.
 struct DefaultRoutes {

@@ -1,5 +1,6 @@
 internal import Core
 internal import Netlink
+internal import RuleSets
 
 extension KernelState {
   /// More than a router has hubs and peers; a scan of its uplink must not fill the memory.

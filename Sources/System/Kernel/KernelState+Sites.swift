@@ -1,5 +1,6 @@
 internal import Core
 internal import Netlink
+internal import RuleSets
 
 /// What routes of others' say of ways out and of sites, gathered route by route.
 struct RouteSurvey {

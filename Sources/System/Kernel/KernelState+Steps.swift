@@ -1,6 +1,7 @@
 internal import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 
 extension KernelState {
   mutating func apply(_ step: Step) throws(NetlinkFailure) {
@@ -22,9 +23,9 @@ extension KernelState {
     case .deleteRoute(let route): try delete(route)
     case .addRule(let rule): try add(rule)
     case .deleteRule(let rule): try delete(rule)
-    case .replaceSteering(let table): try steering.replace(table, &netfilter)
-    case .changeSets(let table, let changes): try steering.change(table: table, changes, &netfilter)
-    case .deleteSteering(let table): try steering.delete(table, &netfilter)
+    case .replaceNftTable(let table): try nftTable.replace(table, &netfilter)
+    case .changeSets(let table, let changes): try nftTable.change(table: table, changes, &netfilter)
+    case .deleteNftTable(let table): try nftTable.delete(table, &netfilter)
     case .moveMarks(let migration): try move(migration)
     case .changeSettings, .restoreSettings: break  // files, not netlink
     }

@@ -1,6 +1,7 @@
 internal import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 
 /// The sockets to one network namespace and what is done over them. One owner, one step at a time.
 struct KernelState: ~Copyable, Sendable {
@@ -8,7 +9,7 @@ struct KernelState: ~Copyable, Sendable {
   let translation: RouteTranslation
   var routing: RoutingSocket
   var netfilter: NetfilterSocket
-  var steering: SteeringStore
+  var nftTable: NftStore
   let news: TableNews
 
   init(_ ranges: KernelRanges, news: TableNews) throws(NetlinkFailure) {
@@ -19,14 +20,14 @@ struct KernelState: ~Copyable, Sendable {
     self.routing = routing
     self.netfilter = netfilter
     self.news = news
-    steering = SteeringStore(name: ranges.nftTable, news: news)
+    nftTable = NftStore(name: ranges.nftTable, news: news)
   }
 
   /// - Parameters:
   ///   - settings: those that are no device's own.
   ///   - expecting: which rules are ours to recognise where all else is so.
   mutating func read(
-    settings: [InterfaceSetting: Int], expecting: (ActualState) -> SteeringTable?
+    settings: [InterfaceSetting: Int], expecting: (ActualState) -> NftTable?
   ) throws(NetlinkFailure) -> ActualState {
     var actual = ActualState(settings: settings)
     let links = try routing.links()
@@ -58,7 +59,7 @@ struct KernelState: ~Copyable, Sendable {
     try tellSites(survey, names, &actual)
     news.main(isLarge: actual.sites.areMore || actual.ipv6Sites.areMore)
     actual.pathMTUs = pathMTUs(links, names)
-    actual.steering = try steering.steering(expecting: expecting(actual), &netfilter)
+    actual.nftTable = try nftTable.nftTable(expecting: expecting(actual), &netfilter)
     return actual
   }
 

@@ -2,6 +2,7 @@ package import Agent
 package import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 internal import Synchronization
 
 /// The table of tracked connections of this process's network namespace, by ctnetlink and its files under /proc.

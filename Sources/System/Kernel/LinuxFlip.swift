@@ -2,6 +2,7 @@ package import Agent
 package import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 internal import Synchronization
 
 /// The flip, over a socket of its own: one message to the kernel and its answer, a few microseconds.

@@ -2,6 +2,7 @@ package import Agent
 package import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 internal import Synchronization
 
 /// Others' ip rules, routes, nftables and iptables, over sockets of its own.

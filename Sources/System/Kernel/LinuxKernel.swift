@@ -2,6 +2,7 @@ package import Agent
 package import Core
 internal import Glibc
 internal import Netlink
+package import RuleSets
 internal import Synchronization
 
 /// The kernel of the network namespace in which this was made.
@@ -28,7 +29,7 @@ package final class LinuxKernel: KernelPort {
     self.state = Mutex(state)
   }
 
-  package func read(expecting: (ActualState) -> SteeringTable?) throws(KernelFailure) -> ActualState {
+  package func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState {
     let ofAll = settings.readOfAll()
     return try state.withLock { (state) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in try state.read(settings: ofAll, expecting: expecting) }
@@ -43,7 +44,7 @@ package final class LinuxKernel: KernelPort {
       try settings.change(to: values) { (device) throws(KernelFailure) in try isOurs(device) }
     case .restoreSettings(let changed): try settings.restore(changed)
     // The kernel names the rule or set that it refuses; the whole table would be a long operation.
-    case .replaceSteering, .changeSets, .deleteSteering: try apply(step, operation: nil)
+    case .replaceNftTable, .changeSets, .deleteNftTable: try apply(step, operation: nil)
     default: try apply(step, operation: PlanText(ranges).lines(step).first)
     }
   }

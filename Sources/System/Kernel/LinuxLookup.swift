@@ -2,6 +2,7 @@ package import Agent
 package import Core
 internal import Glibc
 internal import Netlink
+package import RuleSets
 internal import Synchronization
 
 /// `ip route get`, over a socket of its own.

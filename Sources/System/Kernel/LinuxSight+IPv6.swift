@@ -2,6 +2,7 @@ internal import Agent
 internal import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 
 // IPv6, which is never steered: whether it leaves where it is to be blocked.
 

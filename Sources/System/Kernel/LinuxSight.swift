@@ -2,6 +2,7 @@ package import Agent
 package import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 internal import Synchronization
 
 /// Looks at clients' packets, over sockets of its own: a firewall of thousands of rules holds up no repair.

@@ -1,6 +1,7 @@
 package import Agent
-package import Core
+internal import Core
 internal import Netlink
+package import RuleSets
 internal import Synchronization
 
 /// The devices' counters, over a socket of its own: asking for them holds up neither a reconcile nor a flip.

@@ -1,5 +1,6 @@
 internal import Core
 internal import Netlink
+internal import RuleSets
 
 /// Our nftables table in the kernel's words, while it is read.
 struct RawTable {
@@ -36,74 +37,74 @@ struct RawTable {
   var names: SetNames { SetNames(asked: asked) }
 
   /// In Core's words.
-  func steering(expecting expected: [SteeringChain]) -> SteeringTable {
+  func nftTable(expecting expected: [NftChain]) -> NftTable {
     let recognised = RecognisedRules(expected)
     let names = names
-    var rulesOf: [String: [SteeringRule]] = [:]
+    var rulesOf: [String: [NftRule]] = [:]
     for rule in rules { rulesOf[rule.chain, default: []].append(recognised[rule.renamingSets(names.core)]) }
-    var table = SteeringTable(
+    var table = NftTable(
       name: name, sets: sets.compactMap { addressSet($0, names) }, maps: sets.compactMap(map),
       chains: chains.map { chain in
         var rules = rulesOf[chain.name] ?? []
-        if chain.dropsByDefault { rules.append(SteeringRule([], [], unrecognised: "policy drop")) }
-        let hook = chain.hook.map { SteeringChain.Hook($0) }
+        if chain.dropsByDefault { rules.append(NftRule([], [], unrecognised: "policy drop")) }
+        let hook = chain.hook.map { NftChain.Hook($0) }
         if chain.hook != nil && hook == .some(nil) {
-          rules.append(SteeringRule([], [], unrecognised: "hooked where we never are"))
+          rules.append(NftRule([], [], unrecognised: "hooked where we never are"))
         }
-        return SteeringChain(name: chain.name, hook: hook ?? nil, rules: rules)
+        return NftChain(name: chain.name, hook: hook ?? nil, rules: rules)
       })
     table.flags = flags
     return table
   }
 
-  private func addressSet(_ set: NFTSet, _ names: SetNames) -> AddressSet? {
+  private func addressSet(_ set: NFTSet, _ names: SetNames) -> NftSet? {
     switch set.kind {
     case .addressRanges:
-      ranges[set.name].map { AddressSet(name: names.core(set.name), ranges: $0) }
-        ?? AddressSet(name: "\(set.name) (with other elements)", ranges: [])
+      ranges[set.name].map { NftSet(name: names.core(set.name), ranges: $0) }
+        ?? NftSet(name: "\(set.name) (with other elements)", ranges: [])
     case .verdicts: nil
     // It takes no part in our lookups, whatever its name.
-    case .other: AddressSet(name: "\(set.name) (of another type)", ranges: [])
+    case .other: NftSet(name: "\(set.name) (of another type)", ranges: [])
     }
   }
 
-  private func map(_ set: NFTSet) -> SteeringMap? {
+  private func map(_ set: NFTSet) -> NftMap? {
     guard case .verdicts(let key) = set.kind else { return nil }
     let verdicts = verdicts[set.name] ?? []
-    let elements = verdicts.compactMap { SteeringMap.Element($0.key, of: key, $0.verdict) }
-    let kind: SteeringMap.Kind =
+    let elements = verdicts.compactMap { NftMap.Element($0.key, of: key, $0.verdict) }
+    let kind: NftMap.Kind =
       switch key {
       case .device: .device
       case .mark: .mark
       }
     // With an element that we would not write it is none of ours.
     let name = elements.count == verdicts.count ? set.name : "\(set.name) (with other elements)"
-    return SteeringMap(name: name, kind: kind, elements: elements)
+    return NftMap(name: name, kind: kind, elements: elements)
   }
 }
 
 /// Rules of the kernel as those of Core's that are expected there: one equal to an expected rule of the same chain is that
 /// one, another comes as its text.
 struct RecognisedRules {
-  private var known: [NFTRule: SteeringRule] = [:]
+  private var known: [NFTRule: NftRule] = [:]
 
-  init(_ expected: [SteeringChain]) {
+  init(_ expected: [NftChain]) {
     for chain in expected {
       for rule in chain.rules { known[NFTRule(rule, of: chain)] = rule }
     }
   }
 
-  subscript(rule: NFTRule) -> SteeringRule {
+  subscript(rule: NFTRule) -> NftRule {
     if let known = known[rule] { return known }
     let text = rule.expressions.map(\.description).joined(separator: ", ")
-    return SteeringRule([], [], comment: rule.comment, unrecognised: text)
+    return NftRule([], [], comment: rule.comment, unrecognised: text)
   }
 }
 
-extension SteeringMap.Element {
+extension NftMap.Element {
   /// Nil where it is none that we write.
   fileprivate init?(_ bytes: [UInt8], of kind: NFTSet.Key, _ verdict: NFTExpression.Verdict?) {
-    let key: SteeringMap.Key
+    let key: NftMap.Key
     switch kind {
     case .device:
       let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
@@ -122,7 +123,7 @@ extension SteeringMap.Element {
 }
 
 extension NFTMapElement {
-  init(_ element: SteeringMap.Element) {
+  init(_ element: NftMap.Element) {
     let key =
       switch element.key {
       case .device(let name): NFTExpression.deviceName(name.text)
@@ -136,7 +137,7 @@ extension NFTMapElement {
 }
 
 extension NFTSet.Key {
-  init(_ kind: SteeringMap.Kind) {
+  init(_ kind: NftMap.Kind) {
     switch kind {
     case .device: self = .device
     case .mark: self = .mark
@@ -145,22 +146,22 @@ extension NFTSet.Key {
 }
 
 extension NFTChain {
-  init(_ chain: SteeringChain) { self.init(name: chain.name, hook: chain.hook.map(Hook.init)) }
+  init(_ chain: NftChain) { self.init(name: chain.name, hook: chain.hook.map(Hook.init)) }
 }
 
 extension NFTRule {
-  init(_ rule: SteeringRule, of chain: SteeringChain) {
+  init(_ rule: NftRule, of chain: NftChain) {
     self.init(chain: chain.name, expressions: rule.expressions, comment: rule.comment)
   }
 }
 
 extension NFTChain.Hook {
-  init(_ hook: SteeringChain.Hook) {
+  init(_ hook: NftChain.Hook) {
     self.init(type: hook.kind.rawValue, number: hook.point.number, priority: hook.priority)
   }
 }
 
-extension SteeringChain.Hook {
+extension NftChain.Hook {
   /// Nil where it is a hook that we never use.
   init?(_ hook: NFTChain.Hook) {
     guard let kind = Kind(rawValue: hook.type),
@@ -170,7 +171,7 @@ extension SteeringChain.Hook {
   }
 }
 
-extension SteeringChain.Hook.Point {
+extension NftChain.Hook.Point {
   /// enum nf_inet_hooks.
   fileprivate var number: UInt32 {
     switch self {

@@ -1,5 +1,6 @@
 internal import Core
 internal import Netlink
+internal import RuleSets
 
 // Where routes lead, in Core's words and in rtnetlink's.
 

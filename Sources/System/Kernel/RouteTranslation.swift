@@ -1,6 +1,7 @@
 internal import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 
 /// Core's words for routes, rules and devices, and rtnetlink's.
 struct RouteTranslation {

@@ -42,7 +42,7 @@ struct SetNames: Equatable, Sendable {
 struct SetPlacement {
   struct Fill {
     /// By the kernel's name.
-    var wanted: AddressSet
+    var wanted: NftSet
     /// What a set of this name holds already, that no rule asks: of a life before, which was killed. Nil: there is none.
     var present: [ClosedRange<UInt32>]?
   }
@@ -55,11 +55,11 @@ struct SetPlacement {
   /// In the transaction that changes the table: small changes of sets that stay, sets that are made, and sets and maps
   /// that go before those are.
   private(set) var changes: [SetChange] = []
-  private(set) var made: [AddressSet] = []
+  private(set) var made: [NftSet] = []
   private(set) var dropped: [String] = []
 
   /// - Parameter room: ranges that the last transaction may add and remove.
-  init(_ sets: [AddressSet], in present: RawTable?, room: Int = SetSweep.rangesPerTransaction) {
+  init(_ sets: [NftSet], in present: RawTable?, room: Int = SetSweep.rangesPerTransaction) {
     var room = room
     let there = Set((present?.sets ?? []).map(\.name))
     let asked = present?.asked ?? []
@@ -69,7 +69,7 @@ struct SetPlacement {
       if let (used, ranges) = both.lazy.compactMap({ Self.plain($0, in: present) }).first(where: {
         asked.contains($0.name)
       }) {
-        let change = SetChange(from: ranges, to: AddressSet(name: used, ranges: set.ranges))
+        let change = SetChange(from: ranges, to: NftSet(name: used, ranges: set.ranges))
         if change.count <= room {
           room -= change.count
           names.use(used)
@@ -90,7 +90,7 @@ struct SetPlacement {
       kept.insert(name)
       let before = Self.plain(name, in: present)?.ranges
       if before == nil && there.contains(name) { inTheWay.append(name) }
-      fills.append(Fill(wanted: AddressSet(name: name, ranges: set.ranges), present: before))
+      fills.append(Fill(wanted: NftSet(name: name, ranges: set.ranges), present: before))
     }
     dropped = (present?.sets ?? []).map(\.name).filter { !kept.contains($0) }
   }

@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// Per-interface sysctls, as files under /proc/sys.
 enum SettingFiles {

@@ -2,6 +2,7 @@ internal import Agent
 internal import Core
 internal import FoundationEssentials
 internal import Glibc
+internal import RuleSets
 internal import Synchronization
 
 /// What foreign interfaces' sysctls were before we changed them: in memory, and in a file, so that a later run can put

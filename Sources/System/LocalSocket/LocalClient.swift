@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// Why the agent gave no reply.
 package enum LocalFailure: Error, Equatable, Sendable, CustomStringConvertible {

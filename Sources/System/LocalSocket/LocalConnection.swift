@@ -1,6 +1,7 @@
 internal import Agent
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// One client: its request is read, handled and replied to, then it is gone. Used on the loop only.
 final class LocalConnection: @unchecked Sendable {

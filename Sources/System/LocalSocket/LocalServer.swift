@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// Who is on the other side of the socket, as the kernel knows it.
 package struct PeerCredentials: Equatable, Sendable {

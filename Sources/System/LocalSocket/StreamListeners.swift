@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// A socket that connections come in by. What it has in the file system goes with it.
 protocol StreamListener: Sendable {

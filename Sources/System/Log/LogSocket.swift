@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// A socket that log lines leave by, a datagram each. It never waits.
 final class LogSocket: Sendable {

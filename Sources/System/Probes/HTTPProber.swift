@@ -1,6 +1,7 @@
 package import Agent
-package import Core
+internal import Core
 internal import Glibc
+package import RuleSets
 package import Transfer
 
 /// HTTP and HTTPS probes through libcurl: each on a connection of its own, to an address, bound to the path.

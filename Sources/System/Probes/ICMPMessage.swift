@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 
 /// What a raw ICMP socket received, as far as it can be an answer to an echo request of ours (RFC 792).
 package enum ICMPMessage: Equatable, Sendable {

@@ -1,5 +1,6 @@
 package import Agent
-package import Core
+internal import Core
+package import RuleSets
 
 /// ICMP echo probes by raw sockets: one for each binding, with a filter and the kernel's receive time stamps. Raw, as
 /// `ping_group_range` refuses even root in a new network namespace.

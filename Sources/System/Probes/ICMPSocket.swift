@@ -2,6 +2,7 @@ internal import Agent
 internal import CLinux
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// The raw socket that all ICMP probes of one binding share: N sockets on one device would each get every answer.
 ///

@@ -1,5 +1,6 @@
 package import Agent
-package import Core
+internal import Core
+package import RuleSets
 
 /// Every kind of probe: each goes to who can send it.
 package struct Probers: ProbePort {

@@ -1,4 +1,5 @@
 internal import Core
+internal import RuleSets
 
 /// How long an answer took. The kernel stamps the answer's arrival with CLOCK_REALTIME, which leaves out the time until
 /// our thread ran; but that clock may be set in between, and then the monotonic clock is what counts.

@@ -1,7 +1,8 @@
 package import Agent
 internal import CLinux
-package import Core
+internal import Core
 internal import Glibc
+package import RuleSets
 internal import Synchronization
 
 /// One thread that is at once an epoll loop, a set of timers and a serial executor: what is pinned to it runs without

@@ -1,5 +1,6 @@
 package import Agent
-package import Core
+internal import Core
+package import RuleSets
 
 /// Timers by deadline; those of one deadline in the order in which they were set. A binary heap with lazy deletion: a
 /// cancelled timer's entry stays until it comes up or until such entries outnumber the live ones.

@@ -3,6 +3,7 @@ internal import Agent
 internal import Core
 internal import Glibc
 internal import Netlink
+internal import RuleSets
 
 /// A network namespace of the calling thread's own, with a made-up router in it. What is done there is seen nowhere else,
 /// and is gone with the process.

@@ -1,5 +1,6 @@
 package import Agent
 package import Core
+internal import RuleSets
 
 /// Tries everything that the agent asks of a kernel, on the kernel at hand, in a network namespace made for it. Nothing
 /// outside of that is touched.
@@ -34,7 +35,7 @@ package struct KernelTrial {
     do {
       guard let layout = try SelfTest.layout([kind], ranges) else { return noRoom(kind.rawValue) }
       let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory)
-      let desired = DesiredStateCompiler(layout, try kernel.read(expecting: nil)).compile()
+      let desired = EdgeCompiler(layout, try kernel.read(expecting: nil)).compile()
       try apply(
         Planner.plan(desired: DesiredState(tunnels: desired.tunnels), actual: try kernel.read(expecting: nil)), kernel)
       let left = Planner.plan(desired: DesiredState(tunnels: desired.tunnels), actual: try kernel.read(expecting: nil))
@@ -72,7 +73,7 @@ package struct KernelTrial {
           : .failed(step, PlanText(ranges).lines(left).first ?? "something differs", fix: fix))
 
       step = "steering"
-      checks.append(contentsOf: try trySteering(kinds, layout))
+      checks.append(contentsOf: try tryNftTable(kinds, layout))
 
       step = "connections"
       if let mark = layout.activeRules.first?.mark {
@@ -96,7 +97,7 @@ package struct KernelTrial {
   }
 
   /// By the kernel's own lookup: a rule's traffic follows the flip, and meets the floor where there is no way.
-  private func trySteering(_ kinds: [SelfTest.Kind], _ layout: Layout) throws -> [SelfTest.Check] {
+  private func tryNftTable(_ kinds: [SelfTest.Kind], _ layout: Layout) throws -> [SelfTest.Check] {
     let flip = try LinuxFlip(ranges)
     let lookup = try LinuxLookup()
     guard let strict = layout.activeRules.first(where: { $0.rule.name.text == SelfTest.rules.strict }),

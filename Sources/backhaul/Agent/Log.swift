@@ -1,6 +1,7 @@
 internal import Agent
 internal import Core
 internal import Logging
+internal import RuleSets
 internal import Synchronization
 internal import System
 

@@ -1,6 +1,7 @@
 internal import Agent
 internal import ArgumentParser
 internal import Core
+internal import RuleSets
 
 struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

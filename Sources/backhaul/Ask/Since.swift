@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Core
+internal import RuleSets
 
 /// What `--since` takes: how long ago, or when.
 enum Since: Equatable, Sendable {

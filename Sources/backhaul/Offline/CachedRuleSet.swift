@@ -1,6 +1,7 @@
 internal import Agent
 internal import ArgumentParser
 internal import Core
+internal import RuleSets
 internal import System
 
 /// The rule set that the agent accepted last, from the state directory, or what is wrong with it.

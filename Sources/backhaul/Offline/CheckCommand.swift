@@ -2,6 +2,7 @@ internal import Agent
 internal import ArgumentParser
 internal import Core
 internal import Glibc
+internal import RuleSets
 internal import System
 
 struct CheckCommand: ParsableCommand {

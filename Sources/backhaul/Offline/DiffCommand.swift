@@ -1,6 +1,7 @@
 internal import Agent
 internal import ArgumentParser
 internal import Core
+internal import RuleSets
 internal import System
 
 struct DiffCommand: ParsableCommand {

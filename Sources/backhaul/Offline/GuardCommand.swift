@@ -1,6 +1,7 @@
 internal import Agent
 internal import ArgumentParser
 internal import Core
+internal import RuleSets
 internal import System
 
 struct GuardCommand: ParsableCommand {
@@ -121,7 +122,7 @@ private enum Guarded {
     switch self {
     case .strictRules(let layout):
       let revision = "revision \(layout.ruleSet.revision)"
-      guard DesiredStateCompiler(layout, ActualState()).needsGuard else {
+      guard EdgeCompiler(layout, ActualState()).needsGuard else {
         return "\(revision) has no rule that holds anything back"
       }
       if plan.isEmpty { return "what \(revision) holds back is held back already" }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Core
+internal import RuleSets
 internal import System
 
 /// Reads a rule set from a file, or says all that is wrong with it.

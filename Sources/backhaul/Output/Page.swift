@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import RuleSets
 internal import System
 
 /// What `--watch` prints: on a terminal one page in place of the last, elsewhere one below the other.

@@ -1,5 +1,6 @@
 internal import Core
 internal import Glibc
+internal import RuleSets
 
 /// What standard output can show.
 enum Terminal {

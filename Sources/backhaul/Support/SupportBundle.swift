@@ -1,6 +1,7 @@
 internal import Agent
 internal import Core
 internal import Glibc
+internal import RuleSets
 internal import System
 
 /// What `backhaul support` writes: sections of text, each with what it has or why it has nothing.

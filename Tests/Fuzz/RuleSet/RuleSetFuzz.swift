@@ -1,4 +1,4 @@
-internal import Core
+internal import RuleSets
 
 /// Any bytes as a rule set: they are refused in words, or they are one that is written and read back as the same.
 @_cdecl("LLVMFuzzerTestOneInput")

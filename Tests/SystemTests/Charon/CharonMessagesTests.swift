@@ -1,5 +1,6 @@
 import Agent
 import Core
+internal import RuleSets
 import Testing
 import VICI
 

@@ -1,6 +1,7 @@
 import Agent
 import Core
 import Fakes
+internal import RuleSets
 import Testing
 import VICI
 

@@ -2,6 +2,7 @@ import Agent
 import Core
 import Fakes
 import Glibc
+internal import RuleSets
 import Synchronization
 import System
 import VICI

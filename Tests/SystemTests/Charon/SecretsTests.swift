@@ -1,6 +1,7 @@
 import Core
 import Fakes
 import FoundationEssentials
+internal import RuleSets
 import Synchronization
 import Testing
 import VICI

@@ -1,5 +1,6 @@
 import Core
 import FoundationEssentials
+internal import RuleSets
 import Testing
 
 @testable import System

@@ -2,6 +2,7 @@ import Agent
 import Core
 import Fakes
 import FoundationEssentials
+internal import RuleSets
 import System
 import Testing
 

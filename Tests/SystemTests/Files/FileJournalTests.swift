@@ -3,6 +3,7 @@ import Core
 import Fakes
 import FoundationEssentials
 import Glibc
+internal import RuleSets
 import System
 import Testing
 

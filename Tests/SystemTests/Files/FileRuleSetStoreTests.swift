@@ -2,6 +2,7 @@ import Agent
 import Core
 import FoundationEssentials
 import Glibc
+internal import RuleSets
 import System
 import Testing
 

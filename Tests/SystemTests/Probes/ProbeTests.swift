@@ -1,6 +1,7 @@
 import Agent
 import Core
 import Glibc
+internal import RuleSets
 import System
 import Testing
 import Transfer

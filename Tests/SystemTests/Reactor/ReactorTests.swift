@@ -1,6 +1,7 @@
 import Agent
 import Core
 import Glibc
+internal import RuleSets
 import Synchronization
 import System
 import Testing

@@ -1,0 +1,162 @@
+package import RuleSets
+
+/// What the kernel says: everything of ours in it (own by tag: route protocol, priority and table range, table name,
+/// device alias), and of the rest only what decisions need: links, addresses, main's default routes.
+package struct ActualState: Equatable, Sendable {
+  package var links: [InterfaceName: Link]
+  /// IPv4 addresses, primary first.
+  package var addresses: [InterfaceName: [InterfaceAddress]]
+  /// What more the kernel says of addresses that are not plain; see `standing(of:on:)`.
+  package var standings: [InterfaceName: [InterfaceAddress: AddressStanding]]
+  /// Default routes of the main table, best metric first; then those of tables that others' ip rules lead to.
+  package var mainDefaults: [MainDefault]
+  /// Default routes of the main table that are no way out.
+  package var deadEnds: [DeadEnd]
+  /// Main's routes that are better than a default, halves of all addresses among them.
+  package var sites = MainSites<IPv4Prefix>()
+  package var ipv6Sites = MainSites<IPv6Prefix>()
+  /// Devices that a default route of any table leads by, a half of all addresses being as good; for IPv6 whatever is as
+  /// wide as an eighth: 2000::/3 is all that is given out. Those of our own tables are not among them.
+  package var exits: Set<InterfaceName> = []
+  package var ipv6Exits: Set<InterfaceName> = []
+  /// Routes with our protocol in our table range.
+  package var routes: Set<TableRoute>
+  /// Rules with our protocol in our priority range, in the kernel's order; those of IPv6 after those of IPv4.
+  package var rules: [RoutingRule]
+  /// The kernel has IPv6 with policy routing. Without it (EAFNOSUPPORT) none of its rules can be wanted.
+  package var hasIPv6Rules: Bool
+  /// Our nftables table; nil where there is none.
+  package var nftTable: NftTable?
+  /// Present values of the settings of every interface, and of `all` under the name "all".
+  package var settings: [InterfaceSetting: Int]
+  /// What the kernel was told of smaller MTUs on the way (ICMP "fragmentation needed", RFC 1191) and has not forgotten
+  /// yet, by devices that are not ours. Complete enough to decide by, never exhaustive.
+  package var pathMTUs: [PathMTUKey: Int]
+
+  package init(
+    links: [InterfaceName: Link] = [:], addresses: [InterfaceName: [InterfaceAddress]] = [:],
+    standings: [InterfaceName: [InterfaceAddress: AddressStanding]] = [:], mainDefaults: [MainDefault] = [],
+    deadEnds: [DeadEnd] = [], routes: Set<TableRoute> = [], rules: [RoutingRule] = [], hasIPv6Rules: Bool = true,
+    nftTable: NftTable? = nil, settings: [InterfaceSetting: Int] = [:], pathMTUs: [PathMTUKey: Int] = [:]
+  ) {
+    self.links = links
+    self.addresses = addresses
+    self.standings = standings
+    self.mainDefaults = mainDefaults
+    self.deadEnds = deadEnds
+    self.routes = routes
+    self.rules = rules
+    self.hasIPv6Rules = hasIPv6Rules
+    self.nftTable = nftTable
+    self.settings = settings
+    self.pathMTUs = pathMTUs
+  }
+
+  /// As much of it as says where packets may go: addresses, main's better routes, and who leads out.
+  package var surroundings: ActualState {
+    var part = ActualState(addresses: addresses)
+    (part.sites, part.ipv6Sites, part.exits, part.ipv6Exits) = (sites, ipv6Sites, exits, ipv6Exits)
+    return part
+  }
+
+  package func standing(of address: InterfaceAddress, on device: InterfaceName) -> AddressStanding {
+    standings[device]?[address] ?? .plain
+  }
+}
+
+/// A network device.
+package struct Link: Hashable, Sendable {
+  package var index: InterfaceIndex
+  /// IFF_UP: someone wants it up.
+  package var isUp: Bool
+  /// IFF_LOWER_UP: the layer below can carry.
+  package var hasCarrier: Bool
+  package var mtu: Int
+  /// No gateway is needed to send by it: IFF_POINTOPOINT (PPP, GRE, WireGuard), or an XFRM interface, which has no
+  /// neighbours either but not that flag.
+  package var isPointToPoint: Bool
+  /// It has neighbours that it asks for by ARP: not IFF_NOARP.
+  package var asksNeighbours: Bool
+  /// It is in a VRF, which routes by a table of its own.
+  package var isInVRF: Bool
+  package var alias: String?
+  /// The device was made by us: see `TunnelParameters.areOurs`.
+  package var isOurs: Bool
+  /// Set where the device is a GRE or IPIP tunnel or an XFRM interface, ours or not.
+  @Apart package var tunnel: TunnelParameters?
+  /// Set where other devices stand above or below it.
+  @Apart package var stack: LinkStack?
+
+  package init(
+    index: InterfaceIndex, isUp: Bool, hasCarrier: Bool, mtu: Int, isPointToPoint: Bool = false,
+    asksNeighbours: Bool? = nil, isInVRF: Bool = false, alias: String? = nil, tunnel: TunnelParameters? = nil,
+    isOurs: Bool = false, stack: LinkStack? = nil
+  ) {
+    self.index = index
+    self.isUp = isUp
+    self.hasCarrier = hasCarrier
+    self.mtu = mtu
+    self.isPointToPoint = isPointToPoint
+    self.asksNeighbours = asksNeighbours ?? !isPointToPoint
+    self.isInVRF = isInVRF
+    self.alias = alias
+    self.isOurs = isOurs
+    self.tunnel = tunnel
+    self.stack = stack
+  }
+
+  /// It is part of another device (a VRF, a bridge), and packets that come by it are looked up as that one's.
+  package var isEnslaved: Bool { isInVRF || stack?.master != nil }
+}
+
+/// Where a device stands among others: which name its packets come in by follows from it.
+package struct LinkStack: Hashable, Sendable {
+  /// The bridge, bond or team that it is a port of: packets come in by that one. Nil too where it is in a VRF, which leaves
+  /// it its name.
+  package var master: InterfaceName?
+  /// The device that it stands on, as a VLAN or macvlan (VRRP) does: what comes in by it does not come in by that one.
+  package var lower: InterfaceName?
+  /// It has a second address on the wire of the lower one (macvlan, ipvlan), and is no network of its own, as a VLAN is.
+  package var sharesWire: Bool
+
+  package init(master: InterfaceName? = nil, lower: InterfaceName? = nil, sharesWire: Bool = false) {
+    self.master = master
+    self.lower = lower
+    self.sharesWire = sharesWire
+  }
+}
+
+/// What the kernel says of a tunnel device, as far as we set it.
+package struct TunnelParameters: Hashable, Sendable {
+  package var encapsulation: TunnelDevice.Encapsulation
+  package var local: IPv4Address
+  package var remote: IPv4Address
+  /// The device that it is bound to, nil where to none or where that is gone.
+  package var underlay: InterfaceName?
+  package var lookupMark: Mark
+  package var ttl: UInt8
+  /// Something else is set that ours have not: a type of service, packets without DF, another key for what comes in,
+  /// checksums, a second encapsulation.
+  package var hasMore: Bool
+
+  package init(
+    encapsulation: TunnelDevice.Encapsulation, local: IPv4Address, remote: IPv4Address, underlay: InterfaceName?,
+    lookupMark: Mark, ttl: UInt8, hasMore: Bool = false
+  ) {
+    self.encapsulation = encapsulation
+    self.local = local
+    self.remote = remote
+    self.underlay = underlay
+    self.lookupMark = lookupMark
+    self.ttl = ttl
+    self.hasMore = hasMore
+  }
+
+  /// Of an XFRM interface the kernel knows no more than this.
+  package init(xfrm interfaceID: UInt32, underlay: InterfaceName?) {
+    let none = IPv4Address(value: 0)
+    self.init(
+      encapsulation: .xfrm(interfaceID: interfaceID), local: none, remote: none, underlay: underlay,
+      lookupMark: Mark(value: 0), ttl: 0)
+  }
+}

@@ -1,0 +1,209 @@
+internal import RuleSets
+
+/// The table as `nft -s list ruleset` (without the counters' figures) prints it; `nft -f` takes it back.
+extension NftTable {
+  package var text: String { lines.joined(separator: "\n") + "\n" }
+
+  package var lines: [String] {
+    var lines = ["table inet \(name) {"]
+    if flags != 0 { lines.append("\tflags \(flagWords)") }
+    for (index, block) in (sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines)).enumerated() {
+      if index > 0 { lines.append("") }
+      lines += block.map { "\t" + $0 }
+    }
+    return lines + ["}"]
+  }
+
+  var flagWords: String { flags == 1 ? "dormant" : hexadecimal(flags) }
+}
+
+extension NftSet {
+  fileprivate var lines: [String] {
+    var lines = ["set \(name) {", "\ttype ipv4_addr", "\tflags interval"]
+    if !ranges.isEmpty { lines.append("\telements = { \(AddressRanges.text(ranges)) }") }
+    return lines + ["}"]
+  }
+}
+
+extension NftMap {
+  fileprivate var lines: [String] {
+    let type =
+      switch kind {
+      case .device: "ifname"
+      case .mark: "mark"
+      }
+    var lines = ["map \(name) {", "\ttype \(type) : verdict"]
+    if !elements.isEmpty {
+      lines += ["\telements = {"] + elements.map { "\t\t\($0.text)," } + ["\t}"]
+    }
+    return lines + ["}"]
+  }
+}
+
+extension NftMap.Element {
+  var text: String {
+    let key =
+      switch key {
+      case .device(let name): "\"\(name)\""
+      case .mark(let mark): padded(mark.value)
+      }
+    switch verdict {
+    case .jump(let chain): return "\(key) : jump \(chain)"
+    case .goto(let chain): return "\(key) : goto \(chain)"
+    }
+  }
+}
+
+extension NftChain {
+  fileprivate var lines: [String] {
+    var lines = ["chain \(name) {"]
+    if let hook {
+      lines.append(
+        "\ttype \(hook.kind.rawValue) hook \(hook.point.rawValue) priority \(hook.priorityText); policy accept;")
+    }
+    return lines + rules.map { "\t" + $0.text } + ["}"]
+  }
+}
+
+extension NftChain.Hook {
+  /// nft has names for some priorities and writes others as distances from them.
+  fileprivate var priorityText: String {
+    switch priority {
+    case -150: "mangle"
+    case -160: "mangle - 10"
+    case -140: "mangle + 10"
+    case 100 where point == .postrouting: "srcnat"
+    case 0: "filter"
+    default: "\(priority)"
+    }
+  }
+}
+
+extension NftRule {
+  /// As one line of `nft list ruleset`.
+  package var text: String {
+    if let unrecognised { return unrecognised }
+    // `ip saddr` implies the family, and nft then does not list it.
+    let impliesIPv4 = matches.contains(where: \.isOfIPv4Header)
+    let impliesIPv6 = matches.contains { if case .ipv6DestinationIn = $0 { true } else { false } }
+    var words = matches.filter { !(impliesIPv4 && $0 == .ipv4) && !(impliesIPv6 && $0 == .ipv6) }.map(\.text)
+    words += actions.map(\.text)
+    if !comment.isEmpty { words.append("comment \"\(comment)\"") }
+    return words.joined(separator: " ")
+  }
+}
+
+extension NftRule.Match {
+  fileprivate var text: String {
+    switch self {
+    case .incoming(let device): "iifname \"\(device)\""
+    case .outgoing(let device): "oifname \"\(device)\""
+    case .slave(let device): "meta sdifname \"\(device)\""
+    case .ipv4: "meta nfproto ipv4"
+    case .ipv6: "meta nfproto ipv6"
+    case .sourceIn(let set): "ip saddr @\(set)"
+    case .destinationIn(let set): "ip daddr @\(set)"
+    case .destinationNotIn(let set): "ip daddr != @\(set)"
+    case .sourceIs(let address): "ip saddr \(address)"
+    case .destinationIs(let address): "ip daddr \(address)"
+    case .ipv6DestinationIn(let prefix): "ip6 daddr \(prefix.length == 128 ? "\(prefix.address)" : "\(prefix)")"
+    case .protocolIs(let number): "ip protocol \(Self.name(ofProtocol: number))"
+    case .willBeEncrypted(let expected): "rt ipsec \(expected ? "exists" : "missing")"
+    case .wasEncrypted(let expected): "meta ipsec \(expected ? "exists" : "missing")"
+    case .mark(let mark, let mask): "meta mark & \(padded(mask.bits)) == \(padded(mark.value))"
+    case .markNot(let mark, let mask): "meta mark & \(padded(mask.bits)) != \(padded(mark.value))"
+    case .connectionMark(let mark, let mask): "ct mark & \(padded(mask.bits)) == \(padded(mark.value))"
+    case .connectionMarkNot(let mark, let mask): "ct mark & \(padded(mask.bits)) != \(padded(mark.value))"
+    case .original: "ct direction original"
+    case .reply: "ct direction reply"
+    case .invalid: "ct state invalid"
+    case .untracked: "ct state untracked"
+    case .related: "ct state related"
+    case .tcpSYN: "tcp flags syn / syn,rst"
+    case .tcpReset: "tcp flags & rst == rst"
+    case .icmpType(let number): "icmp type \(Self.name(ofICMPType: number))"
+    case .quotes(let number): "@th,136,8 0x\(String(number, radix: 16))"
+    }
+  }
+
+  fileprivate var isOfIPv4Header: Bool {
+    switch self {
+    case .sourceIn, .destinationIn, .destinationNotIn, .sourceIs, .destinationIs, .protocolIs, .icmpType: true
+    default: false
+    }
+  }
+
+  /// As nft writes those that we ask for; it takes a number as well.
+  private static func name(ofICMPType number: UInt8) -> String {
+    switch number {
+    case 3: "destination-unreachable"
+    case 5: "redirect"
+    case 11: "time-exceeded"
+    case 12: "parameter-problem"
+    default: "\(number)"
+    }
+  }
+
+  /// As nft writes those that we ask for, from /etc/protocols; it takes a number as well.
+  private static func name(ofProtocol number: UInt8) -> String {
+    switch number {
+    case IPProtocol.icmp: "icmp"
+    case IPProtocol.ipip: "ipencap"
+    case IPProtocol.tcp: "tcp"
+    case IPProtocol.udp: "udp"
+    case IPProtocol.gre: "gre"
+    case IPProtocol.esp: "esp"
+    default: "\(number)"
+    }
+  }
+}
+
+extension NftRule.Action {
+  fileprivate var text: String {
+    switch self {
+    case .count: "counter"
+    case .setMark(let mark, let mask): "meta mark set meta mark" + Self.replaced(mark, mask)
+    case .setConnectionMark(let mark, let mask): "ct mark set ct mark" + Self.replaced(mark, mask)
+    case .clampMSS(let size): "tcp option maxseg size set \(size)"
+    case .masquerade: "masquerade"
+    case .translate(let address): "snat ip to \(address)"
+    case .drop: "drop"
+    case .reject: "reject with icmpx admin-prohibited"
+    case .return: "return"
+    case .jump(let chain): "jump \(chain)"
+    case .choose(.incoming, let map): "iifname vmap @\(map)"
+    case .choose(.outgoing, let map): "oifname vmap @\(map)"
+    case .choose(.mark(let mask), let map): "meta mark & \(padded(mask.bits)) vmap @\(map)"
+    case .choose(.connectionMark(let mask), let map): "ct mark & \(padded(mask.bits)) vmap @\(map)"
+    }
+  }
+
+  /// nft writes the bits that are set by `|` into the mask of `&` too; it comes to the same.
+  private static func replaced(_ mark: Mark, _ mask: MarkMask) -> String {
+    " & \(padded(~mask.bits | mark.value))" + (mark.value == 0 ? "" : " | \(padded(mark.value))")
+  }
+}
+
+extension AddressRanges {
+  /// As nft writes elements: a prefix where it is one, an address, or `first-last`.
+  package static func text(_ ranges: [ClosedRange<UInt32>]) -> String {
+    ranges.map(text).joined(separator: ", ")
+  }
+
+  private static func text(_ range: ClosedRange<UInt32>) -> String {
+    let first = IPv4Address(value: range.lowerBound)
+    if range.count == 1 { return first.description }
+    let hostBits = range.upperBound ^ range.lowerBound
+    // All ones below, and none of them set in the first address.
+    if hostBits & (hostBits &+ 1) == 0, range.lowerBound & hostBits == 0 {
+      return "\(first)/\(hostBits.leadingZeroBitCount)"
+    }
+    return "\(first)-\(IPv4Address(value: range.upperBound))"
+  }
+}
+
+/// Eight digits, as nft writes marks.
+private func padded(_ value: UInt32) -> String {
+  let digits = String(value, radix: 16)
+  return "0x" + String(repeating: "0", count: 8 - digits.count) + digits
+}

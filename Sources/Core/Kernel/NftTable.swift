@@ -1,0 +1,213 @@
+package import RuleSets
+
+/// Our nftables table (family `inet`), whole. It is put into the kernel in one transaction and read back as the same
+/// value, so that desired and actual compare.
+package struct NftTable: Hashable, Sendable {
+  package var name: String
+  /// NFT_TABLE_F_…; ours has none. A table that is dormant (1) holds all that it held, and does nothing.
+  package var flags: UInt32 = 0
+  package var sets: [NftSet]
+  package var maps: [NftMap]
+  package var chains: [NftChain]
+
+  package init(name: String, sets: [NftSet], maps: [NftMap] = [], chains: [NftChain]) {
+    self.name = name
+    self.sets = sets
+    self.maps = maps
+    self.chains = chains
+  }
+}
+
+/// A named set of IPv4 addresses (`type ipv4_addr; flags interval`).
+package struct NftSet: Hashable, Sendable {
+  package var name: String
+  /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching.
+  package var ranges: [ClosedRange<UInt32>]
+
+  package init(name: String, ranges: [ClosedRange<UInt32>]) {
+    self.name = name
+    self.ranges = ranges
+  }
+}
+
+/// A named map from devices or marks to chains (`type ifname : verdict`): one look instead of a rule for each.
+package struct NftMap: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable { case device, mark }
+
+  package enum Key: Hashable, Comparable, Sendable {
+    case device(InterfaceName)
+    case mark(Mark)
+  }
+
+  package enum Verdict: Hashable, Sendable {
+    /// Comes back, to the next rule.
+    case jump(chain: String)
+    /// Comes back to where the chain that asked was called from: as if `return` followed.
+    case goto(chain: String)
+
+    package var chain: String {
+      switch self {
+      case .jump(let chain), .goto(let chain): chain
+      }
+    }
+  }
+
+  package struct Element: Hashable, Sendable {
+    package var key: Key
+    package var verdict: Verdict
+
+    package init(_ key: Key, _ verdict: Verdict) {
+      self.key = key
+      self.verdict = verdict
+    }
+  }
+
+  package var name: String
+  package var kind: Kind
+  /// Ascending by key; each is of the map's kind.
+  package private(set) var elements: [Element]
+
+  package init(name: String, kind: Kind, elements: [Element]) {
+    self.name = name
+    self.kind = kind
+    self.elements = elements.sorted { $0.key < $1.key }
+  }
+}
+
+package struct NftChain: Hashable, Sendable {
+  /// Where a base chain stands; a chain without a hook is only jumped to. Policy is always `accept`.
+  package struct Hook: Hashable, Sendable {
+    package enum Kind: String, Hashable, Sendable { case filter, nat, route }
+    package enum Point: String, Hashable, Sendable { case prerouting, input, forward, output, postrouting }
+    package var kind: Kind
+    package var point: Point
+    /// As nft(8) counts: mangle −150, srcnat 100.
+    package var priority: Int32
+
+    package init(kind: Kind, point: Point, priority: Int32) {
+      self.kind = kind
+      self.point = point
+      self.priority = priority
+    }
+  }
+
+  package var name: String
+  package var hook: Hook?
+  package var rules: [NftRule]
+
+  package init(name: String, hook: Hook? = nil, rules: [NftRule]) {
+    self.name = name
+    self.hook = hook
+    self.rules = rules
+  }
+}
+
+/// One nftables rule: all of `matches`, then `actions` in their order.
+package struct NftRule: Hashable, Sendable {
+  package enum Match: Hashable, Sendable {
+    /// `iifname "…"`
+    case incoming(InterfaceName)
+    /// `oifname "…"`
+    case outgoing(InterfaceName)
+    /// `meta sdifname "…"`: it came in by this device, which is in a VRF, and the VRF's name stands for it since
+    /// (l3mdev_ip_rcv, net/l3mdev/l3mdev.c). Input and forward alone.
+    case slave(InterfaceName)
+    /// `meta nfproto ipv4` / `ipv6`
+    case ipv4
+    case ipv6
+    /// `ip saddr @set`; only after `.ipv4`
+    case sourceIn(set: String)
+    /// `ip daddr @set` / `ip daddr != @set`; only after `.ipv4`
+    case destinationIn(set: String)
+    case destinationNotIn(set: String)
+    /// `ip saddr 203.0.113.2` / `ip daddr 203.0.113.2`; only after `.ipv4`
+    case sourceIs(IPv4Address)
+    case destinationIs(IPv4Address)
+    /// `ip6 daddr 2001:db8::/32`; only after `.ipv6`
+    case ipv6DestinationIn(IPv6Prefix)
+    /// `ip protocol gre`, by number; only after `.ipv4`, and not beside `.tcpSYN`, which asks for TCP itself
+    case protocolIs(UInt8)
+    /// `rt ipsec exists` / `missing`: an IPsec policy holds for the packet's route, and the packet will leave as another.
+    /// Holds neither way before the packet is routed. What an XFRM interface encrypts is `missing` on its way there.
+    case willBeEncrypted(Bool)
+    /// `meta ipsec exists` / `missing`: the packet came out of an IPsec packet. Prerouting, input and forward alone.
+    case wasEncrypted(Bool)
+    /// `meta mark & mask == mark` / `!= mark`
+    case mark(Mark, MarkMask)
+    case markNot(Mark, MarkMask)
+    /// `ct mark & mask == mark` / `!= mark`
+    case connectionMark(Mark, MarkMask)
+    case connectionMarkNot(Mark, MarkMask)
+    /// `ct direction original` / `reply`
+    case original
+    case reply
+    /// `ct state invalid`
+    case invalid
+    /// `ct state untracked`: another's `notrack` rule took it out of connection tracking
+    case untracked
+    /// `ct state related`: it is about a connection, as an ICMP error is, or begins one that another has announced. Its
+    /// direction is that of the packet that would go the same way.
+    case related
+    /// `tcp flags & (syn | rst) == syn`
+    case tcpSYN
+    /// `tcp flags & rst == rst`; not beside `.protocolIs`
+    case tcpReset
+    /// `icmp type destination-unreachable`, by number; only after `.ipv4`, and not beside `.protocolIs`
+    case icmpType(UInt8)
+    /// `@th,136,8 0x2f`: the packet that an ICMP error quotes is of this protocol; only after `.icmpType` of an error
+    case quotes(protocol: UInt8)
+  }
+
+  /// What a map is asked for.
+  package enum Subject: Hashable, Sendable {
+    /// `iifname` / `oifname`
+    case incoming
+    case outgoing
+    /// `ct mark & mask`
+    case connectionMark(MarkMask)
+    /// `meta mark & mask`
+    case mark(MarkMask)
+
+    package var kind: NftMap.Kind {
+      switch self {
+      case .incoming, .outgoing: .device
+      case .connectionMark, .mark: .mark
+      }
+    }
+  }
+
+  package enum Action: Hashable, Sendable {
+    /// `counter`: packets and bytes are the kernel's, not part of the comparison.
+    case count
+    /// `meta mark set meta mark & ~mask | mark`: foreign bits stay.
+    case setMark(Mark, MarkMask)
+    /// `ct mark set ct mark & ~mask | mark`
+    case setConnectionMark(Mark, MarkMask)
+    /// `tcp option maxseg size set n`: the kernel only ever lowers it.
+    case clampMSS(UInt16)
+    case masquerade
+    /// `snat ip to 198.51.100.2`; in a chain of type `nat`
+    case translate(to: IPv4Address)
+    case drop
+    /// `reject with icmpx admin-prohibited`
+    case reject
+    case `return`
+    case jump(chain: String)
+    /// `iifname vmap @map`: what the map says; the next rule where it says nothing. Always the last of a rule.
+    case choose(by: Subject, map: String)
+  }
+
+  package var matches: [Match]
+  package var actions: [Action]
+  /// Says in `nft list ruleset` what the rule is for; at most 127 bytes.
+  package var comment: String
+  /// Set only on a rule that was read from the kernel and is none that we write: its text, for people.
+  package var unrecognised: String?
+
+  package init(_ matches: [Match], _ actions: [Action], comment: String = "", unrecognised: String? = nil) {
+    self.matches = matches
+    self.actions = actions
+    self.comment = comment
+    self.unrecognised = unrecognised
+  }
+}

@@ -1,0 +1,79 @@
+package import RuleSets
+
+/// A policy routing rule (`ip rule`, `ip -6 rule`) of ours. Its protocol is always ours.
+package struct RoutingRule: Hashable, Sendable {
+  package enum Family: Hashable, Sendable { case ipv4, ipv6 }
+
+  package struct MarkMatch: Hashable, Sendable {
+    package var mark: Mark
+    package var mask: MarkMask
+    package init(_ mark: Mark, _ mask: MarkMask) {
+      self.mark = mark
+      self.mask = mask
+    }
+  }
+
+  package enum Action: Hashable, Sendable {
+    /// `suppressPrefixLength: 0` passes over the table's default route, `3` over what is as wide too
+    /// (FRA_SUPPRESS_PREFIXLEN).
+    case lookup(TableID, suppressPrefixLength: UInt32?)
+    case unreachable
+    /// The sender gets ICMP "administratively prohibited" (FR_ACT_PROHIBIT).
+    case prohibit
+    /// The rule of that priority is the next to be asked. It stands further on: the kernel refuses to go back. Where none
+    /// is there, the kernel passes over this one (FR_ACT_GOTO, fib_rules_lookup in net/core/fib_rules.c).
+    case goto(RulePriority)
+    /// Decides nothing: where a `goto` leads to (FR_ACT_NOP).
+    case nop
+    /// None that we make, though it says that we did: only ever read from the kernel, to be deleted. What it does, for
+    /// people.
+    case strange(String)
+
+    /// As ip(8) writes it.
+    package var words: String {
+      switch self {
+      case .lookup(let table, nil): "lookup \(table)"
+      case .lookup(let table, let length?): "lookup \(table) suppress_prefixlength \(length)"
+      case .unreachable: "unreachable"
+      case .prohibit: "prohibit"
+      case .goto(let priority): "goto \(priority)"
+      case .nop: "nop"
+      case .strange(let text): text
+      }
+    }
+
+    /// What main has that is better than a default route.
+    package var isMainWithoutDefault: Bool {
+      if case .lookup(.main, suppressPrefixLength: _?) = self { true } else { false }
+    }
+  }
+
+  package var family: Family
+  package var priority: RulePriority
+  package var mark: MarkMatch?
+  /// FIB_RULE_INVERT: the rule takes what its selector does *not* match.
+  package var inverted: Bool
+  /// Of IPv4 alone, as the destination is.
+  package var source: IPv4Prefix?
+  package var destination: IPv4Prefix?
+  /// Of IPv6 alone.
+  package var ipv6Source: IPv6Prefix?
+  package var ipv6Destination: IPv6Prefix?
+  /// `lo` stands for packets of the router's own.
+  package var incoming: InterfaceName?
+  package var action: Action
+
+  package init(
+    _ family: Family = .ipv4, priority: RulePriority, mark: MarkMatch? = nil, inverted: Bool = false,
+    source: IPv4Prefix? = nil, destination: IPv4Prefix? = nil, incoming: InterfaceName? = nil, action: Action
+  ) {
+    self.family = family
+    self.priority = priority
+    self.mark = mark
+    self.inverted = inverted
+    self.source = source
+    self.destination = destination
+    self.incoming = incoming
+    self.action = action
+  }
+}

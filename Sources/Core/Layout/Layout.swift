@@ -1,0 +1,161 @@
+package import RuleSets
+
+/// Who has which mark, table and device: what everything that we put into the kernel is named and numbered by. It
+/// depends on the rule set, the configuration and the slots, never on the kernel.
+package struct Layout: Sendable {
+  package let ruleSet: RuleSet
+  package let configuration: AgentConfiguration
+  package let slots: SlotBook
+  /// By name: with a thousand of them each is asked for some thousand times.
+  private let tunnels: [Name: Int]
+  private let paths: [Name: Int]
+  /// Worked out once: there may be 100,000 prefixes.
+  package private(set) var belts = Belts.none
+
+  package init(_ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook) {
+    self.ruleSet = ruleSet
+    self.configuration = configuration
+    self.slots = slots
+    tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
+    paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
+    belts = Belts(activeRules.filter(\.rule.isStrict), interfaces: interfaces(of:))
+  }
+
+  /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks (one
+  /// without a declared path too: `local_wan` leaves by it), all rules (a disabled one too, so that enabling it moves
+  /// nobody).
+  package static func owners(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [SlotBook.Owner] {
+    ruleSet.tunnels.map { .tunnel($0.name) } + configuration.uplinks.map { .uplink($0.interface) }
+      + ruleSet.backhaulRules.map { .rule($0.name) }
+  }
+
+  /// The book for this rule set and configuration; nil where there are more owners than slots.
+  package static func slots(
+    _ ruleSet: RuleSet, _ configuration: AgentConfiguration, after book: SlotBook
+  ) -> SlotBook? {
+    book.assigning(owners(ruleSet, configuration), of: room(in: configuration))
+  }
+
+  /// How many slots there are for owners: the last ones of the mask stand for what came in by the uplinks.
+  package static func room(in configuration: AgentConfiguration) -> Int {
+    min(configuration.kernel.slots, configuration.kernel.markMask.marks - configuration.uplinks.count)
+  }
+
+  package var mask: MarkMask { configuration.kernel.markMask }
+  package var none: Mark { Mark(value: 0) }
+  package var bypass: Mark { mask.mark(.bypass) ?? none }
+  package var passed: Mark { mask.passed }
+
+  package func mark(_ owner: SlotBook.Owner) -> Mark? { slots[owner].flatMap { mask.mark($0) } }
+  package func table(_ owner: SlotBook.Owner) -> TableID? { slots[owner].map { configuration.kernel.table(of: $0) } }
+
+  /// The device of a tunnel: its maker's for an external one, else ours. Nil only where prefix and name are too long
+  /// for the kernel, which `RuleSetCheck` refuses.
+  package func device(of tunnel: Tunnel) -> InterfaceName? {
+    switch tunnel.kind {
+    case .external(let device): device
+    case .gre, .ipip, .ipsec: InterfaceName(configuration.kernel.interfacePrefix + tunnel.name.text)
+    }
+  }
+
+  /// What joins an `ipsec` tunnel's device to its SAs and policies (`if_id`).
+  package func interfaceID(of tunnel: Tunnel) -> UInt32? { slots[.tunnel(tunnel.name)]?.interfaceID }
+
+  package func profile(named name: Name) -> IPsecProfile? { ruleSet.profiles.first { $0.name == name } }
+  package func hub(of tunnel: Tunnel) -> Hub? { ruleSet.hubs.first { $0.name == tunnel.hub } }
+  package func tunnel(named name: Name) -> Tunnel? { tunnels[name].map { ruleSet.tunnels[$0] } }
+  package func path(named name: Name) -> Path? { paths[name].map { ruleSet.paths[$0] } }
+
+  /// The slot owner that a path leads through.
+  package func owner(of path: Path) -> SlotBook.Owner {
+    switch path.way {
+    case .tunnel(let name): .tunnel(name)
+    case .uplink(let interface): .uplink(interface)
+    }
+  }
+
+  /// A way out with all its numbers.
+  package struct Way: Equatable, Sendable {
+    package enum Kind: Equatable, Sendable { case ownTunnel, externalTunnel, uplink }
+    package var kind: Kind
+    /// `tunnel fra-a`, `uplink wan0`: for comments.
+    package var title: String
+    package var owner: SlotBook.Owner
+    package var device: InterfaceName
+    package var mark: Mark
+    package var table: TableID
+    /// Of an uplink: a private line.
+    package var isPrivate = false
+    /// Of an uplink: the mark of connections that began beyond it, for the router or a host behind it. They keep to the
+    /// uplink that they came in by, while `mark` is of those that a rule sent there: flips sweep the latter alone.
+    package var inbound: Mark?
+    package var isTunnel: Bool { kind != .uplink }
+  }
+
+  /// All tunnels, then all uplinks.
+  package var ways: [Way] { tunnelWays + uplinkWays }
+
+  package var tunnelWays: [Way] {
+    ruleSet.tunnels.compactMap { tunnel in
+      guard let device = device(of: tunnel) else { return nil }
+      let kind: Way.Kind = if case .external = tunnel.kind { .externalTunnel } else { .ownTunnel }
+      return way(kind, "tunnel \(tunnel.name)", .tunnel(tunnel.name), device)
+    }
+  }
+
+  package var uplinkWays: [Way] {
+    configuration.uplinks.enumerated().compactMap { place, uplink in
+      var way = way(.uplink, "uplink \(uplink.interface)", .uplink(uplink.interface), uplink.interface)
+      way?.isPrivate = uplink.isPrivate
+      // From the end of the mask, by their order in the configuration. They need no table: packets get the uplink's mark.
+      way?.inbound = Slot(mask.marks - place).flatMap { mask.mark($0) }
+      return way
+    }
+  }
+
+  private func way(_ kind: Way.Kind, _ title: String, _ owner: SlotBook.Owner, _ device: InterfaceName) -> Way? {
+    guard let mark = mark(owner), let table = table(owner) else { return nil }
+    return Way(kind: kind, title: title, owner: owner, device: device, mark: mark, table: table)
+  }
+
+  /// A rule that is in force, with its numbers.
+  package struct ActiveRule: Equatable, Sendable {
+    package var rule: BackhaulRule
+    package var mark: Mark
+    package var table: TableID
+  }
+
+  /// The enabled rules, in the order of the rule set: the first that takes a packet decides.
+  package var activeRules: [ActiveRule] {
+    ruleSet.backhaulRules.filter(\.enabled).compactMap { rule in
+      guard let mark = mark(.rule(rule.name)), let table = table(.rule(rule.name)) else { return nil }
+      return ActiveRule(rule: rule, mark: mark, table: table)
+    }
+  }
+
+  /// The uplinks that a rule lists as paths of its own.
+  package func ownUplinks(of rule: BackhaulRule) -> [InterfaceName] {
+    rule.paths.compactMap { name in
+      guard case .uplink(let interface)? = path(named: name)?.way else { return nil }
+      return interface
+    }
+  }
+
+  /// The private lines below a rule's tunnels, in the order of its paths: where `fallback: underlay` goes.
+  package func underlays(of rule: BackhaulRule) -> [InterfaceName] {
+    guard rule.fallback == .underlay else { return [] }
+    var found: [InterfaceName] = []
+    for name in rule.paths {
+      guard case .tunnel(let tunnel)? = path(named: name)?.way, let uplink = self.tunnel(named: tunnel)?.uplink,
+        !found.contains(uplink), configuration.uplinks.contains(where: { $0.interface == uplink && $0.isPrivate })
+      else { continue }
+      found.append(uplink)
+    }
+    return found
+  }
+
+  /// The LAN interfaces that a rule's traffic can come in by.
+  package func interfaces(of rule: BackhaulRule) -> [InterfaceName] {
+    rule.sources.interfaces.isEmpty ? configuration.lans : rule.sources.interfaces
+  }
+}

@@ -1,0 +1,48 @@
+package import RuleSets
+
+/// Who has which slot. Marks and tables are numbered by it, and live flows carry those marks, so an owner keeps its slot
+/// from one rule set to the next, over a restart too.
+package struct SlotBook: Equatable, Sendable {
+  package enum Owner: Hashable, Comparable, Sendable {
+    case tunnel(Name)
+    case uplink(InterfaceName)
+    case rule(Name)
+  }
+
+  package private(set) var slots: [Owner: Slot]
+  /// Seen in use, whoever's: given to nobody else as long as another slot is free. Never stored: it is for a book that was
+  /// read back from the kernel.
+  private var reserved: Set<Slot>
+
+  package init(_ slots: [Owner: Slot] = [:], reserved: Set<Slot> = []) {
+    self.slots = slots
+    self.reserved = reserved
+  }
+
+  package subscript(owner: Owner) -> Slot? { slots[owner] }
+
+  /// The book for these owners: those who had a slot keep it, the others get the lowest free ones in the order given. A
+  /// slot whose owner is gone is given anew only when no other is free: live flows may still carry its mark. Nil where
+  /// there are more owners than slots.
+  package func assigning(_ owners: [Owner], of available: Int) -> SlotBook? {
+    var result: [Owner: Slot] = [:]
+    var taken: Set<Int> = []
+    for owner in owners {
+      guard let slot = slots[owner], slot >= .first, slot.number <= available, taken.insert(slot.number).inserted
+      else { continue }
+      result[owner] = slot
+    }
+    let waiting = owners.filter { result[$0] == nil }
+    guard !waiting.isEmpty else { return SlotBook(result) }
+    guard available >= Slot.first.number else { return nil }
+    let free = (Slot.first.number...available).filter { !taken.contains($0) }
+    let justFreed = Set(slots.values.map(\.number)).union(reserved.map(\.number)).subtracting(taken)
+    let inOrder = free.filter { !justFreed.contains($0) } + free.filter { justFreed.contains($0) }
+    var next = inOrder.makeIterator()
+    for owner in waiting where result[owner] == nil {
+      guard let slot = next.next().flatMap({ Slot($0) }) else { return nil }
+      result[owner] = slot
+    }
+    return SlotBook(result)
+  }
+}

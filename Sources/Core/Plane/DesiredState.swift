@@ -1,0 +1,31 @@
+package import RuleSets
+
+/// All that is ours in the kernel, as it should be, but for one thing: the active default route of each backhaul rule's
+/// table, which `PathSelection` owns and which changes far more often than the rest.
+package struct DesiredState: Hashable, Sendable {
+  package var tunnels: [TunnelDevice]
+  /// Devices of ours that can be neither made nor judged now (their uplink has no address): left exactly as they are.
+  package var held: Set<InterfaceName>
+  /// Values that per-interface sysctls must have.
+  package var settings: [InterfaceSetting: Int]
+  /// Floors of all tables, and the default route of each tunnel's and uplink's own table.
+  package var routes: [TableRoute]
+  /// Tables whose route of metric `.active` belongs to `PathSelection`: no plan touches it while the table lives.
+  package var selectedTables: Set<TableID>
+  package var rules: [RoutingRule]
+  package var nftTable: NftTable?
+
+  package init(
+    tunnels: [TunnelDevice] = [], held: Set<InterfaceName> = [], settings: [InterfaceSetting: Int] = [:],
+    routes: [TableRoute] = [], selectedTables: Set<TableID> = [], rules: [RoutingRule] = [],
+    nftTable: NftTable? = nil
+  ) {
+    self.tunnels = tunnels
+    self.held = held
+    self.settings = settings
+    self.routes = routes
+    self.selectedTables = selectedTables
+    self.rules = rules
+    self.nftTable = nftTable
+  }
+}

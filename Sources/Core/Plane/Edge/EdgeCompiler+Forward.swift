@@ -1,0 +1,146 @@
+internal import RuleSets
+
+extension EdgeCompiler {
+  /// Everything that the router forwards, IPv6 too.
+  func passChain() -> NftChain {
+    var rules =
+      clearPassed() + [
+        NftRule([], [.choose(by: .incoming, map: Self.departures)], comment: "what came by a tunnel")
+      ]
+    for way in layout.uplinkWays {
+      rules.append(
+        NftRule(
+          [.incoming(way.device), marked], [.count, clearMark], comment: "was for the lookup alone"))
+    }
+    for lan in layout.configuration.lans {
+      for match in Self.by(lan) {
+        rules.append(NftRule([match, .ipv4], [.jump(chain: "outward")], comment: "LAN \(lan)"))
+      }
+    }
+    rules += strayOutwardRules()
+    rules += ipv6Rules()
+    // The kernel only ever lowers a segment size. Both directions: each end's SYN says what it can take.
+    for subject in [NftRule.Subject.outgoing, .incoming] {
+      rules.append(NftRule([.ipv4, .tcpSYN], [.choose(by: subject, map: Self.sizes)], comment: "MTU of a tunnel"))
+    }
+    rules.append(countRule(.passed))
+    return NftChain(
+      name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: rules)
+  }
+
+  /// What a device's packets are known by on their way through: one in a VRF goes by that one's name from routing on.
+  static func by(_ device: InterfaceName) -> [NftRule.Match] { [.incoming(device), .slave(device)] }
+
+  /// IPv6 is never backhauled.
+  private func ipv6Rules() -> [NftRule] {
+    var rules = [NftRule([.ipv6], [.choose(by: .outgoing, map: Self.strangers)], comment: "IPv6 to a tunnel")]
+    for (interface, rule) in ipv6Blocks {
+      for match in Self.by(interface) {
+        for uplink in layout.uplinkWays {
+          rules.append(
+            NftRule(
+              [.ipv6, match, .outgoing(uplink.device)], [.count, .reject], comment: "rule \(rule.name): no IPv6"))
+        }
+        for exit in ipv6OtherExits {
+          rules.append(
+            NftRule(
+              [.ipv6, match, .outgoing(exit)], [.jump(chain: Self.ipv6Exit)], comment: "rule \(rule.name): no IPv6"))
+        }
+      }
+    }
+    return rules
+  }
+
+  /// IPv4 that a LAN sends on, or a device that is no way of ours.
+  func outwardChain(guarded: Bool) -> NftChain {
+    var rules: [NftRule] = []
+    let uplinks = layout.uplinkWays
+    if guarded {
+      for uplink in uplinks {
+        rules.append(
+          NftRule(
+            [.outgoing(uplink.device)], [.jump(chain: "guard")], comment: "about to leave by \(uplink.title)")
+        )
+      }
+      rules += otherExitRules()
+    }
+    // Without a connection there is no NAT: it would leave with the LAN's address.
+    for uplink in uplinks {
+      for match in [NftRule.Match.invalid, .untracked] {
+        rules.append(
+          NftRule(
+            [.outgoing(uplink.device), marked, match], [.count, .drop], comment: "cannot be translated"))
+      }
+    }
+    // A connection made on another way keeps that one's translation: it is deleted and made anew, never sent as it is.
+    rules.append(
+      NftRule(
+        [.original, bound], [.choose(by: .outgoing, map: Self.keepers)],
+        comment: "by a tunnel, of a connection that has its way"))
+    for way in uplinks {
+      rules.append(
+        NftRule(
+          [
+            .outgoing(way.device), .original, bound, isNotBound(to: way.mark), isNotBound(to: layout.bypass),
+          ], [.count, .drop], comment: "made on another way than \(way.title)"))
+    }
+    rules.append(
+      NftRule(
+        [unbound, marked, .markNot(layout.bypass, layout.mask)], [.choose(by: .outgoing, map: Self.binders)],
+        comment: "leaves by a tunnel"))
+    for way in uplinks {
+      rules.append(
+        NftRule(
+          [.outgoing(way.device), unbound, marked, .markNot(layout.bypass, layout.mask)], [bind(to: way.mark)],
+          comment: "leaves by \(way.title)"))
+    }
+    if hasDirectDestinations {
+      for uplink in uplinks {
+        rules.append(
+          NftRule(
+            [.outgoing(uplink.device), unbound, isMarked(layout.bypass)], [bind(to: layout.bypass)],
+            comment: "leaves for a direct destination"))
+      }
+    }
+    return NftChain(name: "outward", rules: rules)
+  }
+
+  /// IPv4 from a LAN, or by a device that is no way of ours, that is about to leave by an uplink. Looks at nothing but
+  /// interfaces, addresses and the mark, so it holds for packets that no connection is known of. A mark of a strict rule's
+  /// says whose a packet is, whatever its device is called by now; else the first rule that takes the source decides, as in
+  /// `steer`.
+  func guardChain() -> NftChain {
+    var rules: [NftRule] = []
+    if hasDirectDestinations {
+      rules.append(
+        NftRule([.ipv4, .destinationIn(set: Self.directSet)], [.return], comment: "direct destination"))
+    }
+    for active in layout.activeRules where active.rule.isStrict {
+      rules += holding(active.rule, [isMarked(active.mark)])
+    }
+    // A prefix is held wherever it comes from, after what rules say of its interfaces.
+    let anywhere = prefixedStrictRules.map(\.rule).filter { !$0.sources.interfaces.isEmpty }
+    let active = layout.activeRules.map(\.rule)
+    let last = anywhere.isEmpty ? active.lastIndex(where: \.isStrict) ?? 0 : active.count - 1
+    for rule in active[...last] {
+      for matches in sourceMatches(rule, by: Self.by) {
+        if rule.isStrict {
+          rules += holding(rule, matches)
+        } else {
+          rules.append(NftRule(matches, [.return], comment: "rule \(rule.name): may leave"))
+        }
+      }
+    }
+    for rule in anywhere { rules += holding(rule, [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))]) }
+    return NftChain(name: "guard", rules: rules)
+  }
+
+  private func holding(_ rule: BackhaulRule, _ matches: [NftRule.Match]) -> [NftRule] {
+    // An uplink that the rule itself lists is a way of its own; what the main table sends there is not.
+    let own = (layout.ownUplinks(of: rule) + layout.underlays(of: rule)).map { uplink in
+      NftRule(
+        matches + [.outgoing(uplink), marked], [.return], comment: "rule \(rule.name): its own path \(uplink)")
+    }
+    return own + [NftRule(matches, [.count, .drop], comment: "rule \(rule.name): \(rule.fallback.rawValue)")]
+  }
+}

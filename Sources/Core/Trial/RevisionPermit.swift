@@ -1,0 +1,18 @@
+package import RuleSets
+
+/// An operator's word that a rule set may be taken over although its revision is not higher than the running one's. It
+/// holds for the next rule set that is taken over, and is used up by it.
+package struct RevisionPermit: Equatable, Sendable {
+  /// This revision and every higher one: by the time that the operator has typed it, the orchestrator may be further.
+  package var revision: UInt64
+  package var user: UInt32
+  package var since: WallTime
+
+  package init(revision: UInt64, user: UInt32, since: WallTime) {
+    self.revision = revision
+    self.user = user
+    self.since = since
+  }
+
+  package func admits(_ revision: UInt64) -> Bool { revision >= self.revision }
+}

@@ -1,0 +1,82 @@
+package import RuleSets
+
+/// The kernel's table of tracked connections (conntrack) as it fills. Whoever fills it, a client with many flows for
+/// example, keeps every new connection of everybody from being made: also those that HTTP probes need, whose silence then
+/// says nothing of a hub.
+///
+///     has room ──at its limit, or connections find no place──▶ full ──five seconds without either──▶ has room
+package struct ConnectionTable: Equatable, Sendable {
+  package struct Reading: Equatable, Sendable {
+    package var used: Int
+    /// 0: there is none.
+    package var limit: Int
+    /// Connections that found no place, since the kernel counts; their packets were dropped.
+    package var refused: Int
+    /// Connections that were thrown out to make room for others, before anybody had answered them.
+    package var evicted: Int
+
+    package init(used: Int, limit: Int, refused: Int = 0, evicted: Int = 0) {
+      self.used = used
+      self.limit = limit
+      self.refused = refused
+      self.evicted = evicted
+    }
+
+    var isAtLimit: Bool { limit > 0 && used >= limit }
+  }
+
+  package enum Change: Equatable, Sendable {
+    case filled
+    case relieved(after: Duration)
+  }
+
+  /// As long as nothing shows that it is full, before it is taken to have room.
+  static let calm: Duration = .seconds(5)
+
+  package private(set) var reading: Reading?
+  package private(set) var fullSince: Instant?
+  private var lastSign: Instant?
+
+  package init() {}
+
+  package var isFull: Bool { fullSince != nil }
+
+  package mutating func read(_ new: Reading, at now: Instant) -> Change? {
+    // The counters are 32 bits wide, and begin anew.
+    let isLosing = reading.map { new.refused > $0.refused || new.evicted > $0.evicted } ?? false
+    reading = new
+    if new.isAtLimit || isLosing {
+      lastSign = now
+      guard fullSince == nil else { return nil }
+      fullSince = now
+      return .filled
+    }
+    guard let since = fullSince, let lastSign, now - lastSign >= Self.calm else { return nil }
+    fullSince = nil
+    return .relieved(after: now - since)
+  }
+}
+
+/// A connection of the router's own that must not be thrown out of the table: of a probe, or of a tunnel's outer packets.
+package struct TrackedFlow: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable {
+    /// An echo with this identifier.
+    case icmp(identifier: UInt16)
+    case gre
+    case ipip
+    case esp
+    /// The same port at both ends.
+    case udp(port: UInt16)
+  }
+
+  /// Our address.
+  package var source: IPv4Address
+  package var destination: IPv4Address
+  package var kind: Kind
+
+  package init(_ kind: Kind, from source: IPv4Address, to destination: IPv4Address) {
+    self.kind = kind
+    self.source = source
+    self.destination = destination
+  }
+}

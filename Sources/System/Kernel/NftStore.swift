@@ -1,0 +1,303 @@
+internal import Core
+internal import Glibc
+internal import Netlink
+
+/// Our nftables table in the kernel. Knows by its fingerprint what it held at which generation of nftables, so that it is
+/// read again only when the kernel says that something changed: of a thousand tunnels it is megabytes. Its sets change
+/// alone, and may have 100,000 elements: they are kept.
+///
+/// No transaction names the generation that it follows: on a router where others change nftables all the time it would
+/// never come true. One that changes the whole table depends on nothing that was there before, one that changes a part of
+/// it is refused where that part is not as we believe, and whatever another did to our table meanwhile is an event, which
+/// brings the next look.
+struct NftStore: ~Copyable, Sendable {
+  private let name: String
+  private let news: TableNews
+  private var known: Known?
+  /// Sets that have another name in the kernel than in Core, as far as we know.
+  private var names = SetNames()
+
+  private struct Known {
+    var generation: UInt32
+    /// Nil: there is none.
+    var table: KnownTable?
+  }
+
+  /// Each is a fresh look.
+  private static let attempts = 16
+  /// Bytes of a transaction that is worth going deaf for: of smaller ones there is little to tell.
+  private static let smallTransaction = 16 << 10
+
+  init(name: String, news: TableNews) {
+    self.name = name
+    self.news = news
+  }
+
+  // MARK: Reading
+
+  /// In Core's words; nil where there is no such table.
+  mutating func nftTable(
+    expecting expected: NftTable?, _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) -> NftTable? {
+    var last: NftTable?
+    for _ in 1...Self.attempts {
+      let generation = try socket.generation()
+      if let known, known.generation == generation {
+        guard let table = known.table else { return nil }
+        if let nftTable = table.nftTable(if: expected) { return nftTable }
+      }
+      known = nil
+      let found: RawTable?
+      do throws(NetlinkFailure) { found = try RawTable.read(name, &socket) } catch {
+        // A set went while it was read, or the kernel cut the dump short.
+        guard error.isMissing || error.isInterrupted else { throw error }
+        continue
+      }
+      // Where there is none, that is one answer to one question: nobody's transactions can come between.
+      guard let raw = found else { return nil }
+      let nftTable = raw.nftTable(expecting: expected?.chains ?? [])
+      if try socket.generation() == generation {
+        known = Known(generation: generation, table: KnownTable(nftTable))
+      } else if last != nftTable {
+        // Others' transactions come faster than our table is read. What was read twice is there.
+        last = nftTable
+        continue
+      }
+      names = raw.names
+      return nftTable
+    }
+    throw NetlinkFailure(
+      operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "the table changes without end")
+  }
+
+  // MARK: The whole table
+
+  /// Whatever was there before.
+  mutating func replace(_ table: NftTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
+    guard table.sets.reduce(0, { $0 + $1.ranges.count }) > SetSweep.rangesPerTransaction else {
+      return try replaceAtOnce(table, &socket)
+    }
+    for attempt in 1...Self.attempts {
+      do throws(NetlinkFailure) {
+        return try rebuild(table, &socket)
+      } catch {
+        // Another has changed our table since it was read.
+        guard error.isMissing || error.isAlreadyPresent || error.isInterrupted || error.errno == EBUSY,
+          attempt < Self.attempts
+        else { throw error }
+      }
+    }
+  }
+
+  /// In one transaction.
+  private mutating func replaceAtOnce(
+    _ table: NftTable, _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) {
+    names = SetNames()
+    let known = KnownTable(table)
+    try commit(&socket, { _ in known }) { transaction throws(NetlinkFailure) in
+      // A deletion needs something to delete.
+      try transaction.addTable(table.name)
+      try transaction.deleteTable(table.name)
+      try transaction.addTable(table.name)
+      for set in table.sets {
+        try transaction.addSet(set.name, table: table.name)
+        try transaction.addRanges(set.ranges, to: set.name, table: table.name)
+      }
+      try transaction.addFrame(of: table, names: SetNames())
+    }
+  }
+
+  /// First fills, beside those that rules ask, the sets that are too large for one transaction: no packet meets them. Then
+  /// one transaction changes everything that steers, which asks the new sets from then on, and takes away the old ones.
+  /// Killed before that, what is left steers as it did, and the next look goes on where this one stopped.
+  private mutating func rebuild(_ table: NftTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
+    known = nil
+    let present = try RawTable.read(name, &socket)
+    let placement = SetPlacement(table.sets, in: present)
+    // Alone: base chains come and go in no transaction that wakes a table (nf_tables_addchain).
+    try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in try transaction.wakeTable(table.name) }
+    if !placement.fills.isEmpty {
+      try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in
+        for set in placement.inTheWay { try transaction.deleteSet(set, table: table.name) }
+        for fill in placement.fills where fill.present == nil {
+          try transaction.addSet(fill.wanted.name, table: table.name)
+        }
+      }
+    }
+    for fill in placement.fills {
+      let before = NftSet(name: fill.wanted.name, ranges: fill.present ?? [])
+      for piece in SetSweep.pieces(from: [before], to: [fill.wanted]) {
+        try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in
+          try transaction.apply(piece, table: table.name)
+        }
+      }
+    }
+    names = placement.names
+    let after = KnownTable(table)
+    try commit(&socket, { _ in after }) { transaction throws(NetlinkFailure) in
+      if let present {
+        try transaction.deleteRules(table: table.name)
+        for set in placement.dropped { try transaction.deleteSet(set, table: table.name) }
+        for chain in present.chains { try transaction.deleteChain(chain.name, table: table.name) }
+      }
+      try transaction.apply(placement.changes, table: table.name)
+      for set in placement.made {
+        try transaction.addSet(set.name, table: table.name)
+        try transaction.addRanges(set.ranges, to: set.name, table: table.name)
+      }
+      try transaction.addFrame(of: table, names: placement.names)
+    }
+  }
+
+  // MARK: A part of it
+
+  /// One transaction. Removes before it adds: a range may grow.
+  mutating func change(
+    table name: String, _ changes: [SetChange], _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) {
+    do throws(NetlinkFailure) {
+      try send(name, changes, &socket)
+    } catch {
+      // Some of it is done already (a range that is gone, or there), or sets have other names: look, and send what is left
+      // of it.
+      guard error.isMissing || error.isAlreadyPresent else { throw error }
+      known = nil
+      guard let present = try nftTable(expecting: nil, &socket) else { throw error }
+      let ranges = Dictionary(present.sets.map { ($0.name, $0.ranges) }) { first, _ in first }
+      try send(name, changes.map { $0.left(of: ranges[$0.set] ?? []) }, &socket)
+    }
+  }
+
+  private mutating func send(
+    _ name: String, _ changes: [SetChange], _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) {
+    guard changes.contains(where: { !$0.isEmpty }) else { return }
+    let named = changes.map { SetChange(set: names[$0.set], remove: $0.remove, add: $0.add) }
+    try commit(
+      &socket,
+      { before in
+        var after = before
+        after?.apply(changes)
+        return after
+      }
+    ) { transaction throws(NetlinkFailure) in
+      try transaction.apply(named, table: name)
+    }
+  }
+
+  /// Gone already is as good.
+  mutating func delete(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
+    do throws(NetlinkFailure) {
+      try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in try transaction.deleteTable(name) }
+    } catch {
+      guard error.isMissing else { throw error }
+    }
+    known = nil
+  }
+
+  // MARK: Sending
+
+  /// - Parameter after: what the table is then, of what it was known to be before; nil: not known. It is believed where no
+  ///   other transaction came between.
+  private mutating func commit(
+    _ socket: inout NetfilterSocket, _ after: (KnownTable?) -> KnownTable?,
+    _ fill: (inout NFTTransaction) throws(NetlinkFailure) -> Void
+  ) throws(NetlinkFailure) {
+    var transaction = NFTTransaction()
+    try fill(&transaction)
+    let isLarge = transaction.size > Self.smallTransaction
+    let generation = try socket.generation()
+    let before = known?.generation == generation ? known?.table : nil
+    // The kernel steps over 0 (nf_tables_commit, net/netfilter/nf_tables_api.c).
+    let next = generation == .max ? 1 : generation + 1
+    known = nil
+    if isLarge { news.stop() }
+    let result: Result<UInt32, NetlinkFailure>
+    do throws(NetlinkFailure) {
+      try socket.commit(transaction)
+      result = .success(next)
+    } catch {
+      result = .failure(error)
+    }
+    if isLarge { news.resume() }
+    let now = try socket.generation()
+    let isAlone = now == (result.isSuccess ? next : generation)
+    // What another did meanwhile may have been heard by nobody.
+    if isLarge && !isAlone { news.missed() }
+    _ = try result.get()
+    if isAlone, let table = after(before) { known = Known(generation: now, table: table) }
+  }
+}
+
+extension Result {
+  fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
+}
+
+extension NFTTransaction {
+  /// Removes before it adds.
+  fileprivate mutating func apply(_ changes: [SetChange], table: String) throws(NetlinkFailure) {
+    for change in changes { try deleteRanges(change.remove, from: change.set, table: table) }
+    for change in changes { try addRanges(change.add, to: change.set, table: table) }
+  }
+
+  /// All but the sets, which are there by then.
+  fileprivate mutating func addFrame(of table: NftTable, names: SetNames) throws(NetlinkFailure) {
+    for map in table.maps { try addMap(map.name, from: NFTSet.Key(map.kind), table: table.name) }
+    for chain in table.chains { try addChain(NFTChain(chain), table: table.name) }
+    for map in table.maps {
+      try addElements(map.elements.map(NFTMapElement.init), to: map.name, table: table.name)
+    }
+    for chain in table.chains {
+      for rule in chain.rules { try addRule(NFTRule(rule, of: chain).renamingSets { names[$0] }, table: table.name) }
+    }
+  }
+}
+
+/// A table that the kernel has.
+private struct KnownTable {
+  /// Of all but the sets.
+  private let frame: Fingerprint
+  private var sets: [NftSet]
+
+  init(_ table: NftTable) {
+    frame = Self.frame(table)
+    sets = table.sets
+  }
+
+  /// The kernel lists chains and maps in an order of its own.
+  private static func frame(_ table: NftTable) -> Fingerprint {
+    var table = table
+    table.sets = []
+    table.chains.sort { $0.name < $1.name }
+    table.maps.sort { $0.name < $1.name }
+    return Fingerprint(table)
+  }
+
+  /// What is there, where that is what is expected but for its sets; else nil.
+  func nftTable(if expected: NftTable?) -> NftTable? {
+    guard var nftTable = expected, Self.frame(nftTable) == frame else { return nil }
+    nftTable.sets = sets
+    return nftTable
+  }
+
+  /// After a transaction that changed sets.
+  mutating func apply(_ changes: [SetChange]) {
+    for change in changes {
+      guard let index = sets.firstIndex(where: { $0.name == change.set }) else { continue }
+      let removed = Set(change.remove)
+      var kept = sets[index].ranges.filter { !removed.contains($0) } + change.add
+      kept.sort { $0.lowerBound < $1.lowerBound }
+      sets[index].ranges = kept
+    }
+  }
+}
+
+extension SetChange {
+  /// What of the change is still to be done where the set holds `present`.
+  fileprivate func left(of present: [ClosedRange<UInt32>]) -> SetChange {
+    let there = Set(present)
+    let kept = there.subtracting(remove)
+    return SetChange(set: set, remove: remove.filter(there.contains), add: add.filter { !kept.contains($0) })
+  }
+}
