@@ -1,0 +1,28 @@
+/// The numbers and names in the kernel that are ours alone. The defaults are clear of what other software takes.
+package struct KernelRanges: Equatable, Sendable {
+  package var markMask: MarkMask
+  /// Slot n has table `tables.lowerBound + n`.
+  package var tables: ClosedRange<UInt32>
+  package var priorities: ClosedRange<UInt32>
+  package var routeProtocol: RouteProtocol
+  package var nftTable: String
+  /// Our tunnels' devices are named this and the tunnel's name.
+  package var interfacePrefix: String
+
+  package init(
+    markMask: MarkMask? = nil, tables: ClosedRange<UInt32> = 7900...7999, priorities: ClosedRange<UInt32> = 9200...9299,
+    routeProtocol: RouteProtocol = RouteProtocol(201), nftTable: String = "backhaul", interfacePrefix: String = "bh-"
+  ) {
+    self.markMask = markMask ?? MarkMask.standard
+    self.tables = tables
+    self.priorities = priorities
+    self.routeProtocol = routeProtocol
+    self.nftTable = nftTable
+    self.interfacePrefix = interfacePrefix
+  }
+
+  /// How many slots both the mask and the table range have room for.
+  package var slots: Int { min(markMask.slots, tables.count - 1, Slot.maximum) }
+
+  package func table(of slot: Slot) -> TableID { TableID(tables.lowerBound + UInt32(slot.number)) }
+}
