@@ -142,7 +142,7 @@ private final class Bench: Sendable {
   @Test func anAgentTakesOverFromTheGuard() async throws {
     let bench = try await Bench()
     var ruleSet = try bench.ruleSet(1, tunnels: ["a"])
-    ruleSet.backhaulRules[0].fallback = .block
+    ruleSet.backhaulRules[0].egress.fallback = .block
     let slots = try #require(Layout.slots(ruleSet, bench.configuration, after: SlotBook()))
     let layout = Layout(ruleSet, bench.configuration, slots)
     for step in try bench.fake.guardPlan(for: layout).steps { try bench.fake.apply(step) }
@@ -201,7 +201,7 @@ private final class Bench: Sendable {
   @Test func slotsAreReadBack() async throws {
     let bench = try await Bench()
     let ruleSet = try bench.ruleSet(1, tunnels: ["a", "b"])
-    let owners = Layout.owners(ruleSet, bench.configuration)
+    let owners = Layout.owners(ruleSet, bench.configuration).joined()
     let slots = SlotBook(
       Dictionary(uniqueKeysWithValues: zip(owners, stride(from: 30, to: 0, by: -2).compactMap { Slot($0) })))
     try await bench.reconciler.apply(ruleSet, slots: slots)

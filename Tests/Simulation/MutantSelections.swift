@@ -36,7 +36,7 @@ struct IgnoresHoldDown: Machines {
     var inner: RuleSelection
     static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
       var rule = rule
-      rule.holdDown = .zero
+      rule.egress.holdDown = .zero
       return rule
     }
   }
@@ -48,7 +48,7 @@ struct IgnoresDamping: Machines {
     var inner: RuleSelection
     static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
       var rule = rule
-      rule.damping = FlapDamping(halfLife: .zero)
+      rule.egress.damping = FlapDamping(halfLife: .zero)
       return rule
     }
   }
@@ -60,7 +60,7 @@ struct FallsBackUnderBlock: Machines {
     var inner: RuleSelection
     static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
       var rule = rule
-      if rule.fallback == .block { rule.fallback = .localWAN }
+      if rule.fallback == .block { rule.egress.fallback = .localWAN }
       return rule
     }
   }
@@ -72,7 +72,7 @@ struct PrefersTheWorst: Machines {
     var inner: RuleSelection
     static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
       var rule = rule
-      rule.paths.reverse()
+      rule.egress.paths.reverse()
       return rule
     }
   }

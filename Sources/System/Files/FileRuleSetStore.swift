@@ -161,7 +161,7 @@ extension SlotBook.Owner {
     switch self {
     case .tunnel(let name): "tunnel \(name)"
     case .uplink(let interface): "uplink \(interface)"
-    case .rule(let name): "rule \(name)"
+    case .egress(let name): "egress \(name)"
     }
   }
 
@@ -175,9 +175,10 @@ extension SlotBook.Owner {
     case "uplink":
       guard let interface = InterfaceName(parts[1]) else { return nil }
       self = .uplink(interface)
-    case "rule":
+    // Before egresses had names of their own each was its rule's.
+    case "egress", "rule":
       guard let name = Name(parts[1]) else { return nil }
-      self = .rule(name)
+      self = .egress(name)
     default: return nil
     }
   }
