@@ -87,7 +87,8 @@ put_up_ipv6() {
   ip -n inet -6 route add 2001:db8:10::/64 via 2001:db8:1::2
 }
 
-# What crosses the internet is counted by kind (`gre` alone is a word of newer nft's); whatever is in `cut` or `cut_links` is lost without a word.
+# What crosses the internet is counted by kind; whatever is in `cut` or `cut_links` is lost without a word. A counter called
+# `gre` newer versions of nft would take for a word of theirs.
 internet_rules='
 table inet internet {
   set cut { type ipv4_addr; }
