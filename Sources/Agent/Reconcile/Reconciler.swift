@@ -173,7 +173,7 @@ package actor Reconciler: RuleSetApplier {
       case .strictRules(let ruleSet, let slots):
         plan = try kernel.guardPlan(for: Layout(ruleSet, configuration.covering(ruleSet), slots))
       }
-      for step in plan.steps { try kernel.apply(step) }
+      for step in plan.steps { try kernel.make(step) }
       trouble = nil
       retries = 0
       guard !plan.isEmpty else { return }
@@ -302,7 +302,7 @@ package actor Reconciler: RuleSetApplier {
     var failure: KernelFailure?
     for step in plan.creating {
       do throws(KernelFailure) {
-        try kernel.apply(step)
+        try kernel.make(step)
         made.append(step)
       } catch {
         if case .moveMarks = step {
@@ -336,7 +336,7 @@ package actor Reconciler: RuleSetApplier {
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing {
-      do throws(KernelFailure) { try kernel.apply(step) } catch {
+      do throws(KernelFailure) { try kernel.make(step) } catch {
         guard step.isSetting else { throw error }
         failure = failure ?? error
       }

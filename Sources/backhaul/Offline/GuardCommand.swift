@@ -42,7 +42,7 @@ struct GuardCommand: ParsableCommand {
       if dryRun { return PlanText(configuration.kernel).lines(plan).forEach { print($0) } }
       if !plan.isEmpty, let agent = Self.runningAgent(configuration) { return print(agent) }
       for step in plan.steps {
-        do throws(KernelFailure) { try kernel.apply(step) } catch {
+        do throws(KernelFailure) { try kernel.make(step) } catch {
           // What holds is there by then, and the agent does it again.
           guard case .changeSettings = step else { throw error }
           printError("backhaul: warning: \(error): answers of direct destinations may be lost until the agent starts")
