@@ -40,7 +40,8 @@ private final class Bench: Sendable {
       loop: loop, prober: prober, flipper: fake, events: events, mask: .standard, chance: { 0 }, onSweep: { _ in })
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
-      kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events)
+      kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events,
+      surroundings: StillSurroundings())
     self.reconciler = reconciler
     sight = ClientSight(
       port: fake, traffic: fake, watch: watch, reconciler: reconciler, configuration: configuration, events: events,

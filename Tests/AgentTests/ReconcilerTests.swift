@@ -79,7 +79,8 @@ private final class Bench: Sendable {
       onSweep: { _ in })
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
-      kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events)
+      kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events,
+      surroundings: StillSurroundings())
     self.reconciler = reconciler
     self.watch = watch
     self.ike = ike
@@ -179,7 +180,8 @@ private final class Bench: Sendable {
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let before = try bench.fake.read(expecting: nil)
     let other = Reconciler(
-      kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events)
+      kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events,
+      surroundings: StillSurroundings())
     await other.hold(.everything)
     #expect(try bench.fake.read(expecting: nil) == before)
   }
