@@ -100,18 +100,26 @@ extension PathWatch {
   /// A connection belongs to the way that it was made on. Where a new rule set gives its source or its destination
   /// another way, it would be held back as one made elsewhere, so it is set up anew.
   func sweepWhatChangedHands(since old: WatchPlan) {
-    let otherDestinations = plan.directDestinations != old.directDestinations
-    // The first rule that takes a source decides: whatever changes before it can change whose it is.
-    let otherSources = plan.rules.map(\.claim) != old.rules.map(\.claim)
-    guard otherDestinations || otherSources else { return }
+    let changed = ChangedHands(from: old, to: plan)
+    guard changed.sources?.isEmpty != true || !changed.destinations.isEmpty else { return }
     for before in old.rules {
       let known = before.rule.sources.prefixes.isEmpty ? nil : before.sources
       for (way, mark) in ways(of: before, in: old) {
-        onSweep(ConnectionSweep(mark: mark, sources: known, way: way.description))
+        // One of both: whose it is, or where to.
+        if changed.sources?.isEmpty != true {
+          onSweep(ConnectionSweep(mark: mark, sources: changed.sources ?? known, way: way.description))
+        }
+        if !changed.destinations.isEmpty {
+          onSweep(
+            ConnectionSweep(
+              mark: mark, sources: known, way: way.description, destinations: changed.destinations))
+        }
       }
     }
-    if otherDestinations, let bypass = plan.mask.mark(.bypass) {
-      onSweep(ConnectionSweep(mark: bypass, sources: nil, way: "direct destinations"))
+    if !changed.destinations.isEmpty, let bypass = plan.mask.mark(.bypass) {
+      onSweep(
+        ConnectionSweep(
+          mark: bypass, sources: nil, way: "direct destinations", destinations: changed.destinations))
     }
   }
 
