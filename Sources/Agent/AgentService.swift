@@ -183,6 +183,7 @@ package final class AgentService: Sendable {
     case .neighbourFailed(let device, let address):
       watch.assumeIsolated { $0.neighbourFailed(address, on: device) }
       return nil
+    case .pathMTU(let address): return "path MTU to \(address)"
     case .overrun:
       watch.assumeIsolated { $0.inspectSoon() }
       return "events lost"

@@ -9,7 +9,7 @@ import Testing
     try (0..<count).map { number in
       let name = try #require(Name("p\(number)"))
       let probe = Probe(name: name, path: name, kind: .icmp(target: IPv4Address(value: 1)))
-      return WatchedProbe(ProbeMachine(probe, at: Instant(nanoseconds: 0), phase: .zero))
+      return WatchedProbe(ProbeMachine(probe, at: Instant(nanoseconds: 0), phase: .zero), order: number)
     }
   }
 
@@ -39,6 +39,20 @@ import Testing
     }
     #expect(came == expected.values.sorted())
     #expect(schedule.next == nil)
+  }
+
+  @Test func `those that are due at one time come up in an order that stays`() throws {
+    var schedule = ProbeSchedule()
+    let probes = try probes(100)
+    for turn in 1...20 {
+      for probe in probes.shuffled() { schedule.set(probe, at: Instant(nanoseconds: Int64(turn))) }
+      var came: [Int] = []
+      while let probe = schedule.due(at: Instant(nanoseconds: Int64(turn))) {
+        came.append(probe.order)
+        schedule.set(probe, at: Instant(nanoseconds: Int64(turn + 1)))
+      }
+      #expect(came == Array(0..<100))
+    }
   }
 
   @Test func `none is due before its time`() throws {

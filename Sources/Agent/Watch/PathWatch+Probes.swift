@@ -16,7 +16,7 @@ extension PathWatch {
           if let before = probes[probe.name] { end(before) }
           // The first probes leave at once, spread over at most 50 ms: a router that boots wants its verdict.
           let phase = min(probe.interval, .milliseconds(50)) * chance()
-          watched = WatchedProbe(ProbeMachine(probe, at: now, phase: bound == 0 ? .zero : phase))
+          watched = WatchedProbe(ProbeMachine(probe, at: now, phase: bound == 0 ? .zero : phase), order: bound)
         }
         let sourced = probe.source.flatMap { source in
           binding.map { ProbeBinding(device: $0.device, mark: $0.mark, source: source) }

@@ -8,6 +8,11 @@ struct ProbeSchedule {
     /// In nanoseconds, as `Instant`.
     var due: Int64
     var probe: WatchedProbe
+
+    /// Of those that leave on one beat the order stays, so that none leaves now first and now last of many.
+    static func < (left: Turn, right: Turn) -> Bool {
+      left.due == right.due ? left.probe.order < right.probe.order : left.due < right.due
+    }
   }
 
   private var turns: [Turn] = []
@@ -48,7 +53,7 @@ struct ProbeSchedule {
     var place = start
     while place > 0 {
       let above = (place - 1) / 2
-      guard turn.due < turns[above].due else { break }
+      guard turn < turns[above] else { break }
       put(turns[above], at: place)
       place = above
     }
@@ -61,8 +66,8 @@ struct ProbeSchedule {
     while true {
       var least = 2 * place + 1
       guard least < turns.count else { break }
-      if least + 1 < turns.count && turns[least + 1].due < turns[least].due { least += 1 }
-      guard turns[least].due < turn.due else { break }
+      if least + 1 < turns.count && turns[least + 1] < turns[least] { least += 1 }
+      guard turns[least] < turn else { break }
       put(turns[least], at: place)
       place = least
     }

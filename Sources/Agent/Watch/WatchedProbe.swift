@@ -4,6 +4,8 @@ internal import Core
 /// until it is closed, so that nothing is looked up by name for each probe.
 final class WatchedProbe: @unchecked Sendable {
   var machine: ProbeMachine
+  /// Its place among those that are due at one time.
+  let order: Int
   /// Nil while there is no address to send from.
   private(set) var binding: ProbeBinding?
   var handle: (any OpenProbe)?
@@ -12,7 +14,10 @@ final class WatchedProbe: @unchecked Sendable {
   /// Of its path.
   var history: WatchedHistory?
 
-  init(_ machine: ProbeMachine) { self.machine = machine }
+  init(_ machine: ProbeMachine, order: Int) {
+    self.machine = machine
+    self.order = order
+  }
 
   /// Opens the probe's handle where its binding is new; the history stays.
   func bind(to new: ProbeBinding?, by port: any ProbePort, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void)
