@@ -27,6 +27,7 @@ extension AgentService {
       connections: ConnectionsReport(table, at: snapshot.at),
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
       journalTrouble: journalTrouble, notKept: notKept, hold: pull.hold?.word.rawValue, holdCause: pull.hold?.cause,
+      trial: pull.trial.map { TrialReport($0, confirmed: pull.confirmedRevision, at: snapshot.at) },
       acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath,
       sight: SightReport(seen, at: snapshot.at)
     ).judged.keeping(choice)

@@ -130,11 +130,13 @@ package actor RuleSetKeeper {
       let alarm = surroundings.alarm(after: max(.zero, due - surroundings.now)) { wake.yield() }
       for await _ in bell { break }
       alarm.cancel()
-      await perform(trial.handle(.time, at: surroundings.now))
+      await timePassed()
     }
     pullRequested = false
     self.wake = nil
   }
+
+  func timePassed() async { await perform(trial.handle(.time, at: surroundings.now)) }
 
   /// Ends the present wait, so that the source is asked now. An operator wants that: what was rolled back may be tried
   /// again.
