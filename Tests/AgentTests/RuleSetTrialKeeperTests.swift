@@ -1,5 +1,6 @@
 import Core
 internal import RuleSets
+import Synchronization
 import Testing
 
 @testable import Agent

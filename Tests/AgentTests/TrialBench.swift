@@ -87,7 +87,7 @@ struct TrialBench {
       lans: [try #require(InterfaceName("lan0"))])
     keeper = RuleSetKeeper(
       configuration: configuration, source: source, store: disk, permits: MemoryPermits(), applier: applier,
-      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes) }, events: events,
+      events: events,
       surroundings: clock, trials: disk)
   }
 
