@@ -1,5 +1,6 @@
 internal import Agent
 internal import ArgumentParser
+internal import Core
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
