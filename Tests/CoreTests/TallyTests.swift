@@ -29,8 +29,8 @@ import Testing
       tally.noted(AgentEvent(.failover, "rule-\(number)", "t", payload: .failover(.probes)))
     }
     #expect(tally.failovers.count == EventTally.mostKeys)
-    tally.noted(AgentEvent(.failover, "rule-0", "t"))
-    #expect(tally.failovers[.init("rule-0", "other")] == 2, "those that are known go on")
+    tally.noted(AgentEvent(.failover, "rule-0", "t", payload: .failover(.probes)))
+    #expect(tally.failovers[.init("rule-0", "probes")] == 2, "those that are known go on")
   }
 
   @Test func aRulesTimeIsSharedOutToItsModes() {
