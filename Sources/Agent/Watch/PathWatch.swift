@@ -409,14 +409,14 @@ package actor PathWatch {
           "from": from, "to": flip.to.description, "cause": flip.cause,
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
           "duration_seconds": AgentEvent.seconds(flip.after),
-        ].merging(reason(of: flip)) { $1 }))
+        ], payload: reason(of: flip)))
     for (way, _) in marks(of: flip.to) { stopDraining(way, of: rule.name, because: "traffic goes there again") }
     if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, watched) }
   }
 
-  private func reason(of flip: RuleSelection.Flip) -> [String: String] {
-    guard flip.kind == .failover else { return [:] }
-    return ["reason": FailoverCause(leaving: flip.from, for: flip.to) { health[$0] }.rawValue]
+  private func reason(of flip: RuleSelection.Flip) -> AgentEvent.Payload? {
+    guard flip.kind == .failover else { return nil }
+    return .failover(FailoverCause(leaving: flip.from, for: flip.to) { health[$0] })
   }
 
   // MARK: - What is seen

@@ -27,15 +27,13 @@ package struct EventTally: Equatable, Sendable {
   package mutating func noted(_ event: AgentEvent) {
     events[event.kind, default: 0] += 1
     switch event.kind {
-    case .initial, .failback, .changed: Self.count(event.subject, event.kind.rawValue, in: &flips)
-    case .failover:
-      Self.count(event.subject, event.kind.rawValue, in: &flips)
-      let cause = event.details["reason"].flatMap(FailoverCause.init) ?? .other
-      Self.count(event.subject, cause.rawValue, in: &failovers)
-    case .causeFound:
-      guard let cause = event.details["cause"] else { return }
-      Self.count(event.subject, cause, in: &causesFound)
+    case .initial, .failover, .failback, .changed: Self.count(event.subject, event.kind.rawValue, in: &flips)
     default: break
+    }
+    switch event.payload {
+    case .failover(let cause)?: Self.count(event.subject, cause.rawValue, in: &failovers)
+    case .cause(let cause)?: Self.count(event.subject, cause.rawValue, in: &causesFound)
+    case nil: break
     }
   }
 
