@@ -1,0 +1,86 @@
+package import RuleSets
+
+// What to watch.
+extension WatchMachine {
+  /// What remains to be done of a new plan once the rules have flipped.
+  struct TakenOver: Sendable {
+    var old: WatchIndex
+    var isFirst: Bool
+  }
+
+  /// Takes a new plan: after a rule set, and whenever addresses, gateways or devices have changed. Probes keep their
+  /// history, and rules their choice, as far as they still exist.
+  ///
+  /// - Parameters:
+  ///   - actual: the devices as they were read.
+  ///   - generation: `linkGeneration` from before that: what events said since is newer.
+  ///   - routes: the active routes that the kernel has in the tables of the plan.
+  ///   - chance: 0 up to but not including 1; spreads the first probes.
+  package mutating func follow(
+    _ new: WatchPlan, links actual: [InterfaceName: Link], generation: UInt64, routes: [TableID: TableRoute.Way],
+    chance: () -> Double, at now: Instant
+  ) {
+    let old = index
+    index = WatchIndex(new)
+    circumstances.linksRead(actual, asOf: generation)
+    let same = new.paths.map { path in old.path(path.name).map { path.isSameWay(as: $0) } ?? false }
+    histories = new.paths.map { path in old.paths[path.name].map { histories[$0] } ?? PathHistory(at: now) }
+    bindProbes(since: old, keeping: same, chance: chance, at: now)
+    health = new.paths.enumerated().map { number, path in
+      same[number] ? old.paths[path.name].map { health[$0] } ?? PathHealth(at: now) : PathHealth(at: now)
+    }
+    newlyDown = []
+    let gone = bindEgresses(routes, at: now)
+    postScouts(at: now)
+    for path in new.paths.indices { judge(path, at: now) }
+    settleDrains(since: old, of: gone, at: now)
+    takenOver = TakenOver(old: old, isFirst: old.plan.rules.isEmpty)
+    decideAll(at: now)
+  }
+
+  /// Each rule keeps what is known of it. Returns those that are no more.
+  private mutating func bindEgresses(_ routes: [TableID: TableRoute.Way], at now: Instant) -> [WatchedEgress] {
+    var known = Dictionary(egresses.map { ($0.watched.rule.name, $0) }) { first, _ in first }
+    egresses = plan.rules.map { watched in
+      var egress: WatchedEgress
+      if let before = known.removeValue(forKey: watched.rule.name) {
+        egress = before
+        if egress.watched.table != watched.table { egress.unfinished = nil }
+        egress.watched = watched
+        egress.selection.ruleChanged(to: watched.rule)
+      } else {
+        let adopted = routes[watched.table].flatMap { index.choice(of: $0, for: watched) }
+        let selection = steps.adopt(watched.rule, adopted, now)
+        egress = WatchedEgress(watched, selection, mode: selection.mode(isTunnel: index.isTunnel), at: now)
+        tellOfEncryption(nil, selection, at: now)
+      }
+      // The same path may lead through a tunnel in one plan and not in the next.
+      egress.clock.turned(to: egress.selection.mode(isTunnel: index.isTunnel), at: now)
+      egress.active = routes[watched.table]
+      return egress
+    }
+    let gone = known.values.sorted { $0.watched.rule.name < $1.watched.rule.name }
+    for egress in gone { tellOfEncryption(egress.selection, nil, at: now) }
+    return gone
+  }
+
+  /// The rules have flipped to the new plan.
+  mutating func finish(_ taken: TakenOver, at now: Instant) {
+    sweepVanished(since: taken.old.plan)
+    sweepOldSources(since: taken.old.plan)
+    if taken.isFirst { sweepLeftovers() } else { sweepWhatChangedHands(since: taken.old) }
+    if taken.isFirst { assumeDrains(at: now) }
+    let tables = Set(plan.rules.map(\.table))
+    for table in Set(taken.old.plan.rules.map(\.table)).subtracting(tables).sorted() { ask(.leave(table)) }
+    tellPending()
+  }
+
+  /// Ends all probing; the data plane stays as it is.
+  package mutating func stop() {
+    for number in probes.indices where probes[number].binding != nil {
+      ask(.close(socket: probes[number].socket))
+      probes[number].binding = nil
+    }
+    causes.close(&effects)
+  }
+}
