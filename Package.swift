@@ -93,7 +93,7 @@ let package = Package(
     .testTarget(name: "AgentTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["RuleSets", "Core"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["RuleSets", "Core", "System"], swiftSettings: strict),
-    .testTarget(name: "DataPlaneTests", dependencies: ["RuleSets", "Core"], swiftSettings: strict),
+    .testTarget(name: "DataPlaneTests", dependencies: ["RuleSets", "Core", "Fakes"], swiftSettings: strict),
     // A world on a virtual clock for the machines of Core, and the invariants that hold in it.
     .target(
       name: "Simulation", dependencies: ["RuleSets", "Core", "Agent"], path: "Tests/Simulation",

@@ -63,7 +63,7 @@ package final class AgentService: Sendable {
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
       kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: flips,
-      giveMemoryBack: ports.giveMemoryBack)
+      surroundings: surroundings, giveMemoryBack: ports.giveMemoryBack)
     sight = ClientSight(
       port: ports.sight, traffic: ports.traffic, watch: watch, reconciler: reconciler, configuration: configuration,
       events: journal, surroundings: surroundings, bell: bell,
@@ -71,7 +71,7 @@ package final class AgentService: Sendable {
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, permits: ports.permits,
       applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings,
-      attempts: ports.attempts)
+      trials: ports.trials)
     if let manager = ports.serviceManager {
       pulse = ServicePulse(
         manager: manager, questions: Self.questions(watch, reconciler, keeper), surroundings: surroundings)
@@ -135,7 +135,7 @@ package final class AgentService: Sendable {
       }
       group.addTask { [sight] in await sight.run() }
       group.addTask { [watch, ports] in
-        await Self.listen(to: ports.traffic, of: watch)
+        await Self.listen(to: ports.traffic, of: watch, ports.surroundings)
       }
       group.addTask { [sweeps, sweeper] in
         for await sweep in sweeps { await sweeper.sweep(sweep) }
@@ -156,13 +156,13 @@ package final class AgentService: Sendable {
 
   /// Once a second while traffic goes by a path that is probed less often than that; without one nobody is asked.
   private static func listen(
-    to traffic: any TrafficPort, of watch: PathWatch
+    to traffic: any TrafficPort, of watch: PathWatch, _ surroundings: any Surroundings
   ) async {
     while !Task.isCancelled {
       let isAwaited = await watch.awaitsTraffic
       // Counters are a help and no condition.
       if isAwaited, let counted = try? traffic.traffic() { await watch.counted(counted) }
-      try? await Task.sleep(for: isAwaited ? SilentTraffic.period : SilentTraffic.period * 3)
+      await surroundings.sleep(isAwaited ? SilentTraffic.period : SilentTraffic.period * 3)
     }
   }
 

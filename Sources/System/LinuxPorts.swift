@@ -36,7 +36,7 @@ extension AgentPorts {
       }, traffic: try LinuxTraffic(), lookup: try LinuxLookup(), sight: try LinuxSight(ranges),
       connections: try LinuxConnectionTable(),
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
-      attempts: FileAttemptStore(directory: stateDirectory), journal: try FileJournal(directory: stateDirectory),
+      trials: FileTrialStore(directory: stateDirectory), journal: try FileJournal(directory: stateDirectory),
       forces: FileForceStore(directory: stateDirectory), permits: FilePermitStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes, limits: limits) },

@@ -18,7 +18,7 @@ private final class Bench: Sendable {
   private let work: Task<Void, Never>
   private let configuration: AgentConfiguration
 
-  init(fallback: BackhaulRule.Fallback = .localWAN, ipv6: BackhaulRule.IPv6 = .local) async throws {
+  init(fallback: Egress.Fallback = .localWAN, ipv6: BackhaulRule.IPv6 = .local) async throws {
     let (wan, lan, tun) = (
       try #require(InterfaceName("wan0")), try #require(InterfaceName("lan0")), try #require(InterfaceName("tun9"))
     )
@@ -40,7 +40,8 @@ private final class Bench: Sendable {
       loop: loop, prober: prober, flipper: fake, events: events, mask: .standard, chance: { 0 }, onSweep: { _ in })
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
-      kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events)
+      kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events,
+      surroundings: StillSurroundings())
     self.reconciler = reconciler
     sight = ClientSight(
       port: fake, traffic: fake, watch: watch, reconciler: reconciler, configuration: configuration, events: events,
@@ -56,7 +57,7 @@ private final class Bench: Sendable {
 
   deinit { work.cancel() }
 
-  private func ruleSet(_ fallback: BackhaulRule.Fallback, _ ipv6: BackhaulRule.IPv6) throws -> RuleSet {
+  private func ruleSet(_ fallback: Egress.Fallback, _ ipv6: BackhaulRule.IPv6) throws -> RuleSet {
     let name = try #require(Name("fra"))
     return RuleSet(
       device: configuration.device, revision: 1,
@@ -87,7 +88,7 @@ private final class Bench: Sendable {
   }
 
   /// Of the rule.
-  var table: TableID? { get async { await reconciler.layout?.table(.rule(office)) } }
+  var table: TableID? { get async { await reconciler.layout?.table(.egress(office)) } }
 
   var state: TrafficFinding.State? { get async { await sight.view.rules[office]?.state } }
   var cause: String? { get async { await sight.view.rules[office]?.findings.first?.cause } }

@@ -33,7 +33,7 @@ private struct Bench {
     await running.value
   }
 
-  func begin(_ fallback: BackhaulRule.Fallback = .localWAN) async throws {
+  func begin(_ fallback: Egress.Fallback = .localWAN) async throws {
     await keeper.start()
     try await watch.watch.watch(try watch.plan(fallback: fallback), links: watch.links, generation: 0)
     watch.loop.advance(by: .seconds(1))

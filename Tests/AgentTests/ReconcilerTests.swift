@@ -79,7 +79,8 @@ private final class Bench: Sendable {
       onSweep: { _ in })
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
-      kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events)
+      kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events,
+      surroundings: StillSurroundings())
     self.reconciler = reconciler
     self.watch = watch
     self.ike = ike
@@ -142,7 +143,7 @@ private final class Bench: Sendable {
   @Test func anAgentTakesOverFromTheGuard() async throws {
     let bench = try await Bench()
     var ruleSet = try bench.ruleSet(1, tunnels: ["a"])
-    ruleSet.backhaulRules[0].fallback = .block
+    ruleSet.backhaulRules[0].egress.fallback = .block
     let slots = try #require(Layout.slots(ruleSet, bench.configuration, after: SlotBook()))
     let layout = Layout(ruleSet, bench.configuration, slots)
     for step in try bench.fake.guardPlan(for: layout).steps { try bench.fake.apply(step) }
@@ -179,7 +180,8 @@ private final class Bench: Sendable {
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let before = try bench.fake.read(expecting: nil)
     let other = Reconciler(
-      kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events)
+      kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events,
+      surroundings: StillSurroundings())
     await other.hold(.everything)
     #expect(try bench.fake.read(expecting: nil) == before)
   }
@@ -201,7 +203,7 @@ private final class Bench: Sendable {
   @Test func slotsAreReadBack() async throws {
     let bench = try await Bench()
     let ruleSet = try bench.ruleSet(1, tunnels: ["a", "b"])
-    let owners = Layout.owners(ruleSet, bench.configuration)
+    let owners = Layout.owners(ruleSet, bench.configuration).joined()
     let slots = SlotBook(
       Dictionary(uniqueKeysWithValues: zip(owners, stride(from: 30, to: 0, by: -2).compactMap { Slot($0) })))
     try await bench.reconciler.apply(ruleSet, slots: slots)

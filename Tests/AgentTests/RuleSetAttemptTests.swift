@@ -5,42 +5,54 @@ import Testing
 
 @testable import Agent
 
-final class MemoryAttempts: AttemptStore {
+/// The note of a trial, and the rule set on trial, in memory.
+final class MemoryTrials: TrialStore {
   struct State {
-    var attempt: RuleSetAttempt?
+    var note: RuleSetTrial.Note?
+    var candidate: StoredRuleSet?
     var isFull = false
-    var ends = 0
   }
   let state: Mutex<State>
 
-  init(_ attempt: RuleSetAttempt? = nil) { state = Mutex(State(attempt: attempt)) }
+  init(_ note: RuleSetTrial.Note? = nil, _ candidate: StoredRuleSet? = nil) {
+    state = Mutex(State(note: note, candidate: candidate))
+  }
 
   func fill() { state.withLock { $0.isFull = true } }
   func setAside() -> String { "set aside" }
-  func unfinished() -> RuleSetAttempt? { state.withLock { $0.attempt } }
-  func begin(_ attempt: RuleSetAttempt) throws(StoreFailure) {
-    let isFull = state.withLock { $0.isFull }
-    if isFull { throw StoreFailure(operation: "write rule-set.attempt.json", cause: "No space left on device") }
-    state.withLock { $0.attempt = attempt }
+  func note() -> RuleSetTrial.Note? { state.withLock { $0.note } }
+  func candidate() -> StoredRuleSet? { state.withLock { $0.candidate } }
+  func write(_ note: RuleSetTrial.Note?) throws(StoreFailure) {
+    if note != nil { try checkRoom() }
+    state.withLock { $0.note = note }
   }
-  func end() { state.withLock { $0.attempt = nil } }
+  func store(_ candidate: StoredRuleSet) throws(StoreFailure) {
+    try checkRoom()
+    state.withLock { $0.candidate = candidate }
+  }
+  func dropCandidate() { state.withLock { $0.candidate = nil } }
+  private func checkRoom() throws(StoreFailure) {
+    if state.withLock({ $0.isFull }) {
+      throw StoreFailure(operation: "write rule-set.trial.json", cause: "No space left on device")
+    }
+  }
 }
 
 /// What is asked while the kernel is being changed.
 private final class WatchfulApplier: RuleSetApplier {
-  private let seen = Mutex<[RuleSetAttempt?]>([])
-  private let attempts: MemoryAttempts
+  private let seen = Mutex<[RuleSetTrial.Candidate?]>([])
+  private let trials: MemoryTrials
   private let isRefusing: Bool
 
-  init(_ attempts: MemoryAttempts, isRefusing: Bool = false) {
-    self.attempts = attempts
+  init(_ trials: MemoryTrials, isRefusing: Bool = false) {
+    self.trials = trials
     self.isRefusing = isRefusing
   }
 
-  var duringEach: [RuleSetAttempt?] { seen.withLock { $0 } }
+  var duringEach: [RuleSetTrial.Candidate?] { seen.withLock { $0 } }
 
   func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
-    let now = attempts.unfinished()
+    let now = trials.note()?.candidate
     seen.withLock { $0.append(now) }
     if isRefusing { throw RuleSetRefusal(["the kernel refused it"]) }
   }
@@ -70,8 +82,12 @@ private final class OneDocument: RuleSetSource {
       """.utf8)
   }
 
+  private func died(_ bytes: [UInt8], _ revision: UInt64) -> RuleSetTrial.Note {
+    RuleSetTrial.Note(candidate: .init(bytes, revision: revision), phase: .applying, left: .seconds(600))
+  }
+
   private func keeper(
-    _ source: OneDocument, _ applier: WatchfulApplier, _ attempts: MemoryAttempts, cached: [UInt8]? = nil
+    _ source: OneDocument, _ applier: WatchfulApplier, _ trials: MemoryTrials, cached: [UInt8]? = nil
   ) throws -> RuleSetKeeper {
     let configuration = AgentConfiguration(
       device: try #require(Name("branch-017")),
@@ -83,25 +99,25 @@ private final class OneDocument: RuleSetSource {
       store: MemoryStore(cached.map { StoredRuleSet(bytes: $0, etag: nil, slots: SlotBook()) }),
       permits: MemoryPermits(), applier: applier,
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes) }, events: events,
-      surroundings: StillSurroundings(), attempts: attempts)
+      surroundings: StillSurroundings(), trials: trials)
   }
 
   @Test("is noted while it is applied, and no longer", arguments: [false, true])
   func noted(isRefusing: Bool) async throws {
-    let attempts = MemoryAttempts()
-    let applier = WatchfulApplier(attempts, isRefusing: isRefusing)
-    let keeper = try keeper(OneDocument(document(7)), applier, attempts)
+    let trials = MemoryTrials()
+    let applier = WatchfulApplier(trials, isRefusing: isRefusing)
+    let keeper = try keeper(OneDocument(document(7)), applier, trials)
     _ = await keeper.pull()
-    #expect(applier.duringEach == [RuleSetAttempt(document(7), revision: 7)])
-    #expect(attempts.unfinished() == nil)
+    #expect(applier.duringEach == [RuleSetTrial.Candidate(document(7), revision: 7)])
+    #expect(trials.note() == nil)
   }
 
   @Test("is not taken again by itself; the cached one runs, and the reason is told")
   func refused() async throws {
-    let attempts = MemoryAttempts(RuleSetAttempt(document(8), revision: 8))
-    let applier = WatchfulApplier(attempts)
-    let keeper = try keeper(OneDocument(document(8)), applier, attempts, cached: document(7))
-    await keeper.startFromCache()
+    let trials = MemoryTrials(died(document(8), 8))
+    let applier = WatchfulApplier(trials)
+    let keeper = try keeper(OneDocument(document(8)), applier, trials, cached: document(7))
+    await keeper.startFromStore()
     _ = await keeper.pull()
     _ = await keeper.pull()
     #expect(await keeper.status.revision == 7)
@@ -110,46 +126,49 @@ private final class OneDocument: RuleSetSource {
     #expect(told.count == 1)
     #expect(told.first?.text.contains("went down while revision 8 was applied") == true)
     #expect(await keeper.status.lastTrouble?.contains("systemctl reload backhaul") == true)
-    #expect(attempts.unfinished() != nil, "the next start must know it too")
+    #expect(trials.note() != nil, "the next start must know it too")
   }
 
   @Test("is taken when an operator asks for it")
   func asked() async throws {
-    let attempts = MemoryAttempts(RuleSetAttempt(document(8), revision: 8))
-    let keeper = try keeper(OneDocument(document(8)), WatchfulApplier(attempts), attempts)
+    let trials = MemoryTrials(died(document(8), 8))
+    let keeper = try keeper(OneDocument(document(8)), WatchfulApplier(trials), trials)
+    await keeper.startFromStore()
     _ = await keeper.pull()
     #expect(await keeper.status.revision == nil)
     await keeper.pullNow()
     _ = await keeper.pull()
     #expect(await keeper.status.revision == 8)
-    #expect(attempts.unfinished() == nil)
+    #expect(trials.note() == nil)
   }
 
   @Test("gives way to another revision")
   func another() async throws {
-    let attempts = MemoryAttempts(RuleSetAttempt(document(8), revision: 8))
+    let trials = MemoryTrials(died(document(8), 8))
     let source = OneDocument(document(8))
-    let keeper = try keeper(source, WatchfulApplier(attempts), attempts)
+    let keeper = try keeper(source, WatchfulApplier(trials), trials)
+    await keeper.startFromStore()
     _ = await keeper.pull()
+    #expect(await keeper.status.revision == nil)
     source.publish(document(9))
     _ = await keeper.pull()
     #expect(await keeper.status.revision == 9)
-    #expect(attempts.unfinished() == nil)
+    #expect(trials.note() == nil)
   }
 
   @Test("from the cache is taken all the same: it has run before")
   func cached() async throws {
-    let attempts = MemoryAttempts(RuleSetAttempt(document(7), revision: 7))
-    let keeper = try keeper(OneDocument(document(7)), WatchfulApplier(attempts), attempts, cached: document(7))
-    await keeper.startFromCache()
+    let trials = MemoryTrials(died(document(7), 7))
+    let keeper = try keeper(OneDocument(document(7)), WatchfulApplier(trials), trials, cached: document(7))
+    await keeper.startFromStore()
     #expect(await keeper.status.revision == 7)
   }
 
   @Test("is no matter where nothing can be noted: it is applied all the same")
   func full() async throws {
-    let attempts = MemoryAttempts()
-    attempts.fill()
-    let keeper = try keeper(OneDocument(document(7)), WatchfulApplier(attempts), attempts)
+    let trials = MemoryTrials()
+    trials.fill()
+    let keeper = try keeper(OneDocument(document(7)), WatchfulApplier(trials), trials)
     _ = await keeper.pull()
     #expect(await keeper.status.revision == 7)
     #expect(events.count(.storeFailed) == 1)

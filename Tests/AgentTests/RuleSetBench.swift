@@ -113,7 +113,7 @@ struct RuleSetBench {
     keeper = RuleSetKeeper(
       configuration: configuration, source: source, store: store, permits: permits, applier: applier,
       parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes) }, events: events,
-      surroundings: StillSurroundings(), attempts: MemoryAttempts())
+      surroundings: StillSurroundings(), trials: MemoryTrials())
   }
 
   static func document(_ revision: Int, device: String = "branch-017", direct: String = "198.18.0.0/15") -> [UInt8] {

@@ -87,9 +87,9 @@ struct RuleSetDice {
     let paths = Set(ruleSet.paths.map(\.name))
     for index in ruleSet.backhaulRules.indices {
       let tiers = ruleSet.backhaulRules[index].tiers.map { $0.filter { paths.contains($0.path) } }
-      ruleSet.backhaulRules[index].tiers = tiers.filter { !$0.isEmpty }
+      ruleSet.backhaulRules[index].egress.tiers = tiers.filter { !$0.isEmpty }
       if ruleSet.backhaulRules[index].tiers.isEmpty, let path = ruleSet.paths.randomElement(using: &random) {
-        ruleSet.backhaulRules[index].tiers = [[PathShare(path.name)]]
+        ruleSet.backhaulRules[index].egress.tiers = [[PathShare(path.name)]]
       }
     }
   }
@@ -166,7 +166,7 @@ struct RuleSetDice {
     let old = ruleSet.tunnels[index].name
     ruleSet.tunnels[index].name = name(free)
     for rule in ruleSet.backhaulRules.indices {
-      ruleSet.backhaulRules[rule].tiers = ruleSet.backhaulRules[rule].tiers.map { tier in
+      ruleSet.backhaulRules[rule].egress.tiers = ruleSet.backhaulRules[rule].tiers.map { tier in
         tier.map { PathShare($0.path == old ? name(free) : $0.path, weight: $0.weight) }
       }
     }
@@ -190,16 +190,16 @@ struct RuleSetDice {
         rule.name = name(free)
       }
     case 2: rule.enabled.toggle()
-    case 3: rule.fallback = BackhaulRule.Fallback.allCases.randomElement(using: &random) ?? .block
-    case 4: rule.failback = BackhaulRule.Failback.allCases.randomElement(using: &random) ?? .move
+    case 3: rule.egress.fallback = Egress.Fallback.allCases.randomElement(using: &random) ?? .block
+    case 4: rule.egress.failback = Egress.Failback.allCases.randomElement(using: &random) ?? .move
     case 5: rule.ipv6 = BackhaulRule.IPv6.allCases.randomElement(using: &random) ?? .local
     case 6:
       var names = (ruleSet.tunnels.map(\.name) + ["by-wan1", "by-line0"].map(name)).shuffled(using: &random)
       names = Array(names.prefix(Int.random(in: 1...3, using: &random)))
-      rule.tiers = names.map { [PathShare($0)] }
+      rule.egress.tiers = names.map { [PathShare($0)] }
       // Two tunnels that share.
       if names.count > 1, random.chance(30) {
-        rule.tiers = [[PathShare(names[0], weight: 2), PathShare(names[1])]] + rule.tiers.dropFirst(2)
+        rule.egress.tiers = [[PathShare(names[0], weight: 2), PathShare(names[1])]] + rule.tiers.dropFirst(2)
       }
     case 7: rule.sources.interfaces = ["lan0", "lan1"].map(device).filter { _ in random.chance(50) }
     default:

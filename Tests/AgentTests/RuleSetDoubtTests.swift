@@ -12,7 +12,7 @@ import Testing
 
   @Test func whatIsLostHoldsEverythingUntilTheSourceGivesARuleSet() async throws {
     let bench = try RuleSetBench(MemoryStore(failing: true))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.held == [.everything])
     #expect(await bench.keeper.status.hold?.word == .everything)
     bench.source.next(.failure(FetchFailure(operation: "GET", cause: "500")))
@@ -26,14 +26,14 @@ import Testing
 
   @Test func aSettingLetsItGoAndSaysSo() async throws {
     let bench = try RuleSetBench(MemoryStore(failing: true), whenInDoubt: .open)
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.held.isEmpty)
     #expect(bench.events.all.last?.text.contains("guard.when_in_doubt") == true)
   }
 
   @Test func aRouterThatNeverHadARuleSetHoldsNothing() async throws {
     let bench = try RuleSetBench()
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.held.isEmpty && bench.events.all.isEmpty)
   }
 
@@ -45,7 +45,7 @@ import Testing
   @Test func whatAnAgentBeforeLeftInTheKernelIsToldAndLeft() async throws {
     let bench = try RuleSetBench()
     bench.applier.leave(try leftovers())
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.held.isEmpty)
     #expect(await bench.keeper.status.hold?.word == .leftOver)
     #expect(await bench.keeper.status.hold?.cause.contains("1 ip rule ") == true)
@@ -60,14 +60,14 @@ import Testing
       var left = try leftovers()
       left.hasTable = hasTable
       bench.applier.leave(left)
-      await bench.keeper.startFromCache()
+      await bench.keeper.startFromStore()
       #expect(await bench.keeper.status.hold?.word == (hasTable ? .leftOver : .everything))
     }
   }
 
   @Test func theOtherCopyRunsAndBothAreWrittenAnew() async throws {
     let bench = try RuleSetBench(MemoryStore(stored(RuleSetBench.document(7)), halfDamaged: true))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.revisions == [7] && bench.applier.held.isEmpty)
     #expect(bench.store.saved == 1)
     #expect(bench.events.count(.stateDamaged) == 1)
@@ -75,7 +75,7 @@ import Testing
 
   @Test func strictRulesOfWhatDoesNotFitAnyMoreAreHeld() async throws {
     let bench = try RuleSetBench(MemoryStore(stored(RuleSetBench.document(7, device: "branch-018"))))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.revisions.isEmpty)
     guard case .strictRules(let ruleSet, _)? = bench.applier.held.first else {
       Issue.record("held: \(bench.applier.held)")
@@ -87,7 +87,7 @@ import Testing
 
   @Test func whatCannotBeReadAnyMoreHoldsEverything() async throws {
     let bench = try RuleSetBench(MemoryStore(stored(Array("{}".utf8))))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.held == [.everything])
   }
 
@@ -110,7 +110,7 @@ import Testing
     let wan = SlotBook.Owner.uplink(try #require(InterfaceName("wan0")))
     let bench = try RuleSetBench(
       MemoryStore(failing: true), applier: ScriptedApplier(SlotBook([wan: try #require(Slot(9))])))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     bench.answer(RuleSetBench.document(1))
     _ = await bench.keeper.pull()
     #expect(bench.store.stored?.slots[wan] == Slot(9))
@@ -161,7 +161,7 @@ import Testing
     let permit = RevisionPermit(revision: 3, user: 0, since: WallTime(milliseconds: 0))
     let stored = StoredRuleSet(bytes: RuleSetBench.document(9), etag: nil, slots: SlotBook())
     let bench = try RuleSetBench(MemoryStore(stored), permits: MemoryPermits(permit))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(await bench.keeper.permittedRevision == 3)
     bench.answer(RuleSetBench.document(3))
     _ = await bench.keeper.pull()
@@ -188,7 +188,7 @@ import Testing
 
   @Test func aDamagedWordAcceptsNothing() async throws {
     let bench = try RuleSetBench(permits: MemoryPermits(damaged: true))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(await bench.keeper.permittedRevision == nil)
     #expect(bench.events.count(.stateDamaged) == 1)
   }

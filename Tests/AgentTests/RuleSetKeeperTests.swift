@@ -22,7 +22,7 @@ import Testing
   @Test func startsFromTheCache() async throws {
     let slots = SlotBook([.uplink(try #require(InterfaceName("wan0"))): try #require(Slot(9))])
     let bench = try RuleSetBench(MemoryStore(StoredRuleSet(bytes: RuleSetBench.document(7), etag: "x", slots: slots)))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.applier.revisions == [7])
     bench.source.next(.success(.unchanged))
     _ = await bench.keeper.pull()
@@ -53,7 +53,7 @@ import Testing
 
   @Test func aTornCacheIsToldAndTheSourceAsked() async throws {
     let bench = try RuleSetBench(MemoryStore(failing: true))
-    await bench.keeper.startFromCache()
+    await bench.keeper.startFromStore()
     #expect(bench.events.count(.stateDamaged) == 1)
     bench.answer(RuleSetBench.document(1))
     _ = await bench.keeper.pull()

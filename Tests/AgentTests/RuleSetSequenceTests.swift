@@ -39,7 +39,8 @@ private final class Router: Sendable {
     self.watch = watch
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
-      kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events)
+      kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events,
+      surroundings: StillSurroundings())
     self.reconciler = reconciler
     work = Task { await reconciler.run() }
   }

@@ -19,7 +19,7 @@ private struct Bench {
   let wan1: InterfaceName
 
   init(
-    fallback: BackhaulRule.Fallback = .localWAN, holdDown: Duration = .seconds(30), adopted: RuleSelection.Choice? = nil
+    fallback: Egress.Fallback = .localWAN, holdDown: Duration = .seconds(30), adopted: RuleSelection.Choice? = nil
   )
     throws
   {
@@ -292,7 +292,7 @@ private struct Bench {
       bench.set(bench.a, .up, at: at(0))
       #expect(bench.decide(at: at(0))?.to == .path(bench.a))
       var rule = bench.selection.rule
-      rule.paths = [bench.b]
+      rule.egress.paths = [bench.b]
       bench.selection.ruleChanged(to: rule)
       bench.isAstray = isUplink
       let flip = bench.decide(at: at(1))
@@ -302,7 +302,7 @@ private struct Bench {
   }
 
   /// On the fallback, with `a` up for less than the hold-down.
-  private func waiting(_ fallback: BackhaulRule.Fallback) throws -> Bench {
+  private func waiting(_ fallback: Egress.Fallback) throws -> Bench {
     var bench = try Bench(fallback: fallback)
     bench.underlay = fallback == .underlay ? bench.wan1 : nil
     bench.set(bench.a, .down, at: at(0))
@@ -313,20 +313,20 @@ private struct Bench {
     return bench
   }
 
-  @Test(arguments: [BackhaulRule.Fallback.localWAN, .underlay]) func aFallbackThatIsNoneAnyMoreIsLeftForAPathThatIsUp(
-    _ fallback: BackhaulRule.Fallback
+  @Test(arguments: [Egress.Fallback.localWAN, .underlay]) func aFallbackThatIsNoneAnyMoreIsLeftForAPathThatIsUp(
+    _ fallback: Egress.Fallback
   ) throws {
     var bench = try waiting(fallback)
     var rule = bench.selection.rule
-    rule.fallback = .block
+    rule.egress.fallback = .block
     bench.selection.ruleChanged(to: rule)
     let flip = bench.decide(at: at(11))
     #expect(flip?.to == .path(bench.a), "not blocked, with nobody to ask again")
     #expect(flip?.kind == .changed)
   }
 
-  @Test(arguments: [BackhaulRule.Fallback.localWAN, .underlay]) func aFallbackThatIsDeadDoesNotWaitForTheHoldDown(
-    _ fallback: BackhaulRule.Fallback
+  @Test(arguments: [Egress.Fallback.localWAN, .underlay]) func aFallbackThatIsDeadDoesNotWaitForTheHoldDown(
+    _ fallback: Egress.Fallback
   ) throws {
     var bench = try waiting(fallback)
     bench.usable = []

@@ -25,7 +25,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
       for name in names { health[name] = PathHealth(at: at(0)) }
     }
 
-    static func rule(_ fallback: BackhaulRule.Fallback, _ paths: [Name]) throws -> BackhaulRule {
+    static func rule(_ fallback: Egress.Fallback, _ paths: [Name]) throws -> BackhaulRule {
       BackhaulRule(
         name: try #require(Name("office")), sources: Sources(interfaces: [try #require(InterfaceName("lan0"))]),
         paths: paths, fallback: fallback, holdDown: .seconds(30))
@@ -46,7 +46,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
       case ("line"?, "gone"?): usable.remove(try #require(InterfaceName(words[1])))
       case ("line"?, "back"?): usable.insert(try #require(InterfaceName(words[1])))
       case ("rule"?, let fallback?):
-        selection.ruleChanged(to: try Self.rule(try #require(BackhaulRule.Fallback(rawValue: fallback)), names))
+        selection.ruleChanged(to: try Self.rule(try #require(Egress.Fallback(rawValue: fallback)), names))
       default: Issue.record("what is \(what)?")
       }
     }

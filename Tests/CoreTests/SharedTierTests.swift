@@ -20,8 +20,10 @@ private struct Bench {
     wan = try #require(InterfaceName("wan0"))
     let rule = BackhaulRule(
       name: try #require(Name("office")), sources: Sources(interfaces: [try #require(InterfaceName("lan0"))]),
-      tiers: [[PathShare(a, weight: 3), PathShare(b), PathShare(c)], [PathShare(z)]], fallback: .localWAN,
-      holdDown: .seconds(30))
+      egress: Egress(
+        name: try #require(Name("office")),
+        tiers: [[PathShare(a, weight: 3), PathShare(b), PathShare(c)], [PathShare(z)]], fallback: .localWAN,
+        holdDown: .seconds(30)))
     selection = RuleSelection(rule, adopted: adopted?(a, b), at: at(0))
     for name in [a, b, c, z] { health[name] = PathHealth(at: at(0)) }
   }
@@ -151,7 +153,7 @@ private struct Bench {
     bench.set([bench.a, bench.b, bench.c], up: true, at: at(0))
     _ = bench.decide(at: at(0))
     var rule = bench.selection.rule
-    rule.tiers = [[PathShare(bench.a)], [PathShare(bench.b)]]
+    rule.egress.tiers = [[PathShare(bench.a)], [PathShare(bench.b)]]
     bench.selection.ruleChanged(to: rule)
     let flip = bench.decide(at: at(1))
     #expect(flip?.to == .path(bench.a))

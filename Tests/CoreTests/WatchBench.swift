@@ -33,7 +33,7 @@ final class WatchBench {
   var links: [InterfaceName: Link] { [a: link(), b: link(), wan: link()] }
 
   func plan(
-    fallback: BackhaulRule.Fallback = .localWAN, failback: BackhaulRule.Failback = .move,
+    fallback: Egress.Fallback = .localWAN, failback: Egress.Failback = .move,
     gateway: UInt32 = 0xc633_6401, secured: Bool = false, probed: Bool = true
   ) throws -> WatchPlan {
     func path(_ name: String, _ device: InterfaceName, _ mark: UInt32) throws -> WatchPlan.WatchedPath {

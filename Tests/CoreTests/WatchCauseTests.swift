@@ -117,12 +117,12 @@ import Testing
     for others in [false, true] {
       let bench = try Bench()
       var plan = try bench.plan()
-      plan.rules[0].rule.paths = [bench.a]
+      plan.rules[0].rule.egress.paths = [bench.a]
       if others {
         // A second rule that has another tunnel to go to.
         var second = plan.rules[0]
         second.rule.name = try #require(Name("shop"))
-        second.rule.paths = [bench.a, try #require(Name("b"))]
+        second.rule.egress.paths = [bench.a, try #require(Name("b"))]
         second.table = TableID(7911)
         plan.rules.append(second)
       }

@@ -22,9 +22,9 @@ private struct Bench {
     #expect(watch.goesBy(watch.a))
   }
 
-  func plan(_ failback: BackhaulRule.Failback, limit: Duration? = nil) throws {
+  func plan(_ failback: Egress.Failback, limit: Duration? = nil) throws {
     var plan = try watch.plan(failback: failback)
-    plan.rules[0].rule.drainLimit = limit ?? self.limit
+    plan.rules[0].rule.egress.drainLimit = limit ?? self.limit
     try watch.watch.watch(plan, links: watch.links, generation: 0)
   }
 
@@ -113,7 +113,7 @@ private struct Bench {
     watch.prober.set(watch.a, .answers(.milliseconds(1)))
     watch.prober.set(watch.b, .answers(.milliseconds(1)))
     var plan = try watch.plan(failback: .drain)
-    plan.rules[0].rule.drainLimit = .seconds(60)
+    plan.rules[0].rule.egress.drainLimit = .seconds(60)
     try watch.watch.watch(plan, links: watch.links, generation: 0)
     watch.loop.advance(by: .seconds(59))
     #expect(watch.swept.isEmpty)

@@ -9,7 +9,7 @@ import Testing
   private func name(_ text: String) throws -> Name { try #require(Name(text)) }
 
   /// Both paths secured, both answered, traffic by `a`.
-  private func running(probed: Bool = true, fallback: BackhaulRule.Fallback = .localWAN) throws -> WatchBench {
+  private func running(probed: Bool = true, fallback: Egress.Fallback = .localWAN) throws -> WatchBench {
     let bench = try WatchBench()
     for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
     try bench.watch.watch(
@@ -92,7 +92,7 @@ import Testing
   // MARK: The first keys
 
   /// Probes are lost from the start, since there are no keys yet.
-  private func starting(_ fallback: BackhaulRule.Fallback = .localWAN) throws -> WatchBench {
+  private func starting(_ fallback: Egress.Fallback = .localWAN) throws -> WatchBench {
     let bench = try WatchBench()
     try bench.watch.watch(try bench.plan(fallback: fallback, secured: true), links: bench.links, generation: 0)
     for path in ["a", "b"] { bench.watch.keysChanged(of: try name(path), .pending) }

@@ -87,7 +87,7 @@ private typealias Bench = WatchBench
     other.paths[0].mark = Mark(value: 7 << 20)
     other.paths[0].way = .out(device: device, gateway: nil)
     other.paths[0].probes[0].path = new
-    other.rules[0].rule.paths = [new]
+    other.rules[0].rule.egress.paths = [new]
     var links = bench.links
     links[device] = bench.link()
     try bench.watch.watch(other, links: links, generation: 0)
@@ -110,7 +110,7 @@ private typealias Bench = WatchBench
     named.paths[2].underlay = nil
     named.paths[2].way = .out(device: bench.wan, gateway: nil)
     named.paths[2].probes = []
-    named.rules[0].rule.paths = [lte]
+    named.rules[0].rule.egress.paths = [lte]
     try bench.watch.watch(named, links: bench.links, generation: 0)
     #expect(bench.goesBy(bench.wan))
     // Another took its route away, so that the kernel does not tell by what the rule goes.
@@ -134,7 +134,7 @@ private typealias Bench = WatchBench
     named.paths[2].underlay = nil
     named.paths[2].way = .out(device: bench.wan, gateway: nil)
     named.paths[2].probes = []
-    named.rules[0].rule.paths = [lte, try #require(Name("a"))]
+    named.rules[0].rule.egress.paths = [lte, try #require(Name("a"))]
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(named, links: bench.links, generation: 0)
     bench.loop.advance(by: .seconds(1))
@@ -146,7 +146,7 @@ private typealias Bench = WatchBench
     var links = bench.links
     links[bench.a] = nil
     var gone = try bench.plan(fallback: .block)
-    gone.rules[0].rule.paths = [try #require(Name("b"))]
+    gone.rules[0].rule.egress.paths = [try #require(Name("b"))]
     try bench.watch.watch(gone, links: links, generation: 0)
     #expect(!bench.goesBy(bench.wan), "the floor, rather")
     bench.flipper.active = [bench.table: .out(device: bench.wan, gateway: nil)]

@@ -17,7 +17,7 @@ import Testing
 
     var links: [InterfaceName: Link] { bench.links.merging([line: bench.link()]) { $1 } }
 
-    func plan(_ fallback: BackhaulRule.Fallback = .underlay) throws -> WatchPlan {
+    func plan(_ fallback: Egress.Fallback = .underlay) throws -> WatchPlan {
       var plan = try bench.plan(fallback: fallback, secured: true)
       for index in plan.paths.indices { plan.paths[index].underlay = line }
       // The better tier: `local_wan` must not take it all the same.

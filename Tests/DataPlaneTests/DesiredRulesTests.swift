@@ -23,7 +23,7 @@ import Testing
 
   @Test func aBlockRuleWearsBelts() {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     #expect(
       lines([rule]).suffix(4) == [
         "ip rule add priority 9230 iif lo goto 9299 protocol 201",
@@ -67,7 +67,7 @@ import Testing
 
   @Test func twoBlockRulesOfOneSourceAskMainOnce() {
     var first = Branch.office
-    first.fallback = .block
+    first.egress.fallback = .block
     var second = first
     second.name = "again"
     let all = lines([first, second])
@@ -76,7 +76,7 @@ import Testing
 
   @Test func aRuleWithManyPrefixesHasWiderBelts() {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     // The mark's goto, the router's own, and the nop.
     let others = lines([Branch.office]).count + 3
     rule.sources.prefixes = (0..<64).compactMap { IPv4Prefix(IPv4Address(value: 0x0a00_0000 + $0 << 9), length: 24) }
@@ -87,7 +87,7 @@ import Testing
     #expect(belts.last == "ip rule add priority 9290 from 10.255.0.0/24 lookup 7906 protocol 201")
     func wider() -> [Int?] {
       let layout = Branch.compiler(Branch.ruleSet(rules: [rule])).layout
-      return layout.activeRules.map { layout.belts.wider(than: $0) }
+      return layout.activeEgresses.map { layout.belts.wider(than: $0) }
     }
     #expect(wider() == [33])
     rule.sources.prefixes.removeLast()
@@ -99,6 +99,8 @@ import Testing
     rule.enabled = false
     var second = Branch.office
     second.name = "guests"
+    second.egress = second.egress.named("guests")
+    second.egress.holdDown = .seconds(5)
     let state = Branch.compiler(Branch.ruleSet(rules: [rule, second])).compile()
     #expect(state.selectedTables == [TableID(7907)])
     #expect(!state.rules.contains { $0.action == .lookup(TableID(7906), suppressPrefixLength: nil) })
@@ -118,7 +120,7 @@ import Testing
     var later = Branch.ruleSet(tunnels: [Branch.ipip, Branch.external])
     let next = try #require(Layout.slots(later, configuration, after: book))
     #expect(next[.tunnel("fra-b")] == book[.tunnel("fra-b")])
-    #expect(next[.rule("office")] == book[.rule("office")])
+    #expect(next[.egress("office")] == book[.egress("office")])
     #expect(next[.tunnel("wg")] == Slot(7), "2 was fra-a's until now, and flows may carry its mark")
     later.tunnels.append(Branch.gre)
     #expect(Layout.slots(later, configuration, after: next)?[.tunnel("fra-a")] == Slot(2))
@@ -177,10 +179,9 @@ import Testing
   }
 
   @Test func aLANThatIsNotThereIsAWarning() {
-    func warnings(_ fallback: BackhaulRule.Fallback, _ prefixes: [IPv4Prefix], present: Set<InterfaceName>) -> [String]
-    {
+    func warnings(_ fallback: Egress.Fallback, _ prefixes: [IPv4Prefix], present: Set<InterfaceName>) -> [String] {
       var rule = Branch.office
-      rule.fallback = fallback
+      rule.egress.fallback = fallback
       rule.sources.prefixes = prefixes
       return RuleSetCheck.missingLANs(
         Branch.ruleSet(rules: [rule]), Branch.configuration(lans: ["lan0", "lan1"]), present: present
@@ -227,7 +228,7 @@ import Testing
     configuration.kernel.tables = 7900...7904
     #expect(
       complaints(Branch.ruleSet(), configuration) == [
-        "5 tunnels, uplinks and backhaul rules in all, and the kernel's mark mask and table range of the local "
+        "5 tunnels, uplinks and egresses in all, and the kernel's mark mask and table range of the local "
           + "configuration have room for 3"
       ])
   }

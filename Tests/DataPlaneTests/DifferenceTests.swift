@@ -17,7 +17,7 @@ import Testing
     change(&model.state)
     let compiler = EdgeCompiler(before.layout, model.state)
     var chosen: [TableID: TableRoute.Way?] = [:]
-    if let active, let table = before.layout.table(.rule("office")) {
+    if let active, let table = before.layout.table(.egress("office")) {
       chosen[table] = .some(compiler.activeRoute(of: "office", for: active)?.way)
     }
     return Difference.all(
@@ -118,7 +118,7 @@ import Testing
     #expect(try lines(active: .blocked) == [])
     let missing = try lines(active: .path("fra-a"))
     #expect(missing.count == 1 && missing[0].hasPrefix("+ ip route default dev bh-fra-a table "))
-    let table = try #require(Branch.compiler().layout.table(.rule("office")))
+    let table = try #require(Branch.compiler().layout.table(.egress("office")))
     let other = TableRoute(table: table, metric: .active, way: .out(device: "bh-fra-b", gateway: nil))
     let changed = try lines(active: .path("fra-a")) { $0.routes.insert(other) }
     #expect(changed.count == 1 && changed[0].hasSuffix(", not default dev bh-fra-b"))

@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test func errorsGoToTheLANWhateverTheyAreAbout() throws {
-    let (state, layout) = try Branch.router(ruleSet { $0.fallback = .block }, active: .path("fra-a"))
+    let (state, layout) = try Branch.router(ruleSet { $0.egress.fallback = .block }, active: .path("fra-a"))
     let walk = PacketWalk(state)
     let marks = layout.ways.map(\.mark.value) + [layout.bypass.value, 0]
     for mark in marks {

@@ -35,7 +35,7 @@ import Testing
 
   private func strict(_ ipv6: BackhaulRule.IPv6 = .local) -> RuleSet {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     rule.ipv6 = ipv6
     return Branch.ruleSet(rules: [rule])
   }
@@ -44,7 +44,7 @@ import Testing
     let explanation = try explainer().explain(question(host, internet, "tcp/443"))
     #expect(explanation.packet.incoming == "lan0")
     #expect(explanation.taker == .rule("office"))
-    #expect(explanation.mark == Branch.compiler().layout.mark(.rule("office")))
+    #expect(explanation.mark == Branch.compiler().layout.mark(.egress("office")))
     #expect(explanation.rule?.priority == RulePriority(9220))
     #expect(explanation.route?.words == "default dev bh-fra-a")
     #expect(explanation.path == "fra-a" && explanation.tunnel?.name == "fra-a")

@@ -10,9 +10,10 @@ import Testing
 
   private func rule(_ change: (inout BackhaulRule) -> Void = { _ in }) -> BackhaulRule {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     rule.ipv6 = .block
     change(&rule)
+    rule.egress.name = rule.name
     return rule
   }
 
@@ -109,9 +110,10 @@ import Testing
     let uplinks: [UplinkConfiguration] = [
       .init(interface: "wan0", tier: 1), .init(interface: "wan1", tier: 2, isPrivate: true, gateway: "198.51.100.1"),
     ]
-    let office = rule { $0.paths = ["fra-a", "lte"] }
+    let office = rule { $0.egress.paths = ["fra-a", "lte"] }
     let guests = rule {
       $0.name = "guests"
+      $0.egress.name = "guests"
       $0.sources = Sources(prefixes: ["192.168.99.0/24"])
     }
     let state = flushed(
@@ -207,7 +209,7 @@ import Testing
     let open = try router(
       [
         rule {
-          $0.fallback = .localWAN; $0.ipv6 = .local
+          $0.egress.fallback = .localWAN; $0.ipv6 = .local
         }
       ], kernel())
     #expect(forwarded(fromVRF(), open) == .pass)

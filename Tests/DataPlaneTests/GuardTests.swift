@@ -10,8 +10,9 @@ import Testing
 
   private func rule(_ change: (inout BackhaulRule) -> Void = { _ in }) -> BackhaulRule {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     change(&rule)
+    rule.egress.name = rule.name
     return rule
   }
 
@@ -58,14 +59,14 @@ import Testing
   }
 
   @Test func anUplinkOfTheRulesOwnWaitsForItsVerdict() throws {
-    let state = try guarded(Branch.ruleSet(rules: [rule { $0.paths = ["fra-a", "lte"] }]))
+    let state = try guarded(Branch.ruleSet(rules: [rule { $0.egress.paths = ["fra-a", "lte"] }]))
     #expect(fate(state).end == .unreachable)
   }
 
   @Test func othersGoAsTheMainTableSays() throws {
     let guests = rule {
       $0.name = "guests"
-      $0.fallback = .localWAN
+      $0.egress.fallback = .localWAN
       $0.sources = Sources(prefixes: ["192.168.20.0/24"])
     }
     let state = try guarded(Branch.ruleSet(rules: [guests, rule()]))
@@ -151,7 +152,7 @@ import Testing
       Branch.ruleSet(
         rules: [
           rule {
-            $0.fallback = .localWAN; $0.ipv6 = .block
+            $0.egress.fallback = .localWAN; $0.ipv6 = .block
           }
         ]))
     let packet = Packet(
@@ -229,7 +230,7 @@ import Testing
   /// Its own table takes the place of the other in one transaction, and nothing of strict rules leaves on the way there.
   @Test func theAgentTakesOverAndNothingIsLeftBehind() throws {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     let state = try held()
     let compiler = Branch.compiler(Branch.ruleSet(rules: [rule]), Branch.configuration(), state)
     let plan = Planner.plan(desired: compiler.compile(), actual: state)
@@ -248,7 +249,7 @@ import Testing
   /// A rule's LAN is no longer among those of the local configuration.
   @Test func interfacesOfStrictRulesAreHeldWhateverTheConfigurationSays() throws {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     let ruleSet = Branch.ruleSet(rules: [rule], direct: [])
     var configuration = Branch.configuration()
     configuration.lans = ["lan7"]
@@ -265,7 +266,7 @@ import Testing
     let configuration = Branch.configuration()
     let ruleSet = Branch.ruleSet(rules: [Branch.office])
     // As after a long life: nobody has the slot that a fresh book would give.
-    let owners = Layout.owners(ruleSet, configuration)
+    let owners = Layout.owners(ruleSet, configuration).joined()
     let scattered = Dictionary(
       uniqueKeysWithValues: zip(owners, stride(from: 40, to: 0, by: -3).compactMap { Slot($0) }))
     let before = SlotBook(scattered)
@@ -284,7 +285,7 @@ import Testing
     unrecognised.nftTable?.chains.removeAll { $0.name == "steer" }
     let without = try #require(
       Layout.slots(ruleSet, configuration, after: .readBack(from: unrecognised, ruleSet, configuration)))
-    let rule = try #require(without[.rule(Branch.office.name)])
+    let rule = try #require(without[.egress(Branch.office.name)])
     #expect(!scattered.values.contains(rule), "not known, but never another's")
   }
 
@@ -296,7 +297,7 @@ import Testing
     var model = ModelKernel(Branch.kernel())
     let compiler = EdgeCompiler(ruleSet, configuration, before, model.state)
     try model.apply(Planner.plan(desired: compiler.compile(), actual: model.state).steps)
-    let table = try #require(compiler.layout.table(.rule(Branch.office.name)))
+    let table = try #require(compiler.layout.table(.egress(Branch.office.name)))
     try model.apply([
       .putRoute(TableRoute(table: table, metric: .active, way: .out(device: "wan0", gateway: "192.0.2.1")))
     ])

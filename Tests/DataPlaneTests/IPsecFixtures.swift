@@ -25,12 +25,12 @@ extension Branch {
   }
 
   static func secureRuleSet(
-    tunnels: [Tunnel] = [ipsec, protected], fallback: BackhaulRule.Fallback = .underlay,
+    tunnels: [Tunnel] = [ipsec, protected], fallback: Egress.Fallback = .underlay,
     _ change: (inout BackhaulRule) -> Void = { _ in }
   ) -> RuleSet {
     var rule = office
-    rule.paths = tunnels.map(\.name)
-    rule.fallback = fallback
+    rule.egress.paths = tunnels.map(\.name)
+    rule.egress.fallback = fallback
     change(&rule)
     return RuleSet(
       device: "branch-017", revision: 42, hubs: [Hub(name: "fra", address: "203.0.113.2")], profiles: [profile],

@@ -84,8 +84,8 @@ extension Branch {
 
   /// `drain` keeps what the rule itself sent by an uplink, and a host that the internet asks is another's guest there.
   @Test func noRuleTakesWhatCameIn() throws {
-    for failback: BackhaulRule.Failback in [.move, .drain] {
-      let walk = PacketWalk(try Branch.router(ruleSet { $0.failback = failback }, active: .path("fra-b")).state)
+    for failback: Egress.Failback in [.move, .drain] {
+      let walk = PacketWalk(try Branch.router(ruleSet { $0.egress.failback = failback }, active: .path("fra-b")).state)
       let mark = try asked(walk, by: "wan1", of: host).mark
       let answer = Packet(
         incoming: "lan0", source: host, destination: internet,
@@ -106,12 +106,12 @@ extension Branch {
   }
 
   @Test func aStrictRulesHostAnswersByNoUplinkThatIsNotItsOwn() throws {
-    let block = PacketWalk(try Branch.router(ruleSet { $0.fallback = .block }, active: .path("fra-a")).state)
+    let block = PacketWalk(try Branch.router(ruleSet { $0.egress.fallback = .block }, active: .path("fra-a")).state)
     let own = PacketWalk(
       try Branch.router(
         ruleSet {
-          $0.fallback = .block
-          $0.paths = ["fra-a", "lte"]
+          $0.egress.fallback = .block
+          $0.egress.paths = ["fra-a", "lte"]
         }, active: .path("fra-a")
       ).state)
     for (walk, expected): (PacketWalk, PacketFate.End) in [
@@ -155,7 +155,7 @@ extension Branch {
 
   @Test func theGuardAtBootBindsThemToo() throws {
     var model = ModelKernel(Branch.kernel())
-    let compiler = Branch.compiler(ruleSet { $0.fallback = .block }, Branch.configuration(), model.state)
+    let compiler = Branch.compiler(ruleSet { $0.egress.fallback = .block }, Branch.configuration(), model.state)
     try model.apply(Planner.guardPlan(desired: compiler.compileGuard(), actual: model.state).steps)
     let walk = PacketWalk(model.state)
     let mark = try asked(walk, by: "wan0", of: "192.0.2.2").mark

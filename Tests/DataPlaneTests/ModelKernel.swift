@@ -1,3 +1,4 @@
+internal import Fakes
 internal import RuleSets
 @testable import Core
 
@@ -65,7 +66,9 @@ struct ModelKernel {
     case .addRule(let rule): if !state.rules.contains(rule) { state.rules.append(rule) }
     case .deleteRule(let rule):
       if let index = state.rules.firstIndex(of: rule) { state.rules.remove(at: index) }
-    case .replaceNftTable(let table): state.nftTable = table
+    case .replaceNftTable(let table): state.nftTable = FakeNftTable(adopting: table).table
+    case .changeNftTable(let change):
+      if case .success(let table) = changed(by: change) { state.nftTable = table }
     case .changeSets(_, let changes): for change in changes { apply(change) }
     case .deleteNftTable: state.nftTable = nil
     case .moveMarks(let migration):
@@ -151,6 +154,11 @@ struct ModelKernel {
       guard let link = state.links[device] else { return "Cannot find device" }
       return link.isUp ? nil : "Network is down"
     case .replaceNftTable(let table): return danglingReference(in: table)
+    case .changeNftTable(let change):
+      switch changed(by: change) {
+      case .success(let table): return danglingReference(in: table)
+      case .failure(let refusal): return refusal.cause
+      }
     case .changeSets(_, let changes):
       return changes.contains { change in
         guard let set = state.nftTable?.sets.first(where: { $0.name == change.set }) else { return true }
@@ -158,6 +166,13 @@ struct ModelKernel {
       } ? "No such file or directory" : nil
     case .deleteRoute, .addRule, .deleteRule, .deleteNftTable, .moveMarks: return nil
     }
+  }
+
+  private func changed(by change: NftChange) -> Result<NftTable, FakeRefusal> {
+    guard let present = state.nftTable else { return .failure(FakeRefusal(2, "there is no table")) }
+    var nft = FakeNftTable(adopting: present)
+    do throws(FakeRefusal) { try nft.change(change) } catch { return .failure(error) }
+    return .success(nft.table)
   }
 
   private func isMissing(_ setting: InterfaceSetting) -> Bool {
@@ -204,7 +219,7 @@ struct ModelKernel {
     for map in table.maps where Set(map.elements.map(\.key)).count < map.elements.count {
       return "a key twice in \(map.name)"
     }
-    for set in table.sets where set.ranges != AddressRanges.normalised(set.ranges) || set.ranges.isEmpty {
+    for set in table.sets where set.ranges != AddressRanges.normalised(set.ranges) || set.ranges.isEmpty != set.isFed {
       return "overlapping elements in \(set.name)"
     }
     return nil

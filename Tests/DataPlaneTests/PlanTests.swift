@@ -183,7 +183,7 @@ import Testing
   @Test func addsBeforeItDeletes() throws {
     let model = try running()
     var ruleSet = Branch.ruleSet(tunnels: [Branch.ipip, Branch.external])
-    ruleSet.backhaulRules[0].paths = ["fra-b"]
+    ruleSet.backhaulRules[0].egress.paths = ["fra-b"]
     let compiler = Branch.compiler(
       ruleSet, Branch.configuration(), model.state,
       after: Branch.compiler().layout.slots)

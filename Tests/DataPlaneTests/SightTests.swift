@@ -430,7 +430,7 @@ import Testing
   @Test func ourOwnTableIsAskedWhetherItHolds() {
     var rule = Branch.office
     rule.ipv6 = .block
-    rule.fallback = .block
+    rule.egress.fallback = .block
     let layout = Branch.compiler(Branch.ruleSet(rules: [rule])).layout
     #expect(IPv6Blocks(layout, [:]).all.map(\.interface) == ["lan0"])
     var surroundings = ActualState()

@@ -10,8 +10,9 @@ import Testing
 
   private func rule(_ change: (inout BackhaulRule) -> Void = { _ in }) -> BackhaulRule {
     var rule = Branch.office
-    rule.fallback = .block
+    rule.egress.fallback = .block
     change(&rule)
+    rule.egress.name = rule.name
     return rule
   }
 
@@ -81,7 +82,7 @@ import Testing
     let guests = rule {
       $0.name = "guests"
       $0.sources = Sources(interfaces: ["lan1"], prefixes: ["192.168.0.0/16"])
-      $0.fallback = .localWAN
+      $0.egress.fallback = .localWAN
     }
     let both = try router([rule(), guests], active: .localWAN("wan0"), kernel, lans: ["lan0", "lan1"])
     #expect(fate(both, in: "lan1").end == .left("wan0", gateway: "192.0.2.1"), "its own rule comes first")

@@ -57,7 +57,7 @@ import Testing
 
   @Test func aSharedRouteTakesEachPairOfAddressesByOneWayAndAllByThoseThatAreUp() throws {
     var state = try router(ruleSet(), active: .localWAN("wan1"))
-    let table = Branch.compiler(ruleSet()).layout.table(.rule("office"))
+    let table = Branch.compiler(ruleSet()).layout.table(.egress("office"))
     let active = try #require(state.routes.first { $0.table == table && $0.metric == .active })
     state.routes.remove(active)
     var shared = active
@@ -176,11 +176,11 @@ import Testing
     for all in 0...2 {
       var kernel = Branch.withWireGuard(Branch.kernel())
       kernel.settings[InterfaceSetting("all", .reversePathFilter)] = all
-      for fallback in BackhaulRule.Fallback.allCases {
+      for fallback in Egress.Fallback.allCases {
         let walk = PacketWalk(
           try router(
             ruleSet {
-              $0.fallback = fallback; $0.paths = ["fra-a", "fra-b", "wg"]
+              $0.egress.fallback = fallback; $0.egress.paths = ["fra-a", "fra-b", "wg"]
             }, active: .path("fra-a"), kernel))
         for (device, mark): (InterfaceName, UInt32) in [
           ("bh-fra-a", 0x200_0000), ("bh-fra-b", 0x300_0000), ("wg0", 0x400_0000),
@@ -198,7 +198,7 @@ import Testing
     for all in 0...2 {
       var kernel = Branch.kernel()
       kernel.settings[InterfaceSetting("all", .reversePathFilter)] = all
-      let walk = PacketWalk(try router(ruleSet { $0.fallback = .block }, active: nil, kernel))
+      let walk = PacketWalk(try router(ruleSet { $0.egress.fallback = .block }, active: nil, kernel))
       let answer = Packet(
         incoming: "wan0", source: "198.18.0.9", destination: host,
         tracking: .connection(.reply, mark: 0x100_0000, isNew: false))
@@ -217,7 +217,7 @@ import Testing
 
   @Test func drainKeepsLiveConnectionsOnTheirWay() throws {
     let live = fromHost(to: nil, .connection(.original, mark: 0x300_0000, isNew: false))
-    let drain = PacketWalk(try router(ruleSet { $0.failback = .drain }, active: .path("fra-a")))
+    let drain = PacketWalk(try router(ruleSet { $0.egress.failback = .drain }, active: .path("fra-a")))
     #expect(drain.fate(of: live).devices == ["bh-fra-b", "wan1"])
     #expect(drain.fate(of: fromHost()).end == left("bh-fra-a"))
     let move = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
@@ -282,7 +282,7 @@ import Testing
 
   @Test func aBlockRuleHoldsWithoutOurTable() throws {
     for active: RuleSelection.Choice? in [.path("fra-a"), nil] {
-      var state = try router(ruleSet { $0.fallback = .block }, active: active)
+      var state = try router(ruleSet { $0.egress.fallback = .block }, active: active)
       state.nftTable = nil
       #expect(PacketWalk(state).fate(of: fromHost()).end == (active == nil ? .unreachable : left("bh-fra-a")))
       #expect(PacketWalk(state).fate(of: fromHost(to: "192.168.10.1")).end == .delivered)
@@ -290,14 +290,14 @@ import Testing
   }
 
   @Test func aBlockRuleHoldsWithoutOurIPRules() throws {
-    var state = try router(ruleSet { $0.fallback = .block }, active: .path("fra-a"))
+    var state = try router(ruleSet { $0.egress.fallback = .block }, active: .path("fra-a"))
     state.rules = []
     #expect(PacketWalk(state).fate(of: fromHost()).end == .dropped("rule office: block"))
   }
 
   @Test func anUplinkThatABlockRuleListsIsAWayOfItsOwn() throws {
     let block = ruleSet {
-      $0.fallback = .block; $0.paths = ["fra-a", "lte"]
+      $0.egress.fallback = .block; $0.egress.paths = ["fra-a", "lte"]
     }
     let walk = PacketWalk(try router(block, active: .path("lte")))
     #expect(walk.fate(of: fromHost()).end == left("wan1", via: "198.51.100.1"))
@@ -314,7 +314,7 @@ import Testing
     let open = rule {
       $0.name = "boss"; $0.sources = Sources(prefixes: ["192.168.10.50/32"])
     }
-    let rest = rule { $0.fallback = .block }
+    let rest = rule { $0.egress.fallback = .block }
     let state = try router(Branch.ruleSet(rules: [open, rest]), active: .localWAN("wan0"))
     #expect(PacketWalk(state).fate(of: fromHost()).end == left("wan0", via: "192.0.2.1"))
     let other = Packet(incoming: "lan0", source: "192.168.10.51", destination: internet)

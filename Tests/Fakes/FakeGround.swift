@@ -52,6 +52,18 @@ package struct FakeGround: KernelGround {
     try fake.change("nft add rule \(mark.table) \(mark.chain)") { $0.foreign.marks.append(mark) }
   }
 
+  package func feed(_ set: String, _ range: ClosedRange<UInt32>) throws {
+    try fake.change("nft add element") { $0.nft?.fed[set, default: []].append(range) }
+  }
+
+  package func sendToItself(_ packets: Int) throws {
+    try fake.change("ping") { $0.nft?.pass(UInt64(packets), at: .output) }
+  }
+
+  package func counted(by counter: String) throws -> UInt64 {
+    fake.state.withLock { $0.nft?.shared[counter] ?? 0 }
+  }
+
   package func foreignRoutes(_ table: TableID) throws -> Int {
     fake.state.withLock { $0.routes.filter { !$0.isOurs && $0.route.table == table }.count }
   }

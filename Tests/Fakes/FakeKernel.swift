@@ -199,7 +199,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
         state.nftTable?.chains.filter { $0.rules.contains { $0.actions.contains(.count) } }.map(\.name) ?? [])
       return SeenCounts(
         packets: Dictionary(
-          chains.filter(there.contains).map { ($0, state.counts[$0] ?? 0) }, uniquingKeysWith: { first, _ in first }),
+          chains.filter(there.contains).map { ($0, state.counts[$0] ?? state.nft?.counted(in: $0) ?? 0) }, uniquingKeysWith: { first, _ in first }),
         generation: state.generation)
     }
   }

@@ -42,8 +42,13 @@ extension FakeState {
       let ours = Rule(rule: rule, isOurs: true)
       if !rules.contains(ours) { insert(ours) }
     case .deleteRule(let rule): rules.removeAll { $0.isOurs && $0.rule == rule }
-    case .replaceNftTable(let table): try replace(table)
-    case .changeSets(let table, let changes): try changeSets(table, changes)
+    case .replaceNftTable(let table): nft = try FakeNftTable(table, after: nft)
+    case .changeNftTable(let change):
+      guard nft != nil else { throw missing(change.wanted.name) }
+      try nft?.change(change)
+    case .changeSets(let table, let changes):
+      guard nft?.table.name == table else { throw missing(table) }
+      try nft?.change(changes)
     case .deleteNftTable(let table): if nftTable?.name == table { nftTable = nil }
     case .moveMarks(let migration):
       for index in connections.indices {
@@ -163,100 +168,7 @@ extension FakeState {
     if rule.family == .ipv6 && !hasIPv6Rules { throw FakeRefusal(EAFNOSUPPORT, "Rule family not supported") }
   }
 
-  // MARK: nftables
-
-  private mutating func replace(_ table: NftTable) throws(FakeRefusal) {
-    let sets = Set(table.sets.map(\.name))
-    let maps = Set(table.maps.map(\.name))
-    let chains = Set(table.chains.map(\.name))
-    for set in table.sets { try check(set) }
-    for rule in table.chains.flatMap(\.rules) {
-      for case .sourceIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
-      for case .destinationIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
-      for case .destinationNotIn(let set) in rule.matches where !sets.contains(set) { throw missing(set) }
-      for case .jump(let chain) in rule.actions where !chains.contains(chain) { throw missing(chain) }
-      for case .choose(_, let map) in rule.actions where !maps.contains(map) { throw missing(map) }
-    }
-    // nft_verdict_init, net/netfilter/nf_tables_api.c
-    for element in table.maps.flatMap(\.elements) {
-      guard let chain = table.chains.first(where: { $0.name == element.verdict.chain }) else {
-        throw missing(element.verdict.chain)
-      }
-      if chain.hook != nil { throw FakeRefusal(EOPNOTSUPP, "no map leads to a base chain") }
-    }
-    for chain in table.chains where chain.hook?.kind != .nat {
-      if chain.rules.contains(where: { $0.actions.contains(where: \.isTranslation) }) {
-        throw FakeRefusal(EOPNOTSUPP, "addresses are translated in nat chains alone")
-      }
-    }
-    for chain in table.chains {
-      if let point = chain.hook?.point { try refuseUnknown(at: point, in: chain, table, depth: 0) }
-    }
-    nftTable = table
-  }
-
-  /// nft_meta_get_validate_xfrm and nft_meta_get_validate_sdif, net/netfilter/nft_meta.c
-  private static func knows(_ match: NftRule.Match, at point: NftChain.Hook.Point) -> Bool {
-    switch (match, point) {
-    case (.wasEncrypted, .output), (.wasEncrypted, .postrouting): false
-    case (.slave, .prerouting), (.slave, .output), (.slave, .postrouting): false
-    default: true
-    }
-  }
-
-  /// Also in what the chain jumps to.
-  private func refuseUnknown(
-    at point: NftChain.Hook.Point, in chain: NftChain, _ table: NftTable, depth: Int
-  ) throws(FakeRefusal) {
-    guard depth < 16 else { throw FakeRefusal(EMLINK, "jumps go around or too deep") }
-    for rule in chain.rules {
-      if let match = rule.matches.first(where: { !Self.knows($0, at: point) }) {
-        throw FakeRefusal(EOPNOTSUPP, "\(match) is unknown in \(chain.name)")
-      }
-      for name in rule.actions.flatMap({ targets(of: $0, table) }) {
-        guard let next = table.chains.first(where: { $0.name == name }) else { continue }
-        try refuseUnknown(at: point, in: next, table, depth: depth + 1)
-      }
-    }
-  }
-
-  /// The chains that an action may lead to.
-  private func targets(of action: NftRule.Action, _ table: NftTable) -> [String] {
-    switch action {
-    case .jump(let chain): [chain]
-    case .choose(_, let map): table.maps.first { $0.name == map }?.elements.map(\.verdict.chain) ?? []
-    case .count, .setMark, .setConnectionMark, .clampMSS, .masquerade, .translate, .drop, .reject, .return: []
-    }
-  }
-
   private func missing(_ name: String) -> FakeRefusal { FakeRefusal(ENOENT, "there is no \(name)") }
-
-  private func check(_ set: NftSet) throws(FakeRefusal) {
-    for (range, next) in zip(set.ranges, set.ranges.dropFirst()) where next.lowerBound <= range.upperBound {
-      throw FakeRefusal(EEXIST, "ranges of \(set.name) overlap")
-    }
-  }
-
-  private mutating func changeSets(_ name: String, _ changes: [SetChange]) throws(FakeRefusal) {
-    guard var table = nftTable, table.name == name else { throw missing(name) }
-    for change in changes {
-      guard let index = table.sets.firstIndex(where: { $0.name == change.set }) else { throw missing(change.set) }
-      let removed = Set(change.remove)
-      let kept = Set(table.sets[index].ranges.filter { !removed.contains($0) }).union(change.add)
-      table.sets[index].ranges = kept.sorted { $0.lowerBound < $1.lowerBound }
-      try check(table.sets[index])
-    }
-    nftTable = table
-  }
-}
-
-extension NftRule.Action {
-  fileprivate var isTranslation: Bool {
-    switch self {
-    case .masquerade, .translate: true
-    default: false
-    }
-  }
 }
 
 extension TableRoute.Way {

@@ -25,7 +25,15 @@ package struct FakeState: Sendable {
   var routes: [Route] = []
   var rules: [Rule] = []
   var hasIPv6Rules = true
-  var nftTable: NftTable?
+  var nft: FakeNftTable?
+  /// To change it is another's hand in it.
+  var nftTable: NftTable? {
+    get { nft?.table }
+    set {
+      guard let newValue else { return nft = nil }
+      if nft == nil { nft = FakeNftTable(adopting: newValue) } else { nft?.alter { $0 = newValue } }
+    }
+  }
   var settings: [InterfaceSetting: Int] = [:]
   var remembered: [InterfaceSetting: Int] = [:]
   var connections: [FakeConnection] = []
@@ -122,6 +130,10 @@ package struct FakeState: Sendable {
   /// A rule that is not expected in its chain comes as its text, as from the real kernel.
   private func recognised(_ table: NftTable, _ expecting: NftTable?) -> NftTable {
     var table = table
+    for (index, set) in table.sets.enumerated() {
+      let isFed = expecting?.sets.contains { $0.name == set.name && $0.isFed } ?? false
+      table.sets[index] = isFed ? .fed(set.name) : NftSet(name: set.name, ranges: nft?.held(by: set.name) ?? [])
+    }
     for (index, chain) in table.chains.enumerated() {
       let expected = expecting?.chains.first { $0.name == chain.name }?.rules ?? []
       table.chains[index].rules = chain.rules.map { rule in

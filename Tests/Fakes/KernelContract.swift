@@ -34,6 +34,14 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case nftWhoseMapLeadsToABaseChainIsRefusedWhole
   case nftThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
   case setsChangeAndChangeAgain
+  case nftChangesInPlace
+  case countersOutliveWhateverChangesElsewhere
+  case whatOthersFillStaysWhateverChanges
+  case chainThatIsLedToIsNotDeleted
+  case setThatIsAskedIsNotDeleted
+  case ruleThatIsGoneIsNotDeleted
+  case sharedCounterIsReadBackAndGoesOn
+  case largeChangeInPlaceIsFilledBefore
   case largeNftTableIsReadBackAsItWas
   case largeSetsChangeTogetherWithTheRest
   case largeSetsChangeInPieces
@@ -91,6 +99,14 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .nftWhoseMapLeadsToABaseChainIsRefusedWhole: try ground.mapToBaseChain()
     case .nftThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
     case .setsChangeAndChangeAgain: try ground.setsChange()
+    case .nftChangesInPlace: try ground.changedInPlace()
+    case .countersOutliveWhateverChangesElsewhere: try ground.countersSurvive()
+    case .whatOthersFillStaysWhateverChanges: try ground.fedSetStays()
+    case .chainThatIsLedToIsNotDeleted: try ground.busyChain()
+    case .setThatIsAskedIsNotDeleted: try ground.busySet()
+    case .ruleThatIsGoneIsNotDeleted: try ground.missingRule()
+    case .sharedCounterIsReadBackAndGoesOn: try ground.sharedCounter()
+    case .largeChangeInPlaceIsFilledBefore: try ground.largeChangeInPlace()
     case .largeNftTableIsReadBackAsItWas: try ground.largeNftTable()
     case .largeSetsChangeTogetherWithTheRest: try ground.largeNftTableReplaced()
     case .largeSetsChangeInPieces: try ground.largeSetsChange()

@@ -34,6 +34,12 @@ package protocol KernelGround {
   /// What `unspoilt` has; routes and rules of another's making say that they are ours.
   func spoil(_ spoiling: Spoiling, table: TableID) throws
   func spoil(_ spoiling: TunnelSpoiling, of device: TunnelDevice) throws
+  /// Another puts addresses into a set of our table.
+  func feed(_ set: String, _ range: ClosedRange<UInt32>) throws
+  /// The router sends so many IPv4 packets to itself.
+  func sendToItself(_ packets: Int) throws
+  /// What a counter of our table has counted, in packets.
+  func counted(by counter: String) throws -> UInt64
   func foreignRoutes(_ table: TableID) throws -> Int
   func rules(at priority: RulePriority) throws -> Int
 }

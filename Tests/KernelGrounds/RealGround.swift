@@ -156,6 +156,24 @@ package struct RealGround: KernelGround {
       """)
   }
 
+  package func feed(_ set: String, _ range: ClosedRange<UInt32>) throws {
+    let (first, last) = (IPv4Address(value: range.lowerBound), IPv4Address(value: range.upperBound))
+    try shell("nft add element inet \(ranges.nftTable) \(set) '{ \(first)-\(last) }'")
+  }
+
+  package func sendToItself(_ packets: Int) throws {
+    // An answer is one more.
+    try shell("ip link set lo up && ping -q -c \((packets + 1) / 2) -i 0.01 127.0.0.1 >/dev/null")
+  }
+
+  package func counted(by counter: String) throws -> UInt64 {
+    let words = try lines("nft list counter inet \(ranges.nftTable) \(counter)").joined(separator: " ").split(separator: " ")
+    guard let place = words.firstIndex(of: "packets"), let count = UInt64(words[place + 1]) else {
+      throw ContractBreach("counter \(counter): \(words)")
+    }
+    return count
+  }
+
   package func foreignRoutes(_ table: TableID) throws -> Int {
     try lines("ip route show table \(table) proto 77").count
   }

@@ -101,8 +101,8 @@ private struct Dice {
         ? [] : [try prefix("10.\(index).0.0/17"), try prefix("10.\(index).128.0/32")])
     return BackhaulRule(
       name: try name("rule", index), enabled: index > 0 && !hasInterface ? roll(2) == 0 : false, sources: sources,
-      paths: tunnelPaths, fallback: BackhaulRule.Fallback.allCases[roll(isOverUplink ? 3 : 2)],
-      failback: BackhaulRule.Failback.allCases[roll(2)], drainLimit: .seconds(roll(604_801)),
+      paths: tunnelPaths, fallback: Egress.Fallback.allCases[roll(isOverUplink ? 3 : 2)],
+      failback: Egress.Failback.allCases[roll(2)], drainLimit: .seconds(roll(604_801)),
       holdDown: .milliseconds(roll(86_400_001)),
       ipv6: hasInterface ? BackhaulRule.IPv6.allCases[roll(2)] : .local)
   }

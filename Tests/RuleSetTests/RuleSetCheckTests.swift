@@ -56,7 +56,7 @@ import Testing
     #expect(complaints(ruleSet, router).count == 1)
     #expect(
       complaints(ruleSet, router).first?.hasSuffix(
-        "\(wanted) tunnels, uplinks and backhaul rules in all, and the kernel's mark mask and table range of the local "
+        "\(wanted) tunnels, uplinks and egresses in all, and the kernel's mark mask and table range of the local "
           + "configuration have room for \(wanted - 1)") == true)
     router.kernel.tables = 7900...7999
     router.kernel.priorities = 9200...9298
@@ -76,7 +76,7 @@ import Testing
     router.uplinks[1].isPrivate = true
     #expect(complaints(ruleSet, router).isEmpty)
     var elsewhere = ruleSet
-    elsewhere.backhaulRules[0].paths.removeAll { $0.text == "line" }
+    elsewhere.backhaulRules[0].egress.paths.removeAll { $0.text == "line" }
     #expect(complaints(elsewhere, router) == [refusal])
   }
 

@@ -4,18 +4,18 @@ internal import RuleSets
 extension Mutant {
   static let ofSelection: [Mutant] = [
     // It returns as soon as the better path is up.
-    Mutant("ignores-hold-down", .flipsAreBounded) { .misled($0, rules: { $0.holdDown = .zero }) },
+    Mutant("ignores-hold-down", .flipsAreBounded) { .misled($0, rules: { $0.egress.holdDown = .zero }) },
     // It returns to a path that comes and goes as often as that comes.
     Mutant("ignores-damping", .flipsAreBounded, amid: [.cut, .carrier]) {
-      .misled($0, rules: { $0.damping = FlapDamping(halfLife: .zero) })
+      .misled($0, rules: { $0.egress.damping = FlapDamping(halfLife: .zero) })
     },
     // Under `block` it falls back to an uplink.
     Mutant("falls-back-under-block", .noUplinkUnderBlock, .deadPathIsLeft) {
-      .misled($0, rules: { if $0.fallback == .block { $0.fallback = .localWAN } })
+      .misled($0, rules: { if $0.fallback == .block { $0.egress.fallback = .localWAN } })
     },
     // It prefers the last path.
     Mutant("prefers-the-worst", .bestWayIsTaken, .flipsAreBounded, .historyLeavesNoTrace) {
-      .misled($0, rules: { $0.paths.reverse() })
+      .misled($0, rules: { $0.egress.paths.reverse() })
     },
     // Once it has left a path it sees no better one.
     Mutant("never-returns", .historyLeavesNoTrace, .bestWayIsTaken, .deadPathIsLeft) {

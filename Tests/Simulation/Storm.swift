@@ -279,11 +279,11 @@ extension World {
   private func changeRule() {
     let number = dice.below(town.rules.count)
     switch dice.below(5) {
-    case 4: town.rules[number].rule.damping = Town.damping(&dice)
-    case 0: town.rules[number].rule.fallback = dice.of(BackhaulRule.Fallback.allCases)
-    case 1: town.rules[number].rule.holdDown = Town.holdDown(&dice)
-    case 2: town.rules[number].rule.failback = dice.of([.move, .drain])
-    default: town.rules[number].rule.tiers = town.someTiers(&dice)
+    case 4: town.rules[number].rule.egress.damping = Town.damping(&dice)
+    case 0: town.rules[number].rule.egress.fallback = dice.of(Egress.Fallback.allCases)
+    case 1: town.rules[number].rule.egress.holdDown = Town.holdDown(&dice)
+    case 2: town.rules[number].rule.egress.failback = dice.of([.move, .drain])
+    default: town.rules[number].rule.egress.tiers = town.someTiers(&dice)
     }
   }
 
@@ -295,7 +295,7 @@ extension World {
     let name = town.paths[number].name
     for rule in town.rules.indices {
       let tiers = town.rules[rule].rule.tiers.map { $0.filter { $0.path != name } }
-      town.rules[rule].rule.tiers = tiers.filter { !$0.isEmpty }
+      town.rules[rule].rule.egress.tiers = tiers.filter { !$0.isEmpty }
     }
   }
 }

@@ -99,9 +99,10 @@ extension Town {
     for number in 0..<dice.between(1...4) {
       guard let prefix = IPv4Prefix("192.168.\(10 + number).0/24") else { preconditionFailure() }
       let rule = BackhaulRule(
-        name: Self.name("rule-\(number)"), sources: Sources(prefixes: [prefix]), tiers: someTiers(&dice),
-        fallback: dice.of(BackhaulRule.Fallback.allCases), failback: dice.of([.move, .drain]),
-        holdDown: Self.holdDown(&dice), damping: Self.damping(&dice))
+        name: Self.name("rule-\(number)"), sources: Sources(prefixes: [prefix]),
+        egress: Egress(
+          name: Self.name("rule-\(number)"), tiers: someTiers(&dice), fallback: dice.of(Egress.Fallback.allCases),
+          failback: dice.of([.move, .drain]), holdDown: Self.holdDown(&dice), damping: Self.damping(&dice)))
       rules.append(
         Rule(rule: rule, table: TableID(7_910 + UInt32(number)), mark: Mark(value: UInt32(number + 30) << 20)))
     }

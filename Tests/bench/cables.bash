@@ -37,7 +37,7 @@ $external
   | .paths += [range(1; $1) | {name: "p\(.)", tunnel: "p\(.)"}]
   | .probes += [range(1; $1) | "10.\((. / 250 | floor) + 20).\(. % 250)" as \$net
       | {name: "p\(.)", path: "p\(.)", kind: "icmp", source: "\(\$net).1", target: "\(\$net).2"}]
-  | .probes[] |= (.interval_ms = $interval | .timeout_ms = 150 | .fall = 3 | .rise = 3)
+  | .probes[] |= (.interval_ms = $interval | .timeout_ms = ($interval * 3 / 4 | floor) | .fall = 3 | .rise = 3)
 J
 }
 

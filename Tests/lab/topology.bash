@@ -87,16 +87,17 @@ put_up_ipv6() {
   ip -n inet -6 route add 2001:db8:10::/64 via 2001:db8:1::2
 }
 
-# What crosses the internet is counted by kind; whatever is in `cut` or `cut_links` is lost without a word.
+# What crosses the internet is counted by kind; whatever is in `cut` or `cut_links` is lost without a word. A counter called
+# `gre` newer versions of nft would take for a word of theirs.
 internet_rules='
 table inet internet {
   set cut { type ipv4_addr; }
   set cut_links { type ifname; }
-  counter gre {}
-  counter ipip {}
-  counter bare_esp {}
-  counter natt {}
-  counter untranslated {}
+  counter crossed_gre {}
+  counter crossed_ipip {}
+  counter crossed_bare_esp {}
+  counter crossed_natt {}
+  counter crossed_untranslated {}
   chain lose {
     type filter hook prerouting priority raw
     ip saddr @cut drop
@@ -109,19 +110,19 @@ table inet internet {
   }
   chain watch {
     type filter hook forward priority filter
-    ip protocol 47 counter name gre
-    ip protocol 4 counter name ipip
-    ip protocol 50 counter name bare_esp
+    ip protocol 47 counter name crossed_gre
+    ip protocol 4 counter name crossed_ipip
+    ip protocol 50 counter name crossed_bare_esp
     # In UDP: what is no IKE message (four zero bytes first) and longer than a keepalive.
-    udp dport 4500 @th,64,32 != 0 counter name natt
-    udp sport 4500 @th,64,32 != 0 counter name natt
-    ip saddr 192.168.0.0/16 counter name untranslated
+    udp dport 4500 @th,64,32 != 0 counter name crossed_natt
+    udp sport 4500 @th,64,32 != 0 counter name crossed_natt
+    ip saddr 192.168.0.0/16 counter name crossed_untranslated
   }
 }'
 
 cut_off() { on inet nft add element inet internet "$([[ $1 = *.* ]] && echo cut || echo cut_links)" "{ $1 }"; }
 mend() { on inet nft delete element inet internet "$([[ $1 = *.* ]] && echo cut || echo cut_links)" "{ $1 }"; }
-crossed() { on inet nft -j list counter inet internet "$1" | jq '.nftables[] | .counter? // empty | .packets'; }
+crossed() { on inet nft -j list counter inet internet "crossed_$1" | jq '.nftables[] | .counter? // empty | .packets'; }
 forget_counters() { on inet nft reset counters table inet internet >/dev/null; }
 
 # prepare_hub NAME GATEWAY — a hub answers by the tunnel that the flow last came in by, and translates what goes out.

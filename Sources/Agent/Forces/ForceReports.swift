@@ -104,7 +104,7 @@ extension ForceReport {
     }
   }
 
-  private static func words(for fallback: BackhaulRule.Fallback) -> String {
+  private static func words(for fallback: Egress.Fallback) -> String {
     switch fallback {
     case .block: "its traffic is blocked (fallback: block)"
     case .localWAN: "its traffic leaves by the local WAN, not by a hub (fallback: local_wan)"

@@ -47,7 +47,7 @@ package actor HookRunner {
   package func finish(within patience: Duration) async {
     inbox.finish()
     let deadline = surroundings.now + patience
-    while !(isDone && queues.isIdle), surroundings.now < deadline { try? await Task.sleep(for: .milliseconds(10)) }
+    while !(isDone && queues.isIdle), surroundings.now < deadline { await surroundings.sleep(.milliseconds(10)) }
   }
 
   private func look(_ call: HookCall) {

@@ -38,11 +38,11 @@ package struct MetricsExport: Sendable {
       do throws(StoreFailure) {
         try port.listen { await pages.page() }
         if trouble != nil { tellOfRecovery("metrics can be asked for again") }
-        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
+        while !Task.isCancelled { await surroundings.sleep(.seconds(3_600)) }
       } catch {
         tell(error, "metrics cannot be asked for", knowing: &trouble)
       }
-      try? await Task.sleep(for: Self.pauseAfterFailure)
+      await surroundings.sleep(Self.pauseAfterFailure)
     }
   }
 
@@ -57,7 +57,7 @@ package struct MetricsExport: Sendable {
       } catch {
         tell(error, "metrics are not written to their file", knowing: &trouble)
       }
-      try? await Task.sleep(for: configuration.textfileInterval)
+      await surroundings.sleep(configuration.textfileInterval)
     }
   }
 

@@ -17,7 +17,7 @@ package struct AgentPorts: Sendable {
   package var connections: any ConnectionTablePort
   package var source: any RuleSetSource
   package var store: any RuleSetStore
-  package var attempts: any AttemptStore
+  package var trials: any TrialStore
   package var journal: any JournalStore
   package var forces: any ForceStore
   package var permits: any PermitStore
@@ -34,7 +34,7 @@ package struct AgentPorts: Sendable {
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, kernel: any KernelPort,
     sweeper: any KernelPort, kernelEvents: any KernelEventsPort, charon: any CharonPort, traffic: any TrafficPort,
     lookup: any LookupPort, sight: any SightPort, connections: any ConnectionTablePort,
-    source: any RuleSetSource, store: any RuleSetStore, attempts: any AttemptStore,
+    source: any RuleSetSource, store: any RuleSetStore, trials: any TrialStore,
     journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
     serviceManager: (any ServiceManagerPort)?,
     parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
@@ -54,7 +54,7 @@ package struct AgentPorts: Sendable {
     self.connections = connections
     self.source = source
     self.store = store
-    self.attempts = attempts
+    self.trials = trials
     self.journal = journal
     self.forces = forces
     self.permits = permits

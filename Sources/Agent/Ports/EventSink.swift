@@ -32,6 +32,14 @@ extension Surroundings {
     return Alarm { task.cancel() }
   }
 
+  /// Returns when this much time has passed, or its task is cancelled.
+  package func sleep(_ wait: Duration) async {
+    let (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    let alarm = alarm(after: wait) { ring.yield() }
+    for await _ in bell { break }
+    alarm.cancel()
+  }
+
   /// Returns when this much time has passed.
   package func pause(_ wait: Duration) async {
     await withCheckedContinuation { done in _ = alarm(after: wait) { done.resume() } }

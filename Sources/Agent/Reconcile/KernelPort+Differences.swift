@@ -14,7 +14,7 @@ extension KernelPort {
     let compiler = EdgeCompiler(layout, actual, negotiated: negotiated)
     var active: [TableID: TableRoute.Way?] = [:]
     for (rule, choice) in choices {
-      guard let table = layout.table(.rule(rule)) else { continue }
+      guard let table = layout.activeRules.first(where: { $0.rule.name == rule })?.table else { continue }
       active[table] = .some(compiler.activeRoute(of: rule, for: choice)?.way)
     }
     return Difference.all(

@@ -36,4 +36,13 @@ extension KernelPort {
     let (desired, actual) = try survey(for: layout) { $0.compileGuard() }
     return Planner.guardPlan(desired: desired, actual: actual)
   }
+
+  /// Makes a step of a plan. A change of our nftables table is refused where another has changed the table since it was
+  /// seen: it is put whole then.
+  package func make(_ step: Step) throws(KernelFailure) {
+    do throws(KernelFailure) { try apply(step) } catch {
+      guard case .changeNftTable(let change) = step else { throw error }
+      try apply(.replaceNftTable(change.wanted))
+    }
+  }
 }

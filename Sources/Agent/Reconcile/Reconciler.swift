@@ -32,6 +32,7 @@ package actor Reconciler: RuleSetApplier {
   private let ike: IKEKeeper
   private let configuration: AgentConfiguration
   private let events: any EventSink
+  private let time: any Surroundings
   private let giveMemoryBack: @Sendable () -> Void
   private let work: AsyncStream<Work>
   private let inbox: AsyncStream<Work>.Continuation
@@ -70,8 +71,9 @@ package actor Reconciler: RuleSetApplier {
 
   package init(
     kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
-    events: any EventSink, giveMemoryBack: @escaping @Sendable () -> Void = {}
+    events: any EventSink, surroundings: any Surroundings, giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
+    time = surroundings
     self.giveMemoryBack = giveMemoryBack
     self.kernel = kernel
     self.watch = watch
@@ -86,9 +88,9 @@ package actor Reconciler: RuleSetApplier {
 
   /// Does the work until cancelled. What it leaves in the kernel stays.
   package func run() async {
-    let timer = Task { [weak self] in
+    let timer = Task { [weak self, time] in
       while !Task.isCancelled {
-        try? await Task.sleep(for: Self.period)
+        await time.sleep(Self.period)
         await self?.look(because: .timer)
       }
     }
@@ -103,7 +105,7 @@ package actor Reconciler: RuleSetApplier {
       case .look(let reason):
         isIdle = false
         defer { isIdle = queued.isEmpty }
-        if case .event = reason { try? await Task.sleep(for: Self.settleTime) }
+        if case .event = reason { await time.sleep(Self.settleTime) }
         let reasons = queued
         queued = []
         guard !reasons.isEmpty else { continue }
@@ -173,7 +175,7 @@ package actor Reconciler: RuleSetApplier {
       case .strictRules(let ruleSet, let slots):
         plan = try kernel.guardPlan(for: Layout(ruleSet, configuration.covering(ruleSet), slots))
       }
-      for step in plan.steps { try kernel.apply(step) }
+      for step in plan.steps { try kernel.make(step) }
       trouble = nil
       retries = 0
       guard !plan.isEmpty else { return }
@@ -264,8 +266,8 @@ package actor Reconciler: RuleSetApplier {
   /// One look is planned at a time, however many reasons there are for it.
   private func lookAgain(in wait: Duration) {
     guard retry == nil else { return }
-    retry = Task { [weak self] in
-      try? await Task.sleep(for: wait)
+    retry = Task { [weak self, time] in
+      await time.sleep(wait)
       await self?.retryIsDue()
     }
   }
@@ -302,7 +304,7 @@ package actor Reconciler: RuleSetApplier {
     var failure: KernelFailure?
     for step in plan.creating {
       do throws(KernelFailure) {
-        try kernel.apply(step)
+        try kernel.make(step)
         made.append(step)
       } catch {
         if case .moveMarks = step {
@@ -336,7 +338,7 @@ package actor Reconciler: RuleSetApplier {
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing {
-      do throws(KernelFailure) { try kernel.apply(step) } catch {
+      do throws(KernelFailure) { try kernel.make(step) } catch {
         guard step.isSetting else { throw error }
         failure = failure ?? error
       }

@@ -32,7 +32,7 @@ extension Step {
   /// Changes our nftables table, and nothing else.
   var isNftTable: Bool {
     switch self {
-    case .replaceNftTable, .changeSets, .deleteNftTable: true
+    case .replaceNftTable, .changeNftTable, .changeSets, .deleteNftTable: true
     default: false
     }
   }
@@ -41,6 +41,7 @@ extension Step {
   var nftObjects: [String]? {
     switch self {
     case .replaceNftTable(let table): ["nft table inet \(table.name)"]
+    case .changeNftTable(let change): change.objects
     case .changeSets(let table, let changes): changes.map { "nft set inet \(table) \($0.set)" }
     default: nil
     }
@@ -48,7 +49,7 @@ extension Step {
 
   var startsNftTable: Bool {
     switch self {
-    case .replaceNftTable, .changeSets: true
+    case .replaceNftTable, .changeNftTable, .changeSets: true
     default: false
     }
   }

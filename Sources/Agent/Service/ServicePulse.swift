@@ -40,7 +40,7 @@ package actor ServicePulse {
   package func run() async {
     while !Task.isCancelled {
       beat()
-      try? await Task.sleep(for: vitals.period)
+      await surroundings.sleep(vitals.period)
     }
     _ = manager.tell([.stopping])
   }

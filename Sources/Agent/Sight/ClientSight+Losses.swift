@@ -38,7 +38,7 @@ extension ClientSight {
 
   /// Nil while our table is away.
   private static func flow(of rule: SightedRule, _ counts: SeenCounts) -> FlowEvidence.Counts? {
-    func packets(_ place: CountedPlace) -> UInt64? { counts.packets[place.chain(of: rule.name)] }
+    func packets(_ place: CountedPlace) -> UInt64? { counts.packets[place.chain(of: rule.egress)] }
     guard let taken = packets(.taken), let kept = packets(.kept), let passed = packets(.passed),
       let left = packets(.left)
     else { return nil }

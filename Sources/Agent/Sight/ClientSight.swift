@@ -163,12 +163,12 @@ package actor ClientSight {
 
   private func chains(_ rules: [SightedRule], _ layout: Layout) -> [String] {
     let places = rules.filter(\.isCounted).flatMap { rule in
-      CountedPlace.allCases.map { $0.chain(of: rule.name) }
+      CountedPlace.allCases.map { $0.chain(of: rule.egress) }
     }
     let ends = rules.filter(\.isCounted).flatMap { rule in
       rule.returnChains.map(\.chain) + rule.carryingChains + rule.strayChains.values
     }
-    return places + Set(ends).sorted()
+    return Set(places).sorted() + Set(ends).sorted()
   }
 
   private func ask(

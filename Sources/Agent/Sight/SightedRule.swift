@@ -4,6 +4,8 @@ internal import RuleSets
 /// One rule as a look needs it: where its clients come in, where they are to leave, and what is counted of them.
 struct SightedRule {
   var name: Name
+  /// What its egress is known by in the kernel: rules that share one are counted together.
+  var egress: Name
   var mark: Mark
   var table: TableID?
   /// Of its prefixes; empty where it has none.
@@ -37,11 +39,13 @@ struct SightedRule {
       addresses: network.addresses, leading: leading)
     let networks = network.addresses.values.joined().map(\.subnet)
     let destinations = WayQuestion.destinations(avoiding: snapshot.plan.directDestinations, networks: networks)
+    let egresses = Dictionary(layout.activeRules.map { ($0.rule.name, $0.egress) }) { first, _ in first }
     return snapshot.plan.rules.map { watched in
       let choice = snapshot.selections[watched.rule.name]?.choice
       let devices = devices(of: choice, paths, snapshot)
       return SightedRule(
-        name: watched.rule.name, mark: watched.mark, table: layout.table(.rule(watched.rule.name)),
+        name: watched.rule.name, egress: egresses[watched.rule.name] ?? watched.rule.egress.name, mark: watched.mark,
+        table: watched.table,
         ranges: watched.rule.sources.prefixes.isEmpty ? [] : watched.sources, choice: choice,
         wanted: choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
         shut: exits.subtracting(devices).union(

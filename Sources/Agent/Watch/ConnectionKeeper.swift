@@ -34,7 +34,7 @@ package actor ConnectionKeeper {
   package func run() async {
     while !Task.isCancelled {
       await turn()
-      try? await Task.sleep(for: Self.period)
+      await surroundings.sleep(Self.period)
     }
   }
 

@@ -7,6 +7,9 @@ package struct AgentEvent: Equatable, Sendable {
     case agentStopping = "agent_stopping"
     case ruleSetAccepted = "rule_set_accepted"
     case ruleSetRefused = "rule_set_refused"
+    case ruleSetOnTrial = "rule_set_on_trial"
+    case ruleSetConfirmed = "rule_set_confirmed"
+    case ruleSetRolledBack = "rule_set_rolled_back"
     case pullFailed = "pull_failed"
     case pullRecovered = "pull_recovered"
     case pathUp = "path_up"
@@ -103,7 +106,7 @@ package struct AgentEvent: Equatable, Sendable {
   package var severity: Severity {
     switch kind {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
-    case .drainStarted, .drainEnded: .info
+    case .drainStarted, .drainEnded, .ruleSetOnTrial, .ruleSetConfirmed: .info
     case .connectionsDeleted, .connectionsMoved, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
     case .failback, .changed, .uplinkChanged, .unencryptedEnded, .pathForced, .causeFound: .notice
     case .revisionPermitted: .notice
@@ -117,7 +120,7 @@ package struct AgentEvent: Equatable, Sendable {
     case .metricsFailed, .hookRefused, .hookFailed: .warning
     case .hookPrinted: .info
     case .charonRefused, .stateDamaged, .trafficHeld: .error
-    case .ruleSetRefused, .flipFailed, .applyFailed, .storeFailed: .error
+    case .ruleSetRefused, .ruleSetRolledBack, .flipFailed, .applyFailed, .storeFailed: .error
     }
   }
 }

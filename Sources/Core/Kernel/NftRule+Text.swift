@@ -7,12 +7,14 @@ extension NftTable {
   package var lines: [String] {
     var lines = ["table inet \(name) {"]
     if flags != 0 { lines.append("\tflags \(flagWords)") }
-    for (index, block) in (sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines)).enumerated() {
+    for (index, block) in (counters.map(Self.lines(ofCounter:)) + sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines)).enumerated() {
       if index > 0 { lines.append("") }
       lines += block.map { "\t" + $0 }
     }
     return lines + ["}"]
   }
+
+  private static func lines(ofCounter name: String) -> [String] { ["counter \(name) {", "}"] }
 
   var flagWords: String { flags == 1 ? "dormant" : hexadecimal(flags) }
 }
@@ -26,13 +28,16 @@ extension NftSet {
 }
 
 extension NftMap {
+  /// As nft(8) says what it leads from and to.
+  var typeText: String {
+    switch kind {
+    case .device: "ifname : verdict"
+    case .mark: "mark : verdict"
+    }
+  }
+
   fileprivate var lines: [String] {
-    let type =
-      switch kind {
-      case .device: "ifname"
-      case .mark: "mark"
-      }
-    var lines = ["map \(name) {", "\ttype \(type) : verdict"]
+    var lines = ["map \(name) {", "\ttype \(typeText)"]
     if !elements.isEmpty {
       lines += ["\telements = {"] + elements.map { "\t\t\($0.text)," } + ["\t}"]
     }
@@ -42,14 +47,16 @@ extension NftMap {
 
 extension NftMap.Element {
   var text: String {
-    let key =
-      switch key {
-      case .device(let name): "\"\(name)\""
-      case .mark(let mark): padded(mark.value)
-      }
     switch verdict {
-    case .jump(let chain): return "\(key) : jump \(chain)"
-    case .goto(let chain): return "\(key) : goto \(chain)"
+    case .jump(let chain): "\(keyText) : jump \(chain)"
+    case .goto(let chain): "\(keyText) : goto \(chain)"
+    }
+  }
+
+  var keyText: String {
+    switch key {
+    case .device(let name): "\"\(name)\""
+    case .mark(let mark): padded(mark.value)
     }
   }
 }
@@ -57,15 +64,16 @@ extension NftMap.Element {
 extension NftChain {
   fileprivate var lines: [String] {
     var lines = ["chain \(name) {"]
-    if let hook {
-      lines.append(
-        "\ttype \(hook.kind.rawValue) hook \(hook.point.rawValue) priority \(hook.priorityText); policy accept;")
-    }
+    if let hook { lines.append("\t\(hook.text)") }
     return lines + rules.map { "\t" + $0.text } + ["}"]
   }
 }
 
 extension NftChain.Hook {
+  var text: String {
+    "type \(kind.rawValue) hook \(point.rawValue) priority \(priorityText); policy accept;"
+  }
+
   /// nft has names for some priorities and writes others as distances from them.
   fileprivate var priorityText: String {
     switch priority {
@@ -162,6 +170,7 @@ extension NftRule.Action {
   fileprivate var text: String {
     switch self {
     case .count: "counter"
+    case .countIn(let name): "counter name \"\(name)\""
     case .setMark(let mark, let mask): "meta mark set meta mark" + Self.replaced(mark, mask)
     case .setConnectionMark(let mark, let mask): "ct mark set ct mark" + Self.replaced(mark, mask)
     case .clampMSS(let size): "tcp option maxseg size set \(size)"

@@ -6,12 +6,17 @@ package struct NftTable: Hashable, Sendable {
   package var name: String
   /// NFT_TABLE_F_…; ours has none. A table that is dormant (1) holds all that it held, and does nothing.
   package var flags: UInt32 = 0
+  /// Names of counters that rules share and that outlive them. What they have counted is no part of the comparison.
+  package var counters: [String]
   package var sets: [NftSet]
   package var maps: [NftMap]
   package var chains: [NftChain]
 
-  package init(name: String, sets: [NftSet], maps: [NftMap] = [], chains: [NftChain]) {
+  package init(
+    name: String, counters: [String] = [], sets: [NftSet], maps: [NftMap] = [], chains: [NftChain]
+  ) {
     self.name = name
+    self.counters = counters
     self.sets = sets
     self.maps = maps
     self.chains = chains
@@ -21,12 +26,22 @@ package struct NftTable: Hashable, Sendable {
 /// A named set of IPv4 addresses (`type ipv4_addr; flags interval`).
 package struct NftSet: Hashable, Sendable {
   package var name: String
-  /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching.
+  /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching. None of a fed set.
   package var ranges: [ClosedRange<UInt32>]
+  /// Others say what it holds: we declare it, and neither compare its elements nor ever change them. What is not fed is
+  /// owned: it holds what we want, and nothing else.
+  package private(set) var isFed = false
 
+  /// An owned set.
   package init(name: String, ranges: [ClosedRange<UInt32>]) {
     self.name = name
     self.ranges = ranges
+  }
+
+  package static func fed(_ name: String) -> NftSet {
+    var set = NftSet(name: name, ranges: [])
+    set.isFed = true
+    return set
   }
 }
 
@@ -74,6 +89,7 @@ package struct NftMap: Hashable, Sendable {
   }
 }
 
+/// Two chains are equal where they do the same, whatever the kernel calls their rules.
 package struct NftChain: Hashable, Sendable {
   /// Where a base chain stands; a chain without a hook is only jumped to. Policy is always `accept`.
   package struct Hook: Hashable, Sendable {
@@ -94,12 +110,32 @@ package struct NftChain: Hashable, Sendable {
   package var name: String
   package var hook: Hook?
   package var rules: [NftRule]
+  /// What the kernel calls each of `rules`, in their order; nil for what stands for something that is no rule, as another
+  /// policy does. Empty where it is not known. No part of the comparison.
+  package var handles: [NftHandle?] = []
 
   package init(name: String, hook: Hook? = nil, rules: [NftRule]) {
     self.name = name
     self.hook = hook
     self.rules = rules
   }
+
+  package static func == (left: Self, right: Self) -> Bool {
+    left.name == right.name && left.hook == right.hook && left.rules == right.rules
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(hook)
+    hasher.combine(rules)
+  }
+}
+
+/// The kernel's number of a rule, one for each of its table and never given again.
+package struct NftHandle: Hashable, Sendable, CustomStringConvertible {
+  package var value: UInt64
+  package init(_ value: UInt64) { self.value = value }
+  package var description: String { "\(value)" }
 }
 
 /// One nftables rule: all of `matches`, then `actions` in their order.
@@ -179,6 +215,8 @@ package struct NftRule: Hashable, Sendable {
   package enum Action: Hashable, Sendable {
     /// `counter`: packets and bytes are the kernel's, not part of the comparison.
     case count
+    /// `counter name "…"`: the same, into a counter of the table.
+    case countIn(String)
     /// `meta mark set meta mark & ~mask | mark`: foreign bits stay.
     case setMark(Mark, MarkMask)
     /// `ct mark set ct mark & ~mask | mark`

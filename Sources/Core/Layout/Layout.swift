@@ -9,6 +9,8 @@ package struct Layout: Sendable {
   /// By name: with a thousand of them each is asked for some thousand times.
   private let tunnels: [Name: Int]
   private let paths: [Name: Int]
+  /// Of each egress, by its name, what it is known by in the kernel.
+  private let egressTitles: [Name: Name]
   /// Worked out once: there may be 100,000 prefixes.
   package private(set) var belts = Belts.none
 
@@ -18,15 +20,16 @@ package struct Layout: Sendable {
     self.slots = slots
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
+    egressTitles = SharedEgresses(ruleSet).titles
     belts = Belts(activeRules.filter(\.rule.isStrict), interfaces: interfaces(of:))
   }
 
   /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks (one
-  /// without a declared path too: `local_wan` leaves by it), all rules (a disabled one too, so that enabling it moves
-  /// nobody).
-  package static func owners(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [SlotBook.Owner] {
-    ruleSet.tunnels.map { .tunnel($0.name) } + configuration.uplinks.map { .uplink($0.interface) }
-      + ruleSet.backhaulRules.map { .rule($0.name) }
+  /// without a declared path too: `local_wan` leaves by it), all egresses of rules (a disabled one's too, so that enabling
+  /// it moves nobody). Egresses that say the same have one slot together.
+  package static func owners(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [[SlotBook.Owner]] {
+    ruleSet.tunnels.map { [.tunnel($0.name)] } + configuration.uplinks.map { [.uplink($0.interface)] }
+      + SharedEgresses(ruleSet).groups.map { $0.map { .egress($0) } }
   }
 
   /// The book for this rule set and configuration; nil where there are more owners than slots.
@@ -118,9 +121,11 @@ package struct Layout: Sendable {
     return Way(kind: kind, title: title, owner: owner, device: device, mark: mark, table: table)
   }
 
-  /// A rule that is in force, with its numbers.
+  /// A rule that is in force, with the numbers of its egress.
   package struct ActiveRule: Equatable, Sendable {
     package var rule: BackhaulRule
+    /// What the rule's egress is known by in the kernel: rules that share one have the same.
+    package var egress: Name
     package var mark: Mark
     package var table: TableID
   }
@@ -128,24 +133,58 @@ package struct Layout: Sendable {
   /// The enabled rules, in the order of the rule set: the first that takes a packet decides.
   package var activeRules: [ActiveRule] {
     ruleSet.backhaulRules.filter(\.enabled).compactMap { rule in
-      guard let mark = mark(.rule(rule.name)), let table = table(.rule(rule.name)) else { return nil }
-      return ActiveRule(rule: rule, mark: mark, table: table)
+      let owner = SlotBook.Owner.egress(rule.egress.name)
+      guard let mark = mark(owner), let table = table(owner) else { return nil }
+      return ActiveRule(
+        rule: rule, egress: egressTitles[rule.egress.name] ?? rule.egress.name, mark: mark, table: table)
     }
   }
 
-  /// The uplinks that a rule lists as paths of its own.
-  package func ownUplinks(of rule: BackhaulRule) -> [InterfaceName] {
-    rule.paths.compactMap { name in
+  /// An egress of rules in force, with its numbers.
+  package struct ActiveEgress: Equatable, Sendable {
+    /// What it is known by in the kernel.
+    package var name: Name
+    package var egress: Egress
+    package var mark: Mark
+    package var table: TableID
+    /// The enabled rules whose traffic goes by it, in the order of the rule set; never empty.
+    package var rules: [BackhaulRule]
+
+    /// Whose it is, in comments: the one rule's, where there is one.
+    package var title: String { rules.count == 1 ? "rule \(rules[0].name)" : "egress \(name)" }
+  }
+
+  /// In the order in which rules use them first.
+  package var activeEgresses: [ActiveEgress] {
+    var found: [ActiveEgress] = []
+    var places: [Name: Int] = [:]
+    for active in activeRules {
+      if let place = places[active.egress] {
+        found[place].rules.append(active.rule)
+      } else {
+        places[active.egress] = found.count
+        found.append(
+          ActiveEgress(
+            name: active.egress, egress: active.rule.egress, mark: active.mark, table: active.table,
+            rules: [active.rule]))
+      }
+    }
+    return found
+  }
+
+  /// The uplinks that an egress lists as paths of its own.
+  package func ownUplinks(of egress: Egress) -> [InterfaceName] {
+    egress.paths.compactMap { name in
       guard case .uplink(let interface)? = path(named: name)?.way else { return nil }
       return interface
     }
   }
 
-  /// The private lines below a rule's tunnels, in the order of its paths: where `fallback: underlay` goes.
-  package func underlays(of rule: BackhaulRule) -> [InterfaceName] {
-    guard rule.fallback == .underlay else { return [] }
+  /// The private lines below an egress's tunnels, in the order of its paths: where `fallback: underlay` goes.
+  package func underlays(of egress: Egress) -> [InterfaceName] {
+    guard egress.fallback == .underlay else { return [] }
     var found: [InterfaceName] = []
-    for name in rule.paths {
+    for name in egress.paths {
       guard case .tunnel(let tunnel)? = path(named: name)?.way, let uplink = self.tunnel(named: tunnel)?.uplink,
         !found.contains(uplink), configuration.uplinks.contains(where: { $0.interface == uplink && $0.isPrivate })
       else { continue }

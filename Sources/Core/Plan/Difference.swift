@@ -87,6 +87,8 @@ private struct Comparison {
     case .replaceNftTable(let table):
       guard let present = actual.nftTable else { return [Difference(.missing, "nft table inet \(table.name)")] }
       return TableComparison(table, present).differences
+    case .changeNftTable(let change):
+      return actual.nftTable.map { TableComparison(change.wanted, $0).differences } ?? []
     case .changeSets: return []
     case .deleteNftTable(let table): return [Difference(.superfluous, "nft table inet \(table)")]
     // Its ip rules tell of the older mask.
@@ -98,7 +100,7 @@ private struct Comparison {
   func sets(_ wanted: NftTable?) -> [Difference] {
     guard let wanted, let present = actual.nftTable else { return [] }
     let ranges = Dictionary(present.sets.map { ($0.name, $0.ranges) }) { first, _ in first }
-    return wanted.sets.flatMap { set in
+    return wanted.sets.filter { !$0.isFed }.flatMap { set in
       TableComparison.elements(SetChange(from: ranges[set.name] ?? [], to: set), wanted.name)
     }
   }
@@ -180,14 +182,21 @@ private struct TableComparison {
         all.append(Difference(.missing, "nft set inet \(wanted.name) \(set.name)"))
         continue
       }
-      all += Self.elements(SetChange(from: other.ranges, to: set), wanted.name)
+      if !set.isFed { all += Self.elements(SetChange(from: other.ranges, to: set), wanted.name) }
     }
-    all += mapDifferences
+    all += mapDifferences + counterDifferences
     let expected = Set(wanted.sets.map(\.name))
     return all
       + present.sets.filter { !expected.contains($0.name) }.map {
         Difference(.superfluous, "nft set inet \(wanted.name) \($0.name)")
       }
+  }
+
+  private var counterDifferences: [Difference] {
+    let (had, has) = (Set(present.counters), Set(wanted.counters))
+    func place(_ name: String) -> String { "nft counter inet \(wanted.name) \(name)" }
+    return wanted.counters.filter { !had.contains($0) }.map { Difference(.missing, place($0)) }
+      + present.counters.filter { !has.contains($0) }.map { Difference(.superfluous, place($0)) }
   }
 
   private var mapDifferences: [Difference] {

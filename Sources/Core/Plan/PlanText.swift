@@ -37,6 +37,8 @@ package struct PlanText: Sendable {
     case .replaceNftTable(let table):
       // One transaction: the first line makes a table that is not there yet, so that the second never fails.
       ["nft -f - <<'EOF'", "table inet \(table.name)", "delete table inet \(table.name)"] + table.lines + ["EOF"]
+    case .changeNftTable(let change):
+      ["nft -f - <<'EOF'"] + change.edits.flatMap { lines($0, table: change.wanted.name) } + ["EOF"]
     case .changeSets(let table, let changes):
       ["nft -f - <<'EOF'"] + changes.flatMap { lines($0, table: table) } + ["EOF"]
     case .deleteNftTable(let table): ["nft delete table inet \(table)"]
@@ -116,6 +118,37 @@ package struct PlanText: Sendable {
     words.append(rule.action.words)
     return words.joined(separator: " ")
   }
+
+  private func lines(_ edit: NftEdit, table: String) -> [String] {
+    let place = "inet \(table)"
+    switch edit {
+    case .deleteRule(let chain, let handle): return ["delete rule \(place) \(chain) handle \(handle)"]
+    case .flushChain(let name): return ["flush chain \(place) \(name)"]
+    case .removeElements(let map, let elements): return ["delete element \(place) \(map) { \(keys(elements)) }"]
+    case .deleteMap(let name): return ["delete map \(place) \(name)"]
+    case .deleteSet(let name): return ["delete set \(place) \(name)"]
+    case .fillSet(let set, let isThere):
+      return (isThere ? ["delete set \(place) \(set.name)"] : []) + lines(.addSet(set), table: table)
+    case .deleteCounter(let name): return ["delete counter \(place) \(name)"]
+    case .deleteChain(let name): return ["delete chain \(place) \(name)"]
+    case .addCounter(let name): return ["add counter \(place) \(name)"]
+    case .addSet(let set):
+      return ["add set \(place) \(set.name) { type ipv4_addr; flags interval; }"]
+        + lines(SetChange(set: set.name, remove: [], add: set.ranges), table: table)
+    case .addMap(let name, let kind):
+      return ["add map \(place) \(name) { type \(NftMap(name: name, kind: kind, elements: []).typeText); }"]
+    case .putChain(let name, let hook):
+      return ["add chain \(place) \(name)" + (hook.map { " { \($0.text) }" } ?? "")]
+    case .changeSet(let change): return lines(change, table: table)
+    case .addElements(let map, let elements):
+      return ["add element \(place) \(map) { \(elements.map(\.text).joined(separator: ", ")) }"]
+    case .addRule(let rule, let chain, nil): return ["add rule \(place) \(chain) \(rule.text)"]
+    case .addRule(let rule, let chain, let next?):
+      return ["insert rule \(place) \(chain) handle \(next) \(rule.text)"]
+    }
+  }
+
+  private func keys(_ elements: [NftMap.Element]) -> String { elements.map(\.keyText).joined(separator: ", ") }
 
   private func lines(_ change: SetChange, table: String) -> [String] {
     [("delete", change.remove), ("add", change.add)].filter { !$0.1.isEmpty }.map { verb, ranges in

@@ -19,9 +19,9 @@ package enum Planner {
     let devices = DevicePlan(desired, actual)
     let routes = RoutePlan(desired, actual, devices, selected: selected)
     let rules = rulePlan(desired.rules, actual.rules)
-    let nftTable = nftPlan(desired.nftTable, actual.nftTable)
-    let clearing = routes.deleting + devices.deleting + restoring(remembered, desired, actual)
     let migrations = MarkMigration.all(from: actual.rules, to: desired.rules)
+    let nftTable = nftPlan(desired.nftTable, actual.nftTable, inPlace: migrations.isEmpty)
+    let clearing = routes.deleting + devices.deleting + restoring(remembered, desired, actual)
     guard !migrations.isEmpty else {
       return Plan(
         creating: devices.creating + routes.creating + rules.creating + nftTable.creating + devices.opening
@@ -60,18 +60,21 @@ package enum Planner {
     rules.enumerated().sorted { (key($0.element), $0.offset) < (key($1.element), $1.offset) }.map(\.element)
   }
 
+  /// - Parameter inPlace: false: every rule changes anyway.
   private static func nftPlan(
-    _ desired: NftTable?, _ actual: NftTable?
+    _ desired: NftTable?, _ actual: NftTable?, inPlace: Bool
   ) -> (creating: [Step], deleting: [Step]) {
     guard let desired else { return ([], actual.map { [.deleteNftTable(table: $0.name)] } ?? []) }
-    // As mostly; else by name.
     if desired == actual { return ([], []) }
-    guard let actual, actual.name == desired.name, actual.flags == desired.flags,
-      actual.chainsByName == desired.chainsByName,
-      actual.setsByName.keys == desired.setsByName.keys, actual.mapsByName == desired.mapsByName
-    else { return ([.replaceNftTable(desired)], []) }
-    let pieces = SetSweep.pieces(from: actual.sets, to: desired.sets)
-    return (pieces.map { .changeSets(table: desired.name, $0) }, [])
+    // Without a change of what asks them sets may change piece by piece.
+    if inPlace, let actual, let pieces = SetSweep.pieces(from: actual, to: desired) {
+      return (pieces.map { .changeSets(table: desired.name, $0) }, [])
+    }
+    guard let actual, let change = NftChange(from: actual, to: desired) else {
+      return ([.replaceNftTable(desired)], [])
+    }
+    if change.edits.isEmpty { return ([], []) }
+    return ([inPlace ? .changeNftTable(change) : .replaceNftTable(desired)], [])
   }
 
   /// Our own devices take their settings with them.
@@ -97,15 +100,6 @@ extension RoutingRule {
     case .lookup, .unreachable, .prohibit, .strange: 2
     }
   }
-}
-
-extension NftTable {
-  // The kernel lists sets and chains in an order of its own.
-  fileprivate var chainsByName: [String: NftChain] {
-    Dictionary(chains.map { ($0.name, $0) }) { first, _ in first }
-  }
-  fileprivate var mapsByName: [String: NftMap] { Dictionary(maps.map { ($0.name, $0) }) { first, _ in first } }
-  fileprivate var setsByName: [String: NftSet] { Dictionary(sets.map { ($0.name, $0) }) { first, _ in first } }
 }
 
 extension InterfaceSetting: Comparable {

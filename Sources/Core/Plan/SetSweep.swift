@@ -12,6 +12,12 @@ package enum SetSweep {
   /// transaction takes some milliseconds, in which no one else can change nftables.
   package static let rangesPerTransaction = 1000
 
+  /// Nil where more than the contents of owned sets differs: what asks them changes together with them then.
+  static func pieces(from present: NftTable, to wanted: NftTable) -> [[SetChange]]? {
+    guard present.frame == wanted.frame else { return nil }
+    return pieces(from: present.sets, to: wanted.sets.filter { !$0.isFed })
+  }
+
   /// The pieces, each for one transaction, in order; none where nothing differs, and one where not much does. A set that
   /// `present` does not have is taken for empty.
   package static func pieces(
@@ -111,6 +117,18 @@ private struct Sweep {
     case (let only?, nil), (nil, let only?): return [only]
     case (let below?, let above?): return [below.lowerBound...above.upperBound]
     }
+  }
+}
+
+extension NftTable {
+  /// All but what owned sets hold, in an order that the kernel has no part in.
+  package var frame: NftTable {
+    var frame = self
+    frame.counters.sort()
+    frame.sets = sets.map { $0.isFed ? $0 : NftSet(name: $0.name, ranges: []) }.sorted { $0.name < $1.name }
+    frame.maps.sort { $0.name < $1.name }
+    frame.chains.sort { $0.name < $1.name }
+    return frame
   }
 }
 

@@ -1,7 +1,8 @@
 package import RuleSets
 
-/// One change to the kernel. Each is a single message or transaction, safe to repeat, and leaves the router in a state
-/// that the next reconcile understands, wherever the process is killed.
+/// One change to the kernel. Each is a single message or transaction and leaves the router in a state that the next
+/// reconcile understands, wherever the process is killed. Each is safe to repeat, but for `changeNftTable`, which is a
+/// change of what was seen, and good once.
 package enum Step: Equatable, Sendable {
   case createTunnel(TunnelDevice)
   /// Sets every parameter of a device that exists (same name, same encapsulation kind).
@@ -24,6 +25,9 @@ package enum Step: Equatable, Sendable {
   /// The whole table, whatever was there under this name before. What steers changes in one transaction; sets too large for
   /// that are filled before, where no rule asks them.
   case replaceNftTable(NftTable)
+  /// A part of the table that is there, in one transaction; the rest stays as it is. Refused where the
+  /// table is not as it was seen.
+  case changeNftTable(NftChange)
   /// Elements of sets of the table that is there, in one transaction. Large changes are several of these: see `SetSweep`.
   case changeSets(table: String, [SetChange])
   case deleteNftTable(table: String)

@@ -13,7 +13,7 @@ extension EdgeCompiler {
   /// later gets it from the agent; until then the belts come first, and what is direct waits.
   package func compileGuard() -> DesiredState {
     guard needsGuard else { return DesiredState() }
-    let strict = layout.activeRules.filter(\.rule.isStrict)
+    let strict = layout.activeEgresses.filter(\.egress.isStrict)
     return DesiredState(
       settings: strict.isEmpty ? [:] : markedReversePaths(), routes: strict.map { .floor($0.table) },
       selectedTables: Set(strict.map(\.table)),

@@ -154,7 +154,7 @@ package struct PacketExplainer {
     explanation.path = path(by: way.owner, explanation.taker)
     switch way.owner {
     case .uplink: explanation.outcome = way.isPrivate ? .privateLine : .localWAN
-    case .rule: explanation.outcome = .site
+    case .egress: explanation.outcome = .site
     case .tunnel(let name):
       explanation.outcome = .hub
       explanation.tunnel = layout.tunnel(named: name)
@@ -188,7 +188,15 @@ package struct PacketExplainer {
     if packet.incoming == nil { return .router }
     if mark == layout.none || mark == layout.passed { return .nobody }
     if mark == layout.bypass { return .direct }
-    return layout.activeRules.first { $0.mark == mark }.map { .rule($0.rule.name) } ?? .nobody
+    // Rules that share an egress have one mark: what the packet comes from and by tells them apart.
+    let sharing = layout.activeRules.filter { $0.mark == mark }.map(\.rule)
+    return (sharing.first { takes($0, packet) } ?? sharing.first).map { .rule($0.name) } ?? .nobody
+  }
+
+  private func takes(_ rule: BackhaulRule, _ packet: Packet) -> Bool {
+    let prefixes = rule.sources.prefixes
+    return packet.incoming.map(layout.interfaces(of: rule).contains) ?? false
+      && (prefixes.isEmpty || prefixes.contains { $0.contains(packet.source) })
   }
 
   /// What the chains before the lookup made of it.

@@ -77,7 +77,7 @@ struct NftWalk {
       stages.append(.nft(chain: chain.name, rule))
       for action in rule.actions {
         switch action {
-        case .count: break
+        case .count, .countIn: break
         case .setMark(let mark, let mask): packet.mark = packet.mark & ~mask.bits | mark.value
         case .setConnectionMark(let mark, let mask):
           switch packet.tracking {

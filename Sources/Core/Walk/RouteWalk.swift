@@ -64,7 +64,9 @@ package struct RouteWalk {
         table: .main, destination: site.prefix, metric: site.metric,
         way: site.devices.first.map { .out(device: $0, gateway: nil) } ?? .unreachable)
     }
-    tables = Dictionary(grouping: mainRoutes + connected + defaults + walls + sites + state.routes, by: \.table)
+    // A sum of six is more than some compilers can judge the types of (6.2, as Debian has it).
+    let others = [mainRoutes, connected, defaults, walls, sites].flatMap { $0 }
+    tables = Dictionary(grouping: others + state.routes, by: \.table)
     own = Set(state.addresses.filter { state.links[$0.key] != nil }.values.joined().map(\.address))
     rules = Self.inOrder(.ipv4, state.rules)
     ipv6Rules = Self.inOrder(.ipv6, state.rules)

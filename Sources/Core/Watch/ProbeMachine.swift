@@ -14,7 +14,7 @@ package import RuleSets
 /// at their turn, as fast as the target is known to answer (`ConfirmationPace`); and an answer is missed when it is much
 /// later than usual (`Limits`), not only when its whole timeout is over. One that still comes within its timeout ends all
 /// suspicion. Silence is what was seen to be silent: from the first probe that was missed until the last one. In steady
-/// state no probe more is sent than the interval says.
+/// state no probe more is sent than the interval says, and each leaves on a beat that all probes share (`ProbeBeat`).
 package struct ProbeMachine: Equatable, Sendable {
   package enum State: String, Equatable, Sendable { case unknown, up, down }
 
@@ -104,7 +104,9 @@ package struct ProbeMachine: Equatable, Sendable {
   /// Since the machine was made.
   package private(set) var unsentInAll = 0
   private var nextNumber: UInt64 = 1
+  /// When the next probe is due; it leaves on the beat before that.
   private var nextSend: Instant
+  private let beat: ProbeBeat
   private var lastPrompt: Instant?
   private var lastSend: Instant?
   /// Oldest first. Each has a deadline, and no more than `fall` confirm a suspicion, so they are few.
@@ -118,6 +120,7 @@ package struct ProbeMachine: Equatable, Sendable {
     self.probe = probe
     since = now
     nextSend = now + phase
+    beat = ProbeBeat(probe.interval)
     limits = Limits(probe, usual)
     patience = probe.patienceInForce
     pacing = ConfirmationPace(probe, at: now)
@@ -140,7 +143,7 @@ package struct ProbeMachine: Equatable, Sendable {
 
   /// When `timePassed` must be called next.
   package var nextDeadline: Instant {
-    var next = nextSend
+    var next = beat.last(before: nextSend)
     for unanswered in waiting { next = min(next, due(unanswered)) }
     if let rehearsal = pacing.due { next = min(next, rehearsal) }
     return suspicion.map { min(next, $0) } ?? next
@@ -189,12 +192,12 @@ package struct ProbeMachine: Equatable, Sendable {
       waiting[index].isMissed = true
       noAnswer("no answer in \(milliseconds(.nanoseconds(limits.answer)))", to: waiting[index], at: now)
     }
-    if nextSend <= now {
+    if beat.last(before: nextSend) <= now {
       directives.append(send(at: now))
       // From the plan, not from now, so that the rate holds; a suspended thread does not send what it missed at once.
       let pace = pace
       nextSend = nextSend + pace
-      if nextSend <= now { nextSend = now + pace }
+      if beat.last(before: nextSend) <= now { nextSend = now + pace }
     } else if let suspicion, suspicion <= now {
       suspected(at: now)
       directives.append(send(at: now))
@@ -317,7 +320,8 @@ package struct ProbeMachine: Equatable, Sendable {
     window.answered(roundTrip: roundTrip)
     answered = min(answered, Int(Int32.max)) + 1
     learnt(.answered, at: now)
-    nextSend = min(nextSend, now + pace)
+    // One that left before its time is no reason for the next to leave sooner.
+    nextSend = min(nextSend, (now + pace).advanced(byNanoseconds: beat.length))
     if wasQuiet || since == now { pacing.answered(sent: sent.sent, at: now) }
   }
 

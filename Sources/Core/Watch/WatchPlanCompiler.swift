@@ -64,7 +64,7 @@ extension WatchPlan {
         : prefixes
       return WatchedRule(
         rule: active.rule, table: active.table, mark: active.mark, sources: AddressRanges.merged(known),
-        underlays: compiler.layout.underlays(of: active.rule))
+        underlays: compiler.layout.underlays(of: active.rule.egress))
     }
   }
 }

@@ -41,6 +41,8 @@ package enum NFTExpression: Hashable, Sendable {
   case rejectICMPX(code: UInt8)
   /// What it has counted is not part of it.
   case counter
+  /// A counter of the table, by its name.
+  case sharedCounter(String)
   /// A target of iptables, which iptables-nft wraps whole (linux/netfilter/nf_tables_compat.h). We write none.
   case target(String, revision: UInt32, [UInt8])
   /// Another expression, or one of these in a form that we never write; its name.
@@ -89,6 +91,7 @@ extension NFTExpression: CustomStringConvertible {
     case .translateSource: "snat ip"
     case .rejectICMPX(let code): "reject icmpx \(code)"
     case .counter: "counter"
+    case .sharedCounter(let name): "counter name \(name)"
     case .target(let name, let revision, let data): "target \(name) \(revision) \(Self.hex(data))"
     case .other(let name): name
     }

@@ -76,6 +76,12 @@ package struct NFTRule: Hashable, Sendable {
   }
 }
 
+/// A rule that the kernel has, and its number of it.
+package struct NFTListedRule: Equatable, Sendable {
+  package var rule: NFTRule
+  package var handle: UInt64
+}
+
 /// The comment of a rule, as nft(8) stores it: one TLV (NFTNL_UDATA_RULE_COMMENT = 0) with the NUL counted.
 enum RuleComment {
   /// The length is a byte, and counts the NUL.

@@ -100,7 +100,7 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
-  /// No rule and no map may lead to it by then.
+  /// No rule and no map may lead to it by then, and it has no rules.
   package mutating func deleteChain(_ name: String, table: String) throws(NetlinkFailure) {
     let message = try begin(NFT_MSG_DELCHAIN, 0, "nft delete chain inet \(table) \(name)")
     put(message, Int(NFTA_CHAIN_TABLE.rawValue), table)
@@ -117,8 +117,26 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
-  /// At the end of its chain.
-  package mutating func addRule(_ rule: NFTRule, table: String) throws(NetlinkFailure) {
+  /// Those of one chain.
+  package mutating func deleteRules(chain: String, table: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_DELRULE, 0, "nft flush chain inet \(table) \(chain)")
+    put(message, Int(NFTA_RULE_TABLE.rawValue), table)
+    put(message, Int(NFTA_RULE_CHAIN.rawValue), chain)
+    close(message)
+  }
+
+  package mutating func deleteRule(handle: UInt64, chain: String, table: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_DELRULE, 0, "nft delete rule inet \(table) \(chain) handle \(handle)")
+    put(message, Int(NFTA_RULE_TABLE.rawValue), table)
+    put(message, Int(NFTA_RULE_CHAIN.rawValue), chain)
+    mnl_attr_put_u64(message, UInt16(NFTA_RULE_HANDLE.rawValue), handle.bigEndian)
+    close(message)
+  }
+
+  /// - Parameter before: the handle of a rule of its chain; nil: at the end.
+  package mutating func addRule(
+    _ rule: NFTRule, before: UInt64? = nil, table: String
+  ) throws(NetlinkFailure) {
     let operation = "nft add rule inet \(table) \(rule.chain) comment \"\(rule.comment)\""
     guard let object = nftnl_rule_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
     defer { nftnl_rule_free(object) }
@@ -130,7 +148,9 @@ package struct NFTTransaction: ~Copyable {
     if !comment.isEmpty {
       _ = nftnl_rule_set_data(object, UInt16(NFTNL_RULE_USERDATA.rawValue), comment, UInt32(comment.count))
     }
-    let message = try begin(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, operation)
+    if let before { nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_POSITION.rawValue), before) }
+    // Without NLM_F_APPEND it goes before the one that is named (nf_tables_newrule, net/netfilter/nf_tables_api.c).
+    let message = try begin(NFT_MSG_NEWRULE, NLM_F_CREATE | (before == nil ? NLM_F_APPEND : 0), operation)
     nftnl_rule_nlmsg_build_payload(message, object)
     close(message)
   }
@@ -217,16 +237,55 @@ package struct NFTTransaction: ~Copyable {
   package mutating func addElements(
     _ elements: [NFTMapElement], to map: String, table: String
   ) throws(NetlinkFailure) {
+    try self.elements(
+      elements, map, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(map)")
+  }
+
+  /// Each must be in the map.
+  package mutating func deleteElements(
+    _ elements: [NFTMapElement], from map: String, table: String
+  ) throws(NetlinkFailure) {
+    try self.elements(elements, map, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(map)")
+  }
+
+  private mutating func elements(
+    _ elements: [NFTMapElement], _ map: String, _ table: String, _ type: nf_tables_msg_types, _ flags: Int32,
+    _ operation: String
+  ) throws(NetlinkFailure) {
     var start = elements.startIndex
     while start < elements.endIndex {
       let end = min(start + MapFormat.elementsPerPage, elements.endIndex)
-      let message = try begin(NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(map)")
+      let message = try begin(type, flags, operation)
       put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
       put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), map)
       MapFormat.write(elements[start..<end], into: message)
       close(message)
       start = end
     }
+  }
+
+  // MARK: Counters
+
+  /// One that is there goes on counting.
+  package mutating func addCounter(_ name: String, table: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_NEWOBJ, NLM_F_CREATE, "nft add counter inet \(table) \(name)")
+    counter(message, name, table)
+    // From zero on.
+    if let data = mnl_attr_nest_start(message, UInt16(NFTA_OBJ_DATA.rawValue)) { mnl_attr_nest_end(message, data) }
+    close(message)
+  }
+
+  /// No rule may count into it by then.
+  package mutating func deleteCounter(_ name: String, table: String) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_DELOBJ, 0, "nft delete counter inet \(table) \(name)")
+    counter(message, name, table)
+    close(message)
+  }
+
+  private func counter(_ message: UnsafeMutablePointer<nlmsghdr>, _ name: String, _ table: String) {
+    put(message, Int(NFTA_OBJ_TABLE.rawValue), table)
+    put(message, Int(NFTA_OBJ_NAME.rawValue), name)
+    mnl_attr_put_u32(message, UInt16(NFTA_OBJ_TYPE.rawValue), UInt32(NFT_OBJECT_COUNTER).bigEndian)
   }
 
   private func put(_ message: UnsafeMutablePointer<nlmsghdr>, _ type: Int, _ text: String) {

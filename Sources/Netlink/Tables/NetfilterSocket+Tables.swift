@@ -49,14 +49,42 @@ extension NetfilterSocket {
   }
 
   /// In their chains' order.
-  package mutating func rules(table: String) throws(NetlinkFailure) -> [NFTRule] {
-    var rules: [NFTRule] = []
+  package mutating func rules(table: String) throws(NetlinkFailure) -> [NFTListedRule] {
+    var rules: [NFTListedRule] = []
     try dump("nft list rules", NFT_MSG_GETRULE, table: table, restart: { rules = [] }) { attributes in
       guard let found = NFTRule.parse(attributes) else { return false }
-      if found.table == table { rules.append(found.rule) }
+      if found.table == table { rules.append(NFTListedRule(rule: found.rule, handle: found.handle)) }
       return true
     }
     return rules
+  }
+
+  /// The names of a table's counters that rules share.
+  package mutating func counters(table: String) throws(NetlinkFailure) -> [String] {
+    var names: [String] = []
+    try conversation.dump(
+      "nft list counters", type: Self.type(NFT_MSG_GETOBJ), attempts: Self.attempts, takingInterrupted: true
+    ) { builder in
+      builder.netfilter(family: UInt8(NFPROTO_INET))
+      builder.put(Int(NFTA_OBJ_TABLE.rawValue), string: table)
+      builder.put(Int(NFTA_OBJ_TYPE.rawValue), bigEndian: UInt32(NFT_OBJECT_COUNTER))
+    } restart: {
+      names = []
+    } each: { message in
+      var (owner, name, type) = ("", "", UInt32(0))
+      let isGood =
+        Self.attributes(message)?.forEachAttribute { attribute, value in
+          switch UInt32(attribute) {
+          case NFTA_OBJ_TABLE.rawValue: owner = value.string
+          case NFTA_OBJ_NAME.rawValue: name = value.string
+          case NFTA_OBJ_TYPE.rawValue: type = value.bigEndian ?? 0
+          default: break
+          }
+        } ?? false
+      if owner == table && type == UInt32(NFT_OBJECT_COUNTER) { names.append(name) }
+      return isGood
+    }
+    return names
   }
 
   /// What all counters of one chain have counted together; nil where there is no such chain, or it counts nothing.
@@ -207,14 +235,16 @@ extension NFTSet {
 }
 
 extension NFTRule {
-  static func parse(_ attributes: Bytes) -> (table: String, rule: NFTRule)? {
+  static func parse(_ attributes: Bytes) -> (table: String, rule: NFTRule, handle: UInt64)? {
     var table = ""
+    var handle: UInt64 = 0
     var rule = NFTRule(chain: "", expressions: [])
     var expressions: [NFTExpression]? = []
     let isGood = attributes.forEachAttribute { attribute, value in
       switch UInt32(attribute) {
       case NFTA_RULE_TABLE.rawValue: table = value.string
       case NFTA_RULE_CHAIN.rawValue: rule.chain = value.string
+      case NFTA_RULE_HANDLE.rawValue: handle = UInt64(bigEndian: value.load(UInt64.self) ?? 0)
       case NFTA_RULE_EXPRESSIONS.rawValue: expressions = NFTExpression.list(value)
       case NFTA_RULE_USERDATA.rawValue: rule.comment = RuleComment.decode(value)
       default: break
@@ -222,6 +252,6 @@ extension NFTRule {
     }
     guard isGood, let expressions, !rule.chain.isEmpty else { return nil }
     rule.expressions = expressions
-    return (table, rule)
+    return (table, rule, handle)
   }
 }

@@ -81,6 +81,7 @@ extension NFTExpression {
       case "nat": Self.translation(fields)
       case "reject": Self.reject(fields)
       case "counter": .counter
+      case "objref": Self.sharedCounter(fields)
       case "target": Self.target(fields)
       default: nil
       }
@@ -205,6 +206,11 @@ extension NFTExpression {
   private static func reject(_ fields: Fields) -> NFTExpression? {
     guard fields.number(NFTA_REJECT_TYPE.rawValue) == NFT_REJECT_ICMPX_UNREACH.rawValue else { return nil }
     return fields.byte(NFTA_REJECT_ICMP_CODE.rawValue).map { .rejectICMPX(code: $0) }
+  }
+
+  private static func sharedCounter(_ fields: Fields) -> NFTExpression? {
+    guard fields.number(NFTA_OBJREF_IMM_TYPE.rawValue) == UInt32(NFT_OBJECT_COUNTER) else { return nil }
+    return fields.string(NFTA_OBJREF_IMM_NAME.rawValue).map { .sharedCounter($0) }
   }
 
   private static func target(_ fields: Fields) -> NFTExpression? {

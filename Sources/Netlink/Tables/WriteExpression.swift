@@ -79,6 +79,9 @@ enum WriteExpression {
       put(NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT.rawValue)
       put(NFTNL_EXPR_NAT_FAMILY, UInt32(AF_INET))
       put(NFTNL_EXPR_NAT_REG_ADDR_MIN, register)
+    case .sharedCounter(let counter):
+      put(NFTNL_EXPR_OBJREF_IMM_TYPE, UInt32(NFT_OBJECT_COUNTER))
+      _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_OBJREF_IMM_NAME), counter)
     case .masquerade, .counter, .target, .other: break
     }
   }
@@ -101,6 +104,7 @@ extension NFTExpression {
     case .translateSource: "nat"
     case .rejectICMPX: "reject"
     case .counter: "counter"
+    case .sharedCounter: "objref"
     case .target: "target"
     case .other(let name): name
     }

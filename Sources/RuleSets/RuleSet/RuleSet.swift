@@ -12,6 +12,8 @@ package struct RuleSet: Equatable, Sendable {
   package var tunnels: [Tunnel]
   package var paths: [Path]
   package var probes: [Probe]
+  /// Those that have a name of their own; a rule may have one beside them.
+  package var egresses: [Egress]
   package var backhaulRules: [BackhaulRule]
   /// Prefixes that never go through a hub.
   package var directDestinations: [IPv4Prefix]
@@ -19,7 +21,7 @@ package struct RuleSet: Equatable, Sendable {
   package init(
     device: Name, revision: UInt64, hubs: [Hub] = [], profiles: [IPsecProfile] = [], tunnels: [Tunnel] = [],
     paths: [Path] = [], probes: [Probe] = [],
-    backhaulRules: [BackhaulRule] = [], directDestinations: [IPv4Prefix] = []
+    egresses: [Egress] = [], backhaulRules: [BackhaulRule] = [], directDestinations: [IPv4Prefix] = []
   ) {
     self.device = device
     self.revision = revision
@@ -28,6 +30,7 @@ package struct RuleSet: Equatable, Sendable {
     self.tunnels = tunnels
     self.paths = paths
     self.probes = probes
+    self.egresses = egresses
     self.backhaulRules = backhaulRules
     self.directDestinations = directDestinations
   }

@@ -12,9 +12,10 @@ package enum RuleSetBounds {
   package static let tunnels = 1024
   package static let paths = 1024
   package static let probes = 4096
+  package static let egresses = 256
   package static let rules = 256
   package static let interfacesOfRule = 64
-  package static let pathsOfRule = 64
+  package static let pathsOfEgress = 64
   /// Of a path in a balanced tier.
   package static let weight: ClosedRange<Int64> = 1...256
   /// In the whole document, and so in one list as well.

@@ -55,8 +55,8 @@ package enum RuleSetDecoder {
   private enum Role: String, CaseIterable, Sendable { case edge }
 
   private static let keys = [
-    "schema", "device", "revision", "role", "hubs", "ipsec_profiles", "tunnels", "paths", "probes", "backhaul_rules",
-    "direct_destinations",
+    "schema", "device", "revision", "role", "hubs", "ipsec_profiles", "tunnels", "paths", "probes", "egresses",
+    "backhaul_rules", "direct_destinations",
   ]
   private static let refused = ["steering_rules": "steering rules are not supported by this version"]
   private static let roleForm = Form<Role>.choice(unsupported: ["hub": "this version runs on edges only"])
@@ -72,6 +72,7 @@ package enum RuleSetDecoder {
     draft.readTunnels(top)
     draft.readPaths(top)
     draft.readProbes(top)
+    draft.readEgresses(top)
     draft.readRules(top)
     draft.readDirectDestinations(top)
     draft.noteIncompleteParts(top)
@@ -80,7 +81,8 @@ package enum RuleSetDecoder {
     return RuleSet(
       device: device, revision: UInt64(revision), hubs: draft.hubs.map(\.value),
       profiles: draft.profiles.map(\.value), tunnels: draft.tunnels.map(\.value), paths: draft.paths.map(\.value),
-      probes: draft.probes.map(\.value), backhaulRules: draft.rules.map(\.value.rule),
+      probes: draft.probes.map(\.value), egresses: draft.egresses.map(\.value.egress),
+      backhaulRules: draft.rules.map(\.value.rule),
       directDestinations: draft.directDestinations.map(\.value))
   }
 }

@@ -7,6 +7,7 @@ struct RuleSetDraft {
   var tunnels: [Item<Tunnel>] = []
   var paths: [Item<Path>] = []
   var probes: [Item<Probe>] = []
+  var egresses: [Item<DraftEgress>] = []
   var rules: [Item<DraftRule>] = []
   var directDestinations: [Item<IPv4Prefix>] = []
   /// Every name that the document gives, of broken parts too: a reference to one of those is not dangling.
@@ -19,7 +20,7 @@ struct RuleSetDraft {
   enum Part: String, CaseIterable {
     case hubs
     case profiles = "ipsec_profiles"
-    case tunnels, paths, probes
+    case tunnels, paths, probes, egresses
     case rules = "backhaul_rules"
 
     /// What one item is called.
@@ -30,6 +31,7 @@ struct RuleSetDraft {
       case .tunnels: "tunnel"
       case .paths: "path"
       case .probes: "probe"
+      case .egresses: "egress"
       case .rules: "backhaul rule"
       }
     }
@@ -67,7 +69,7 @@ struct RuleSetDraft {
 
   private func danglingReference(_ name: Name, to part: Part) -> String {
     let text = "no \(part.noun) is named \(quoted(name.text))"
-    for other in [Part.hubs, .profiles, .tunnels, .paths] where other != part && names[other]?[name] != nil {
+    for other in [Part.hubs, .profiles, .tunnels, .paths, .egresses] where other != part && names[other]?[name] != nil {
       return text + " (that is a \(other.noun))"
     }
     let known = (names[part] ?? [:]).keys.map(\.text).sorted()
@@ -75,17 +77,24 @@ struct RuleSetDraft {
   }
 }
 
+/// An egress, its lists with the places of their items.
+struct DraftEgress {
+  var egress: Egress
+  var paths: [DraftPath]
+}
+
+/// A path that an egress names, and where: `paths[1]`, `paths[2].balance[0].path`.
+struct DraftPath {
+  var place: String
+  var name: Name
+}
+
 /// A backhaul rule, its lists with the places of their items.
 struct DraftRule {
   var rule: BackhaulRule
   var sources: DraftSources
-  var paths: [DraftRulePath]
-}
-
-/// A path that a rule names, and where: `paths[1]`, `paths[2].balance[0].path`.
-struct DraftRulePath {
-  var place: String
-  var name: Name
+  /// Where the rule has an egress of its own; nil where it names one.
+  var own: DraftEgress?
 }
 
 struct DraftSources {

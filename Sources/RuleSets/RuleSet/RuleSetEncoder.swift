@@ -16,7 +16,8 @@ package enum RuleSetEncoder {
       .init("tunnels", .list(ruleSet.tunnels.map(tunnel))),
       .init("paths", .list(ruleSet.paths.map(path))),
       .init("probes", .list(ruleSet.probes.map(probe))),
-      .init("backhaul_rules", .list(ruleSet.backhaulRules.map(rule))),
+      .init("egresses", .list(ruleSet.egresses.map { .object([.init("name", text($0.name))] + egress($0)) })),
+      .init("backhaul_rules", .list(ruleSet.backhaulRules.map { rule($0, of: ruleSet) })),
       .init("direct_destinations", .list(texts(ruleSet.directDestinations))),
     ])
   }
@@ -122,23 +123,30 @@ package enum RuleSetEncoder {
     return .object(members)
   }
 
-  private static func rule(_ rule: BackhaulRule) -> DocumentValue {
+  private static func rule(_ rule: BackhaulRule, of ruleSet: RuleSet) -> DocumentValue {
     // An empty list is refused: what a rule does not name is left out.
     var sources: [DocumentValue.Member] = []
     if !rule.sources.interfaces.isEmpty { sources.append(.init("interfaces", .list(texts(rule.sources.interfaces)))) }
     if !rule.sources.prefixes.isEmpty { sources.append(.init("prefixes", .list(texts(rule.sources.prefixes)))) }
-    return .object([
-      .init("name", .string(rule.name.text)),
-      .init("enabled", .boolean(rule.enabled)),
-      .init("sources", .object(sources)),
-      .init("paths", .list(rule.tiers.map(tier))),
-      .init("fallback", .string(rule.fallback.rawValue)),
-      .init("failback", .string(rule.failback.rawValue)),
-      .init("drain_limit_seconds", seconds(rule.drainLimit)),
-      .init("hold_down_ms", milliseconds(rule.holdDown)),
-      .init("flap_half_life_seconds", seconds(rule.damping.halfLife)),
-      .init("ipv6", .string(rule.ipv6.rawValue)),
-    ])
+    let isNamed = ruleSet.egresses.contains { $0.name == rule.egress.name }
+    return .object(
+      [
+        .init("name", .string(rule.name.text)), .init("enabled", .boolean(rule.enabled)),
+        .init("sources", .object(sources)),
+      ] + (isNamed ? [.init("egress", text(rule.egress.name))] : egress(rule.egress))
+        + [.init("ipv6", .string(rule.ipv6.rawValue))])
+  }
+
+  /// All but the name.
+  private static func egress(_ egress: Egress) -> [DocumentValue.Member] {
+    [
+      .init("paths", .list(egress.tiers.map(tier))),
+      .init("fallback", .string(egress.fallback.rawValue)),
+      .init("failback", .string(egress.failback.rawValue)),
+      .init("drain_limit_seconds", seconds(egress.drainLimit)),
+      .init("hold_down_ms", milliseconds(egress.holdDown)),
+      .init("flap_half_life_seconds", seconds(egress.damping.halfLife)),
+    ]
   }
 
   private static func tier(_ shares: [PathShare]) -> DocumentValue {

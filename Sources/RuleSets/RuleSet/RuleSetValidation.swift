@@ -10,7 +10,8 @@ extension RuleSetDraft {
       checkReference(probe.value.path, to: .paths, at: "probes[\(probe.index)].path")
     }
     validateQuorums()
-    validateRules()
+    validateEgresses()
+    validateSourcesAreApart()
     validatePrefixCount()
   }
 
@@ -121,7 +122,7 @@ extension RuleSetDraft {
     }
   }
 
-  private func validateRules() {
+  private func validateEgresses() {
     let uplinks = Set(
       paths.compactMap { path in
         if case .uplink = path.value.way { path.value.name } else { nil }
@@ -131,31 +132,52 @@ extension RuleSetDraft {
       paths.compactMap { path in
         if case .tunnel(let name) = path.value.way, withoutUplink.contains(name) { path.value.name } else { nil }
       })
-    for rule in rules {
-      let field = "backhaul_rules[\(rule.index)]"
+    let own = rules.compactMap { rule in rule.value.own.map { ("backhaul_rules[\(rule.index)]", $0) } }
+    for (field, draft) in egresses.map({ ("egresses[\($0.index)]", $0.value) }) + own {
       // Whether the uplink below is a private line is asked later, by `RuleSetCheck`.
-      if rule.value.rule.fallback == .underlay, !rule.value.paths.isEmpty,
-        rule.value.paths.allSatisfy({ uplinks.contains($0.name) || external.contains($0.name) })
+      if draft.egress.fallback == .underlay, !draft.paths.isEmpty,
+        draft.paths.allSatisfy({ uplinks.contains($0.name) || external.contains($0.name) })
       {
         book.complain(
           "\(field).fallback",
           "\"underlay\" sends by the uplink of a tunnel, and none of the rule's paths is a tunnel with an uplink")
       }
-      for path in rule.value.paths {
+      for path in draft.paths {
         checkReference(path.name, to: .paths, at: "\(field).\(path.place)")
-        if rule.value.rule.fallback == .block && uplinks.contains(path.name) {
+        if draft.egress.fallback == .block && uplinks.contains(path.name) {
           book.complain(
             "\(field).\(path.place)",
             "expected a path through a tunnel, as fallback is \"block\", found \(quoted(path.name.text)), an uplink")
         }
       }
-      // Part of a rule's traffic through a hub and part past it is what nobody means by sharing.
-      for tier in rule.value.rule.tiers where Set(tier.map { uplinks.contains($0.path) }).count > 1 {
+      // Part of the traffic through a hub and part past it is what nobody means by sharing.
+      for tier in draft.egress.tiers where Set(tier.map { uplinks.contains($0.path) }).count > 1 {
         let names = tier.map { quoted($0.path.text) }.joined(separator: ", ")
         book.complain("\(field).paths", "expected tunnels alone or uplinks alone to share flows, found \(names)")
       }
     }
-    validateSourcesAreApart()
+    for rule in rules where rule.value.own == nil {
+      checkReference(rule.value.rule.egress.name, to: .egresses, at: "backhaul_rules[\(rule.index)].egress")
+    }
+    let used = Set(rules.map(\.value.rule.egress.name))
+    for egress in egresses where !used.contains(egress.value.egress.name) && !incomplete.contains(.rules) {
+      book.remark("egresses[\(egress.index)]", "no rule names it")
+    }
+    validateEgressNames()
+  }
+
+  /// What a rule has of its own is known by the rule's name, so another may not have that name.
+  private func validateEgressNames() {
+    let own = Dictionary(
+      rules.compactMap { rule in rule.value.own.map { ($0.egress.name, rule.index) } },
+      uniquingKeysWith: { first, _ in first })
+    for egress in egresses {
+      guard let rule = own[egress.value.egress.name] else { continue }
+      book.complain(
+        "egresses[\(egress.index)].name",
+        "\(quoted(egress.value.egress.name.text)) is the name of backhaul_rules[\(rule)], whose own egress is known by it"
+      )
+    }
   }
 
   private func validatePrefixCount() {

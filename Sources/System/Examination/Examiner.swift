@@ -16,7 +16,7 @@ package struct Examiner {
 
   /// - Parameter agent: what the agent said of itself, or why it did not.
   package func examine(agent: Result<AgentSigns, Examination.Unseen>) -> Examination {
-    let kept = FileRuleSetStore(directory: configuration.files.stateDirectory).load()
+    let kept = KeptGenerations(in: configuration.files.stateDirectory)
     let stored = seeing { () throws(StoreFailure) in try kept.usable() }
     let ruleSet = stored.flatMap { stored in decoded(stored) }
     let kernel = seeing { () throws(KernelFailure) in
@@ -36,7 +36,7 @@ package struct Examiner {
       state: seeing { () throws(SystemCallFailure) in
         try StateDirectoryCheck.look(at: configuration.files.stateDirectory)
       }, connections: seeing { () throws(KernelFailure) in try LinuxConnectionTable().reading() },
-      journalTrouble: journalTrouble, damagedCopies: kept.stored == nil ? [] : kept.damage.map(\.description),
+      journalTrouble: journalTrouble, damagedCopies: kept.current == nil ? [] : kept.confirmed.damage.map(\.description),
       transferTrouble: TransferEngine.libraryTrouble)
   }
 
@@ -95,12 +95,12 @@ package struct Examiner {
   }
 }
 
-extension KeptRuleSet {
+extension KeptGenerations {
   /// Throws where one was accepted once and is lost.
   fileprivate func usable() throws(StoreFailure) -> StoredRuleSet? {
-    if let stored { return stored }
-    if let first = damage.first { throw first }
-    guard wasAccepted else { return nil }
+    if let current { return current }
+    if let first = confirmed.damage.first { throw first }
+    guard confirmed.wasAccepted else { return nil }
     throw StoreFailure(operation: "read the cached rule set", cause: "there was one, and it is gone")
   }
 }

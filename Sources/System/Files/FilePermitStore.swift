@@ -1,6 +1,5 @@
 package import Agent
 package import Core
-internal import Glibc
 internal import RuleSets
 
 /// What an operator said of revisions, in one JSON file of mode 0600 under a checksum; no file where nothing holds.
@@ -20,12 +19,7 @@ package struct FilePermitStore: PermitStore {
   }
 
   package func save(_ permit: RevisionPermit?) throws(StoreFailure) {
-    guard let permit else {
-      guard unlink(path) == 0 || errno == ENOENT else {
-        throw StoreFailure(SystemCallFailure.last("remove \(path)"))
-      }
-      return
-    }
+    guard let permit else { return try StoredDocument.remove(path) }
     try StoredDocument.write(
       Contents(revision: permit.revision, user: permit.user, since: permit.since.milliseconds), to: path)
   }

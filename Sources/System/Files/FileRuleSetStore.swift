@@ -3,17 +3,13 @@ internal import Core
 internal import Glibc
 internal import RuleSets
 
-/// The accepted rule set in two JSON files of mode 0600: its text as it came, its ETag, and who has which slot, under one
-/// checksum, so that no two of them can be of different times.
+/// The confirmed rule set in two JSON files of mode 0600, each as `StoredGeneration` has it.
 ///
 ///     rule-set.json        the rule set
 ///     rule-set.copy.json   the same, written after it: where both can be read, the first is never the older one
 ///     rule-set.accepted    empty: there has been one. Its being there is all that it says, so nothing in it can be damaged
 ///     *.damaged            what could not be read, set aside
 package struct FileRuleSetStore: RuleSetStore {
-  /// A rule set is at most 16 MiB by default; JSON escapes can double it, and a configuration may allow more.
-  private static let maximumBytes = 256 << 20
-
   package let path: String
   private let copyPath: String
   private let markerPath: String
@@ -39,23 +35,17 @@ package struct FileRuleSetStore: RuleSetStore {
   }
 
   package func save(_ stored: StoredRuleSet) throws(StoreFailure) {
-    guard let text = String(validating: stored.bytes, as: UTF8.self) else {
-      throw StoreFailure(operation: "write \(path)", cause: "the rule set is not UTF-8")
-    }
-    var slots: [String: Int] = [:]
-    for (owner, slot) in stored.slots.slots { slots[owner.storedName] = slot.number }
-    let contents = Contents(etag: stored.etag, slots: slots, ruleSet: text)
     do throws(StoreFailure) {
-      try StoredDocument.write(contents, to: path)
+      try StoredGeneration.write(stored, to: path)
     } catch {
       // An older rule set that can be read counts before the copy, which must not be the newer of the two.
       var damage: [StoreFailure] = []
       guard decoded(bytes(of: path, &damage), path, &damage) == nil else { throw error }
-      try? StoredDocument.write(contents, to: copyPath)
+      try? StoredGeneration.write(stored, to: copyPath)
       try? mark()
       throw error
     }
-    try StoredDocument.write(contents, to: copyPath)
+    try StoredGeneration.write(stored, to: copyPath)
     try mark()
   }
 
@@ -91,7 +81,7 @@ package struct FileRuleSetStore: RuleSetStore {
   /// Nil where there is no such file, and with what was in the way where it cannot be read.
   private func bytes(of path: String, _ damage: inout [StoreFailure]) -> [UInt8]? {
     do throws(SystemCallFailure) {
-      return try BoundedFile.read(path, atMost: Self.maximumBytes)
+      return try BoundedFile.read(path, atMost: StoredGeneration.maximumBytes)
     } catch {
       if error.errno != ENOENT { damage.append(StoreFailure(error)) }
       return nil
@@ -100,85 +90,9 @@ package struct FileRuleSetStore: RuleSetStore {
 
   private func decoded(_ bytes: [UInt8]?, _ path: String, _ damage: inout [StoreFailure]) -> StoredRuleSet? {
     guard let bytes else { return nil }
-    do throws(StoreFailure) { return try Self.decode(bytes, path) } catch {
+    do throws(StoreFailure) { return try StoredGeneration.decode(bytes, from: path) } catch {
       damage.append(error)
       return nil
-    }
-  }
-
-  private static func decode(_ bytes: [UInt8], _ path: String) throws(StoreFailure) -> StoredRuleSet {
-    let contents: Contents = try StoredDocument.decode(bytes, from: path)
-    return StoredRuleSet(
-      bytes: Array(contents.ruleSet.utf8), etag: contents.etag, slots: try book(contents.slots, path))
-  }
-
-  private static func book(_ slots: [String: Int], _ path: String) throws(StoreFailure) -> SlotBook {
-    var result: [SlotBook.Owner: Slot] = [:]
-    for (name, number) in slots {
-      guard let owner = SlotBook.Owner(storedName: name), let slot = Slot(number) else {
-        throw StoredDocument.refusal(of: path, "unusable slot \(number) of \(name)")
-      }
-      result[owner] = slot
-    }
-    return SlotBook(result)
-  }
-}
-
-private struct Contents: StoredContents {
-  static let currentFormat = 1
-
-  var format = currentFormat
-  var checksum = ""
-  var etag: String?
-  /// `tunnel fra-a`, `uplink wan0`, `rule office` and their slots.
-  var slots: [String: Int]
-  var ruleSet: String
-
-  enum CodingKeys: String, CodingKey {
-    case format, checksum, etag, slots
-    case ruleSet = "rule_set"
-  }
-
-  init(etag: String?, slots: [String: Int], ruleSet: String) {
-    self.etag = etag
-    self.slots = slots
-    self.ruleSet = ruleSet
-  }
-
-  var computedChecksum: String {
-    var sum = Checksum()
-    sum.add(part: "\(format)".utf8)
-    // An absent tag and an empty one are not the same.
-    sum.add(part: (etag.map { "=" + $0 } ?? "").utf8)
-    for (name, slot) in slots.sorted(by: { $0.key < $1.key }) { sum.add(part: "\(name) \(slot)".utf8) }
-    sum.add(part: ruleSet.utf8)
-    return sum.text
-  }
-}
-
-extension SlotBook.Owner {
-  fileprivate var storedName: String {
-    switch self {
-    case .tunnel(let name): "tunnel \(name)"
-    case .uplink(let interface): "uplink \(interface)"
-    case .rule(let name): "rule \(name)"
-    }
-  }
-
-  fileprivate init?(storedName: String) {
-    let parts = storedName.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2 else { return nil }
-    switch parts[0] {
-    case "tunnel":
-      guard let name = Name(parts[1]) else { return nil }
-      self = .tunnel(name)
-    case "uplink":
-      guard let interface = InterfaceName(parts[1]) else { return nil }
-      self = .uplink(interface)
-    case "rule":
-      guard let name = Name(parts[1]) else { return nil }
-      self = .rule(name)
-    default: return nil
     }
   }
 }

@@ -62,6 +62,20 @@ enum StoredDocument {
     return contents
   }
 
+  /// Makes sure that there is no such file, also after a power loss.
+  static func remove(_ path: String) throws(StoreFailure) {
+    do throws(SystemCallFailure) {
+      guard unlink(path) == 0 else {
+        // Where the directory is none, no file can be in it.
+        if errno == ENOENT || errno == ENOTDIR { return }
+        throw SystemCallFailure.last("remove \(path)")
+      }
+      try Directory.sync(Directory.holding(path))
+    } catch {
+      throw StoreFailure(error)
+    }
+  }
+
   static func refusal(of path: String, _ cause: String) -> StoreFailure {
     StoreFailure(operation: "read \(path)", cause: cause)
   }

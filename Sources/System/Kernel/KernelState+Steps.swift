@@ -24,6 +24,7 @@ extension KernelState {
     case .addRule(let rule): try add(rule)
     case .deleteRule(let rule): try delete(rule)
     case .replaceNftTable(let table): try nftTable.replace(table, &netfilter)
+    case .changeNftTable(let change): try nftTable.change(change, &netfilter)
     case .changeSets(let table, let changes): try nftTable.change(table: table, changes, &netfilter)
     case .deleteNftTable(let table): try nftTable.delete(table, &netfilter)
     case .moveMarks(let migration): try move(migration)

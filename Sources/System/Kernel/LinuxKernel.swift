@@ -44,7 +44,7 @@ package final class LinuxKernel: KernelPort {
       try settings.change(to: values) { (device) throws(KernelFailure) in try isOurs(device) }
     case .restoreSettings(let changed): try settings.restore(changed)
     // The kernel names the rule or set that it refuses; the whole table would be a long operation.
-    case .replaceNftTable, .changeSets, .deleteNftTable: try apply(step, operation: nil)
+    case .replaceNftTable, .changeNftTable, .changeSets, .deleteNftTable: try apply(step, operation: nil)
     default: try apply(step, operation: PlanText(ranges).lines(step).first)
     }
   }

@@ -76,6 +76,7 @@ extension NftRule.Action {
   fileprivate var expressions: [NFTExpression] {
     switch self {
     case .count: [.counter]
+    case .countIn(let name): [.sharedCounter(name)]
     case .setMark(let mark, let mask): [.meta(.mark), .replace(mark, mask), .setMeta(.mark)]
     case .setConnectionMark(let mark, let mask): [.connection(.mark), .replace(mark, mask), .setConnection(.mark)]
     // TCPOPT_MAXSEG: the value stands two bytes into the option.

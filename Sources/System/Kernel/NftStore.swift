@@ -40,15 +40,19 @@ struct NftStore: ~Copyable, Sendable {
     expecting expected: NftTable?, _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) -> NftTable? {
     var last: NftTable?
+    let fed = Set((expected?.sets ?? []).filter(\.isFed).map(\.name))
     for _ in 1...Self.attempts {
       let generation = try socket.generation()
+      // What sets hold is known also where rules are to be others: it is by far the most.
+      var ranges: [String: [ClosedRange<UInt32>]] = [:]
       if let known, known.generation == generation {
         guard let table = known.table else { return nil }
         if let nftTable = table.nftTable(if: expected) { return nftTable }
+        for set in table.sets where !set.isFed { ranges[names[set.name]] = set.ranges }
       }
       known = nil
       let found: RawTable?
-      do throws(NetlinkFailure) { found = try RawTable.read(name, &socket) } catch {
+      do throws(NetlinkFailure) { found = try RawTable.read(name, fed: fed, known: ranges, &socket) } catch {
         // A set went while it was read, or the kernel cut the dump short.
         guard error.isMissing || error.isInterrupted else { throw error }
         continue
@@ -74,7 +78,9 @@ struct NftStore: ~Copyable, Sendable {
 
   /// Whatever was there before.
   mutating func replace(_ table: NftTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
-    guard table.sets.reduce(0, { $0 + $1.ranges.count }) > SetSweep.rangesPerTransaction else {
+    let isLarge = table.sets.reduce(0, { $0 + $1.ranges.count }) > SetSweep.rangesPerTransaction
+    // Deleting the table would take what others have put into its sets along.
+    guard isLarge || table.sets.contains(where: \.isFed) else {
       return try replaceAtOnce(table, &socket)
     }
     for attempt in 1...Self.attempts {
@@ -113,7 +119,8 @@ struct NftStore: ~Copyable, Sendable {
   /// Killed before that, what is left steers as it did, and the next look goes on where this one stopped.
   private mutating func rebuild(_ table: NftTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
     known = nil
-    let present = try RawTable.read(name, &socket)
+    let fed = Set(table.sets.filter(\.isFed).map(\.name))
+    let present = try RawTable.read(name, fed: fed, &socket)
     let placement = SetPlacement(table.sets, in: present)
     // Alone: base chains come and go in no transaction that wakes a table (nf_tables_addchain).
     try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in try transaction.wakeTable(table.name) }
@@ -140,6 +147,9 @@ struct NftStore: ~Copyable, Sendable {
         try transaction.deleteRules(table: table.name)
         for set in placement.dropped { try transaction.deleteSet(set, table: table.name) }
         for chain in present.chains { try transaction.deleteChain(chain.name, table: table.name) }
+        for counter in present.counters where !table.counters.contains(counter) {
+          try transaction.deleteCounter(counter, table: table.name)
+        }
       }
       try transaction.apply(placement.changes, table: table.name)
       for set in placement.made {
@@ -151,6 +161,38 @@ struct NftStore: ~Copyable, Sendable {
   }
 
   // MARK: A part of it
+
+  /// What is too large for one transaction is filled before; then one makes the change. Where the table is not as it was
+  /// seen it is refused.
+  mutating func change(_ change: NftChange, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
+    do throws(NetlinkFailure) { try send(change, &socket) } catch {
+      known = nil
+      throw error
+    }
+  }
+
+  private mutating func send(_ change: NftChange, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
+    let table = change.wanted.name
+    let former = names
+    let placement = EditPlacement(change, former)
+    if !placement.fills.isEmpty {
+      try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in
+        for set in placement.inTheWay { try transaction.deleteSet(set, table: table) }
+        for set in placement.fills { try transaction.addSet(set.name, table: table) }
+      }
+      for set in placement.fills {
+        for piece in SetSweep.pieces(from: [], to: [set]) {
+          try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in try transaction.apply(piece, table: table) }
+        }
+      }
+    }
+    let after = KnownTable(change.wanted)
+    // What it does not name is as it was seen, where that is what is known.
+    try commit(&socket, { before in before == nil ? nil : after }) { transaction throws(NetlinkFailure) in
+      for edit in placement.edits { try transaction.apply(edit, table: table, before: former, after: placement.names) }
+    }
+    names = placement.names
+  }
 
   /// One transaction. Removes before it adds: a range may grow.
   mutating func change(
@@ -241,8 +283,42 @@ extension NFTTransaction {
     for change in changes { try addRanges(change.add, to: change.set, table: table) }
   }
 
+  /// - Parameters:
+  ///   - before: what the kernel calls the sets that are there.
+  ///   - after: what it calls those that rules are to ask.
+  fileprivate mutating func apply(
+    _ edit: NftEdit, table: String, before: SetNames, after: SetNames
+  ) throws(NetlinkFailure) {
+    switch edit {
+    case .deleteRule(let chain, let handle): try deleteRule(handle: handle.value, chain: chain, table: table)
+    case .flushChain(let name): try deleteRules(chain: name, table: table)
+    case .removeElements(let map, let elements):
+      try deleteElements(elements.map(NFTMapElement.init), from: map, table: table)
+    case .deleteMap(let name): try deleteSet(name, table: table)
+    case .deleteSet(let name): try deleteSet(before[name], table: table)
+    // The other one is there and full.
+    case .fillSet(let set, let isThere): if isThere { try deleteSet(before[set.name], table: table) }
+    case .deleteCounter(let name): try deleteCounter(name, table: table)
+    case .deleteChain(let name): try deleteChain(name, table: table)
+    case .addCounter(let name): try addCounter(name, table: table)
+    case .addSet(let set):
+      try addSet(set.name, table: table)
+      try addRanges(set.ranges, to: set.name, table: table)
+    case .addMap(let name, let kind): try addMap(name, from: NFTSet.Key(kind), table: table)
+    case .putChain(let name, let hook): try addChain(NFTChain(NftChain(name: name, hook: hook, rules: [])), table: table)
+    case .changeSet(let change):
+      try apply([SetChange(set: before[change.set], remove: change.remove, add: change.add)], table: table)
+    case .addElements(let map, let elements):
+      try addElements(elements.map(NFTMapElement.init), to: map, table: table)
+    case .addRule(let rule, let chain, let next):
+      let written = NFTRule(rule, of: NftChain(name: chain, rules: [])).renamingSets { after[$0] }
+      try addRule(written, before: next?.value, table: table)
+    }
+  }
+
   /// All but the sets, which are there by then.
   fileprivate mutating func addFrame(of table: NftTable, names: SetNames) throws(NetlinkFailure) {
+    for counter in table.counters { try addCounter(counter, table: table.name) }
     for map in table.maps { try addMap(map.name, from: NFTSet.Key(map.kind), table: table.name) }
     for chain in table.chains { try addChain(NFTChain(chain), table: table.name) }
     for map in table.maps {
@@ -258,25 +334,16 @@ extension NFTTransaction {
 private struct KnownTable {
   /// Of all but the sets.
   private let frame: Fingerprint
-  private var sets: [NftSet]
+  private(set) var sets: [NftSet]
 
   init(_ table: NftTable) {
-    frame = Self.frame(table)
+    frame = Fingerprint(table.frame)
     sets = table.sets
   }
 
-  /// The kernel lists chains and maps in an order of its own.
-  private static func frame(_ table: NftTable) -> Fingerprint {
-    var table = table
-    table.sets = []
-    table.chains.sort { $0.name < $1.name }
-    table.maps.sort { $0.name < $1.name }
-    return Fingerprint(table)
-  }
-
-  /// What is there, where that is what is expected but for its sets; else nil.
+  /// What is there, where that is what is expected but for what its sets hold; else nil.
   func nftTable(if expected: NftTable?) -> NftTable? {
-    guard var nftTable = expected, Self.frame(nftTable) == frame else { return nil }
+    guard var nftTable = expected, Fingerprint(nftTable.frame) == frame else { return nil }
     nftTable.sets = sets
     return nftTable
   }

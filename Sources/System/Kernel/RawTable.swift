@@ -6,52 +6,66 @@ internal import RuleSets
 struct RawTable {
   var name: String
   var flags: UInt32
+  var counters: [String]
   var chains: [NFTChain]
   var sets: [NFTSet]
-  /// Of each set of addresses that holds nothing else.
+  /// Sets that others fill: what they hold is not read.
+  var fed: Set<String>
+  /// Of each other set of addresses that holds nothing else.
   var ranges: [String: [ClosedRange<UInt32>]]
   /// Of each map of verdicts.
   var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]]
-  var rules: [NFTRule]
+  var rules: [NFTListedRule]
 
   /// Nil where there is no such table.
-  static func read(_ name: String, _ socket: inout NetfilterSocket) throws(NetlinkFailure) -> RawTable? {
+  ///
+  /// - Parameters:
+  ///   - fed: the sets that others fill.
+  ///   - known: what sets hold, by the kernel's names: those are not read either.
+  static func read(
+    _ name: String, fed: Set<String> = [], known: [String: [ClosedRange<UInt32>]] = [:],
+    _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) -> RawTable? {
     guard let flags = try socket.flags(ofTable: name) else { return nil }
     let sets = try socket.sets(table: name)
     var ranges: [String: [ClosedRange<UInt32>]] = [:]
     var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]] = [:]
     for set in sets {
       switch set.kind {
-      case .addressRanges: ranges[set.name] = try socket.ranges(of: set.name, table: name)
+      case .addressRanges where fed.contains(set.name): break
+      case .addressRanges:
+        if let known = known[set.name] { ranges[set.name] = known } else {
+          ranges[set.name] = try socket.ranges(of: set.name, table: name)
+        }
       case .verdicts: verdicts[set.name] = try socket.verdicts(of: set.name, table: name)
       case .other: break
       }
     }
     return RawTable(
-      name: name, flags: flags, chains: try socket.chains(table: name), sets: sets, ranges: ranges, verdicts: verdicts,
-      rules: try socket.rules(table: name))
+      name: name, flags: flags, counters: try socket.counters(table: name), chains: try socket.chains(table: name),
+      sets: sets, fed: fed, ranges: ranges, verdicts: verdicts, rules: try socket.rules(table: name))
   }
 
   /// The sets that rules ask, by the kernel's names.
-  var asked: Set<String> { Set(rules.flatMap(\.sets)) }
+  var asked: Set<String> { Set(rules.flatMap(\.rule.sets)) }
   var names: SetNames { SetNames(asked: asked) }
 
   /// In Core's words.
   func nftTable(expecting expected: [NftChain]) -> NftTable {
     let recognised = RecognisedRules(expected)
     let names = names
-    var rulesOf: [String: [NftRule]] = [:]
-    for rule in rules { rulesOf[rule.chain, default: []].append(recognised[rule.renamingSets(names.core)]) }
+    let rulesOf = Dictionary(grouping: rules, by: \.rule.chain)
     var table = NftTable(
-      name: name, sets: sets.compactMap { addressSet($0, names) }, maps: sets.compactMap(map),
+      name: name, counters: counters, sets: sets.compactMap { addressSet($0, names) }, maps: sets.compactMap(map),
       chains: chains.map { chain in
-        var rules = rulesOf[chain.name] ?? []
-        if chain.dropsByDefault { rules.append(NftRule([], [], unrecognised: "policy drop")) }
         let hook = chain.hook.map { NftChain.Hook($0) }
-        if chain.hook != nil && hook == .some(nil) {
-          rules.append(NftRule([], [], unrecognised: "hooked where we never are"))
-        }
-        return NftChain(name: chain.name, hook: hook ?? nil, rules: rules)
+        let rules = rulesOf[chain.name] ?? []
+        var found = NftChain(
+          name: chain.name, hook: hook ?? nil, rules: rules.map { recognised[$0.rule.renamingSets(names.core)] })
+        found.handles = rules.map { NftHandle($0.handle) }
+        if chain.dropsByDefault { found.tell("policy drop") }
+        if chain.hook != nil && hook == .some(nil) { found.tell("hooked where we never are") }
+        return found
       })
     table.flags = flags
     return table
@@ -59,6 +73,7 @@ struct RawTable {
 
   private func addressSet(_ set: NFTSet, _ names: SetNames) -> NftSet? {
     switch set.kind {
+    case .addressRanges where fed.contains(set.name): .fed(set.name)
     case .addressRanges:
       ranges[set.name].map { NftSet(name: names.core(set.name), ranges: $0) }
         ?? NftSet(name: "\(set.name) (with other elements)", ranges: [])
@@ -80,6 +95,14 @@ struct RawTable {
     // With an element that we would not write it is none of ours.
     let name = elements.count == verdicts.count ? set.name : "\(set.name) (with other elements)"
     return NftMap(name: name, kind: kind, elements: elements)
+  }
+}
+
+extension NftChain {
+  /// What is no rule, and yet makes another chain of it than ours.
+  fileprivate mutating func tell(_ text: String) {
+    rules.append(NftRule([], [], unrecognised: text))
+    handles.append(nil)
   }
 }
 

@@ -28,6 +28,15 @@ struct SetNames: Equatable, Sendable {
     if let name = Self.first(kernelName) { second.insert(name) }
   }
 
+  /// Another takes its place: what the kernel calls that one.
+  mutating func turn(_ name: String) -> String {
+    if second.remove(name) == nil { second.insert(name) }
+    return self[name]
+  }
+
+  /// There is no such set any more.
+  mutating func drop(_ name: String) { second.remove(name) }
+
   /// The kernel's name of one of Core's.
   subscript(name: String) -> String { second.contains(name) ? name + Self.suffix : name }
 
@@ -65,6 +74,12 @@ struct SetPlacement {
     let asked = present?.asked ?? []
     var kept: Set<String> = []
     for set in sets {
+      if set.isFed {
+        // What others have put into it stays.
+        let isThere = present?.sets.contains { $0.name == set.name && $0.kind == .addressRanges } ?? false
+        if isThere { kept.insert(set.name) } else { made.append(set) }
+        continue
+      }
       let both = SetNames.both(set.name)
       if let (used, ranges) = both.lazy.compactMap({ Self.plain($0, in: present) }).first(where: {
         asked.contains($0.name)
@@ -103,5 +118,32 @@ struct SetPlacement {
       return nil
     }
     return present.ranges[name].map { (name, $0) }
+  }
+}
+
+/// Which sets a change of the table fills before, and by which names; and what is left for its transaction.
+struct EditPlacement {
+  private(set) var names: SetNames
+  /// By the kernel's names; no rule asks them by then.
+  private(set) var fills: [NftSet] = []
+  /// Sets of a life before that have such a name, and that no rule asks.
+  private(set) var inTheWay: [String] = []
+  private(set) var edits: [NftEdit] = []
+
+  init(_ change: NftChange, _ names: SetNames) {
+    self.names = names
+    let dropped = Set(change.edits.compactMap { if case .deleteSet(let name) = $0 { name } else { nil } })
+    for edit in change.edits {
+      switch edit {
+      case .fillSet(let set, let isThere):
+        let name = isThere ? self.names.turn(set.name) : set.name
+        fills.append(NftSet(name: name, ranges: set.ranges))
+        if dropped.contains(name) { inTheWay.append(name) }
+      case .deleteSet(let name): self.names.drop(name)
+      default: break
+      }
+    }
+    let gone = Set(inTheWay)
+    edits = change.edits.filter { if case .deleteSet(let name) = $0 { !gone.contains(name) } else { true } }
   }
 }

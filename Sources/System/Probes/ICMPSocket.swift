@@ -122,7 +122,7 @@ final class ICMPSocket: @unchecked Sendable {
     let number = descriptor.number
     let opened = Handle(descriptor)
     // The kernel stamps an answer when it comes, whenever it is read.
-    try loop.watch(number, for: .readable, .aTick) { [weak self] _ in self?.receive() }
+    try loop.watch(number, for: .readable, .aWhile) { [weak self] _ in self?.receive() }
     handle = opened
     return opened
   }

@@ -17,9 +17,10 @@ package protocol DescriptorWatcher: EventLoop {
 package enum Patience: Sendable {
   /// At once.
   case none
-  /// At once, but once a tick at most, and before any timer that is due: where thousands of answers a second come on many
-  /// descriptors, a wake-up for each would cost more than all that is done with it.
-  case aTick
+  /// At once, but not again for a while, half a millisecond to 5 ms by how many descriptors have patience; and always before
+  /// any timer that is due. Where a thousand answers a second come on many descriptors, a wake-up for each would cost more
+  /// than all that is done with it.
+  case aWhile
 }
 
 extension DescriptorWatcher {

@@ -10,8 +10,8 @@ internal import Synchronization
 ///
 /// One turn of the loop: ready descriptors, then due timers, then jobs. An answer that came in time is so handled before
 /// the timer that would call it late. Timers fire at the ends of ticks of half a millisecond, and descriptors that have
-/// patience are read once in each: with a thousand probes on their way a wake-up for each, and one for each answer, would
-/// cost more than all that they are for.
+/// patience are read once in a while, the longer the more of them there are: with a thousand probes on their way a wake-up
+/// for each, and one for each answer, would cost more than all that they are for.
 package final class Reactor: EventLoop, DescriptorWatcher {
   /// How urgently the kernel runs the thread.
   package enum Urgency: Equatable, Sendable {
@@ -47,6 +47,8 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     var timers = TimerHeap()
     /// Until when those that have patience are left alone.
     var rest = Instant(nanoseconds: 0)
+    /// How many have it.
+    var patientCount = 0
     /// Empty, with room for the jobs of the next turn.
     var spare: [Job] = []
 
@@ -130,6 +132,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
       let missing = Int(descriptor) + 1 - local.watches.count
       if missing > 0 { local.watches += repeatElement(nil, count: missing) }
       local.watches[Int(descriptor)] = Watch(number: number, patience: patience, handler: handler)
+      if patience == .aWhile { local.patientCount += 1 }
     }
   }
 
@@ -137,6 +140,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     let known = onLoop { local in
       let known = local.watch(of: descriptor)
       if known != nil { local.watches[Int(descriptor)] = nil }
+      if known?.patience == .aWhile { local.patientCount -= 1 }
       return known
     }
     if let known { _ = epoll_ctl(poll(of: known.patience), EPOLL_CTL_DEL, descriptor, nil) }
@@ -180,7 +184,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   private func poll(of patience: Patience) -> Int32 {
     switch patience {
     case .none: poll.number
-    case .aTick: patientPoll.number
+    case .aWhile: patientPoll.number
     }
   }
 
@@ -229,7 +233,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     // As many as come in a tick; a flood of more does not hold the loop.
     for round in 1...16 {
       let count = dispatch(from: patientPoll, ready)
-      if round == 1 && count > 0 { local.rest = Self.endOfTick(MonotonicClock.now) }
+      if round == 1 && count > 0 { local.rest = endOfRest(after: MonotonicClock.now) }
       if count < ready.count { return }
     }
   }
@@ -282,8 +286,19 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   }
 
   private static let tick: Int64 = 500_000
+  /// As `ProbeBeat`'s longest: where many answer, who reads what has come is who is awake to send.
+  private static let longestRest = 10 * tick
+  /// So many that have patience make the rest longer by a tick.
+  private static let patientOnesPerTick = 10
 
+  /// The end of the tick in which it is; it may be that end.
   private static func endOfTick(_ instant: Instant) -> Instant {
-    Instant(nanoseconds: (instant.nanoseconds / tick + 1) * tick)
+    Instant(nanoseconds: (instant.nanoseconds + tick - 1) / tick * tick)
+  }
+
+  /// Ten descriptors that are ready ten times a second cannot wake the loop more often than a hundred can, or a thousand.
+  private func endOfRest(after instant: Instant) -> Instant {
+    let rest = min(Self.longestRest, Int64(local.patientCount / Self.patientOnesPerTick + 1) * Self.tick)
+    return Instant(nanoseconds: (instant.nanoseconds / rest + 1) * rest)
   }
 }

@@ -135,6 +135,6 @@ package struct KernelTrial {
   }
 
   private func apply(_ plan: Plan, _ kernel: LinuxKernel) throws(KernelFailure) {
-    for step in plan.steps { try kernel.apply(step) }
+    for step in plan.steps { try kernel.make(step) }
   }
 }

@@ -4,14 +4,14 @@ internal import Core
 internal import RuleSets
 internal import System
 
-/// The rule set that the agent accepted last, from the state directory, or what is wrong with it.
+/// The rule set that the agent would start with, from the state directory, or what is wrong with it.
 enum CachedRuleSet {
   static func layout(_ configuration: AgentConfiguration) throws -> Layout {
     let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
-    let kept = store.load()
-    guard let stored = kept.stored else {
-      guard kept.damage.isEmpty else {
-        let causes = kept.damage.map(\.description).joined(separator: "\n")
+    let kept = KeptGenerations(in: configuration.files.stateDirectory)
+    guard let stored = kept.current else {
+      guard kept.confirmed.damage.isEmpty else {
+        let causes = kept.confirmed.damage.map(\.description).joined(separator: "\n")
         throw complain("the cached rule set cannot be used:\n\(causes)", Exit.failed)
       }
       throw complain("\(store.path): no rule set is cached, so no rule is known that holds anything back", Exit.noInput)

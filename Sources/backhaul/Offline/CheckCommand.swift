@@ -54,10 +54,12 @@ struct CheckCommand: ParsableCommand {
   private func widened(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [String] {
     guard let slots = Layout.slots(ruleSet, configuration, after: SlotBook()) else { return [] }
     let layout = Layout(ruleSet, configuration, slots)
-    return layout.activeRules.filter { $0.rule.isStrict && !$0.rule.sources.prefixes.isEmpty }.compactMap { active in
-      guard let belts = layout.belts.wider(than: active) else { return nil }
-      return "rule \(active.rule.name): where nftables has lost our table, \(count(belts, "ip rule")) "
-        + "\(belts == 1 ? "holds" : "hold") its \(active.rule.sources.prefixes.count) prefixes, and what lies between them too"
+    return layout.activeEgresses.filter(\.egress.isStrict).compactMap { active in
+      let prefixes = active.rules.reduce(0) { $0 + $1.sources.prefixes.count }
+      guard prefixes > 0, let belts = layout.belts.wider(than: active) else { return nil }
+      let whose = active.rules.count == 1 ? "rule \(active.rules[0].name)" : "egress \(active.name)"
+      return "\(whose): where nftables has lost our table, \(count(belts, "ip rule")) "
+        + "\(belts == 1 ? "holds" : "hold") its \(prefixes) prefixes, and what lies between them too"
     }
   }
 

@@ -12,7 +12,8 @@ struct GuardCommand: ParsableCommand {
       theirs leaves by an uplink: floors, ip rules and the nftables table. Other rules are not steered until the agent \
       starts. Run at boot, before the network comes up. It only adds, and leaves a table of the agent's as it is. The \
       rule set need not fit the local configuration any more: interfaces of strict rules are held although `lans` no \
-      longer has them.
+      longer has them. Where a rule set is on trial, it is the one that the agent will start with: the one on trial as \
+      long as its trial goes on, and else the confirmed one.
 
       Where a rule set was accepted once and none of its copies can be read, nobody knows which rules are strict. Then \
       nothing that the router forwards leaves by an uplink, IPv4 and IPv6, until the agent has a rule set; with \
@@ -42,7 +43,7 @@ struct GuardCommand: ParsableCommand {
       if dryRun { return PlanText(configuration.kernel).lines(plan).forEach { print($0) } }
       if !plan.isEmpty, let agent = Self.runningAgent(configuration) { return print(agent) }
       for step in plan.steps {
-        do throws(KernelFailure) { try kernel.apply(step) } catch {
+        do throws(KernelFailure) { try kernel.make(step) } catch {
           // What holds is there by then, and the agent does it again.
           guard case .changeSettings = step else { throw error }
           printError("backhaul: warning: \(error): answers of direct destinations may be lost until the agent starts")
@@ -75,15 +76,15 @@ private enum Guarded {
   /// Throws where nothing is known of any rule set, or nothing shall be held.
   init(_ configuration: AgentConfiguration) throws {
     let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
-    let kept = store.load()
-    for damage in kept.damage { printError("backhaul: warning: \(damage)") }
-    if let stored = kept.stored {
+    let kept = KeptGenerations(in: configuration.files.stateDirectory)
+    for damage in kept.confirmed.damage { printError("backhaul: warning: \(damage)") }
+    if let stored = kept.current {
       do {
         self = .strictRules(try Self.layout(stored, configuration))
       } catch {
         self = try .inDoubt(configuration, "the cached rule set cannot be used: \(error)")
       }
-    } else if kept.wasAccepted {
+    } else if kept.isLost {
       self = try .inDoubt(configuration, "no copy of the rule set that ran last can be read")
     } else {
       throw complain("\(store.path): no rule set is cached, so no rule is known that holds anything back", Exit.noInput)

@@ -19,7 +19,7 @@ import Testing
     let slots: [SlotBook.Owner: Slot] = [
       .tunnel(try #require(Name("fra-a"))): try #require(Slot(2)),
       .uplink(try #require(InterfaceName("wan0.100"))): try #require(Slot(3)),
-      .rule(try #require(Name("office"))): try #require(Slot(17)),
+      .egress(try #require(Name("office"))): try #require(Slot(17)),
     ]
     return StoredRuleSet(bytes: Array(text.utf8), etag: etag, slots: SlotBook(slots))
   }

@@ -47,15 +47,17 @@ package struct Belts: Sendable {
         Belt(incoming: nil, source: $0 == .all ? nil : $0, table: active.table)
       }
     }
+    var seen: Set<Belt> = []
     let ranges = AddressRanges.merged(belts.filter { $0.incoming == nil }.map { $0.source ?? .all })
     self.init(
-      all: belts, ranges: ranges, areWider: ranges != AddressRanges.merged(strict.flatMap(\.rule.sources.prefixes)))
+      all: belts.filter { seen.insert($0).inserted }, ranges: ranges,
+      areWider: ranges != AddressRanges.merged(strict.flatMap(\.rule.sources.prefixes)))
   }
 
-  /// How many belts by prefix a rule has that are wider than its prefixes; nil where they are exact.
-  package func wider(than active: Layout.ActiveRule) -> Int? {
+  /// How many belts by prefix an egress has that are wider than the prefixes of its rules; nil where they are exact.
+  package func wider(than active: Layout.ActiveEgress) -> Int? {
     let own = all.filter { $0.table == active.table && $0.incoming == nil }.map { $0.source ?? .all }
-    return AddressRanges.merged(own) == AddressRanges.merged(active.rule.sources.prefixes) ? nil : own.count
+    return AddressRanges.merged(own) == AddressRanges.merged(active.rules.flatMap(\.sources.prefixes)) ? nil : own.count
   }
 }
 

@@ -1,12 +1,12 @@
 package import RuleSets
 
-/// How far each rule's packets get, counted on their way. What a rule has marked leaves the router, or ends in it; where
+/// How far the packets of each egress get, counted on their way. What a rule has marked leaves the router, or ends in it; where
 /// neither happens somebody else drops it.
 ///
-///     prerouting   classify ─▶ taken_RULE    marked by the rule
-///     input        arrive   ─▶ kept_RULE     for the router itself
-///     forward      pass     ─▶ passed_RULE   let through by our own chains
-///     postrouting  count    ─▶ left_RULE     about to leave
+///     prerouting   classify ─▶ taken_EGRESS    marked by a rule
+///     input        arrive   ─▶ kept_EGRESS     for the router itself
+///     forward      pass     ─▶ passed_EGRESS   let through by our own chains
+///     postrouting  count    ─▶ left_EGRESS     about to leave
 ///
 /// A packet that has its mark costs one look into a map at each of them. What has none of a rule's any more is counted at
 /// the last of them alone, by where it comes from and where it leaves:
@@ -17,7 +17,7 @@ package import RuleSets
 package enum CountedPlace: String, CaseIterable, Sendable {
   case taken, kept, passed, left
 
-  package func chain(of rule: Name) -> String { "\(rawValue)_\(rule)" }
+  package func chain(of egress: Name) -> String { "\(rawValue)_\(egress)" }
   var map: String { "\(rawValue)_by" }
 }
 
@@ -38,8 +38,8 @@ extension EdgeCompiler {
     let places = CountedPlace.allCases.map { place in
       NftMap(
         name: place.map, kind: .mark,
-        elements: layout.activeRules.map { active in
-          let chain = place.chain(of: active.rule.name)
+        elements: layout.activeEgresses.map { active in
+          let chain = place.chain(of: active.name)
           // At the last place the rest is asked of those alone that no rule has marked.
           return .init(.mark(active.mark), place == .left ? .goto(chain: chain) : .jump(chain: chain))
         })
@@ -64,11 +64,10 @@ extension EdgeCompiler {
   package func exitChain(of way: Layout.Way) -> String { way.isTunnel ? "off_tunnels" : chain("off", way) }
 
   func countChains() -> [NftChain] {
-    let counted = layout.activeRules.flatMap { active in
+    let counted = layout.activeEgresses.flatMap { active in
       CountedPlace.allCases.map { place in
         NftChain(
-          name: place.chain(of: active.rule.name),
-          rules: [NftRule([], [.count], comment: "rule \(active.rule.name)")])
+          name: place.chain(of: active.name), rules: [NftRule([], [.count], comment: active.title)])
       }
     }
     // After everyone else's chains, source NAT (100), helpers (300) and late filters among them.

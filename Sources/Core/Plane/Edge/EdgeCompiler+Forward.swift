@@ -115,8 +115,8 @@ extension EdgeCompiler {
       rules.append(
         NftRule([.ipv4, .destinationIn(set: Self.directSet)], [.return], comment: "direct destination"))
     }
-    for active in layout.activeRules where active.rule.isStrict {
-      rules += holding(active.rule, [isMarked(active.mark)])
+    for active in layout.activeEgresses where active.egress.isStrict {
+      rules += holding(active.title, active.egress, [isMarked(active.mark)])
     }
     // A prefix is held wherever it comes from, after what rules say of its interfaces.
     let anywhere = prefixedStrictRules.map(\.rule).filter { !$0.sources.interfaces.isEmpty }
@@ -125,22 +125,23 @@ extension EdgeCompiler {
     for rule in active[...last] {
       for matches in sourceMatches(rule, by: Self.by) {
         if rule.isStrict {
-          rules += holding(rule, matches)
+          rules += holding("rule \(rule.name)", rule.egress, matches)
         } else {
           rules.append(NftRule(matches, [.return], comment: "rule \(rule.name): may leave"))
         }
       }
     }
-    for rule in anywhere { rules += holding(rule, [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))]) }
+    for rule in anywhere {
+      rules += holding("rule \(rule.name)", rule.egress, [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))])
+    }
     return NftChain(name: "guard", rules: rules)
   }
 
-  private func holding(_ rule: BackhaulRule, _ matches: [NftRule.Match]) -> [NftRule] {
-    // An uplink that the rule itself lists is a way of its own; what the main table sends there is not.
-    let own = (layout.ownUplinks(of: rule) + layout.underlays(of: rule)).map { uplink in
-      NftRule(
-        matches + [.outgoing(uplink), marked], [.return], comment: "rule \(rule.name): its own path \(uplink)")
+  private func holding(_ whose: String, _ egress: Egress, _ matches: [NftRule.Match]) -> [NftRule] {
+    // An uplink that the egress itself lists is a way of its own; what the main table sends there is not.
+    let own = (layout.ownUplinks(of: egress) + layout.underlays(of: egress)).map { uplink in
+      NftRule(matches + [.outgoing(uplink), marked], [.return], comment: "\(whose): its own path \(uplink)")
     }
-    return own + [NftRule(matches, [.count, .drop], comment: "rule \(rule.name): \(rule.fallback.rawValue)")]
+    return own + [NftRule(matches, [.count, .drop], comment: "\(whose): \(egress.fallback.rawValue)")]
   }
 }

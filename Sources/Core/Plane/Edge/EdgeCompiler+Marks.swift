@@ -73,11 +73,11 @@ extension EdgeCompiler {
   /// Marks what a rule takes.
   func steerRules(of active: Layout.ActiveRule, _ matches: [NftRule.Match]) -> [NftRule] {
     let name = active.rule.name
-    let keeping = keepingWays(of: active.rule)
+    let keeping = keepingWays(of: active.rule.egress)
     var rules: [NftRule] = []
     if keeping.contains(where: \.isTunnel) {
       rules.append(
-        NftRule(matches, [chooseByMark(Self.liveMap(name))], comment: "rule \(name): live on a tunnel"))
+        NftRule(matches, [chooseByMark(Self.liveMap(active.egress))], comment: "rule \(name): live on a tunnel"))
     }
     for way in keeping where !way.isTunnel {
       rules.append(
@@ -88,17 +88,17 @@ extension EdgeCompiler {
     return rules + [NftRule(matches, [setMark(active.mark), .return], comment: "rule \(name)")]
   }
 
-  /// The ways that keep a live connection of the rule. Under `drain`, where it finishes although the rule has moved on:
-  /// those that the rule may use at all. Else those that share flows with another, lest a connection goes by another
+  /// The ways that keep a live connection of an egress. Under `drain`, where it finishes although the egress has moved on:
+  /// those that it may use at all. Else those that share flows with another, lest a connection goes by another
   /// when one of them comes or goes. Connections of a way that died are deleted at the flip, so nothing is kept on a
   /// dead one.
-  func keepingWays(of rule: BackhaulRule) -> [Layout.Way] {
-    let keeping = rule.failback == .drain ? rule.paths : rule.balancedPaths
+  func keepingWays(of egress: Egress) -> [Layout.Way] {
+    let keeping = egress.failback == .drain ? egress.paths : egress.balancedPaths
     let owners = Set(keeping.compactMap { layout.path(named: $0).map(layout.owner(of:)) })
-    guard rule.failback == .drain else { return layout.ways.filter { owners.contains($0.owner) } }
+    guard egress.failback == .drain else { return layout.ways.filter { owners.contains($0.owner) } }
     return layout.ways.filter { way in
-      owners.contains(way.owner) || (way.kind == .uplink && !way.isPrivate && rule.fallback == .localWAN)
-        || (way.kind == .uplink && layout.underlays(of: rule).contains(way.device))
+      owners.contains(way.owner) || (way.kind == .uplink && !way.isPrivate && egress.fallback == .localWAN)
+        || (way.kind == .uplink && layout.underlays(of: egress).contains(way.device))
     }
   }
 }

@@ -27,16 +27,17 @@ extension EdgeCompiler {
   /// How packets leave by a path; nil where they cannot.
   package func way(by path: Path) -> TableRoute.Way? { way(by: layout.owner(of: path)) }
 
-  /// The active default route of a rule's table for a choice; nil: the table has none, and its floor holds.
+  /// The active default route of the table of a rule's egress for a choice; nil: the table has none, and its floor holds.
   package func activeRoute(of rule: Name, for choice: RuleSelection.Choice) -> TableRoute? {
-    guard let table = layout.table(.rule(rule)) else { return nil }
+    guard let rule = layout.ruleSet.backhaulRules.first(where: { $0.name == rule }),
+      let table = layout.table(.egress(rule.egress.name))
+    else { return nil }
     let way: TableRoute.Way?
     switch choice {
     case .path(let name): way = layout.path(named: name).flatMap { self.way(by: $0) }
     case .paths(let names):
-      let rule = layout.ruleSet.backhaulRules.first { $0.name == rule }
       way = .sharing(
-        names.map { name in (layout.path(named: name).flatMap { self.way(by: $0) }, rule?.weight(of: name) ?? 1) })
+        names.map { name in (layout.path(named: name).flatMap { self.way(by: $0) }, rule.egress.weight(of: name)) })
     case .localWAN(let interface), .underlay(let interface): way = self.way(by: .uplink(interface))
     case .blocked: way = nil
     }

@@ -8,7 +8,7 @@ extension EdgeCompiler {
   ///     p+5   from UPLINK to HUB   lookup TABLE of the uplink
   ///     p+6   fwmark passed        goto p+99                            what no rule of ours takes
   ///     p+10  not fwmark 0         lookup main suppress_prefixlength 0  what has a better route than a default keeps it
-  ///     p+20  fwmark MARK          lookup TABLE                         one for each tunnel, uplink and rule
+  ///     p+20  fwmark MARK          lookup TABLE                         one for each tunnel, uplink and egress
   ///     p+30  iif lo               goto p+99                            the router's own packets
   ///     p+69  to SITE              goto p+90                            what main leads to by an uplink: see `Fence`
   ///     p+80  from PREFIX          lookup main suppress_prefixlength 0  belts: see `belts()`
@@ -55,7 +55,7 @@ extension EdgeCompiler {
   func routingRules() -> [RoutingRule] {
     routingRules(
       outer: outerRules(),
-      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeRules.map { ($0.mark, $0.table) })
+      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeEgresses.map { ($0.mark, $0.table) })
   }
 
   /// charon's sockets know neither mark nor device, and the kernel looks ESP up without a mark: both are known by their

@@ -11,7 +11,7 @@ extension EdgeCompiler {
         routes.append(TableRoute(table: way.table, metric: .active, way: out))
       }
     }
-    return routes + layout.activeRules.map { .floor($0.table) }
+    return routes + layout.activeEgresses.map { .floor($0.table) }
   }
 
   private func out(by way: Layout.Way, made: Set<InterfaceName>) -> TableRoute.Way? {
@@ -24,7 +24,7 @@ extension EdgeCompiler {
   /// device that is down.
   package func way(by owner: SlotBook.Owner) -> TableRoute.Way? {
     switch owner {
-    case .rule: return nil
+    case .egress: return nil
     case .uplink(let interface):
       guard let uplink = uplink(interface), uplink.isUp else { return nil }
       return uplink.way

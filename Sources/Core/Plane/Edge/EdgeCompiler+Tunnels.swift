@@ -25,7 +25,7 @@ extension EdgeCompiler {
   static var keepers: String { "bound_to" }
   static var strangers: String { "no_ipv6_by" }
   static var sizes: String { "size_by" }
-  static func liveMap(_ rule: Name) -> String { "live_\(rule)" }
+  static func liveMap(_ egress: Name) -> String { "live_\(egress)" }
 
   func chooseByMark(_ map: String) -> NftRule.Action { .choose(by: .connectionMark(layout.mask), map: map) }
 
@@ -40,9 +40,9 @@ extension EdgeCompiler {
       NftMap(
         name: name, kind: .mark, elements: ways.map { .init(.mark($0.mark), .goto(chain: chain("mark", $0))) } + more)
     }
-    let live = layout.activeRules.compactMap { active -> NftMap? in
-      let keeping = keepingWays(of: active.rule).filter(\.isTunnel)
-      return keeping.isEmpty ? nil : byMark(Self.liveMap(active.rule.name), keeping)
+    let live = layout.activeEgresses.compactMap { active -> NftMap? in
+      let keeping = keepingWays(of: active.egress).filter(\.isTunnel)
+      return keeping.isEmpty ? nil : byMark(Self.liveMap(active.name), keeping)
     }
     return [
       byDevice(Self.arrivals) { chain($0.kind == .ownTunnel ? "mark" : "from", $0) },

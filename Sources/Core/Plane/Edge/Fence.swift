@@ -119,7 +119,7 @@ extension EdgeCompiler {
     }
     let rules = fence.rules(in: layout.configuration.kernel)
     guard fence.posts.contains(where: { $0.way == .privateLine }) else { return rules }
-    let tables = Set(lines.map(\.rule.table))
+    let tables = Set(lines.map(\.table))
     var asked: Set<RoutingRule> = []
     return rules
       + layout.belts.all.filter { tables.contains($0.table) }.compactMap { belt in
@@ -129,12 +129,12 @@ extension EdgeCompiler {
       }
   }
 
-  /// The strict rules that may leave by a private line, and those lines.
-  private var ownPrivateLines: [(rule: Layout.ActiveRule, lines: [InterfaceName])] {
+  /// The tables of strict egresses that may lead out by a private line, and those lines.
+  private var ownPrivateLines: [(table: TableID, lines: [InterfaceName])] {
     let lines = Set(layout.configuration.uplinks.filter(\.isPrivate).map(\.interface))
-    return layout.activeRules.filter(\.rule.isStrict).compactMap { active in
-      let own = (layout.ownUplinks(of: active.rule) + layout.underlays(of: active.rule)).filter(lines.contains)
-      return own.isEmpty ? nil : (active, own)
+    return layout.activeEgresses.filter(\.egress.isStrict).compactMap { active in
+      let own = (layout.ownUplinks(of: active.egress) + layout.underlays(of: active.egress)).filter(lines.contains)
+      return own.isEmpty ? nil : (active.table, own)
     }
   }
 

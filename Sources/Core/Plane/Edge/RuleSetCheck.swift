@@ -17,15 +17,20 @@ package enum RuleSetCheck {
     }
     for (index, rule) in ruleSet.backhaulRules.enumerated() {
       all += sources(of: rule, configuration, field: "backhaul_rules[\(index)].sources")
-      all += fallback(of: rule, ruleSet, configuration, field: "backhaul_rules[\(index)].fallback")
+      if !ruleSet.egresses.contains(where: { $0.name == rule.egress.name }) {
+        all += fallback(of: rule.egress, ruleSet, configuration, field: "backhaul_rules[\(index)].fallback")
+      }
+    }
+    for (index, egress) in ruleSet.egresses.enumerated() {
+      all += fallback(of: egress, ruleSet, configuration, field: "egresses[\(index)].fallback")
     }
     return all + numbers(ruleSet, configuration)
   }
 
   private static func fallback(
-    of rule: BackhaulRule, _ ruleSet: RuleSet, _ configuration: AgentConfiguration, field: String
+    of egress: Egress, _ ruleSet: RuleSet, _ configuration: AgentConfiguration, field: String
   ) -> [Complaint] {
-    switch rule.fallback {
+    switch egress.fallback {
     case .block: return []
     case .localWAN:
       if configuration.uplinks.contains(where: { !$0.isPrivate }) { return [] }
@@ -33,7 +38,7 @@ package enum RuleSetCheck {
         Complaint(field: field, "\"local_wan\" never leaves by a private line, and this router has no other uplink")
       ]
     case .underlay:
-      if !Layout(ruleSet, configuration, SlotBook()).underlays(of: rule).isEmpty { return [] }
+      if !Layout(ruleSet, configuration, SlotBook()).underlays(of: egress).isEmpty { return [] }
       return [
         Complaint(
           field: field,
@@ -153,7 +158,7 @@ package enum RuleSetCheck {
       all.append(
         Complaint(
           field: "",
-          "\(owners) tunnels, uplinks and backhaul rules in all, and the kernel's mark mask and table range of the "
+          "\(owners) tunnels, uplinks and egresses in all, and the kernel's mark mask and table range of the "
             + "local configuration have room for \(room)"))
     }
     if configuration.kernel.priorities.count < 100 {

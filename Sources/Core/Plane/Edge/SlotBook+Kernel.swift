@@ -20,7 +20,7 @@ extension SlotBook {
       guard let device = layout.device(of: tunnel), let slot = byDevice[device.text] else { continue }
       slots[.tunnel(tunnel.name)] = slot
     }
-    for (rule, slot) in ruleSlots(actual, ruleSet, ranges) { slots[.rule(rule)] = slot }
+    for (rule, slot) in ruleSlots(actual, ruleSet, ranges) { slots[.egress(rule)] = slot }
     let known = Set(slots.values)
     for uplink in configuration.uplinks {
       let tables = actual.routes.filter { route in
@@ -57,7 +57,8 @@ extension SlotBook {
     _ seen: ActualState, _ ruleSet: RuleSet, _ configuration: AgentConfiguration
   ) -> NftTable {
     let rules = inUse(seen, configuration.kernel).sorted().flatMap { slot in
-      let book = SlotBook(Dictionary(ruleSet.backhaulRules.map { (.rule($0.name), slot) }) { first, _ in first })
+      let book = SlotBook(
+        Dictionary(ruleSet.backhaulRules.map { (.egress($0.egress.name), slot) }) { first, _ in first })
       return EdgeCompiler(ruleSet, configuration, book, seen).steerChain().rules
     }
     return NftTable(
@@ -76,7 +77,7 @@ extension SlotBook {
         return mark
       }
       guard let first = marks?.first, let slot = ranges.markMask.slot(of: first) else { return nil }
-      return (rule.name, slot)
+      return (rule.egress.name, slot)
     }
   }
 

@@ -1,0 +1,290 @@
+/// What changes of the nftables table that is there, in one transaction. What it does not name stays as it is: rules with
+/// what they have counted, and sets with what others have put into them.
+package struct NftChange: Equatable, Sendable {
+  /// The table as it is then.
+  package var wanted: NftTable
+  /// In the order in which the kernel takes them: what something leads to is there before that, and goes after it.
+  package var edits: [NftEdit]
+
+  package init(to wanted: NftTable, by edits: [NftEdit]) {
+    self.wanted = wanted
+    self.edits = edits
+  }
+}
+
+/// One command of a transaction.
+package enum NftEdit: Equatable, Sendable {
+  case deleteRule(chain: String, NftHandle)
+  /// All rules of a chain.
+  case flushChain(String)
+  case removeElements(map: String, [NftMap.Element])
+  case deleteMap(String)
+  case deleteSet(String)
+  /// The set holds this from now on. It is too much for one transaction: whoever does it fills another set before, which no
+  /// rule asks, and this one takes its place. So no rule may ask the set that is there by now.
+  case fillSet(NftSet, isThere: Bool)
+  case deleteCounter(String)
+  case deleteChain(String)
+  case addCounter(String)
+  /// With its elements; a fed one without any.
+  case addSet(NftSet)
+  /// Empty.
+  case addMap(String, NftMap.Kind)
+  /// Without rules. One that is there, hooked alike, accepts what no rule judges from now on.
+  case putChain(String, NftChain.Hook?)
+  case changeSet(SetChange)
+  case addElements(map: String, [NftMap.Element])
+  /// - Parameter before: nil: at the end.
+  case addRule(NftRule, chain: String, before: NftHandle?)
+}
+
+extension NftChange {
+  /// The fewest changes from a table that is there to the one that is wanted; without edits where nothing differs. Nil
+  /// where it cannot be changed in place: it is another table, does nothing (its flags), or has sets or maps of ours that
+  /// hold what none of ours does.
+  ///
+  /// - Parameter room: ranges that the transaction may add and remove.
+  package init?(from present: NftTable, to wanted: NftTable, room: Int = SetSweep.rangesPerTransaction) {
+    guard present.name == wanted.name, present.flags == wanted.flags,
+      !(present.sets.map(\.name) + present.maps.map(\.name)).contains(where: \.isDescription)
+    else { return nil }
+    let maps = MapEdits(present, wanted)
+    guard let maps else { return nil }
+    let sets = SetEdits(present, wanted, room: room)
+    let chains = ChainEdits(present, wanted, asking: sets.filled)
+    let (had, has) = (Set(present.counters), Set(wanted.counters))
+    self.init(
+      to: wanted,
+      by: chains.before + maps.before + sets.before
+        + present.counters.filter { !has.contains($0) }.map { .deleteCounter($0) } + chains.gone
+        + wanted.counters.filter { !had.contains($0) }.map { .addCounter($0) } + sets.made + maps.made + chains.made
+        + sets.after + maps.after + chains.after)
+  }
+}
+
+extension NftChange {
+  /// What it changes, each once, as nft(8) names it.
+  package var objects: [String] {
+    var names: [String] = []
+    for edit in edits {
+      let name = "nft \(edit.object(in: wanted.name))"
+      if names.last != name && !names.contains(name) { names.append(name) }
+    }
+    return names
+  }
+}
+
+extension NftEdit {
+  fileprivate func object(in table: String) -> String {
+    switch self {
+    case .deleteRule(let chain, _), .flushChain(let chain), .deleteChain(let chain), .putChain(let chain, _),
+      .addRule(_, let chain, _):
+      "chain inet \(table) \(chain)"
+    case .removeElements(let map, _), .deleteMap(let map), .addMap(let map, _), .addElements(let map, _):
+      "map inet \(table) \(map)"
+    case .deleteSet(let set): "set inet \(table) \(set)"
+    case .fillSet(let set, _), .addSet(let set): "set inet \(table) \(set.name)"
+    case .changeSet(let change): "set inet \(table) \(change.set)"
+    case .deleteCounter(let name), .addCounter(let name): "counter inet \(table) \(name)"
+    }
+  }
+}
+
+extension String {
+  /// What reading makes of a set or map that has our name and holds what none of ours does: no name has a space.
+  fileprivate var isDescription: Bool { contains(" ") }
+}
+
+/// What changes of sets.
+private struct SetEdits {
+  private(set) var before: [NftEdit] = []
+  private(set) var made: [NftEdit] = []
+  private(set) var after: [NftEdit] = []
+  /// Those that another takes the place of: whatever asks them is made anew.
+  private(set) var filled: Set<String> = []
+
+  init(_ present: NftTable, _ wanted: NftTable, room: Int) {
+    let there = Dictionary(present.sets.map { ($0.name, $0) }) { first, _ in first }
+    let names = Set(wanted.sets.map(\.name))
+    before = present.sets.filter { !names.contains($0.name) }.map { .deleteSet($0.name) }
+    var large: [(set: NftSet, change: SetChange?)] = []
+    for set in wanted.sets where !set.isFed || there[set.name] == nil {
+      // What a fed one holds is not known.
+      guard let old = there[set.name], !old.isFed else {
+        large.append((set, nil))
+        continue
+      }
+      if old.ranges == set.ranges { continue }
+      large.append((set, SetChange(from: old.ranges, to: set)))
+    }
+    // The small ones find room first.
+    func size(_ set: NftSet, _ change: SetChange?) -> Int { change?.count ?? set.ranges.count }
+    let order = large.enumerated().sorted {
+      (size($0.element.set, $0.element.change), $0.offset) < (size($1.element.set, $1.element.change), $1.offset)
+    }
+    var room = room
+    for (set, change) in order.map(\.element) {
+      let isThere = there[set.name] != nil
+      let fits = size(set, change) <= room
+      if fits { room -= size(set, change) }
+      switch change {
+      case let change? where fits: if !change.isEmpty { after.append(.changeSet(change)) }
+      case nil where fits && !isThere: made.append(.addSet(set))
+      default:
+        before.append(.fillSet(set, isThere: isThere))
+        if isThere { filled.insert(set.name) }
+      }
+    }
+  }
+}
+
+/// What changes of maps.
+private struct MapEdits {
+  private(set) var before: [NftEdit] = []
+  private(set) var made: [NftEdit] = []
+  private(set) var after: [NftEdit] = []
+
+  /// Nil where one is of another kind than it was.
+  init?(_ present: NftTable, _ wanted: NftTable) {
+    let there = Dictionary(present.maps.map { ($0.name, $0) }) { first, _ in first }
+    let names = Set(wanted.maps.map(\.name))
+    for map in present.maps where !names.contains(map.name) {
+      // Else the chains that it leads to are still in use where an older kernel clears it away later.
+      if !map.elements.isEmpty { before.append(.removeElements(map: map.name, map.elements)) }
+    }
+    for map in wanted.maps {
+      var old: [NftMap.Element] = []
+      if let present = there[map.name] {
+        guard present.kind == map.kind else { return nil }
+        old = present.elements
+      } else {
+        made.append(.addMap(map.name, map.kind))
+      }
+      let (had, has) = (Set(old), Set(map.elements))
+      let removed = old.filter { !has.contains($0) }
+      let added = map.elements.filter { !had.contains($0) }
+      if !removed.isEmpty { before.append(.removeElements(map: map.name, removed)) }
+      if !added.isEmpty { after.append(.addElements(map: map.name, added)) }
+    }
+    before += present.maps.filter { !names.contains($0.name) }.map { .deleteMap($0.name) }
+  }
+}
+
+/// What changes of chains and their rules.
+private struct ChainEdits {
+  private(set) var before: [NftEdit] = []
+  private(set) var gone: [NftEdit] = []
+  private(set) var made: [NftEdit] = []
+  private(set) var after: [NftEdit] = []
+
+  /// - Parameter filled: sets that become others under the same name.
+  init(_ present: NftTable, _ wanted: NftTable, asking filled: Set<String>) {
+    let there = Dictionary(present.chains.map { ($0.name, $0) }) { first, _ in first }
+    let names = Set(wanted.chains.map(\.name))
+    for chain in present.chains where !names.contains(chain.name) { take(chain) }
+    for chain in wanted.chains {
+      guard let old = there[chain.name] else {
+        make(chain)
+        continue
+      }
+      // A hook is for life (nf_tables_updchain, net/netfilter/nf_tables_api.c). Nothing leads to a base chain, so it can
+      // go, and come as another.
+      guard old.hook == chain.hook else {
+        take(old)
+        make(chain)
+        continue
+      }
+      if old == chain && !chain.rules.contains(where: { $0.asks(oneOf: filled) }) { continue }
+      change(old, to: chain, asking: filled)
+    }
+  }
+
+  private mutating func take(_ chain: NftChain) {
+    if !chain.rules.isEmpty { before.append(.flushChain(chain.name)) }
+    gone.append(.deleteChain(chain.name))
+  }
+
+  private mutating func make(_ chain: NftChain) {
+    made.append(.putChain(chain.name, chain.hook))
+    after += chain.rules.map { .addRule($0, chain: chain.name, before: nil) }
+  }
+
+  private mutating func change(_ old: NftChain, to chain: NftChain, asking filled: Set<String>) {
+    let handles = old.handles.compactMap(\.self)
+    guard handles.count == old.rules.count else {
+      // One that stands for a policy; or nobody knows what the kernel calls them.
+      if !old.rules.isEmpty { before.append(.flushChain(chain.name)) }
+      return make(chain)
+    }
+    let kept = RuleMatching(from: old.rules, to: chain.rules) { $0.asks(oneOf: filled) }.kept
+    let staying = Set(kept.values)
+    if staying.isEmpty, old.rules.count > 1 {
+      before.append(.flushChain(chain.name))
+    } else {
+      before += handles.indices.filter { !staying.contains($0) }.map { .deleteRule(chain: chain.name, handles[$0]) }
+    }
+    // The next that stays is what a new one is put before.
+    var next: NftHandle?
+    var added: [NftEdit] = []
+    for (index, rule) in chain.rules.enumerated().reversed() {
+      if let place = kept[index] { next = handles[place] } else {
+        added.append(.addRule(rule, chain: chain.name, before: next))
+      }
+    }
+    after += added.reversed()
+  }
+}
+
+/// Which rules of a chain stay where they are while it becomes another.
+struct RuleMatching {
+  /// By place in the new chain, the place in the old one: both ascend together.
+  private(set) var kept: [Int: Int] = [:]
+
+  /// Equal rules are taken for one another in their order, and of those pairs as many stay as keep their order: the longest
+  /// ascending sequence, found by patience sorting.
+  ///
+  /// - Parameter isNew: what is never taken for one that is there.
+  init(from old: [NftRule], to new: [NftRule], except isNew: (NftRule) -> Bool = { _ in false }) {
+    var places: [NftRule: [Int]] = [:]
+    for (place, rule) in old.enumerated().reversed() where rule.unrecognised == nil {
+      places[rule, default: []].append(place)
+    }
+    var pairs: [(new: Int, old: Int)] = []
+    for (index, rule) in new.enumerated() where !isNew(rule) {
+      if let place = places[rule]?.popLast() { pairs.append((index, place)) }
+    }
+    // The last pair of the best sequence of each length, and what came before each pair in its own.
+    var ends: [Int] = []
+    var former = [Int?](repeating: nil, count: pairs.count)
+    for (number, pair) in pairs.enumerated() {
+      var (low, high) = (0, ends.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if pairs[ends[middle]].old < pair.old { low = middle + 1 } else { high = middle }
+      }
+      former[number] = low > 0 ? ends[low - 1] : nil
+      if low < ends.count { ends[low] = number } else { ends.append(number) }
+    }
+    var last = ends.last
+    while let number = last {
+      kept[pairs[number].new] = pairs[number].old
+      last = former[number]
+    }
+  }
+}
+
+extension NftRule {
+  /// The sets that it asks.
+  package var sets: [String] {
+    matches.compactMap { match in
+      switch match {
+      case .sourceIn(let set), .destinationIn(let set), .destinationNotIn(let set): set
+      default: nil
+      }
+    }
+  }
+
+  fileprivate func asks(oneOf names: Set<String>) -> Bool {
+    !names.isEmpty && sets.contains(where: names.contains)
+  }
+}

@@ -1,0 +1,11 @@
+/// What a rule's egress says.
+extension BackhaulRule {
+  package var tiers: [[PathShare]] { egress.tiers }
+  package var fallback: Egress.Fallback { egress.fallback }
+  package var failback: Egress.Failback { egress.failback }
+  package var drainLimit: Duration { egress.drainLimit }
+  package var holdDown: Duration { egress.holdDown }
+  package var damping: FlapDamping { egress.damping }
+  package var paths: [Name] { egress.paths }
+  package func weight(of path: Name) -> Int { egress.weight(of: path) }
+}
