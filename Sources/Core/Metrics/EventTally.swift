@@ -27,11 +27,14 @@ package struct EventTally: Equatable, Sendable {
   package mutating func noted(_ event: AgentEvent) {
     events[event.kind, default: 0] += 1
     switch event.kind {
-    case .initial, .failback, .changed: Self.count(event.subject, event.kind.rawValue, in: &flips)
+    case .initial, .failback, .changed:
+      for rule in event.rules { Self.count(rule, event.kind.rawValue, in: &flips) }
     case .failover:
-      Self.count(event.subject, event.kind.rawValue, in: &flips)
       let cause = event.details["reason"].flatMap(FailoverCause.init) ?? .other
-      Self.count(event.subject, cause.rawValue, in: &failovers)
+      for rule in event.rules {
+        Self.count(rule, event.kind.rawValue, in: &flips)
+        Self.count(rule, cause.rawValue, in: &failovers)
+      }
     case .causeFound:
       guard let cause = event.details["cause"] else { return }
       Self.count(event.subject, cause, in: &causesFound)

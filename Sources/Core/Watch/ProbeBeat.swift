@@ -1,3 +1,5 @@
+internal import RuleSets
+
 /// The beat on which probes leave while nothing is wrong: those of many paths together, as a thread that is woken for each
 /// pays five times the price of sending it.
 ///

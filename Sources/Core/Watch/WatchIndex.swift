@@ -10,6 +10,7 @@ struct WatchIndex: Sendable {
   private let pathsByDevice: [InterfaceName: [Int]]
   /// Those of each path, in its own order, among all probes of the plan.
   let probes: [Range<Int>]
+  let egresses: [EgressPlan]
 
   init(_ plan: WatchPlan) {
     self.plan = plan
@@ -25,6 +26,7 @@ struct WatchIndex: Sendable {
     }
     pathsByDevice = byDevice
     probes = ranges
+    egresses = EgressPlan.all(plan.rules)
   }
 
   func path(_ name: Name) -> WatchPlan.WatchedPath? { paths[name].map { plan.paths[$0] } }
@@ -36,44 +38,44 @@ struct WatchIndex: Sendable {
   // MARK: - Where a choice leads
 
   /// The active route of a choice; nil: there is none.
-  func way(of choice: RuleSelection.Choice, for rule: BackhaulRule) -> TableRoute.Way? {
+  func way(of choice: RuleSelection.Choice, for egress: Egress) -> TableRoute.Way? {
     switch choice {
     case .path(let name): path(name)?.way
-    case .paths(let names): .sharing(names.map { (path($0)?.way, rule.weight(of: $0)) })
+    case .paths(let names): .sharing(names.map { (path($0)?.way, egress.weight(of: $0)) })
     case .localWAN(let uplink), .underlay(let uplink): self.uplink(uplink)?.way
     case .blocked: nil
     }
   }
 
-  /// Which choice a route in the kernel stands for; nil where it stands for none of the rule's.
-  func choice(of way: TableRoute.Way, for watched: WatchPlan.WatchedRule) -> RuleSelection.Choice? {
-    let rule = watched.rule
+  /// Which choice a route in the kernel stands for; nil where it stands for none of the egress's.
+  func choice(of way: TableRoute.Way, for watched: EgressPlan) -> RuleSelection.Choice? {
+    let egress = watched.egress
     if case .shared(let shares) = way {
       let devices = shares.map(\.device)
-      for tier in rule.tiers {
+      for tier in egress.tiers {
         let names = tier.map(\.path).filter { path($0).map { devices.contains($0.device) } ?? false }
         if !names.isEmpty { return RuleSelection.Choice(names) }
       }
       return nil
     }
     guard case .out(let device, _, _) = way else { return nil }
-    if let path = plan.paths.first(where: { $0.device == device && rule.paths.contains($0.name) }) {
+    if let path = plan.paths.first(where: { $0.device == device && egress.paths.contains($0.name) }) {
       return .path(path.name)
     }
     if watched.underlays.contains(device) { return .underlay(device) }
-    guard rule.fallback == .localWAN, let uplink = uplink(device), !uplink.isPrivate else { return nil }
+    guard egress.fallback == .localWAN, let uplink = uplink(device), !uplink.isPrivate else { return nil }
     return .localWAN(device)
   }
 
-  /// The device is an uplink that the rule's traffic may not leave by: neither for a path that the rule names nor as its
+  /// The device is an uplink that the egress's traffic may not leave by: neither for a path that it names nor as its
   /// fallback.
-  func isShut(_ device: InterfaceName, to watched: WatchPlan.WatchedRule) -> Bool {
+  func isShut(_ device: InterfaceName, to watched: EgressPlan) -> Bool {
     guard let uplink = uplink(device) else { return false }
     let isNamed = paths(by: device).contains {
-      plan.paths[$0].device == device && watched.rule.paths.contains(plan.paths[$0].name)
+      plan.paths[$0].device == device && watched.egress.paths.contains(plan.paths[$0].name)
     }
     guard !isNamed else { return false }
-    return watched.rule.isStrict ? !watched.underlays.contains(device) : uplink.isPrivate
+    return watched.egress.isStrict ? !watched.underlays.contains(device) : uplink.isPrivate
   }
 
   // MARK: - Connections
@@ -89,13 +91,13 @@ struct WatchIndex: Sendable {
     }
   }
 
-  /// Every way that a rule's connections can have been made on, with the mark that they got there.
-  func ways(of watched: WatchPlan.WatchedRule) -> [(way: RuleSelection.Choice, mark: Mark)] {
-    let rule = watched.rule
-    let paths = plan.paths.filter { rule.paths.contains($0.name) }.map {
+  /// Every way that an egress's connections can have been made on, with the mark that they got there.
+  func ways(of watched: EgressPlan) -> [(way: RuleSelection.Choice, mark: Mark)] {
+    let egress = watched.egress
+    let paths = plan.paths.filter { egress.paths.contains($0.name) }.map {
       (RuleSelection.Choice.path($0.name), $0.mark)
     }
-    switch rule.fallback {
+    switch egress.fallback {
     case .block: return paths
     case .localWAN: return paths + plan.uplinks.filter { !$0.isPrivate }.map { (.localWAN($0.interface), $0.mark) }
     case .underlay:

@@ -4,21 +4,20 @@ internal import RuleSets
 extension WatchMachine {
   /// The rule's traffic has returned to a better way, its live flows stay on this one.
   mutating func drain(_ way: RuleSelection.Choice, _ number: Int, at now: Instant) {
-    let rule = egresses[number].watched.rule
-    egresses[number].drains.left(way, limit: rule.drainLimit, at: now)
-    let limit = rule.drainLimit > .zero ? "for \(Int(rule.drainLimit.inSeconds)) s at most" : "until they end"
+    let longest = egresses[number].watched.egress.drainLimit
+    egresses[number].drains.left(way, limit: longest, at: now)
+    let limit = longest > .zero ? "for \(Int(longest.inSeconds)) s at most" : "until they end"
     var details = ["way": way.description]
-    if rule.drainLimit > .zero { details["limit_seconds"] = AgentEvent.seconds(rule.drainLimit) }
+    if longest > .zero { details["limit_seconds"] = AgentEvent.seconds(longest) }
     pending.append(
-      AgentEvent(
-        .drainStarted, rule.name.text, "rule \(rule.name): live flows stay on \(way), \(limit)", details: details))
+      egresses[number].watched.event(.drainStarted, "live flows stay on \(way), \(limit)", details))
     scheduleDrains()
   }
 
   /// Nothing of the egress drains on this way any more.
   mutating func stopDraining(_ way: RuleSelection.Choice, of number: Int, because why: String, at now: Instant) {
     guard let drain = egresses[number].drains.ended(way) else { return }
-    tellDrained(drain, of: egresses[number].watched.rule.name, because: why, at: now)
+    tellDrained(drain, of: egresses[number].watched, because: why, at: now)
     scheduleDrains()
   }
 
@@ -26,20 +25,20 @@ extension WatchMachine {
   mutating func settleDrains(since old: WatchIndex, of gone: [WatchedEgress], at now: Instant) {
     for egress in gone {
       for drain in egress.drains.all {
-        tellDrained(drain, of: egress.watched.rule.name, because: "the rule is no more", at: now)
+        tellDrained(drain, of: egress.watched, because: "the rule is no more", at: now)
       }
     }
     for number in egresses.indices {
-      let rule = egresses[number].watched.rule
+      let egress = egresses[number].watched.egress
       for drain in egresses[number].drains.all {
         if !index.isSameWay(drain.way, in: old) {
           stopDraining(drain.way, of: number, because: "it is no more, or leads elsewhere", at: now)
-        } else if rule.failback == .move {
+        } else if egress.failback == .move {
           sweepFlows(of: number, on: drain.way)
           stopDraining(drain.way, of: number, because: "the rule moves its flows now", at: now)
         }
       }
-      egresses[number].drains.limitChanged(to: rule.drainLimit)
+      egresses[number].drains.limitChanged(to: egress.drainLimit)
     }
     scheduleDrains()
   }
@@ -49,13 +48,13 @@ extension WatchMachine {
   mutating func assumeDrains(at now: Instant) {
     for number in egresses.indices {
       let watched = egresses[number].watched
-      guard watched.rule.failback == .drain, watched.rule.drainLimit > .zero,
+      guard watched.egress.failback == .drain, watched.egress.drainLimit > .zero,
         let choice = egresses[number].selection.choice
       else { continue }
       let known = Set(egresses[number].drains.all.map(\.way))
       let used = marks(of: choice).map(\.mark)
       for (way, mark) in index.ways(of: watched) where !used.contains(mark) && !known.contains(way) {
-        egresses[number].drains.left(way, limit: watched.rule.drainLimit, isCertain: false, at: now)
+        egresses[number].drains.left(way, limit: watched.egress.drainLimit, isCertain: false, at: now)
       }
     }
     scheduleDrains()
@@ -68,19 +67,19 @@ extension WatchMachine {
       for drain in egresses[number].drains.timePassed(to: now) {
         sweepFlows(of: number, on: drain.way)
         let why = "the limit is over, and those that are left are set up anew"
-        tellDrained(drain, of: egresses[number].watched.rule.name, because: why, at: now)
+        tellDrained(drain, of: egresses[number].watched, because: why, at: now)
       }
     }
     scheduleDrains()
     tellPending()
   }
 
-  private mutating func tellDrained(_ drain: Drains.Drain, of rule: Name, because why: String, at now: Instant) {
+  private mutating func tellDrained(_ drain: Drains.Drain, of watched: EgressPlan, because why: String, at now: Instant) {
     guard drain.isCertain else { return }
     pending.append(
-      AgentEvent(
-        .drainEnded, rule.text, "rule \(rule): live flows drain on \(drain.way) no longer: \(why)",
-        details: [
+      watched.event(
+        .drainEnded, "live flows drain on \(drain.way) no longer: \(why)",
+        [
           "way": drain.way.description, "cause": why, "duration_seconds": AgentEvent.seconds(now - drain.since),
         ]))
   }

@@ -29,7 +29,7 @@ extension WatchMachine {
           continue
         }
       }
-      if flip.kind == .failback && watched.rule.failback == .drain {
+      if flip.kind == .failback && watched.egress.failback == .drain {
         drain(way, number, at: now)
       } else {
         sweepFlows(of: number, on: way)
@@ -44,9 +44,9 @@ extension WatchMachine {
   /// The rule's live flows on a way that it has left go on, or are set up anew, on the one that it goes now.
   mutating func sweepFlows(of number: Int, on way: RuleSelection.Choice) {
     let watched = egresses[number].watched
-    // A rule of interfaces alone may have sources behind another router, which no list names: then all of the mark, for a
-    // flow that stays behind would hang, and one that is set up anew in vain does not.
-    let exact = !watched.rule.sources.prefixes.isEmpty
+    // Where not every source is named all of the mark goes, for a flow that stays behind would hang, and one that is set
+    // up anew in vain does not.
+    let exact = watched.isExact
     for (way, mark) in marks(of: way) where !move(flowsOf: number, on: way, mark) || !exact {
       sweep(way, mark, from: exact ? watched.sources : nil)
     }
@@ -65,7 +65,7 @@ extension WatchMachine {
     guard !heirs.isEmpty, heirs.allSatisfy({ index.keepsAddresses($0.way) && $0.mark != mark }) else { return false }
     let watched = egresses[number].watched
     let turns = heirs.flatMap { heir in
-      [Mark](repeating: heir.mark, count: heir.way.paths.first.map { watched.rule.weight(of: $0) } ?? 1)
+      [Mark](repeating: heir.mark, count: heir.way.paths.first.map { watched.egress.weight(of: $0) } ?? 1)
     }
     ask(.sweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description, heirs: turns)))
     return true
@@ -85,7 +85,7 @@ extension WatchMachine {
   /// An agent that was killed between a flip and its sweep left flows that hang. Ways that a `move` rule does not use
   /// now can have none of its flows.
   mutating func sweepLeftovers() {
-    for egress in egresses where egress.watched.rule.failback == .move && !egress.watched.sources.isEmpty {
+    for egress in egresses where egress.watched.egress.failback == .move && !egress.watched.sources.isEmpty {
       guard let choice = egress.selection.choice else { continue }
       let used = marks(of: choice).map(\.mark)
       for (way, mark) in index.ways(of: egress.watched) where !used.contains(mark) {
@@ -101,9 +101,8 @@ extension WatchMachine {
     // The first rule that takes a source decides: whatever changes before it can change whose it is.
     let otherSources = plan.rules.map(\.claim) != old.plan.rules.map(\.claim)
     guard otherDestinations || otherSources else { return }
-    for before in old.plan.rules {
-      let known = before.rule.sources.prefixes.isEmpty ? nil : before.sources
-      for (way, mark) in old.ways(of: before) { sweep(way, mark, from: known) }
+    for before in old.egresses {
+      for (way, mark) in old.ways(of: before) { sweep(way, mark, from: before.isExact ? before.sources : nil) }
     }
     if otherDestinations, let bypass = plan.mask.mark(.bypass) {
       ask(.sweep(ConnectionSweep(mark: bypass, sources: nil, way: "direct destinations")))

@@ -38,30 +38,45 @@ extension WatchMachine {
     decideAll(at: now)
   }
 
-  /// Each rule keeps what is known of it. Returns those that are no more.
+  /// Each egress keeps what is known of it: the one of its name, else the one of its table, which stays with those of
+  /// its rules that stay. Returns those that are no more.
   private mutating func bindEgresses(_ routes: [TableID: TableRoute.Way], at now: Instant) -> [WatchedEgress] {
-    var known = Dictionary(egresses.map { ($0.watched.rule.name, $0) }) { first, _ in first }
-    egresses = plan.rules.map { watched in
+    var known = egresses
+    func take(_ isIt: (WatchedEgress) -> Bool) -> WatchedEgress? { known.firstIndex(where: isIt).map { known.remove(at: $0) } }
+    let named = index.egresses.map { watched in take { $0.watched.egress.name == watched.egress.name } }
+    egresses = zip(index.egresses, named).map { watched, named in
       var egress: WatchedEgress
-      if let before = known.removeValue(forKey: watched.rule.name) {
+      if let before = named ?? take({ $0.watched.table == watched.table }) {
         egress = before
         if egress.watched.table != watched.table { egress.unfinished = nil }
         egress.watched = watched
-        egress.selection.ruleChanged(to: watched.rule)
+        egress.selection.ruleChanged(to: watched.first.rule)
       } else {
         let adopted = routes[watched.table].flatMap { index.choice(of: $0, for: watched) }
-        let selection = steps.adopt(watched.rule, adopted, now)
-        egress = WatchedEgress(watched, selection, mode: selection.mode(isTunnel: index.isTunnel), at: now)
-        tellOfEncryption(nil, selection, at: now)
+        egress = WatchedEgress(watched, steps.adopt(watched.first.rule, adopted, now))
+        tellOfEncryption(nil, egress.selection, of: watched, at: now)
       }
-      // The same path may lead through a tunnel in one plan and not in the next.
-      egress.clock.turned(to: egress.selection.mode(isTunnel: index.isTunnel), at: now)
       egress.active = routes[watched.table]
       return egress
     }
-    let gone = known.values.sorted { $0.watched.rule.name < $1.watched.rule.name }
-    for egress in gone { tellOfEncryption(egress.selection, nil, at: now) }
+    keepModes(at: now)
+    let gone = known.sorted { $0.watched.egress.name < $1.watched.egress.name }
+    for egress in gone { tellOfEncryption(egress.selection, nil, of: egress.watched, at: now) }
     return gone
+  }
+
+  /// The same path may lead through a tunnel in one plan and not in the next.
+  private mutating func keepModes(at now: Instant) {
+    var kept: [Name: ModeClock] = [:]
+    for egress in egresses {
+      let mode = egress.selection.mode(isTunnel: index.isTunnel)
+      for rule in egress.watched.rules {
+        var clock = modes[rule.rule.name] ?? ModeClock(mode, at: now)
+        clock.turned(to: mode, at: now)
+        kept[rule.rule.name] = clock
+      }
+    }
+    modes = kept
   }
 
   /// The rules have flipped to the new plan.
@@ -70,8 +85,8 @@ extension WatchMachine {
     sweepOldSources(since: taken.old.plan)
     if taken.isFirst { sweepLeftovers() } else { sweepWhatChangedHands(since: taken.old) }
     if taken.isFirst { assumeDrains(at: now) }
-    let tables = Set(plan.rules.map(\.table))
-    for table in Set(taken.old.plan.rules.map(\.table)).subtracting(tables).sorted() { ask(.leave(table)) }
+    let tables = Set(index.egresses.map(\.table))
+    for egress in taken.old.egresses where !tables.contains(egress.table) { ask(.leave(egress.table)) }
     tellPending()
   }
 

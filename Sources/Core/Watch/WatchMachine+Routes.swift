@@ -6,7 +6,7 @@ extension WatchMachine {
   package mutating func inspectSoon(at now: Instant) { inspectionDue = inspectionDue ?? now + Self.burst }
 
   /// Looks at the active routes, and puts back those that another has changed.
-  package mutating func inspect() { ask(.look(Set(plan.rules.map(\.table)))) }
+  package mutating func inspect() { ask(.look(Set(index.egresses.map(\.table)))) }
 
   /// The active routes that the kernel has in the tables that it was asked for.
   package mutating func sawRoutes(_ routes: [TableID: TableRoute.Way], at now: Instant) {
@@ -31,7 +31,7 @@ extension WatchMachine {
   func isAstray(_ number: Int) -> Bool {
     let watched = egresses[number].watched
     let names = egresses[number].selection.choice?.paths ?? []
-    guard !names.isEmpty, !names.contains(where: watched.rule.paths.contains) else { return false }
+    guard !names.isEmpty, !names.contains(where: watched.egress.paths.contains) else { return false }
     let known = names.compactMap { index.path($0)?.device }
     let devices = known.count == names.count ? known : known + (egresses[number].active?.devices ?? [])
     return devices.contains { index.isShut($0, to: watched) }
@@ -39,14 +39,14 @@ extension WatchMachine {
 
   /// The kernel leads the rule's traffic out of an uplink, where it may rather go nowhere.
   private func leaks(_ egress: WatchedEgress) -> Bool {
-    egress.watched.rule.isStrict && egress.active?.devices.contains { index.isShut($0, to: egress.watched) } == true
+    egress.watched.egress.isStrict && egress.active?.devices.contains { index.isShut($0, to: egress.watched) } == true
   }
 
   // MARK: - Writing
 
   /// Makes the kernel's active route of an egress's table lead there. Where that fails it is tried again soon.
   mutating func put(_ choice: RuleSelection.Choice, _ number: Int, _ purpose: WatchedEgress.Purpose) {
-    write(index.way(of: choice, for: egresses[number].watched.rule), number, purpose)
+    write(index.way(of: choice, for: egresses[number].watched.egress), number, purpose)
   }
 
   private mutating func write(_ way: TableRoute.Way?, _ number: Int, _ purpose: WatchedEgress.Purpose) {
@@ -70,9 +70,8 @@ extension WatchMachine {
       } else if isRepairing {
         let watched = egresses[number].watched
         pending.append(
-          AgentEvent(
-            .driftRepaired, watched.rule.name.text,
-            "rule \(watched.rule.name): the active route of table \(watched.table) was gone or changed, and is back"))
+          watched.event(
+            .driftRepaired, "the active route of table \(watched.table) was gone or changed, and is back"))
       }
     case .stray: break
     }
@@ -112,7 +111,6 @@ extension WatchMachine {
   /// The kernel leads the other way now.
   private mutating func made(_ flip: RuleSelection.Flip, _ number: Int, verdict: Instant, at committed: Instant) {
     flips.add(committed - verdict)
-    let rule = egresses[number].watched.rule
     let kind: AgentEvent.Kind =
       switch flip.kind {
       case .initial: .initial
@@ -122,9 +120,9 @@ extension WatchMachine {
       }
     let from = flip.from?.description ?? "nothing"
     pending.append(
-      AgentEvent(
-        kind, rule.name.text, "rule \(rule.name): traffic goes \(flip.to), was \(from): \(flip.cause)",
-        details: [
+      egresses[number].watched.event(
+        kind, "traffic goes \(flip.to), was \(from): \(flip.cause)",
+        [
           "from": from, "to": flip.to.description, "cause": flip.cause,
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
           "duration_seconds": AgentEvent.seconds(flip.after),
@@ -151,7 +149,7 @@ extension WatchMachine {
         if egresses[number].active != nil { write(nil, number, .stray) }
         continue
       }
-      let wanted = index.way(of: choice, for: egresses[number].watched.rule)
+      let wanted = index.way(of: choice, for: egresses[number].watched.egress)
       guard wanted != egresses[number].active, !keepsOldRoute(choice, of: egresses[number]) else { continue }
       if wanted?.devices.contains(where: { circumstances.trouble(of: $0) != nil }) == true {
         if leaks(egresses[number]) { write(nil, number, .stray) }

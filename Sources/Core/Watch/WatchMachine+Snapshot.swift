@@ -13,11 +13,14 @@ extension WatchMachine {
       selections: [:], drains: [:], usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
     snapshot.causes = standings(health, at: now)
     for egress in egresses {
-      let rule = egress.watched.rule.name
-      snapshot.selections[rule] = egress.selection
-      snapshot.modes[rule] = egress.clock
-      if !egress.drains.all.isEmpty { snapshot.drains[rule] = egress.drains }
+      for rule in egress.watched.rules {
+        var selection = egress.selection
+        selection.ruleChanged(to: rule.rule)
+        snapshot.selections[rule.rule.name] = selection
+        if !egress.drains.all.isEmpty { snapshot.drains[rule.rule.name] = egress.drains }
+      }
     }
+    snapshot.modes = modes
     snapshot.diagnoses = causes.diagnoses
     for uplink in plan.uplinks { snapshot.outlooks[uplink.interface] = causes.outlook(of: uplink.interface) }
     snapshot.keys = circumstances.keys

@@ -113,8 +113,9 @@ extension WatchMachine {
     egresses[number].before = before.choice
     let flip = steps.decide(&egresses[number].selection, view, now)
     guard let flip else { return }
-    tellOfEncryption(before, egresses[number].selection, at: now)
-    egresses[number].clock.turned(to: egresses[number].selection.mode(isTunnel: index.isTunnel), at: now)
+    tellOfEncryption(before, egresses[number].selection, of: egresses[number].watched, at: now)
+    let mode = egresses[number].selection.mode(isTunnel: index.isTunnel)
+    for rule in egresses[number].watched.rules { modes[rule.rule.name]?.turned(to: mode, at: now) }
     put(flip.to, number, .flip(flip, verdict: now))
   }
 
@@ -140,7 +141,8 @@ extension WatchMachine {
     var standings: [Name: String] = [:]
     for (number, egress) in egresses.enumerated() {
       look(at: number, &view, usable)
-      standings[egress.watched.rule.name] = egress.selection.standing(view, at: now)
+      let standing = egress.selection.standing(view, at: now)
+      for rule in egress.watched.rules { standings[rule.rule.name] = standing }
     }
     return standings
   }
@@ -169,22 +171,21 @@ extension WatchMachine {
     return !users.isEmpty && users.allSatisfy { $0.selection.choice?.paths.contains(path) == true }
   }
 
-  /// `before` is nil at the first look after a start, `after` where the rule is no more.
-  mutating func tellOfEncryption(_ before: RuleSelection?, _ after: RuleSelection?, at now: Instant) {
-    guard let name = (after ?? before)?.rule.name else { return }
+  /// `before` is nil at the first look after a start, `after` where the egress is no more.
+  mutating func tellOfEncryption(
+    _ before: RuleSelection?, _ after: RuleSelection?, of watched: EgressPlan, at now: Instant
+  ) {
     let since = before?.unencryptedSince
     if case .underlay(let line)? = after?.choice, since == nil {
       pending.append(
-        AgentEvent(
-          .unencryptedStarted, name.text,
-          "rule \(name): traffic goes by the private line \(line) in the clear, until its tunnel is back",
-          details: ["uplink": line.text]))
+        watched.event(
+          .unencryptedStarted,
+          "traffic goes by the private line \(line) in the clear, until its tunnel is back", ["uplink": line.text]))
     } else if let since, after?.isUnencrypted != true {
-      let seconds = (now - since).inSeconds
+      let seconds = Int((now - since).inSeconds)
       pending.append(
-        AgentEvent(
-          .unencryptedEnded, name.text, "rule \(name): no traffic goes in the clear any more, after \(Int(seconds)) s",
-          details: ["seconds": "\(Int(seconds))"]))
+        watched.event(
+          .unencryptedEnded, "no traffic goes in the clear any more, after \(seconds) s", ["seconds": "\(seconds)"]))
     }
   }
 }

@@ -34,6 +34,8 @@ package struct WatchMachine: Sendable {
   /// Of devices that carry traffic now by paths that are probed seldom.
   var silences: [InterfaceName: SilentTraffic] = [:]
   var egresses: [WatchedEgress] = []
+  /// How long each rule was in which mode.
+  var modes: [Name: ModeClock] = [:]
   /// Marks of paths that a rule set took away while a rule's traffic still went by them.
   var orphans: [Name: Mark] = [:]
   var causes = CauseFinder()

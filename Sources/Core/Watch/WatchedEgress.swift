@@ -11,10 +11,8 @@ struct WatchedEgress: Sendable {
     case stray
   }
 
-  var watched: WatchPlan.WatchedRule
+  var watched: EgressPlan
   var selection: RuleSelection
-  /// How long it was in which mode.
-  var clock: ModeClock
   /// What was last put into its table: compared with the kernel whenever something stirs there.
   var active: TableRoute.Way?
   /// What the kernel was asked for and has not answered.
@@ -26,9 +24,8 @@ struct WatchedEgress: Sendable {
   /// The choice before the decisions of this moment.
   var before: RuleSelection.Choice?
 
-  init(_ watched: WatchPlan.WatchedRule, _ selection: RuleSelection, mode: RuleMode, at now: Instant) {
+  init(_ watched: EgressPlan, _ selection: RuleSelection) {
     self.watched = watched
     self.selection = selection
-    clock = ModeClock(mode, at: now)
   }
 }
