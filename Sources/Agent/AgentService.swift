@@ -27,7 +27,7 @@ package final class AgentService: Sendable {
   private let bell = SightBell()
   private let sweeper: ConnectionSweeper
   let connections: ConnectionKeeper
-  private let sweeps: AsyncStream<ConnectionSweep>
+  private let sweeps = SweepQueue()
   private let pulse: ServicePulse?
   let identity: Identity
 
@@ -48,14 +48,13 @@ package final class AgentService: Sendable {
     self.ports = ports
     self.journal = journal
     self.identity = identity
-    let (sweeps, inbox) = AsyncStream.makeStream(of: ConnectionSweep.self)
-    self.sweeps = sweeps
+    let sweeps = sweeps
     let surroundings = ports.surroundings
     let flips = TurningPoints(journal, bell)
     writer = JournalWriter(journal, store: ports.journal, surroundings: surroundings)
     watch = PathWatch(
       loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: flips,
-      mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { inbox.yield($0) })
+      mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { sweeps.add($0) })
     forces = ForceKeeper(store: ports.forces, watch: watch, events: journal, surroundings: surroundings)
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
     connections = ConnectionKeeper(
@@ -63,7 +62,7 @@ package final class AgentService: Sendable {
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
       kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: flips,
-      surroundings: surroundings, giveMemoryBack: ports.giveMemoryBack)
+      surroundings: surroundings, onSweep: { sweeps.add($0) }, giveMemoryBack: ports.giveMemoryBack)
     sight = ClientSight(
       port: ports.sight, traffic: ports.traffic, watch: watch, reconciler: reconciler, configuration: configuration,
       events: journal, surroundings: surroundings, bell: bell,
@@ -138,7 +137,7 @@ package final class AgentService: Sendable {
         await Self.listen(to: ports.traffic, of: watch, ports.surroundings)
       }
       group.addTask { [sweeps, sweeper] in
-        for await sweep in sweeps { await sweeper.sweep(sweep) }
+        for await _ in sweeps.bell { await sweeper.sweep(sweeps.take()) }
       }
       await group.waitForAll()
     }

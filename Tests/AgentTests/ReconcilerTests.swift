@@ -28,22 +28,8 @@ private final class CountingKernel: KernelPort {
     try fake.apply(step)
   }
   func rememberedSettings() -> RememberedSettings { fake.rememberedSettings() }
-  func deleteConnections(marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?) throws(KernelFailure)
-  {
-    try fake.deleteConnections(marked: mark, mask: mask, from: sources)
-  }
-  func moveConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
-  ) throws(KernelFailure) {
-    try fake.moveConnections(marked: mark, mask: mask, from: sources, to: heirs)
-  }
-  func deleteStaleConnections(
-    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
-  ) throws(KernelFailure) -> Int {
-    try fake.deleteStaleConnections(marked: mark, mask: mask, sentFrom: address)
-  }
-  func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int {
-    try fake.deleteEarlyConnections(from: sources, mask: mask)
+  func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(KernelFailure) -> [Int?] {
+    try fake.sweep(sweeps, mask: mask)
   }
 }
 

@@ -75,7 +75,9 @@ struct ChangeTrial {
   /// How many rules of a chain can stay: the longest common subsequence, by hand. Those that ask a set that another may
   /// take the place of are not counted.
   private func keepable(in chain: NftChain) -> Int {
-    guard let old = present.table.chains.first(where: { $0.name == chain.name }), old.hook == chain.hook else { return 0 }
+    guard let old = present.table.chains.first(where: { $0.name == chain.name }), old.hook == chain.hook else {
+      return 0
+    }
     let replaced = Set(
       wanted.sets.filter { set in
         guard let held = present.held(by: set.name), !set.isFed else { return false }

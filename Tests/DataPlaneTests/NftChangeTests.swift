@@ -41,13 +41,25 @@ import Testing
 
   /// Whatever is not known by a number is not deleted by one.
   @Test func aChainWhoseRulesHaveNoNumbersIsWrittenAnew() throws {
-    var present = try FakeNftTable(chain(["a", "b"])).table
-    present.chains[0].rules.append(NftRule([], [], unrecognised: "policy drop"))
-    present.chains[0].handles.append(nil)
-    let change = try #require(NftChange(from: present, to: chain(["a", "b"])))
+    let hook = NftChain.Hook(kind: .filter, point: .forward, priority: -150)
+    for (isHooked, edits) in [
+      (true, [NftEdit.flushChain("steer"), .putChain("steer", hook)]),
+      (false, [.flushChain("steer"), .deleteChain("steer"), .putChain("steer", nil)]),
+    ] {
+      var wanted = chain(["a", "b"])
+      wanted.chains[0].hook = isHooked ? hook : nil
+      var present = try FakeNftTable(wanted).table
+      present.chains[0].rules.append(NftRule([], [], unrecognised: "policy drop"))
+      present.chains[0].handles.append(nil)
+      let change = try #require(NftChange(from: present, to: wanted))
+      #expect(change.edits == edits + ["a", "b"].map { .addRule(rule($0), chain: "steer", before: nil) })
+    }
+    // Nobody knows what the kernel calls them.
+    var unknown = chain(["a", "b"])
+    unknown.chains[0].handles = []
+    let change = try #require(NftChange(from: unknown, to: chain(["a"])))
     #expect(
-      change.edits == [.flushChain("steer"), .putChain("steer", nil)]
-        + ["a", "b"].map { .addRule(rule($0), chain: "steer", before: nil) })
+      change.edits == [.flushChain("steer"), .putChain("steer", nil), .addRule(rule("a"), chain: "steer", before: nil)])
   }
 
   @Test func whatCannotBeChangedInPlaceIsPutWhole() throws {

@@ -105,7 +105,7 @@ import Testing
     let steps = Planner.plan(
       desired: Branch.secureCompiler(after, model.state).compile(), actual: model.state
     ).steps
-    let guarded = try #require(steps.firstIndex { if case .replaceNftTable = $0 { true } else { false } })
+    let guarded = try #require(steps.firstIndex { if case .changeNftTable = $0 { true } else { false } })
     let changed = try #require(steps.firstIndex { if case .changeTunnel = $0 { true } else { false } })
     #expect(guarded < changed)
   }
@@ -148,11 +148,12 @@ import Testing
 
   @Test func theLastDirectDestinationTakesTheSetWithIt() throws {
     let all = try lines(Branch.ruleSet(direct: []), running())
-    #expect(
-      all.prefix(4) == [
-        "nft -f - <<'EOF'", "table inet backhaul", "delete table inet backhaul", "table inet backhaul {",
-      ])
-    #expect(!all.contains { $0.contains("@direct") })
+    #expect(all.first == "nft -f - <<'EOF'" && all.last == "EOF")
+    #expect(all.filter { $0.contains("direct") } == ["delete set inet backhaul direct"])
+    // What asked it goes before, and nothing else is touched.
+    let set = try #require(all.firstIndex(of: "delete set inet backhaul direct"))
+    #expect(all[1..<set].allSatisfy { $0.hasPrefix("delete rule inet backhaul ") }, "\(all)")
+    #expect(set == all.count - 2, "\(all)")
   }
 
   @Test func activeRoutesBelongToPathSelection() throws {

@@ -26,56 +26,20 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     state.withLock { RememberedSettings(values: $0.remembered) }
   }
 
-  package func deleteConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?
-  ) throws(KernelFailure) {
+  package func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(KernelFailure) -> [Int?] {
     state.withLock { state in
-      state.connections.removeAll { connection in
-        connection.mark.value & mask.bits == mark.value
-          && (sources?.contains { $0.contains(connection.source.value) } ?? true)
+      var walk = SweepWalk(sweeps, mask: mask, own: Set(state.addresses.values.joined().map(\.address)))
+      state.connections = state.connections.compactMap { connection in
+        switch walk.fate(of: connection.seen) {
+        case .stays: return connection
+        case .goes: return nil
+        case .moves(let mark):
+          var moved = connection
+          moved.mark = Mark(value: connection.mark.value & ~mask.bits | mark.value)
+          return moved
+        }
       }
-    }
-  }
-
-  package func moveConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
-  ) throws(KernelFailure) {
-    state.withLock { state in
-      let isMeant = { (connection: FakeConnection) in
-        connection.mark.value & mask.bits == mark.value && sources.contains { $0.contains(connection.source.value) }
-      }
-      state.connections.removeAll { isMeant($0) && $0.isTranslated }
-      for (turn, index) in state.connections.indices.filter({ isMeant(state.connections[$0]) }).enumerated() {
-        let old = state.connections[index].mark.value
-        state.connections[index].mark = Mark(value: old & ~mask.bits | heirs[turn % heirs.count].value)
-      }
-    }
-  }
-
-  package func deleteStaleConnections(
-    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
-  ) throws(KernelFailure) -> Int {
-    state.withLock { state in
-      let before = state.connections.count
-      let own = Set(state.addresses.values.joined().map(\.address))
-      state.connections.removeAll { connection in
-        guard let left = connection.leftAs, connection.mark.value & mask.bits == mark.value else { return false }
-        return left != address && (!own.contains(left) || !connection.isAnswered)
-      }
-      return before - state.connections.count
-    }
-  }
-
-  package func deleteEarlyConnections(
-    from sources: [ClosedRange<UInt32>], mask: MarkMask
-  ) throws(KernelFailure) -> Int {
-    state.withLock { state in
-      let before = state.connections.count
-      state.connections.removeAll { connection in
-        connection.mark.value & mask.bits == 0 && connection.isTranslated
-          && sources.contains { $0.contains(connection.source.value) }
-      }
-      return before - state.connections.count
+      return walk.counts
     }
   }
 
@@ -199,7 +163,8 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
         state.nftTable?.chains.filter { $0.rules.contains { $0.actions.contains(.count) } }.map(\.name) ?? [])
       return SeenCounts(
         packets: Dictionary(
-          chains.filter(there.contains).map { ($0, state.counts[$0] ?? state.nft?.counted(in: $0) ?? 0) }, uniquingKeysWith: { first, _ in first }),
+          chains.filter(there.contains).map { ($0, state.counts[$0] ?? state.nft?.counted(in: $0) ?? 0) },
+          uniquingKeysWith: { first, _ in first }),
         generation: state.generation)
     }
   }
@@ -278,5 +243,13 @@ package struct FakeConnection: Equatable, Sendable {
     self.isTranslated = isTranslated || leftAs != nil
     self.leftAs = leftAs
     self.isAnswered = isAnswered
+  }
+
+  /// Where it leads to is nowhere.
+  fileprivate var seen: SweepWalk.Connection {
+    let uplink = IPv4Address(value: source.value ^ 1)
+    return SweepWalk.Connection(
+      mark: mark, source: source, destination: IPv4Address(value: 0),
+      repliesTo: isTranslated ? leftAs ?? uplink : source, isAnswered: isAnswered)
   }
 }

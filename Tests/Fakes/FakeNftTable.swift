@@ -19,7 +19,9 @@ package struct FakeNftTable: Sendable {
     self.table = table
     last = former?.last ?? 0
     for set in table.sets where set.isFed { fed[set.name] = former?.held(by: set.name) }
-    for index in table.chains.indices { self.table.chains[index].handles = table.chains[index].rules.map { _ in next() } }
+    for index in table.chains.indices {
+      self.table.chains[index].handles = table.chains[index].rules.map { _ in next() }
+    }
     try check()
   }
 
@@ -181,7 +183,9 @@ package struct FakeNftTable: Sendable {
       let map = table.maps[try place(of: name, in: table.maps.map(\.name))]
       for element in elements {
         try checkTarget(of: element)
-        if map.elements.contains(where: { $0.key == element.key }) { throw FakeRefusal(EEXIST, "\(element) in \(name)") }
+        if map.elements.contains(where: { $0.key == element.key }) {
+          throw FakeRefusal(EEXIST, "\(element) in \(name)")
+        }
       }
       put(NftMap(name: name, kind: map.kind, elements: map.elements + elements))
     default: break

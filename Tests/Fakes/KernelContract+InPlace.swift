@@ -54,7 +54,8 @@ extension KernelGround {
     }
     try next("an element with another verdict") {
       $0.maps[2] = NftMap(
-        name: "nothing", kind: .device, elements: [.init(.device(try Sample.device("lan0")), .jump(chain: "bind_wan0"))])
+        name: "nothing", kind: .device, elements: [.init(.device(try Sample.device("lan0")), .jump(chain: "bind_wan0"))]
+      )
     }
     next("the chain goes") {
       $0.chains.removeAll { $0.name == "more" }

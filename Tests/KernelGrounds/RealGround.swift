@@ -167,7 +167,8 @@ package struct RealGround: KernelGround {
   }
 
   package func counted(by counter: String) throws -> UInt64 {
-    let words = try lines("nft list counter inet \(ranges.nftTable) \(counter)").joined(separator: " ").split(separator: " ")
+    let words = try lines("nft list counter inet \(ranges.nftTable) \(counter)").joined(separator: " ").split(
+      separator: " ")
     guard let place = words.firstIndex(of: "packets"), let count = UInt64(words[place + 1]) else {
       throw ContractBreach("counter \(counter): \(words)")
     }

@@ -35,9 +35,9 @@ struct ConnectionTests {
   func byMark() throws {
     try RealGround.with { ground in
       try track(ground)
-      try ground.kernel.deleteConnections(marked: mark, mask: .standard, from: nil)
+      _ = try ground.kernel.sweep([ConnectionSweep(mark: mark, sources: nil, way: "a")], mask: .standard)
       #expect(try left(ground) == ["192.168.10.3", "192.168.10.4", "192.168.10.5", "192.168.20.5"])
-      try ground.kernel.deleteConnections(marked: mark, mask: .standard, from: nil)
+      _ = try ground.kernel.sweep([ConnectionSweep(mark: mark, sources: nil, way: "a")], mask: .standard)
       #expect(try left(ground).count == 4)
     }
   }
@@ -47,7 +47,7 @@ struct ConnectionTests {
     try RealGround.with { ground in
       try track(ground)
       let sources = try #require(IPv4Prefix("192.168.10.0/24")).range
-      try ground.kernel.deleteConnections(marked: mark, mask: .standard, from: [1...2, sources])
+      _ = try ground.kernel.sweep([ConnectionSweep(mark: mark, sources: [1...2, sources], way: "a")], mask: .standard)
       #expect(
         try left(ground) == [
           "192.168.10.3", "192.168.10.4", "192.168.10.5", "192.168.20.1", "192.168.20.5",
@@ -67,7 +67,8 @@ struct ConnectionTests {
         """)
       let sources = try #require(IPv4Prefix("192.168.10.0/24")).range
       let heirs = [Mark(value: 0x3400_0000), Mark(value: 0x3500_0000)]
-      try ground.kernel.moveConnections(marked: mark, mask: .standard, from: [sources], to: heirs)
+      _ = try ground.kernel.sweep(
+        [ConnectionSweep(mark: mark, sources: [sources], way: "a", heirs: heirs)], mask: .standard)
       let marks = try ground.lines(
         "conntrack -L -p udp 2>/dev/null | sed -n 's/.*udp *17 *[0-9]* src=\\([0-9.]*\\).* mark=\\([0-9]*\\) .*/\\1 \\2/p' | sort"
       )
@@ -127,9 +128,10 @@ struct ConnectionTests {
           """)
       }
       let address = try #require(IPv4Address("192.0.2.2"))
-      let count = try ground.kernel.deleteStaleConnections(marked: mark, mask: .standard, sentFrom: address)
+      let count = try ground.kernel.sweep(
+        [ConnectionSweep(mark: mark, sources: nil, way: "a", address: address)], mask: .standard)
       #expect(try left(ground) == ["192.168.10.1", "192.168.10.2"])
-      #expect(count == 2)
+      #expect(count == [2])
     }
   }
 
@@ -138,7 +140,7 @@ struct ConnectionTests {
     try RealGround.with { ground in
       try track(ground)
       let sources = try #require(IPv4Prefix("192.168.10.0/24")).range
-      #expect(try ground.kernel.deleteEarlyConnections(from: [sources], mask: .standard) == 1)
+      #expect(try ground.kernel.sweep([.early(from: [sources])], mask: .standard) == [1])
       #expect(try left(ground).contains("192.168.10.5") == false)
       #expect(try left(ground).count == 6)
     }

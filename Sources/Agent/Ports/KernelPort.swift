@@ -14,23 +14,11 @@ package protocol KernelPort: Sendable {
   /// The values that foreign interfaces' settings had before `changeSettings` changed them.
   /// Never fails: they are a help, and what stands in their way is told beside them.
   func rememberedSettings() -> RememberedSettings
-  /// Deletes every connection whose mark, under the mask, is this, and whose original source lies in `sources` where
-  /// those are given (ascending, not overlapping). Returns once the kernel has done it.
-  func deleteConnections(marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?) throws(KernelFailure)
-  /// Binds every connection whose mark, under the mask, is this, and whose original source lies in `sources`, to one of
-  /// `heirs` in turn; the other bits of its mark stay. One whose source was translated is deleted instead: what it was
-  /// translated to is of the way that it was made on.
-  func moveConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
-  ) throws(KernelFailure)
-  /// Deletes connections of this mark whose source was translated to another address than `address`, where the router
-  /// does not have that one any more or nobody has ever answered there. Returns how many.
-  func deleteStaleConnections(
-    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
-  ) throws(KernelFailure) -> Int
-  /// Deletes connections from `sources` that were set up before they were steered: original source in `sources`, no mark
-  /// of ours, and a reply address that was translated (they left by an uplink). Returns how many.
-  func deleteEarlyConnections(from sources: [ClosedRange<UInt32>], mask: MarkMask) throws(KernelFailure) -> Int
+  /// Deletes connections, or gives them another mark, as if one sweep were made after the other, and returns once the kernel
+  /// has done it. Addresses of sweeps are ascending and apart. What a connection's mark has outside of the mask stays.
+  ///
+  /// - Returns: how many each has met; nil where the kernel does not say.
+  func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(KernelFailure) -> [Int?]
 }
 
 /// What foreign interfaces' settings were before we changed them, as far as that is known.

@@ -33,6 +33,7 @@ package actor Reconciler: RuleSetApplier {
   private let configuration: AgentConfiguration
   private let events: any EventSink
   private let time: any Surroundings
+  private let onSweep: @Sendable (ConnectionSweep) -> Void
   private let giveMemoryBack: @Sendable () -> Void
   private let work: AsyncStream<Work>
   private let inbox: AsyncStream<Work>.Continuation
@@ -69,11 +70,15 @@ package actor Reconciler: RuleSetApplier {
   /// No look is asked for and none is under way.
   private(set) var isIdle = true
 
+  /// - Parameter onSweep: is told which connections to delete after a change; must not block.
   package init(
     kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
-    events: any EventSink, surroundings: any Surroundings, giveMemoryBack: @escaping @Sendable () -> Void = {}
+    events: any EventSink, surroundings: any Surroundings,
+    onSweep: @escaping @Sendable (ConnectionSweep) -> Void = { _ in },
+    giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
     time = surroundings
+    self.onSweep = onSweep
     self.giveMemoryBack = giveMemoryBack
     self.kernel = kernel
     self.watch = watch
@@ -327,6 +332,7 @@ package actor Reconciler: RuleSetApplier {
     desired = Fingerprint(wanted)
     let compiler = EdgeCompiler(target.layout, seen, negotiated: esp)
     let view = WatchPlan(compiler)
+    let former = repairing ? nil : watched
     let links = Fingerprint(seen.links)
     if view != watched || links != watchedLinks {
       try await watch.watch(view, links: seen.links, generation: generation)
@@ -334,7 +340,7 @@ package actor Reconciler: RuleSetApplier {
       watchedLinks = links
     }
     await wantKeys(compiler)
-    if made.contains(where: \.startsNftTable) { setUpAnew(view) }
+    setUpAnew(after: made, view, former)
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing {
@@ -381,18 +387,9 @@ package actor Reconciler: RuleSetApplier {
   }
 
   /// Connections that were set up before their packets were steered keep a translation that fits no tunnel.
-  private func setUpAnew(_ view: WatchPlan) {
-    let sources = AddressRanges.merged(view.rules.flatMap(\.sources))
-    guard !sources.isEmpty else { return }
-    do {
-      let count = try kernel.deleteEarlyConnections(from: sources, mask: view.mask)
-      if count > 0 {
-        events.record(
-          AgentEvent(.connectionsDeleted, "early", "\(count) connections from before the rules are set up anew"))
-      }
-    } catch {
-      events.record(
-        AgentEvent(.applyFailed, "early", "connections from before the rules may hang until they time out: \(error)"))
-    }
+  private func setUpAnew(after made: [Step], _ view: WatchPlan, _ former: WatchPlan?) {
+    func sources(_ plan: WatchPlan) -> [ClosedRange<UInt32>] { AddressRanges.merged(plan.rules.flatMap(\.sources)) }
+    let early = NewlySteered.sources(after: made, of: sources(view), former: former.map(sources))
+    if !early.isEmpty { onSweep(.early(from: early)) }
   }
 }

@@ -46,11 +46,4 @@ extension Step {
     default: nil
     }
   }
-
-  var startsNftTable: Bool {
-    switch self {
-    case .replaceNftTable, .changeNftTable, .changeSets: true
-    default: false
-    }
-  }
 }

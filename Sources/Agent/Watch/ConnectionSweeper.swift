@@ -1,7 +1,34 @@
 package import Core
-internal import RuleSets
+package import RuleSets
+internal import Synchronization
 
-/// Deletes or moves connections off the event loop: the kernel walks its whole table for it, tens of milliseconds in a large one.
+/// Sweeps that are asked for, until somebody makes them: all that wait are one walk through the kernel's table.
+package final class SweepQueue: Sendable {
+  private let waiting = Mutex<[ConnectionSweep]>([])
+  /// Something waits.
+  package let bell: AsyncStream<Void>
+  private let ring: AsyncStream<Void>.Continuation
+
+  package init() {
+    (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Does not block.
+  package func add(_ sweep: ConnectionSweep) {
+    waiting.withLock { $0.append(sweep) }
+    ring.yield()
+  }
+
+  package func take() -> [ConnectionSweep] {
+    waiting.withLock { waiting in
+      defer { waiting = [] }
+      return waiting
+    }
+  }
+}
+
+/// Deletes or moves connections off the event loop: the kernel walks its whole table for it, tens of milliseconds in a
+/// large one.
 package actor ConnectionSweeper {
   private let kernel: any KernelPort
   private let mask: MarkMask
@@ -13,26 +40,35 @@ package actor ConnectionSweeper {
     self.events = events
   }
 
-  package func sweep(_ sweep: ConnectionSweep) {
+  package func sweep(_ sweeps: [ConnectionSweep]) {
+    guard !sweeps.isEmpty else { return }
     do {
-      if let address = sweep.address {
-        let count = try kernel.deleteStaleConnections(marked: sweep.mark, mask: mask, sentFrom: address)
-        guard count > 0 else { return }
-        return events.record(
-          AgentEvent(
-            .connectionsDeleted, sweep.way, "\(count) flows are set up anew: \(sweep.way) sends from \(address) now"))
-      }
-      if let sources = sweep.sources, !sweep.heirs.isEmpty {
-        try kernel.moveConnections(marked: sweep.mark, mask: mask, from: sources, to: sweep.heirs)
-        return events.record(
-          AgentEvent(.connectionsMoved, sweep.way, "live flows of \(sweep.way) go on by the way now chosen"))
-      }
-      try kernel.deleteConnections(marked: sweep.mark, mask: mask, from: sweep.sources)
-      events.record(
-        AgentEvent(.connectionsDeleted, sweep.way, "live flows of \(sweep.way) are set up anew on the way now chosen"))
+      for (sweep, count) in zip(sweeps, try kernel.sweep(sweeps, mask: mask)) { tell(sweep, count) }
     } catch {
-      events.record(
-        AgentEvent(.applyFailed, sweep.way, "flows of \(sweep.way) may hang until they time out: \(error)"))
+      for way in Set(sweeps.map(\.way)).sorted() {
+        events.record(AgentEvent(.applyFailed, way, "flows of \(way) may hang until they time out: \(error)"))
+      }
     }
+  }
+
+  /// - Parameter count: how many it met; nil where the kernel does not say.
+  private func tell(_ sweep: ConnectionSweep, _ count: Int?) {
+    let way = sweep.way
+    if let address = sweep.address {
+      guard let count, count > 0 else { return }
+      return events.record(
+        AgentEvent(.connectionsDeleted, way, "\(count) flows are set up anew: \(way) sends from \(address) now"))
+    }
+    if sweep.isOfTheUnmarked {
+      guard let count, count > 0 else { return }
+      return events.record(
+        AgentEvent(.connectionsDeleted, way, "\(count) connections from before the rules are set up anew"))
+    }
+    if !sweep.heirs.isEmpty {
+      return events.record(
+        AgentEvent(.connectionsMoved, way, "live flows of \(way) go on by the way now chosen"))
+    }
+    events.record(
+      AgentEvent(.connectionsDeleted, way, "live flows of \(way) are set up anew on the way now chosen"))
   }
 }

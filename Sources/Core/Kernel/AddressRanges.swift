@@ -19,6 +19,36 @@ package enum AddressRanges {
     return result
   }
 
+  /// What is in one of them and not in the other. Both are ascending and apart, and so is the result.
+  package static func difference(
+    _ one: [ClosedRange<UInt32>], _ other: [ClosedRange<UInt32>]
+  ) -> [ClosedRange<UInt32>] {
+    merged(subtracting(one, from: other) + subtracting(other, from: one))
+  }
+
+  /// What is left of `ranges`. Both are ascending and apart, and so is the result.
+  package static func subtracting(
+    _ taken: [ClosedRange<UInt32>], from ranges: [ClosedRange<UInt32>]
+  ) -> [ClosedRange<UInt32>] {
+    var left: [ClosedRange<UInt32>] = []
+    var first = 0
+    for range in ranges {
+      // 64 bits: one past 255.255.255.255 is no address.
+      var next = UInt64(range.lowerBound)
+      let end = UInt64(range.upperBound)
+      while first < taken.count, taken[first].upperBound < range.lowerBound { first += 1 }
+      var index = first
+      while index < taken.count, UInt64(taken[index].lowerBound) <= end, next <= end {
+        let (low, high) = (UInt64(taken[index].lowerBound), UInt64(taken[index].upperBound))
+        if low > next { left.append(UInt32(next)...UInt32(low - 1)) }
+        next = max(next, high + 1)
+        index += 1
+      }
+      if next <= end { left.append(UInt32(next)...UInt32(end)) }
+    }
+    return left
+  }
+
   /// Whether one of these ranges, ascending and apart, holds the address.
   package static func contain(_ address: IPv4Address, _ ranges: [ClosedRange<UInt32>]) -> Bool {
     var low = 0

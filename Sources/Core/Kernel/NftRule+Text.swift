@@ -7,7 +7,10 @@ extension NftTable {
   package var lines: [String] {
     var lines = ["table inet \(name) {"]
     if flags != 0 { lines.append("\tflags \(flagWords)") }
-    for (index, block) in (counters.map(Self.lines(ofCounter:)) + sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines)).enumerated() {
+    for (index, block)
+      in (counters.map(Self.lines(ofCounter:)) + sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines))
+      .enumerated()
+    {
       if index > 0 { lines.append("") }
       lines += block.map { "\t" + $0 }
     }

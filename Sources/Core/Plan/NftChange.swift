@@ -212,7 +212,12 @@ private struct ChainEdits {
   private mutating func change(_ old: NftChain, to chain: NftChain, asking filled: Set<String>) {
     let handles = old.handles.compactMap(\.self)
     guard handles.count == old.rules.count else {
-      // One that stands for a policy; or nobody knows what the kernel calls them.
+      // It stands at a hook that is none of ours: nothing leads to it.
+      if chain.hook == nil, old.handles.contains(nil) {
+        take(old)
+        return make(chain)
+      }
+      // It has another policy; or nobody knows what the kernel calls its rules.
       if !old.rules.isEmpty { before.append(.flushChain(chain.name)) }
       return make(chain)
     }
@@ -227,7 +232,9 @@ private struct ChainEdits {
     var next: NftHandle?
     var added: [NftEdit] = []
     for (index, rule) in chain.rules.enumerated().reversed() {
-      if let place = kept[index] { next = handles[place] } else {
+      if let place = kept[index] {
+        next = handles[place]
+      } else {
         added.append(.addRule(rule, chain: chain.name, before: next))
       }
     }

@@ -97,16 +97,25 @@ extension WatchMachine {
   /// A connection belongs to the way that it was made on. Where a new rule set gives its source or its destination
   /// another way, it would be held back as one made elsewhere, so it is set up anew.
   mutating func sweepWhatChangedHands(since old: WatchIndex) {
-    let otherDestinations = plan.directDestinations != old.plan.directDestinations
-    // The first rule that takes a source decides: whatever changes before it can change whose it is.
-    let otherSources = plan.rules.map(\.claim) != old.plan.rules.map(\.claim)
-    guard otherDestinations || otherSources else { return }
+    let changed = ChangedHands(from: old.plan, to: plan)
+    guard changed.sources?.isEmpty != true || !changed.destinations.isEmpty else { return }
     for before in old.egresses {
-      for (way, mark) in old.ways(of: before) { sweep(way, mark, from: before.isExact ? before.sources : nil) }
+      let known = before.isExact ? before.sources : nil
+      for (way, mark) in old.ways(of: before) {
+        // One of both: whose it is, or where to.
+        if changed.sources?.isEmpty != true { sweep(way, mark, from: changed.sources ?? known) }
+        if !changed.destinations.isEmpty { sweep(way.description, mark, from: known, to: changed.destinations) }
+      }
     }
-    if otherDestinations, let bypass = plan.mask.mark(.bypass) {
-      ask(.sweep(ConnectionSweep(mark: bypass, sources: nil, way: "direct destinations")))
+    if !changed.destinations.isEmpty, let bypass = plan.mask.mark(.bypass) {
+      sweep("direct destinations", bypass, from: nil, to: changed.destinations)
     }
+  }
+
+  private mutating func sweep(
+    _ way: String, _ mark: Mark, from sources: [ClosedRange<UInt32>]?, to destinations: [ClosedRange<UInt32>]
+  ) {
+    ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way, destinations: destinations)))
   }
 
   /// The mark of a way that is no more, or leads elsewhere now, may be another's soon: no connection may carry it then.

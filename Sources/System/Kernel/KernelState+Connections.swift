@@ -1,40 +1,47 @@
+internal import Agent
 internal import Core
 internal import Glibc
 internal import Netlink
 internal import RuleSets
 
 extension KernelState {
-  mutating func deleteConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?
-  ) throws(NetlinkFailure) {
-    guard let sources else {
-      return try netfilter.deleteConnections(mark: mark.value, mask: mask.bits)
+  /// So many sweeps by marks alone are cheaper one by one, as the kernel finds what it deletes by itself (25 ms of 100,000
+  /// connections each): a walk tells of each connection (250 ms).
+  private static let mostFlushes = 6
+
+  mutating func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(NetlinkFailure) -> [Int?] {
+    let alone = sweeps.prefix { $0.isOfTheMarkAlone }
+    let flushed = alone.count <= Self.mostFlushes ? alone.count : 0
+    for sweep in sweeps.prefix(flushed) {
+      try netfilter.deleteConnections(mark: sweep.mark.value, mask: mask.bits)
     }
-    let found = try connections(mark, mask) { sources.holds($0.source) }
-    _ = try netfilter.delete(found)
+    let rest = Array(sweeps.dropFirst(flushed))
+    let unknown = [Int?](repeating: nil, count: flushed)
+    return rest.isEmpty ? unknown : unknown + (try walk(rest, mask))
   }
 
-  mutating func moveConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
-  ) throws(NetlinkFailure) {
-    let translated = try connections(mark, mask) { $0.replyDestination != $0.source && sources.holds($0.source) }
-    _ = try netfilter.delete(translated)
-    let found = try connections(mark, mask) { sources.holds($0.source) }
-    let shares = heirs.enumerated().map { turn, heir in
-      (heir, found.indices.filter { $0 % heirs.count == turn }.map { found[$0] })
+  /// A dump walks the table piece by piece while it changes, so one that comes or goes meanwhile may be missed or be there
+  /// twice; a deletion that finds nothing is no error.
+  private mutating func walk(_ sweeps: [ConnectionSweep], _ mask: MarkMask) throws(NetlinkFailure) -> [Int] {
+    let own = sweeps.contains { $0.address != nil } ? try routing.addresses().map { IPv4Address(value: $0.local) } : []
+    let fresh = SweepWalk(sweeps, mask: mask, own: Set(own))
+    var walk = fresh
+    var gone: [ConnectionHandle] = []
+    var moved: [Mark: [ConnectionHandle]] = [:]
+    // Of one mark the kernel tells those alone.
+    let only = sweeps.allSatisfy { $0.mark == sweeps.first?.mark } ? sweeps.first?.mark : nil
+    try netfilter.eachConnection(mark: only?.value ?? 0, mask: only == nil ? 0 : mask.bits) {
+      (walk, gone, moved) = (fresh, [], [:])
+    } _: { connection in
+      switch walk.fate(of: SweepWalk.Connection(connection)) {
+      case .stays: break
+      case .goes: gone.append(connection.handle)
+      case .moves(let mark): moved[mark, default: []].append(connection.handle)
+      }
     }
-    for (heir, connections) in shares { try netfilter.mark(connections, heir.value, mask: mask.bits) }
-  }
-
-  mutating func deleteStaleConnections(
-    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
-  ) throws(NetlinkFailure) -> Int {
-    let own = Set(try routing.addresses().map(\.local))
-    let found = try connections(mark, mask) { connection in
-      connection.replyDestination != connection.source && connection.replyDestination != address.value
-        && (!own.contains(connection.replyDestination) || !connection.isAnswered)
-    }
-    return try netfilter.delete(found)
+    _ = try netfilter.delete(gone)
+    for (mark, connections) in moved { try netfilter.mark(connections, mark.value, mask: mask.bits) }
+    return walk.counts
   }
 
   /// One walk through the whole table: connections may be of any of the old marks.
@@ -47,38 +54,13 @@ extension KernelState {
     }
     for (heir, connections) in found { try netfilter.mark(connections, heir.value, mask: mask) }
   }
-
-  mutating func deleteEarlyConnections(
-    from sources: [ClosedRange<UInt32>], mask: MarkMask
-  ) throws(NetlinkFailure) -> Int {
-    let found = try connections(Mark(value: 0), mask) {
-      $0.replyDestination != $0.source && sources.holds($0.source)
-    }
-    return try netfilter.delete(found)
-  }
-
-  /// A dump walks the table piece by piece while it changes, so one that comes or goes meanwhile may be missed or be
-  /// there twice; a deletion that finds nothing is no error.
-  private mutating func connections(
-    _ mark: Mark, _ mask: MarkMask, _ isWanted: (ConnectionMessage) -> Bool
-  ) throws(NetlinkFailure) -> [ConnectionHandle] {
-    var found: [ConnectionHandle] = []
-    try netfilter.eachConnection(mark: mark.value, mask: mask.bits, restart: { found = [] }) { connection in
-      if isWanted(connection) { found.append(connection.handle) }
-    }
-    return found
-  }
 }
 
-extension [ClosedRange<UInt32>] {
-  /// Ascending and not overlapping: a binary search.
-  fileprivate func holds(_ address: UInt32) -> Bool {
-    var low = startIndex
-    var high = endIndex
-    while low < high {
-      let middle = low + (high - low) / 2
-      if self[middle].upperBound < address { low = middle + 1 } else { high = middle }
-    }
-    return low < endIndex && self[low].contains(address)
+extension SweepWalk.Connection {
+  fileprivate init(_ message: ConnectionMessage) {
+    self.init(
+      mark: Mark(value: message.mark), source: IPv4Address(value: message.source),
+      destination: IPv4Address(value: message.destination), repliesTo: IPv4Address(value: message.replyDestination),
+      isAnswered: message.isAnswered)
   }
 }

@@ -2,7 +2,7 @@ package import Agent
 package import Core
 internal import Glibc
 internal import Netlink
-package import RuleSets
+internal import RuleSets
 internal import Synchronization
 
 /// The kernel of the network namespace in which this was made.
@@ -64,42 +64,11 @@ package final class LinuxKernel: KernelPort {
     }
   }
 
-  package func deleteConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>]?
-  ) throws(KernelFailure) {
-    try state.withLock { (state) throws(KernelFailure) in
-      try asking("conntrack -D --mark \(mark)/\(mask)") { () throws(NetlinkFailure) in
-        try state.deleteConnections(marked: mark, mask: mask, from: sources)
-      }
-    }
-  }
-
-  package func moveConnections(
-    marked mark: Mark, mask: MarkMask, from sources: [ClosedRange<UInt32>], to heirs: [Mark]
-  ) throws(KernelFailure) {
-    try state.withLock { (state) throws(KernelFailure) in
-      try asking("conntrack -U --mark \(mark)/\(mask)") { () throws(NetlinkFailure) in
-        try state.moveConnections(marked: mark, mask: mask, from: sources, to: heirs)
-      }
-    }
-  }
-
-  package func deleteStaleConnections(
-    marked mark: Mark, mask: MarkMask, sentFrom address: IPv4Address
-  ) throws(KernelFailure) -> Int {
-    try state.withLock { (state) throws(KernelFailure) in
-      try asking("conntrack -D --mark \(mark)/\(mask)") { () throws(NetlinkFailure) in
-        try state.deleteStaleConnections(marked: mark, mask: mask, sentFrom: address)
-      }
-    }
-  }
-
-  package func deleteEarlyConnections(
-    from sources: [ClosedRange<UInt32>], mask: MarkMask
-  ) throws(KernelFailure) -> Int {
-    try state.withLock { (state) throws(KernelFailure) in
-      try asking("conntrack -D --mark 0x0/\(mask)") { () throws(NetlinkFailure) in
-        try state.deleteEarlyConnections(from: sources, mask: mask)
+  package func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(KernelFailure) -> [Int?] {
+    let marks = Set(sweeps.map(\.mark)).sorted().prefix(3).map(\.description).joined(separator: ", ")
+    return try state.withLock { (state) throws(KernelFailure) in
+      try asking("conntrack --mark \(marks)/\(mask)") { () throws(NetlinkFailure) in
+        try state.sweep(sweeps, mask: mask)
       }
     }
   }

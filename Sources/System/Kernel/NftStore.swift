@@ -26,7 +26,7 @@ struct NftStore: ~Copyable, Sendable {
   /// Each is a fresh look.
   private static let attempts = 16
   /// Bytes of a transaction that is worth going deaf for: of smaller ones there is little to tell.
-  private static let smallTransaction = 16 << 10
+  private static let smallTransaction = 4 << 10
 
   init(name: String, news: TableNews) {
     self.name = name
@@ -182,7 +182,8 @@ struct NftStore: ~Copyable, Sendable {
       }
       for set in placement.fills {
         for piece in SetSweep.pieces(from: [], to: [set]) {
-          try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in try transaction.apply(piece, table: table) }
+          try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in try transaction.apply(piece, table: table)
+          }
         }
       }
     }
@@ -305,7 +306,8 @@ extension NFTTransaction {
       try addSet(set.name, table: table)
       try addRanges(set.ranges, to: set.name, table: table)
     case .addMap(let name, let kind): try addMap(name, from: NFTSet.Key(kind), table: table)
-    case .putChain(let name, let hook): try addChain(NFTChain(NftChain(name: name, hook: hook, rules: [])), table: table)
+    case .putChain(let name, let hook):
+      try addChain(NFTChain(NftChain(name: name, hook: hook, rules: [])), table: table)
     case .changeSet(let change):
       try apply([SetChange(set: before[change.set], remove: change.remove, add: change.add)], table: table)
     case .addElements(let map, let elements):
@@ -352,10 +354,7 @@ private struct KnownTable {
   mutating func apply(_ changes: [SetChange]) {
     for change in changes {
       guard let index = sets.firstIndex(where: { $0.name == change.set }) else { continue }
-      let removed = Set(change.remove)
-      var kept = sets[index].ranges.filter { !removed.contains($0) } + change.add
-      kept.sort { $0.lowerBound < $1.lowerBound }
-      sets[index].ranges = kept
+      sets[index].ranges = change.applied(to: sets[index].ranges)
     }
   }
 }

@@ -34,7 +34,9 @@ struct RawTable {
       switch set.kind {
       case .addressRanges where fed.contains(set.name): break
       case .addressRanges:
-        if let known = known[set.name] { ranges[set.name] = known } else {
+        if let known = known[set.name] {
+          ranges[set.name] = known
+        } else {
           ranges[set.name] = try socket.ranges(of: set.name, table: name)
         }
       case .verdicts: verdicts[set.name] = try socket.verdicts(of: set.name, table: name)

@@ -77,7 +77,7 @@ package struct KernelTrial {
 
       step = "connections"
       if let mark = layout.activeRules.first?.mark {
-        try kernel.deleteConnections(marked: mark, mask: layout.mask, from: nil)
+        _ = try kernel.sweep([ConnectionSweep(mark: mark, sources: nil, way: "selftest")], mask: layout.mask)
       }
       checks.append(.passed(step, "connections are looked up by their mark"))
 

@@ -155,7 +155,7 @@ actor Pinned {
     let seen = Record<Instant>()
     loop.enqueue {
       do throws(SystemCallFailure) {
-        try loop.watch(reader, for: .readable, .aTick) { _ in
+        try loop.watch(reader, for: .readable, .aWhile) { _ in
           var bytes = [UInt8](repeating: 0, count: 4_096)
           _ = read(reader, &bytes, bytes.count)
           seen.add(loop.now)
@@ -179,7 +179,7 @@ actor Pinned {
     let seen = Record<String>()
     loop.enqueue {
       do throws(SystemCallFailure) {
-        try loop.watch(reader, for: .readable, .aTick) { _ in
+        try loop.watch(reader, for: .readable, .aWhile) { _ in
           var byte: UInt8 = 0
           _ = read(reader, &byte, 1)
           seen.add("answer")

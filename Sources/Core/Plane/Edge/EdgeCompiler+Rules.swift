@@ -30,7 +30,10 @@ extension EdgeCompiler {
   }
 
   static var directSet: String { "direct" }
-  static func sourceSet(_ rule: Name) -> String { "source_\(rule)" }
+  static func sourceSet(_ rule: Name) -> String { sourcePrefix + rule.text }
+  /// It holds whose packets a rule takes.
+  static func isSourceSet(_ name: String) -> Bool { name.hasPrefix(sourcePrefix) }
+  private static var sourcePrefix: String { "source_" }
 
   var hasDirectDestinations: Bool { !layout.ruleSet.directDestinations.isEmpty }
 
