@@ -70,13 +70,13 @@ import Testing
 
   @Test func `a forced path is what was said, unless its device cannot carry`() throws {
     var health = PathHealth(at: start)
-    _ = health.judge(obstacle: nil, probes: [], force: .down, at: start)
+    _ = health.judge(PathEvidence(obstacle: nil, probes: [], force: .down), at: start)
     #expect(health.state == .disabled)
     #expect(health.isDead)
-    _ = health.judge(obstacle: nil, probes: [], force: .up, at: start)
+    _ = health.judge(PathEvidence(obstacle: nil, probes: [], force: .up), at: start)
     #expect(health.state == .up)
     #expect(health.isForcedUp)
-    _ = health.judge(obstacle: "bh-a does not exist", probes: [], force: .up, at: start)
+    _ = health.judge(PathEvidence(obstacle: "bh-a does not exist", probes: [], force: .up), at: start)
     #expect(health.state == .down)
     #expect(!health.isForcedUp)
     #expect(health.cause == "bh-a does not exist")

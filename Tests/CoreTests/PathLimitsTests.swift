@@ -30,7 +30,7 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
 
 @Suite struct PathLimitsTests {
   private func judged(_ health: inout PathHealth, _ probes: [ProbeMachine], _ limits: PathLimits) -> String {
-    _ = health.judge(obstacle: nil, probes: probes, limits: limits, at: at(0))
+    _ = health.judge(PathEvidence(obstacle: nil, probes: probes, limits: limits), at: at(0))
     return "\(health.state): \(health.cause)"
   }
 
@@ -74,7 +74,7 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
     let bad = try machine("b", [nil, nil, nil])
     let other = try machine("c", [nil, nil, nil])
     func state(_ probes: [ProbeMachine], _ quorum: Int?) -> String {
-      _ = health.judge(obstacle: nil, probes: probes, quorum: quorum, at: at(0))
+      _ = health.judge(PathEvidence(obstacle: nil, probes: probes, quorum: quorum), at: at(0))
       return "\(health.state): \(health.cause)"
     }
     #expect(state([good, bad], 1) == "up: 1 of 2 probes are answered, as many as needed")
@@ -90,8 +90,8 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
     let good = try machine("a", [10])
     let bad = try machine("a", [nil, nil, nil])
     for round in 0..<40 {
-      _ = health.judge(obstacle: nil, probes: [good], at: at(round * 10))
-      _ = health.judge(obstacle: nil, probes: [bad], at: at(round * 10 + 5))
+      _ = health.judge(PathEvidence(obstacle: nil, probes: [good]), at: at(round * 10))
+      _ = health.judge(PathEvidence(obstacle: nil, probes: [bad]), at: at(round * 10 + 5))
     }
     #expect(health.falls.count == 12)
     #expect(health.falls.last == at(395))

@@ -52,12 +52,12 @@ private struct Bench {
 
   mutating func set(_ path: Name, _ state: ProbeMachine.State, at now: Instant) {
     let machine = machine(path, state, at: now)
-    _ = health[path]?.judge(obstacle: nil, probes: [machine], at: now)
+    _ = health[path]?.judge(PathEvidence(obstacle: nil, probes: [machine]), at: now)
   }
 
   mutating func force(_ path: Name, _ force: PathHealth.Force?, at now: Instant) {
     let machine = machine(path, .down, at: now)
-    _ = health[path]?.judge(obstacle: nil, probes: [machine], force: force, at: now)
+    _ = health[path]?.judge(PathEvidence(obstacle: nil, probes: [machine], force: force), at: now)
   }
 
   mutating func degrade(_ path: Name, at now: Instant) {
@@ -67,7 +67,7 @@ private struct Bench {
       _ = machine.came(.answered(roundTrip: .milliseconds(50)), of: number, at: now)
     }
     let limits = PathLimits(roundTrip: .init(over: .milliseconds(10), under: .milliseconds(8)), window: 5)
-    _ = health[path]?.judge(obstacle: nil, probes: [machine], limits: limits, at: now)
+    _ = health[path]?.judge(PathEvidence(obstacle: nil, probes: [machine], limits: limits), at: now)
   }
 
   private var view: RuleSelection.View {
@@ -397,14 +397,14 @@ private struct Bench {
     bench.set(bench.a, .up, at: at(0))
     bench.set(bench.b, .up, at: at(0))
     #expect(bench.decide(at: at(0))?.to == .path(bench.a))
-    _ = bench.health[bench.a]?.judge(obstacle: nil, probes: [], force: .down, at: at(5))
+    _ = bench.health[bench.a]?.judge(PathEvidence(obstacle: nil, probes: [], force: .down), at: at(5))
     #expect(bench.health[bench.a]?.state == .disabled)
     let flip = bench.decide(at: at(5))
     #expect(flip?.to == .path(bench.b))
     #expect(flip?.cause == "path a is disabled: forced down by an operator")
-    _ = bench.health[bench.a]?.judge(obstacle: nil, probes: [], force: .up, at: at(6))
+    _ = bench.health[bench.a]?.judge(PathEvidence(obstacle: nil, probes: [], force: .up), at: at(6))
     #expect(bench.health[bench.a]?.state == .up)
-    _ = bench.health[bench.a]?.judge(obstacle: "wan0 has no carrier", probes: [], force: .up, at: at(7))
+    _ = bench.health[bench.a]?.judge(PathEvidence(obstacle: "wan0 has no carrier", probes: [], force: .up), at: at(7))
     #expect(bench.health[bench.a]?.state == .down, "no operator can make a cable")
   }
 }

@@ -32,7 +32,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     }
 
     mutating func judge(_ path: Name, _ obstacle: String?, at now: Instant) {
-      _ = health[path]?.judge(obstacle: obstacle, probes: [], at: now)
+      _ = health[path]?.judge(PathEvidence(obstacle: obstacle, probes: []), at: now)
     }
 
     /// What happens, in an operator's words.

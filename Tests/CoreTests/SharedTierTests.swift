@@ -29,7 +29,7 @@ private struct Bench {
   }
 
   mutating func set(_ paths: [Name], up: Bool, at now: Instant) {
-    for path in paths { _ = health[path]?.judge(obstacle: up ? nil : "cut", probes: [], at: now) }
+    for path in paths { _ = health[path]?.judge(PathEvidence(obstacle: up ? nil : "cut", probes: []), at: now) }
   }
 
   mutating func degrade(_ path: Name, at now: Instant) {
@@ -42,7 +42,7 @@ private struct Bench {
       _ = machine.came(.answered(roundTrip: .milliseconds(50)), of: number, at: now)
     }
     let limits = PathLimits(roundTrip: .init(over: .milliseconds(10), under: .milliseconds(8)), window: 5)
-    _ = health[path]?.judge(obstacle: nil, probes: [machine], limits: limits, at: now)
+    _ = health[path]?.judge(PathEvidence(obstacle: nil, probes: [machine], limits: limits), at: now)
   }
 
   mutating func decide(at now: Instant) -> RuleSelection.Flip? {

@@ -50,7 +50,7 @@ import Testing
     let (a, b) = (try #require(Name("a")), try #require(Name("b")))
     func health(_ obstacle: String?, _ force: PathHealth.Force? = nil) -> PathHealth {
       var health = PathHealth(at: begin)
-      _ = health.judge(obstacle: obstacle, probes: [], force: force, at: begin)
+      _ = health.judge(PathEvidence(obstacle: obstacle, probes: [], force: force), at: begin)
       return health
     }
     let wan = RuleSelection.Choice.blocked

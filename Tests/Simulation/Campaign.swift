@@ -61,8 +61,8 @@ package struct Subject: Sendable {
     World(seed: seed, faults: Campaign.faultsEach, weights: weights, trace: trace, pilot: pilot)
   }
 
-  /// Core's machines, with as little around them as can be.
-  package static let machines = Subject(name: "machines") { MachinePilot<Honest>($0) }
+  /// The machine of the watch, with as little around it as can be.
+  package static let machines = Subject(name: "machines") { MachinePilot($0) }
   /// What is tried by this name; mutants have theirs.
   package static func named(_ name: String) -> Subject? {
     ([machines, watch] + Mutant.all.flatMap { [$0.subject, $0.honest] }).first { $0.name == name }

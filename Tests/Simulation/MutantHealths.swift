@@ -1,99 +1,70 @@
 import Core
 internal import RuleSets
 
-/// A mutant of the health of a path.
-private protocol MutantHealth: HealthUnderTest {
-  var inner: PathHealth { get set }
-  init(inner: PathHealth)
+extension Mutant {
+  static let ofHealth: [Mutant] = [
+    // What is not known is down.
+    Mutant("unknown-is-down", .answeringPathIsKept) {
+      .judging($0) { evidence in
+        let isUnknown = evidence.probes.contains { $0.state == .unknown && $0.unsent > 0 }
+        if isUnknown { evidence.obstacle = evidence.obstacle ?? "not known" }
+      }
+    },
+    // The second probe of a path is not looked at. Where a quorum is enough without the first, it holds for down what is
+    // not.
+    Mutant(
+      "ignores-the-second-probe", .onlyAnswersMakeUp, .answeringPathIsKept, .deadPathIsLeft, .historyLeavesNoTrace
+    ) {
+      .judging($0) { $0.probes = Array($0.probes.prefix(1)) }
+    },
+    // All probes must be answered, whatever the quorum.
+    Mutant("ignores-the-quorum", .answeringPathIsKept, .historyLeavesNoTrace) { .judging($0) { $0.quorum = nil } },
+    // However bad it is, what is not down is up.
+    Mutant("ignores-limits", .historyLeavesNoTrace) { .judging($0) { $0.limits = nil } },
+    // Only probes count, not the device.
+    Mutant("ignores-the-device", .onlyAnswersMakeUp, .deadPathIsLeft) { .judging($0) { $0.obstacle = nil } },
+    // It tells of the first time that the path came up as if it had been up ever since.
+    Mutant("forgets-the-last-fall", .flipsAreBounded) { world in
+      let firstUp = Remembered<[Name: PathHealth]>([:])
+      return .seeing(world) { name, health, _, _ in
+        guard health.state == .up else { return health }
+        let first = firstUp.value[name] ?? health
+        firstUp.value[name] = first
+        return first
+      }
+    },
+  ]
 }
 
-extension MutantHealth {
-  init(at now: Instant) { self.init(inner: PathHealth(at: now)) }
-  var shown: PathHealth { inner }
-}
-
-/// What is not known is down.
-struct UnknownIsDown: Machines {
-  struct Judging: MutantHealth {
-    var inner: PathHealth
-
-    mutating func weigh(
-      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
-    ) -> Bool {
-      let isUnknown = probes.contains { $0.state == .unknown && $0.unsent > 0 }
-      return inner.weigh(obstacle: isUnknown ? obstacle ?? "not known" : obstacle, probes, path, at: now)
+extension MachinePilot {
+  /// One that judges paths by other evidence than there is.
+  fileprivate static func judging(
+    _ world: World, _ twist: @escaping @Sendable (inout PathEvidence) -> Void
+  ) -> MachinePilot {
+    erring(world) { steps in
+      steps.judge = { health, evidence, now in
+        var twisted = evidence
+        twist(&twisted)
+        return health.judge(twisted, at: now)
+      }
     }
   }
-}
 
-/// The second probe of a path is not looked at.
-struct IgnoresTheSecondProbe: Machines {
-  struct Judging: MutantHealth {
-    var inner: PathHealth
-
-    mutating func weigh(
-      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
-    ) -> Bool {
-      inner.weigh(obstacle: obstacle, Array(probes.prefix(1)), path, at: now)
-    }
-  }
-}
-
-/// All probes must be answered, whatever the quorum.
-struct IgnoresTheQuorum: Machines {
-  struct Judging: MutantHealth {
-    var inner: PathHealth
-
-    mutating func weigh(
-      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
-    ) -> Bool {
-      inner.judge(obstacle: obstacle, probes: probes, limits: path.limits, at: now)
-    }
-  }
-}
-
-/// However bad it is, what is not down is up.
-struct IgnoresLimits: Machines {
-  struct Judging: MutantHealth {
-    var inner: PathHealth
-
-    mutating func weigh(
-      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
-    ) -> Bool {
-      inner.judge(obstacle: obstacle, probes: probes, quorum: path.quorum, at: now)
-    }
-  }
-}
-
-/// Only probes count, not the device.
-struct IgnoresTheDevice: Machines {
-  struct Judging: MutantHealth {
-    var inner: PathHealth
-
-    mutating func weigh(
-      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
-    ) -> Bool {
-      inner.weigh(obstacle: nil, probes, path, at: now)
-    }
-  }
-}
-
-/// It tells of the first time that the path came up as if it had been up ever since.
-struct ForgetsTheLastFall: Machines {
-  struct Judging: MutantHealth {
-    var inner: PathHealth
-    private var firstUp: PathHealth?
-
-    init(inner: PathHealth) { self.inner = inner }
-
-    var shown: PathHealth { inner.state == .up ? firstUp ?? inner : inner }
-
-    mutating func weigh(
-      obstacle: String?, _ probes: [ProbeMachine], _ path: WatchPlan.WatchedPath, at now: Instant
-    ) -> Bool {
-      let changed = inner.weigh(obstacle: obstacle, probes, path, at: now)
-      if inner.state == .up && firstUp == nil { firstUp = inner }
-      return changed
+  /// One that decides by other states of paths than they have.
+  ///
+  /// - Parameter twist: is told the path, what is known of it, the selection that looks, and the time.
+  static func seeing(
+    _ world: World,
+    _ twist: @escaping @Sendable (Name, PathHealth, RuleSelection, Instant) -> PathHealth
+  ) -> MachinePilot {
+    erring(world) { steps in
+      steps.decide = { selection, view, now in
+        let state = view.state
+        let looking = selection
+        var seen = view
+        seen.state = { name in state(name).map { twist(name, $0, looking, now) } }
+        return selection.decide(seen, at: now)
+      }
     }
   }
 }

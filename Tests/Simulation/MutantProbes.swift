@@ -1,164 +1,66 @@
 import Core
 internal import RuleSets
 
-/// A mutant of the probe machine: the machine, and what is done to it from without.
-private protocol MutantProbe: ProbeUnderTest {
-  var inner: ProbeMachine { get set }
-  init(inner: ProbeMachine)
-}
-
-extension MutantProbe {
-  init(_ probe: Probe, at now: Instant, phase: Duration) {
-    self.init(inner: ProbeMachine(probe, at: now, phase: phase))
-  }
-  var nextDeadline: Instant { inner.nextDeadline }
-  var state: ProbeMachine.State { inner.state }
-  var unsent: Int { inner.unsent }
-  var shown: ProbeMachine { inner }
-  mutating func timePassed(to now: Instant) -> [ProbeMachine.Directive] { inner.timePassed(to: now) }
-  mutating func prompted(at now: Instant) { inner.prompted(at: now) }
-  mutating func socketChanged() { inner.socketChanged() }
-  mutating func came(_ evidence: ProbeMachine.Evidence, of number: UInt64, at now: Instant) -> [ProbeMachine.Directive]
-  {
-    inner.came(evidence, of: number, at: now)
-  }
-}
-
-extension ProbeMachine {
-  /// One that is down, as far as a health can see.
-  static func dead(_ probe: Probe, at now: Instant) -> ProbeMachine {
-    var probe = probe
-    probe.fall = 1
-    var machine = ProbeMachine(probe, at: now, phase: .zero)
-    for case .send(let number) in machine.timePassed(to: now) {
-      _ = machine.came(.refused("mutant"), of: number, at: now)
-    }
-    return machine
-  }
-}
-
-/// What could not be sent counts as lost.
-struct UnsentIsLost: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-
-    mutating func came(
-      _ evidence: ProbeMachine.Evidence, of number: UInt64, at now: Instant
-    ) -> [ProbeMachine.Directive] {
-      if case .couldNotSend(let why) = evidence { return inner.came(.refused(why), of: number, at: now) }
-      return inner.came(evidence, of: number, at: now)
-    }
-  }
-}
-
-/// An answer does not end a row of losses.
-struct ForgetsToResetLost: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-    private var lost = 0
-    private var dead: ProbeMachine?
-
-    init(inner: ProbeMachine) { self.inner = inner }
-
-    var state: ProbeMachine.State { shown.state }
-    var shown: ProbeMachine { dead ?? inner }
-
-    mutating func timePassed(to now: Instant) -> [ProbeMachine.Directive] {
-      count(at: now) { $0.timePassed(to: now) }
-    }
-
-    mutating func came(
-      _ evidence: ProbeMachine.Evidence, of number: UInt64, at now: Instant
-    ) -> [ProbeMachine.Directive] {
-      count(at: now) { $0.came(evidence, of: number, at: now) }
-    }
-
-    private mutating func count(
-      at now: Instant, _ body: (inout ProbeMachine) -> [ProbeMachine.Directive]
-    ) -> [ProbeMachine.Directive] {
-      let before = inner.lost
-      let directives = body(&inner)
-      lost += max(0, inner.lost - before)
-      if lost >= inner.probe.fall && dead == nil { dead = .dead(inner.probe, at: now) }
-      if dead != nil && inner.answered >= inner.probe.rise { (lost, dead) = (0, nil) }
-      return directives
-    }
-  }
-}
-
-/// It waits for each answer for ever.
-struct NeverGivesUp: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-
-    init(inner: ProbeMachine) { self.inner = inner }
-    init(_ probe: Probe, at now: Instant, phase: Duration) {
-      var probe = probe
-      probe.timeout = .seconds(86_400)
-      inner = ProbeMachine(probe, at: now, phase: phase)
-    }
-  }
-}
-
-/// One loss is enough, whatever `fall` says.
-struct OneLossIsEnough: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-
-    init(inner: ProbeMachine) { self.inner = inner }
-    init(_ probe: Probe, at now: Instant, phase: Duration) {
-      var probe = probe
-      probe.fall = 1
-      inner = ProbeMachine(probe, at: now, phase: phase)
-    }
-  }
-}
-
-/// However long a silence shall be borne, it is not.
-struct IgnoresPatience: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-
-    init(inner: ProbeMachine) { self.inner = inner }
-    init(_ probe: Probe, at now: Instant, phase: Duration) {
-      var probe = probe
-      probe.patience = .zero
-      inner = ProbeMachine(probe, at: now, phase: phase)
-    }
-  }
-}
-
-/// One answer is enough to be back, whatever `rise` says.
-struct OneAnswerIsEnough: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-
-    init(inner: ProbeMachine) { self.inner = inner }
-    init(_ probe: Probe, at now: Instant, phase: Duration) {
-      var probe = probe
-      probe.rise = 1
-      inner = ProbeMachine(probe, at: now, phase: phase)
-    }
-  }
-}
-
-/// After a sleep it makes up for what it missed.
-struct MakesUpForSleep: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-
-    mutating func timePassed(to now: Instant) -> [ProbeMachine.Directive] {
-      var directives: [ProbeMachine.Directive] = []
-      for _ in 0..<1_000 where inner.nextDeadline < now { directives += inner.timePassed(to: inner.nextDeadline) }
-      return directives + inner.timePassed(to: now)
-    }
-  }
-}
-
-/// What a closed socket had sent counts as lost: as it was until a simulation found it.
-struct ClosedSocketLoses: Machines {
-  struct Probing: MutantProbe {
-    var inner: ProbeMachine
-    mutating func socketChanged() {}
-  }
+extension Mutant {
+  static let ofProbes: [Mutant] = [
+    // What could not be sent counts as lost.
+    Mutant("unsent-is-lost", .answeringPathIsKept) { world in
+      .erring(world) { steps in
+        steps.came = { machine, outcome, number, now in
+          if case .couldNotSend(let why) = outcome { return machine.came(.refused(why), of: number, at: now) }
+          return machine.came(outcome, of: number, at: now)
+        }
+      }
+    },
+    // An answer does not end a row of losses: with as many as `fall` of them, however far apart, none counts any more.
+    Mutant("forgets-to-reset-lost", .answeringPathIsKept) { world in
+      let losses = Remembered<[Name: Int]>([:])
+      @Sendable func count(_ machine: ProbeMachine, since before: Int) {
+        losses.value[machine.probe.name, default: 0] += max(0, machine.lost - before)
+        if machine.state == .down { losses.value[machine.probe.name] = 0 }
+      }
+      return .erring(world) { steps in
+        steps.timePassed = { machine, now in
+          let before = machine.lost
+          defer { count(machine, since: before) }
+          return machine.timePassed(to: now)
+        }
+        steps.came = { machine, outcome, number, now in
+          let before = machine.lost
+          defer { count(machine, since: before) }
+          let isHeldForLost = losses.value[machine.probe.name, default: 0] >= machine.probe.fall
+          guard isHeldForLost, machine.state == .up, case .answered = outcome else {
+            return machine.came(outcome, of: number, at: now)
+          }
+          return machine.came(.refused("mutant"), of: number, at: now)
+        }
+      }
+    },
+    // It waits for each answer for ever.
+    Mutant("never-gives-up", .deadPathIsLeft, .historyLeavesNoTrace, .onlyAnswersMakeUp) {
+      .misled($0, probes: { $0.timeout = .seconds(86_400) })
+    },
+    // One loss is enough, whatever `fall` says.
+    Mutant("one-loss-is-enough", .answeringPathIsKept) { .misled($0, probes: { $0.fall = 1 }) },
+    // However long a silence shall be borne, it is not.
+    Mutant("ignores-patience", .answeringPathIsKept) { .misled($0, probes: { $0.patience = .zero }) },
+    // One answer is enough to be back, whatever `rise` says.
+    Mutant("one-answer-is-enough", .onlyAnswersMakeUp) { .misled($0, probes: { $0.rise = 1 }) },
+    // After a sleep it makes up for what it missed.
+    Mutant("makes-up-for-sleep", .probesKeepTheirPace, .answeringPathIsKept) { world in
+      .erring(world) { steps in
+        steps.timePassed = { machine, now in
+          var directives: [ProbeMachine.Directive] = []
+          for _ in 0..<1_000 where machine.nextDeadline < now {
+            directives += machine.timePassed(to: machine.nextDeadline)
+          }
+          return directives + machine.timePassed(to: now)
+        }
+      }
+    },
+    // What a closed socket had sent counts as lost: as it was until a simulation found it.
+    Mutant("closed-socket-loses", .answeringPathIsKept, amid: [.sourceLost]) {
+      .erring($0) { $0.socketChanged = { _ in } }
+    },
+  ]
 }

@@ -1,198 +1,106 @@
 import Core
 internal import RuleSets
 
-/// A mutant of the choice of a rule.
-private protocol MutantSelection: SelectionUnderTest {
-  var inner: RuleSelection { get set }
-  init(inner: RuleSelection)
-  /// What the machine is told of the rule.
-  static func twisted(_ rule: BackhaulRule) -> BackhaulRule
+extension Mutant {
+  static let ofSelection: [Mutant] = [
+    // It returns as soon as the better path is up.
+    Mutant("ignores-hold-down", .flipsAreBounded) { .misled($0, rules: { $0.egress.holdDown = .zero }) },
+    // It returns to a path that comes and goes as often as that comes.
+    Mutant("ignores-damping", .flipsAreBounded, amid: [.cut, .carrier]) {
+      .misled($0, rules: { $0.egress.damping = FlapDamping(halfLife: .zero) })
+    },
+    // Under `block` it falls back to an uplink.
+    Mutant("falls-back-under-block", .noUplinkUnderBlock, .deadPathIsLeft) {
+      .misled($0, rules: { if $0.fallback == .block { $0.egress.fallback = .localWAN } })
+    },
+    // It prefers the last path.
+    Mutant("prefers-the-worst", .bestWayIsTaken, .flipsAreBounded, .historyLeavesNoTrace) {
+      .misled($0, rules: { $0.egress.paths.reverse() })
+    },
+    // Once it has left a path it sees no better one.
+    Mutant("never-returns", .historyLeavesNoTrace, .bestWayIsTaken, .deadPathIsLeft) {
+      .seeing($0) { name, health, selection, now in
+        let (paths, choice) = (selection.rule.paths, selection.choice)
+        let current =
+          if case .path(let name)? = choice { paths.firstIndex(of: name) ?? 0 } else { choice == nil ? 0 : paths.count }
+        let isBetter = (paths.firstIndex(of: name) ?? paths.count) < current
+        return isBetter && health.state == .up ? PathHealth(at: now) : health
+      }
+    },
+    // It tells nobody when it wants to be asked again.
+    Mutant("forgets-to-ask-again", .historyLeavesNoTrace) { .erring($0) { $0.deadline = { _ in nil } } },
+    // It stays on a path that is down.
+    Mutant("stays-on-the-dead", .deadPathIsLeft) {
+      .seeing($0) { name, health, selection, now in
+        selection.choice == .path(name) && health.state == .down ? PathHealth(at: now) : health
+      }
+    },
+    // It leaves a path of which nothing is known.
+    Mutant("leaves-the-unknown", .answeringPathIsKept, .bestWayIsTaken) {
+      .seeing($0) { _, health, _, now in
+        guard health.state == .unknown else { return health }
+        var dead = PathHealth(at: now)
+        _ = dead.judge(PathEvidence(obstacle: "not known", probes: []), at: now)
+        return dead
+      }
+    },
+    // Now and then it takes another path, for a change.
+    Mutant("wanders", .answeringPathIsKept, .everyFlipHasACause, .bestWayIsTaken) { world in
+      let asked = Remembered<[Name: Int]>([:])
+      return .erring(world) { steps in
+        steps.decide = { selection, view, now in
+          asked.value[selection.rule.name, default: 0] += 1
+          let choice = selection.choice
+          let other = selection.rule.paths.last { view.state($0)?.state == .up && choice != .path($0) }
+          guard asked.value[selection.rule.name, default: 0] % 7 == 0, case .path? = choice, let other else {
+            return selection.decide(view, at: now)
+          }
+          selection = RuleSelection(selection.rule, adopted: .path(other), at: now)
+          return RuleSelection.Flip(
+            kind: .failover, from: choice, to: .path(other), cause: "for a change", after: .zero)
+        }
+      }
+    },
+    // It gives no reasons.
+    Mutant("gives-no-reason", .everyFlipHasACause) {
+      .erring($0) { steps in
+        steps.decide = { selection, view, now in
+          var flip = selection.decide(view, at: now)
+          flip?.cause = ""
+          return flip
+        }
+      }
+    },
+    // After a restart it believes its memory, not the kernel.
+    Mutant("believes-its-memory", .kernelFollowsChoice) { world in
+      let memory = Remembered(Weak(world))
+      return .erring(world) { steps in
+        steps.adopt = { rule, choice, now in
+          RuleSelection(rule, adopted: memory.value.world?.memory[rule.name] ?? choice, at: now)
+        }
+      }
+    },
+    // After a restart it takes nothing over.
+    Mutant("takes-nothing-over", .kernelFollowsChoice) {
+      .erring($0) { $0.adopt = { rule, _, now in RuleSelection(rule, adopted: nil, at: now) } }
+    },
+    // It keeps a path that the rule set took away, also where that is an uplink: as it was until a simulation found it.
+    Mutant(
+      "keeps-an-uplink", .noUplinkUnderBlock, amid: [.ruleChanged, .pathToggled, .probeChanged], isRare: true
+    ) {
+      .erring($0) { steps in
+        steps.decide = { selection, view, now in
+          var view = view
+          view.isAstray = false
+          return selection.decide(view, at: now)
+        }
+      }
+    },
+  ]
 }
 
-extension MutantSelection {
-  init(_ rule: BackhaulRule, adopted: RuleSelection.Choice?, remembered: RuleSelection.Choice?, at now: Instant) {
-    self.init(inner: RuleSelection(Self.twisted(rule), adopted: adopted, at: now))
-  }
-  static func twisted(_ rule: BackhaulRule) -> BackhaulRule { rule }
-  mutating func ruleChanged(to new: BackhaulRule) { inner.ruleChanged(to: Self.twisted(new)) }
-  mutating func move(_ view: RuleSelection.View, at now: Instant) -> Move? { inner.move(view, at: now) }
-  var choice: RuleSelection.Choice? { inner.choice }
-  var nextDeadline: Instant? { inner.nextDeadline }
-}
-
-extension RuleSelection.View {
-  /// The same, but for the states of paths.
-  fileprivate func with(_ change: @escaping (Name, PathHealth) -> PathHealth) -> RuleSelection.View {
-    let state = state
-    var view = self
-    view.state = { name in state(name).map { change(name, $0) } }
-    return view
-  }
-}
-
-/// It returns as soon as the better path is up.
-struct IgnoresHoldDown: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-    static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
-      var rule = rule
-      rule.egress.holdDown = .zero
-      return rule
-    }
-  }
-}
-
-/// It returns to a path that comes and goes as often as that comes.
-struct IgnoresDamping: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-    static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
-      var rule = rule
-      rule.egress.damping = FlapDamping(halfLife: .zero)
-      return rule
-    }
-  }
-}
-
-/// Under `block` it falls back to an uplink.
-struct FallsBackUnderBlock: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-    static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
-      var rule = rule
-      if rule.fallback == .block { rule.egress.fallback = .localWAN }
-      return rule
-    }
-  }
-}
-
-/// It prefers the last path.
-struct PrefersTheWorst: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-    static func twisted(_ rule: BackhaulRule) -> BackhaulRule {
-      var rule = rule
-      rule.egress.paths.reverse()
-      return rule
-    }
-  }
-}
-
-/// Once it has left a path it sees no better one.
-struct NeverReturns: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-
-    mutating func move(_ view: RuleSelection.View, at now: Instant) -> Move? {
-      let paths = inner.rule.paths
-      let current =
-        if case .path(let name)? = choice { paths.firstIndex(of: name) ?? 0 } else { choice == nil ? 0 : paths.count }
-      return inner.move(
-        view.with { name, health in
-          (paths.firstIndex(of: name) ?? paths.count) < current && health.state == .up ? PathHealth(at: now) : health
-        }, at: now)
-    }
-  }
-}
-
-/// It tells nobody when it wants to be asked again.
-struct ForgetsToAskAgain: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-    var nextDeadline: Instant? { nil }
-  }
-}
-
-/// It stays on a path that is down.
-struct StaysOnTheDead: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-
-    mutating func move(_ view: RuleSelection.View, at now: Instant) -> Move? {
-      let current = choice
-      return inner.move(
-        view.with { name, health in current == .path(name) && health.state == .down ? PathHealth(at: now) : health },
-        at: now)
-    }
-  }
-}
-
-/// It leaves a path of which nothing is known.
-struct LeavesTheUnknown: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-
-    mutating func move(_ view: RuleSelection.View, at now: Instant) -> Move? {
-      var dead = PathHealth(at: now)
-      _ = dead.judge(obstacle: "not known", probes: [], at: now)
-      return inner.move(view.with { _, health in health.state == .unknown ? dead : health }, at: now)
-    }
-  }
-}
-
-/// Now and then it takes another path, for a change.
-struct Wanders: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-    private var asked = 0
-
-    init(inner: RuleSelection) { self.inner = inner }
-
-    mutating func move(_ view: RuleSelection.View, at now: Instant) -> Move? {
-      asked += 1
-      let other = inner.rule.paths.last { view.state($0)?.state == .up && choice != .path($0) }
-      guard asked % 7 == 0, case .path? = choice, let other else { return inner.move(view, at: now) }
-      let move = Move(kind: .failover, from: choice, to: .path(other), cause: "for a change")
-      inner = RuleSelection(inner.rule, adopted: .path(other), at: now)
-      return move
-    }
-  }
-}
-
-/// It gives no reasons.
-struct GivesNoReason: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-
-    mutating func move(_ view: RuleSelection.View, at now: Instant) -> Move? {
-      inner.move(view, at: now).map { Move(kind: $0.kind, from: $0.from, to: $0.to, cause: "") }
-    }
-  }
-}
-
-/// After a restart it believes its memory, not the kernel.
-struct BelievesItsMemory: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-
-    init(inner: RuleSelection) { self.inner = inner }
-    init(_ rule: BackhaulRule, adopted: RuleSelection.Choice?, remembered: RuleSelection.Choice?, at now: Instant) {
-      inner = RuleSelection(rule, adopted: remembered ?? adopted, at: now)
-    }
-  }
-}
-
-/// After a restart it takes nothing over.
-struct TakesNothingOver: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-
-    init(inner: RuleSelection) { self.inner = inner }
-    init(_ rule: BackhaulRule, adopted: RuleSelection.Choice?, remembered: RuleSelection.Choice?, at now: Instant) {
-      inner = RuleSelection(rule, adopted: nil, at: now)
-    }
-  }
-}
-
-/// It keeps a path that the rule set took away, also where that is an uplink: as it was until a simulation found it.
-struct KeepsAnUplink: Machines {
-  struct Choosing: MutantSelection {
-    var inner: RuleSelection
-
-    mutating func move(_ view: RuleSelection.View, at now: Instant) -> Move? {
-      var view = view
-      view.isAstray = false
-      return inner.move(view, at: now)
-    }
-  }
+/// The world, which holds whoever holds this.
+struct Weak {
+  weak var world: World?
+  init(_ world: World) { self.world = world }
 }

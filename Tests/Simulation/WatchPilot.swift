@@ -10,8 +10,7 @@ final class WatchPilot: Pilot {
   private let ports: WorldPorts
   private let watch: PathWatch
   private var plan = WatchPlan.empty(.standard)
-  /// Tunnels whose keys it was told of.
-  private var secured: Set<Name> = []
+  private var keys = ToldKeys()
 
   init(_ world: World) {
     self.world = world
@@ -43,31 +42,11 @@ final class WatchPilot: Pilot {
     }
     guard taken else { return false }
     self.plan = plan
-    let old = Set(before.paths.flatMap(\.probes).map(\.name))
-    for path in plan.paths {
-      for probe in path.probes
-      where !old.contains(probe.name) || !before.paths.contains(where: { $0.probes.contains(probe) }) {
-        world.machineMade(for: probe.name)
-      }
-    }
+    world.machinesMade(by: plan, since: before)
     let known = Set(before.rules.map(\.rule.name))
-    tellKeys()
+    keys.tell(plan, in: world) { tunnel, word in run { $0.keysChanged(of: tunnel, word) } }
     tell(newRules: plan.rules.map(\.rule.name).filter { !known.contains($0) }, allPaths: true)
     return true
-  }
-
-  /// As the keeper of keys does: the keys of a new tunnel are being made, and will be there soon; a tunnel that is no more
-  /// has none.
-  private func tellKeys() {
-    let tunnels = Set(plan.paths.compactMap(\.securedTunnel))
-    for tunnel in secured.subtracting(tunnels).sorted() { run { $0.keysChanged(of: tunnel, nil) } }
-    for tunnel in tunnels.subtracting(secured).sorted() {
-      run { $0.keysChanged(of: tunnel, .pending) }
-      guard let path = world.town.pathNumbers[tunnel] else { continue }
-      world.keysAwaited(of: path)
-      world.plan(.news(.keys(path: path)), in: world.dice.time(0...second))
-    }
-    secured = tunnels
   }
 
   func linkChanged(_ device: InterfaceName, _ link: Link?) {
@@ -85,13 +64,7 @@ final class WatchPilot: Pilot {
 
   func came(_ arrival: Arrival, of number: UInt64, by socket: Int) {
     guard let deliver = ports.delivery(to: socket) else { return }
-    let outcome: ProbeOutcome =
-      switch arrival {
-      case .answered(let roundTrip): .answered(roundTrip: .nanoseconds(roundTrip))
-      case .refused: .refused("destination host unreachable")
-      case .couldNotSend: .couldNotSend("no buffer space")
-      }
-    loop.turn { deliver(number, outcome) }
+    loop.turn { deliver(number, ProbeOutcome(arrival)) }
     tell()
   }
 
@@ -225,7 +198,7 @@ private final class WorldPorts: ProbePort, FlipPort, EventSink, @unchecked Senda
 
   init(_ world: World) { self.world = world }
 
-  var chance: Double { Double(world.dice.below(1_000)) / 1_000 }
+  var chance: Double { world.chance }
 
   func forget() { deliveries = [:] }
 

@@ -1,28 +1,6 @@
 package import Core
 package import RuleSets
 
-/// How a probe is tied to its path: device, mark and source address, all three.
-package struct ProbeBinding: Hashable, Sendable {
-  package var device: InterfaceName
-  package var mark: Mark
-  package var source: IPv4Address
-
-  package init(device: InterfaceName, mark: Mark, source: IPv4Address) {
-    self.device = device
-    self.mark = mark
-    self.source = source
-  }
-}
-
-/// What became of one probe.
-package enum ProbeOutcome: Equatable, Sendable {
-  case answered(roundTrip: Duration)
-  /// Something answered, but not what counts: a wrong status or body, ICMP "unreachable".
-  case refused(String)
-  /// It never left: no route, no buffer, no device. Says nothing about the path's far end.
-  case couldNotSend(String)
-}
-
 /// A way to send probes. Called only on the event loop, and delivers only there. At most one outcome is delivered for
 /// each probe sent; none at all means silence, and the caller counts the time.
 package protocol ProbePort: Sendable {

@@ -78,7 +78,7 @@ package struct EventQuery: Equatable, Sendable {
   private func matches(_ record: EventRecord, age: Duration?, now: WallTime) -> Bool {
     if record.number <= after { return false }
     if !kinds.isEmpty && !kinds.contains(record.kind) { return false }
-    if let subject, record.subject != subject { return false }
+    if let subject, record.subject != subject, !record.isAbout(rule: subject) { return false }
     switch since {
     case nil: return true
     case .time(let time)?: return record.time >= time

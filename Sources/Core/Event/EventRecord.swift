@@ -77,3 +77,10 @@ private func cut(_ text: String, to limit: Int) -> String {
   }
   return kept + "…"
 }
+
+extension EventRecord {
+  /// It is one of the rules that share the egress that the event is about.
+  package func isAbout(rule: String) -> Bool {
+    details["rules"]?.split(separator: ",").contains { $0 == rule } ?? false
+  }
+}

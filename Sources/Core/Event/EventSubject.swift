@@ -14,3 +14,14 @@ extension AgentEvent.Kind {
     }
   }
 }
+
+extension AgentEvent {
+  /// The rules that it is about, by name, where it is about rules: those that share an egress have their events together.
+  package var rules: [String] {
+    guard kind.subject == .rule else { return [] }
+    return details["rules"].map { $0.split(separator: ",").map(String.init) } ?? [subject]
+  }
+
+  /// What it is about, as hooks and the log have it: where it is about rules, all of them.
+  package var part: String { kind.subject == .rule ? rules.joined(separator: ",") : subject }
+}

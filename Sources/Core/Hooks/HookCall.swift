@@ -36,7 +36,7 @@ package struct HookCall: Equatable, Sendable {
       "BACKHAUL_FROM": event.details["from"] ?? event.details["before"] ?? "",
       "BACKHAUL_TO": event.details["to"] ?? event.details["state"] ?? "",
     ]
-    if let part = event.kind.subject { values["BACKHAUL_\(part.rawValue.uppercased())"] = event.subject }
+    if let part = event.kind.subject { values["BACKHAUL_\(part.rawValue.uppercased())"] = event.part }
     return values.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.plain($0.value))" }
   }
 

@@ -24,7 +24,7 @@ package struct LogRecord: Equatable, Sendable {
   /// The event's kind, what it is about, and its details.
   package static func fields(of event: AgentEvent) -> [Field] {
     var fields = [Field("event", event.kind.rawValue), Field("subject", event.subject)]
-    if let part = event.kind.subject { fields.append(Field(part.rawValue, event.subject)) }
+    if let part = event.kind.subject { fields.append(Field(part.rawValue, event.part)) }
     let taken = Set(fields.map(\.name))
     return fields + event.details.sorted { $0.key < $1.key }.filter { !taken.contains($0.key) }.map { Field($0, $1) }
   }

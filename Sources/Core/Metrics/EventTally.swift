@@ -27,11 +27,12 @@ package struct EventTally: Equatable, Sendable {
   package mutating func noted(_ event: AgentEvent) {
     events[event.kind, default: 0] += 1
     switch event.kind {
-    case .initial, .failover, .failback, .changed: Self.count(event.subject, event.kind.rawValue, in: &flips)
+    case .initial, .failover, .failback, .changed:
+      for rule in event.rules { Self.count(rule, event.kind.rawValue, in: &flips) }
     default: break
     }
     switch event.payload {
-    case .failover(let cause)?: Self.count(event.subject, cause.rawValue, in: &failovers)
+    case .failover(let cause)?: for rule in event.rules { Self.count(rule, cause.rawValue, in: &failovers) }
     case .cause(let cause)?: Self.count(event.subject, cause.rawValue, in: &causesFound)
     case nil: break
     }

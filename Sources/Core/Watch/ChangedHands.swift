@@ -18,7 +18,7 @@ package struct ChangedHands: Equatable, Sendable {
   }
 
   /// The first rule that takes a source decides: where rules come, go or change their places, or their interfaces, that may
-  /// be anybody's. Where prefixes alone differ it is what one of both has.
+  /// be anybody's. Where prefixes alone differ it is what one of both has; where the egress does, all that the rule takes.
   private static func sources(_ old: [WatchPlan.Claim], _ new: [WatchPlan.Claim]) -> [ClosedRange<UInt32>]? {
     if old == new { return [] }
     guard old.count == new.count else { return nil }
@@ -27,8 +27,9 @@ package struct ChangedHands: Equatable, Sendable {
       guard before.rule == after.rule, before.sources.interfaces == after.sources.interfaces,
         !before.sources.prefixes.isEmpty, !after.sources.prefixes.isEmpty
       else { return nil }
-      changed += AddressRanges.difference(
-        AddressRanges.merged(before.sources.prefixes), AddressRanges.merged(after.sources.prefixes))
+      let (old, new) = (AddressRanges.merged(before.sources.prefixes), AddressRanges.merged(after.sources.prefixes))
+      // All that it takes has another egress now.
+      changed += before.table == after.table ? AddressRanges.difference(old, new) : old + new
     }
     return AddressRanges.merged(changed)
   }

@@ -37,37 +37,26 @@ package struct PathHealth: Equatable, Sendable {
   package init(at now: Instant) { since = now }
 
   /// Judges by the device and the probes. True where the state changed, or whether there can be one.
-  ///
-  /// - Parameters:
-  ///   - obstacle: why the device or the uplink below it cannot carry (gone, down, no carrier, no address).
-  ///   - quorum: how many probes must be answered; nil: all.
-  ///   - limits: how bad the path may be; nil: as bad as its probes bear.
-  ///   - force: what an operator wants it to be.
-  ///   - doubt: why nothing is known yet, or where there are no probes.
-  ///   - remark: what else is known where the probes have no answer: whether the tunnel has keys. No evidence of its own.
-  package mutating func judge(
-    obstacle: String?, probes: [ProbeMachine], quorum: Int? = nil, limits: PathLimits? = nil, force: Force? = nil,
-    remark: String? = nil, doubt: Doubt? = nil, at now: Instant
-  ) -> Bool {
+  package mutating func judge(_ evidence: PathEvidence, at now: Instant) -> Bool {
     let couldNotBeProbed = cannotBeProbed
-    isForcedUp = force == .up && obstacle == nil
+    let (obstacle, probes) = (evidence.obstacle, evidence.probes)
+    isForcedUp = evidence.force == .up && obstacle == nil
     hasObstacle = obstacle != nil
     cannotBeProbed = obstacle == nil && probes.contains { $0.state == .unknown && $0.unsent >= $0.probe.fall }
     if obstacle == nil {
-      switch doubt {
+      switch evidence.doubt {
       case .lasting?: cannotBeProbed = cannotBeProbed || probes.isEmpty
       case .passing?: cannotBeProbed = cannotBeProbed && state != .unknown
       case nil: break
       }
     }
-    var (new, why) = Self.verdict(
-      obstacle: obstacle, probes: probes, quorum: quorum, force: force, doubt: doubt, before: state)
-    if new == .up, force == nil, let limits,
+    var (new, why) = Self.verdict(evidence, before: state)
+    if new == .up, evidence.force == nil, let limits = evidence.limits,
       let excess = limits.excess(PathMeasure(probes, last: limits.window), wasOver: state == .degraded)
     {
       (new, why) = (.degraded, excess)
     }
-    cause = new == .down && obstacle == nil ? why + (remark.map { "; \($0)" } ?? "") : why
+    cause = new == .down && obstacle == nil ? why + (evidence.remark.map { "; \($0)" } ?? "") : why
     guard new != state else { return cannotBeProbed != couldNotBeProbed }
     if new == .down && (state == .up || state == .degraded) { falls = falls.suffix(Self.rememberedFalls - 1) + [now] }
     state = new
@@ -81,27 +70,26 @@ package struct PathHealth: Equatable, Sendable {
 
   private static func isDead(_ state: State) -> Bool { state == .down || state == .disabled }
 
-  private static func verdict(
-    obstacle: String?, probes: [ProbeMachine], quorum: Int?, force: Force?, doubt: Doubt?, before: State
-  ) -> (State, String) {
-    switch force {
+  private static func verdict(_ evidence: PathEvidence, before: State) -> (State, String) {
+    let (obstacle, probes) = (evidence.obstacle, evidence.probes)
+    switch evidence.force {
     case .down?: return (.disabled, "forced down by an operator")
     case .up? where obstacle == nil: return (.up, "forced up by an operator, whatever its probes say")
     case .up?, nil: break
     }
     if let obstacle { return (.down, obstacle) }
-    switch doubt {
+    switch evidence.doubt {
     // Nothing says that what carried carries no more, nor that what did not does again.
     case .passing(let why)? where probes.isEmpty, .lasting(let why)? where probes.isEmpty:
       return (isDead(before) ? .unknown : before, why)
     case .passing?, .lasting?, nil: break
     }
-    let needed = min(quorum ?? probes.count, probes.count)
+    let needed = min(evidence.quorum ?? probes.count, probes.count)
     let answered = probes.count { $0.state == .up }
     let failed = probes.filter { $0.state == .down }
     if answered >= needed { return (.up, words(probes.count, answered)) }
     if let first = failed.first, failed.count > probes.count - needed {
-      if case .passing(let why)? = doubt, before == .unknown { return (.unknown, why) }
+      if case .passing(let why)? = evidence.doubt, before == .unknown { return (.unknown, why) }
       return (.down, words(first, failed.count))
     }
     guard let silent = probes.first(where: { $0.state == .unknown }) else { return (before, "no verdict") }

@@ -25,13 +25,6 @@ package struct ProbeMachine: Equatable, Sendable {
     case abandon(UInt64)
   }
 
-  /// What became of a probe.
-  package enum Evidence: Equatable, Sendable {
-    case answered(roundTrip: Duration)
-    case refused(String)
-    case couldNotSend(String)
-  }
-
   private struct Unanswered: Equatable, Sendable {
     var number: UInt64
     var sent: Instant
@@ -256,9 +249,8 @@ package struct ProbeMachine: Equatable, Sendable {
   /// What was lost until now said nothing of the path, as it was still being made: as at the start, the next answer is
   /// enough. What was answered stays true.
   package mutating func begun(at now: Instant) {
-    guard state == .down else { return }
-    endRow()
-    become(.unknown, at: now)
+    if state == .down { endRow() }
+    learnt(.begun, at: now)
   }
 
   /// Nothing is missed any more.
@@ -277,10 +269,10 @@ package struct ProbeMachine: Equatable, Sendable {
   }
 
   /// Something became of probe `number`. Late and unknown numbers are ignored.
-  package mutating func came(_ evidence: Evidence, of number: UInt64, at now: Instant) -> [Directive] {
+  package mutating func came(_ outcome: ProbeOutcome, of number: UInt64, at now: Instant) -> [Directive] {
     guard let index = waiting.firstIndex(where: { $0.number == number }) else { return [] }
     let sent = waiting.remove(at: index)
-    switch evidence {
+    switch outcome {
     case .answered(let roundTrip):
       // What was sent before it is lost, but says nothing any more.
       let older = waiting.prefix(index)
@@ -313,7 +305,7 @@ package struct ProbeMachine: Equatable, Sendable {
     unsent = min(unsent, Int(Int32.max)) + 1
     unsentInAll &+= 1
     trouble = "could not be sent: \(why)"
-    if unsent >= probe.fall && state != .unknown { become(.unknown, at: now) }
+    learnt(.unsent, at: now)
   }
 
   private mutating func cameAnswer(to sent: Unanswered, after roundTrip: Duration, at now: Instant) {
@@ -327,11 +319,7 @@ package struct ProbeMachine: Equatable, Sendable {
     if let rehearsal = sent.rehearsal { return pacing.rehearsed(rehearsal, answered: true, at: now) }
     window.answered(roundTrip: roundTrip)
     answered = min(answered, Int(Int32.max)) + 1
-    switch state {
-    case .unknown: become(.up, at: now)
-    case .down: if answered >= probe.rise { become(.up, at: now) }
-    case .up: break
-    }
+    learnt(.answered, at: now)
     // One that left before its time is no reason for the next to leave sooner.
     nextSend = min(nextSend, (now + pace).advanced(byNanoseconds: beat.length))
     if wasQuiet || since == now { pacing.answered(sent: sent.sent, at: now) }
@@ -350,13 +338,8 @@ package struct ProbeMachine: Equatable, Sendable {
     }
     let known = silence ?? Silence(since: sent.sent, until: sent.sent)
     silence = Silence(since: min(known.since, sent.sent), until: max(known.until, sent.sent))
-    switch state {
-    case .up:
-      suspected(at: now)
-      if lost >= probe.fall, isBeyondPatience { become(.down, at: now) }
-    case .unknown: if lost >= probe.fall { become(.down, at: now) }
-    case .down: break
-    }
+    if state == .up { suspected(at: now) }
+    learnt(.lost, at: now)
   }
 
   private mutating func said(_ why: String) {
@@ -364,9 +347,26 @@ package struct ProbeMachine: Equatable, Sendable {
     refusedAt = lost
   }
 
-  private var isBeyondPatience: Bool { silence.map { $0.until - $0.since >= patience } ?? false }
+  // MARK: - States
 
-  private mutating func become(_ new: State, at now: Instant) {
+  /// What a state can follow from, once it is counted.
+  private enum Fact { case answered, lost, unsent, begun }
+
+  /// The table: which state follows from which fact; nil: the state stays. `ProbeMachineTableTests` has the same.
+  private func state(after fact: Fact) -> State? {
+    switch (state, fact) {
+    case (.unknown, .answered): .up
+    case (.down, .answered): answered >= probe.rise ? .up : nil
+    case (.unknown, .lost): lost >= probe.fall ? .down : nil
+    case (.up, .lost): lost >= probe.fall && isBeyondPatience ? .down : nil
+    case (.up, .unsent), (.down, .unsent): unsent >= probe.fall ? .unknown : nil
+    case (.down, .begun): .unknown
+    case (.up, .answered), (.down, .lost), (.unknown, .unsent), (.unknown, .begun), (.up, .begun): nil
+    }
+  }
+
+  private mutating func learnt(_ fact: Fact, at now: Instant) {
+    guard let new = state(after: fact) else { return }
     state = new
     since = now
     suspectedSince = nil
@@ -374,30 +374,7 @@ package struct ProbeMachine: Equatable, Sendable {
     if new == .down { pacing.wentDown(at: now) }
   }
 
+  private var isBeyondPatience: Bool { silence.map { $0.until - $0.since >= patience } ?? false }
+
   private func milliseconds(_ duration: Duration) -> String { "\(duration.nanoseconds / 1_000_000) ms" }
-}
-
-/// How long answers take, smoothed as TCP does it (RFC 6298 section 2).
-private struct UsualRoundTrip: Equatable, Sendable {
-  /// In nanoseconds: at most an hour, as no timeout is longer.
-  private var mean: Int64?
-  private var deviation: Int64 = 0
-
-  mutating func add(_ roundTrip: Duration) {
-    let roundTrip = min(max(0, roundTrip.nanoseconds), 3_600_000_000_000)
-    guard let mean else {
-      self.mean = roundTrip
-      deviation = roundTrip / 2
-      return
-    }
-    deviation = deviation * 3 / 4 + abs(roundTrip - mean) / 4
-    self.mean = mean * 7 / 8 + roundTrip / 8
-  }
-
-  /// As RFC 6298's clock granularity: where every answer takes exactly as long, the next one is not late for a nanosecond
-  /// that was rounded off.
-  private static let granularity: Int64 = 1_000_000
-
-  /// An answer later than this is later than usual; nil before the first answer.
-  var longest: Int64? { mean.map { $0 + max(deviation * 4, Self.granularity) } }
 }

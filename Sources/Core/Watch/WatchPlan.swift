@@ -62,6 +62,7 @@ package struct WatchPlan: Equatable, Sendable {
   package struct Claim: Equatable, Sendable {
     package var rule: Name
     package var sources: Sources
+    package var table: TableID
   }
 
   package struct WatchedUplink: Equatable, Sendable {
@@ -96,10 +97,11 @@ package struct WatchPlan: Equatable, Sendable {
     package var gateway: Gateway? { if case .out(_, let gateway, _)? = way { gateway } else { nil } }
   }
 
+  /// Rules whose egresses say the same have one table and one mark.
   package struct WatchedRule: Equatable, Sendable {
     package var rule: BackhaulRule
     package var table: TableID
-    /// Of the rule's packets.
+    /// Of the packets of all rules that share the table.
     package var mark: Mark
     /// Addresses that the rule's connections come from, as far as they are known: its prefixes, else the subnets of its
     /// LAN interfaces.
@@ -117,7 +119,7 @@ package struct WatchPlan: Equatable, Sendable {
       self.underlays = underlays
     }
 
-    package var claim: Claim { Claim(rule: rule.name, sources: rule.sources) }
+    package var claim: Claim { Claim(rule: rule.name, sources: rule.sources, table: table) }
   }
 
   package var paths: [WatchedPath]

@@ -1,4 +1,3 @@
-package import Core
 package import RuleSets
 
 /// What `PathWatch` knows at one moment, by value.

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Agent
 
-/// A client fills the table of tracked connections, and the hub lives, or does not.
-@Suite struct PathWatchConnectionsTests {
+/// A client fills the table of tracked connections, and the hub dies.
+@Suite struct ConnectionKeeperTests {
   private let outer = TrackedFlow(.ipip, from: IPv4Address(value: 1), to: IPv4Address(value: 2))
   private let other = TrackedFlow(.esp, from: IPv4Address(value: 1), to: IPv4Address(value: 2))
   private let own = TrackedFlow(
@@ -30,37 +30,6 @@ import Testing
     bench.prober.set(bench.a, .silent)
     bench.loop.advance(by: .seconds(2))
     return await bench.watch.snapshot().health[try #require(Name("a"))]?.state
-  }
-
-  @Test func theFlowsAreThoseOfProbesAndOuterPackets() async throws {
-    let bench = try await bench(tracks: true)
-    #expect(await bench.watch.trackedFlows == [outer, other, own])
-  }
-
-  @Test func whatNeedsANewConnectionShowsNothing() async throws {
-    let bench = try await bench(tracks: false)
-    await bench.watch.connectionTableChanged(isFull: true, missing: [])
-    #expect(try await silence(bench) == .up)
-    #expect(bench.goesBy(bench.a))
-    #expect(await bench.watch.snapshot().health[try #require(Name("a"))]?.cause.contains("connections is full") == true)
-    await bench.watch.connectionTableChanged(isFull: false, missing: [])
-    bench.loop.advance(by: .seconds(1))
-    #expect(bench.goesBy(bench.b), "there was room, and no answer")
-  }
-
-  @Test func aHubThatDiesIsFoundByWhatIsHeld() async throws {
-    let bench = try await bench(tracks: true)
-    await bench.watch.connectionTableChanged(isFull: true, missing: [other])
-    #expect(try await silence(bench) == .down)
-    #expect(bench.goesBy(bench.b))
-  }
-
-  @Test("what is missing hinders", arguments: [false, true])
-  func missing(_ isOwn: Bool) async throws {
-    let bench = try await bench(tracks: true)
-    await bench.watch.connectionTableChanged(isFull: true, missing: isOwn ? [own] : [outer, other])
-    #expect(try await silence(bench) == .up)
-    #expect(bench.goesBy(bench.a))
   }
 
   @Test func theKeeperHoldsWhatIsNewAndWhatWasMissingAndTellsOnceOfAFullTable() async throws {

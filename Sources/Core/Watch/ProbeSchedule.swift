@@ -1,34 +1,40 @@
-internal import Core
 internal import RuleSets
 
-/// Which probe is due when: a binary heap in which each probe knows its place, so that another time for it is a few swaps.
-/// With a thousand probes a timer of the loop's for each would cost more than what it is for.
-struct ProbeSchedule {
-  private struct Turn {
+/// Which probe is due when: a binary heap in which the place of each probe is known, so that another time for it is a few
+/// swaps. With a thousand probes a timer of the loop's for each would cost more than what it is for.
+struct ProbeSchedule: Equatable, Sendable {
+  private struct Turn: Equatable, Sendable {
     /// In nanoseconds, as `Instant`.
     var due: Int64
-    var probe: WatchedProbe
+    var probe: Int
 
     /// Of those that leave on one beat the order stays, so that none leaves now first and now last of many.
     static func < (left: Turn, right: Turn) -> Bool {
-      left.due == right.due ? left.probe.order < right.probe.order : left.due < right.due
+      left.due == right.due ? left.probe < right.probe : left.due < right.due
     }
   }
 
   private var turns: [Turn] = []
+  /// Of each probe in `turns`; -1: it has no turn.
+  private var places: [Int] = []
+
+  init() {}
 
   var count: Int { turns.count }
   /// When the first is due.
   var next: Instant? { turns.first.map { Instant(nanoseconds: $0.due) } }
 
-  /// The first probe, where that is due.
-  func due(at now: Instant) -> WatchedProbe? { turns.first.flatMap { $0.due <= now.nanoseconds ? $0.probe : nil } }
+  /// The number of the first probe, where that is due.
+  func due(at now: Instant) -> Int? { turns.first.flatMap { $0.due <= now.nanoseconds ? $0.probe : nil } }
 
-  mutating func set(_ probe: WatchedProbe, at due: Instant) {
+  /// The probe of this number, 0 or more, has its turn then and at no other time.
+  mutating func set(_ probe: Int, at due: Instant) {
     let due = due.nanoseconds
-    guard let place = probe.place else {
+    while places.count <= probe { places.append(-1) }
+    let place = places[probe]
+    guard place >= 0 else {
       turns.append(Turn(due: due, probe: probe))
-      probe.place = turns.count - 1
+      places[probe] = turns.count - 1
       rise(turns.count - 1)
       return
     }
@@ -37,14 +43,16 @@ struct ProbeSchedule {
     if due < before { rise(place) } else { sink(place) }
   }
 
-  mutating func remove(_ probe: WatchedProbe) {
-    guard let place = probe.place else { return }
-    probe.place = nil
+  /// One that has no turn is ignored.
+  mutating func remove(_ probe: Int) {
+    guard places.indices.contains(probe), places[probe] >= 0 else { return }
+    let place = places[probe]
+    places[probe] = -1
     let last = turns.removeLast()
-    guard last.probe !== probe else { return }
+    guard last.probe != probe else { return }
     put(last, at: place)
     rise(place)
-    sink(last.probe.place ?? place)
+    sink(places[last.probe])
   }
 
   /// Moves those above it down until it is no earlier than the one above.
@@ -76,6 +84,6 @@ struct ProbeSchedule {
 
   private mutating func put(_ turn: Turn, at place: Int) {
     turns[place] = turn
-    turn.probe.place = place
+    places[turn.probe] = place
   }
 }

@@ -1,11 +1,10 @@
-import Core
 internal import RuleSets
 import Testing
 
-@testable import Agent
+@testable import Core
 
 /// Who is asked by an uplink, and what follows from their answers.
-@Suite struct PathWatchCauseTests {
+@Suite struct WatchCauseTests {
   /// The tunnels `a` (to one hub) and `b` (to another) over `wan0`, which has two targets.
   private struct Bench {
     let bench: WatchBench
@@ -32,9 +31,9 @@ import Testing
       return plan
     }
 
-    func begin(targets: Bool = true) async throws {
+    func begin(targets: Bool = true) throws {
       for device in [bench.a, bench.b, bench.wan] { bench.prober.set(device, .answers(.milliseconds(5))) }
-      try await bench.watch.watch(try plan(targets: targets), links: bench.links, generation: 0)
+      try bench.watch.watch(try plan(targets: targets), links: bench.links, generation: 0)
       bench.loop.advance(by: .seconds(31))
       #expect(bench.goesBy(bench.a))
     }
@@ -49,18 +48,18 @@ import Testing
     }
   }
 
-  @Test func eachCauseIsToldOnceAfterTheFlip() async throws {
+  @Test func eachCauseIsToldOnceAfterTheFlip() throws {
     let cases: [(silent: (Bench) -> [IPv4Address], cause: String)] = [
       ({ [$0.hubs[0], $0.hubs[1]] }, "hub_down"), ({ _ in [] }, "tunnel_down"),
       ({ $0.hubs + $0.targets }, "internet_down"), ({ $0.hubs + $0.targets + [$0.gateway] }, "uplink_down"),
     ]
     for (silent, cause) in cases {
       let bench = try Bench()
-      try await bench.begin()
+      try bench.begin()
       bench.die(silent: silent(bench))
       bench.bench.loop.advance(by: .milliseconds(900))
       #expect(bench.causes == [cause])
-      let snapshot = await bench.bench.watch.snapshot()
+      let snapshot = bench.bench.watch.snapshot()
       #expect(snapshot.diagnoses[bench.a]?.cause.rawValue == cause)
       let order = bench.bench.kinds()
       if let flip = order.firstIndex(of: .failover), let found = order.firstIndex(of: .causeFound) {
@@ -69,9 +68,9 @@ import Testing
     }
   }
 
-  @Test func anUplinkWhoseTargetsAreSilentIsNoFallback() async throws {
+  @Test func anUplinkWhoseTargetsAreSilentIsNoFallback() throws {
     let bench = try Bench()
-    try await bench.begin()
+    try bench.begin()
     let before = bench.bench.flipper.log
     let swept = bench.bench.swept.count
     bench.die(silent: bench.hubs + bench.targets)
@@ -80,7 +79,7 @@ import Testing
     #expect(!bench.bench.goesBy(bench.bench.wan))
     // Those that go on by the other tunnel, and what was left of them.
     #expect(bench.bench.swept.count <= swept + 2)
-    let snapshot = await bench.bench.watch.snapshot()
+    let snapshot = bench.bench.watch.snapshot()
     #expect(snapshot.usableUplinks.isEmpty)
     #expect(snapshot.selections.values.first?.cause.contains("no local uplink can be used") == true)
     bench.bench.prober.silence([])
@@ -88,33 +87,33 @@ import Testing
     #expect(bench.bench.goesBy(bench.bench.wan), "now it is one")
   }
 
-  @Test func aHubWhosePathIsUpAgainIsAskedAtOnce() async throws {
+  @Test func aHubWhosePathIsUpAgainIsAskedAtOnce() throws {
     let bench = try Bench()
-    try await bench.begin()
+    try bench.begin()
     bench.die(silent: [bench.hubs[0]])
     bench.bench.loop.advance(by: .seconds(12))
-    func hub() async -> ProbeMachine.State? {
-      let outlook = await bench.bench.watch.snapshot().outlooks[bench.bench.wan]
+    func hub() -> ProbeMachine.State? {
+      let outlook = bench.bench.watch.snapshot().outlooks[bench.bench.wan]
       return outlook?.scouts.first { $0.address == bench.hubs[0] }?.machine.state
     }
-    #expect(await hub() == .down)
+    #expect(hub() == .down)
     bench.bench.prober.silence([])
     for device in [bench.bench.a, bench.bench.b] { bench.bench.prober.set(device, .answers(.milliseconds(5))) }
     bench.bench.loop.advance(by: .seconds(4))
-    #expect(await hub() == .up, "its turn comes each ten seconds")
+    #expect(hub() == .up, "its turn comes each ten seconds")
   }
 
-  @Test func aHubThatIsGoneIsLeftWithoutWaitingForAnybody() async throws {
+  @Test func aHubThatIsGoneIsLeftWithoutWaitingForAnybody() throws {
     for targets in [true, false] {
       let bench = try Bench()
-      try await bench.begin(targets: targets)
+      try bench.begin(targets: targets)
       bench.die(silent: bench.hubs)
       bench.bench.loop.advance(by: .milliseconds(300))
       #expect(bench.bench.goesBy(bench.bench.wan))
     }
   }
 
-  @Test func flowsOfADeadPathAreHeldOnlyWhileEveryRuleStaysOnIt() async throws {
+  @Test func flowsOfADeadPathAreHeldOnlyWhileEveryRuleStaysOnIt() throws {
     for others in [false, true] {
       let bench = try Bench()
       var plan = try bench.plan()
@@ -130,7 +129,7 @@ import Testing
       for device in [bench.bench.a, bench.bench.b, bench.bench.wan] {
         bench.bench.prober.set(device, .answers(.milliseconds(5)))
       }
-      try await bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
+      try bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
       bench.bench.loop.advance(by: .seconds(31))
       let swept = bench.bench.swept.count
       bench.bench.prober.silence(Set(bench.hubs + bench.targets))
@@ -141,29 +140,29 @@ import Testing
     }
   }
 
-  @Test func withoutTargetsAnUplinkIsJudgedAsBefore() async throws {
+  @Test func withoutTargetsAnUplinkIsJudgedAsBefore() throws {
     let bench = try Bench()
-    try await bench.begin(targets: false)
+    try bench.begin(targets: false)
     bench.die(silent: bench.hubs + [bench.gateway])
     bench.bench.loop.advance(by: .seconds(1))
     #expect(bench.bench.goesBy(bench.bench.wan))
     #expect(bench.causes == ["uplink_down"])
   }
 
-  @Test func aLostCarrierIsACauseAtOnce() async throws {
+  @Test func aLostCarrierIsACauseAtOnce() throws {
     let bench = try Bench()
-    try await bench.begin()
-    await bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link(carrier: false))
+    try bench.begin()
+    bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link(carrier: false))
     bench.bench.loop.advance(by: .milliseconds(5))
     #expect(bench.causes == ["uplink_down"])
-    await bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link())
+    bench.bench.watch.linkChanged(bench.bench.wan, bench.bench.link())
     bench.bench.loop.advance(by: .seconds(1))
-    #expect(await bench.bench.watch.snapshot().diagnoses.isEmpty)
+    #expect(bench.bench.watch.snapshot().diagnoses.isEmpty)
   }
 
-  @Test func aCauseThatBecomesAnotherIsToldAgain() async throws {
+  @Test func aCauseThatBecomesAnotherIsToldAgain() throws {
     let bench = try Bench()
-    try await bench.begin()
+    try bench.begin()
     bench.die(silent: bench.hubs)
     bench.bench.loop.advance(by: .seconds(5))
     bench.bench.prober.silence(Set(bench.hubs + bench.targets))
@@ -171,16 +170,16 @@ import Testing
     #expect(bench.causes == ["hub_down", "internet_down"])
   }
 
-  @Test func whoHasNeverAnsweredIsNoWitness() async throws {
+  @Test func whoHasNeverAnsweredIsNoWitness() throws {
     let bench = try Bench()
     bench.bench.prober.silence(Set(bench.hubs))
-    try await bench.begin()
+    try bench.begin()
     bench.die(silent: bench.hubs)
     bench.bench.loop.advance(by: .seconds(1))
     #expect(bench.causes == ["unclear"])
   }
 
-  @Test func ofManyHubsFewAreAskedAtOnceAndSeldom() async throws {
+  @Test func ofManyHubsFewAreAskedAtOnceAndSeldom() throws {
     let bench = try Bench()
     var plan = try bench.plan()
     let pattern = plan.paths[1]
@@ -196,7 +195,7 @@ import Testing
     for device in [bench.bench.a, bench.bench.b, bench.bench.wan] {
       bench.bench.prober.set(device, .answers(.milliseconds(5)))
     }
-    try await bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
+    try bench.bench.watch.watch(plan, links: bench.bench.links, generation: 0)
     bench.bench.loop.advance(by: .seconds(30))
     func sent() -> Int { bench.bench.prober.probesSent.count { $0.device == bench.bench.wan } }
     var before = sent()
@@ -211,9 +210,9 @@ import Testing
     #expect(event.subject == "p0" && event.details["cause"] == "hub_down")
   }
 
-  @Test func inPeaceFewPingsAreSent() async throws {
+  @Test func inPeaceFewPingsAreSent() throws {
     let bench = try Bench()
-    try await bench.begin()
+    try bench.begin()
     let before = bench.bench.prober.probesSent.count { $0.device == bench.bench.wan }
     bench.bench.loop.advance(by: .seconds(60))
     let sent = bench.bench.prober.probesSent.count { $0.device == bench.bench.wan } - before

@@ -2,47 +2,6 @@ package import Core
 package import RuleSets
 internal import Synchronization
 
-/// Connections that must go on elsewhere, because the way they were made on is left.
-package struct ConnectionSweep: Equatable, Sendable {
-  /// No mark of ours: of those of the unmarked only whose source was translated, as they left by an uplink.
-  package var mark: Mark
-  /// Nil: every connection of the mark.
-  package var sources: [ClosedRange<UInt32>]?
-  /// Those of the first packet; nil: any.
-  package var destinations: [ClosedRange<UInt32>]?
-  /// The path or uplink that is left, for the event.
-  package var way: String
-  /// The marks that they get, in turn; none: they are set up anew. One whose source was translated is set up anew in any
-  /// case: what it was translated to is of the way that it was made on.
-  package var heirs: [Mark]
-  /// The uplink sends from this address now: only what left it with another that is no good any more, because the router
-  /// does not have that one, or nobody has ever answered there.
-  package var address: IPv4Address?
-
-  package init(
-    mark: Mark, sources: [ClosedRange<UInt32>]?, way: String, destinations: [ClosedRange<UInt32>]? = nil,
-    heirs: [Mark] = [], address: IPv4Address? = nil
-  ) {
-    self.address = address
-    self.destinations = destinations
-    self.mark = mark
-    self.sources = sources
-    self.way = way
-    self.heirs = heirs
-  }
-
-  /// Those from `sources` that were set up before they were steered.
-  package static func early(from sources: [ClosedRange<UInt32>]) -> ConnectionSweep {
-    ConnectionSweep(mark: Mark(value: 0), sources: sources, way: "early")
-  }
-
-  package var isOfTheUnmarked: Bool { mark.value == 0 }
-  /// The mark says it all: the kernel finds them by itself.
-  package var isOfTheMarkAlone: Bool {
-    !isOfTheUnmarked && sources == nil && destinations == nil && heirs.isEmpty && address == nil
-  }
-}
-
 /// Sweeps that are asked for, until somebody makes them: all that wait are one walk through the kernel's table.
 package final class SweepQueue: Sendable {
   private let waiting = Mutex<[ConnectionSweep]>([])

@@ -1,11 +1,10 @@
-import Core
 internal import RuleSets
 import Testing
 
-@testable import Agent
+@testable import Core
 
 /// `fallback: underlay` in the kernel's routes, the events and after a restart.
-@Suite struct PathWatchUnderlayTests {
+@Suite struct WatchUnderlayTests {
   /// The tunnels `a` and `b` run over the private line `mpls0`; `wan0` is an ordinary uplink.
   private struct Bench {
     let bench: WatchBench
@@ -30,23 +29,23 @@ import Testing
       return plan
     }
 
-    func watch(_ plan: WatchPlan) async throws {
-      try await bench.watch.watch(plan, links: links, generation: 0)
+    func watch(_ plan: WatchPlan) throws {
+      try bench.watch.watch(plan, links: links, generation: 0)
     }
 
     /// Up, then both tunnels dead.
-    func fallBack() async throws {
+    func fallBack() throws {
       for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
-      try await watch(try plan())
+      try watch(try plan())
       bench.loop.advance(by: .seconds(1))
       for device in [bench.a, bench.b] { bench.prober.set(device, .silent) }
       bench.loop.advance(by: .seconds(1))
     }
   }
 
-  @Test func withItsTunnelsDeadTrafficGoesByTheLineInTheClearAndSaysSo() async throws {
+  @Test func withItsTunnelsDeadTrafficGoesByTheLineInTheClearAndSaysSo() throws {
     let bench = try Bench()
-    try await bench.fallBack()
+    try bench.fallBack()
     #expect(
       bench.bench.flipper.active[bench.bench.table]
         == .out(device: bench.line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001))))
@@ -57,13 +56,13 @@ import Testing
     #expect(event.severity == .warning)
     let order = bench.bench.kinds()
     #expect(order.contains(.failover))
-    let selection = try #require(await bench.bench.watch.snapshot().selections.values.first)
+    let selection = try #require(bench.bench.watch.snapshot().selections.values.first)
     #expect(selection.isUnencrypted)
   }
 
-  @Test func theEndIsToldWithTheSecondsThatItTook() async throws {
+  @Test func theEndIsToldWithTheSecondsThatItTook() throws {
     let bench = try Bench()
-    try await bench.fallBack()
+    try bench.fallBack()
     bench.bench.prober.set(bench.bench.a, .answers(.milliseconds(1)))
     bench.bench.loop.advance(by: .seconds(10))
     #expect(bench.bench.goesBy(bench.bench.a))
@@ -76,9 +75,9 @@ import Testing
     #expect(bench.bench.events.count(.unencryptedStarted) == 1)
   }
 
-  @Test func connectionsOfTheLineAreSetUpAnewWhenItIsLeft() async throws {
+  @Test func connectionsOfTheLineAreSetUpAnewWhenItIsLeft() throws {
     let bench = try Bench()
-    try await bench.fallBack()
+    try bench.fallBack()
     let before = bench.bench.swept.count
     bench.bench.prober.set(bench.bench.a, .answers(.milliseconds(1)))
     bench.bench.loop.advance(by: .seconds(10))
@@ -87,36 +86,36 @@ import Testing
     #expect(new.first?.way == "underlay:mpls0")
   }
 
-  @Test func withTheLineGoneTooItIsBlockedAndNeverByTheWAN() async throws {
+  @Test func withTheLineGoneTooItIsBlockedAndNeverByTheWAN() throws {
     let bench = try Bench()
-    try await bench.fallBack()
-    await bench.bench.watch.linkChanged(bench.line, bench.bench.link(carrier: false))
+    try bench.fallBack()
+    bench.bench.watch.linkChanged(bench.line, bench.bench.link(carrier: false))
     #expect(bench.bench.flipper.active[bench.bench.table] == nil, "only the floor is left")
     bench.bench.loop.advance(by: .seconds(60))
-    await bench.bench.watch.linkChanged(bench.line, bench.bench.link())
+    bench.bench.watch.linkChanged(bench.line, bench.bench.link())
     #expect(bench.bench.goesBy(bench.line), "and back at once")
     #expect(!bench.bench.flipper.log.contains { $0.hasSuffix("wan0") })
     #expect(bench.bench.events.count(.unencryptedStarted) == 2)
     #expect(bench.bench.events.count(.unencryptedEnded) == 1)
   }
 
-  @Test func aLocalWANIsNeverAPrivateLine() async throws {
+  @Test func aLocalWANIsNeverAPrivateLine() throws {
     let bench = try Bench()
-    try await bench.watch(try bench.plan(.localWAN))
+    try bench.watch(try bench.plan(.localWAN))
     bench.bench.loop.advance(by: .seconds(1))
     #expect(bench.bench.goesBy(bench.bench.wan))
-    await bench.bench.watch.linkChanged(bench.bench.wan, nil)
+    bench.bench.watch.linkChanged(bench.bench.wan, nil)
     bench.bench.loop.advance(by: .seconds(1))
     #expect(!bench.bench.flipper.log.contains { $0.hasSuffix("mpls0") })
     #expect(bench.bench.events.count(.unencryptedStarted) == 0)
   }
 
-  @Test func aRestartKeepsTheLineAndTellsOfItAnew() async throws {
+  @Test func aRestartKeepsTheLineAndTellsOfItAnew() throws {
     let bench = try Bench()
     bench.bench.flipper.active = [
       bench.bench.table: .out(device: bench.line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001)))
     ]
-    try await bench.watch(try bench.plan())
+    try bench.watch(try bench.plan())
     #expect(bench.bench.events.all.map(\.kind) == [.unencryptedStarted], "the last life's journal is gone")
     bench.bench.loop.advance(by: .seconds(20))
     #expect(bench.bench.flipper.log.isEmpty, "an undisturbed restart changes nothing")
@@ -127,22 +126,22 @@ import Testing
     #expect(bench.bench.events.count(.unencryptedEnded) == 1)
   }
 
-  @Test func aRestartUnderARuleThatForbidsTheLineLeavesItAtOnce() async throws {
+  @Test func aRestartUnderARuleThatForbidsTheLineLeavesItAtOnce() throws {
     let bench = try Bench()
     bench.bench.flipper.active = [
       bench.bench.table: .out(device: bench.line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001)))
     ]
-    try await bench.watch(try bench.plan(.block))
+    try bench.watch(try bench.plan(.block))
     #expect(bench.bench.flipper.active[bench.bench.table] == nil)
     #expect(bench.bench.events.count(.unencryptedStarted) == 0)
   }
 
-  @Test func aRuleThatGoesWhileInTheClearIsToldToHaveEnded() async throws {
+  @Test func aRuleThatGoesWhileInTheClearIsToldToHaveEnded() throws {
     let bench = try Bench()
-    try await bench.fallBack()
+    try bench.fallBack()
     var none = try bench.plan()
     none.rules = []
-    try await bench.watch(none)
+    try bench.watch(none)
     bench.bench.loop.advance(by: .seconds(1))
     #expect(bench.bench.events.count(.unencryptedEnded) == 1)
   }

@@ -1,0 +1,139 @@
+package import RuleSets
+
+// What a rule can choose, what it looks at, and what comes of it.
+extension RuleSelection {
+  package enum Choice: Hashable, Sendable, CustomStringConvertible {
+    case path(Name)
+    /// Paths of one tier that share the flows, in the rule's order: two at least.
+    case paths([Name])
+    case localWAN(InterfaceName)
+    /// The private line below the rule's tunnels, in the clear.
+    case underlay(InterfaceName)
+    case blocked
+
+    /// As events and reports write it.
+    package var description: String {
+      switch self {
+      case .path(let name): "path:\(name)"
+      case .paths(let names): "paths:\(names.map(\.text).joined(separator: ","))"
+      case .localWAN(let uplink): "local_wan:\(uplink)"
+      case .underlay(let line): "underlay:\(line)"
+      case .blocked: "blocked"
+      }
+    }
+  }
+
+  /// One flip that must be made, as a fact for the journal.
+  package struct Flip: Equatable, Sendable {
+    package enum Kind: String, Equatable, Sendable {
+      /// The first choice after a start.
+      case initial
+      /// To a less preferred way, because the better one is gone.
+      case failover
+      /// To a better way, because it is back.
+      case failback
+      /// The rule, or the local uplinks, changed.
+      case changed
+    }
+    package var kind: Kind
+    package var from: Choice?
+    package var to: Choice
+    package var cause: String
+    /// How long traffic went the way before.
+    package var after: Duration
+
+    package init(kind: Kind, from: Choice?, to: Choice, cause: String, after: Duration) {
+      self.kind = kind
+      self.from = from
+      self.to = to
+      self.cause = cause
+      self.after = after
+    }
+  }
+
+  /// What the machine looks at.
+  package struct View {
+    package var state: (Name) -> PathHealth?
+    /// The best usable uplink for `fallback: local_wan`, nil where there is none.
+    package var localWAN: InterfaceName?
+    /// The first usable private line below the rule's tunnels, for `fallback: underlay`.
+    package var underlay: InterfaceName?
+    package var canUse: (InterfaceName) -> Bool
+    /// The path that the rule is on is an uplink that it may no longer use.
+    package var isAstray: Bool
+
+    package init(
+      state: @escaping (Name) -> PathHealth?, localWAN: InterfaceName?, underlay: InterfaceName? = nil,
+      isAstray: Bool = false, canUse: @escaping (InterfaceName) -> Bool
+    ) {
+      self.state = state
+      self.localWAN = localWAN
+      self.underlay = underlay
+      self.isAstray = isAstray
+      self.canUse = canUse
+    }
+  }
+
+  /// One path as it is looked at.
+  struct Seen {
+    var name: Name
+    var health: PathHealth?
+  }
+
+  /// What one decision looks at: the rule's paths by tier, at one moment.
+  struct Look {
+    let view: View
+    let now: Instant
+    let tiers: [[Seen]]
+    private let damping: FlapDamping
+
+    init(_ rule: BackhaulRule, _ view: View, at now: Instant) {
+      self.view = view
+      self.now = now
+      tiers = rule.tiers.map { tier in tier.map { Seen(name: $0.path, health: view.state($0.path)) } }
+      damping = rule.damping
+    }
+
+    var states: [Seen] { tiers.flatMap(\.self) }
+
+    func isUp(_ choice: Choice) -> Bool { choice.paths.contains { view.state($0)?.state == .up } }
+
+    /// The paths that are up of the first tier that has any, those that keep falling only where there is no other; then
+    /// those that are degraded.
+    var firstUsable: Choice? {
+      func first(_ isUsable: (Seen) -> Bool) -> Choice? {
+        for tier in tiers {
+          let usable = tier.filter(isUsable).map(\.name)
+          if !usable.isEmpty { return Choice(usable) }
+        }
+        return nil
+      }
+      return first(isSteady) ?? first { $0.health?.state == .up } ?? first { $0.health?.state == .degraded }
+    }
+
+    func isSteady(_ seen: Seen) -> Bool {
+      seen.health?.state == .up && suppression(seen) == nil
+    }
+
+    /// Until when it keeps falling too often; nil: it does not.
+    func suppression(_ seen: Seen) -> Instant? {
+      seen.health?.isForcedUp == true ? nil : damping.suppressed(falls: seen.health?.falls ?? [], at: now)
+    }
+  }
+}
+
+extension RuleSelection.Choice {
+  /// Of paths, of which there is at least one.
+  package init(_ paths: [Name]) {
+    if paths.count == 1, let only = paths.first { self = .path(only) } else { self = .paths(paths) }
+  }
+
+  /// The paths that the traffic goes by; none where it leaves by an uplink as it is, or nowhere.
+  package var paths: [Name] {
+    switch self {
+    case .path(let name): [name]
+    case .paths(let names): names
+    case .localWAN, .underlay, .blocked: []
+    }
+  }
+}

@@ -1,0 +1,148 @@
+internal import RuleSets
+
+// Which connections must go, as their way does no longer carry them or is theirs no more.
+extension WatchMachine {
+  /// Each way of a choice by itself, with the mark of the connections that were made on it.
+  func marks(of choice: RuleSelection.Choice) -> [(way: RuleSelection.Choice, mark: Mark)] {
+    switch choice {
+    case .path, .paths:
+      choice.paths.compactMap { name in (index.path(name)?.mark ?? orphans[name]).map { (.path(name), $0) } }
+    case .localWAN(let uplink), .underlay(let uplink): index.uplink(uplink).map { [(choice, $0.mark)] } ?? []
+    case .blocked: []
+    }
+  }
+
+  mutating func sweep(
+    after flip: RuleSelection.Flip, leaving from: RuleSelection.Choice, _ number: Int, at now: Instant
+  ) {
+    let watched = egresses[number].watched
+    // What goes on sharing the flows keeps its own.
+    let staying = flip.to.paths
+    for (way, mark) in marks(of: from) where !way.paths.contains(where: staying.contains) {
+      if let name = way.paths.first {
+        let path = index.paths[name]
+        let isOrphan = orphans.removeValue(forKey: name) != nil
+        if isOrphan || path.map({ health[$0].isDead }) == true {
+          move(flowsOf: number, on: way, mark)
+          // One that has just died is swept whole once every rule has flipped.
+          if path.map(newlyDown.contains) != true { sweep(way, mark, from: nil) }
+          continue
+        }
+      }
+      if flip.kind == .failback && watched.egress.failback == .drain {
+        drain(way, number, at: now)
+      } else {
+        sweepFlows(of: number, on: way)
+      }
+    }
+  }
+
+  private mutating func sweep(_ way: RuleSelection.Choice, _ mark: Mark, from sources: [ClosedRange<UInt32>]?) {
+    ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way.description)))
+  }
+
+  /// The rule's live flows on a way that it has left go on, or are set up anew, on the one that it goes now.
+  mutating func sweepFlows(of number: Int, on way: RuleSelection.Choice) {
+    let watched = egresses[number].watched
+    // Where not every source is named all of the mark goes, for a flow that stays behind would hang, and one that is set
+    // up anew in vain does not.
+    let exact = watched.isExact
+    for (way, mark) in marks(of: way) where !move(flowsOf: number, on: way, mark) || !exact {
+      sweep(way, mark, from: exact ? watched.sources : nil)
+    }
+  }
+
+  /// Between ways that translate nothing a flow goes on as it is: its connection is bound to the new one. To delete it
+  /// would lose the race against an answer that still comes by the old way, and would be taken for a connection that began
+  /// there. False where one of both translates.
+  @discardableResult private mutating func move(
+    flowsOf number: Int, on way: RuleSelection.Choice, _ mark: Mark
+  ) -> Bool {
+    guard let choice = egresses[number].selection.choice, choice != .blocked, index.keepsAddresses(way) else {
+      return false
+    }
+    let heirs = marks(of: choice)
+    guard !heirs.isEmpty, heirs.allSatisfy({ index.keepsAddresses($0.way) && $0.mark != mark }) else { return false }
+    let watched = egresses[number].watched
+    let turns = heirs.flatMap { heir in
+      [Mark](repeating: heir.mark, count: heir.way.paths.first.map { watched.egress.weight(of: $0) } ?? 1)
+    }
+    ask(.sweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description, heirs: turns)))
+    return true
+  }
+
+  /// A path that is down carries nothing: its connections are set up anew wherever the rules lead now, if anywhere.
+  mutating func sweepDead(_ path: Int, at now: Instant) {
+    let way = RuleSelection.Choice.path(plan.paths[path].name)
+    sweep(way, plan.paths[path].mark, from: nil)
+    for number in egresses.indices {
+      stopDraining(way, of: number, because: "it is down, and its flows are set up anew", at: now)
+    }
+  }
+
+  // MARK: - Under a new plan
+
+  /// An agent that was killed between a flip and its sweep left flows that hang. Ways that a `move` rule does not use
+  /// now can have none of its flows.
+  mutating func sweepLeftovers() {
+    for egress in egresses where egress.watched.egress.failback == .move && !egress.watched.sources.isEmpty {
+      guard let choice = egress.selection.choice else { continue }
+      let used = marks(of: choice).map(\.mark)
+      for (way, mark) in index.ways(of: egress.watched) where !used.contains(mark) {
+        sweep(way, mark, from: egress.watched.sources)
+      }
+    }
+  }
+
+  /// A connection belongs to the way that it was made on. Where a new rule set gives its source or its destination
+  /// another way, it would be held back as one made elsewhere, so it is set up anew.
+  mutating func sweepWhatChangedHands(since old: WatchIndex) {
+    let changed = ChangedHands(from: old.plan, to: plan)
+    guard changed.sources?.isEmpty != true || !changed.destinations.isEmpty else { return }
+    for before in old.egresses {
+      let known = before.isExact ? before.sources : nil
+      for (way, mark) in old.ways(of: before) {
+        // One of both: whose it is, or where to.
+        if changed.sources?.isEmpty != true { sweep(way, mark, from: changed.sources ?? known) }
+        if !changed.destinations.isEmpty { sweep(way.description, mark, from: known, to: changed.destinations) }
+      }
+    }
+    if !changed.destinations.isEmpty, let bypass = plan.mask.mark(.bypass) {
+      sweep("direct destinations", bypass, from: nil, to: changed.destinations)
+    }
+  }
+
+  private mutating func sweep(
+    _ way: String, _ mark: Mark, from sources: [ClosedRange<UInt32>]?, to destinations: [ClosedRange<UInt32>]
+  ) {
+    ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way, destinations: destinations)))
+  }
+
+  /// The mark of a way that is no more, or leads elsewhere now, may be another's soon: no connection may carry it then.
+  mutating func sweepVanished(since old: WatchPlan) {
+    let living = Set(plan.paths.map(\.mark) + plan.uplinks.map(\.mark))
+    for path in old.paths where index.path(path.name)?.isSameWay(as: path) != true {
+      let isSelected = egresses.contains { $0.selection.choice?.paths.contains(path.name) == true }
+      if isSelected && !living.contains(path.mark) && index.path(path.name) == nil {
+        orphans[path.name] = path.mark
+      } else {
+        sweep(.path(path.name), path.mark, from: nil)
+      }
+    }
+    for uplink in old.uplinks where !living.contains(uplink.mark) {
+      sweep(.localWAN(uplink.interface), uplink.mark, from: nil)
+    }
+  }
+
+  /// With another address of an uplink some of its connections have one that nothing is answered at. What is masqueraded
+  /// the kernel forgets by itself, with the address; what is translated to a named address it does not.
+  mutating func sweepOldSources(since old: WatchPlan) {
+    for uplink in plan.uplinks where !uplink.isPrivate {
+      guard let address = uplink.source,
+        old.uplinks.first(where: { $0.interface == uplink.interface })?.source != address
+      else { continue }
+      let way = RuleSelection.Choice.localWAN(uplink.interface)
+      ask(.sweep(ConnectionSweep(mark: uplink.mark, sources: nil, way: way.description, address: address)))
+    }
+  }
+}

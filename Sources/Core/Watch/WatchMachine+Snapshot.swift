@@ -1,0 +1,59 @@
+package import RuleSets
+
+// What is seen from outside.
+extension WatchMachine {
+  package func history(of path: Name) -> PathHistory? { index.paths[path].map { histories[$0] } }
+
+  /// - Parameter tells: which paths' probes shall be among it. What is handed out has to be copied before it changes, and
+  ///   a thousand probes change all the time.
+  package func snapshot(at now: Instant, tells: (Name, PathHealth.State) -> Bool) -> WatchSnapshot {
+    let health = presentHealth(at: now)
+    var snapshot = WatchSnapshot(
+      at: now, plan: plan, links: circumstances.links, health: named(health), probes: machines(health, tells),
+      selections: [:], drains: [:], usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
+    snapshot.causes = standings(health, at: now)
+    for egress in egresses {
+      for rule in egress.watched.rules {
+        var selection = egress.selection
+        selection.ruleChanged(to: rule.rule)
+        snapshot.selections[rule.rule.name] = selection
+        if !egress.drains.all.isEmpty { snapshot.drains[rule.rule.name] = egress.drains }
+      }
+    }
+    snapshot.modes = modes
+    snapshot.diagnoses = causes.diagnoses
+    for uplink in plan.uplinks { snapshot.outlooks[uplink.interface] = causes.outlook(of: uplink.interface) }
+    snapshot.keys = circumstances.keys
+    snapshot.meters = meter.readings(at: now)
+    return snapshot
+  }
+
+  private func named(_ health: [PathHealth]) -> [Name: PathHealth] {
+    Dictionary(zip(plan.paths.map(\.name), health)) { first, _ in first }
+  }
+
+  /// With the causes of now: what stands beside a state is otherwise as old as the state. No state changes here.
+  private func presentHealth(at now: Instant) -> [PathHealth] {
+    health.indices.map { number in
+      guard health[number].state != .up else { return health[number] }
+      var judged = health[number]
+      _ = steps.judge(&judged, evidence(on: number), now)
+      return judged.state == health[number].state ? judged : health[number]
+    }
+  }
+
+  private func machines(_ health: [PathHealth], _ tells: (Name, PathHealth.State) -> Bool) -> [Name: ProbeMachine] {
+    var machines: [Name: ProbeMachine] = [:]
+    for (number, path) in plan.paths.enumerated() where tells(path.name, health[number].state) {
+      for probe in index.probes[number] { machines[probes[probe].machine.probe.name] = probes[probe].machine }
+    }
+    return machines
+  }
+
+  // MARK: - For those who try it
+
+  /// - Parameter path: its place in the plan.
+  package func verdict(on path: Int) -> PathHealth.State { health[path].state }
+  /// A rule waits until it may return to a better path.
+  package var waitsToReturn: Bool { egresses.contains { steps.deadline($0.selection) != nil } }
+}

@@ -1,0 +1,86 @@
+internal import RuleSets
+import Testing
+
+@testable import Core
+
+/// Rules that share an egress share its selection, its route and its sweeps.
+@Suite struct WatchEgressTests {
+  private func plan(_ bench: WatchBench, _ rules: [String], egress: String = "hub") throws -> WatchPlan {
+    var plan = try bench.plan()
+    let sample = plan.rules[0]
+    plan.rules = try rules.enumerated().map { number, name in
+      var rule = sample
+      rule.rule.name = try #require(Name(name))
+      rule.rule.egress.name = try #require(Name(egress))
+      rule.rule.sources = Sources(prefixes: [try #require(IPv4Prefix("192.168.\(10 + 2 * number).0/24"))])
+      rule.sources = AddressRanges.merged(rule.rule.sources.prefixes)
+      return rule
+    }
+    return plan
+  }
+
+  private func running(_ rules: [String], egress: String = "hub") throws -> WatchBench {
+    let bench = try WatchBench()
+    for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
+    try bench.watch.watch(try plan(bench, rules, egress: egress), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.goesBy(bench.a))
+    return bench
+  }
+
+  @Test func `they flip at once, and it is told once`() throws {
+    let bench = try running(["office", "lab"])
+    let before = bench.swept.count
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .milliseconds(400))
+    #expect(bench.flipper.log == ["\(bench.table) → bh-a", "\(bench.table) → bh-b"])
+    let flips = bench.events.all.filter { $0.kind == .failover }
+    #expect(flips.map(\.subject) == ["hub"])
+    #expect(flips.first?.text.hasPrefix("egress hub (rules office, lab): traffic goes path:b, was path:a") == true)
+    #expect(flips.first?.rules == ["office", "lab"])
+    let moved = bench.swept.dropFirst(before).filter { !$0.heirs.isEmpty }
+    #expect(moved.map(\.sources) == [[0xc0a8_0a00...0xc0a8_0aff, 0xc0a8_0c00...0xc0a8_0cff]])
+    let snapshot = bench.watch.snapshot()
+    #expect(snapshot.selections.mapValues(\.rule.name.text).values.sorted() == ["lab", "office"])
+    #expect(snapshot.selections.values.allSatisfy { $0.choice?.paths.map(\.text) == ["b"] })
+    #expect(snapshot.causes.count == 2)
+    #expect(snapshot.modes.count == 2)
+    var tally = EventTally()
+    for event in bench.events.all { tally.noted(event) }
+    #expect(tally.flips[EventTally.Key("lab", "failover")] == 1)
+    #expect(tally.failovers[EventTally.Key("office", "probes")] == 1)
+  }
+
+  @Test func `a rule that comes or goes moves nobody else`() throws {
+    let bench = try running(["office", "lab"])
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .seconds(1))
+    let flips = bench.flipper.log.count
+    for rules in [["lab"], ["lab", "shop"], ["shop"]] {
+      try bench.watch.watch(try plan(bench, rules), links: bench.links, generation: 0)
+      bench.loop.advance(by: .milliseconds(10))
+      #expect(bench.watch.snapshot().selections.keys.map(\.text).sorted() == rules)
+      #expect(bench.goesBy(bench.b))
+    }
+    #expect(bench.flipper.log.count == flips)
+  }
+
+  @Test func `the name of an egress may change with its first rule`() throws {
+    let bench = try running(["office", "lab"], egress: "office")
+    let flips = bench.flipper.log.count
+    try bench.watch.watch(try plan(bench, ["lab"], egress: "lab"), links: bench.links, generation: 0)
+    bench.loop.advance(by: .milliseconds(10))
+    #expect(bench.goesBy(bench.a))
+    #expect(bench.flipper.log.count == flips)
+    #expect(bench.events.count(.initial) == 1)
+  }
+
+  @Test(arguments: [("office", "rule office"), ("hub", "rule office (egress hub)")])
+  func `a lone rule is called by its name`(_ egress: String, _ title: String) throws {
+    let bench = try running(["office"], egress: egress)
+    let event = try #require(bench.events.all.first { $0.kind == .initial })
+    #expect(event.subject == "office")
+    #expect(event.text.hasPrefix("\(title): traffic goes path:a"))
+    #expect(event.rules == ["office"])
+  }
+}

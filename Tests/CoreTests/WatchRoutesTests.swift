@@ -1,0 +1,190 @@
+internal import RuleSets
+import Testing
+
+@testable import Core
+
+private typealias Bench = WatchBench
+
+/// The active routes: as chosen, as they were found, and as the kernel takes them.
+@Suite struct WatchRoutesTests {
+  @Test func anUndisturbedRestartChangesNothing() throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    bench.flipper.active = [bench.table: .out(device: bench.a, gateway: nil)]
+    try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(20))
+    #expect(bench.flipper.log.isEmpty)
+  }
+
+  @Test func aChangedGatewayIsFollowed() throws {
+    let bench = try Bench()
+    try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    #expect(
+      bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_6401))))
+    try bench.watch.watch(try bench.plan(gateway: 0xc633_64fe), links: bench.links, generation: 0)
+    #expect(
+      bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_64fe))))
+  }
+
+  @Test func whatAnotherTookAwayIsPutBack() throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    bench.flipper.active = [:]
+    bench.watch.inspect()
+    #expect(bench.goesBy(bench.a))
+    #expect(bench.events.count(.driftRepaired) == 1)
+  }
+
+  @Test func aFlipThatFailsIsTriedAgain() throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.flipper.fail(with: "no buffer")
+    bench.loop.advance(by: .milliseconds(50))
+    #expect(bench.events.count(.flipFailed) >= 1)
+    bench.flipper.fail(with: nil)
+    bench.loop.advance(by: .milliseconds(500))
+    #expect(bench.goesBy(bench.a))
+  }
+
+  @Test func aPathThatLeadsElsewhereIsJudgedAnewBeforeItIsUsed() throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    bench.prober.set(bench.b, .silent)
+    try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let other = try #require(InterfaceName("bh-c"))
+    var moved = try bench.plan()
+    moved.paths[0].device = other
+    moved.paths[0].mark = Mark(value: 7 << 20)
+    moved.paths[0].way = .out(device: other, gateway: nil)
+    var links = bench.links
+    links[other] = bench.link()
+    let before = bench.swept.count
+    try bench.watch.watch(moved, links: links, generation: 0)
+    #expect(bench.goesBy(bench.a), "the old device, until the new one has answered")
+    #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) })
+    bench.prober.set(other, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .milliseconds(300))
+    #expect(bench.goesBy(other))
+  }
+
+  @Test func aPathThatIsTakenAwayIsLeftForOneThatIsKnownToWork() throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let new = try #require(Name("c"))
+    let device = try #require(InterfaceName("bh-c"))
+    var other = try bench.plan()
+    other.paths = [other.paths[1]]
+    other.paths[0].name = new
+    other.paths[0].device = device
+    other.paths[0].mark = Mark(value: 7 << 20)
+    other.paths[0].way = .out(device: device, gateway: nil)
+    other.paths[0].probes[0].path = new
+    other.rules[0].rule.egress.paths = [new]
+    var links = bench.links
+    links[device] = bench.link()
+    try bench.watch.watch(other, links: links, generation: 0)
+    #expect(bench.watch.devicesInUse == [bench.a], "its device must not be deleted yet")
+    let before = bench.swept.count
+    bench.prober.set(device, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.goesBy(device))
+    #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) && $0.sources == nil })
+  }
+
+  @Test func anUplinkThatTheRuleNoLongerNamesIsLeftAtOnce() throws {
+    let bench = try Bench()
+    let lte = try #require(Name("lte"))
+    var named = try bench.plan(fallback: .block)
+    named.paths.append(named.paths[0])
+    named.paths[2].name = lte
+    named.paths[2].isTunnel = false
+    named.paths[2].device = bench.wan
+    named.paths[2].underlay = nil
+    named.paths[2].way = .out(device: bench.wan, gateway: nil)
+    named.paths[2].probes = []
+    named.rules[0].rule.egress.paths = [lte]
+    try bench.watch.watch(named, links: bench.links, generation: 0)
+    #expect(bench.goesBy(bench.wan))
+    // Another took its route away, so that the kernel does not tell by what the rule goes.
+    bench.flipper.active = [:]
+    var unnamed = try bench.plan(fallback: .block)
+    unnamed.paths = named.paths
+    try bench.watch.watch(unnamed, links: bench.links, generation: 0)
+    #expect(bench.flipper.active[bench.table] == nil, "though neither of the tunnels has a verdict yet")
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .milliseconds(300))
+    #expect(bench.goesBy(bench.b))
+  }
+
+  @Test func aRouteByAnUplinkDoesNotOutliveAFlipThatTheKernelRefused() throws {
+    let bench = try Bench()
+    let lte = try #require(Name("lte"))
+    var named = try bench.plan(fallback: .block)
+    named.paths.append(named.paths[0])
+    named.paths[2].name = lte
+    named.paths[2].device = bench.wan
+    named.paths[2].underlay = nil
+    named.paths[2].way = .out(device: bench.wan, gateway: nil)
+    named.paths[2].probes = []
+    named.rules[0].rule.egress.paths = [lte, try #require(Name("a"))]
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try bench.watch.watch(named, links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    bench.flipper.fail(with: "no buffer")
+    bench.watch.linkChanged(bench.wan, bench.link(carrier: false))
+    #expect(bench.goesBy(bench.wan), "the kernel refuses the flip")
+    bench.flipper.fail(with: nil)
+    // Path a's device is gone as well, so that there is no route to put in its place.
+    var links = bench.links
+    links[bench.a] = nil
+    var gone = try bench.plan(fallback: .block)
+    gone.rules[0].rule.egress.paths = [try #require(Name("b"))]
+    try bench.watch.watch(gone, links: links, generation: 0)
+    #expect(!bench.goesBy(bench.wan), "the floor, rather")
+    bench.flipper.active = [bench.table: .out(device: bench.wan, gateway: nil)]
+    var moved = try bench.plan(fallback: .block)
+    moved.paths[0].device = try #require(InterfaceName("bh-c"))
+    moved.paths[0].way = .out(device: moved.paths[0].device, gateway: nil)
+    links[moved.paths[0].device] = bench.link()
+    try bench.watch.watch(moved, links: links, generation: 0)
+    #expect(!bench.goesBy(bench.wan), "not until path a, which leads another way now, has a verdict")
+  }
+
+  @Test func aStrayRouteThatCouldNotBeRemovedIsTriedAgain() throws {
+    let bench = try Bench()
+    try bench.watch.watch(try bench.plan(fallback: .block), links: bench.links, generation: 0)
+    bench.flipper.active = [bench.table: .out(device: bench.wan, gateway: nil)]
+    bench.flipper.failRemovals(with: "no buffer")
+    bench.watch.inspect()
+    #expect(bench.goesBy(bench.wan))
+    bench.flipper.failRemovals(with: nil)
+    bench.loop.advance(by: .milliseconds(250))
+    #expect(bench.flipper.active[bench.table] == nil)
+  }
+
+  @Test func aFlipThatCameLateIsToldAndSwept() throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    bench.flipper.fail(with: "no buffer")
+    bench.prober.set(bench.a, .silent)
+    bench.loop.advance(by: .milliseconds(450))
+    #expect(bench.events.count(.failover) == 0)
+    bench.flipper.fail(with: nil)
+    let before = bench.swept.count
+    bench.loop.advance(by: .milliseconds(500))
+    #expect(bench.goesBy(bench.wan))
+    #expect(bench.events.count(.failover) == 1)
+    #expect(bench.events.count(.driftRepaired) == 0)
+    #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) }, "after the route, not before")
+  }
+}
