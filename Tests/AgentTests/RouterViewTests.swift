@@ -16,8 +16,8 @@ import Testing
     return (writer.view(seen, KernelRanges()), RouterView(report))
   }
 
-  @Test(arguments: [BackhaulRule.Fallback.localWAN, .block])
-  func isWhatTheReportSays(_ fallback: BackhaulRule.Fallback) async throws {
+  @Test(arguments: [Egress.Fallback.localWAN, .block])
+  func isWhatTheReportSays(_ fallback: Egress.Fallback) async throws {
     let bench = try WatchBench()
     var seen = ClientSight.View()
     seen.rules[try #require(Name("office"))] = ClientSight.View.Rule(

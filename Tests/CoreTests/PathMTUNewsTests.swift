@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 import Testing
 
 @Suite struct PathMTUNewsTests {

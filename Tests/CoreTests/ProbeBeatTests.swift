@@ -1,4 +1,5 @@
 import Core
+internal import RuleSets
 import Testing
 
 /// Probes of many paths leave together, each no later than at its own time.

@@ -1,4 +1,5 @@
-package import Core
+internal import Core
+package import RuleSets
 
 /// What a router says of a packet of ours that was too large for its next link and may not be fragmented (RFC 1191
 /// section 4).

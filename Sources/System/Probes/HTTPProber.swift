@@ -1,5 +1,5 @@
 package import Agent
-internal import Core
+package import Core
 internal import Glibc
 package import RuleSets
 package import Transfer

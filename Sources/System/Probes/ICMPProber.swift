@@ -1,5 +1,5 @@
 package import Agent
-internal import Core
+package import Core
 package import RuleSets
 
 /// ICMP echo probes by raw sockets: one for each binding, with a filter and the kernel's receive time stamps. Raw, as

@@ -1,5 +1,5 @@
 package import Agent
-internal import Core
+package import Core
 package import RuleSets
 
 /// Every kind of probe: each goes to who can send it.
