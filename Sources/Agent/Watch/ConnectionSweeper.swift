@@ -1,5 +1,5 @@
 package import Core
-package import RuleSets
+internal import RuleSets
 internal import Synchronization
 
 /// Sweeps that are asked for, until somebody makes them: all that wait are one walk through the kernel's table.
