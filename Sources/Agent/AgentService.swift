@@ -69,7 +69,7 @@ package final class AgentService: Sendable {
       fullTable: { [connections] in await connections.overflow })
     keeper = RuleSetKeeper(
       configuration: configuration, source: ports.source, store: ports.store, permits: ports.permits,
-      applier: reconciler, parse: ports.parse, events: journal, surroundings: ports.surroundings,
+      applier: reconciler, events: journal, surroundings: ports.surroundings,
       trials: ports.trials)
     if let manager = ports.serviceManager {
       pulse = ServicePulse(
@@ -183,6 +183,7 @@ package final class AgentService: Sendable {
     case .neighbourFailed(let device, let address):
       watch.assumeIsolated { $0.neighbourFailed(address, on: device) }
       return nil
+    case .pathMTU(let address): return "path MTU to \(address)"
     case .overrun:
       watch.assumeIsolated { $0.inspectSoon() }
       return "events lost"

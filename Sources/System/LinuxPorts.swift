@@ -17,7 +17,6 @@ extension AgentPorts {
   ) throws -> AgentPorts {
     let loop = try Reactor(name: "paths", urgency: .raised)
     let engine = try TransferEngine()
-    let limits = StrictJSON.Limits(bytes: configuration.ruleSet.maximumBytes)
     let ranges = configuration.kernel
     let stateDirectory = configuration.files.stateDirectory
     let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory, mendsMemory: true)
@@ -39,7 +38,6 @@ extension AgentPorts {
       trials: FileTrialStore(directory: stateDirectory), journal: try FileJournal(directory: stateDirectory),
       forces: FileForceStore(directory: stateDirectory), permits: FilePermitStore(directory: stateDirectory),
       surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),
-      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes, limits: limits) },
       configurationTrouble: configurationTrouble, giveMemoryBack: FreedMemory.giveBack)
   }
 

@@ -32,8 +32,15 @@ import Testing
       pathsUp: paths.count { $0.state == "up" }, uplinks: [], flipMicroseconds: [], flips: 0)
   }
 
+  private func judged(_ report: StatusReport) -> Protection { Protection(RouterView(report)) }
+  private func judgedReport(_ report: StatusReport) -> StatusReport {
+    var report = report
+    report.judge(by: RouterView(report))
+    return report
+  }
+
   private func word(_ rules: RuleReport..., revision: UInt64? = 7) -> Protection.Word {
-    Protection(status(rules, revision: revision)).word
+    judged(status(rules, revision: revision)).word
   }
 
   @Test func eachWord() {
@@ -59,7 +66,7 @@ import Testing
       rule(mode, mode == .blocked ? "blocked" : "path:fra", named: "b", traffic: traffic, cause: "does x")
     }
     func first(_ rules: RuleReport...) -> (Protection.Word, String) {
-      let protection = Protection(status(rules))
+      let protection = judged(status(rules))
       return (protection.word, protection.sentence)
     }
     #expect(first(hub, other(.diverted)) == (.diverted, "traffic of b does x; through the hub: a"))
@@ -83,7 +90,7 @@ import Testing
       var rule = rule
       rule.shares = [ShareReport(path: "fra", weight: 1)]
       rule.tiers = [rule.shares]
-      return HealthCheck(HealthCheck.View(status([rule], [path("fra", "up")])))
+      return HealthCheck(RouterView(status([rule], [path("fra", "up")])))
     }
     #expect(health(rule(.backhaul, "path:fra")).status == .ok)
     for state in [TrafficFinding.State.diverted, .untaken, .obstructed] {
@@ -98,14 +105,14 @@ import Testing
   }
 
   @Test func theSentenceNamesWhoIsMeant() {
-    let mixed = Protection(
+    let mixed = judged(
       status([
         rule(.backhaul, "path:fra", named: "a"), rule(.fallback, "local_wan:wan0", named: "b"),
         rule(.blocked, "blocked", named: "c"),
       ])
     )
     #expect(mixed.sentence == "through the hub: a; by the local WAN: b; nowhere: c")
-    let local = Protection(
+    let local = judged(
       status([rule(.fallback, "local_wan:wan0", named: "a"), rule(.blocked, "blocked", named: "b")]))
     #expect(local.sentence == "traffic of a goes by the local WAN, past the hub; nowhere: b")
   }
@@ -121,16 +128,17 @@ import Testing
     stuck.shares = [ShareReport(path: "fra", weight: 1)]
     var report = status([stuck], [path("fra", "down", cause: "uplink_down")])
     report.uplinks = [uplink("wan0", "down", usable: false)]
-    #expect(Protection(report).word == .blocked)
+    #expect(Protection(RouterView(report)).word == .blocked)
     #expect(
-      Protection(report).sentence == "traffic of office goes nowhere: its paths are down and no uplink can be used")
-    #expect(HealthCheck(HealthCheck.View(report)).status == .critical)
-    #expect(NextSteps.of(report) == ["uplink wan0 cannot be used (no carrier): check its cable and modem"])
+      Protection(RouterView(report)).sentence
+        == "traffic of office goes nowhere: its paths are down and no uplink can be used")
+    #expect(HealthCheck(RouterView(report)).status == .critical)
+    #expect(NextSteps.of(RouterView(report)) == ["uplink wan0 cannot be used (no carrier): check its cable and modem"])
     stuck.shares.append(ShareReport(path: "ams", weight: 1))
-    #expect(Protection(status([stuck], [path("fra", "down"), path("ams", "up")])).word == .protected)
+    #expect(judged(status([stuck], [path("fra", "down"), path("ams", "up")])).word == .protected)
     report = status(
       [stuck, rule(.backhaul, "path:par", named: "guests")], [path("fra", "down"), path("ams", "disabled")])
-    #expect(Protection(report).sentence == "through the hub: guests; nowhere: office")
+    #expect(Protection(RouterView(report)).sentence == "through the hub: guests; nowhere: office")
   }
 
   @Test func aLocalWANThatSeemsDeadIsCalledThat() {
@@ -138,17 +146,17 @@ import Testing
     local.device = "wan0"
     var report = status([local], [path("fra", "down", cause: "uplink_down")])
     report.uplinks = [uplink("wan0", "down", roles: ["gateway"]), uplink("wan1", "up")]
-    #expect(Protection(report).word == .unprotected)
-    #expect(Protection(report).sentence.contains("is sent by the local WAN wan0, which seems dead"))
-    #expect(NextSteps.of(report).contains { $0.contains("traffic leaves it for wan1") })
+    #expect(Protection(RouterView(report)).word == .unprotected)
+    #expect(Protection(RouterView(report)).sentence.contains("is sent by the local WAN wan0, which seems dead"))
+    #expect(NextSteps.of(RouterView(report)).contains { $0.contains("traffic leaves it for wan1") })
     report.uplinks[0] = uplink("wan0", "down", roles: ["target"])
-    #expect(!NextSteps.of(report).contains { $0.contains("wan1") }, "it has targets already")
+    #expect(!NextSteps.of(RouterView(report)).contains { $0.contains("wan1") }, "it has targets already")
     report.uplinks = [uplink("wan0", "unknown")]
-    #expect(Protection(report).sentence == "traffic of office goes by the local WAN, past the hub")
+    #expect(Protection(RouterView(report)).sentence == "traffic of office goes by the local WAN, past the hub")
   }
 
   @Test func whatElseThereIsIsNotHidden() {
-    let some = Protection(
+    let some = judged(
       status([
         rule(.fallback, "underlay:mpls0", named: "a", unencrypted: true), rule(.fallback, "local_wan:wan0", named: "b"),
         rule(.blocked, "blocked", named: "c"), rule(.blocked, nil, named: "d"),
@@ -156,7 +164,7 @@ import Testing
     #expect(
       some.sentence
         == "traffic of a goes by a private line in the clear; by the local WAN: b; nowhere: c; being judged: d")
-    let judged = Protection(status([rule(.blocked, "blocked", named: "a"), rule(.blocked, nil, named: "b")]))
+    let judged = judged(status([rule(.blocked, "blocked", named: "a"), rule(.blocked, nil, named: "b")]))
     #expect(
       judged.sentence == "traffic of a goes nowhere: nothing leaks, and its devices are offline; being judged: b")
   }
@@ -167,7 +175,7 @@ import Testing
       change(&bad)
       var report = status([rule(.blocked, "blocked")], [bad])
       report.charon = charon
-      return NextSteps.of(report).first { !$0.contains("charon") }
+      return NextSteps.of(RouterView(report)).first { !$0.contains("charon") }
     }
     #expect(step { _ in }?.contains("compare its settings") == true)
     #expect(step { $0.obstacle = "a foreign interface has the name bh-fra" }?.contains("cannot be used here") == true)
@@ -179,19 +187,22 @@ import Testing
   @Test func aRuleSetThatCannotBeUsedIsNotOneThatDidNotCome() {
     var report = status([rule(.backhaul, "path:fra")])
     report.pullTrouble = "rule set refused: x"
-    #expect(NextSteps.of(report)[0].hasSuffix("revision 7 stays in force; ask its maintainer to fix it"))
+    #expect(NextSteps.of(RouterView(report))[0].hasSuffix("revision 7 stays in force; ask its maintainer to fix it"))
     report.revision = nil
-    #expect(NextSteps.of(report)[0].contains("no other runs"))
+    #expect(NextSteps.of(RouterView(report))[0].contains("no other runs"))
     report.pullFailures = 1
-    #expect(NextSteps.of(report)[0].hasPrefix("no rule set has come"))
+    #expect(NextSteps.of(RouterView(report))[0].hasPrefix("no rule set has come"))
     report.revision = 7
     report.pullFailures = 9
     #expect(
-      NextSteps.of(report)[0] == "no rule set comes from its source (rule set refused: x): revision 7 stays in force")
+      NextSteps.of(RouterView(report))[0]
+        == "no rule set comes from its source (rule set refused: x): revision 7 stays in force")
   }
 
   @Test func whatToDoFollowsFromTheCause() {
-    func steps(_ path: PathReport) -> [String] { NextSteps.of(status([rule(.blocked, "blocked")], [path])) }
+    func steps(_ path: PathReport) -> [String] {
+      NextSteps.of(RouterView(status([rule(.blocked, "blocked")], [path])))
+    }
     #expect(steps(path("fra", "up")).isEmpty)
     #expect(steps(path("fra", "unknown")).isEmpty)
     #expect(steps(path("fra", "down", cause: "hub_down"))[0].contains("call who runs it"))
@@ -210,23 +221,23 @@ import Testing
       [rule(.blocked, "blocked")], (0..<20).map { path("p\($0)", "down", cause: "uplink_down") } + [path("x", "down")])
     bad.applyTrouble = "ip route add: refused"
     bad.charon = CharonReport(answers: false)
-    let steps = NextSteps.of(bad)
+    let steps = NextSteps.of(RouterView(bad))
     #expect(steps.count == 4)
     #expect(steps[0].contains("refused"))
     #expect(steps[1].contains("charon"))
     bad.paths = (0..<20).map { path("p\($0)", "down") }
-    #expect(NextSteps.of(bad).count == NextSteps.most)
+    #expect(NextSteps.of(RouterView(bad)).count == NextSteps.most)
   }
 
   @Test func ofManyPathsAScreenGetsThoseThatNeedALook() throws {
     let paths =
       (0..<20).map { path("up-\($0)", "up") } + (0..<20).map { path("down-\($0)", "down", cause: "uplink_down") }
-    let all = status([rule(.backhaul, "path:up-0")], paths).judged
+    let all = judgedReport(status([rule(.backhaul, "path:up-0")], paths))
     #expect(all.keeping(try PathChoice(nil)) == all)
     let some = all.keeping(try PathChoice(["up-7", "gone"]))
     #expect(some.paths.map(\.name) == ["up-7"] + (0..<12).map { "down-\($0)" })
     #expect(some.pathsInAll == 40 && some.pathsUp == 20 && some.nextSteps == all.nextSteps)
-    let few = status([rule(.backhaul, "path:up-0")], Array(paths.prefix(12))).judged
+    let few = judgedReport(status([rule(.backhaul, "path:up-0")], Array(paths.prefix(12))))
     #expect(few.keeping(try PathChoice([])) == few)
     #expect(throws: LocalAPI.Refusal.self) { try PathChoice((0...100).map { "\($0)" }) }
   }

@@ -10,6 +10,7 @@ import Testing
 private final class CountingKernel: KernelPort {
   let fake: FakeKernel
   private let state = Mutex<(steps: [Step], refuse: (@Sendable (Step) -> Bool)?)>(([], nil))
+  private let work = Mutex<(words: [String], afterRead: (@Sendable (Int) -> Void)?)>(([], nil))
 
   init(_ fake: FakeKernel) { self.fake = fake }
 
@@ -17,14 +18,25 @@ private final class CountingKernel: KernelPort {
   func forget() { state.withLock { $0.steps = [] } }
   func refuse(_ which: (@Sendable (Step) -> Bool)?) { state.withLock { $0.refuse = which } }
 
+  /// Reads and steps in their order, from here on; `afterRead` gets how many reads there were.
+  func note(afterRead: (@Sendable (Int) -> Void)? = nil) { work.withLock { $0 = ([], afterRead) } }
+  var words: [String] { work.withLock { $0.words } }
+
   func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState {
-    try fake.read(expecting: expecting)
+    let actual = try fake.read(expecting: expecting)
+    let (count, then) = work.withLock { work in
+      work.words.append("read")
+      return (work.words.count { $0 == "read" }, work.afterRead)
+    }
+    then?(count)
+    return actual
   }
   func apply(_ step: Step) throws(KernelFailure) {
     if state.withLock({ $0.refuse?(step) ?? false }) {
       throw KernelFailure(operation: "a step", errno: 95, cause: "Operation not supported")
     }
     state.withLock { $0.steps.append(step) }
+    work.withLock { $0.words.append("step") }
     try fake.apply(step)
   }
   func rememberedSettings() -> RememberedSettings { fake.rememberedSettings() }
@@ -74,6 +86,18 @@ private final class Bench: Sendable {
   }
 
   deinit { work.cancel() }
+
+  /// Of wan0.
+  static func defaults() throws -> [MainDefault] {
+    let gateway = try #require(IPv4Address("198.51.100.1"))
+    return [
+      MainDefault(device: try #require(InterfaceName("wan0")), gateway: .ipv4(gateway), metric: RouteMetric(100))
+    ]
+  }
+  func setDefaults(_ defaults: [MainDefault]) throws {
+    try fake.change("default routes") { $0.setMainDefaults(defaults) }
+  }
+  var obstacle: String? { get async { await watch.snapshot().plan.uplinks.first?.obstacle } }
 
   func ruleSet(_ revision: UInt64, tunnels: [String]) throws -> RuleSet {
     let hub = try #require(Name("fra"))
@@ -230,6 +254,47 @@ private final class Bench: Sendable {
     try await bench.look()
     #expect(try bench.fake.read(expecting: nil) == before)
     #expect(await bench.reconciler.layout?.ruleSet.revision == 1)
+  }
+
+  @Test func aDefaultRouteThatIsBeingReplacedIsNoUplinkLost() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
+    let defaults = try Bench.defaults()
+    try bench.setDefaults([])
+    bench.kernel.note { [bench] count in
+      // The DHCP client goes on between the first look and the next.
+      if count == 1 { try? bench.setDefaults(defaults) }
+    }
+    try await bench.look()
+    #expect(bench.kernel.words == ["read", "read"], "nothing was changed")
+    #expect(await bench.obstacle == nil)
+    bench.kernel.note()
+  }
+
+  @Test func aDefaultRouteThatStaysAwayIsAnUplinkLost() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
+    try bench.setDefaults([])
+    bench.kernel.note()
+    try await bench.look()
+    #expect(bench.kernel.words.prefix(3) == ["read", "read", "step"])
+    #expect(await bench.obstacle?.contains("no default route") == true)
+    bench.kernel.note()
+    try await bench.look()
+    #expect(bench.kernel.words == ["read"], "it is no news")
+  }
+
+  @Test func anAddressThatGoesWithTheRouteIsNotWaitedFor() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
+    let wan0 = bench.configuration.uplinks[0].interface
+    try bench.fake.change("no address") { state in
+      state.setMainDefaults([])
+      state.addLink(wan0)
+    }
+    bench.kernel.note()
+    try await bench.look()
+    #expect(bench.kernel.words.prefix(2) == ["read", "step"])
   }
 
   @Test func aTunnelThatIsTakenAwayGoesOnceItIsLeft() async throws {

@@ -98,7 +98,7 @@ private final class OneDocument: RuleSetSource {
       configuration: configuration, source: source,
       store: MemoryStore(cached.map { StoredRuleSet(bytes: $0, etag: nil, slots: SlotBook()) }),
       permits: MemoryPermits(), applier: applier,
-      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes) }, events: events,
+      events: events,
       surroundings: StillSurroundings(), trials: trials)
   }
 

@@ -112,7 +112,7 @@ struct RuleSetBench {
       lans: [try #require(InterfaceName("lan0"))], guard: GuardConfiguration(whenInDoubt: whenInDoubt))
     keeper = RuleSetKeeper(
       configuration: configuration, source: source, store: store, permits: permits, applier: applier,
-      parse: { (bytes) throws(Complaints) in try RuleSetDecoder.decodeWithRemarks(bytes) }, events: events,
+      events: events,
       surroundings: StillSurroundings(), trials: MemoryTrials())
   }
 

@@ -24,7 +24,7 @@ import Testing
   }
 
   private func line(_ status: StatusReport) -> String {
-    CheckHealthCommand.line(HealthCheck(HealthCheck.View(status)), status)
+    CheckHealthCommand.line(HealthCheck(RouterView(status)), status)
   }
 
   @Test func aPluginsLineHasItsMeasures() {

@@ -1,3 +1,4 @@
+import Core
 import Testing
 
 @testable import Agent
@@ -39,7 +40,7 @@ import Testing
   }
 
   private func status(_ rules: [RuleReport], path: String, cause: String, trouble: String? = nil) -> StatusReport {
-    StatusReport(
+    var report = StatusReport(
       device: "branch-017", version: "0.1.0", pid: 7, uptimeSeconds: 192, revision: 42,
       source: "https://orchestrator.example/branch-017", lastContactSeconds: 12, pullFailures: 0, pullTrouble: nil,
       applyTrouble: trouble, rules: rules,
@@ -51,8 +52,9 @@ import Testing
       uplinks: [
         UplinkReport(interface: "wan0", tier: 1, isPrivate: false, usable: true, obstacle: nil, gateway: "198.51.100.1")
       ],
-      flipMicroseconds: [], flips: 1
-    ).judged
+      flipMicroseconds: [], flips: 1)
+    report.judge(by: RouterView(report))
+    return report
   }
 
   @Test func throughTheHub() {

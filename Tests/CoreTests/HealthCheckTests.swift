@@ -5,18 +5,22 @@ import Testing
 @Suite struct HealthCheckTests {
   private func rule(
     _ mode: RuleMode, by way: String? = "path:fra-a", preferred: Bool = true, unencrypted: Bool = false
-  ) -> HealthCheck.Rule {
-    HealthCheck.Rule(
-      name: "office", mode: mode, way: way, isPreferred: preferred, isUnencrypted: unencrypted, cause: "why")
+  ) -> RouterView.Rule {
+    var rule = RouterView.Rule(name: "office", mode: mode, way: way, cause: "why")
+    rule.shares = ["fra-a"]
+    rule.firstTier = preferred ? ["fra-a"] : ["other"]
+    rule.isUnencrypted = unencrypted
+    rule.traffic = .asIntended
+    return rule
   }
 
   private func check(
-    _ rules: [HealthCheck.Rule], _ states: [PathHealth.State] = [.up],
-    _ change: (inout HealthCheck.View) -> Void = { _ in }
+    _ rules: [RouterView.Rule], _ states: [PathHealth.State] = [.up],
+    _ change: (inout RouterView) -> Void = { _ in }
   ) -> HealthCheck {
-    var view = HealthCheck.View(revision: 7)
+    var view = RouterView(revision: 7)
     view.rules = rules
-    view.paths = states.enumerated().map { HealthCheck.Path(name: "p\($0)", state: $1, cause: "why") }
+    view.paths = states.enumerated().map { RouterView.Path(name: "p\($0)", state: $1, cause: "why") }
     change(&view)
     return HealthCheck(view)
   }

@@ -30,6 +30,19 @@ import Testing
     #expect(schedule.next == nil)
   }
 
+  @Test func `those that are due at one time come up in an order that stays`() {
+    var schedule = ProbeSchedule()
+    for turn in 1...20 {
+      for probe in (0..<100).shuffled() { schedule.set(probe, at: Instant(nanoseconds: Int64(turn))) }
+      var came: [Int] = []
+      while let probe = schedule.due(at: Instant(nanoseconds: Int64(turn))) {
+        came.append(probe)
+        schedule.set(probe, at: Instant(nanoseconds: Int64(turn + 1)))
+      }
+      #expect(came == Array(0..<100))
+    }
+  }
+
   @Test func `none is due before its time`() {
     var schedule = ProbeSchedule()
     schedule.set(3, at: Instant(nanoseconds: 10))

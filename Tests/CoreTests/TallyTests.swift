@@ -7,29 +7,30 @@ import Testing
 
   @Test func eventsAreCountedByKindAndFlipsByRule() {
     var tally = EventTally()
-    tally.noted(AgentEvent(.failover, "office", "t", details: ["reason": "probes"]))
-    tally.noted(AgentEvent(.failover, "office", "t", details: ["reason": "device"]))
+    tally.noted(AgentEvent(.failover, "office", "t", payload: .failover(.probes)))
+    tally.noted(AgentEvent(.failover, "office", "t", payload: .failover(.device)))
     tally.noted(AgentEvent(.failback, "office", "t"))
-    tally.noted(AgentEvent(.causeFound, "fra-a", "t", details: ["cause": "hub_down"]))
+    tally.noted(AgentEvent(.causeFound, "fra-a", "t", payload: .cause(.hubDown)))
     #expect(tally.events == [.failover: 2, .failback: 1, .causeFound: 1])
     #expect(tally.flips == [.init("office", "failover"): 2, .init("office", "failback"): 1])
     #expect(tally.failovers == [.init("office", "probes"): 1, .init("office", "device"): 1])
     #expect(tally.causesFound == [.init("fra-a", "hub_down"): 1])
   }
 
-  @Test func whatNobodyKnowsIsCountedAsOther() {
-    var tally = EventTally()
-    tally.noted(AgentEvent(.failover, "office", "t", details: ["reason": "moon"]))
-    tally.noted(AgentEvent(.failover, "office", "t"))
-    #expect(tally.failovers == [.init("office", "other"): 2])
+  @Test func whatIsCountedIsAmongTheDetails() {
+    #expect(AgentEvent(.failover, "office", "t", payload: .failover(.device)).details == ["reason": "device"])
+    let found = AgentEvent(.causeFound, "fra-a", "t", details: ["evidence": "e"], payload: .cause(.hubDown))
+    #expect(found.details == ["evidence": "e", "cause": "hub_down"])
   }
 
   @Test func namesWithoutEndTakeNoMemoryWithoutEnd() {
     var tally = EventTally()
-    for number in 0..<(EventTally.mostKeys + 100) { tally.noted(AgentEvent(.failover, "rule-\(number)", "t")) }
+    for number in 0..<(EventTally.mostKeys + 100) {
+      tally.noted(AgentEvent(.failover, "rule-\(number)", "t", payload: .failover(.probes)))
+    }
     #expect(tally.failovers.count == EventTally.mostKeys)
-    tally.noted(AgentEvent(.failover, "rule-0", "t"))
-    #expect(tally.failovers[.init("rule-0", "other")] == 2, "those that are known go on")
+    tally.noted(AgentEvent(.failover, "rule-0", "t", payload: .failover(.probes)))
+    #expect(tally.failovers[.init("rule-0", "probes")] == 2, "those that are known go on")
   }
 
   @Test func aRulesTimeIsSharedOutToItsModes() {

@@ -131,7 +131,9 @@ extension ChangeTrial {
     }
     for name in ["ways", "sizes"] where dice.chance(60) { table.maps.append(map(name, table, &dice)) }
     for index in table.chains.indices {
-      for _ in 0..<Int.random(in: 0...6, using: &dice) { table.chains[index].rules.append(rule(in: table, &dice)) }
+      for _ in 0..<Int.random(in: 0...6, using: &dice) {
+        table.chains[index].rules.append(rule(of: table.chains[index], in: table, &dice))
+      }
       // Equal rules of one chain are taken for one another.
       var seen: Set<NftRule> = []
       table.chains[index].rules.removeAll { !seen.insert($0).inserted }
@@ -149,8 +151,8 @@ extension ChangeTrial {
     return NftMap(name: name, kind: .mark, elements: elements)
   }
 
-  /// Leads to what has no hook and leads nowhere itself.
-  private static func rule(in table: NftTable, _ dice: inout Random) -> NftRule {
+  /// What maps lead to has no hook, and leads nowhere itself.
+  private static func rule(of chain: NftChain, in table: NftTable, _ dice: inout Random) -> NftRule {
     let comment = "rule \(Int.random(in: 0..<12, using: &dice))"
     var matches: [NftRule.Match] = [.ipv4]
     if dice.chance(40), let set = table.sets.randomElement(using: &dice) {
@@ -158,7 +160,7 @@ extension ChangeTrial {
     }
     var actions: [NftRule.Action] = [.count]
     if dice.chance(25), let counter = table.counters.randomElement(using: &dice) { actions.append(.countIn(counter)) }
-    if dice.chance(30), let map = table.maps.randomElement(using: &dice) {
+    if chain.hook != nil, dice.chance(30), let map = table.maps.randomElement(using: &dice) {
       let mask = MarkMask(bits: 0x7f00_0000) ?? KernelRanges().markMask
       actions.append(.choose(by: .mark(mask), map: map.name))
     }
@@ -173,7 +175,7 @@ extension ChangeTrial {
       case 0:
         guard let index = table.chains.indices.randomElement(using: &dice) else { continue }
         let rules = table.chains[index].rules
-        let new = rule(in: table, &dice)
+        let new = rule(of: table.chains[index], in: table, &dice)
         if !rules.contains(new) {
           table.chains[index].rules.insert(new, at: Int.random(in: 0...rules.count, using: &dice))
         }

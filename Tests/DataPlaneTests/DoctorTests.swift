@@ -51,6 +51,7 @@ import Testing
       try found {
         $0.agent = .success(AgentSigns(applyTrouble: "a", pullTrouble: "b", journalTrouble: "c"))
       } == ["error agent", "warning rule_set", "warning journal"])
+    #expect(try found { $0.agent = .success(AgentSigns(rolledBack: "revision 8, as x")) } == ["warning rule_set"])
     // What runs in the kernel is of an agent before, where no rule set is known.
     #expect(try found { $0.ruleSet = .success(nil) } == ["error rule_set"])
     let untouched = try found {

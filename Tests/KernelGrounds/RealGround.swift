@@ -167,8 +167,8 @@ package struct RealGround: KernelGround {
   }
 
   package func counted(by counter: String) throws -> UInt64 {
-    let words = try lines("nft list counter inet \(ranges.nftTable) \(counter)").joined(separator: " ").split(
-      separator: " ")
+    let listed = try lines("nft list counter inet \(ranges.nftTable) \(counter)").joined(separator: " ")
+    let words = listed.split { $0 == " " || $0 == "\t" }
     guard let place = words.firstIndex(of: "packets"), let count = UInt64(words[place + 1]) else {
       throw ContractBreach("counter \(counter): \(words)")
     }

@@ -28,7 +28,18 @@ struct KernelEventTests {
     }
   }
 
+  /// What one thread waits for and another opens.
+  private final class Gate: Sendable {
+    private let isOpen = Mutex(false)
+    func open() { isOpen.withLock { $0 = true } }
+    func wait() { while !isOpen.withLock({ $0 }) { usleep(1_000) } }
+  }
+
   private func listening(_ body: (RealGround, Told) throws -> Void) throws {
+    try listening { ground, told, _ in try body(ground, told) }
+  }
+
+  private func listening(_ body: (RealGround, Told, Reactor) throws -> Void) throws {
     try RealGround.with { ground in
       let reactor = try Reactor(name: "events")
       defer { reactor.stop() }
@@ -38,7 +49,7 @@ struct KernelEventTests {
       try ground.shell("ip rule add priority 9298 lookup main")
       try #require(told.waits { $0 == .ours("ip rule 9298") })
       told.clear()
-      try body(ground, told)
+      try body(ground, told, reactor)
     }
   }
 
@@ -79,6 +90,58 @@ struct KernelEventTests {
     }
   }
 
+  /// Enough for several queues. Nobody reads while they come.
+  private func flood(_ ground: RealGround, table: String, first: Int) throws {
+    try ground.shell(
+      """
+      for high in $(seq \(first) \(first + 79)); do for low in $(seq 0 249); do
+        echo "route add 20.$high.$low.0/24 dev lo table \(table)"
+      done; done | ip -batch -
+      """)
+  }
+
+  @Test("are not pushed out by another's routes, however many")
+  func floods() throws {
+    try listening { ground, told, reactor in
+      let wan = try #require(InterfaceName("wan0"))
+      try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
+      #expect(told.waits { $0 == .address(wan) })
+      func deaf(_ body: () throws -> Void) throws {
+        let (begun, over) = (Gate(), Gate())
+        reactor.enqueue {
+          begun.open()
+          over.wait()
+        }
+        begun.wait()
+        defer { over.open() }
+        told.clear()
+        try body()
+      }
+      try deaf {
+        try flood(ground, table: "1000", first: 0)
+        try ground.shell("ip address del 192.0.2.2/24 dev wan0")
+      }
+      #expect(told.waits { $0 == .address(wan) })
+      #expect(!told.all.contains(.overrun), "another's table")
+      try deaf { try flood(ground, table: "main", first: 0) }
+      #expect(told.waits { $0 == .overrun }, "they might be few, and news")
+      _ = try ground.kernel.read(expecting: nil)
+      try deaf {
+        try flood(ground, table: "main", first: 100)
+        try ground.shell("ip address add 192.0.2.2/24 dev wan0; ip route add default via 192.0.2.1")
+      }
+      #expect(told.waits { $0 == .address(wan) })
+      #expect(told.waits { $0 == .mainRoute })
+      #expect(!told.all.contains(.overrun), "a large main")
+      try ground.shell("ip route flush table main proto boot; ip route add default dev wan0")
+      _ = try ground.kernel.read(expecting: nil)
+      #expect(told.waits { $0 == .mainRoute })
+      told.clear()
+      try ground.shell("ip route add 198.18.0.0/15 dev wan0")
+      #expect(told.waits { $0 == .mainRoute }, "a small one is heard again")
+    }
+  }
+
   @Test("tell a neighbour that does not answer")
   func neighbour() throws {
     try listening { ground, told in
@@ -88,6 +151,24 @@ struct KernelEventTests {
       try ground.shell("ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev wan0 nud reachable")
       try ground.shell("ip neigh replace 192.0.2.1 dev wan0 nud failed")
       #expect(told.waits { $0 == .neighbourFailed(wan, IPv4Address(value: 0xc000_0201)) })
+    }
+  }
+
+  @Test("tell that a router has refused a packet for its size")
+  func pathMTU() throws {
+    try listening { ground, told in
+      let wan = try #require(InterfaceName("wan0"))
+      let router = try #require(IPv4Address("192.0.2.1"))
+      try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
+      try ground.shell("ip route add default via 192.0.2.1")
+      try ground.withRouter(router, at: wan, narrow: 1400) { _ in
+        let hub = try #require(IPv4Address("203.0.113.2"))
+        try ground.shell("ping -q -M do -s 1372 -c 1 -W 1 203.0.113.2 > /dev/null || :")
+        #expect(!told.all.contains(.pathMTU(hub)), "it fits")
+        try ground.shell("ping -q -M do -s 1450 -c 1 -W 1 203.0.113.2 > /dev/null || :")
+        #expect(told.waits { $0 == .pathMTU(hub) })
+        #expect(try ground.kernel.read(expecting: nil).pathMTUs == [PathMTUKey(hub, by: wan): 1400])
+      }
     }
   }
 

@@ -11,6 +11,7 @@ Prints "listening PORT" once it does. What it answers, in this order: the first 
   not-modified   always 304
   wrong-etag     the document with an ETag that is another one each time; never 304
   no-etag        the document without an ETag
+  once           the document to whoever does not have it; 503 to whoever does
   token          the document to `Authorization: Bearer secret-token`, else 401
   500 404        that status, with a body that reads like a small rule set
   html           200, a captive portal's page, text/html
@@ -86,6 +87,12 @@ def ok(server, connection, headers):
     if headers.get("if-none-match") == etag:
         return answer(connection, "304 Not Modified", headers=[f"ETag: {etag}"])
     answer(connection, "200 OK", body, [f"ETag: {etag}"])
+
+
+def once(server, connection, headers):
+    if headers.get("if-none-match") == '"' + hashlib.sha256(server.document()).hexdigest()[:16] + '"':
+        return answer(connection, "503 Service Unavailable", b"gone\n")
+    ok(server, connection, headers)
 
 
 def not_modified(server, connection, headers):
@@ -190,7 +197,7 @@ def gzip_bomb(server, connection, headers):
 
 
 MODES = {
-    "ok": ok, "not-modified": not_modified, "wrong-etag": wrong_etag, "no-etag": no_etag, "token": token,
+    "ok": ok, "not-modified": not_modified, "wrong-etag": wrong_etag, "no-etag": no_etag, "once": once, "token": token,
     "500": status_500, "404": status_404, "html": html, "html-as-json": html_as_json, "empty": empty,
     "cut-off": cut_off, "cut-chunked": cut_chunked, "slow-loris": slow_loris, "slow-start": slow_start,
     "endless": endless, "huge-header": huge_header, "many-headers": many_headers, "redirect": redirect,

@@ -1,5 +1,5 @@
 internal import Core
-package import RuleSets
+internal import RuleSets
 
 /// Everything that the agent needs of the world.
 package struct AgentPorts: Sendable {
@@ -24,7 +24,6 @@ package struct AgentPorts: Sendable {
   package var surroundings: any Surroundings
   /// Nil where the agent was started by hand.
   package var serviceManager: (any ServiceManagerPort)?
-  package var parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded
   /// Why the local configuration is not kept for the guard; nil where it is.
   package var configurationTrouble: @Sendable () -> String?
   /// Gives what was freed back to the kernel.
@@ -37,7 +36,6 @@ package struct AgentPorts: Sendable {
     source: any RuleSetSource, store: any RuleSetStore, trials: any TrialStore,
     journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
     serviceManager: (any ServiceManagerPort)?,
-    parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
     configurationTrouble: @escaping @Sendable () -> String? = { nil },
     giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
@@ -60,7 +58,6 @@ package struct AgentPorts: Sendable {
     self.permits = permits
     self.surroundings = surroundings
     self.serviceManager = serviceManager
-    self.parse = parse
     self.configurationTrouble = configurationTrouble
     self.giveMemoryBack = giveMemoryBack
   }

@@ -67,6 +67,8 @@ package enum KernelEvent: Equatable, Sendable {
   case ours(String)
   /// Nobody on the device's link has this address any more: the kernel has asked in vain.
   case neighbourFailed(InterfaceName, IPv4Address)
+  /// A router on the way says that packets to this address are too large: the kernel knows a smaller path MTU by now.
+  case pathMTU(IPv4Address)
   /// The socket overflowed (ENOBUFS): anything may have changed.
   case overrun
 }

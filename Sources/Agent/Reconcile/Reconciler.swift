@@ -27,10 +27,10 @@ package actor Reconciler: RuleSetApplier {
     var revision: UInt64 { layout.ruleSet.revision }
   }
 
-  private let kernel: any KernelPort
+  let kernel: any KernelPort
   private let watch: PathWatch
   private let ike: IKEKeeper
-  private let configuration: AgentConfiguration
+  let configuration: AgentConfiguration
   private let events: any EventSink
   private let time: any Surroundings
   private let onSweep: @Sendable (ConnectionSweep) -> Void
@@ -55,8 +55,10 @@ package actor Reconciler: RuleSetApplier {
   private var watched: WatchPlan?
   private var connections: [IKEConnection] = []
   private var heldTunnels: Set<Name> = []
-  private var esp: [Name: ESPEncapsulation] = [:]
-  private var queued: Set<Reason> = []
+  private(set) var esp: [Name: ESPEncapsulation] = [:]
+  private(set) var queued: Set<Reason> = []
+  /// As the last look has found them.
+  var uplinks: [UplinkState] = []
   /// Each device's first: of what was last seen the part that reports tell.
   private(set) package var addresses: [InterfaceName: InterfaceAddress] = [:]
   private(set) package var tally = ReconcileTally()
@@ -300,7 +302,7 @@ package actor Reconciler: RuleSetApplier {
   ///   new gateway; the first failure is thrown at the end. A new rule set, on the other hand, is all or nothing.
   private func bring(to target: Running, repairing: Bool = false) async throws(KernelFailure) -> [Step] {
     let generation = await watch.linkGeneration
-    let (wanted, before) = try kernel.survey(for: target.layout, negotiated: esp)
+    let (wanted, before) = try await survey(for: target.layout)
     var seen = before
     surroundings = before.surroundings
     let remembered = kernel.rememberedSettings()

@@ -4,33 +4,86 @@ internal import RuleSets
 /// What the agent answers: each asks the loops once and says what they know.
 extension AgentService {
   package func status(of choice: PathChoice = .all) async -> StatusReport {
-    let forced = await forces.entries
-    let snapshot = await watch.snapshot(of: choice, forced: Set(forced.keys))
-    let journalTrouble = await writer.trouble
-    let writer = ReportWriter(snapshot, forces: forced)
-    let pull = await keeper.status
-    let trouble = await reconciler.trouble
-    let rules = await rules(of: writer)
-    let charon = await ike.status
-    let notKept = await notKept(pull)
+    let moment = await moment(of: choice)
+    let (snapshot, pull) = (moment.snapshot, moment.pull)
+    let writer = ReportWriter(snapshot, forces: moment.forces)
     let seen = await sight.view
+    let charon = await ike.status
     let table = await connections.table
-    return StatusReport(
+    var report = StatusReport(
       device: configuration.device.text, version: identity.version, pid: identity.pid,
-      uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: pull.revision,
+      uptimeSeconds: (snapshot.at - identity.started).inSeconds, revision: snapshot.plan.revision,
       source: configuration.ruleSet.location.description,
       lastContactSeconds: pull.lastContact.map { (snapshot.at - $0).inSeconds }, pullFailures: pull.failures,
-      pullTrouble: pull.lastTrouble, applyTrouble: trouble, rules: rules, paths: writer.paths(for: choice),
+      pullTrouble: pull.lastTrouble, applyTrouble: await reconciler.trouble,
+      rules: rules(of: writer, moment, seen), paths: writer.paths(for: choice),
       pathsInAll: snapshot.plan.paths.count, pathsUp: writer.pathsUp, uplinks: writer.uplinks,
       charon: charon.isNeeded
         ? CharonReport(answers: charon.version != nil, version: charon.version, trouble: charon.trouble) : nil,
       connections: ConnectionsReport(table, at: snapshot.at),
       flipMicroseconds: snapshot.flips.durations.map { Double($0.nanoseconds) / 1_000 }, flips: snapshot.flips.count,
-      journalTrouble: journalTrouble, notKept: notKept, hold: pull.hold?.word.rawValue, holdCause: pull.hold?.cause,
+      journalTrouble: await self.writer.trouble, notKept: await notKept(pull), hold: pull.hold?.word.rawValue,
+      holdCause: pull.hold?.cause,
+      trial: pull.trial.map { TrialReport($0, confirmed: pull.confirmedRevision, at: snapshot.at) },
       acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath,
-      sight: SightReport(seen, at: snapshot.at)
-    ).judged.keeping(choice)
+      sight: SightReport(seen, at: snapshot.at))
+    report.judge(by: view(writer, moment, seen, report))
+    return report.keeping(choice)
   }
+
+  /// - Parameter report: of it, what is told in words and judged by none.
+  private func view(
+    _ writer: ReportWriter, _ moment: Moment, _ seen: ClientSight.View, _ report: StatusReport
+  ) -> RouterView {
+    var view = writer.view(seen, configuration.kernel)
+    view.source = report.source
+    view.pullTrouble = moment.pull.lastTrouble
+    view.pullFailures = moment.pull.failures
+    view.applyTrouble = report.applyTrouble
+    view.journalTrouble = report.journalTrouble
+    view.notKept = report.notKept
+    view.hold = moment.pull.hold?.word
+    view.holdCause = moment.pull.hold?.cause
+    view.charonAnswers = report.charon?.answers
+    view.fullTable = report.connections.flatMap { table in
+      table.fullSeconds.map { _ in RouterView.FullTable(used: table.used, limit: table.limit) }
+    }
+    return view
+  }
+
+  /// What the loops know of one rule set.
+  private struct Moment {
+    var snapshot: WatchSnapshot
+    var forces: [Name: ForcedPaths.Entry]
+    var pull: RuleSetKeeper.Status
+    /// Rules that are disabled.
+    var disabled: [BackhaulRule]
+  }
+
+  /// The loops are asked one after the other: where a rule set is taken over in between, they are asked again, for as long
+  /// as that may take.
+  private func moment(of choice: PathChoice) async -> Moment {
+    var tries = 0
+    while true {
+      let forces = await forces.entries
+      let pull = await keeper.status
+      let ruleSet = await reconciler.layout?.ruleSet
+      let snapshot = await watch.snapshot(of: choice, forced: Set(forces.keys))
+      let isOne = snapshot.plan.revision == ruleSet?.revision && pull.revision == ruleSet?.revision
+      guard isOne || tries == Self.mostTries else {
+        tries += 1
+        await ports.surroundings.sleep(Self.pauseBetweenTries)
+        continue
+      }
+      let disabled = (ruleSet?.backhaulRules ?? []).filter { !$0.enabled }
+      return Moment(
+        snapshot: snapshot, forces: forces, pull: pull,
+        disabled: ruleSet?.revision == snapshot.plan.revision ? disabled : [])
+    }
+  }
+
+  private static let mostTries = 20
+  private static let pauseBetweenTries: Duration = .milliseconds(20)
 
   /// What a restart would not know, and why. The journal is told of apart from it.
   private func notKept(_ pull: RuleSetKeeper.Status) async -> [String] {
@@ -48,14 +101,12 @@ extension AgentService {
   package func probes() async -> ProbesReport { await ReportWriter(watch.snapshot()).probesReport }
 
   package func rules() async -> RulesReport {
-    RulesReport(rules: await rules(of: ReportWriter(await watch.snapshot(of: .some([])))))
+    let moment = await moment(of: .some([]))
+    return RulesReport(rules: rules(of: ReportWriter(moment.snapshot), moment, await sight.view))
   }
 
-  private func rules(of writer: ReportWriter) async -> [RuleReport] {
-    let seen = await sight.view
-    let disabled = (await reconciler.layout?.ruleSet.backhaulRules ?? []).filter { !$0.enabled }
-    let ranges = configuration.kernel
-    return writer.rules.map { $0.seen(seen, ranges, at: writer.at) } + disabled.map(writer.disabled)
+  private func rules(of writer: ReportWriter, _ moment: Moment, _ seen: ClientSight.View) -> [RuleReport] {
+    writer.rules.map { $0.seen(seen, configuration.kernel, at: writer.at) } + moment.disabled.map(writer.disabled)
   }
 
   package func tunnels() async -> TunnelsReport {

@@ -23,27 +23,3 @@ package struct HealthReport: Codable, Equatable, Sendable {
     findings = check.findings.map { Finding(status: $0.status.name, text: $0.text) }
   }
 }
-
-extension HealthCheck.View {
-  /// A word of another version's is taken for the worst that it can mean.
-  package init(_ status: StatusReport) {
-    self.init(revision: status.revision)
-    rules = status.rules.filter(\.enabled).map { rule in
-      let first = rule.tiers.first?.map(\.path) ?? []
-      return HealthCheck.Rule(
-        name: rule.name, mode: RuleMode(rawValue: rule.mode) ?? .blocked, way: rule.choice,
-        isPreferred: rule.shares.contains { first.contains($0.path) }, isUnencrypted: rule.unencrypted,
-        isLost: status.isLost(rule), cause: rule.cause, traffic: rule.trafficState,
-        trafficCause: rule.traffic?.cause ?? "")
-    }
-    paths = status.paths.map { path in
-      HealthCheck.Path(
-        name: path.name, state: PathHealth.State(rawValue: path.state) ?? .unknown,
-        cause: path.cause + (path.downCause.map { "; \($0)" } ?? ""))
-    }
-    applyTrouble = status.applyTrouble
-    pullTrouble = status.pullTrouble
-    pullFailures = status.pullFailures
-    journalTrouble = status.journalTrouble
-  }
-}

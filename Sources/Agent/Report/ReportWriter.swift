@@ -3,8 +3,8 @@ package import RuleSets
 
 /// Turns what the loops know into reports. Pure: what it is given is what it says.
 package struct ReportWriter: Sendable {
-  private let watch: WatchSnapshot
-  private let forces: [Name: ForcedPaths.Entry]
+  let watch: WatchSnapshot
+  let forces: [Name: ForcedPaths.Entry]
   private let watched: [Name: WatchPlan.WatchedPath]
 
   package init(_ watch: WatchSnapshot, forces: [Name: ForcedPaths.Entry] = [:]) {
@@ -33,8 +33,7 @@ package struct ReportWriter: Sendable {
     }
     return RuleReport(
       name: rule.name.text, enabled: rule.enabled,
-      mode: selection.mode(isTunnel: { watched[$0]?.isTunnel ?? false })
-        .rawValue,
+      mode: mode(of: selection).rawValue,
       choice: choice?.description, path: path, device: choice.flatMap(device), shares: shares,
       sinceSeconds: age(selection.since),
       cause: watch.causes[rule.name] ?? selection.cause, unencrypted: selection.isUnencrypted,
@@ -48,6 +47,8 @@ package struct ReportWriter: Sendable {
       table: steered?.table.value,
       mark: steered?.mark.value)
   }
+
+  func mode(of selection: RuleSelection) -> RuleMode { selection.mode { watched[$0]?.isTunnel ?? false } }
 
   /// A disabled rule has no selection; it is reported all the same.
   package func disabled(_ rule: BackhaulRule) -> RuleReport {
@@ -73,7 +74,7 @@ package struct ReportWriter: Sendable {
     }
   }
 
-  private func device(of choice: RuleSelection.Choice) -> String? {
+  func device(of choice: RuleSelection.Choice) -> String? {
     switch choice {
     case .path(let name): watched[name]?.device.text
     case .localWAN(let uplink), .underlay(let uplink): uplink.text
@@ -114,22 +115,30 @@ package struct ReportWriter: Sendable {
 
   package var uplinks: [UplinkReport] {
     watch.plan.uplinks.map { uplink in
-      let link = watch.links[uplink.interface]
-      let trouble =
-        link == nil
-        ? "no such interface"
-        : link?.isUp == false ? "the interface is down" : link?.hasCarrier == false ? "no carrier" : nil
-      let usable = watch.usableUplinks.contains(uplink.interface)
-      let outlook = watch.outlooks[uplink.interface] ?? UplinkOutlook()
-      let silence = outlook.isCutOff ? "none of its targets answers" : nil
+      let standing = standing(of: uplink)
       return UplinkReport(
-        interface: uplink.interface.text, tier: uplink.tier, isPrivate: uplink.isPrivate, usable: usable,
-        // The device's own state is known at once, what follows from it a moment later.
-        obstacle: usable ? nil : trouble ?? uplink.obstacle ?? silence ?? "it cannot carry",
-        gateway: uplink.gateway?.description, state: (usable ? outlook.state : .down).rawValue,
-        scouts: outlook.scouts.map { ScoutReport($0, at: watch.at) },
+        interface: uplink.interface.text, tier: uplink.tier, isPrivate: uplink.isPrivate,
+        usable: standing.obstacle == nil, obstacle: standing.obstacle,
+        gateway: uplink.gateway?.description, state: standing.state.rawValue,
+        scouts: standing.outlook.scouts.map { ScoutReport($0, at: watch.at) },
         probeBudget: watch.meters[uplink.interface].map { ProbeBudgetReport(uplink.interface, $0) })
     }
+  }
+
+  /// Why it cannot be used, nil where it can; and what those say who are asked by it.
+  func standing(
+    of uplink: WatchPlan.WatchedUplink
+  ) -> (obstacle: String?, state: ProbeMachine.State, outlook: UplinkOutlook) {
+    let outlook = watch.outlooks[uplink.interface] ?? UplinkOutlook()
+    guard !watch.usableUplinks.contains(uplink.interface) else { return (nil, outlook.state, outlook) }
+    let link = watch.links[uplink.interface]
+    let trouble =
+      link == nil
+      ? "no such interface"
+      : link?.isUp == false ? "the interface is down" : link?.hasCarrier == false ? "no carrier" : nil
+    let silence = outlook.isCutOff ? "none of its targets answers" : nil
+    // The device's own state is known at once, what follows from it a moment later.
+    return (trouble ?? uplink.obstacle ?? silence ?? "it cannot carry", .down, outlook)
   }
 
   package var probes: [ProbeReport] {

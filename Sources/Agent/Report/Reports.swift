@@ -48,6 +48,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var hold: String?
   /// Why no rule set runs then.
   package var holdCause: String?
+  /// A rule set that is not confirmed yet, or was rolled back; null where what runs is confirmed and none was.
+  package var trial: TrialReport?
   /// The lowest revision that is accepted once although a higher one runs (`accept-revision`); null for none.
   package var acceptsRevision: UInt64?
   /// What operators said of paths that the rule set does not have.

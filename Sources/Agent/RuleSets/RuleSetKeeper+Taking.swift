@@ -53,6 +53,11 @@ extension RuleSetKeeper {
     await taken(stored, origin, isChanged: slots != before)
   }
 
+  /// What the text says, as far as this agent takes it.
+  func parse(_ bytes: [UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded {
+    try RuleSetDecoder.decodeWithRemarks(bytes, limits: StrictJSON.Limits(bytes: configuration.ruleSet.maximumBytes))
+  }
+
   /// What its writer may want to know.
   private static func words(_ remarks: [Complaint]) -> String {
     guard !remarks.isEmpty else { return "" }

@@ -63,7 +63,8 @@ extension RuleSetKeeper {
       unsaved = nil
       status.storeTrouble = nil
     } catch {
-      tellUnsaved("revision \(status.revision ?? 0) is on trial, and a restart will run the one before: \(error)", error)
+      tellUnsaved(
+        "revision \(status.revision ?? 0) is on trial, and a restart will run the one before: \(error)", error)
     }
   }
 

@@ -23,13 +23,7 @@ package actor RuleSetKeeper {
     package var hold: Held?
 
     package struct Held: Equatable, Sendable {
-      package enum Word: String, Sendable {
-        case everything
-        case strictRules = "strict_rules"
-        /// Whatever the kernel still has of an agent before this one: nobody knows what that holds and what it lets through.
-        case leftOver = "left_over"
-      }
-      package var word: Word
+      package var word: RouterView.Hold
       package var cause: String
     }
   }
@@ -39,7 +33,6 @@ package actor RuleSetKeeper {
   let store: any RuleSetStore
   let trials: any TrialStore
   let applier: any RuleSetApplier
-  let parse: @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded
   let events: any EventSink
   let surroundings: any Surroundings
   private var schedule: PullSchedule
@@ -86,8 +79,8 @@ package actor RuleSetKeeper {
   /// - Parameter terms: nil: what the kind of source asks for.
   package init(
     configuration: AgentConfiguration, source: any RuleSetSource, store: any RuleSetStore, permits: any PermitStore,
-    applier: any RuleSetApplier, parse: @escaping @Sendable ([UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded,
-    events: any EventSink, surroundings: any Surroundings, trials: any TrialStore, terms: RuleSetTrial.Terms? = nil
+    applier: any RuleSetApplier, events: any EventSink, surroundings: any Surroundings, trials: any TrialStore,
+    terms: RuleSetTrial.Terms? = nil
   ) {
     self.trials = trials
     self.configuration = configuration
@@ -95,7 +88,6 @@ package actor RuleSetKeeper {
     self.store = store
     self.permits = RevisionPermits(permits, events, surroundings)
     self.applier = applier
-    self.parse = parse
     self.events = events
     self.surroundings = surroundings
     self.terms = terms ?? configuration.ruleSet.location.trialTerms
@@ -130,11 +122,13 @@ package actor RuleSetKeeper {
       let alarm = surroundings.alarm(after: max(.zero, due - surroundings.now)) { wake.yield() }
       for await _ in bell { break }
       alarm.cancel()
-      await perform(trial.handle(.time, at: surroundings.now))
+      await timePassed()
     }
     pullRequested = false
     self.wake = nil
   }
+
+  func timePassed() async { await perform(trial.handle(.time, at: surroundings.now)) }
 
   /// Ends the present wait, so that the source is asked now. An operator wants that: what was rolled back may be tried
   /// again.

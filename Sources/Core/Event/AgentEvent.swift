@@ -89,11 +89,31 @@ package struct AgentEvent: Equatable, Sendable {
   /// long it lasted.
   package var details: [String: String]
 
-  package init(_ kind: Kind, _ subject: String, _ text: String, details: [String: String] = [:]) {
+  /// What is counted of it beside its kind; nil for nothing.
+  package var payload: Payload?
+
+  /// What an event says to programs of this process, which read no texts of it.
+  package enum Payload: Equatable, Sendable {
+    /// Why a rule's traffic left its way; detail `reason`.
+    case failover(FailoverCause)
+    /// Where the trouble of a path lies; detail `cause`.
+    case cause(Diagnosis.Cause)
+  }
+
+  /// - Parameter payload: is among the details too, as a word.
+  package init(
+    _ kind: Kind, _ subject: String, _ text: String, details: [String: String] = [:], payload: Payload? = nil
+  ) {
     self.kind = kind
     self.subject = subject
     self.text = text
     self.details = details
+    self.payload = payload
+    switch payload {
+    case .failover(let cause)?: self.details["reason"] = cause.rawValue
+    case .cause(let cause)?: self.details["cause"] = cause.rawValue
+    case nil: break
+    }
   }
 
   /// A duration as details give it: seconds to the millisecond, `12.034`.

@@ -72,6 +72,11 @@ package struct Doctor {
           .warning, .ruleSet, "the rule set's source does not give one", evidence: trouble,
           fix: "rule_set.source of agent.toml; traffic goes by the cached rule set meanwhile")
       }
+      if let what = signs.rolledBack {
+        find(
+          .warning, .ruleSet, "a rule set was rolled back, and the one before runs", evidence: what,
+          fix: "have its maintainer look at it; systemctl reload backhaul tries it again")
+      }
       if let cause = signs.holdCause {
         find(
           .error, .agent, "no rule set runs, and traffic is held off the uplinks until one does", evidence: cause,

@@ -71,6 +71,8 @@ package struct AgentSigns: Equatable, Sendable {
   package var notKept: [String]
   /// Why traffic is held off the uplinks, while no rule set runs; nil where none is.
   package var holdCause: String?
+  /// Which rule set was rolled back, and why; nil where none was.
+  package var rolledBack: String?
   /// What it has seen of clients' packets that is not as it should be.
   package var traffic: [TrafficSign]
   /// Why clients' packets could not be looked at.
@@ -78,8 +80,9 @@ package struct AgentSigns: Equatable, Sendable {
 
   package init(
     applyTrouble: String? = nil, pullTrouble: String? = nil, journalTrouble: String? = nil, notKept: [String] = [],
-    holdCause: String? = nil, traffic: [TrafficSign] = [], sightTrouble: String? = nil
+    holdCause: String? = nil, rolledBack: String? = nil, traffic: [TrafficSign] = [], sightTrouble: String? = nil
   ) {
+    self.rolledBack = rolledBack
     self.notKept = notKept
     self.holdCause = holdCause
     self.traffic = traffic

@@ -1,15 +1,20 @@
 package import RuleSets
 
+/// An ip rule of another's, for IPv4.
+package typealias ForeignRule = ForeignIPRule<IPv4Prefix>
+/// The same for IPv6.
+package typealias ForeignIPv6Rule = ForeignIPRule<IPv6Prefix>
+
 /// An ip rule of another's.
-package struct ForeignRule: Hashable, Sendable {
+package struct ForeignIPRule<Prefix: AddressPrefix & CustomStringConvertible>: Hashable, Sendable {
   package var priority: RulePriority
   /// The bits of the mark that it asks for; 0: it asks for none.
   package var mask: UInt32
   package var mark: UInt32
   /// Nil where it looks up in none.
   package var table: TableID?
-  package var source: IPv4Prefix
-  package var destination: IPv4Prefix
+  package var source: Prefix
+  package var destination: Prefix
   package var incoming: InterfaceName?
   /// It takes what its selector does not match.
   package var isInverted: Bool
@@ -19,8 +24,8 @@ package struct ForeignRule: Hashable, Sendable {
   package var selector: PacketSelector
 
   package init(
-    priority: RulePriority, mask: UInt32, mark: UInt32, table: TableID?, source: IPv4Prefix = .all,
-    destination: IPv4Prefix = .all, incoming: InterfaceName? = nil, isInverted: Bool = false, isRefusal: Bool = false,
+    priority: RulePriority, mask: UInt32 = 0, mark: UInt32 = 0, table: TableID?, source: Prefix = .all,
+    destination: Prefix = .all, incoming: InterfaceName? = nil, isInverted: Bool = false, isRefusal: Bool = false,
     selector: PacketSelector = PacketSelector()
   ) {
     self.priority = priority
@@ -57,6 +62,9 @@ package struct ForeignRule: Hashable, Sendable {
     ].filter { !$0.isEmpty }.joined(separator: " ")
   }
 
+}
+
+extension ForeignRule {
   /// Whether it may take a packet: what it asks of users is taken to hold.
   package func mayTake(_ question: LookupQuestion) -> Bool {
     let selected =

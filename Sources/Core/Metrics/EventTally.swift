@@ -27,18 +27,14 @@ package struct EventTally: Equatable, Sendable {
   package mutating func noted(_ event: AgentEvent) {
     events[event.kind, default: 0] += 1
     switch event.kind {
-    case .initial, .failback, .changed:
+    case .initial, .failover, .failback, .changed:
       for rule in event.rules { Self.count(rule, event.kind.rawValue, in: &flips) }
-    case .failover:
-      let cause = event.details["reason"].flatMap(FailoverCause.init) ?? .other
-      for rule in event.rules {
-        Self.count(rule, event.kind.rawValue, in: &flips)
-        Self.count(rule, cause.rawValue, in: &failovers)
-      }
-    case .causeFound:
-      guard let cause = event.details["cause"] else { return }
-      Self.count(event.subject, cause, in: &causesFound)
     default: break
+    }
+    switch event.payload {
+    case .failover(let cause)?: for rule in event.rules { Self.count(rule, cause.rawValue, in: &failovers) }
+    case .cause(let cause)?: Self.count(event.subject, cause.rawValue, in: &causesFound)
+    case nil: break
     }
   }
 

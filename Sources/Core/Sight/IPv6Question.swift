@@ -127,58 +127,10 @@ package struct IPv6Leak: Hashable, Sendable {
   }
 }
 
-/// An ip rule of another's for IPv6.
-package struct ForeignIPv6Rule: Hashable, Sendable {
-  package var priority: RulePriority
-  /// The bits of the mark that it asks for; 0: it asks for none.
-  package var mask: UInt32
-  package var mark: UInt32
-  /// Nil where it looks up in none.
-  package var table: TableID?
-  package var source: IPv6Prefix
-  package var destination: IPv6Prefix
-  package var incoming: InterfaceName?
-  /// It takes what its selector does not match.
-  package var isInverted: Bool
-  package var selector: PacketSelector
-
-  package init(
-    priority: RulePriority, mask: UInt32 = 0, mark: UInt32 = 0, table: TableID?, source: IPv6Prefix = .all,
-    destination: IPv6Prefix = .all, incoming: InterfaceName? = nil, isInverted: Bool = false,
-    selector: PacketSelector = PacketSelector()
-  ) {
-    self.priority = priority
-    self.mask = mask
-    self.mark = mark
-    self.table = table
-    self.source = source
-    self.destination = destination
-    self.incoming = incoming
-    self.isInverted = isInverted
-    self.selector = selector
-  }
-
-  /// As much as ip(8) would say of it.
-  package var description: String {
-    var text = "\(priority):"
-    if isInverted { text += " not" }
-    if source.length > 0 { text += " from \(source)" }
-    if destination.length > 0 { text += " to \(destination)" }
-    if mask != 0 { text += " fwmark \(hexadecimal(mark))/\(hexadecimal(mask))" }
-    if let incoming { text += " iif \(incoming)" }
-    text += selector.description
-    return text + (table.map { " lookup \($0)" } ?? "")
-  }
-
+extension ForeignIPv6Rule {
   /// Those that stand for all of a LAN's packets tell what it does.
   fileprivate var isForAll: Bool {
     isInverted || source.length == 0 && destination.length == 0 && selector.isEmpty
-  }
-
-  fileprivate var part: String {
-    [
-      source.length == 0 ? "" : "from \(source)", destination.length == 0 ? "" : "to \(destination)", selector.part,
-    ].filter { !$0.isEmpty }.joined(separator: " ")
   }
 
   fileprivate func mayTake(_ question: IPv6Question) -> Bool {

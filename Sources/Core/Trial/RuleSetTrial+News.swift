@@ -71,7 +71,8 @@ extension RuleSetTrial.News {
     switch self {
     case .onTrial(let probation, let left):
       let back = probation.returnsTo.map { "rolled back to revision \($0)" } ?? "kept all the same"
-      return "revision \(probation.candidate.revision) is on trial: once \(probation.missing.words) it is confirmed, and "
+      return
+        "revision \(probation.candidate.revision) is on trial: once \(probation.missing.words) it is confirmed, and "
         + "else \(back) in \(max(1, Int(left.inSeconds.rounded()))) s"
     case .confirmed(let probation):
       let seen = probation.missing.isEmpty ? "\(probation.terms.awaits.words) while it ran" : "somebody said so"
@@ -81,10 +82,12 @@ extension RuleSetTrial.News {
     case .notRolledBack(let candidate, let cause, let why):
       return "revision \(candidate.revision) stays, although \(cause.words): the one before cannot be had (\(why))"
     case .inconclusive(let candidate):
-      return "the source was silent after revision \(candidate.revision) was rolled back too, so it may not have been at "
+      return
+        "the source was silent after revision \(candidate.revision) was rolled back too, so it may not have been at "
         + "fault: it is tried again"
     case .unreadable(let candidate):
-      return "revision \(candidate.revision) was on trial, and its stored text cannot be read: \(instead), and the source is "
+      return
+        "revision \(candidate.revision) was on trial, and its stored text cannot be read: \(instead), and the source is "
         + "asked"
     }
   }
@@ -132,7 +135,8 @@ extension RuleSetTrial.Rejection {
 
   /// Why the rule set is refused where its source gives it again.
   package var refusal: String {
-    whatHappened + "; it is not tried again until the source has another one, or an operator asks for it (systemctl reload backhaul)"
+    whatHappened
+      + "; it is not tried again until the source has another one, or an operator asks for it (systemctl reload backhaul)"
   }
 }
 

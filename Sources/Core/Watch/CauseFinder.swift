@@ -327,9 +327,9 @@ struct CauseFinder: Sendable {
         AgentEvent(
           .causeFound, path.name.text, "path \(path.name) is down, \(diagnosis.summary)",
           details: [
-            "cause": diagnosis.cause.rawValue, "evidence": diagnosis.words, "uplink": evidence.uplink?.text ?? "",
+            "evidence": diagnosis.words, "uplink": evidence.uplink?.text ?? "",
             "before": before?.cause.rawValue ?? "",
-          ].filter { !$0.value.isEmpty }))
+          ].filter { !$0.value.isEmpty }, payload: .cause(diagnosis.cause)))
     }
     return events
   }

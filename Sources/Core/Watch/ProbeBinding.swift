@@ -1,7 +1,7 @@
 package import RuleSets
 
 /// How a probe is tied to its path: device, mark and source address, all three.
-package struct ProbeBinding: Equatable, Sendable {
+package struct ProbeBinding: Hashable, Sendable {
   package var device: InterfaceName
   package var mark: Mark
   package var source: IPv4Address

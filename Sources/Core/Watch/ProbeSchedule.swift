@@ -7,6 +7,11 @@ struct ProbeSchedule: Equatable, Sendable {
     /// In nanoseconds, as `Instant`.
     var due: Int64
     var probe: Int
+
+    /// Of those that leave on one beat the order stays, so that none leaves now first and now last of many.
+    static func < (left: Turn, right: Turn) -> Bool {
+      left.due == right.due ? left.probe < right.probe : left.due < right.due
+    }
   }
 
   private var turns: [Turn] = []
@@ -56,7 +61,7 @@ struct ProbeSchedule: Equatable, Sendable {
     var place = start
     while place > 0 {
       let above = (place - 1) / 2
-      guard turn.due < turns[above].due else { break }
+      guard turn < turns[above] else { break }
       put(turns[above], at: place)
       place = above
     }
@@ -69,8 +74,8 @@ struct ProbeSchedule: Equatable, Sendable {
     while true {
       var least = 2 * place + 1
       guard least < turns.count else { break }
-      if least + 1 < turns.count && turns[least + 1].due < turns[least].due { least += 1 }
-      guard turns[least].due < turn.due else { break }
+      if least + 1 < turns.count && turns[least + 1] < turns[least] { least += 1 }
+      guard turns[least] < turn else { break }
       put(turns[least], at: place)
       place = least
     }

@@ -126,17 +126,17 @@ extension WatchMachine {
           "from": from, "to": flip.to.description, "cause": flip.cause,
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
           "duration_seconds": AgentEvent.seconds(flip.after),
-        ].merging(reason(of: flip)) { $1 }))
+        ], payload: reason(of: flip)))
     for (way, _) in marks(of: flip.to) {
       stopDraining(way, of: number, because: "traffic goes there again", at: committed)
     }
     if let from = flip.from, from != flip.to { sweep(after: flip, leaving: from, number, at: committed) }
   }
 
-  private func reason(of flip: RuleSelection.Flip) -> [String: String] {
-    guard flip.kind == .failover else { return [:] }
+  private func reason(of flip: RuleSelection.Flip) -> AgentEvent.Payload? {
+    guard flip.kind == .failover else { return nil }
     let cause = FailoverCause(leaving: flip.from, for: flip.to) { name in index.paths[name].map { health[$0] } }
-    return ["reason": cause.rawValue]
+    return .failover(cause)
   }
 
   // MARK: - Settling

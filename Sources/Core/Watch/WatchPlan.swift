@@ -129,11 +129,14 @@ package struct WatchPlan: Equatable, Sendable {
   package var rules: [WatchedRule]
   package var directDestinations: [IPv4Prefix]
   package var mask: MarkMask
+  /// Of the rule set that it was made from; nil where none was.
+  package var revision: UInt64?
 
   package init(
     paths: [WatchedPath], uplinks: [WatchedUplink], rules: [WatchedRule], directDestinations: [IPv4Prefix] = [],
-    mask: MarkMask
+    mask: MarkMask, revision: UInt64? = nil
   ) {
+    self.revision = revision
     self.paths = paths
     self.uplinks = uplinks
     self.rules = rules

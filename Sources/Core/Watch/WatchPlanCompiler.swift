@@ -7,7 +7,8 @@ extension WatchPlan {
     let uplinks = Self.uplinks(compiler)
     self.init(
       paths: Self.paths(compiler, uplinks), uplinks: uplinks, rules: Self.rules(compiler),
-      directDestinations: compiler.layout.ruleSet.directDestinations, mask: compiler.layout.mask)
+      directDestinations: compiler.layout.ruleSet.directDestinations, mask: compiler.layout.mask,
+      revision: compiler.layout.ruleSet.revision)
   }
 
   private static func uplinks(_ compiler: EdgeCompiler) -> [WatchedUplink] {

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import CMnl
 internal import CNftnl
 internal import Glibc
@@ -29,6 +30,13 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
     ].map(\.rawValue)
     return Monitor(
       try NetlinkSocket.open(NETLINK_ROUTE, groups: groups, nonblocking: true, receiveBuffer: receiveBuffer))
+  }
+
+  /// Of others' routes hears from now on only what is as short as a default route, and main's that are shorter than so many
+  /// bits, all with 255; of the tables and the origin that are given, each. The kernel leaves out the others: who learns the
+  /// internet's routes fills no queue. Where it refuses (no memory) all are heard, as before.
+  package func hear(origin: UInt8, tables: ClosedRange<UInt32>, mainShorterThan bits: UInt8) {
+    _ = linux_hear_routes(descriptor, origin, tables.lowerBound, tables.upperBound, bits)
   }
 
   /// nftables.

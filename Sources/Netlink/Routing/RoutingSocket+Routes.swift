@@ -10,8 +10,12 @@ extension RoutingSocket {
   }
 
   /// The same without keeping them: a main table may hold a million.
+  ///
+  /// - Parameter isWanted: by a route's length and scope, and whether it is main's: what is not is not parsed.
   package mutating func eachRoute(
-    table: UInt32? = nil, origin: UInt8? = nil, restart: () -> Void, _ body: (RouteMessage) -> Void
+    table: UInt32? = nil, origin: UInt8? = nil,
+    isWanted: (_ length: UInt8, _ scope: UInt8, _ isMain: Bool) -> Bool = { _, _, _ in true }, restart: () -> Void,
+    _ body: (RouteMessage) -> Void
   ) throws(NetlinkFailure) {
     do throws(NetlinkFailure) {
       try conversation.dump("ip route show", type: RTM_GETROUTE) {
@@ -19,6 +23,11 @@ extension RoutingSocket {
       } restart: {
         restart()
       } each: { message in
+        if let header = message.payload.load(rtmsg.self),
+          !isWanted(header.rtm_dst_len, header.rtm_scope, Int32(header.rtm_table) == Int32(RT_TABLE_MAIN.rawValue))
+        {
+          return true
+        }
         guard let route = RouteMessage(message) else { return false }
         if (table == nil || route.table == table) && (origin == nil || route.origin == origin) { body(route) }
         return true

@@ -36,7 +36,8 @@ package struct Examiner {
       state: seeing { () throws(SystemCallFailure) in
         try StateDirectoryCheck.look(at: configuration.files.stateDirectory)
       }, connections: seeing { () throws(KernelFailure) in try LinuxConnectionTable().reading() },
-      journalTrouble: journalTrouble, damagedCopies: kept.current == nil ? [] : kept.confirmed.damage.map(\.description),
+      journalTrouble: journalTrouble,
+      damagedCopies: kept.current == nil ? [] : kept.confirmed.damage.map(\.description),
       transferTrouble: TransferEngine.libraryTrouble)
   }
 

@@ -16,15 +16,13 @@ package struct PathSizeCheck {
     var mtu: Int
   }
 
-  /// A round waits as long as a slow line's answer takes; what is lost by chance comes in the second.
-  static let roundTime: Duration = .milliseconds(1_200)
-  static let rounds = 2
+  /// The first round waits as long as a slow line's answer takes, later ones by what was seen.
+  static let firstRound: Duration = .milliseconds(1_200)
+  static let shortestRound: Duration = .milliseconds(100)
   /// More paths are not tried: a person waits for it, and each takes a socket.
   static let mostPaths = 64
-  /// Below the MTU, in bytes of the whole packet; the last is a plain ping's.
-  static let sizes = [1480, 1450, 1420, 1400, 1380, 1340, 1280, 1200, 1000, 576, 84]
-  /// Of the IP and the ICMP header.
-  private static let headers = 28
+  /// Of the IP header; the ICMP header is a part of the message.
+  private static let header = 20
 
   /// Those of a rule set's paths that have an address inside at their end, or that are pinged; tunnels first.
   package static func targets(_ compiler: EdgeCompiler) -> [Target] {
@@ -52,14 +50,11 @@ package struct PathSizeCheck {
   package static func measure(_ targets: [Target]) throws(SystemCallFailure) -> [PathSize] {
     var check = PathSizeCheck()
     for target in targets { try check.open(target) }
-    for _ in 0..<rounds where !check.isDone {
-      check.send()
-      check.receive()
-    }
+    while check.send() { check.receive() }
     return check.tries.map {
       PathSize(
         path: $0.target.path, tunnel: $0.target.tunnel, device: $0.target.binding.device, mtu: $0.target.mtu,
-        largest: $0.largest)
+        largest: $0.search.largest)
     }
   }
 
@@ -68,22 +63,26 @@ package struct PathSizeCheck {
     let descriptor: FileDescriptor
     let identifier: UInt16
     let nonce = UInt64.random(in: 0 ... .max)
-    let sizes: [Int]
-    var largest: Int?
+    var search: PathSizeSearch
+    /// By their sequence numbers.
+    var sent: [(size: Int, at: Instant)] = []
+    var slowest: Duration = .zero
 
     init(_ target: Target, _ descriptor: consuming FileDescriptor, _ identifier: UInt16) {
       self.target = target
       self.descriptor = descriptor
       self.identifier = identifier
-      sizes = [target.mtu] + PathSizeCheck.sizes.filter { $0 < target.mtu }
+      search = PathSizeSearch(mtu: target.mtu)
     }
   }
 
   private var tries: [Try] = []
+  /// The slowest answer so far.
+  private var slowest: Duration = .zero
 
   private init() {}
 
-  private var isDone: Bool { tries.allSatisfy { $0.largest == $0.target.mtu } }
+  private var isDone: Bool { tries.allSatisfy(\.search.hasLargest) }
 
   private mutating func open(_ target: Target) throws(SystemCallFailure) {
     let type = Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
@@ -102,15 +101,19 @@ package struct PathSizeCheck {
     tries.append(Try(target, descriptor, identifier))
   }
 
-  /// What cannot be sent is not answered either.
-  private func send() {
-    for attempt in tries where attempt.largest != attempt.target.mtu {
+  /// False where there is nothing left to find out. What cannot be sent is not answered either.
+  private mutating func send() -> Bool {
+    var isOver = true
+    for attempt in tries {
       var address = sockaddr_in()
       address.sin_family = sa_family_t(AF_INET)
       address.sin_addr.s_addr = attempt.target.address.value.bigEndian
-      for (place, size) in attempt.sizes.enumerated() where size > attempt.largest ?? 0 {
+      for size in attempt.search.nextRound() {
+        isOver = false
         let request = ICMPRequest.encode(
-          identifier: attempt.identifier, sequence: UInt16(place), nonce: attempt.nonce, length: size - Self.headers)
+          identifier: attempt.identifier, sequence: UInt16(truncatingIfNeeded: attempt.sent.count),
+          nonce: attempt.nonce, length: size - Self.header)
+        attempt.sent.append((size, MonotonicClock.now))
         _ = withUnsafePointer(to: &address) { pointer in
           pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
             sendto(
@@ -120,10 +123,17 @@ package struct PathSizeCheck {
         }
       }
     }
+    return !isOver
   }
 
-  private func receive() {
-    let deadline = MonotonicClock.now + Self.roundTime
+  /// As TCP waits for what it has sent again: several times as long as it has ever taken.
+  private var roundTime: Duration {
+    slowest == .zero ? Self.firstRound : min(Self.firstRound, slowest * 4 + Self.shortestRound)
+  }
+
+  private mutating func receive() {
+    let deadline = MonotonicClock.now + roundTime
+    defer { slowest = max(slowest, tries.map(\.slowest).max() ?? .zero) }
     var waiting = tries.map { pollfd(fd: $0.descriptor.number, events: Int16(POLLIN), revents: 0) }
     while !isDone {
       let left = deadline - MonotonicClock.now
@@ -142,9 +152,11 @@ package struct PathSizeCheck {
       guard count > 0 else { return }
       guard case .echoReply(let source, let echo)? = ICMPMessage.parse(buffer.span.extracting(0..<count)),
         source == attempt.target.address, echo.identifier == attempt.identifier, echo.nonce == attempt.nonce,
-        attempt.sizes.indices.contains(Int(echo.sequence))
+        attempt.sent.indices.contains(Int(echo.sequence))
       else { continue }
-      attempt.largest = max(attempt.largest ?? 0, attempt.sizes[Int(echo.sequence)])
+      let sent = attempt.sent[Int(echo.sequence)]
+      attempt.search.answered(sent.size)
+      attempt.slowest = max(attempt.slowest, MonotonicClock.now - sent.at)
     }
   }
 }

@@ -16,6 +16,8 @@ final class KernelListener: @unchecked Sendable {
   private var names: [UInt32: InterfaceName] = [:]
   /// Of each as it was last told: with a thousand of them what they are is not small.
   private var links: [UInt32: Fingerprint] = [:]
+  /// Of main's routes only the shortest are heard: there are more than anybody looks at one by one.
+  private var isMainMuted = false
 
   /// Hears what happens from here on; what is known of devices is read after that, so that nothing falls between.
   init(
@@ -29,7 +31,24 @@ final class KernelListener: @unchecked Sendable {
     routing = try Monitor.routing()
     tables = try Monitor.tables()
     query = try RoutingSocket.open()
+    hearRoutes()
     try lookAtLinks()
+  }
+
+  private func hearRoutes() {
+    routing.hear(
+      origin: translation.ranges.routeProtocol.value, tables: translation.ranges.tables,
+      mainShorterThan: isMainMuted ? WayQuestion.shortestSite : .max)
+  }
+
+  /// A queue that ran over is filled by nothing as often as by main's routes, which come by the hundred thousand: until the
+  /// next look says how many there are, they are not heard.
+  private func muteMain(_ isMuted: Bool) {
+    guard isMuted != isMainMuted else { return }
+    isMainMuted = isMuted
+    hearRoutes()
+    // What changed between that look and now was not heard.
+    if !isMuted { handler(.mainRoute) }
   }
 
   @discardableResult
@@ -53,6 +72,7 @@ final class KernelListener: @unchecked Sendable {
     do throws(SystemCallFailure) {
       try loop.watch(routing.descriptor, for: .readable) { [self] _ in drain(routing) }
       try loop.watch(tables.descriptor, for: .readable) { [self] _ in drain(tables) }
+      news.followMain { [self] isLarge in loop.enqueue { [self] in muteMain(isLarge) } }
       let table = translation.ranges.nftTable
       news.subscribe(tables.descriptor) { [self] in
         loop.enqueue { [self] in handler(.ours("nft table inet \(table)")) }
@@ -76,7 +96,10 @@ final class KernelListener: @unchecked Sendable {
     } catch {
       tell(.overrun)
     }
-    if told.contains(.overrun) { for event in lostLinks() { tell(event) } }
+    if told.contains(.overrun) {
+      muteMain(true)
+      for event in lostLinks() { tell(event) }
+    }
     for event in told { handler(event) }
   }
 

@@ -12,6 +12,11 @@ struct RouteSurvey {
   private(set) var exits: Set<UInt32> = []
   private(set) var sites: [RouteMessage] = []
 
+  /// Of a million routes most are neither ways out nor sites that are kept. Without a gateway they have scope link (253).
+  func wants(length: UInt8, scope: UInt8, isMain: Bool) -> Bool {
+    length <= 1 || (isMain && (sites.count <= Self.most || scope >= 253))
+  }
+
   mutating func take(_ message: RouteMessage, ourTables: ClosedRange<UInt32>) {
     let isMain = message.table == TableID.main.value
     if isMain, message.length <= 1 { defaults.append(message) }

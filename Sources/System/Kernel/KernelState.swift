@@ -43,7 +43,11 @@ struct KernelState: ~Copyable, Sendable {
     let rules = try routing.rules()
     var survey = RouteSurvey()
     let ourTables = ranges.tables
-    try routing.eachRoute(restart: { survey = RouteSurvey() }) { survey.take($0, ourTables: ourTables) }
+    try routing.eachRoute(
+      isWanted: { survey.wants(length: $0, scope: $1, isMain: $2) }, restart: { survey = RouteSurvey() }
+    ) {
+      survey.take($0, ourTables: ourTables)
+    }
     let defaults = try defaultRoutes(rules, survey.defaults, names)
     actual.mainDefaults = defaults.defaults
     actual.deadEnds = defaults.deadEnds

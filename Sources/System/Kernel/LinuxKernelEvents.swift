@@ -26,6 +26,11 @@ package final class LinuxKernelEvents: KernelEventsPort {
     let listener = try asking(nil) { () throws(NetlinkFailure) in
       try KernelListener(RouteTranslation(ranges: ranges), own, news, handler)
     }
-    loop.enqueue { [news] in listener.watch(on: loop, news) }
+    // Without the right to raw sockets the reconcile loop's timer finds what the kernel has learnt.
+    let sizes = try? PathMTUListener(handler)
+    loop.enqueue { [news] in
+      listener.watch(on: loop, news)
+      try? sizes?.watch(on: loop)
+    }
   }
 }

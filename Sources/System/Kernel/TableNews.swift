@@ -16,12 +16,18 @@ package final class TableNews: Sendable {
   private let subscription = Mutex<Subscription?>(nil)
 
   private let mainIsLarge = Atomic(false)
+  private let onMain = Mutex<(@Sendable (Bool) -> Void)?>(nil)
 
   package init() {}
 
   /// The main table holds more routes than are looked at one by one: a router that learns the internet's hears of them all
   /// the time, and nothing follows from any.
-  func main(isLarge: Bool) { mainIsLarge.store(isLarge, ordering: .relaxed) }
+  func main(isLarge: Bool) {
+    mainIsLarge.store(isLarge, ordering: .relaxed)
+    onMain.withLock { $0 }?(isLarge)
+  }
+  /// - Parameter told: of each look at main, whether it is large; on the thread that looked.
+  func followMain(_ told: @escaping @Sendable (Bool) -> Void) { onMain.withLock { $0 = told } }
   var isMainLarge: Bool { mainIsLarge.load(ordering: .relaxed) }
 
   /// - Parameters:

@@ -98,7 +98,7 @@ extension ICMPMessage {
 }
 
 /// What we need of an IPv4 header (RFC 791 section 3.1); nil where it is none or cut off.
-private struct IPHeader {
+struct IPHeader {
   static let icmp: UInt8 = 1
 
   var length: Int
@@ -122,7 +122,7 @@ private struct IPHeader {
 
 extension Span<UInt8> {
   /// An integer in network byte order. Each byte's place is checked.
-  fileprivate func bigEndian<Value: FixedWidthInteger & UnsignedInteger>(at offset: Int) -> Value {
+  func bigEndian<Value: FixedWidthInteger & UnsignedInteger>(at offset: Int) -> Value {
     var value: Value = 0
     for index in 0..<(Value.bitWidth / 8) { value = value << 8 | Value(self[offset + index]) }
     return value

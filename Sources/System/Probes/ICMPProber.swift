@@ -10,23 +10,15 @@ package final class ICMPProber: ProbePort {
 
   /// Touched on the loop only.
   fileprivate final class Sockets: @unchecked Sendable {
-    var byBinding: [BindingKey: ICMPSocket] = [:]
+    var byBinding: [ProbeBinding: ICMPSocket] = [:]
     let shared = ICMPSocket.Shared()
 
     func leave(_ socket: ICMPSocket) {
       socket.users -= 1
       guard socket.users == 0 else { return }
       socket.close()
-      byBinding[BindingKey(socket.binding)] = nil
+      byBinding[socket.binding] = nil
     }
-  }
-
-  fileprivate struct BindingKey: Hashable {
-    var device: InterfaceName
-    var mark: Mark
-    var source: IPv4Address
-
-    init(_ binding: ProbeBinding) { (device, mark, source) = (binding.device, binding.mark, binding.source) }
   }
 
   package init(on loop: any DescriptorWatcher) { self.loop = loop }
@@ -38,9 +30,8 @@ package final class ICMPProber: ProbePort {
     guard case .icmp(let target) = probe.kind else {
       return UnsendableProbe(on: loop, "\(probe.name) is no ICMP probe", deliver)
     }
-    let key = BindingKey(bound)
-    let socket = sockets.byBinding[key] ?? ICMPSocket(bound, sharing: sockets.shared, on: loop)
-    sockets.byBinding[key] = socket
+    let socket = sockets.byBinding[bound] ?? ICMPSocket(bound, sharing: sockets.shared, on: loop)
+    sockets.byBinding[bound] = socket
     socket.users += 1
     return ICMPProbe(target, by: socket, of: sockets, on: loop, deliver)
   }

@@ -33,7 +33,7 @@ struct CheckHealthCommand: ParsableCommand {
         socketPath: options.socket, request: LocalAPI.encode(LocalAPI.Request(.status)),
         timeout: .seconds(options.timeout))
       let status = try LocalAPI.decode(StatusReport.self, from: bytes)
-      return (HealthCheck(HealthCheck.View(status)), status)
+      return (HealthCheck(RouterView(status)), status)
     } catch let failure as LocalFailure {
       switch failure {
       case .noAgent, .brokeOff, .timedOut: return (HealthCheck(.init(.critical, "\(failure)")), nil)

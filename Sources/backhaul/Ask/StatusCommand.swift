@@ -1,5 +1,6 @@
 internal import Agent
 internal import ArgumentParser
+internal import Core
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -82,6 +83,7 @@ struct StatusCommand: ParsableCommand {
           ? "charon: \(charon.version ?? "answers")" : "charon: does not answer: \(charon.trouble ?? "not asked yet")")
     }
     lines.append("source \(status.source): \(contact(status))")
+    if let trial = status.trial { lines.append(Terminal.plain(Words.trial(trial))) }
     if let revision = status.acceptsRevision {
       lines.append(
         "ACCEPTED: the next rule set of revision \(revision) or higher, once (backhaul accept-revision none)")

@@ -42,6 +42,7 @@ struct DoctorCommand: ParsableCommand {
         AgentSigns(
           applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble,
           notKept: status.notKept, holdCause: status.holdCause,
+          rolledBack: status.trial.flatMap { trial in trial.cause.map { "revision \(trial.revision), as \($0)" } },
           traffic: status.rules.compactMap { rule in
             // What forwards and what does not is looked at here too.
             guard let traffic = rule.traffic, traffic.finding != "unforwarded", let cause = traffic.cause,

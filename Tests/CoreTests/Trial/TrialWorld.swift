@@ -67,7 +67,9 @@ struct TrialWorld<Machine: TrialUnderTest> {
   private func number(_ checksum: String) -> Int? { Int(checksum.dropFirst("rule set ".count)) }
   private func nature(_ number: Int?) -> Nature { number.map { natures[$0] } ?? .good }
   private var sourceAnswers: Bool { sourceReturns == nil && nature(running) != .locks }
-  private mutating func breach(_ text: String) { breaches.append("at \(Int(now.nanoseconds / 1_000_000_000)) s: \(text)") }
+  private mutating func breach(_ text: String) {
+    breaches.append("at \(Int(now.nanoseconds / 1_000_000_000)) s: \(text)")
+  }
 
   // MARK: - Time
 

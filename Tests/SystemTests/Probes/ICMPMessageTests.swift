@@ -42,6 +42,7 @@ enum Packet {
 }
 
 private func parse(_ bytes: [UInt8]) -> ICMPMessage? { ICMPMessage.parse(bytes.span) }
+private func tooLarge(_ bytes: [UInt8]) -> FragmentationNeeded? { FragmentationNeeded(bytes.span) }
 
 @Suite struct ICMPMessageTests {
   let echo = ICMPEcho(identifier: 0x1234, sequence: 7, nonce: 0x0102_0304_0506_0708)
@@ -113,5 +114,31 @@ private func parse(_ bytes: [UInt8]) -> ICMPMessage? { ICMPMessage.parse(bytes.s
   @Test func `without a stamp, or with one from before the sending, the monotonic clock counts`() {
     #expect(sent.duration(stamp: 0, wall: 1_000_011_000_000, monotonic: 5_011_000_000) == .milliseconds(11))
     #expect(sent.duration(stamp: 999_999, wall: 1_000_011_000_000, monotonic: 5_011_000_000) == .milliseconds(11))
+  }
+}
+
+@Suite struct FragmentationNeededTests {
+  /// About a GRE packet of 1,500 bytes, as far as it is quoted: the header and 8 bytes.
+  private func message(_ type: UInt8 = 3, _ code: UInt8 = 4, mtu: UInt16 = 1400, quoting bytes: Int = 28) -> [UInt8] {
+    let quoted = Packet.ip(from: Packet.here, to: Packet.target, proto: 47, [UInt8](repeating: 0, count: 1480))
+    let head = [type, code, 0, 0, 0, 0, UInt8(mtu >> 8), UInt8(mtu & 255)]
+    return Packet.ip(from: Packet.router, to: Packet.here, Packet.summed(head + quoted.prefix(bytes)))
+  }
+
+  @Test func `it says where the packet went and what fits`() throws {
+    let said = try #require(tooLarge(message()))
+    #expect(said.destination == Packet.target)
+    #expect(said.mtu == 1400)
+    #expect(tooLarge(message(mtu: 0))?.mtu == 0)
+  }
+
+  @Test func `nothing else is taken for it`() {
+    #expect(tooLarge(message(3, 1)) == nil)
+    #expect(tooLarge(message(11, 4)) == nil)
+    #expect(tooLarge(message(quoting: 19)) == nil)
+    var damaged = message()
+    damaged[27] ^= 1
+    #expect(tooLarge(damaged) == nil)
+    for length in 0..<message().count { #expect(tooLarge(Array(message().prefix(length))) == nil) }
   }
 }

@@ -58,6 +58,15 @@ package struct UplinkState: Equatable, Sendable {
       }
   }
 
+  /// Its default route is gone since, and nothing else: device, carrier and address are there. So it is for a moment where
+  /// the route is being replaced.
+  package func missesRouteAlone(since before: UplinkState, in actual: ActualState) -> Bool {
+    guard before.interface == interface, before.usable, before.way != nil, way == nil, isUp, hasCarrier,
+      addressObstacle == nil, let address = before.address
+    else { return false }
+    return SourceAddress(actual).place(of: address) != nil
+  }
+
   /// Every configured uplink, in the order of the configuration.
   package static func all(_ configuration: AgentConfiguration, in actual: ActualState) -> [UplinkState] {
     configuration.uplinks.map { UplinkState($0, in: actual) }

@@ -1,79 +1,77 @@
-internal import Core
+internal import RuleSets
 
-/// What whoever stands at the router can do about what a status shows: the worst first, each once. Nothing where all is
+/// What whoever stands at the router can do about what a router's view shows: the worst first, each once. Nothing where all is
 /// well.
 package enum NextSteps {
   /// Beyond that nobody reads on.
   package static let most = 5
 
-  package static func of(_ status: StatusReport) -> [String] {
+  package static func of(_ view: RouterView) -> [String] {
     var steps: [String] = []
     func add(_ step: String) { if !steps.contains(step) { steps.append(step) } }
 
-    for rule in status.rules.filter(\.enabled).sorted(by: { $0.trafficState < $1.trafficState }) {
-      if let step = rule.traffic?.step { add(step) }
+    for rule in view.rules.sorted(by: { $0.traffic < $1.traffic }) {
+      if let step = rule.step { add(step) }
     }
-    if let trouble = status.sight.trouble {
+    if let trouble = view.sightTrouble {
       add("clients' packets could not be looked at (\(trouble)): see backhaul doctor")
     }
-    if let trouble = status.applyTrouble {
+    if let trouble = view.applyTrouble {
       add("the kernel refuses what the rule set needs (\(trouble)): see backhaul doctor and backhaul diff")
     }
-    if let charon = status.charon, !charon.answers {
+    if view.charonAnswers == false {
       add(
         "charon, which makes the keys of IPsec tunnels, does not answer: systemctl restart strongswan (what still works is "
           + "interrupted for a moment)")
     }
-    if let connections = status.connections, connections.fullSeconds != nil {
+    if let table = view.fullTable {
       add(
-        "the table of tracked connections is full (\(connections.used) of \(connections.limit)): conntrack -L shows whose they "
+        "the table of tracked connections is full (\(table.used) of \(table.limit)): conntrack -L shows whose they "
           + "are; sysctl -w net.netfilter.nf_conntrack_max=N gives it more room")
     }
-    if status.hold == RuleSetKeeper.Status.Held.Word.leftOver.rawValue {
+    if view.hold == .leftOver {
       add(
         "systemctl reload backhaul pulls a rule set now, also one that was not taken again by itself; to go on without one, "
           + "systemctl stop backhaul and backhaul teardown remove what is left in the kernel")
     }
     // The source has answered, and not with what could be used.
-    let refusal = status.pullFailures == 0 ? status.pullTrouble : nil
+    let refusal = view.pullFailures == 0 ? view.pullTrouble : nil
     if let refusal {
-      let instead = status.revision.map { "revision \($0) stays in force" } ?? "no other runs"
+      let instead = view.revision.map { "revision \($0) stays in force" } ?? "no other runs"
       add("the newest rule set cannot be used (\(refusal)): \(instead); ask its maintainer to fix it")
-    } else if status.revision == nil {
-      let why = status.pullTrouble.map { " (\($0))" } ?? ""
-      add("no rule set has come from \(status.source) yet\(why): see backhaul doctor for the clock and DNS")
+    } else if view.revision == nil {
+      let why = view.pullTrouble.map { " (\($0))" } ?? ""
+      add("no rule set has come from \(view.source) yet\(why): see backhaul doctor for the clock and DNS")
     }
-    for force in status.forcesOfNoPath {
-      add("\(force.path) is forced and of no path: backhaul force \(force.path) auto forgets it")
+    for path in view.forcesOfNoPath {
+      add("\(path) is forced and of no path: backhaul force \(path) auto forgets it")
     }
     // Those that a rule waits for first.
-    let troubled = status.paths.filter(\.needsALook)
-    for path in troubled { if let step = step(for: path, status) { add(step) } }
-    for uplink in status.uplinks where !uplink.usable {
+    let troubled = view.paths.filter(\.needsALook)
+    for path in troubled { if let step = step(for: path, view) { add(step) } }
+    for uplink in view.uplinks where !uplink.isUsable {
       let obstacle = uplink.obstacle ?? "unknown"
       add("uplink \(uplink.interface) cannot be used (\(obstacle)): \(UplinkAdvice.step(obstacle, uplink.interface))")
     }
-    for rule in status.rules where rule.enabled && rule.mode == RuleMode.fallback.rawValue {
-      if let step = leave(rule.device, status) { add(step) }
+    for rule in view.rules where rule.mode == .fallback {
+      if let step = leave(rule.device, view) { add(step) }
     }
-    if let revision = status.revision, status.pullFailures > HealthCheck.toleratedPullFailures {
-      add("no rule set comes from its source (\(status.pullTrouble ?? "unknown")): revision \(revision) stays in force")
+    if let revision = view.revision, view.pullFailures > HealthCheck.toleratedPullFailures {
+      add("no rule set comes from its source (\(view.pullTrouble ?? "unknown")): revision \(revision) stays in force")
     }
-    if let first = status.notKept.first {
+    if let first = view.notKept.first {
       add("a restart would not know everything (\(first)): see whether the disk is full, broken or read-only")
     }
-    if status.journalTrouble != nil { add("events are not kept: see whether the disk is full or broken") }
+    if view.journalTrouble != nil { add("events are not kept: see whether the disk is full or broken") }
     return Array(steps.prefix(most))
   }
 
   /// A rule stays on a silent uplink that has no targets of its own, though there is another.
-  private static func leave(_ device: String?, _ status: StatusReport) -> String? {
-    guard let uplink = status.uplinks.first(where: { $0.interface == device }),
-      uplink.usable, uplink.state == ProbeMachine.State.down.rawValue,
-      !uplink.scouts.contains(where: { $0.roles.contains(Scout.Role.target.rawValue) }),
-      let other = status.uplinks.first(where: { other in
-        other.interface != uplink.interface && other.usable && !other.isPrivate
-          && other.state != ProbeMachine.State.down.rawValue
+  private static func leave(_ device: String?, _ view: RouterView) -> String? {
+    guard let uplink = view.uplinks.first(where: { $0.interface == device }),
+      uplink.isUsable, uplink.state == .down, !uplink.hasTargets,
+      let other = view.uplinks.first(where: { other in
+        other.interface != uplink.interface && other.isUsable && !other.isPrivate && other.state != .down
       })
     else { return nil }
     return
@@ -81,20 +79,20 @@ package enum NextSteps {
       + "traffic leaves it for \(other.interface)"
   }
 
-  private static func step(for path: PathReport, _ status: StatusReport) -> String? {
-    if path.forced != nil {
+  private static func step(for path: RouterView.Path, _ view: RouterView) -> String? {
+    if path.isForced {
       return "path \(path.name) is forced: backhaul force \(path.name) auto lets its probes judge it again"
     }
-    guard path.state == PathHealth.State.down.rawValue else {
-      return path.state == PathHealth.State.degraded.rawValue
+    guard path.state == .down else {
+      return path.state == .degraded
         ? "path \(path.name) is degraded: backhaul history \(path.name) shows since when" : nil
     }
     let uplink = path.uplink ?? path.device
-    switch path.downCause.flatMap(Diagnosis.Cause.init) {
+    switch path.trouble {
     case .hubDown: return "the hub of \(path.name) is silent by every way: call who runs it; nothing here can mend it"
-    case .tunnelDown: return tunnelStep(for: path, status)
+    case .tunnelDown: return tunnelStep(for: path, view)
     // Of one that cannot be used at all is told below.
-    case .uplinkDown where status.uplinks.contains { $0.interface == uplink && !$0.usable }: return nil
+    case .uplinkDown where view.uplinks.contains { $0.interface == uplink && !$0.isUsable }: return nil
     case .uplinkDown: return "uplink \(uplink) is dead up to its gateway: check its cable and modem"
     case .internetDown: return "\(uplink)'s gateway answers and the internet behind it does not: call its provider"
     case .unclear: return unclearStep(for: path, uplink)
@@ -104,9 +102,9 @@ package enum NextSteps {
   }
 
   /// What would tell more the next time.
-  private static func unclearStep(for path: PathReport, _ uplink: String) -> String {
+  private static func unclearStep(for path: RouterView.Path, _ uplink: String) -> String {
     let name = path.name
-    switch path.missing.flatMap(Diagnosis.Gap.init) {
+    switch path.gap {
     case .hub:
       return
         "path \(name) is down, and its hub's outer address has never answered a ping: have it answer them, and the next "
@@ -125,19 +123,19 @@ package enum NextSteps {
     }
   }
 
-  private static func tunnelStep(for path: PathReport, _ status: StatusReport) -> String? {
+  private static func tunnelStep(for path: RouterView.Path, _ view: RouterView) -> String? {
     if let obstacle = path.obstacle { return "\(path.name) cannot be used here (\(obstacle)): see backhaul tunnels" }
     switch path.keys {
     // Of that is told already.
-    case "unknown" where status.charon?.answers == false: return nil
-    case "down":
+    case .unknown where view.charonAnswers == false: return nil
+    case .down:
       return
         "the hub gives \(path.name) no keys: compare pre-shared key, certificates and ids with the hub's, and see that UDP "
         + "ports 500 and 4500 are let through"
-    case "up":
+    case .up:
       return
         "\(path.name) has keys, and nothing comes back: look for a firewall that drops ESP or UDP port 4500 on the way"
-    default:
+    case .unknown, .pending, nil:
       return
         "the hub answers beside \(path.name) and not through it: compare its settings with the hub's (backhaul tunnels)"
     }

@@ -1,17 +1,3 @@
-internal import Core
-
-extension StatusReport {
-  /// With what follows from the rest: whether traffic is protected, and what to do.
-  package var judged: StatusReport {
-    var report = self
-    let protection = Protection(self)
-    report.protection = protection.word.rawValue
-    report.summary = protection.sentence
-    report.nextSteps = NextSteps.of(self)
-    return report
-  }
-}
-
 /// Whether the traffic that rules are for is where they want it, in a word and in a sentence: the first line of the status.
 /// By what was seen of clients' packets where that is something else than what the agent has decided.
 package struct Protection: Equatable, Sendable {
@@ -64,21 +50,21 @@ package struct Protection: Equatable, Sendable {
     case judged
   }
 
-  package init(_ status: StatusReport) {
-    let outlook = Outlook(status)
-    (word, sentence) = Self.held(status) ?? outlook.seen ?? outlook.decided(status)
+  package init(_ view: RouterView) {
+    let outlook = Outlook(view)
+    (word, sentence) = Self.held(view) ?? outlook.seen ?? outlook.decided(view)
   }
 
   /// No rule set runs, and what was kept of the last one says that it must not be open; nil: nothing is held so.
-  private static func held(_ status: StatusReport) -> (Word, String)? {
-    guard let hold = status.hold else { return nil }
-    let start = "no rule set runs (\(status.holdCause ?? "unknown")): until one does, "
-    if hold == RuleSetKeeper.Status.Held.Word.leftOver.rawValue {
+  private static func held(_ view: RouterView) -> (Word, String)? {
+    guard let hold = view.hold else { return nil }
+    let start = "no rule set runs (\(view.holdCause ?? "unknown")): until one does, "
+    if hold == .leftOver {
       return (.undecided, start + "that decides where traffic goes, and nobody knows whether it gets anywhere")
     }
     return (
       .blocked,
-      hold == RuleSetKeeper.Status.Held.Word.everything.rawValue
+      hold == .everything
         ? start + "nothing that is forwarded leaves by an uplink"
         : start + "strict rules of the last one are held, and the rest goes as the main table says"
     )
@@ -88,10 +74,8 @@ package struct Protection: Equatable, Sendable {
   private struct Outlook {
     let rules: [(name: String, fate: Fate, cause: String)]
 
-    init(_ status: StatusReport) {
-      rules = status.rules.filter(\.enabled).map { rule in
-        (rule.name, status.fate(of: rule), rule.traffic?.cause ?? "")
-      }
+    init(_ view: RouterView) {
+      rules = view.rules.map { rule in (rule.name, view.fate(of: rule), rule.trafficCause ?? "") }
     }
 
     private func names(_ isMeant: (Fate) -> Bool) -> String {
@@ -143,9 +127,9 @@ package struct Protection: Equatable, Sendable {
       return nil
     }
 
-    func decided(_ status: StatusReport) -> (Word, String) {
+    func decided(_ view: RouterView) -> (Word, String) {
       guard !rules.isEmpty else {
-        let what = status.revision == nil ? "no rule set runs" : "no rule is in force"
+        let what = view.revision == nil ? "no rule set runs" : "no rule is in force"
         return (.unsteered, "\(what): traffic goes as the main table says")
       }
       if has(.clear) {
@@ -198,32 +182,23 @@ extension Protection.Fate {
   fileprivate var isDeadUplink: Bool { deadUplink != nil }
 }
 
-extension StatusReport {
-  /// The rule's traffic goes into tunnels that are down, and stays there as no uplink can be used.
-  package func isLost(_ rule: RuleReport) -> Bool {
-    let bad = [PathHealth.State.down.rawValue, PathHealth.State.disabled.rawValue]
-    let dead = Set(paths.filter { bad.contains($0.state) }.map(\.name))
-    return rule.mode == RuleMode.backhaul.rawValue && !rule.shares.isEmpty
-      && rule.shares.allSatisfy { dead.contains($0.path) }
-  }
-
-  fileprivate func fate(of rule: RuleReport) -> Protection.Fate {
-    let seen = rule.trafficState
-    switch seen {
+extension RouterView {
+  fileprivate func fate(of rule: Rule) -> Protection.Fate {
+    switch rule.traffic {
     case .diverted: return .diverted
     case .untaken: return .untaken
     case .obstructed: return .obstructed
     case .misnamed, .asIntended, .unseen: break
     }
-    if rule.unencrypted { return .clear }
-    switch RuleMode(rawValue: rule.mode) {
+    if rule.isUnencrypted { return .clear }
+    switch rule.mode {
     case .backhaul:
       if isLost(rule) { return .lost }
-      return seen == .unseen ? .unseen : seen == .misnamed ? .misnamed : .hub
+      return rule.traffic == .unseen ? .unseen : rule.traffic == .misnamed ? .misnamed : .hub
     case .fallback:
       let uplink = uplinks.first { $0.interface == rule.device }
-      return uplink.map { $0.state == ProbeMachine.State.down.rawValue ? .deadUplink($0.interface) : .local } ?? .local
-    case .blocked, .bypass, nil: return rule.choice == nil ? .judged : .blocked
+      return uplink.map { $0.state == .down ? .deadUplink($0.interface) : .local } ?? .local
+    case .blocked, .bypass: return rule.way == nil ? .judged : .blocked
     }
   }
 }

@@ -1,0 +1,81 @@
+internal import Core
+internal import RuleSets
+
+/// The same that the reports tell, as values to judge by.
+extension ReportWriter {
+  /// Rules, paths and uplinks of it; the rest is whoever's that knows it.
+  ///
+  /// - Parameter seen: of clients' packets.
+  func view(_ seen: ClientSight.View, _ ranges: KernelRanges) -> RouterView {
+    var view = RouterView(revision: watch.plan.revision)
+    view.rules = watch.selections.values.filter(\.rule.enabled).sorted { $0.rule.name < $1.rule.name }.map {
+      selection in
+      rule(selection, seen, ranges)
+    }
+    view.paths = watch.plan.paths.map(path)
+    view.uplinks = watch.plan.uplinks.map { uplink in
+      let standing = standing(of: uplink)
+      var shown = RouterView.Uplink(
+        interface: uplink.interface.text, isUsable: standing.obstacle == nil, state: standing.state)
+      shown.isPrivate = uplink.isPrivate
+      shown.obstacle = standing.obstacle
+      shown.hasTargets = standing.outlook.scouts.contains { $0.roles.contains(.target) }
+      return shown
+    }
+    view.forcesOfNoPath = forcesOfNoPath.map(\.path)
+    view.sightTrouble = seen.trouble
+    return view
+  }
+
+  private func rule(_ selection: RuleSelection, _ seen: ClientSight.View, _ ranges: KernelRanges) -> RouterView.Rule {
+    let rule = selection.rule
+    var shown = RouterView.Rule(
+      name: rule.name.text, mode: mode(of: selection), way: selection.choice?.description,
+      cause: watch.causes[rule.name] ?? selection.cause)
+    shown.device = selection.choice.flatMap(device)
+    shown.shares = (selection.choice?.paths ?? []).map(\.text)
+    shown.firstTier = rule.tiers.first?.map(\.path.text) ?? []
+    shown.isUnencrypted = selection.isUnencrypted
+    if let traffic = seen.rules[rule.name] {
+      let worst = traffic.findings.first
+      shown.traffic = traffic.state
+      shown.trafficCause = worst?.cause
+      shown.step = worst?.step(for: rule.name.text, ranges)
+    }
+    return shown
+  }
+
+  private func path(_ path: WatchPlan.WatchedPath) -> RouterView.Path {
+    let health = watch.health[path.name] ?? PathHealth(at: watch.at)
+    var shown = RouterView.Path(
+      name: path.name.text, state: health.state, cause: health.cause, device: path.device.text)
+    shown.uplink = path.underlay?.text
+    shown.isForced = forces[path.name] != nil
+    shown.trouble = watch.diagnoses[path.name]?.cause
+    shown.gap = watch.diagnoses[path.name]?.gap
+    shown.obstacle = path.obstacle
+    shown.keys = path.securedTunnel.flatMap { watch.keys[$0] }.map(RouterView.Path.Keys.init)
+    return shown
+  }
+}
+
+extension RouterView.Path.Keys {
+  fileprivate init(_ word: IKENews.Word) {
+    switch word {
+    case .unknown: self = .unknown
+    case .pending: self = .pending
+    case .up: self = .up
+    case .down: self = .down
+    }
+  }
+}
+
+extension StatusReport {
+  /// Whether traffic is protected, and what to do.
+  mutating func judge(by view: RouterView) {
+    let judgement = Protection(view)
+    protection = judgement.word.rawValue
+    summary = judgement.sentence
+    nextSteps = NextSteps.of(view)
+  }
+}

@@ -1,0 +1,38 @@
+/// When the kernel is looked at because a router on the way says that packets to somebody are too large. It says so of
+/// every large packet, and anybody may say so.
+package struct PathMTUNews: Equatable, Sendable {
+  private struct Word: Equatable, Sendable {
+    var mtu: Int
+    var at: Instant
+  }
+
+  /// Between two looks: whatever is said meanwhile is seen by the next.
+  static let pause: Duration = .seconds(1)
+  /// What is said again within this time is no news: the kernel was looked at for it, and is looked at each 30 s besides.
+  static let memory: Duration = .seconds(30)
+  /// More than a router has hubs; who claims to be many makes us forget, and look once a second.
+  static let mostWords = 256
+
+  private var words: [IPv4Address: Word] = [:]
+  /// When the last look was asked for.
+  private var look: Instant?
+
+  package init() {}
+
+  /// - Parameter mtu: bytes of the largest packet that fits, as was said; routers before RFC 1191 say 0.
+  /// - Returns: when the kernel is to be looked at; nil: not for this.
+  package mutating func heard(_ mtu: Int, to destination: IPv4Address, at now: Instant) -> Instant? {
+    if let word = words[destination], word.mtu == mtu, now - word.at < Self.memory { return nil }
+    if words.count >= Self.mostWords { words = words.filter { now - $0.value.at < Self.pause } }
+    if words.count >= Self.mostWords { words = [:] }
+    words[destination] = Word(mtu: mtu, at: now)
+    guard let last = look else {
+      look = now
+      return now
+    }
+    if last > now { return nil }
+    let next = max(now, last + Self.pause)
+    look = next
+    return next
+  }
+}

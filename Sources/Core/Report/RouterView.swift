@@ -1,0 +1,135 @@
+internal import RuleSets
+
+/// How the router fares at one moment, as values: what the status's first line, its next steps and monitoring are judged
+/// by. Names and causes are texts, as they are only told; whatever is decided by has a type.
+package struct RouterView: Equatable, Sendable {
+  /// Of the rule set that runs; nil: none does.
+  package var revision: UInt64?
+  package var source: String
+  package var pullTrouble: String?
+  /// Pulls in a row that failed.
+  package var pullFailures: Int
+  /// Why the kernel is not as the rule set wants it.
+  package var applyTrouble: String?
+  package var journalTrouble: String?
+  /// What a restart would not know, and why.
+  package var notKept: [String] = []
+  /// What is held back while no rule set runs, and why none does; nil: nothing is.
+  package var hold: Hold?
+  package var holdCause: String?
+  /// Enabled ones only.
+  package var rules: [Rule] = []
+  package var paths: [Path] = []
+  package var uplinks: [Uplink] = []
+  /// Nil: no tunnel needs it.
+  package var charonAnswers: Bool?
+  /// Where the kernel's table of connections is full, its use and its room.
+  package var fullTable: FullTable?
+  /// Names of paths that operators forced and the rule set does not have.
+  package var forcesOfNoPath: [String] = []
+  /// Why clients' packets could not be looked at.
+  package var sightTrouble: String?
+
+  package init(revision: UInt64?, source: String = "", pullTrouble: String? = nil, pullFailures: Int = 0) {
+    self.revision = revision
+    self.source = source
+    self.pullTrouble = pullTrouble
+    self.pullFailures = pullFailures
+  }
+
+  package struct FullTable: Equatable, Sendable {
+    package var used: Int
+    package var limit: Int
+
+    package init(used: Int, limit: Int) {
+      self.used = used
+      self.limit = limit
+    }
+  }
+
+  /// What is held back while no rule set runs. The words are those of the status's key `hold`.
+  package enum Hold: String, Sendable {
+    case everything
+    case strictRules = "strict_rules"
+    /// Whatever the kernel still has of an agent before this one: nobody knows what that holds and what it lets through.
+    case leftOver = "left_over"
+  }
+
+  package struct Rule: Equatable, Sendable {
+    package var name: String
+    package var mode: RuleMode
+    /// As `RuleSelection.Choice` writes it; nil: there is no verdict yet.
+    package var way: String?
+    /// That its traffic leaves by, where that is one device.
+    package var device: String?
+    /// The paths that share its flows now, and those of its first tier.
+    package var shares: [String] = []
+    package var firstTier: [String] = []
+    package var isUnencrypted = false
+    package var cause: String
+    /// What was seen of its traffic; the end of a sentence about it; what to do about that.
+    package var traffic = TrafficFinding.State.unseen
+    package var trafficCause: String?
+    package var step: String?
+
+    package init(name: String, mode: RuleMode, way: String?, cause: String = "") {
+      self.name = name
+      self.mode = mode
+      self.way = way
+      self.cause = cause
+    }
+
+    /// Its traffic goes by paths of the first tier.
+    package var isPreferred: Bool { shares.contains(where: firstTier.contains) }
+  }
+
+  package struct Path: Equatable, Sendable {
+    package var name: String
+    package var state: PathHealth.State
+    package var cause: String
+    package var device: String
+    package var uplink: String?
+    package var isForced = false
+    /// Where the trouble lies; nil: not down, or not known yet.
+    package var trouble: Diagnosis.Cause?
+    package var gap: Diagnosis.Gap?
+    package var obstacle: String?
+    /// Nil where it needs none.
+    package var keys: Keys?
+
+    /// What is known of a tunnel's keys. The words are those of a path's key `keys`.
+    package enum Keys: String, Sendable { case unknown, pending, up, down }
+
+    package init(name: String, state: PathHealth.State, cause: String = "", device: String = "") {
+      self.name = name
+      self.state = state
+      self.cause = cause
+      self.device = device
+    }
+
+    package var needsALook: Bool { state != .up || isForced }
+  }
+
+  package struct Uplink: Equatable, Sendable {
+    package var interface: String
+    package var isPrivate = false
+    package var isUsable: Bool
+    package var obstacle: String?
+    /// What those say who are asked by it.
+    package var state: ProbeMachine.State
+    /// It has targets of its own.
+    package var hasTargets = false
+
+    package init(interface: String, isUsable: Bool, state: ProbeMachine.State) {
+      self.interface = interface
+      self.isUsable = isUsable
+      self.state = state
+    }
+  }
+
+  /// The rule's traffic goes into tunnels that are down, and stays there as no uplink can be used.
+  package func isLost(_ rule: Rule) -> Bool {
+    let dead = Set(paths.filter { $0.state == .down || $0.state == .disabled }.map(\.name))
+    return rule.mode == .backhaul && !rule.shares.isEmpty && rule.shares.allSatisfy(dead.contains)
+  }
+}

@@ -1,0 +1,165 @@
+import Core
+internal import RuleSets
+import Synchronization
+import Testing
+
+@testable import Agent
+
+@Suite("A rule set on trial") struct RuleSetTrialKeeperTests {
+  private func begun(_ disk: FakeDisk = TrialBench.disk) async throws -> TrialBench {
+    let bench = try TrialBench(disk)
+    await bench.keeper.startFromStore()
+    return bench
+  }
+
+  private func generation(_ disk: FakeDisk) -> [UInt8]? { disk.generations.current?.bytes }
+
+  @Test("is confirmed when its source answers again, which is asked soon")
+  func confirmed() async throws {
+    let bench = try await begun()
+    let wait = await bench.gives(8)
+    #expect(wait <= .seconds(3))
+    guard case .onTrial(let probation)? = await bench.keeper.status.trial else {
+      Issue.record("not on trial")
+      return
+    }
+    #expect(probation.candidate.revision == 8 && probation.returnsTo == 7)
+    #expect(bench.disk.load().stored?.bytes == RuleSetBench.document(7), "not the confirmed one yet")
+    await bench.answers()
+    #expect(await bench.keeper.status.trial == nil)
+    #expect(await bench.keeper.status.confirmedRevision == 8)
+    #expect(bench.disk.load().stored?.bytes == RuleSetBench.document(8))
+    #expect(bench.disk.state.withLock { $0.note == nil && $0.candidate == nil })
+    #expect(bench.events.count(.ruleSetOnTrial) == 1 && bench.events.count(.ruleSetConfirmed) == 1)
+  }
+
+  @Test("is rolled back when its source stays silent, and not taken again")
+  func rolledBack() async throws {
+    let bench = try await begun()
+    _ = await bench.gives(8)
+    await bench.pass(.seconds(599))
+    await bench.isSilent()
+    #expect(await bench.revision == 8)
+    await bench.pass(.seconds(2))
+    #expect(await bench.revision == 7)
+    #expect(bench.applier.revisions == [7, 8, 7])
+    #expect(bench.events.all.last { $0.kind == .ruleSetRolledBack }?.text.contains("revision 7 runs") == true)
+    _ = await bench.gives(8)
+    #expect(bench.applier.revisions == [7, 8, 7])
+    #expect(await bench.keeper.status.lastTrouble?.contains("was rolled back") == true)
+    // A restart knows it too.
+    let next = try await begun(bench.disk)
+    _ = await next.gives(8)
+    #expect(next.applier.revisions == [7])
+    _ = await next.gives(9)
+    #expect(next.applier.revisions == [7, 9], "another one is taken")
+  }
+
+  @Test("is tried again where its source was silent after the rollback too")
+  func inconclusive() async throws {
+    let bench = try await begun()
+    _ = await bench.gives(8)
+    await bench.pass(.seconds(601))
+    #expect(await bench.revision == 7)
+    await bench.pass(.seconds(121))
+    _ = await bench.gives(8)
+    #expect(await bench.revision == 8)
+    await bench.answers()
+    #expect(await bench.keeper.status.confirmedRevision == 8)
+  }
+
+  @Test("goes on after a restart, with the time that was left")
+  func restarted() async throws {
+    var bench = try await begun()
+    _ = await bench.gives(8)
+    for passed in [300, 200] {
+      await bench.pass(.seconds(passed))
+      bench = try await begun(bench.disk)
+      #expect(await bench.revision == 8)
+    }
+    await bench.pass(.seconds(120))
+    #expect(await bench.revision == 7)
+  }
+
+  @Test("does not outlast an agent that starts again and again")
+  func startsTooOften() async throws {
+    var bench = try await begun()
+    _ = await bench.gives(8)
+    for _ in 0..<3 {
+      bench = try await begun(bench.disk)
+      #expect(await bench.revision == 8)
+    }
+    bench = try await begun(bench.disk)
+    #expect(await bench.revision == 7)
+  }
+
+  @Test("stays where the one before cannot be had")
+  func notReturned() async throws {
+    let bench = try await begun()
+    _ = await bench.gives(8)
+    bench.applier.refuse(7)
+    for _ in 0..<4 { await bench.pass(.seconds(601)) }
+    #expect(await bench.revision == 8)
+    #expect(bench.disk.load().stored?.bytes == RuleSetBench.document(8))
+  }
+
+  @Test("of which the first ever has nothing to go back to: it is confirmed at once")
+  func first() async throws {
+    let bench = try await begun(FakeDisk(nil))
+    _ = await bench.gives(8)
+    #expect(await bench.keeper.status.trial == nil)
+    #expect(bench.disk.load().stored?.bytes == RuleSetBench.document(8))
+  }
+
+  @Test("runs with a full disk too, is rolled back, and is kept once there is room")
+  func fullDisk() async throws {
+    let bench = try await begun()
+    bench.disk.alter { $0.isFull = true }
+    _ = await bench.gives(8)
+    #expect(await bench.revision == 8)
+    #expect(generation(bench.disk) == RuleSetBench.document(7))
+    await bench.pass(.seconds(601))
+    #expect(await bench.revision == 7)
+    _ = await bench.gives(9)
+    await bench.answers()
+    #expect(await bench.keeper.status.storeTrouble != nil)
+    bench.disk.alter { $0.isFull = false }
+    await bench.keeper.saveAtLast()
+    #expect(await bench.keeper.status.storeTrouble == nil)
+    #expect(generation(bench.disk) == RuleSetBench.document(9))
+  }
+
+  /// Every history, killed before each of its writes: the guard and the next agent run the same whole generation, and the
+  /// next agent comes to the rule set that its source has, or knows why not.
+  @Test("and an agent that is killed before any write leave a generation that works", arguments: [false, true])
+  func everyCrashPoint(isRolledBack: Bool) async throws {
+    func live(_ bench: TrialBench) async {
+      await bench.keeper.startFromStore()
+      _ = await bench.gives(8)
+      if isRolledBack {
+        await bench.pass(.seconds(301))
+        await bench.pass(.seconds(301))
+      }
+      await bench.answers()
+    }
+    let whole = TrialBench.disk
+    await live(try TrialBench(whole))
+    #expect(whole.writes > 3)
+    for point in 0...whole.writes {
+      let disk = TrialBench.disk
+      disk.alter { $0.writesLeft = point }
+      await live(try TrialBench(disk))
+      disk.alter { $0.writesLeft = nil }
+      let guarded = generation(disk)
+      #expect(guarded == RuleSetBench.document(7) || guarded == RuleSetBench.document(8), "before write \(point)")
+      let next = try await begun(disk)
+      #expect(next.applier.revisions.first == (guarded == RuleSetBench.document(7) ? 7 : 8), "before write \(point)")
+      _ = await next.gives(8)
+      await next.answers()
+      let refused = await next.keeper.status.lastTrouble != nil
+      let standing = await next.keeper.status.trial
+      #expect(await next.revision == 8 || refused || standing != nil, "before write \(point)")
+      #expect(disk.load().stored != nil, "before write \(point)")
+    }
+  }
+}
