@@ -1,3 +1,5 @@
+package import RuleSets
+
 /// When the kernel is looked at because a router on the way says that packets to somebody are too large. It says so of
 /// every large packet, and anybody may say so.
 package struct PathMTUNews: Equatable, Sendable {

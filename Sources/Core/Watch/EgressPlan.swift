@@ -53,9 +53,11 @@ struct EgressPlan: Equatable, Sendable {
   private static let told = 4
 
   /// An event about it: where several rules share it, their names are among the details.
-  func event(_ kind: AgentEvent.Kind, _ text: String, _ details: [String: String] = [:]) -> AgentEvent {
+  func event(
+    _ kind: AgentEvent.Kind, _ text: String, _ details: [String: String] = [:], payload: AgentEvent.Payload? = nil
+  ) -> AgentEvent {
     var details = details
     if rules.count > 1 { details["rules"] = rules.map(\.rule.name.text).joined(separator: ",") }
-    return AgentEvent(kind, subject, "\(title): \(text)", details: details)
+    return AgentEvent(kind, subject, "\(title): \(text)", details: details, payload: payload)
   }
 }
