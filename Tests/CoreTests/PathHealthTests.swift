@@ -20,14 +20,17 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
 
   @Test func aRemarkExplainsAndDecidesNothing() throws {
     var health = PathHealth(at: at(0))
-    _ = health.judge(PathEvidence(obstacle: nil, probes: [try down()], remark: "the SA is up, so the data plane is dead"), at: at(1))
+    _ = health.judge(
+      PathEvidence(obstacle: nil, probes: [try down()], remark: "the SA is up, so the data plane is dead"), at: at(1))
     #expect(health.state == .down)
     #expect(
       health.cause
         == "probe ping: 1 in a row without an answer (unreachable); the SA is up, so the data plane is dead")
-    _ = health.judge(PathEvidence(obstacle: nil, probes: [], remark: "the SA is up, so the data plane is dead"), at: at(2))
+    _ = health.judge(
+      PathEvidence(obstacle: nil, probes: [], remark: "the SA is up, so the data plane is dead"), at: at(2))
     #expect(health.cause == "the device is up; no probe watches it")
-    _ = health.judge(PathEvidence(obstacle: "wan0 has no carrier", probes: [try down()], remark: "no SA: refused"), at: at(3))
+    _ = health.judge(
+      PathEvidence(obstacle: "wan0 has no carrier", probes: [try down()], remark: "no SA: refused"), at: at(3))
     #expect(health.cause == "wan0 has no carrier")
   }
 
@@ -73,7 +76,8 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
 
   @Test func probesAreAskedWhateverTheDoubt() throws {
     var health = PathHealth(at: at(0))
-    _ = health.judge(PathEvidence(obstacle: nil, probes: [try down()], doubt: .lasting("charon does not answer")), at: at(1))
+    _ = health.judge(
+      PathEvidence(obstacle: nil, probes: [try down()], doubt: .lasting("charon does not answer")), at: at(1))
     #expect(health.state == .down)
     #expect(!health.cannotBeProbed)
   }

@@ -190,7 +190,9 @@ extension WatchBench {
     }
 
     func linkChanged(_ name: InterfaceName, _ link: Link?) { turn { $0.linkChanged(name, link, at: clock.now) } }
-    func keysChanged(of tunnel: Name, _ word: IKENews.Word?) { turn { $0.keysChanged(of: tunnel, word, at: clock.now) } }
+    func keysChanged(of tunnel: Name, _ word: IKENews.Word?) {
+      turn { $0.keysChanged(of: tunnel, word, at: clock.now) }
+    }
     func force(_ forces: [Name: PathHealth.Force]) { turn { $0.force(forces, at: clock.now) } }
     func inspect() { turn { $0.inspect() } }
     func counted(_ traffic: [InterfaceName: Traffic]) { turn { $0.counted(traffic, at: clock.now) } }

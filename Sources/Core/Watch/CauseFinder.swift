@@ -254,7 +254,8 @@ struct CauseFinder: Sendable {
   /// The targets alone, who are few: on them hangs whether the uplink can be used.
   private func front(of uplink: InterfaceName) -> UplinkOutlook {
     UplinkOutlook(
-      scouts: (byUplink[uplink] ?? []).map { posted[$0].scout }.filter { $0.roles.contains(.target) }, asked: asked[uplink])
+      scouts: (byUplink[uplink] ?? []).map { posted[$0].scout }.filter { $0.roles.contains(.target) },
+      asked: asked[uplink])
   }
 
   // MARK: - When to ask
@@ -281,7 +282,9 @@ struct CauseFinder: Sendable {
   }
 
   /// Asks gateway, targets and some hubs, unless they were asked since `instant`; and the hub that it is about.
-  private mutating func ask(by uplink: InterfaceName, about hub: IPv4Address?, unlessSince instant: Instant, at now: Instant) {
+  private mutating func ask(
+    by uplink: InterfaceName, about hub: IPv4Address?, unlessSince instant: Instant, at now: Instant
+  ) {
     let isNew = asked[uplink].map { $0 < instant } ?? true
     if isNew { asked[uplink] = now }
     var others = 0

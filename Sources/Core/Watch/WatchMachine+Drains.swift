@@ -74,7 +74,8 @@ extension WatchMachine {
     tellPending()
   }
 
-  private mutating func tellDrained(_ drain: Drains.Drain, of watched: EgressPlan, because why: String, at now: Instant) {
+  private mutating func tellDrained(_ drain: Drains.Drain, of watched: EgressPlan, because why: String, at now: Instant)
+  {
     guard drain.isCertain else { return }
     pending.append(
       watched.event(

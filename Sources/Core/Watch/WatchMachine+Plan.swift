@@ -42,7 +42,9 @@ extension WatchMachine {
   /// its rules that stay. Returns those that are no more.
   private mutating func bindEgresses(_ routes: [TableID: TableRoute.Way], at now: Instant) -> [WatchedEgress] {
     var known = egresses
-    func take(_ isIt: (WatchedEgress) -> Bool) -> WatchedEgress? { known.firstIndex(where: isIt).map { known.remove(at: $0) } }
+    func take(_ isIt: (WatchedEgress) -> Bool) -> WatchedEgress? {
+      known.firstIndex(where: isIt).map { known.remove(at: $0) }
+    }
     let named = index.egresses.map { watched in take { $0.watched.egress.name == watched.egress.name } }
     egresses = zip(index.egresses, named).map { watched, named in
       var egress: WatchedEgress
