@@ -78,16 +78,24 @@ private final class Router: Sendable {
       }.sorted(),
       routes: actual.routes.map { "\($0.words) table \($0.table) metric \($0.metric)" }.sorted(),
       rules: actual.rules.map(PlanText.words).sorted(),
-      table: (actual.nftTable.map { "\($0.sets) \($0.maps) \($0.chains)" } ?? "none").split(separator: ",").sorted()
-        .joined(separator: ","),
+      table: actual.nftTable.map(words(of:)) ?? [],
       settings: actual.settings.map { "\($0.key) \($0.value)" }.sorted())
+  }
+
+  /// Without handles and without the order of what has names: what was changed in place stands where it came.
+  private func words(of table: NftTable) -> [String] {
+    [table.name, "flags \(table.flags)"] + table.counters.map { "counter \($0)" }
+      + table.sets.map { "set \($0.name) \($0.ranges)" } + table.maps.map { "map \($0.name) \($0.kind) \($0.elements)" }
+      + table.chains.map { chain in
+        "chain \(chain.name) \(chain.hook.map { "\($0)" } ?? "") \(chain.rules.map(\.text))"
+      }
   }
 
   struct Picture: Equatable {
     var devices: [String]
     var routes: [String]
     var rules: [String]
-    var table: String
+    var table: [String]
     var settings: [String]
 
     func differences(from other: Picture) -> [String] {
@@ -96,7 +104,7 @@ private final class Router: Sendable {
           + Set(others).subtracting(mine).map { "only after a fresh start: \($0)" }
       }
       return compare(devices, other.devices) + compare(routes, other.routes) + compare(rules, other.rules)
-        + compare(settings, other.settings) + (table == other.table ? [] : ["the nftables tables differ"])
+        + compare(settings, other.settings) + compare(table, other.table)
     }
   }
 }
