@@ -8,6 +8,7 @@ package enum DocumentValue: Equatable, Sendable {
   case list([DocumentValue])
   case object([Member])
 
+  /// A key of an object and its value. A TOML table is an object too.
   package struct Member: Equatable, Sendable {
     package var key: String
     package var value: DocumentValue

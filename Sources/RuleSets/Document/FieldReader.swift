@@ -31,8 +31,10 @@ package struct FieldReader {
   /// The path of a field of this object.
   package func field(_ key: String) -> String { path.isEmpty ? pathStep(key) : "\(path).\(pathStep(key))" }
 
+  /// The value of a key, unjudged; nil where the object does not have the key.
   package subscript(_ key: String) -> DocumentValue? { members.first { $0.key == key }?.value }
 
+  /// Puts a complaint about one of this object's fields into the book. The text is only made where the book takes it.
   package func complain(_ key: String, _ text: @autoclosure () -> String) { book.complain(field(key), text()) }
 
   /// Nil, with a complaint, where the key is missing or its value is refused.

@@ -1,5 +1,6 @@
 /// What a value of a document must look like: the words for it, and how it is read.
 package struct Form<Value>: Sendable {
+  /// What came of reading one value.
   package enum Reading {
     case value(Value)
     /// With a hint for the writer where there is one.
@@ -27,6 +28,7 @@ package struct Form<Value>: Sendable {
     }
   }
 
+  /// Why a value was refused, as the complaint's text: it does not say which field it is about.
   package struct Refusal: Error {
     package var text: String
   }
@@ -49,6 +51,7 @@ extension Form where Value == Bool {
 }
 
 extension Form where Value == Int64 {
+  /// A whole number in `range`, bounds included. A decimal is refused even where it has no fraction, as in `5.0`.
   package static func integer(_ range: ClosedRange<Int64>, of unit: String = "") -> Form {
     let unit = unit.isEmpty ? "" : " of \(unit)"
     return Form("a whole number\(unit) from \(range.lowerBound) to \(range.upperBound)") { value in
@@ -68,6 +71,7 @@ extension Form where Value == Duration {
     duration(range, unit: "milliseconds", perSecond: 1000) { .milliseconds($0) }
   }
 
+  /// A whole number of seconds; the key's name ends in the unit.
   package static func seconds(_ range: ClosedRange<Int64>) -> Form {
     duration(range, unit: "seconds", perSecond: 1) { .seconds($0) }
   }

@@ -24,6 +24,7 @@ package struct Proposal: Hashable, Sendable, CustomStringConvertible {
 
   package var description: String { text }
 
+  /// Its transforms of one kind, the most wanted first; empty where it has none.
   package subscript(_ kind: Transform.Kind) -> [Transform] { transforms.filter { $0.kind == kind } }
 
   /// Why a text is no proposal, in an operator's words.
@@ -122,6 +123,7 @@ extension Transform {
 }
 
 extension Form where Value == Proposal {
+  /// A string that `Proposal.parse` accepts; what it finds wrong becomes the hint of the complaint.
   package static func proposal(for use: ProposalUse) -> Form {
     let expected =
       use == .ike

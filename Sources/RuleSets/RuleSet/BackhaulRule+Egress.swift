@@ -7,5 +7,7 @@ extension BackhaulRule {
   package var holdDown: Duration { egress.holdDown }
   package var damping: FlapDamping { egress.damping }
   package var paths: [Name] { egress.paths }
+  /// The share of its tier's flows that a path takes, relative to the others; 1 for a path that the egress does not
+  /// name.
   package func weight(of path: Name) -> Int { egress.weight(of: path) }
 }

@@ -1,6 +1,7 @@
 /// How this router and a hub prove who they are to each other and which keys they make: what the IPsec tunnels that name
 /// it have in common. It names files and never holds a secret.
 package struct IPsecProfile: Equatable, Sendable {
+  /// How both ends prove their identity. The rule set names the files; the keys themselves stay on the router.
   package enum Authentication: Equatable, Sendable {
     /// A pre-shared key (RFC 7296 section 2.15), the content of a file; nil: the one of the local configuration.
     case psk(file: SecretFileName?)

@@ -1,5 +1,6 @@
 /// A way out for traffic.
 package struct Path: Equatable, Sendable {
+  /// What a path leaves by: the tunnel of this name, or an uplink without any tunnel.
   package enum Way: Equatable, Sendable {
     case tunnel(Name)
     case uplink(InterfaceName)

@@ -1,6 +1,7 @@
 /// How bad a path may be and still be taken for good: beyond a limit it is `degraded`, and another path that is up is
 /// preferred to it. Each limit has two values, so that a path on the brink does not flap.
 package struct PathLimits: Hashable, Sendable {
+  /// One limit with hysteresis: a value is too high once it passes `over`, and stays so until it is back at `under`.
   package struct Limit<Value: Comparable & Hashable & Sendable>: Hashable, Sendable {
     /// More than this is too bad.
     package var over: Value

@@ -1,5 +1,6 @@
 /// A periodic check of one path.
 package struct Probe: Equatable, Sendable {
+  /// What a probe sends, and to whom.
   package enum Kind: Equatable, Sendable {
     /// An ICMP echo (RFC 792) to an address that answers only through the path.
     case icmp(target: IPv4Address)
@@ -73,6 +74,7 @@ package struct Probe: Equatable, Sendable {
 /// What an HTTP probe asks for and what counts as an answer. The host is an address, never a name: a name would be
 /// resolved over the very line that may be dead. `hostName` goes into the Host header and, for HTTPS, into SNI.
 package struct HTTPCheck: Equatable, Sendable {
+  /// The URL's scheme; it decides whether the probe speaks TLS.
   package enum Scheme: String, Equatable, Sendable { case http, https }
 
   package var scheme: Scheme

@@ -25,6 +25,7 @@ package enum RuleSetDecoder {
     return try decodeWithRemarks(document)
   }
 
+  /// Decodes a document that is already parsed, and drops the remarks. Throws every complaint at once.
   package static func decode(_ document: DocumentValue) throws(Complaints) -> RuleSet {
     try decodeWithRemarks(document).ruleSet
   }

@@ -5,6 +5,7 @@ package enum RuleSetEncoder {
     Array(document(ruleSet).jsonText(indented: indented).utf8)
   }
 
+  /// The rule set as a document, with its keys in the order of etc/rule-set.md.
   package static func document(_ ruleSet: RuleSet) -> DocumentValue {
     .object([
       .init("schema", .integer(Int64(RuleSet.schema))),

@@ -1,5 +1,6 @@
 /// A point-to-point link between an uplink of this router and a hub's external address.
 package struct Tunnel: Equatable, Sendable {
+  /// How a tunnel encapsulates packets, with the settings that only that kind has.
   package enum Kind: Equatable, Sendable {
     /// GRE over IPv4 (RFC 2784) with an optional key (RFC 2890).
     case gre(key: UInt32?)

@@ -55,8 +55,11 @@ package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertib
   /// Every address of the prefix, first and last included, in host byte order.
   package var range: ClosedRange<UInt32> { address.value...(address.value | ~Self.netmask(length)) }
 
+  /// Whether the address lies in the prefix, its first and last addresses included.
   package func contains(_ other: IPv4Address) -> Bool { range.contains(other.value) }
+  /// Whether every address of the other prefix lies in this one. A prefix contains itself.
   package func contains(_ other: IPv4Prefix) -> Bool { length <= other.length && contains(other.address) }
+  /// Whether they share an address, which means that one contains the other.
   package func overlaps(_ other: IPv4Prefix) -> Bool { contains(other.address) || other.contains(address) }
 
   package var description: String { "\(address)/\(length)" }

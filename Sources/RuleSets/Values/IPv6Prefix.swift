@@ -41,6 +41,7 @@ package struct IPv6Prefix: Hashable, Sendable, CustomStringConvertible {
 extension IPv6Prefix: AddressPrefix {
   package static let all = IPv6Prefix(unchecked: 0, length: 0)
 
+  /// Whether every address of the other prefix lies in this one. A prefix contains itself.
   package func contains(_ other: Self) -> Bool {
     length <= other.length && other.value & Self.netmask(length) == value
   }
@@ -65,6 +66,7 @@ extension IPv6Prefix {
     self.init(address.value & Self.netmask(length), length: length)
   }
 
+  /// Whether the address lies in the prefix.
   package func contains(_ address: IPv6Address) -> Bool { address.value & Self.netmask(length) == value }
 
   /// Its first address, and one more: a host's mostly.

@@ -5,16 +5,22 @@ package struct Instant: InstantProtocol, Hashable, Comparable, Sendable {
 
   package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
+  /// The instant `duration` later, or earlier where it is negative. Overflow wraps around, 292 years away.
   package func advanced(by duration: Duration) -> Instant {
     Instant(nanoseconds: nanoseconds &+ duration.nanoseconds)
   }
+  /// How long after this instant the other one is; negative where it is earlier.
   package func duration(to other: Instant) -> Duration { .nanoseconds(other.nanoseconds &- nanoseconds) }
   package static func < (left: Instant, right: Instant) -> Bool { left.nanoseconds < right.nanoseconds }
 
+  /// The same in whole nanoseconds, for hot loops that would otherwise convert a `Duration` each time.
   package func advanced(byNanoseconds count: Int64) -> Instant { Instant(nanoseconds: nanoseconds &+ count) }
 
+  /// The instant so much later.
   package static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
+  /// The instant so much earlier.
   package static func - (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: .zero - duration) }
+  /// The time from `earlier` to `later`; negative where they are the other way round.
   package static func - (later: Instant, earlier: Instant) -> Duration { earlier.duration(to: later) }
 }
 
