@@ -2,6 +2,7 @@ internal import RuleSets
 
 /// One thing of ours that the kernel has otherwise than the rule set wants it.
 package struct Difference: Equatable, Sendable {
+  /// The kernel lacks the object, has it for no reason, or has it with other values.
   package enum Kind: String, Equatable, Sendable { case missing, superfluous, changed }
 
   package var kind: Kind

@@ -12,6 +12,7 @@
 ///
 /// Killed anywhere, it begins anew: the ip rules that tell of the old mask are the last that goes.
 package struct MarkMigration: Equatable, Sendable {
+  /// One mark of the old mask, and the one that replaces it.
   package struct Move: Equatable, Sendable {
     package var from: Mark
     /// 0 where its owner is gone, or where what it was cannot be told from a mark of now: it is bound anew then.

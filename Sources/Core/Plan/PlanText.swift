@@ -11,8 +11,10 @@ package struct PlanText: Sendable {
     self.remembered = remembered
   }
 
+  /// The commands for all of a plan's steps, in order.
   package func lines(_ plan: Plan) -> [String] { plan.steps.flatMap { lines($0) } }
 
+  /// The commands for one step, or a `#` comment where no command does the same.
   package func lines(_ step: Step) -> [String] {
     switch step {
     case .createTunnel(let device):

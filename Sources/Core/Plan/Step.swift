@@ -35,6 +35,7 @@ package enum Step: Equatable, Sendable {
   case moveMarks(MarkMigration)
 }
 
+/// What to remove from and add to one set: closed ranges of addresses in host byte order.
 package struct SetChange: Equatable, Sendable {
   package var set: String
   package var remove: [ClosedRange<UInt32>]

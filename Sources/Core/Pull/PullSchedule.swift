@@ -21,6 +21,8 @@ package struct PullSchedule: Equatable, Sendable {
     return scaled(interval, 0.9 + 0.2 * clamped(chance))
   }
 
+  /// A pull failed: returns how long to wait before the next one.
+  /// - Parameter chance: 0 up to but not including 1.
   package mutating func failed(chance: Double) -> Duration {
     failures = min(failures + 1, 30)
     let doubled = Self.firstRetry * (1 << min(failures - 1, 20))

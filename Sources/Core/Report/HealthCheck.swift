@@ -26,6 +26,7 @@ package struct HealthCheck: Equatable, Sendable {
     package static func < (left: Self, right: Self) -> Bool { left.weight < right.weight }
   }
 
+  /// One thing that is wrong, with the status that it alone would give.
   package struct Finding: Equatable, Sendable {
     package var status: Status
     package var text: String

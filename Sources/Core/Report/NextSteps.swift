@@ -6,6 +6,7 @@ package enum NextSteps {
   /// Beyond that nobody reads on.
   package static let most = 5
 
+  /// At most `most` steps, each a sentence or a command.
   package static func of(_ view: RouterView) -> [String] {
     var steps: [String] = []
     func add(_ step: String) { if !steps.contains(step) { steps.append(step) } }

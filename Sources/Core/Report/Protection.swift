@@ -1,6 +1,7 @@
 /// Whether the traffic that rules are for is where they want it, in a word and in a sentence: the first line of the status.
 /// By what was seen of clients' packets where that is something else than what the agent has decided.
 package struct Protection: Equatable, Sendable {
+  /// The raw values are those of `protection` in the status.
   package enum Word: String, CaseIterable, Equatable, Sendable {
     /// Every rule's traffic goes through a hub, and was seen to.
     case protected

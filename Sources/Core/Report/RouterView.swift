@@ -37,6 +37,7 @@ package struct RouterView: Equatable, Sendable {
     self.pullFailures = pullFailures
   }
 
+  /// How many connections the kernel tracks, and how many it can (nf_conntrack_count, nf_conntrack_max).
   package struct FullTable: Equatable, Sendable {
     package var used: Int
     package var limit: Int
@@ -55,6 +56,7 @@ package struct RouterView: Equatable, Sendable {
     case leftOver = "left_over"
   }
 
+  /// A backhaul rule, with where its traffic goes and what was seen of it.
   package struct Rule: Equatable, Sendable {
     package var name: String
     package var mode: RuleMode
@@ -83,6 +85,7 @@ package struct RouterView: Equatable, Sendable {
     package var isPreferred: Bool { shares.contains(where: firstTier.contains) }
   }
 
+  /// A path, with its health and, while it is down, where the trouble lies.
   package struct Path: Equatable, Sendable {
     package var name: String
     package var state: PathHealth.State
@@ -110,6 +113,7 @@ package struct RouterView: Equatable, Sendable {
     package var needsALook: Bool { state != .up || isForced }
   }
 
+  /// A local uplink, with whether it can be used and whether anyone answers by it.
   package struct Uplink: Equatable, Sendable {
     package var interface: String
     package var isPrivate = false

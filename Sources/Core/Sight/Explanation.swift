@@ -12,6 +12,7 @@ package struct Explanation: Equatable, Sendable {
     case nobody
   }
 
+  /// What becomes of the packet. The raw values are those of `outcome` in the JSON of `backhaul explain`.
   package enum Outcome: String, CaseIterable, Equatable, Sendable {
     /// Through a tunnel.
     case hub

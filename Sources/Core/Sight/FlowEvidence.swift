@@ -88,6 +88,8 @@ package struct FlowEvidence: Equatable, Sendable {
   /// Nothing of the rule may be counted now: it goes nowhere, or has no verdict yet.
   package mutating func rested() { self = FlowEvidence() }
 
+  /// The rule's counters were read. It judges what they gained since the reading before; counts that began anew, or a
+  /// new way, end any suspicion.
   package mutating func counted(_ counts: Counts, under conditions: Conditions, at now: Instant) {
     defer { (last, self.conditions) = ((counts, now), conditions) }
     guard let last, conditions.way == self.conditions?.way, let new = counts.since(last.counts) else {

@@ -23,6 +23,7 @@ package struct ForwardTrial: Sendable {
       outgoing)
   }
 
+  /// Whether our table drops or rejects an IPv6 packet that comes in by one device and would leave by another.
   package func holdsIPv6(from incoming: InterfaceName, leavingBy outgoing: InterfaceName) -> Bool {
     let none = IPv4Address(value: 0)
     return holds(Packet(incoming: incoming, source: none, destination: none, isIPv6: true), outgoing)

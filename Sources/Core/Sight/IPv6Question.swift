@@ -17,6 +17,7 @@ package struct IPv6Question: Hashable, Sendable {
     self.destination = destination
   }
 
+  /// What the kernel's own route lookup said.
   package enum Answer: Hashable, Sendable {
     /// It leaves by this device; the table that said so, and the length of the route's prefix.
     case out(InterfaceName, table: TableID, length: UInt8)

@@ -25,6 +25,8 @@ package struct NftTrial: Sendable {
     mask = layout.mask
   }
 
+  /// Whether a packet that comes in there leaves prerouting with the rule's mark; false for a rule that is not in
+  /// force.
   package func takes(_ entrance: SourceSurvey.Entrance, for rule: Name, to destination: IPv4Address) -> Bool {
     guard let mark = marks[rule] else { return false }
     var walk = NftWalk(

@@ -33,6 +33,8 @@ package struct PacketExplainer {
     routes = RouteWalk(model, mainRoutes: mainRoutes)
   }
 
+  /// Explains one packet. Throws where the question has no answer: a destination that is a network's own address, an
+  /// interface that does not exist, or a source that may lie behind several.
   package func explain(_ question: PacketQuestion) throws(Complaint) -> Explanation {
     switch question.ends {
     case .ipv4(let source, let destination):

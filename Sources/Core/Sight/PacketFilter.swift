@@ -1,5 +1,6 @@
 /// A base chain of another's, which may drop what we send its way.
 package struct PacketFilter: Hashable, Sendable {
+  /// The netfilter hooks that forwarded packets pass, as nft(8) names them.
   package enum Place: String, Hashable, Sendable { case prerouting, forward, postrouting }
 
   /// With its family: `ip filter`. One of iptables-legacy has no family: `filter`.

@@ -2,6 +2,7 @@ package import RuleSets
 
 /// How a rule's sources differ from what the kernel has.
 package struct SourceIssue: Hashable, Sendable {
+  /// How a device and the rule's sources do not fit together.
   package enum Kind: Hashable, Sendable {
     /// There is no such device.
     case absent

@@ -78,6 +78,7 @@ package enum TrafficFinding: Hashable, Sendable {
 
 /// The way that the kernel sends a packet instead of its rule's.
 package struct Detour: Hashable, Sendable {
+  /// What sends the packet there.
   package enum Cause: Hashable, Sendable {
     /// An ip rule of another's, asked before ours.
     case rule(ForeignRule)

@@ -14,5 +14,6 @@ package struct RevisionPermit: Equatable, Sendable {
     self.since = since
   }
 
+  /// Whether a rule set of this revision may be taken over.
   package func admits(_ revision: UInt64) -> Bool { revision >= self.revision }
 }

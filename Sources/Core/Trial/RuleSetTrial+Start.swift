@@ -3,6 +3,7 @@ package import RuleSets
 extension RuleSetTrial {
   /// How far a trial has come, as it is stored beside the rule sets.
   package struct Note: Equatable, Sendable {
+    /// What was happening when the note was written.
     package enum Phase: Equatable, Sendable {
       case applying
       case running
@@ -58,6 +59,7 @@ extension RuleSetTrial {
     }
   }
 
+  /// One of the two stored generations.
   package enum Generation: Equatable, Sendable {
     /// Where there is none, that is: none.
     case confirmed

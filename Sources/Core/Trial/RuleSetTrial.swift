@@ -28,6 +28,7 @@ package struct RuleSetTrial: Equatable, Sendable {
       self.init(checksum: Self.checksum(of: bytes), revision: revision)
     }
 
+    /// The FNV-1a sum of a rule set's text and length, as 16 hexadecimal digits.
     package static func checksum(of bytes: [UInt8]) -> String {
       var sum = Checksum()
       sum.add(part: bytes)
@@ -91,6 +92,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     case word
   }
 
+  /// A rule set that no longer runs, why not, and how certain it is that it was to blame.
   package struct Rejection: Equatable, Sendable {
     package var candidate: Candidate
     package var cause: Cause
@@ -102,6 +104,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     package var hasRun = false
   }
 
+  /// Where the trial stands; see the diagram above.
   package indirect enum State: Equatable, Sendable {
     /// The confirmed generation is all there is.
     case settled
@@ -117,6 +120,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     case rejected(Rejection)
   }
 
+  /// What the driver tells the machine.
   package enum Input: Equatable, Sendable {
     /// It passed every check and is applied next.
     case verified(Candidate, Terms, returnsTo: UInt64?)
@@ -138,6 +142,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     case notReturned(String)
   }
 
+  /// What the driver must do, in the order returned.
   package enum Command: Equatable, Sendable {
     /// Nil removes it.
     case note(Note?)
@@ -167,6 +172,7 @@ package struct RuleSetTrial: Equatable, Sendable {
   private static let returnPause: Duration = .seconds(5)
   private static let mostReturns = 3
 
+  /// Takes one input and returns what to do. An input that the state has no use for changes nothing.
   package mutating func handle(_ input: Input, at now: Instant) -> [Command] {
     switch (state, input) {
     case (.applying(let probation, _), .verified(let candidate, _, _))

@@ -4,6 +4,7 @@ package import RuleSets
 package struct Packet: Equatable, Sendable {
   /// What connection tracking knows of a packet.
   package enum Tracking: Equatable, Sendable {
+    /// Whether the packet goes the way of the connection's first packet, or the way back.
     package enum Direction: Equatable, Sendable { case original, reply }
     /// `mark` is the connection's, all bits. NAT rules see the first packet of a connection alone.
     case connection(Direction, mark: UInt32, isNew: Bool)
@@ -78,6 +79,7 @@ package struct Packet: Equatable, Sendable {
 
 /// What became of a packet, and why.
 package struct PacketFate: Equatable, Sendable {
+  /// Where the packet's way through the router ended.
   package enum End: Equatable, Sendable {
     /// It left by a device.
     case left(InterfaceName, gateway: Gateway?)
@@ -105,6 +107,7 @@ package struct PacketFate: Equatable, Sendable {
   /// Where it left by a tunnel of ours: what became of the outer packet. One element at most.
   package var outer: [PacketFate]
 
+  /// One decision on the packet's way.
   package enum Stage: Equatable, Sendable {
     /// A rule of our table took the packet.
     case nft(chain: String, NftRule)

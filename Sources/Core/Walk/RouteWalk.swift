@@ -11,6 +11,7 @@ package struct RouteWalk {
   private let rules: [RoutingRule]
   private let ipv6Rules: [RoutingRule]
 
+  /// What the kernel looks a route up by (struct flowi4, include/net/flow.h).
   package struct Question {
     package var destination: IPv4Address
     package var source: IPv4Address
@@ -32,6 +33,7 @@ package struct RouteWalk {
     }
   }
 
+  /// How a lookup ends.
   package enum Answer: Equatable {
     case local
     case out(InterfaceName, gateway: Gateway?)
@@ -79,6 +81,8 @@ package struct RouteWalk {
       ]
   }
 
+  /// Asks the rules in order until one decides; `stage` is that rule with its route. The router's own addresses come
+  /// before any rule, as the kernel's local table does.
   package func answer(_ question: Question) -> (answer: Answer, stage: PacketFate.Stage) {
     if own.contains(question.destination) { return (.local, .local) }
     var next = rules.startIndex

@@ -6,6 +6,7 @@ package import RuleSets
 ///
 ///     has room ──at its limit, or connections find no place──▶ full ──five seconds without either──▶ has room
 package struct ConnectionTable: Equatable, Sendable {
+  /// What one look at the table found: nf_conntrack_count, nf_conntrack_max, and the counters of `conntrack -S`.
   package struct Reading: Equatable, Sendable {
     package var used: Int
     /// 0: there is none.
@@ -25,6 +26,7 @@ package struct ConnectionTable: Equatable, Sendable {
     var isAtLimit: Bool { limit > 0 && used >= limit }
   }
 
+  /// The table has just become full, or has had room again after this long.
   package enum Change: Equatable, Sendable {
     case filled
     case relieved(after: Duration)
@@ -41,6 +43,7 @@ package struct ConnectionTable: Equatable, Sendable {
 
   package var isFull: Bool { fullSince != nil }
 
+  /// Takes a new reading. Returns what has changed by it; nil where nothing has.
   package mutating func read(_ new: Reading, at now: Instant) -> Change? {
     // The counters are 32 bits wide, and begin anew.
     let isLosing = reading.map { new.refused > $0.refused || new.evicted > $0.evicted } ?? false
@@ -59,6 +62,7 @@ package struct ConnectionTable: Equatable, Sendable {
 
 /// A connection of the router's own that must not be thrown out of the table: of a probe, or of a tunnel's outer packets.
 package struct TrackedFlow: Hashable, Sendable {
+  /// What tells the connection from others between the same two addresses.
   package enum Kind: Hashable, Sendable {
     /// An echo with this identifier.
     case icmp(identifier: UInt16)

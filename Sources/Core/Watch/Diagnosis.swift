@@ -2,6 +2,7 @@ package import RuleSets
 
 /// Where the trouble of a path that is down lies, and what says so. Worked out anew from all evidence at each change.
 package struct Diagnosis: Equatable, Sendable {
+  /// Which part of the way is broken. The raw values are those of events, the status and the metrics.
   package enum Cause: String, CaseIterable, Equatable, Sendable {
     /// The hub itself, or its line: its outer address is silent while the internet answers.
     case hubDown = "hub_down"
@@ -62,6 +63,7 @@ package struct Diagnosis: Equatable, Sendable {
     case unknown
   }
 
+  /// An address that was asked, and whether it answers.
   package struct Witness: Equatable, Sendable {
     package var address: IPv4Address
     package var answer: Answer
@@ -72,6 +74,7 @@ package struct Diagnosis: Equatable, Sendable {
     }
   }
 
+  /// Something on this router that keeps the path from working, whatever lies beyond.
   package enum Obstacle: Equatable, Sendable {
     /// The device of the uplink, its carrier, its address or its route, in words.
     case uplink(String)

@@ -8,6 +8,7 @@ package import RuleSets
 ///
 /// Without a limit a way drains until its flows have ended, which nobody tells: it ends here with the way alone.
 package struct Drains: Equatable, Sendable {
+  /// A way that traffic has left, and how long its live flows may stay on it.
   package struct Drain: Equatable, Sendable {
     package var way: RuleSelection.Choice
     package var since: Instant

@@ -54,6 +54,7 @@ package struct ForcedPaths: Equatable, Sendable {
     }
   }
 
+  /// What the operator says of a path; nil where nothing is in force.
   package func force(of path: Name) -> PathHealth.Force? { entries[path]?.force }
 
   /// There is room for this path's.

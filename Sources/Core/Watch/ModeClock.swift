@@ -11,6 +11,7 @@ package struct ModeClock: Equatable, Sendable {
     since = now
   }
 
+  /// The rule is in this mode now. Nothing changes where it already was.
   package mutating func turned(to new: RuleMode, at now: Instant) {
     guard new != mode else { return }
     before[mode] = time(in: mode, at: now)
@@ -18,6 +19,7 @@ package struct ModeClock: Equatable, Sendable {
     since = now
   }
 
+  /// How long the rule has been in a mode in total, the current spell included.
   package func time(in asked: RuleMode, at now: Instant) -> Duration {
     (before[asked] ?? .zero) + (asked == mode ? max(.zero, now - since) : .zero)
   }

@@ -40,6 +40,7 @@ package struct PathHistory: Equatable, Sendable {
   private static func minute(of now: Instant) -> Int64 { now.nanoseconds / 60_000_000_000 }
   private func place(of minute: Int64) -> Int { Int((minute - first) % Int64(Self.minutes)) }
 
+  /// A probe of the path was answered. The round trip is kept in whole microseconds.
   package mutating func answered(roundTrip: Duration, at now: Instant) {
     let microseconds = UInt32(clamping: max(0, roundTrip.nanoseconds) / 1_000)
     change(at: now) { minute, sum in
@@ -52,6 +53,7 @@ package struct PathHistory: Equatable, Sendable {
     }
   }
 
+  /// This many of the path's probes had no answer.
   package mutating func lost(_ count: Int, at now: Instant) {
     guard count > 0 else { return }
     change(at: now) { minute, _ in minute.losses = UInt16(clamping: UInt64(minute.losses) + UInt64(count)) }

@@ -16,6 +16,7 @@ package import RuleSets
 /// suspicion. Silence is what was seen to be silent: from the first probe that was missed until the last one. In steady
 /// state no probe more is sent than the interval says, and each leaves on a beat that all probes share (`ProbeBeat`).
 package struct ProbeMachine: Equatable, Sendable {
+  /// What the answers say of the path; see the diagram above.
   package enum State: String, Equatable, Sendable { case unknown, up, down }
 
   /// What the loop must do.

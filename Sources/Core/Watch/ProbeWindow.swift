@@ -18,6 +18,7 @@ package struct ProbeWindow: Equatable, Sendable {
 
   package init() {}
 
+  /// A probe was answered. The round trip is kept in whole microseconds.
   package mutating func answered(roundTrip: Duration) {
     let nanoseconds = max(0, roundTrip.nanoseconds)
     append(min(UInt32(clamping: nanoseconds / 1_000), Self.lost - 1))
@@ -26,6 +27,7 @@ package struct ProbeWindow: Equatable, Sendable {
     lastRoundTrip = .nanoseconds(nanoseconds)
   }
 
+  /// A probe had no answer.
   package mutating func lost() {
     append(Self.lost)
     lossesInAll &+= 1
@@ -72,6 +74,7 @@ package struct ProbeWindow: Equatable, Sendable {
       jitter: .microseconds(differences.isEmpty ? 0 : differences.reduce(0, +) / Int64(differences.count)))
   }
 
+  /// Round trips of the answers in the window.
   package struct RoundTrip: Equatable, Sendable {
     package var last: Duration
     package var least: Duration

@@ -2,6 +2,7 @@ package import RuleSets
 
 // What a rule can choose, what it looks at, and what comes of it.
 extension RuleSelection {
+  /// Where a rule's traffic goes.
   package enum Choice: Hashable, Sendable, CustomStringConvertible {
     case path(Name)
     /// Paths of one tier that share the flows, in the rule's order: two at least.
@@ -25,6 +26,7 @@ extension RuleSelection {
 
   /// One flip that must be made, as a fact for the journal.
   package struct Flip: Equatable, Sendable {
+    /// Why traffic changes its way. Each has an event kind of the same name.
     package enum Kind: String, Equatable, Sendable {
       /// The first choice after a start.
       case initial

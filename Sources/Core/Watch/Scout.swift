@@ -3,6 +3,7 @@ package import RuleSets
 /// One address that is asked by one uplink, all the time but seldom, and at once when a path over the uplink is suspected:
 /// what it says tells a dead hub from a dead uplink.
 package struct Scout: Equatable, Sendable {
+  /// What an address is asked as, the nearest first.
   package enum Role: String, CaseIterable, Comparable, Sendable {
     case gateway, hub, target
     package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
@@ -45,7 +46,9 @@ package struct Scout: Equatable, Sendable {
         fall: Self.fall, patience: .zero, rise: Self.rise), at: now, phase: phase)
   }
 
+  /// The kernel got no answer when it looked for this address on the link (NUD_FAILED).
   package mutating func neighbourFailed() { isUnreachable = true }
+  /// The address has answered, so it is on the link after all.
   package mutating func hasAnswered() { isUnreachable = false }
 
   package var answer: Diagnosis.Answer {

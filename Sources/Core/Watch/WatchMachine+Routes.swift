@@ -14,6 +14,7 @@ extension WatchMachine {
     settleRoutes(repairing: true, at: now)
   }
 
+  /// The active routes could not be read; `failure` says why. They are asked for again after 200 ms.
   package mutating func sawNoRoutes(_ failure: String, at now: Instant) {
     ask(.tell(AgentEvent(.applyFailed, "routes", "the active routes could not be read, tried again: \(failure)")))
     retrySoon(at: now)

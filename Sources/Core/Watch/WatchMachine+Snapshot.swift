@@ -2,6 +2,7 @@ package import RuleSets
 
 // What is seen from outside.
 extension WatchMachine {
+  /// What the path's probes brought over the last hour; nil where the plan has no such path.
   package func history(of path: Name) -> PathHistory? { index.paths[path].map { histories[$0] } }
 
   /// - Parameter tells: which paths' probes shall be among it. What is handed out has to be copied before it changes, and

@@ -3,6 +3,7 @@ package import RuleSets
 /// What the watch over paths needs to know, worked out from rule set, configuration and kernel: no name is looked up
 /// while a verdict is made.
 package struct WatchPlan: Equatable, Sendable {
+  /// One path, with all that the watch needs to probe it and to send traffic into it.
   package struct WatchedPath: Equatable, Sendable {
     package var name: Name
     package var isTunnel: Bool
@@ -65,6 +66,7 @@ package struct WatchPlan: Equatable, Sendable {
     package var table: TableID
   }
 
+  /// One configured uplink, as the kernel has it now.
   package struct WatchedUplink: Equatable, Sendable {
     package var interface: InterfaceName
     package var tier: Int
@@ -144,5 +146,6 @@ package struct WatchPlan: Equatable, Sendable {
     self.mask = mask
   }
 
+  /// A plan with nothing to watch, for an agent without a rule set.
   package static func empty(_ mask: MarkMask) -> WatchPlan { WatchPlan(paths: [], uplinks: [], rules: [], mask: mask) }
 }

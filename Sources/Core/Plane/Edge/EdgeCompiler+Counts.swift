@@ -17,6 +17,7 @@ package import RuleSets
 package enum CountedPlace: String, CaseIterable, Sendable {
   case taken, kept, passed, left
 
+  /// The name of the chain that counts an egress's packets at this place.
   package func chain(of egress: Name) -> String { "\(rawValue)_\(egress)" }
   var map: String { "\(rawValue)_by" }
 }

@@ -17,6 +17,7 @@ package struct PathBinding: Equatable, Sendable {
 
 /// What the rest of the agent asks about paths, as the kernel stands.
 extension EdgeCompiler {
+  /// The device that a path leaves by, whether it exists or not; nil where the rule set has no such tunnel.
   package func device(of path: Path) -> InterfaceName? {
     switch path.way {
     case .uplink(let interface): interface
@@ -51,6 +52,7 @@ extension EdgeCompiler {
     return PathBinding(device: device, mark: mark, source: source ?? ownSource(of: path, device))
   }
 
+  /// The same for a probe's path, with the source that the probe asks for; nil where there is no such path.
   package func binding(of probe: Probe) -> PathBinding? {
     layout.path(named: probe.path).flatMap { binding(of: $0, source: probe.source) }
   }

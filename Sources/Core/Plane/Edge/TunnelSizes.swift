@@ -1,6 +1,7 @@
 /// How large a packet fits through a stack of encapsulations. Layers add up, so that a nested stack (GRE in IPsec, say)
 /// is one more element and not another formula.
 package struct TunnelSizes: Equatable, Sendable {
+  /// One encapsulation of the stack.
   package enum Layer: Equatable, Sendable {
     /// An outer IPv4 header without options (RFC 2003 section 3.1).
     case ipip

@@ -1,5 +1,7 @@
 /// What to do about an uplink that cannot be used, by the words that `UplinkState` and the watch have for it.
 package enum UplinkAdvice {
+  /// What to do about an obstacle on an interface, as a command or a short sentence; `unknown` where the words are not
+  /// known.
   package static func step(_ obstacle: String, _ interface: String, unknown: String = "see backhaul doctor") -> String {
     switch obstacle {
     case "no such interface": "ip link shows the interfaces that there are; its name stands in agent.toml"
