@@ -37,6 +37,7 @@ package struct AgentConfiguration: Equatable, Sendable {
     self.guard = `guard`
   }
 
+  /// The lowest severity that is logged. No record of ours is below `debug`.
   package enum LogLevel: String, CaseIterable, Equatable, Sendable { case trace, debug, info, notice, warning, error }
 }
 
@@ -77,6 +78,7 @@ package struct UplinkConfiguration: Equatable, Sendable {
 
 /// Where the rule set comes from and how it is asked for.
 package struct RuleSetSourceConfiguration: Equatable, Sendable {
+  /// Where the rule set is pulled from: a web server or a local file.
   package enum Location: Equatable, Sendable, CustomStringConvertible {
     /// `https://…`, or `http://…` to loopback, or to anywhere where `allow_insecure_http` says so.
     case web(url: String)

@@ -2,6 +2,7 @@ package import RuleSets
 
 /// Local configuration → value, complete and valid, or everything that is wrong with it.
 package enum AgentConfigurationDecoder {
+  /// Decodes a parsed TOML document. Throws every complaint at once.
   package static func decode(_ document: DocumentValue) throws(Complaints) -> AgentConfiguration {
     let book = ComplaintBook()
     let configuration = configuration(from: document, book)

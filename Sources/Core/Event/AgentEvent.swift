@@ -2,6 +2,7 @@ internal import RuleSets
 
 /// One thing that happened, for the journal, the log and `backhaul events`. Never holds a secret.
 package struct AgentEvent: Equatable, Sendable {
+  /// What happened. The raw values are the `event` words of the journal, the log and hooks.
   package enum Kind: String, CaseIterable, Equatable, Sendable {
     case agentStarted = "agent_started"
     case agentStopping = "agent_stopping"
@@ -59,6 +60,7 @@ package struct AgentEvent: Equatable, Sendable {
     case hookPrinted = "hook_printed"
   }
 
+  /// How much an event matters, the least first.
   package enum Severity: Int, CaseIterable, Comparable, Sendable {
     case debug, info, notice, warning, error
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }

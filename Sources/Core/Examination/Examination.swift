@@ -122,6 +122,7 @@ package struct ClockCondition: Equatable, Sendable {
 
 /// One of resolv.conf, and what it answered.
 package struct Nameserver: Equatable, Sendable {
+  /// What a name server made of the test query.
   package enum Answer: Equatable, Sendable {
     case answered
     /// An answer that names a failure: the RCODE (RFC 1035 section 4.1.1).
@@ -160,6 +161,7 @@ package struct PathSize: Equatable, Sendable {
 
 /// Something in which charon cannot do what a rule set asks of it.
 package struct CharonWord: Equatable, Sendable {
+  /// What a finding about charon concerns; it decides which fix `Doctor` proposes.
   package enum Concern: Equatable, Sendable {
     case settings
     /// The files with the keys and certificates.

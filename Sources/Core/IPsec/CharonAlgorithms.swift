@@ -26,6 +26,8 @@ package struct CharonAlgorithms: Equatable, Sendable {
     }
   }
 
+  /// Whether charon can use this transform. Extended sequence numbers are always possible, and so is the absence of a
+  /// key exchange.
   package func offers(_ transform: Transform) -> Bool {
     switch transform.kind {
     case .encryption: encryption.contains(transform.name)

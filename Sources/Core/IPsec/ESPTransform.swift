@@ -11,6 +11,7 @@ package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
   /// As `swanctl --list-sas` writes it: `AES_CBC-256/HMAC_SHA2_256_128`.
   package let description: String
 
+  /// Tunnel mode encrypts the whole packet, transport mode only what follows its IP header (RFC 4303 section 3.1).
   package enum Mode: Sendable { case tunnel, transport }
 
   struct Cipher {

@@ -3,12 +3,14 @@ package import RuleSets
 /// What charon must know to make the SAs of one tunnel: a connection with one child, and the credentials for it. By its
 /// name it is ours; all other connections of charon's are another's.
 package struct IKEConnection: Equatable, Sendable {
+  /// The files on this router that hold what it proves its identity with.
   package enum Credentials: Equatable, Sendable {
     /// A file whose content, less a line end, is the key.
     case psk(file: String)
     case certificate(file: String, key: String, authority: String)
   }
 
+  /// What the child SA covers.
   package enum Mode: Equatable, Sendable {
     /// All IPv4 that enters the XFRM interface with this number.
     case tunnel(interfaceID: UInt32)

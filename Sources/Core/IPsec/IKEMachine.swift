@@ -11,6 +11,7 @@ package import RuleSets
 /// What charon has is looked at, never remembered: an SA that was there before this machine is as good as one that it
 /// asked for.
 package struct IKEMachine: Equatable, Sendable {
+  /// How far the tunnel's keys have come; see the diagram above.
   package enum Phase: String, CaseIterable, Equatable, Sendable {
     /// charon does not answer.
     case absent
@@ -72,6 +73,7 @@ package struct IKEMachine: Equatable, Sendable {
     loadAgain(at: now)
   }
 
+  /// charon no longer answers, so nothing is known of its SAs.
   package mutating func charonWent() {
     phase = .absent
     associations = TunnelAssociations()
@@ -103,6 +105,7 @@ package struct IKEMachine: Equatable, Sendable {
     undecidedUntil = now + Self.decisionTime
   }
 
+  /// charon has accepted the connection of the current `edition`.
   package mutating func loaded(at now: Instant) {
     guard phase == .unloaded else { return }
     phase = .idle
@@ -128,6 +131,8 @@ package struct IKEMachine: Equatable, Sendable {
     wordIsOlder = true
   }
 
+  /// charon has been asked to end the tunnel's SAs and has answered. They are not ended again before `firstPause` is
+  /// over.
   package mutating func terminated(at now: Instant) {
     isStale = false
     associations = TunnelAssociations()

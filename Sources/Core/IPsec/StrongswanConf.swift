@@ -6,6 +6,7 @@ package struct StrongswanConf: Sendable {
     package var place: Place
   }
 
+  /// A line of a file, counted from 1.
   package struct Place: Equatable, Sendable, CustomStringConvertible {
     package var file: String
     package var line: Int

@@ -59,6 +59,7 @@ package struct ActualState: Equatable, Sendable {
     return part
   }
 
+  /// What the kernel says of an address beyond the address itself; `plain` where nothing else was noted.
   package func standing(of address: InterfaceAddress, on device: InterfaceName) -> AddressStanding {
     standings[device]?[address] ?? .plain
   }

@@ -5,6 +5,7 @@ package enum AddressRanges {
   /// Ascending, neither overlapping nor touching: prefixes that nest or touch become one range.
   package static func merged(_ prefixes: [IPv4Prefix]) -> [ClosedRange<UInt32>] { merged(prefixes.map(\.range)) }
 
+  /// The same for ranges in any order, in host byte order.
   package static func merged(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {
     var result: [ClosedRange<UInt32>] = []
     result.reserveCapacity(ranges.count)

@@ -14,6 +14,7 @@ package struct Scope: Hashable, Comparable, Sendable {
 /// What the kernel says of an address beside the address itself. Most are plain: primary, good everywhere and for good,
 /// the interface's own end of its subnet.
 package struct AddressStanding: Hashable, Sendable {
+  /// Why the kernel would rather not use an address, or must not (IFA_F_… of linux/if_addr.h).
   package enum Flaw: Hashable, Sendable {
     /// IFA_F_TENTATIVE: nobody knows yet whether another host has it too.
     case tentative

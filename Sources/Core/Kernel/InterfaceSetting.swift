@@ -3,6 +3,7 @@ package import RuleSets
 /// A sysctl of one interface. Only per-interface ones are ever set, but for one that there is for all together; their
 /// old values are remembered and put back.
 package struct InterfaceSetting: Hashable, Sendable {
+  /// A sysctl that the agent sets. The raw value is its path below /proc/sys; `IF` stands for the interface.
   package enum Key: String, CaseIterable, Hashable, Sendable {
     /// net.ipv4.conf.IF.rp_filter: 0 off, 1 strict, 2 loose. The kernel uses the larger of this and `all`.
     case reversePathFilter = "net/ipv4/conf/IF/rp_filter"

@@ -24,5 +24,6 @@ package struct KernelRanges: Equatable, Sendable {
   /// How many slots both the mask and the table range have room for.
   package var slots: Int { min(markMask.slots, tables.count - 1, Slot.maximum) }
 
+  /// The routing table of a slot. The caller makes sure that the slot is one of `slots`.
   package func table(of slot: Slot) -> TableID { TableID(tables.lowerBound + UInt32(slot.number)) }
 }

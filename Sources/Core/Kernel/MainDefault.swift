@@ -37,6 +37,7 @@ package struct MainDefault: Equatable, Sendable {
 
 /// A default route of the main table that nothing can be sent by, or that we cannot.
 package struct DeadEnd: Hashable, Sendable {
+  /// Why nothing can be sent by the route.
   package enum Kind: Hashable, Sendable {
     /// A type of route that leads nowhere: `blackhole`, `unreachable`, `prohibit`, …
     case type(String)

@@ -2,6 +2,7 @@ package import RuleSets
 
 /// Where the main table leads by something better than a default route: LANs, sites, an uplink's own subnet.
 package struct MainSites<Prefix: AddressPrefix>: Equatable, Sendable {
+  /// One such route: a prefix, and the devices that it leads to.
   package struct Site: Hashable, Sendable {
     package var prefix: Prefix
     /// Those that it leads by; several where it balances. None where it leads nowhere (`blackhole`, …).

@@ -38,6 +38,7 @@ package struct NftSet: Hashable, Sendable {
     self.ranges = ranges
   }
 
+  /// A set whose elements others put in.
   package static func fed(_ name: String) -> NftSet {
     var set = NftSet(name: name, ranges: [])
     set.isFed = true
@@ -47,13 +48,16 @@ package struct NftSet: Hashable, Sendable {
 
 /// A named map from devices or marks to chains (`type ifname : verdict`): one look instead of a rule for each.
 package struct NftMap: Hashable, Sendable {
+  /// What the map's keys are: device names or packet marks.
   package enum Kind: Hashable, Sendable { case device, mark }
 
+  /// The device or mark that an element is for.
   package enum Key: Hashable, Comparable, Sendable {
     case device(InterfaceName)
     case mark(Mark)
   }
 
+  /// What an element says to do with the packet.
   package enum Verdict: Hashable, Sendable {
     /// Comes back, to the next rule.
     case jump(chain: String)
@@ -67,6 +71,7 @@ package struct NftMap: Hashable, Sendable {
     }
   }
 
+  /// One entry of the map: a key and what it leads to.
   package struct Element: Hashable, Sendable {
     package var key: Key
     package var verdict: Verdict
@@ -93,7 +98,9 @@ package struct NftMap: Hashable, Sendable {
 package struct NftChain: Hashable, Sendable {
   /// Where a base chain stands; a chain without a hook is only jumped to. Policy is always `accept`.
   package struct Hook: Hashable, Sendable {
+    /// The type of a base chain, as nft(8) names it. It decides what its rules may do.
     package enum Kind: String, Hashable, Sendable { case filter, nat, route }
+    /// The netfilter hook of a base chain, as nft(8) names it.
     package enum Point: String, Hashable, Sendable { case prerouting, input, forward, output, postrouting }
     package var kind: Kind
     package var point: Point
@@ -140,6 +147,7 @@ package struct NftHandle: Hashable, Sendable, CustomStringConvertible {
 
 /// One nftables rule: all of `matches`, then `actions` in their order.
 package struct NftRule: Hashable, Sendable {
+  /// One condition of a rule, with its nft(8) text.
   package enum Match: Hashable, Sendable {
     /// `iifname "…"`
     case incoming(InterfaceName)
@@ -212,6 +220,7 @@ package struct NftRule: Hashable, Sendable {
     }
   }
 
+  /// What a rule does with a packet that it matches, with its nft(8) text.
   package enum Action: Hashable, Sendable {
     /// `counter`: packets and bytes are the kernel's, not part of the comparison.
     case count

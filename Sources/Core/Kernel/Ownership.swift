@@ -8,6 +8,7 @@ package import RuleSets
 /// Each piece of evidence may be missing, since others may change it: a device of ours that has lost its alias, its name or
 /// its mark is still ours, and put right. So is one of an older configuration, with another prefix or other bits.
 extension TunnelParameters {
+  /// Whether we made the device with these parameters. `alias` is its IFLA_IFALIAS; nil where it has none.
   package func areOurs(_ name: InterfaceName, alias: String?, in ranges: KernelRanges) -> Bool {
     let mask = ranges.markMask
     let hasOurNumber: Bool

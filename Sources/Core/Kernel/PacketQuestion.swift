@@ -2,6 +2,7 @@ package import RuleSets
 
 /// A packet that somebody asks about: the first of a new connection.
 package struct PacketQuestion: Equatable, Sendable {
+  /// The packet's source and destination, both of one family.
   package enum Ends: Equatable, Sendable {
     case ipv4(source: IPv4Address, destination: IPv4Address)
     case ipv6(source: IPv6Address, destination: IPv6Address)

@@ -2,8 +2,10 @@ package import RuleSets
 
 /// A policy routing rule (`ip rule`, `ip -6 rule`) of ours. Its protocol is always ours.
 package struct RoutingRule: Hashable, Sendable {
+  /// The address family: `ip rule` lists the rules of IPv4, `ip -6 rule` those of IPv6.
   package enum Family: Hashable, Sendable { case ipv4, ipv6 }
 
+  /// Matches packets whose mark, as far as `mask` goes, is `mark` (FRA_FWMARK, FRA_FWMASK).
   package struct MarkMatch: Hashable, Sendable {
     package var mark: Mark
     package var mask: MarkMask
@@ -13,6 +15,7 @@ package struct RoutingRule: Hashable, Sendable {
     }
   }
 
+  /// What the kernel does with a packet that the rule matches (FRA_ACTION).
   package enum Action: Hashable, Sendable {
     /// `suppressPrefixLength: 0` passes over the table's default route, `3` over what is as wide too
     /// (FRA_SUPPRESS_PREFIXLEN).

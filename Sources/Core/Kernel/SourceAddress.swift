@@ -40,10 +40,12 @@ package struct SourceAddress {
     choice(by: device, to: gateway?.ipv4, scope: .universe)
   }
 
+  /// The device's addresses that the kernel may choose, in its order: none that is secondary.
   package func primaries(of device: InterfaceName) -> [Place] {
     (actual.addresses[device] ?? []).map { Place(address: $0, device: device) }.filter { !standing(of: $0).isSecondary }
   }
 
+  /// What the kernel says of the address in this place.
   package func standing(of place: Place) -> AddressStanding { actual.standing(of: place.address, on: place.device) }
 
   /// Where an address is; nil: it is none of this router's.

@@ -2,6 +2,7 @@ package import RuleSets
 
 /// An IPv4 route in one of our tables. Its protocol is always ours.
 package struct TableRoute: Hashable, Sendable {
+  /// Where the route leads.
   package enum Way: Hashable, Sendable {
     /// Out of a device; a gateway only where the device is no point-to-point link.
     case out(device: InterfaceName, gateway: Gateway?, terms: RouteTerms = .none)
@@ -32,6 +33,7 @@ package struct TableRoute: Hashable, Sendable {
     func words(to destination: String) -> String { kind == 1 ? "\(destination) \(text)" : "\(text) \(destination)" }
   }
 
+  /// One next hop of a multipath route (RTA_MULTIPATH).
   package struct Share: Hashable, Sendable {
     package var device: InterfaceName
     package var gateway: Gateway?

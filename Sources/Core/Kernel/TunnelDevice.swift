@@ -2,6 +2,7 @@ package import RuleSets
 
 /// A tunnel device that we make and own, complete: what `ip link add … type gre|ipip|xfrm …` would be given.
 package struct TunnelDevice: Hashable, Sendable {
+  /// The device's kind, with what only that kind has.
   package enum Encapsulation: Hashable, Sendable {
     case gre(key: UInt32?)
     case ipip

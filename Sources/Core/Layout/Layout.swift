@@ -49,7 +49,9 @@ package struct Layout: Sendable {
   package var bypass: Mark { mask.mark(.bypass) ?? none }
   package var passed: Mark { mask.passed }
 
+  /// The owner's mark; nil where it has no slot, or the mask has no room for that slot.
   package func mark(_ owner: SlotBook.Owner) -> Mark? { slots[owner].flatMap { mask.mark($0) } }
+  /// The owner's routing table; nil where it has no slot.
   package func table(_ owner: SlotBook.Owner) -> TableID? { slots[owner].map { configuration.kernel.table(of: $0) } }
 
   /// The device of a tunnel: its maker's for an external one, else ours. Nil only where prefix and name are too long
@@ -64,9 +66,13 @@ package struct Layout: Sendable {
   /// What joins an `ipsec` tunnel's device to its SAs and policies (`if_id`).
   package func interfaceID(of tunnel: Tunnel) -> UInt32? { slots[.tunnel(tunnel.name)]?.interfaceID }
 
+  /// The IPsec profile of this name; nil where the rule set has none.
   package func profile(named name: Name) -> IPsecProfile? { ruleSet.profiles.first { $0.name == name } }
+  /// The hub at a tunnel's far end; nil where the rule set has none of that name.
   package func hub(of tunnel: Tunnel) -> Hub? { ruleSet.hubs.first { $0.name == tunnel.hub } }
+  /// The tunnel of this name; nil where the rule set has none.
   package func tunnel(named name: Name) -> Tunnel? { tunnels[name].map { ruleSet.tunnels[$0] } }
+  /// The path of this name; nil where the rule set has none.
   package func path(named name: Name) -> Path? { paths[name].map { ruleSet.paths[$0] } }
 
   /// The slot owner that a path leads through.
@@ -79,6 +85,7 @@ package struct Layout: Sendable {
 
   /// A way out with all its numbers.
   package struct Way: Equatable, Sendable {
+    /// A tunnel whose device we make, one whose device another program makes, or an uplink.
     package enum Kind: Equatable, Sendable { case ownTunnel, externalTunnel, uplink }
     package var kind: Kind
     /// `tunnel fra-a`, `uplink wan0`: for comments.

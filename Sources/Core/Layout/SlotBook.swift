@@ -3,6 +3,7 @@ package import RuleSets
 /// Who has which slot. Marks and tables are numbered by it, and live flows carry those marks, so an owner keeps its slot
 /// from one rule set to the next, over a restart too.
 package struct SlotBook: Equatable, Sendable {
+  /// What a slot belongs to.
   package enum Owner: Hashable, Comparable, Sendable {
     case tunnel(Name)
     case uplink(InterfaceName)
@@ -20,6 +21,7 @@ package struct SlotBook: Equatable, Sendable {
     self.reserved = reserved
   }
 
+  /// The owner's slot; nil where it has none.
   package subscript(owner: Owner) -> Slot? { slots[owner] }
 
   /// The book for these owners: those who had a slot keep it, the others get the lowest free ones in the order given. A

@@ -1,5 +1,6 @@
 /// One line of the log, with what it is about by name, for logs that keep more than a text.
 package struct LogRecord: Equatable, Sendable {
+  /// One named value of a record, for structured logs such as the systemd journal.
   package struct Field: Equatable, Sendable {
     /// In small letters, digits and `_`.
     package var name: String

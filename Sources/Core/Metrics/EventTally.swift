@@ -24,6 +24,7 @@ package struct EventTally: Equatable, Sendable {
 
   package init() {}
 
+  /// Counts an event. A tally that has `mostKeys` entries takes no new ones.
   package mutating func noted(_ event: AgentEvent) {
     events[event.kind, default: 0] += 1
     switch event.kind {

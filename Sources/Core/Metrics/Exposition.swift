@@ -6,6 +6,7 @@ internal import RuleSets
 package struct Exposition {
   package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
+  /// The metric type that a family's `# TYPE` line names.
   package enum Kind: String, Sendable { case counter, gauge, summary }
 
   /// The labels of samples, written once for all the families that an object is in: `path="fra-a",state="up"`.
@@ -15,6 +16,7 @@ package struct Exposition {
     package init() {}
     package init(_ name: StaticString, _ value: String) { self = Labels().adding(name, value) }
 
+    /// The same labels and one more; its value is escaped as the format demands.
     package func adding(_ name: StaticString, _ value: String) -> Labels {
       var labels = self
       if !labels.bytes.isEmpty { labels.bytes.append(UInt8(ascii: ",")) }
@@ -52,14 +54,17 @@ package struct Exposition {
     buffer.put("\n")
   }
 
+  /// One sample of the current family.
   package func sample(_ labels: Labels, _ value: Int) {
     begin("", labels)
     put(value)
     buffer.put("\n")
   }
 
+  /// One sample: 1 for true, 0 for false.
   package func sample(_ labels: Labels, _ value: Bool) { sample(labels, value ? 1 : 0) }
 
+  /// One sample. NaN and the infinities are written as `NaN`, `+Inf` and `-Inf`.
   package func sample(_ labels: Labels, _ value: Double) {
     begin("", labels)
     put(value)

@@ -10,12 +10,15 @@ package struct ReconcileTally: Equatable, Sendable {
 
   package init() {}
 
+  /// The kernel was brought in line with this many steps. `drift`: the rule set had not changed, so each step was a
+  /// repair.
   package mutating func succeeded(changes count: Int, repairing drift: Bool) {
     runs += 1
     changes += count
     if drift && count > 0 { repairs += 1 }
   }
 
+  /// The kernel could not be read, or refused a step.
   package mutating func failed() {
     runs += 1
     failures += 1

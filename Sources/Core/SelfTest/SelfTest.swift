@@ -3,6 +3,7 @@ package import RuleSets
 /// What a kernel is tried with: a router that has everything, made up. Pure; `backhaul selftest` puts it into a network
 /// namespace of its own.
 package enum SelfTest {
+  /// A kind of tunnel that the kernel is tried with. The raw value is the rule set's word for it.
   package enum Kind: String, CaseIterable, Sendable {
     case gre, ipip, ipsec
 
@@ -27,7 +28,9 @@ package enum SelfTest {
     /// What to do; nil where it passed.
     package var fix: String?
 
+    /// A check that passed, and what it saw.
     package static func passed(_ name: String, _ text: String) -> Check { Check(name: name, passed: true, text: text) }
+    /// A check that failed, why, and what to do about it.
     package static func failed(_ name: String, _ text: String, fix: String) -> Check {
       Check(name: name, passed: false, text: text, fix: fix)
     }
@@ -71,6 +74,7 @@ package enum SelfTest {
       """
   }
 
+  /// The sample's local configuration: one uplink, two LANs, and the ranges to try. Never nil, as its names are valid.
   package static func configuration(_ ranges: KernelRanges) -> AgentConfiguration? {
     guard let device = Name("selftest"), let uplink = InterfaceName(uplink) else { return nil }
     return AgentConfiguration(

@@ -6,6 +6,7 @@ package import RuleSets
 ///     asked ──▶ answered      alive for `patience`
 ///       └─────▶ no answer     silent: the service manager hears no more, and starts the agent anew
 package struct Vitals: Equatable, Sendable {
+  /// The loops that must show that they still run.
   package enum Part: String, CaseIterable, Sendable {
     case watch
     case reconciler

@@ -6,6 +6,7 @@ package struct Checksum: Sendable {
 
   package init() {}
 
+  /// Adds bytes to the sum. How they are split over calls makes no difference; see `add(part:)` for where it must.
   @inlinable package mutating func add(_ bytes: some Sequence<UInt8>) {
     let before = state
     // Where code for its own kind is not made, each byte of a sequence would be an allocation.
@@ -16,6 +17,7 @@ package struct Checksum: Sendable {
     }
   }
 
+  /// The state after these bytes.
   @usableFromInline package static func adding(_ bytes: UnsafeBufferPointer<UInt8>, to state: UInt64) -> UInt64 {
     bytes.reduce(state) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
   }

@@ -19,6 +19,7 @@ package struct Redaction: Sendable {
     self.secrets = Set(lines).sorted { ($1.count, $0) < ($0.count, $1) }
   }
 
+  /// The text with `mark` in place of each secret and of each PEM private key as a whole.
   package func apply(_ text: String) -> String {
     var lines: [Substring] = []
     var isInKey = false
