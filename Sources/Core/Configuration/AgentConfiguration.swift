@@ -37,7 +37,7 @@ package struct AgentConfiguration: Equatable, Sendable {
     self.guard = `guard`
   }
 
-  /// The lowest severity that is logged. No record of ours is below `debug`.
+  /// The lowest severity that is logged. The agent itself logs nothing below `debug`.
   package enum LogLevel: String, CaseIterable, Equatable, Sendable { case trace, debug, info, notice, warning, error }
 }
 
@@ -51,9 +51,9 @@ package struct UplinkConfiguration: Equatable, Sendable {
   package var isPrivate: Bool
   /// The next hop of a private line that has no default route in the main table.
   package var gateway: IPv4Address?
-  /// The address that the router sends from by it, where the main table cannot say: one of its own, on whatever device.
+  /// The source address of the router's own packets on it, where the main table names none. It may be on any device.
   package var source: IPv4Address?
-  /// Addresses beyond it that answer pings while it works. Where none of them does, it is no fallback.
+  /// Addresses beyond it that answer pings while it works. If none of them answers, the uplink is no fallback.
   package var targets: [IPv4Address]
   /// Bytes that the agent's probes may take of it in 24 hours, both directions; nil: it is not metered.
   package var probeBudget: Int?
@@ -96,9 +96,9 @@ package struct RuleSetSourceConfiguration: Equatable, Sendable {
 
   package var location: Location
   package var interval: Duration
-  /// For one whole transfer.
+  /// The limit for one whole transfer.
   package var timeout: Duration
-  /// Of the document; more is refused.
+  /// The largest document that is accepted, in bytes.
   package var maximumBytes: Int
   /// Holds one line, sent as a bearer token (RFC 6750). Readable by root alone.
   package var credentialsFile: String?

@@ -124,7 +124,7 @@ extension Form where Value == String {
       guard case .string(let text) = value, text.hasPrefix("/"), (2...bytes).contains(text.utf8.count),
         !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f })
       else {
-        // As strongswan.conf writes a socket.
+        // strongswan.conf writes a socket this way.
         if case .string(let text) = value, text.hasPrefix("unix:") { return .refused(hint: "without \"unix://\"") }
         return .refused()
       }

@@ -65,7 +65,7 @@ package struct AgentEvent: Equatable, Sendable {
     case debug, info, notice, warning, error
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
-    /// As reports and the journal write it.
+    /// The word in reports and the journal.
     package var name: String {
       switch self {
       case .debug: "debug"

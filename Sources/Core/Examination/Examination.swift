@@ -20,7 +20,7 @@ package struct Examination: Sendable {
   package var foreign: Result<ForeignObjects, Unseen>
   package var clock: Result<ClockCondition, Unseen>
   package var nameservers: Result<[Nameserver], Unseen>
-  /// Of the paths that have somebody at their end who answers pings.
+  /// Only paths whose far end answers pings.
   package var sizes: Result<[PathSize], Unseen>
   package var charon: [CharonWord]
   package var features: KernelEvidence
@@ -130,7 +130,7 @@ package struct Nameserver: Equatable, Sendable {
     case silent(String)
   }
 
-  /// As resolv.conf has it.
+  /// The address as resolv.conf writes it.
   package var address: String
   package var answer: Answer
 

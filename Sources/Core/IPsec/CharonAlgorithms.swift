@@ -7,7 +7,7 @@ package struct CharonAlgorithms: Equatable, Sendable {
   package var integrity: Set<String> = []
   package var prf: Set<String> = []
   package var keyExchange: Set<String> = []
-  /// Since charon 6 (RFC 9370). An older one refuses a connection that names them.
+  /// True since charon 6 (RFC 9370). An older charon refuses a connection that names them.
   package var hasAdditionalKeyExchanges = false
 
   package init(sections: [(name: String, algorithms: [String])]) {
@@ -62,7 +62,7 @@ extension Proposal {
     }
   }
 
-  /// What is offered where nobody chose: the strongest first, and nothing that RFC 8221 and RFC 8247 don't want.
+  /// The default proposals, the strongest first, without anything that RFC 8221 and RFC 8247 discourage.
   ///
   /// - Parameter charon: nil where it was not asked yet; then as if it were 5.9.
   package static func defaults(for use: ProposalUse, offeredBy charon: CharonAlgorithms?) -> [Proposal] {
@@ -78,8 +78,8 @@ extension Proposal {
     guard let charon, let hybrid = Transform("ke1_mlkem768"), let first = Transform("x25519"),
       charon.offers(hybrid), charon.offers(first)
     else { return [classic] }
-    // What is recorded today shall not be read by a quantum computer, and should ML-KEM be broken, x25519 still stands.
-    // The hub that lacks it takes the classic proposal; both begin with x25519, so that costs no round trip.
+    // ML-KEM keeps what is recorded today from a future quantum computer; if ML-KEM is broken, x25519 still stands. A
+    // hub without it takes the classic proposal. Both begin with x25519, so that costs no round trip.
     return [Proposal(use, common + ["x25519", "ke1_mlkem768"], offeredBy: charon), classic]
   }
 

@@ -2,13 +2,13 @@ package import RuleSets
 
 /// What ESP does to the size of a packet, by the algorithms of the SA.
 package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
-  /// In front of each packet: its initialisation vector.
+  /// Bytes of the initialisation vector before each packet's data.
   package let ivBytes: Int
-  /// Behind each packet: its integrity check value.
+  /// Bytes of the integrity check value after each packet's data.
   package let icvBytes: Int
   /// Bytes that what is encrypted must be a multiple of.
   package let alignment: Int
-  /// As `swanctl --list-sas` writes it: `AES_CBC-256/HMAC_SHA2_256_128`.
+  /// The name in `swanctl --list-sas`: `AES_CBC-256/HMAC_SHA2_256_128`.
   package let description: String
 
   /// Tunnel mode encrypts the whole packet, transport mode only what follows its IP header (RFC 4303 section 3.1).
@@ -16,11 +16,11 @@ package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
 
   struct Cipher {
     var ivBytes: Int
-    /// Of an AEAD, which has its own; otherwise 0.
+    /// Only an AEAD has its own; otherwise 0.
     var icvBytes: Int
     var alignment: Int
 
-    /// By charon's name. What is no block cipher is aligned to the 4 bytes of RFC 4303 section 2.4.
+    /// Takes charon's name. A cipher without blocks is aligned to 4 bytes (RFC 4303 section 2.4).
     init?(_ name: String) {
       switch name {
       // RFC 4106 (GCM), RFC 4309 (CCM), RFC 7634, and RFC 4543 (GMAC), which does not encrypt.
@@ -46,8 +46,8 @@ package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// From the names that list-sas gives; nil where they are unknown or don't go together. That is also what an SA may
-  /// have that no proposal of ours offers: what other software agreed on is to be sized too.
+  /// Takes the names that list-sas gives; nil where they are unknown or don't go together. An SA may also use what no
+  /// proposal of ours offers, if other software negotiated it.
   package init?(encryption: String, keyBits: Int? = nil, integrity: String? = nil) {
     guard let cipher = Cipher(encryption) else { return nil }
     var icvBytes = cipher.icvBytes
@@ -86,8 +86,8 @@ package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
     return encrypted - 2 + (mode == .transport ? 20 : 0)
   }
 
-  /// Of what the proposals offer, what leaves the least room: the size to count on while nobody knows what the hub will
-  /// take. Nil where there is none for ESP. Which one it is depends on the MTU, as the padding does.
+  /// The offered transform that leaves the least room, to count on until the hub has chosen one. Nil where no proposal
+  /// is for ESP. The MTU matters because the padding depends on it.
   package static func worst(of proposals: [Proposal], underlayMTU: Int, isUDPEncapsulated: Bool) -> ESPTransform? {
     let offered = proposals.filter { $0.use == .esp }.flatMap { proposal -> [ESPTransform] in
       let integrity = proposal[.integrity].map { Optional($0.name) }

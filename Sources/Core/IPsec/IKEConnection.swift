@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// What charon must know to make the SAs of one tunnel: a connection with one child, and the credentials for it. By its
-/// name it is ours; all other connections of charon's are another's.
+/// What charon must know to make the SAs of one tunnel: a connection with one child, and the credentials for it. Its
+/// name marks it as ours; every other connection in charon is foreign.
 package struct IKEConnection: Equatable, Sendable {
   /// The files on this router that hold what it proves its identity with.
   package enum Credentials: Equatable, Sendable {
@@ -61,10 +61,10 @@ package struct IKEConnection: Equatable, Sendable {
 
   package static let prefix = "backhaul-"
 
-  /// Of the connection in charon. The child has the tunnel's name.
+  /// The connection's name in charon. The child has the tunnel's name.
   package var name: String { Self.prefix + tunnel.text }
 
-  /// The tunnel of one of our connections; nil for another's.
+  /// The tunnel of one of our connections; nil for a foreign one.
   package static func tunnel(ofConnection name: String) -> Name? {
     name.hasPrefix(prefix) ? Name(name.dropFirst(prefix.count)) : nil
   }
@@ -72,7 +72,7 @@ package struct IKEConnection: Equatable, Sendable {
 
 /// One call to charon.
 package enum IKEStep: Equatable, Sendable {
-  /// Credentials, then the connection. One that is there with the same content stays as it is.
+  /// Load the credentials, then the connection. If charon has it with the same content already, nothing changes.
   case load(IKEConnection)
   /// Ends the SAs of a tunnel, and forgets its connection and credentials.
   case unload(Name)

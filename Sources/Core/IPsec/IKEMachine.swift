@@ -41,9 +41,9 @@ package struct IKEMachine: Equatable, Sendable {
   private var undecidedUntil: Instant
   /// Rises with each reason to give charon everything again: a load that was begun before does not count.
   package private(set) var edition: UInt64 = 0
-  /// Not before this is charon asked for anything.
+  /// charon is asked for nothing before this.
   private var nextAttempt: Instant
-  /// Nor before this to end SAs: one that does not go is no reason to kill its successor again and again.
+  /// SAs are not ended before this: one that will not go is no reason to kill its successor again and again.
   private var nextTermination: Instant
   /// When charon's word for what becomes of the SA is overdue.
   private var nextLook: Instant
@@ -86,7 +86,7 @@ package struct IKEMachine: Equatable, Sendable {
     // A number that only tells of other tunnels changes nothing that this one's SAs were made by.
     var same = connection
     same.sharesIDs = new.sharesIDs
-    // What is there and was not seen yet was made by older settings too.
+    // SAs that exist but were not seen yet were made by older settings too.
     isStale = isStale || (same != new && (isBusy || !isSeen))
     connection = new
     if phase != .absent { loadAgain(at: now) }
@@ -141,9 +141,9 @@ package struct IKEMachine: Equatable, Sendable {
     nextTermination = now + Self.firstPause
   }
 
-  /// Something went wrong, as charon tells it. Of one attempt the most certain word stays, whatever comes after it. What an
-  /// attempt before has shown stays until this one has shown as much, or charon has given the hub up: a request that was
-  /// sent again proves nothing new.
+  /// charon reports that something went wrong. The most certain report of an attempt stays, whatever follows. A report
+  /// from an earlier attempt stays until this one has shown as much, or until charon has given the hub up: a
+  /// retransmitted request proves nothing new.
   package mutating func noticed(_ new: IKETrouble) {
     guard phase != .absent && !associations.isUp else { return }
     if let word, new.certainty < (wordIsOlder ? min(word.certainty, .silence) : word.certainty) { return }
@@ -202,7 +202,7 @@ package struct IKEMachine: Equatable, Sendable {
 
   // MARK: Decisions
 
-  /// What to ask of charon now; each is told of by a fact when it is done.
+  /// What to ask of charon now. The driver reports it back as a fact when it is done.
   package func next(at now: Instant) -> IKEStep? {
     switch phase {
     case .absent: return nil
@@ -217,7 +217,7 @@ package struct IKEMachine: Equatable, Sendable {
 
   private var mustEnd: Bool { isStale || hasStrayed }
 
-  /// The SAs begin at an address that the uplink has no more (seen after a restart of ours).
+  /// The SAs begin at an address that the uplink no longer has (seen after a restart of the agent).
   private var hasStrayed: Bool {
     guard let ike = associations.ike, ike.isEstablished || ike.isConnecting, let local = ike.local else { return false }
     return local != connection.local
@@ -242,7 +242,7 @@ package struct IKEMachine: Equatable, Sendable {
   /// charon was given the connection and the credentials.
   package var hasLoaded: Bool { phase != .absent && phase != .unloaded }
 
-  /// charon is there, and has neither made an SA nor failed to yet. It does not take long to do one or the other.
+  /// charon runs, and has neither made an SA nor failed yet. One or the other happens soon.
   package func isUndecided(at now: Instant) -> Bool {
     phase != .absent && !associations.isUp && word == nil && failures == 0 && now < undecidedUntil
   }

@@ -13,11 +13,11 @@ package struct StrongswanConf: Sendable {
     package var description: String { "\(file):\(line)" }
   }
 
-  /// What a file consists of. An include stays as it is until whoever read the file has put its statements in its place.
+  /// What a file consists of. An include stays until the caller has read the file and put its statements in its place.
   package enum Statement: Equatable, Sendable {
     case setting(String, Setting)
     case section(String, references: [String], [Statement])
-    /// Of the files that match the pattern (glob(7)); a relative one begins at the folder of the file it is in.
+    /// Includes the files that match the pattern (glob(7)). A relative pattern starts in the including file's folder.
     case include(pattern: String, Place)
   }
 
@@ -27,7 +27,7 @@ package struct StrongswanConf: Sendable {
     /// Sections that what this one lacks is looked for in.
     var references: [String] = []
 
-    /// A section that is there already is added to, and a setting that is there already is replaced.
+    /// An existing section is added to, an existing setting is replaced.
     mutating func add(_ statements: [Statement]) {
       for statement in statements {
         switch statement {
@@ -72,8 +72,8 @@ package struct StrongswanConf: Sendable {
 struct StrongswanConfSearch {
   let top: StrongswanConf.Section
   let daemon: String
-  /// References may form circles, and fans of fans: whoever wrote such a file gets no answer, but soon. strongSwan itself
-  /// follows some circles until its stack is full.
+  /// Bounds the lookup: references may form circles, and fans of fans. It then finds nothing, but soon; strongSwan
+  /// itself follows some circles until its stack overflows.
   private var steps = 2000
   private var depth = 0
   /// Sections whose settings were looked at.

@@ -15,8 +15,8 @@ package struct ActualState: Equatable, Sendable {
   /// Main's routes that are better than a default, halves of all addresses among them.
   package var sites = MainSites<IPv4Prefix>()
   package var ipv6Sites = MainSites<IPv6Prefix>()
-  /// Devices that a default route of any table leads by, a half of all addresses being as good; for IPv6 whatever is as
-  /// wide as an eighth: 2000::/3 is all that is given out. Those of our own tables are not among them.
+  /// Devices that a default route of any table, or one to half of all addresses, leads out of. For IPv6, a route as
+  /// wide as an eighth counts: 2000::/3 is all that has been allocated. Our own tables are left out.
   package var exits: Set<InterfaceName> = []
   package var ipv6Exits: Set<InterfaceName> = []
   /// Routes with our protocol in our table range.
@@ -29,8 +29,8 @@ package struct ActualState: Equatable, Sendable {
   package var nftTable: NftTable?
   /// Present values of the settings of every interface, and of `all` under the name "all".
   package var settings: [InterfaceSetting: Int]
-  /// What the kernel was told of smaller MTUs on the way (ICMP "fragmentation needed", RFC 1191) and has not forgotten
-  /// yet, by devices that are not ours. Complete enough to decide by, never exhaustive.
+  /// Smaller path MTUs that the kernel has learned (ICMP "fragmentation needed", RFC 1191) and still remembers, on
+  /// devices that are not ours. Complete enough to decide by, never exhaustive.
   package var pathMTUs: [PathMTUKey: Int]
 
   package init(
@@ -52,7 +52,7 @@ package struct ActualState: Equatable, Sendable {
     self.pathMTUs = pathMTUs
   }
 
-  /// As much of it as says where packets may go: addresses, main's better routes, and who leads out.
+  /// The part that decides where packets may go: addresses, main's specific routes, and the devices that lead out.
   package var surroundings: ActualState {
     var part = ActualState(addresses: addresses)
     (part.sites, part.ipv6Sites, part.exits, part.ipv6Exits) = (sites, ipv6Sites, exits, ipv6Exits)
@@ -110,14 +110,14 @@ package struct Link: Hashable, Sendable {
   package var isEnslaved: Bool { isInVRF || stack?.master != nil }
 }
 
-/// Where a device stands among others: which name its packets come in by follows from it.
+/// How a device is stacked with others. It decides under which name the device's packets come in.
 package struct LinkStack: Hashable, Sendable {
   /// The bridge, bond or team that it is a port of: packets come in by that one. Nil too where it is in a VRF, which leaves
   /// it its name.
   package var master: InterfaceName?
   /// The device that it stands on, as a VLAN or macvlan (VRRP) does: what comes in by it does not come in by that one.
   package var lower: InterfaceName?
-  /// It has a second address on the wire of the lower one (macvlan, ipvlan), and is no network of its own, as a VLAN is.
+  /// It has another address on the lower device's wire (macvlan, ipvlan); a VLAN, by contrast, is a network of its own.
   package var sharesWire: Bool
 
   package init(master: InterfaceName? = nil, lower: InterfaceName? = nil, sharesWire: Bool = false) {
@@ -153,7 +153,7 @@ package struct TunnelParameters: Hashable, Sendable {
     self.hasMore = hasMore
   }
 
-  /// Of an XFRM interface the kernel knows no more than this.
+  /// The kernel knows no more than this of an XFRM interface.
   package init(xfrm interfaceID: UInt32, underlay: InterfaceName?) {
     let none = IPv4Address(value: 0)
     self.init(

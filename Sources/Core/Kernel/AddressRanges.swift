@@ -34,7 +34,7 @@ package enum AddressRanges {
     var left: [ClosedRange<UInt32>] = []
     var first = 0
     for range in ranges {
-      // 64 bits: one past 255.255.255.255 is no address.
+      // 64 bits, because the number after 255.255.255.255 must fit.
       var next = UInt64(range.lowerBound)
       let end = UInt64(range.upperBound)
       while first < taken.count, taken[first].upperBound < range.lowerBound { first += 1 }

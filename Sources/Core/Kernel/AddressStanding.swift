@@ -16,7 +16,7 @@ package struct Scope: Hashable, Comparable, Sendable {
 package struct AddressStanding: Hashable, Sendable {
   /// Why the kernel would rather not use an address, or must not (IFA_F_… of linux/if_addr.h).
   package enum Flaw: Hashable, Sendable {
-    /// IFA_F_TENTATIVE: nobody knows yet whether another host has it too.
+    /// IFA_F_TENTATIVE: it is not known yet whether another host has it too.
     case tentative
     /// IFA_F_DADFAILED: another host has it.
     case duplicate
@@ -28,7 +28,7 @@ package struct AddressStanding: Hashable, Sendable {
   /// IFA_F_SECONDARY: another address of the same subnet comes before it, and the kernel never chooses it.
   package var isSecondary: Bool
   package var flaw: Flaw?
-  /// IFA_ADDRESS where it is another's: the subnet is that one's.
+  /// IFA_ADDRESS where it is the far end's: the subnet is that one's.
   package var peer: IPv4Address?
 
   package init(

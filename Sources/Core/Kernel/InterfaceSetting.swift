@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// A sysctl of one interface. Only per-interface ones are ever set, but for one that there is for all together; their
-/// old values are remembered and put back.
+/// A sysctl of one interface. Only per-interface sysctls are ever set, apart from those that exist only once for all
+/// interfaces. Their old values are remembered and put back.
 package struct InterfaceSetting: Hashable, Sendable {
   /// A sysctl that the agent sets. The raw value is its path below /proc/sys; `IF` stands for the interface.
   package enum Key: String, CaseIterable, Hashable, Sendable {

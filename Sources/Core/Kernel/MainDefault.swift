@@ -1,12 +1,12 @@
 package import RuleSets
 
-/// A default route that is another's, a DHCP client's most often: read, followed, never changed. Of a route with several
-/// ways each is one.
+/// A default route that other software made, mostly a DHCP client: read, followed, never changed. A multipath route is
+/// one of these for each next hop.
 package struct MainDefault: Equatable, Sendable {
   package var device: InterfaceName
   package var gateway: Gateway?
   package var metric: RouteMetric
-  /// The main table mostly; else one that another's ip rule leads to.
+  /// Usually the main table, otherwise one that a foreign ip rule leads to.
   package var table: TableID
   /// RTA_PREFSRC: the address that the router's own packets take by it.
   package var source: IPv4Address?
@@ -55,7 +55,7 @@ package struct DeadEnd: Hashable, Sendable {
     self.metric = metric
     self.device = device
   }
-  /// As ip(8) writes it: `blackhole default metric 1`.
+  /// The route in the notation of ip(8): `blackhole default metric 1`.
   package var words: String {
     let kind =
       switch kind {

@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Where the main table leads by something better than a default route: LANs, sites, an uplink's own subnet.
+/// The destinations to which the main table has a better route than its default: LANs, sites, an uplink's own subnet.
 package struct MainSites<Prefix: AddressPrefix>: Equatable, Sendable {
   /// One such route: a prefix, and the devices that it leads to.
   package struct Site: Hashable, Sendable {

@@ -6,7 +6,7 @@ package struct NftTable: Hashable, Sendable {
   package var name: String
   /// NFT_TABLE_F_…; ours has none. A table that is dormant (1) holds all that it held, and does nothing.
   package var flags: UInt32 = 0
-  /// Names of counters that rules share and that outlive them. What they have counted is no part of the comparison.
+  /// Names of counters that rules share and that outlive them. Comparison ignores what they have counted.
   package var counters: [String]
   package var sets: [NftSet]
   package var maps: [NftMap]
@@ -94,7 +94,7 @@ package struct NftMap: Hashable, Sendable {
   }
 }
 
-/// Two chains are equal where they do the same, whatever the kernel calls their rules.
+/// Two chains are equal if they do the same, whatever handles the kernel gave their rules.
 package struct NftChain: Hashable, Sendable {
   /// Where a base chain stands; a chain without a hook is only jumped to. Policy is always `accept`.
   package struct Hook: Hashable, Sendable {
@@ -104,7 +104,7 @@ package struct NftChain: Hashable, Sendable {
     package enum Point: String, Hashable, Sendable { case prerouting, input, forward, output, postrouting }
     package var kind: Kind
     package var point: Point
-    /// As nft(8) counts: mangle −150, srcnat 100.
+    /// Counted as in nft(8): mangle −150, srcnat 100.
     package var priority: Int32
 
     package init(kind: Kind, point: Point, priority: Int32) {
@@ -117,8 +117,8 @@ package struct NftChain: Hashable, Sendable {
   package var name: String
   package var hook: Hook?
   package var rules: [NftRule]
-  /// What the kernel calls each of `rules`, in their order; nil for what stands for something that is no rule, as another
-  /// policy does. Empty where it is not known. No part of the comparison.
+  /// The kernel's handle of each of `rules`, in order; nil where an entry stands for something that is no rule, such as
+  /// another policy. Empty where the handles are not known. Comparison ignores them.
   package var handles: [NftHandle?] = []
 
   package init(name: String, hook: Hook? = nil, rules: [NftRule]) {
@@ -187,7 +187,7 @@ package struct NftRule: Hashable, Sendable {
     case reply
     /// `ct state invalid`
     case invalid
-    /// `ct state untracked`: another's `notrack` rule took it out of connection tracking
+    /// `ct state untracked`: a foreign `notrack` rule took it out of connection tracking
     case untracked
     /// `ct state related`: it is about a connection, as an ICMP error is, or begins one that another has announced. Its
     /// direction is that of the packet that would go the same way.
@@ -248,7 +248,7 @@ package struct NftRule: Hashable, Sendable {
   package var actions: [Action]
   /// Says in `nft list ruleset` what the rule is for; at most 127 bytes.
   package var comment: String
-  /// Set only on a rule that was read from the kernel and is none that we write: its text, for people.
+  /// Set only on a rule that was read from the kernel and that we would never write: its text, for people.
   package var unrecognised: String?
 
   package init(_ matches: [Match], _ actions: [Action], comment: String = "", unrecognised: String? = nil) {

@@ -1,12 +1,11 @@
 package import RuleSets
 
-/// Whose a device is. An alias that begins as ours proves nothing by itself: anyone may have given it, as a name or for fun.
-/// What cannot be so by accident is a tunnel whose lookup mark is made of our bits alone (or whose XFRM number is that of
-/// a slot) and that has our prefix or our alias besides; or one that has the name that its alias says, and the TTL that we
-/// give.
+/// Whose a device is. An alias that looks like ours proves nothing by itself, since anyone may set one. Two things
+/// cannot be accidents: a tunnel whose lookup mark consists of our bits alone (or whose XFRM number is a slot's) and
+/// that also has our prefix or our alias; and one with the name that its alias says and the TTL that we set.
 ///
-/// Each piece of evidence may be missing, since others may change it: a device of ours that has lost its alias, its name or
-/// its mark is still ours, and put right. So is one of an older configuration, with another prefix or other bits.
+/// Others may remove any single piece of evidence: a device of ours that has lost its alias, its name or its mark is
+/// still ours, and is repaired. The same holds for one from an older configuration with another prefix or other bits.
 extension TunnelParameters {
   /// Whether we made the device with these parameters. `alias` is its IFLA_IFALIAS; nil where it has none.
   package func areOurs(_ name: InterfaceName, alias: String?, in ranges: KernelRanges) -> Bool {

@@ -22,14 +22,14 @@ package struct PacketQuestion: Equatable, Sendable {
   }
 
   package var ends: Ends
-  /// Nil: of whatever protocol.
+  /// Nil: any protocol.
   package var service: Service?
-  /// Of the destination.
+  /// The destination port.
   package var port: UInt16?
   /// Nil: where its source lies.
   package var incoming: InterfaceName?
 
-  /// As they were typed.
+  /// The parts of the question as they were typed.
   ///
   /// - Parameters:
   ///   - service: `tcp`, `udp/53`, `icmp`.

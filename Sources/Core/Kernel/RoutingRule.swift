@@ -23,16 +23,16 @@ package struct RoutingRule: Hashable, Sendable {
     case unreachable
     /// The sender gets ICMP "administratively prohibited" (FR_ACT_PROHIBIT).
     case prohibit
-    /// The rule of that priority is the next to be asked. It stands further on: the kernel refuses to go back. Where none
-    /// is there, the kernel passes over this one (FR_ACT_GOTO, fib_rules_lookup in net/core/fib_rules.c).
+    /// Goes on with the rule of that priority. It must come later, since the kernel refuses to go back. If it does not
+    /// exist, the kernel passes over this one (FR_ACT_GOTO, fib_rules_lookup in net/core/fib_rules.c).
     case goto(RulePriority)
     /// Decides nothing: where a `goto` leads to (FR_ACT_NOP).
     case nop
-    /// None that we make, though it says that we did: only ever read from the kernel, to be deleted. What it does, for
-    /// people.
+    /// An action that we never use, on a rule that carries our protocol. It is only ever read from the kernel, to be
+    /// deleted. The text says what it does.
     case strange(String)
 
-    /// As ip(8) writes it.
+    /// The action in the notation of ip(8).
     package var words: String {
       switch self {
       case .lookup(let table, nil): "lookup \(table)"
@@ -56,10 +56,10 @@ package struct RoutingRule: Hashable, Sendable {
   package var mark: MarkMatch?
   /// FIB_RULE_INVERT: the rule takes what its selector does *not* match.
   package var inverted: Bool
-  /// Of IPv4 alone, as the destination is.
+  /// Only for IPv4, like the destination.
   package var source: IPv4Prefix?
   package var destination: IPv4Prefix?
-  /// Of IPv6 alone.
+  /// Only for IPv6.
   package var ipv6Source: IPv6Prefix?
   package var ipv6Destination: IPv6Prefix?
   /// `lo` stands for packets of the router's own.

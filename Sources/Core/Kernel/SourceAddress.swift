@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Which of its addresses the router sends from, where nobody says.
+/// Which of its addresses the router sends from, when nothing names one.
 package struct SourceAddress {
   private let actual: ActualState
 
@@ -48,7 +48,7 @@ package struct SourceAddress {
   /// What the kernel says of the address in this place.
   package func standing(of place: Place) -> AddressStanding { actual.standing(of: place.address, on: place.device) }
 
-  /// Where an address is; nil: it is none of this router's.
+  /// Where an address is; nil where the router does not have it.
   package func place(of address: IPv4Address) -> Place? {
     for (device, addresses) in actual.addresses {
       if let own = addresses.first(where: { $0.address == address }) { return Place(address: own, device: device) }

@@ -10,7 +10,8 @@ package struct TableRoute: Hashable, Sendable {
     case shared([Share])
     /// The sender gets ICMP "host unreachable", and no later table is asked.
     case unreachable
-    /// None that we make, though it says that we did: only ever read from the kernel, to be replaced or deleted.
+    /// A form that we never use, on a route that carries our protocol. It is only ever read from the kernel, to be
+    /// replaced or deleted.
     case strange(Strange)
   }
 
@@ -20,7 +21,7 @@ package struct TableRoute: Hashable, Sendable {
     package var kind: UInt8
     /// Only packets of this type of service take it; a route of another one never replaces it.
     package var typeOfService: UInt8
-    /// For people: `blackhole`, `dev wan0 and more`.
+    /// What the route does, for people: `blackhole`, `dev wan0 and more`.
     package var text: String
 
     package init(kind: UInt8, typeOfService: UInt8, text: String) {
@@ -29,7 +30,7 @@ package struct TableRoute: Hashable, Sendable {
       self.text = text
     }
 
-    /// The type of a route comes before its destination (ip-route(8)); none is said of RTN_UNICAST.
+    /// ip-route(8) puts a route's type before its destination, and leaves RTN_UNICAST out.
     func words(to destination: String) -> String { kind == 1 ? "\(destination) \(text)" : "\(text) \(destination)" }
   }
 
@@ -79,12 +80,12 @@ package struct RouteTerms: Hashable, Sendable {
 
   package static let none = RouteTerms()
 
-  /// As ip(8) writes them, after a space each.
+  /// The terms in the notation of ip(8), with a space before each.
   var words: String { (source.map { " src \($0)" } ?? "") + (mtu.map { " mtu \($0)" } ?? "") }
 }
 
 extension TableRoute.Way {
-  /// By those of the ways that lead out, each with its weight; nil where none does.
+  /// Shares flows among the ways that lead out, by weight; nil where none does.
   package static func sharing(_ ways: [(way: Self?, weight: Int)]) -> Self? {
     let shares = ways.compactMap { way, weight -> TableRoute.Share? in
       guard case .out(let device, let gateway, _)? = way else { return nil }
@@ -108,7 +109,7 @@ extension TableRoute.Way {
 }
 
 extension TableRoute {
-  /// As ip(8) lists it, without its table, metric and protocol.
+  /// The route in the notation of ip(8), without table, metric and protocol.
   package var words: String {
     let destination = destination == .all ? "default" : destination.description
     func hop(_ device: InterfaceName, _ gateway: Gateway?) -> String {

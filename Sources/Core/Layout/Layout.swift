@@ -6,10 +6,10 @@ package struct Layout: Sendable {
   package let ruleSet: RuleSet
   package let configuration: AgentConfiguration
   package let slots: SlotBook
-  /// By name: with a thousand of them each is asked for some thousand times.
+  /// Positions by name: with a thousand tunnels each is looked up some thousand times.
   private let tunnels: [Name: Int]
   private let paths: [Name: Int]
-  /// Of each egress, by its name, what it is known by in the kernel.
+  /// The name that the kernel's objects of each egress carry, by the egress's own name.
   private let egressTitles: [Name: Name]
   /// Worked out once: there may be 100,000 prefixes.
   package private(set) var belts = Belts.none
@@ -24,9 +24,9 @@ package struct Layout: Sendable {
     belts = Belts(activeRules.filter(\.rule.isStrict), interfaces: interfaces(of:))
   }
 
-  /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks (one
-  /// without a declared path too: `local_wan` leaves by it), all egresses of rules (a disabled one's too, so that enabling
-  /// it moves nobody). Egresses that say the same have one slot together.
+  /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks
+  /// (`local_wan` may leave by one that no path declares), and the egresses of all rules (a disabled rule's too, so
+  /// that enabling it moves nobody). Egresses that say the same share a slot.
   package static func owners(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [[SlotBook.Owner]] {
     ruleSet.tunnels.map { [.tunnel($0.name)] } + configuration.uplinks.map { [.uplink($0.interface)] }
       + SharedEgresses(ruleSet).groups.map { $0.map { .egress($0) } }
@@ -94,10 +94,10 @@ package struct Layout: Sendable {
     package var device: InterfaceName
     package var mark: Mark
     package var table: TableID
-    /// Of an uplink: a private line.
+    /// Only for an uplink: it is a private line.
     package var isPrivate = false
-    /// Of an uplink: the mark of connections that began beyond it, for the router or a host behind it. They keep to the
-    /// uplink that they came in by, while `mark` is of those that a rule sent there: flips sweep the latter alone.
+    /// Only for an uplink: the mark of connections that began beyond it, to the router or a host behind it. They keep
+    /// to the uplink that they came in by. `mark` is for those that a rule sent there, and flips sweep only those.
     package var inbound: Mark?
     package var isTunnel: Bool { kind != .uplink }
   }
@@ -117,7 +117,7 @@ package struct Layout: Sendable {
     configuration.uplinks.enumerated().compactMap { place, uplink in
       var way = way(.uplink, "uplink \(uplink.interface)", .uplink(uplink.interface), uplink.interface)
       way?.isPrivate = uplink.isPrivate
-      // From the end of the mask, by their order in the configuration. They need no table: packets get the uplink's mark.
+      // Numbered from the end of the mask, in the configuration's order. No table: packets get the uplink's mark.
       way?.inbound = Slot(mask.marks - place).flatMap { mask.mark($0) }
       return way
     }
@@ -157,11 +157,11 @@ package struct Layout: Sendable {
     /// The enabled rules whose traffic goes by it, in the order of the rule set; never empty.
     package var rules: [BackhaulRule]
 
-    /// Whose it is, in comments: the one rule's, where there is one.
+    /// Whose it is, for comments: the rule, where there is only one.
     package var title: String { rules.count == 1 ? "rule \(rules[0].name)" : "egress \(name)" }
   }
 
-  /// In the order in which rules use them first.
+  /// Ordered by the first rule that uses each.
   package var activeEgresses: [ActiveEgress] {
     var found: [ActiveEgress] = []
     var places: [Name: Int] = [:]

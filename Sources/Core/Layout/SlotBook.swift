@@ -7,13 +7,13 @@ package struct SlotBook: Equatable, Sendable {
   package enum Owner: Hashable, Comparable, Sendable {
     case tunnel(Name)
     case uplink(InterfaceName)
-    /// By the name of the egress, which is the rule's where it is a rule's own.
+    /// By the egress's name; a rule's own egress has the rule's name.
     case egress(Name)
   }
 
   package private(set) var slots: [Owner: Slot]
-  /// Seen in use, whoever's: given to nobody else as long as another slot is free. Never stored: it is for a book that was
-  /// read back from the kernel.
+  /// Slots that something in the kernel still uses. They are given out only when no other slot is free. Never stored:
+  /// only a book read back from the kernel has them.
   private var reserved: Set<Slot>
 
   package init(_ slots: [Owner: Slot] = [:], reserved: Set<Slot> = []) {
@@ -25,10 +25,10 @@ package struct SlotBook: Equatable, Sendable {
   package subscript(owner: Owner) -> Slot? { slots[owner] }
 
   /// The book for these owners: those who had a slot keep it, the others get the lowest free ones in the order given. A
-  /// slot whose owner is gone is given anew only when no other is free: live flows may still carry its mark. Nil where
-  /// there are more owners than slots.
+  /// slot whose owner is gone is reused only when no other is free, since live flows may still carry its mark. Nil
+  /// where there are more owners than slots.
   ///
-  /// - Parameter owners: those of one item share a slot. Each remembers it, so that whoever stays keeps it.
+  /// - Parameter owners: the owners in one item share a slot. Each remembers it, so that those who stay keep it.
   package func assigning(_ owners: [[Owner]], of available: Int) -> SlotBook? {
     var result: [Owner: Slot] = [:]
     var taken: Set<Int> = []

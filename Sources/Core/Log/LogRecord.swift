@@ -2,7 +2,7 @@
 package struct LogRecord: Equatable, Sendable {
   /// One named value of a record, for structured logs such as the systemd journal.
   package struct Field: Equatable, Sendable {
-    /// In small letters, digits and `_`.
+    /// Lower-case letters, digits and `_`.
     package var name: String
     package var value: String
 

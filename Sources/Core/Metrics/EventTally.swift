@@ -11,15 +11,15 @@ package struct EventTally: Equatable, Sendable {
     }
   }
 
-  /// Rule sets come and go under a running agent, and may name others each time: what is beyond is not told apart.
+  /// The limit of each tally. Rule sets come and go under a running agent, each perhaps with new names.
   package static let mostKeys = 16_384
 
   package private(set) var events: [AgentEvent.Kind: Int] = [:]
-  /// By rule and kind of flip.
+  /// Keyed by rule and kind of flip.
   package private(set) var flips: [Key: Int] = [:]
-  /// By rule and `FailoverCause`.
+  /// Keyed by rule and `FailoverCause`.
   package private(set) var failovers: [Key: Int] = [:]
-  /// By path and `Diagnosis.Cause`.
+  /// Keyed by path and `Diagnosis.Cause`.
   package private(set) var causesFound: [Key: Int] = [:]
 
   package init() {}

@@ -40,7 +40,7 @@ package struct Exposition {
 
   package init(reserving count: Int = 0) { buffer = ExpositionBuffer(capacity: max(count, 1 << 10)) }
 
-  /// Begins a family; the samples that follow are its own. A family with no sample is no more than two lines of comment.
+  /// Begins a family; the samples that follow belong to it. A family without samples is just two lines of comment.
   package mutating func family(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
     self.name = name
     buffer.put("# HELP ")
@@ -78,7 +78,7 @@ package struct Exposition {
     buffer.put("\n")
   }
 
-  /// Of the family's kind `summary`: how many there were, and what they come to.
+  /// One sample of a `summary` family: how many observations there were, and their sum.
   package func summary(_ labels: Labels, count: Int, sum: Duration) {
     begin("_sum", labels)
     put(sum)
@@ -111,7 +111,7 @@ package struct Exposition {
     buffer.put(Array("\(value)".utf8))
   }
 
-  /// To the nanosecond: a float's digits take five times as long.
+  /// Written to the nanosecond: a float's digits would take five times as long.
   private func put(_ value: Duration) {
     let nanoseconds = value.nanoseconds
     if nanoseconds < 0 { buffer.put("-") }
@@ -148,7 +148,7 @@ private final class ExpositionBuffer {
     }
   }
 
-  /// In decimal, with zeros before it where it has fewer digits.
+  /// Writes a decimal number, padded with zeros to `digits`.
   func put(_ value: UInt, digits: Int = 1) {
     var text: (UInt64, UInt64, UInt32) = (0, 0, 0)
     withUnsafeMutableBytes(of: &text) { text in

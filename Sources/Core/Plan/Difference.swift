@@ -1,14 +1,14 @@
 internal import RuleSets
 
-/// One thing of ours that the kernel has otherwise than the rule set wants it.
+/// One object of ours that the kernel has differently from what the rule set wants.
 package struct Difference: Equatable, Sendable {
   /// The kernel lacks the object, has it for no reason, or has it with other values.
   package enum Kind: String, Equatable, Sendable { case missing, superfluous, changed }
 
   package var kind: Kind
-  /// As ip(8), nft(8) and sysctl(8) name it, and as it should be unless it is superfluous.
+  /// The object as ip(8), nft(8) and sysctl(8) write it: as it should be, or as it is if it is superfluous.
   package var object: String
-  /// What is there of it; nil unless it is changed.
+  /// How the kernel has it; nil unless it is changed.
   package var found: String?
 
   package init(_ kind: Kind, _ object: String, found: String? = nil) {
@@ -44,7 +44,7 @@ extension Difference {
         plan.steps.compactMap { step in
           if case .createTunnel(let device) = step { device.name } else { nil }
         }))
-    // A large change of sets is many steps, whose pieces are no one's wish: it is told once, as a whole.
+    // A large change of sets is many steps. Nobody cares about the pieces, so it is reported once, as a whole.
     let steps = plan.steps.filter { if case .changeSets = $0 { false } else { true } }
     let sets = steps.count == plan.steps.count ? [] : comparison.sets(desired.nftTable)
     return steps.flatMap(comparison.differences) + sets + comparison.activeRoutes(active)
@@ -55,7 +55,7 @@ private struct Comparison {
   let actual: ActualState
   let remembered: [InterfaceSetting: Int]
   let text: PlanText
-  /// Devices that the plan makes anew.
+  /// Devices that the plan makes again.
   let made: Set<InterfaceName>
 
   func differences(_ step: Step) -> [Difference] {
@@ -76,7 +76,7 @@ private struct Comparison {
         changed(setting, .changeSettings([setting: value]))
       }
     case .restoreSettings(let settings):
-      // What was there before us may be what is there now.
+      // The setting may have its old value already.
       return settings.filter { remembered[$0] != actual.settings[$0] }.map { changed($0, .restoreSettings([$0])) }
     case .putRoute(let route):
       let present = actual.routes.first {
@@ -97,7 +97,7 @@ private struct Comparison {
     }
   }
 
-  /// Of a table whose sets alone differ.
+  /// Differences of a table where only sets differ.
   func sets(_ wanted: NftTable?) -> [Difference] {
     guard let wanted, let present = actual.nftTable else { return [] }
     let ranges = Dictionary(present.sets.map { ($0.name, $0.ranges) }) { first, _ in first }

@@ -1,27 +1,27 @@
-/// From the marks of another mask, which the kernel's own ip rules of ours tell of, to those of the mask that is wanted
-/// now: after an upgrade with another default, or after an operator has set another.
+/// Moves from the marks of another mask to those of the wanted one, after an upgrade with another default or after an
+/// operator has set another mask. Our own ip rules in the kernel tell which mask it was.
 ///
-/// At each moment each packet is steered, and live connections keep their way:
+/// Each packet is steered at every moment, and live connections keep their way:
 ///
 ///     1  ip rules for the new marks stand beside the old ones
-///     2  the nftables table, in one transaction, sets new marks; and whatever connection of an old mark a packet comes
-///        of, it gets its new one before anything asks for it
+///     2  the nftables table sets new marks, in one transaction; a packet of a connection with an old mark gives the
+///        connection its new one before anything asks for it
 ///     3  tunnels' outer packets take new marks
 ///     4  connections that are silent meanwhile get theirs by one walk through the connection table
 ///     5  the table that translates nothing any more, and then the old ip rules go
 ///
-/// Killed anywhere, it begins anew: the ip rules that tell of the old mask are the last that goes.
+/// Killed at any point, it starts over: the ip rules that tell of the old mask are the last to go.
 package struct MarkMigration: Equatable, Sendable {
   /// One mark of the old mask, and the one that replaces it.
   package struct Move: Equatable, Sendable {
     package var from: Mark
-    /// 0 where its owner is gone, or where what it was cannot be told from a mark of now: it is bound anew then.
+    /// 0 where the owner is gone, or the old mark could be a new one's: the connection is then bound again.
     package var to: Mark
   }
 
   package let old: MarkMask
   package let new: MarkMask
-  /// By the old mark.
+  /// Ordered by the old mark.
   package let moves: [Move]
 
   /// What both may have set.
@@ -103,7 +103,7 @@ extension Step {
   fileprivate var addedRule: RoutingRule? { if case .addRule(let rule) = self { rule } else { nil } }
   fileprivate var deletedRule: RoutingRule? { if case .deleteRule(let rule) = self { rule } else { nil } }
 
-  /// Of a device that stays.
+  /// Only for a device that stays.
   var changesTunnel: Bool {
     switch self {
     case .changeTunnel, .setMTU: true

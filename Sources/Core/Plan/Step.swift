@@ -1,8 +1,8 @@
 package import RuleSets
 
 /// One change to the kernel. Each is a single message or transaction and leaves the router in a state that the next
-/// reconcile understands, wherever the process is killed. Each is safe to repeat, but for `changeNftTable`, which is a
-/// change of what was seen, and good once.
+/// reconcile understands, wherever the process is killed. Each is safe to repeat, except `changeNftTable`, which
+/// changes what was seen and works once.
 package enum Step: Equatable, Sendable {
   case createTunnel(TunnelDevice)
   /// Sets every parameter of a device that exists (same name, same encapsulation kind).
@@ -12,8 +12,8 @@ package enum Step: Equatable, Sendable {
   case addAddress(InterfaceName, InterfaceAddress, peer: IPv4Address?)
   case removeAddress(InterfaceName, InterfaceAddress)
   case setUp(InterfaceName)
-  /// The values before are remembered on disk first, all at once, but for devices that are ours. One that fails keeps none
-  /// of the others from being changed.
+  /// The old values are first remembered on disk, all at once, except those of our own devices. If one fails, the
+  /// others are changed all the same.
   case changeSettings([InterfaceSetting: Int])
   /// Puts back what `changeSettings` remembered of these, if anything.
   case restoreSettings([InterfaceSetting])
@@ -22,13 +22,13 @@ package enum Step: Equatable, Sendable {
   case deleteRoute(TableRoute)
   case addRule(RoutingRule)
   case deleteRule(RoutingRule)
-  /// The whole table, whatever was there under this name before. What steers changes in one transaction; sets too large for
-  /// that are filled before, where no rule asks them.
+  /// The whole table, whatever existed under this name before. The part that steers changes in one transaction; sets
+  /// too large for that are filled before, while no rule uses them.
   case replaceNftTable(NftTable)
-  /// A part of the table that is there, in one transaction; the rest stays as it is. Refused where the
-  /// table is not as it was seen.
+  /// A part of the existing table, in one transaction; the rest stays as it is. Refused if the table has changed since
+  /// it was seen.
   case changeNftTable(NftChange)
-  /// Elements of sets of the table that is there, in one transaction. Large changes are several of these: see `SetSweep`.
+  /// Elements of sets in the existing table, in one transaction. A large change takes several of these: see `SetSweep`.
   case changeSets(table: String, [SetChange])
   case deleteNftTable(table: String)
   /// Gives connections of older marks theirs of now.
@@ -47,7 +47,7 @@ package struct SetChange: Equatable, Sendable {
     self.add = add
   }
 
-  /// From the elements that are there, ascending, to those of `wanted`.
+  /// The change from the existing elements, ascending, to those of `wanted`.
   package init(from present: [ClosedRange<UInt32>], to wanted: NftSet) {
     self.init(set: wanted.name, remove: [], add: [])
     // Both ascend: one look at each, where sets of 100,000 would be made twice to see that ten differ.

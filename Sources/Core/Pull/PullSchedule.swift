@@ -7,7 +7,7 @@ internal import RuleSets
 /// random ("equal jitter"), so that an orchestrator that comes back is not met by all at once.
 package struct PullSchedule: Equatable, Sendable {
   package let interval: Duration
-  /// In a row.
+  /// Consecutive failed pulls.
   package private(set) var failures = 0
 
   package static let firstRetry: Duration = .seconds(1)
@@ -30,7 +30,7 @@ package struct PullSchedule: Equatable, Sendable {
     return scaled(wait, 0.5 + 0.5 * clamped(chance))
   }
 
-  /// In whole milliseconds.
+  /// Rounded to whole milliseconds.
   private func scaled(_ duration: Duration, _ factor: Double) -> Duration {
     .milliseconds(Int64((duration.milliseconds * factor).rounded()))
   }

@@ -10,7 +10,7 @@ package struct HealthCheck: Equatable, Sendable {
     case critical = 2
     case unknown = 3
 
-    /// In small letters, as reports have it.
+    /// The lower-case word that reports use.
     package var name: String { "\(self)" }
 
     /// What is known to be broken is worse than what is not known.
@@ -37,7 +37,7 @@ package struct HealthCheck: Equatable, Sendable {
     }
   }
 
-  /// An orchestrator that is restarted is no reason to wake anyone.
+  /// Restarting the orchestrator is no reason to wake anyone.
   package static let toleratedPullFailures = 2
 
   /// The worst first.
@@ -63,7 +63,7 @@ package struct HealthCheck: Equatable, Sendable {
     for status in Status.allCases.sorted(by: >) { findings += found.filter { $0.status == status } }
   }
 
-  /// Of an agent that could not be asked.
+  /// The result where the agent could not be asked.
   package init(_ finding: Finding) { findings = [finding] }
 
   private static func finding(_ rule: RouterView.Rule, isLost: Bool) -> Finding? {

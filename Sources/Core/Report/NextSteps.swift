@@ -1,9 +1,9 @@
 internal import RuleSets
 
-/// What whoever stands at the router can do about what a router's view shows: the worst first, each once. Nothing where all is
-/// well.
+/// What an operator can do about the troubles that a router's view shows: the worst first, without repetition. Empty if
+/// all is well.
 package enum NextSteps {
-  /// Beyond that nobody reads on.
+  /// Nobody reads more than that.
   package static let most = 5
 
   /// At most `most` steps, each a sentence or a command.
@@ -92,7 +92,7 @@ package enum NextSteps {
     switch path.trouble {
     case .hubDown: return "the hub of \(path.name) is silent by every way: call who runs it; nothing here can mend it"
     case .tunnelDown: return tunnelStep(for: path, view)
-    // Of one that cannot be used at all is told below.
+    // An uplink that cannot be used at all is reported below.
     case .uplinkDown where view.uplinks.contains { $0.interface == uplink && !$0.isUsable }: return nil
     case .uplinkDown: return "uplink \(uplink) is dead up to its gateway: check its cable and modem"
     case .internetDown: return "\(uplink)'s gateway answers and the internet behind it does not: call its provider"
@@ -127,7 +127,7 @@ package enum NextSteps {
   private static func tunnelStep(for path: RouterView.Path, _ view: RouterView) -> String? {
     if let obstacle = path.obstacle { return "\(path.name) cannot be used here (\(obstacle)): see backhaul tunnels" }
     switch path.keys {
-    // Of that is told already.
+    // That is reported already.
     case .unknown where view.charonAnswers == false: return nil
     case .down:
       return

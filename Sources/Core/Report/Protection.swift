@@ -1,5 +1,5 @@
-/// Whether the traffic that rules are for is where they want it, in a word and in a sentence: the first line of the status.
-/// By what was seen of clients' packets where that is something else than what the agent has decided.
+/// Whether the rules' traffic goes where they want it, in a word and in a sentence: the first line of the status. What
+/// was seen of clients' packets outweighs what the agent has decided.
 package struct Protection: Equatable, Sendable {
   /// The raw values are those of `protection` in the status.
   package enum Word: String, CaseIterable, Equatable, Sendable {
@@ -7,17 +7,17 @@ package struct Protection: Equatable, Sendable {
     case protected
     /// Some of it goes through a hub, and some by a local uplink or nowhere.
     case partly
-    /// It goes another way than its rule says, by another's doing.
+    /// Other software makes it go another way than its rule says.
     case diverted
     /// It is on its way and does not leave this router, or no answer gets back: dropped here, by another.
     case obstructed
-    /// By a local uplink, as the rules say for when the hub is gone.
+    /// It goes by a local uplink, as the rules say for when the hub is gone.
     case unprotected
-    /// By a private line, without the tunnel's encryption.
+    /// It goes by a private line, without the tunnel's encryption.
     case unencrypted
-    /// Nowhere: nothing leaks, and nobody gets anywhere.
+    /// It goes nowhere: nothing leaks, and no client gets out.
     case blocked
-    /// The paths have not been judged yet, or nobody has seen yet where packets go; until then nothing of strict rules leaves.
+    /// The paths have not been judged yet, or no packet has been traced yet; until then strict rules' traffic waits.
     case undecided
     /// No rule takes anything: none is in force, no rule set runs, or their interfaces are gone. All goes as the main table
     /// says.
@@ -32,7 +32,7 @@ package struct Protection: Equatable, Sendable {
     case hub
     /// Through the hub, though the rule names an interface that is not there.
     case misnamed
-    /// Through the hub as far as the agent has decided: nobody has looked yet.
+    /// The agent has decided on the hub, but no packet has been traced yet.
     case unseen
     /// Another way than the rule says.
     case diverted
@@ -40,10 +40,10 @@ package struct Protection: Equatable, Sendable {
     case untaken
     /// It does not leave this router, or its answers do not get back.
     case obstructed
-    /// By a private line, without the tunnel's encryption.
+    /// It goes by a private line, without the tunnel's encryption.
     case clear
     case local
-    /// By a local uplink whose gateway and all beyond are silent.
+    /// It goes by a local uplink whose gateway and everything beyond it are silent.
     case deadUplink(String)
     case blocked
     /// Into tunnels that are dead, as no uplink can be used either.

@@ -1,13 +1,13 @@
 internal import RuleSets
 
-/// How the router fares at one moment, as values: what the status's first line, its next steps and monitoring are judged
-/// by. Names and causes are texts, as they are only told; whatever is decided by has a type.
+/// How the router fares at one moment: what the status's first line, its next steps and monitoring judge by. Names and
+/// causes are plain texts because they are only shown; whatever decides something has a type.
 package struct RouterView: Equatable, Sendable {
-  /// Of the rule set that runs; nil: none does.
+  /// The running rule set's revision; nil where none runs.
   package var revision: UInt64?
   package var source: String
   package var pullTrouble: String?
-  /// Pulls in a row that failed.
+  /// Consecutive failed pulls.
   package var pullFailures: Int
   /// Why the kernel is not as the rule set wants it.
   package var applyTrouble: String?
@@ -23,7 +23,7 @@ package struct RouterView: Equatable, Sendable {
   package var uplinks: [Uplink] = []
   /// Nil: no tunnel needs it.
   package var charonAnswers: Bool?
-  /// Where the kernel's table of connections is full, its use and its room.
+  /// The use and size of the kernel's table of connections while it is full.
   package var fullTable: FullTable?
   /// Names of paths that operators forced and the rule set does not have.
   package var forcesOfNoPath: [String] = []
@@ -52,7 +52,7 @@ package struct RouterView: Equatable, Sendable {
   package enum Hold: String, Sendable {
     case everything
     case strictRules = "strict_rules"
-    /// Whatever the kernel still has of an agent before this one: nobody knows what that holds and what it lets through.
+    /// Whatever the kernel still has from an earlier agent: what that holds back and what it lets through is not known.
     case leftOver = "left_over"
   }
 
@@ -60,7 +60,7 @@ package struct RouterView: Equatable, Sendable {
   package struct Rule: Equatable, Sendable {
     package var name: String
     package var mode: RuleMode
-    /// As `RuleSelection.Choice` writes it; nil: there is no verdict yet.
+    /// The text of `RuleSelection.Choice`; nil while there is no verdict.
     package var way: String?
     /// That its traffic leaves by, where that is one device.
     package var device: String?

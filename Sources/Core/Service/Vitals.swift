@@ -18,14 +18,14 @@ package struct Vitals: Equatable, Sendable {
   /// Those who owe an answer.
   package private(set) var asked: Set<Part> = []
 
-  /// Whoever has just started is taken for alive.
+  /// Every part counts as alive at the start.
   package init(watchdog: Duration?, at now: Instant) {
     self.watchdog = watchdog
     lastSign = Dictionary(uniqueKeysWithValues: Part.allCases.map { ($0, now) })
   }
 
-  /// How often the parts are asked and the service manager is told. Four words in its time: one that is late, or that its
-  /// full queue did not take, ends nothing.
+  /// How often the parts are asked and the service manager is told. That makes four messages per watchdog time, so that
+  /// one that is late, or that did not fit in its queue, does no harm.
   package var period: Duration { watchdog.map { min($0 / 4, Self.longestPeriod) } ?? Self.longestPeriod }
 
   /// No status line is older.
@@ -35,14 +35,14 @@ package struct Vitals: Equatable, Sendable {
   /// the most.
   package var patience: Duration { watchdog.map { $0 / 2 } ?? .seconds(15) }
 
-  /// Those to ask now: whoever owes an answer is not asked again.
+  /// The parts to ask now. A part that owes an answer is not asked again.
   package mutating func due() -> [Part] {
     let due = Part.allCases.filter { !asked.contains($0) }
     asked.formUnion(due)
     return due
   }
 
-  /// - Parameter well: false where it is late with its work: that is no sign of life.
+  /// - Parameter well: false where the part is behind with its work, which is no sign of life.
   package mutating func answered(_ part: Part, well: Bool, at now: Instant) {
     asked.remove(part)
     if well { lastSign[part] = now }

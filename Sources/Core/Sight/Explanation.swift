@@ -18,7 +18,7 @@ package struct Explanation: Equatable, Sendable {
     case hub
     case localWAN = "local_wan"
     case privateLine = "private_line"
-    /// By a device that is no way of ours: a LAN, another's tunnel.
+    /// By a device that is not one of our ways: a LAN, another program's tunnel.
     case site
     /// The router takes it itself.
     case router
@@ -30,7 +30,7 @@ package struct Explanation: Equatable, Sendable {
     case spoofed
     /// It enters a tunnel that cannot send it on.
     case lost
-    /// The kernel sends it another way than the rule set wants, by another's doing.
+    /// Other software makes the kernel send it another way than the rule set wants.
     case diverted
     /// Somebody on this router drops it on its way.
     case obstructed
@@ -43,7 +43,7 @@ package struct Explanation: Equatable, Sendable {
   package var mark: Mark
   /// The ip rule that decided; nil where none was asked.
   package var rule: RoutingRule?
-  /// Nil where there is none, or the rule itself says `unreachable`.
+  /// Nil where the lookup found none, or where the rule itself says `unreachable`.
   package var route: TableRoute?
   /// The device that it leaves by.
   package var device: InterfaceName?
@@ -53,7 +53,7 @@ package struct Explanation: Equatable, Sendable {
   package var path: Name?
   package var tunnel: Tunnel?
   package var isTranslated: Bool
-  /// Of the tunnel's outer packet, as far as it is known.
+  /// The tunnel's outer packet, as far as it is known.
   package var outer: Packet?
   package var outerDevice: InterfaceName?
   /// What held it back: a rule's comment.
@@ -61,7 +61,7 @@ package struct Explanation: Equatable, Sendable {
   /// One sentence.
   package var verdict: String
 
-  /// What the kernel would be asked about it; nil: nothing was looked up, or it is no IPv4.
+  /// The lookup to ask the kernel for; nil where nothing was looked up, or it is not IPv4.
   package func lookup(_ question: PacketQuestion) -> LookupQuestion? {
     guard !packet.isIPv6 else { return nil }
     return LookupQuestion(
@@ -153,7 +153,7 @@ package struct Explanation: Equatable, Sendable {
     }
   }
 
-  /// Of the lookup alone: what nftables drops later has a route all the same.
+  /// The lookup's result alone: a packet that nftables drops later has a route all the same.
   private var expectation: Expectation {
     if outcome == .spoofed { return .spoofed }
     if outcome == .router { return .local }

@@ -15,7 +15,7 @@ package struct FlowEvidence: Equatable, Sendable {
     package var kept: UInt64
     package var passed: UInt64
     package var left: UInt64
-    /// Of LANs, without any rule's mark: by the devices that the rule's packets are to leave by.
+    /// Packets from LANs without any rule's mark that left by the devices that the rule's packets should leave by.
     package var carried: UInt64
     /// The same, by each of the others.
     package var strayed: [InterfaceName: UInt64]
@@ -32,7 +32,7 @@ package struct FlowEvidence: Equatable, Sendable {
       self.left = left
     }
 
-    /// Nil where the counters began anew meanwhile.
+    /// Nil where the counters were reset in between.
     fileprivate func since(_ before: Counts) -> Counts? {
       guard taken >= before.taken, kept >= before.kept, passed >= before.passed, left >= before.left,
         carried >= before.carried, strayed.allSatisfy({ $0.value >= before.strayed[$0.key] ?? 0 })
@@ -47,7 +47,7 @@ package struct FlowEvidence: Equatable, Sendable {
   /// What the counts were taken under.
   package struct Conditions: Equatable, Sendable {
     package var way: RuleSelection.Choice
-    /// Of everybody's nftables.
+    /// The generation of the whole nftables ruleset, ours and others' (NFTA_GEN_ID).
     package var generation: UInt32
 
     package init(way: RuleSelection.Choice, generation: UInt32) {
@@ -61,7 +61,7 @@ package struct FlowEvidence: Equatable, Sendable {
   static let leastTime: Duration = .seconds(1)
   static let many: UInt64 = 60
   static let longTime: Duration = .seconds(30)
-  /// For so long nothing came: what was found is forgotten.
+  /// After so long without traffic, findings are forgotten.
   static let memory: Duration = .seconds(60)
 
   private struct Suspicion: Equatable {
@@ -75,9 +75,9 @@ package struct FlowEvidence: Equatable, Sendable {
   private var suspicion: Suspicion?
   private var proven: Conditions?
   private var lastTraffic: Instant?
-  /// Where packets are lost; nil: as far as is known nowhere.
+  /// Where packets are lost; nil where no loss is known.
   package private(set) var loss: LossPlace?
-  /// Where what is lost before the forward chain leaves all the same, without its mark; nil: nowhere, as far as is known.
+  /// The device that packets lost before the forward chain leave by all the same, unmarked; nil where none is known.
   package private(set) var stray: InterfaceName?
 
   package init() {}
@@ -85,7 +85,7 @@ package struct FlowEvidence: Equatable, Sendable {
   /// It must be looked at again soon.
   package var isSuspicious: Bool { suspicion != nil && loss == nil }
 
-  /// Nothing of the rule may be counted now: it goes nowhere, or has no verdict yet.
+  /// The rule can count nothing now: its traffic goes nowhere, or there is no verdict yet.
   package mutating func rested() { self = FlowEvidence() }
 
   /// The rule's counters were read. It judges what they gained since the reading before; counts that began anew, or a

@@ -10,9 +10,10 @@ package struct ForwardTrial: Sendable {
     table = NftWalk.Table(EdgeCompiler(layout, surroundings).nftTable())
   }
 
-  /// What a rule has marked.
+  /// Whether our table holds back a packet that a rule has marked.
   ///
-  /// - Parameter device: by whose name it comes to the forward hook; nil: by one that nobody of ours knows, as a VRF's.
+  /// - Parameter device: the device that the forward hook sees it come in by; nil: one that our table does not name,
+  ///   such as a VRF.
   package func holds(
     _ entrance: SourceSurvey.Entrance, to destination: IPv4Address, mark: Mark, by device: InterfaceName?,
     leavingBy outgoing: InterfaceName
@@ -36,6 +37,6 @@ package struct ForwardTrial: Sendable {
     return false
   }
 
-  /// None of the configuration's is called so.
+  /// No device in the configuration has this name.
   private static let stranger = InterfaceName("vrf?")
 }

@@ -27,7 +27,7 @@ package struct IPv6Question: Hashable, Sendable {
     case refused
   }
 
-  /// So much of main's own routes stay allowed as are longer: see `ipv6Belts`.
+  /// Routes of the main table longer than this stay allowed: see `ipv6Belts`.
   static let longestDefault: UInt8 = 3
 
   /// - Parameters:
@@ -52,7 +52,7 @@ package struct IPv6Question: Hashable, Sendable {
   }
   /// 2001:db8::2 (RFC 3849): of a LAN that has no address of its own.
   private static let example = IPv6Address(high: 0x2001_0db8_0000_0000, low: 2)
-  /// Global unicast addresses: what else a rule leads elsewhere is somebody's site.
+  /// Global unicast addresses. A rule that leads anything else elsewhere leads it to somebody's site.
   private static let global = IPv6Prefix(of: IPv6Address(high: 0x2000_0000_0000_0000, low: 0), length: 3)
 
   /// What is asked about one LAN.

@@ -161,7 +161,7 @@ package struct PacketExplainer {
       explanation.outcome = .hub
       explanation.tunnel = layout.tunnel(named: name)
       explanation.outer = outer?.packet
-      // What becomes of ESP is said by security associations.
+      // Security associations decide where ESP goes.
       explanation.outerDevice = explanation.tunnel?.uplink
       guard let outer else { return }
       switch outer.end {
@@ -178,7 +178,7 @@ package struct PacketExplainer {
     explanation.reason = why
   }
 
-  /// The rule's own path before another's by the same way.
+  /// Prefers the rule's own path where another path has the same way.
   private func path(by owner: SlotBook.Owner, _ taker: Explanation.Taker) -> Name? {
     let all = layout.ruleSet.paths.filter { layout.owner(of: $0) == owner }.map(\.name)
     guard case .rule(let name) = taker else { return all.first }

@@ -1,13 +1,13 @@
-/// A base chain of another's, which may drop what we send its way.
+/// A base chain of other software, which may drop what we send its way.
 package struct PacketFilter: Hashable, Sendable {
   /// The netfilter hooks that forwarded packets pass, as nft(8) names them.
   package enum Place: String, Hashable, Sendable { case prerouting, forward, postrouting }
 
-  /// With its family: `ip filter`. One of iptables-legacy has no family: `filter`.
+  /// Includes the family: `ip filter`. A table of iptables-legacy has no family: `filter`.
   package var table: String
   package var chain: String
   package var place: Place
-  /// As nft(8) counts; iptables' own for a legacy table.
+  /// Counted as in nft(8); a legacy table has the one that iptables uses.
   package var priority: Int32
   /// What no rule of it judges is dropped.
   package var dropsByDefault: Bool

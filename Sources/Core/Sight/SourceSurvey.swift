@@ -63,7 +63,7 @@ package struct SourceIssue: Hashable, Sendable {
   }
 }
 
-/// Where the clients of each rule are, by what the kernel says of devices, addresses and routes.
+/// Where each rule's clients are, according to the kernel's devices, addresses and routes.
 package struct SourceSurvey: Equatable, Sendable {
   /// A device that packets of a rule come in by, and an address that one may come from: no router's, no network's.
   package struct Entrance: Hashable, Sendable {
@@ -85,7 +85,7 @@ package struct SourceSurvey: Equatable, Sendable {
     package var ways: Set<InterfaceName>
     package var links: [InterfaceName: Link]
     package var addresses: [InterfaceName: [InterfaceAddress]]
-    /// The device that the main table has for an address, by a route that is no default; nil: none.
+    /// The device that the main table leads to an address by, other than by a default route; nil where it has none.
     package var leading: (IPv4Address) -> InterfaceName?
 
     package init(
@@ -100,7 +100,7 @@ package struct SourceSurvey: Equatable, Sendable {
     }
   }
 
-  /// - Parameter ranges: of the rule's prefixes; what is there is ignored where it has none.
+  /// - Parameter ranges: the rule's prefixes as ranges; ignored where the rule has none.
   package init(_ rule: BackhaulRule, ranges: [ClosedRange<UInt32>], _ view: View) {
     var surveyor = Surveyor(rule, ranges: ranges, view)
     surveyor.look()
@@ -114,12 +114,12 @@ package struct SourceSurvey: Equatable, Sendable {
 private struct Surveyor {
   typealias Entrance = SourceSurvey.Entrance
 
-  /// So many ranges of a rule are followed to a device that has no address in them.
+  /// How many of a rule's ranges are followed to a device that has no address in them.
   private static let followed = 4
 
   private let view: SourceSurvey.View
   private let rule: BackhaulRule
-  /// Of the rule's prefixes; empty where it has none.
+  /// The ranges of the rule's prefixes; empty where it has none.
   private let ranges: [ClosedRange<UInt32>]
   private let names: [InterfaceName]
   private let own: Set<IPv4Address>
@@ -137,7 +137,7 @@ private struct Surveyor {
     for device in names { look(at: device) }
     for device in names where view.links[device] != nil { lookAbove(device) }
     if !ranges.isEmpty, found.entrances.isEmpty { follow() }
-    // Of the router's LANs one may be unplugged: the rule's networks are behind another.
+    // One of the router's LANs may be unplugged: the rule's networks are behind another.
     if !isNamed, !found.entrances.isEmpty { found.issues.removeAll { $0.kind == .absent } }
   }
 
@@ -196,7 +196,7 @@ private struct Surveyor {
     }
   }
 
-  /// Devices that are none of the rule's, with the part of its networks that they have.
+  /// Devices that the rule does not name, with the part of its networks that each has.
   private func others() -> [(prefix: IPv4Prefix, entrance: Entrance)] {
     guard !ranges.isEmpty else { return [] }
     let devices = view.addresses.keys.filter { !names.contains($0) && !view.ways.contains($0) }.sorted()

@@ -24,7 +24,7 @@ package enum TrafficFinding: Hashable, Sendable {
   case untaken(SourceIssue)
   /// The rule names what is not there; what it is for is taken all the same.
   case misnamed(SourceIssue)
-  /// The table of connections is full: packets of new ones are dropped, whoever they are for.
+  /// The table of connections is full: packets of new connections are dropped, whoever they are for.
   case connectionTableFull(used: Int, limit: Int, dropped: UInt64)
 
   /// What they come to for the traffic, the worst first.
@@ -80,13 +80,13 @@ package enum TrafficFinding: Hashable, Sendable {
 package struct Detour: Hashable, Sendable {
   /// What sends the packet there.
   package enum Cause: Hashable, Sendable {
-    /// An ip rule of another's, asked before ours.
+    /// A foreign ip rule, asked before ours.
     case rule(ForeignRule)
     /// A route of the main table that is a default but in name: halves and quarters of everything.
     case route(IPv4Prefix)
     /// A table that an ip rule of the kernel's own leads to, as a VRF's does.
     case table(TableID)
-    /// A route of another's in the rule's own table.
+    /// A foreign route in the rule's own table.
     case inside(ForeignRoute)
   }
 

@@ -1,7 +1,7 @@
 /// FNV-1a, 64 bits: tells a whole file or line from a torn or altered one. Against accidents only; it proves nothing about
 /// who wrote it.
 package struct Checksum: Sendable {
-  // Inlinable, so that whoever adds megabytes gets code for its own kind of bytes.
+  // Inlinable, so that a caller who adds megabytes gets code specialised for its own kind of bytes.
   @usableFromInline package var state: UInt64 = 0xcbf2_9ce4_8422_2325
 
   package init() {}
@@ -9,7 +9,7 @@ package struct Checksum: Sendable {
   /// Adds bytes to the sum. How they are split over calls makes no difference; see `add(part:)` for where it must.
   @inlinable package mutating func add(_ bytes: some Sequence<UInt8>) {
     let before = state
-    // Where code for its own kind is not made, each byte of a sequence would be an allocation.
+    // Without specialised code, each byte of a sequence would be an allocation.
     if let after = bytes.withContiguousStorageIfAvailable({ Self.adding($0, to: before) }) {
       state = after
     } else {

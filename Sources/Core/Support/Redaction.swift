@@ -74,7 +74,7 @@ package struct Redaction: Sendable {
 
   private static let names = ["secret", "password", "passwd", "passphrase", "token", "psk", "apikey", "api_key"]
 
-  /// Where the secret stands that this word announces.
+  /// The range of the secret that this word announces.
   private static func value(of word: String, _ text: [Unicode.Scalar], after end: Int) -> Range<Int>? {
     if word == "bearer" || word == "basic" {
       let start = skipBlanks(text, end)
@@ -83,7 +83,7 @@ package struct Redaction: Sendable {
     guard names.contains(where: word.contains), !word.hasSuffix("_file"), !word.hasSuffix("_directory") else {
       return nil
     }
-    // In JSON within JSON quotes are escaped.
+    // JSON within JSON escapes its quotes.
     var index = skipBlanks(text, skipQuote(text, end))
     guard index < text.count, text[index] == "=" || text[index] == ":" else { return nil }
     index = skipBlanks(text, index + 1)
@@ -98,7 +98,7 @@ package struct Redaction: Sendable {
     return start..<min(close, text.count)
   }
 
-  /// Behind a quote, if one stands there.
+  /// The index after a quote, if one is there.
   private static func skipQuote(_ text: [Unicode.Scalar], _ index: Int) -> Int {
     var index = index
     while index < text.count, text[index] == "\\" { index += 1 }
@@ -141,7 +141,7 @@ package struct Redaction: Sendable {
 }
 
 extension Unicode.Scalar {
-  /// Of a key's name.
+  /// A character that a key's name may have.
   fileprivate var isWord: Bool {
     switch self {
     case "a"..."z", "A"..."Z", "0"..."9", "_", "-": true

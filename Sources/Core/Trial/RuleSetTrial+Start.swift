@@ -12,7 +12,8 @@ extension RuleSetTrial {
 
     package var candidate: Candidate
     package var phase: Phase
-    /// Of its window, or of what is left until a rejection is not believed any more; in time that the agent ran.
+    /// What is left of the trial's window, or of the time in which a rejection is believed. Only time that the agent
+    /// ran counts.
     package var left: Duration
     /// What has not been seen yet.
     package var awaits: Set<Evidence>
@@ -45,7 +46,7 @@ extension RuleSetTrial {
     }
   }
 
-  /// What a store has, as much as it takes to decide.
+  /// Just enough of a store's content to decide.
   package struct Kept: Equatable, Sendable {
     package var note: Note?
     /// The checksums of the texts that can be read.
@@ -61,7 +62,7 @@ extension RuleSetTrial {
 
   /// One of the two stored generations.
   package enum Generation: Equatable, Sendable {
-    /// Where there is none, that is: none.
+    /// Also the answer where nothing is stored.
     case confirmed
     case onTrial
   }
@@ -80,7 +81,7 @@ extension RuleSetTrial {
   package struct Start: Equatable, Sendable {
     package var trial: RuleSetTrial
     package var generation: Generation
-    /// To be done before anything is applied.
+    /// What to do before anything is applied.
     package var commands: [Command]
 
     /// - Parameter terms: of a trial that goes on.
@@ -120,7 +121,7 @@ extension RuleSetTrial {
       case .applying: cause = .died
       case .rejected(let known): cause = known
       case .running where kept.candidate != note.candidate.checksum:
-        // Nothing speaks against it, but that its text is gone.
+        // Nothing speaks against it except that its text is gone.
         commands = [.note(nil), .dropCandidate, .tell(.unreadable(note.candidate))]
         return
       case .running where note.left <= .zero: cause = .unconfirmed(missing: note.awaits)

@@ -13,9 +13,9 @@ package import RuleSets
 /// far it has come. A stop of the process at any point, between any two writes, leaves a note from which `Start` knows
 /// which of them to run.
 package struct RuleSetTrial: Equatable, Sendable {
-  /// A rule set, as much as it takes to know it again.
+  /// Just enough to recognise a rule set.
   package struct Candidate: Equatable, Sendable {
-    /// Of its text.
+    /// The checksum of its text.
     package var checksum: String
     package var revision: UInt64
 
@@ -52,8 +52,8 @@ package struct RuleSetTrial: Equatable, Sendable {
     package var awaits: Set<Evidence>
     /// How long it may run unconfirmed, in time that the agent ran.
     package var window: Duration
-    /// Where the source answers so soon after the rollback, what was rolled back had cut it off. Where it stays silent for
-    /// longer, nobody knows.
+    /// If the source answers within this time after the rollback, the rule set had cut it off. If it stays silent for
+    /// longer, the cause remains unknown.
     package var judgement: Duration
 
     package init(awaits: Set<Evidence>, window: Duration = .seconds(600), judgement: Duration = .seconds(120)) {
@@ -70,7 +70,7 @@ package struct RuleSetTrial: Equatable, Sendable {
   package struct Probation: Equatable, Sendable {
     package var candidate: Candidate
     package var terms: Terms
-    /// The revision that it would be rolled back to; nil where there is none: then anything is better than nothing.
+    /// The revision to roll back to; nil where none exists, so that anything is better than nothing.
     package var returnsTo: UInt64?
     package var seen: Set<Evidence> = []
     /// How often an agent has started with it.
@@ -150,9 +150,9 @@ package struct RuleSetTrial: Equatable, Sendable {
     case storeCandidate
     /// The generation on trial is removed from the store.
     case dropCandidate
-    /// What runs is stored as the confirmed generation; then `kept` is told, or this is tried again later.
+    /// Store what runs as the confirmed generation, then report `kept`; on failure, try again later.
     case keep
-    /// The confirmed generation is applied; then `returned` or `notReturned` is told.
+    /// Apply the confirmed generation, then report `returned` or `notReturned`.
     case rollBack
     case tell(News)
   }
@@ -186,7 +186,7 @@ package struct RuleSetTrial: Equatable, Sendable {
       return [.note(Note(probation, .applying, at: now))]
 
     case (.applying(let probation, let before), .refused):
-      // One that had run before this agent is tried again by whoever holds its text.
+      // Whoever holds the text of one that ran before this agent tries it again.
       guard !probation.isStored else { return [] }
       state = before
       return [.note(before.note(at: now))]
@@ -226,7 +226,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     }
   }
 
-  /// When `time` is to be told; nil: never.
+  /// When `time` is due; nil: never.
   package var nextDeadline: Instant? {
     switch state {
     case .applying(let probation, _): probation.isStored ? probation.deadline : nil
@@ -236,7 +236,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     }
   }
 
-  /// What is noted where the agent is told to end while it applies a rule set: that one was not taken down by it.
+  /// The note to write when the agent is stopped while it applies a rule set: the stop is not that one's fault.
   package func noteWhenStopped(at now: Instant) -> Note? {
     guard case .applying(let probation, let before) = state else { return state.note(at: now) }
     return probation.isStored ? Note(probation, .running, at: now) : before.note(at: now)
@@ -320,7 +320,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     return [.keep, .tell(.notRolledBack(rejection.candidate, rejection.cause, why))]
   }
 
-  /// With what was rolled back out of the way, its source answers.
+  /// The source answers now that the rejected rule set is out of the way.
   private mutating func answered(_ rejection: Rejection, at now: Instant) -> [Command] {
     guard let judgedBy = rejection.judgedBy else { return [] }
     guard now > judgedBy else {

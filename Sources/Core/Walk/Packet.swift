@@ -32,17 +32,17 @@ package struct Packet: Equatable, Sendable {
   package var protocolNumber: UInt8?
   /// It came out of an IPsec packet, and still says so: by a policy, or by an XFRM interface.
   package var wasEncrypted: Bool
-  /// An IPsec policy holds for its route. What an XFRM interface encrypts has none until it is there.
+  /// An IPsec policy applies to its route. What an XFRM interface will encrypt has none until it gets there.
   package var willBeEncrypted: Bool
   package var tracking: Tracking
   /// The packet's mark, all bits; of a packet of the router's own, what its socket gave it.
   package var mark: UInt32
   /// The device that the router's own socket is bound to; for forwarded IPv6 the one that its routes lead to.
   package var boundDevice: InterfaceName?
-  /// Of IPv6: where it goes to, as far as anybody asks; a prefix of one address.
+  /// Only for IPv6: the destination, as far as anything asks for it; a prefix of one address.
   package var ipv6Destination: IPv6Prefix?
   package var ipv6Source: IPv6Prefix?
-  /// Of forwarded IPv6 alone: its routes lead there by more than a default.
+  /// Only for forwarded IPv6: a route more specific than a default leads there.
   package var hasSpecificRoute: Bool
   /// A tunnel's outer packet: the mark that it is looked up with instead of its own.
   package var lookupMark: UInt32?
@@ -97,14 +97,14 @@ package struct PacketFate: Equatable, Sendable {
   }
 
   package var end: End
-  /// As it was at the end.
+  /// The packet as it was at the end.
   package var packet: Packet
   package var isMasqueraded: Bool
   /// What a SYN was clamped to.
   package var segmentSize: UInt16?
   /// What each stage said, in order.
   package var stages: [Stage]
-  /// Where it left by a tunnel of ours: what became of the outer packet. One element at most.
+  /// What became of the outer packet, where it left by a tunnel of ours. One element at most.
   package var outer: [PacketFate]
 
   /// One decision on the packet's way.

@@ -39,8 +39,8 @@ package struct PacketWalk {
   }
 
   /// The router sends it, bound to the tunnel's underlay. It keeps the inner packet's mark, but is looked up with the
-  /// tunnel's own (ip_md_tunnel_xmit and ip_tunnel_xmit, net/ipv4/ip_tunnel.c). Nil for an XFRM interface too: where its
-  /// packets go is said by security associations, which the state does not hold.
+  /// tunnel's own (ip_md_tunnel_xmit and ip_tunnel_xmit, net/ipv4/ip_tunnel.c). Nil for an XFRM interface too: security
+  /// associations, which the state does not hold, decide where its packets go.
   private func outerPacket(of inner: Packet, by device: InterfaceName) -> Packet? {
     guard let tunnel = state.links[device]?.tunnel else { return nil }
     let number: UInt8
@@ -74,7 +74,7 @@ private struct Walk {
   private mutating func goThrough() {
     guard passes(.prerouting), let incoming = table.packet.incoming else { return }
     if table.packet.isIPv6 {
-      // IPv6 routes are none of ours, and not read: the caller says where they lead.
+      // IPv6 routes are not ours and are not read: the caller says where they lead.
       guard let device = table.packet.boundDevice ?? routes.state.mainDefaults.first?.device else { return }
       if let rule = routes.refusalOfIPv6(table.packet, from: incoming) {
         table.stages.append(.lookup(rule, nil))

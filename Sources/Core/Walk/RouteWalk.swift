@@ -60,7 +60,7 @@ package struct RouteWalk {
       guard case .type = end.kind else { return nil }
       return TableRoute(table: .main, metric: end.metric, way: .unreachable)
     }
-    // Gateways are not told, and where a route leads by several devices the first stands for all.
+    // Gateways are not known here, and the first of several devices stands for all.
     let sites = state.sites.all.map { site in
       TableRoute(
         table: .main, destination: site.prefix, metric: site.metric,
@@ -114,7 +114,7 @@ package struct RouteWalk {
     rules.firstIndex { $0.priority == priority }
   }
 
-  /// The ip rule that refuses IPv6 of this device; nil: none does. Which routes there are is said by the packet alone.
+  /// The ip rule that refuses IPv6 from this device; nil where none does. The packet itself says which routes exist.
   package func refusalOfIPv6(_ packet: Packet, from incoming: InterfaceName) -> RoutingRule? {
     func takes(_ rule: RoutingRule) -> Bool {
       let selected =

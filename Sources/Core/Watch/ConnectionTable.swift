@@ -9,11 +9,11 @@ package struct ConnectionTable: Equatable, Sendable {
   /// What one look at the table found: nf_conntrack_count, nf_conntrack_max, and the counters of `conntrack -S`.
   package struct Reading: Equatable, Sendable {
     package var used: Int
-    /// 0: there is none.
+    /// 0 where the kernel has no limit.
     package var limit: Int
     /// Connections that found no place, since the kernel counts; their packets were dropped.
     package var refused: Int
-    /// Connections that were thrown out to make room for others, before anybody had answered them.
+    /// Connections that were evicted to make room for others before anything had answered them.
     package var evicted: Int
 
     package init(used: Int, limit: Int, refused: Int = 0, evicted: Int = 0) {
@@ -32,7 +32,7 @@ package struct ConnectionTable: Equatable, Sendable {
     case relieved(after: Duration)
   }
 
-  /// As long as nothing shows that it is full, before it is taken to have room.
+  /// How long nothing must suggest a full table before it counts as having room again.
   static let calm: Duration = .seconds(5)
 
   package private(set) var reading: Reading?
@@ -45,7 +45,7 @@ package struct ConnectionTable: Equatable, Sendable {
 
   /// Takes a new reading. Returns what has changed by it; nil where nothing has.
   package mutating func read(_ new: Reading, at now: Instant) -> Change? {
-    // The counters are 32 bits wide, and begin anew.
+    // The counters are 32 bits wide and wrap around.
     let isLosing = reading.map { new.refused > $0.refused || new.evicted > $0.evicted } ?? false
     reading = new
     if new.isAtLimit || isLosing {

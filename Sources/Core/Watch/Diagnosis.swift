@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Where the trouble of a path that is down lies, and what says so. Worked out anew from all evidence at each change.
+/// Where the trouble of a path that is down lies, and what shows it. Worked out again from all evidence at each change.
 package struct Diagnosis: Equatable, Sendable {
   /// Which part of the way is broken. The raw values are those of events, the status and the metrics.
   package enum Cause: String, CaseIterable, Equatable, Sendable {
@@ -10,14 +10,14 @@ package struct Diagnosis: Equatable, Sendable {
     case tunnelDown = "tunnel_down"
     /// The device, its carrier or the gateway.
     case uplinkDown = "uplink_down"
-    /// Beyond the gateway: it answers, and nothing behind it does.
+    /// Something beyond the gateway: it answers, and nothing behind it does.
     case internetDown = "internet_down"
     /// What was asked does not tell them apart.
     case unclear
   }
 
   package var cause: Cause
-  /// In words, what counts most first; never empty.
+  /// Sentences, the most telling first; never empty.
   package var evidence: [String]
   /// What would have told more; nil unless the cause is unclear.
   package var gap: Gap?
@@ -26,7 +26,7 @@ package struct Diagnosis: Equatable, Sendable {
   package enum Gap: String, CaseIterable, Equatable, Sendable {
     /// Another program's tunnel: what is below it is not known.
     case uplink
-    /// Of an uplink's own path: the internet answers, only what its probes ask does not.
+    /// An uplink's own path: the internet answers, except for what the path's probes ask.
     case probes
     /// The hub's outer address.
     case hub
@@ -85,7 +85,7 @@ package struct Diagnosis: Equatable, Sendable {
   /// All that is known of a path that is down.
   package struct Evidence: Equatable, Sendable {
     package var isTunnel: Bool
-    /// What the path leaves by; nil where that is another's business (an external tunnel).
+    /// The uplink that the path leaves by; nil for an external tunnel, whose underlay is not ours to know.
     package var uplink: InterfaceName?
     package var obstacle: Obstacle?
     /// Nil where the uplink needs none, or none is known.

@@ -18,7 +18,7 @@ package struct Drains: Equatable, Sendable {
     package var isCertain: Bool
   }
 
-  /// In the order in which they were left.
+  /// In the order in which traffic left them.
   package private(set) var all: [Drain] = []
 
   package init() {}

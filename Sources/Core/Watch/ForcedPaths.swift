@@ -26,7 +26,7 @@ package struct ForcedPaths: Equatable, Sendable {
     }
   }
 
-  /// As many as a rule set has paths: none is refused but by who invents names.
+  /// As many as a rule set may have paths: only made-up names can exceed it.
   package static let capacity = RuleSetBounds.paths
   /// How long a force may be meant for: a year. Without an end it may last for ever.
   package static let longest: Duration = .seconds(366 * 86_400)

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// What one path's probes brought over the last hour, a minute a bucket. A ring that grows to 60 buckets of 16 bytes: 1 KB
-/// a path after an hour, and 1 MB for a thousand. In memory alone; an agent that starts begins anew.
+/// What one path's probes brought over the last hour, one bucket a minute. A ring that grows to 60 buckets of 16 bytes:
+/// 1 KB a path after an hour, and 1 MB for a thousand. It is kept in memory only and starts empty with the agent.
 package struct PathHistory: Equatable, Sendable {
   package static let minutes = 60
 
@@ -26,7 +26,7 @@ package struct PathHistory: Equatable, Sendable {
 
   /// Minute n since `first` is in place n mod 60; empty until the first result.
   private var ring: [Minute] = []
-  /// Of the round trips of the newest minute, in microseconds.
+  /// The sum of the newest minute's round trips, in microseconds.
   private var sum: UInt64 = 0
   /// The first minute that was watched, and the last that has a result.
   private let first: Int64

@@ -18,11 +18,11 @@ package struct ProbeBudget: Equatable, Sendable {
   package static let day: Duration = .seconds(86_400)
   /// Kept for suspicions to come: of the whole, until the day is over, and of what is left.
   private static let reserve = (ofTheWhole: 0.05, ofTheRest: 0.1)
-  /// Where nothing is left. No interval gets longer than an hour in any case.
+  /// The factor once nothing is left. No interval gets longer than an hour in any case.
   package static let mostStretch = 100_000.0
 
   package let limit: Int
-  /// Since the day began.
+  /// Bytes spent since the day began.
   package private(set) var spent = 0
   package private(set) var spentYesterday: Int?
   private var began: Instant
@@ -45,7 +45,7 @@ package struct ProbeBudget: Equatable, Sendable {
     spent = max(0, spent + bytes)
   }
 
-  /// A day that is over counts no more.
+  /// Starts a new day if one is over.
   private mutating func turn(at now: Instant) {
     let days = (now - began).nanoseconds / Self.day.nanoseconds
     guard days > 0 else { return }
@@ -54,7 +54,7 @@ package struct ProbeBudget: Equatable, Sendable {
     began = began + Self.day * Int(days)
   }
 
-  /// By how much the intervals are stretched from now on: 1 where the budget is long enough as it is.
+  /// The factor by which intervals are stretched from now on: 1 where the budget lasts as it is.
   package func stretch(_ loads: [Load], at now: Instant) -> Double {
     var budget = self
     budget.turn(at: now)
@@ -71,9 +71,9 @@ package struct ProbeBudget: Equatable, Sendable {
 package enum ProbeSize {
   /// An echo request as ICMPRequest makes it, and its answer.
   package static let echo = 84
-  /// Of one request and a short answer: packets, and bytes in all with IPv4 and TCP headers. A larger answer takes more.
+  /// One request and a short answer: packets, and bytes in all with IPv4 and TCP headers. A larger answer takes more.
   private static let http = (packets: 10, bytes: 1_200)
-  /// With a handshake of TLS 1.3 and a chain of two certificates.
+  /// The same with a TLS 1.3 handshake and a chain of two certificates.
   private static let https = (packets: 18, bytes: 6_500)
 
   /// - Parameter headers: what the tunnel adds to each packet.

@@ -29,14 +29,14 @@ package struct ProbeMachine: Equatable, Sendable {
   private struct Unanswered: Equatable, Sendable {
     var number: UInt64
     var sent: Instant
-    /// The end of its timeout: an answer after it is none.
+    /// The end of its timeout: an answer after it does not count.
     var deadline: Instant
     /// It was counted as lost already, and may still be answered.
     var isMissed = false
-    /// It shows how fast the target answers, in this rehearsal: without an answer it is no loss.
+    /// It belongs to this rehearsal, which measures how fast the target answers: without an answer it is no loss.
     var rehearsal: UInt32?
 
-    /// Nothing is known of it, and its loss would count.
+    /// Nothing is known of it yet, and its loss would count.
     var isOpen: Bool { !isMissed && rehearsal == nil }
   }
 
@@ -71,38 +71,38 @@ package struct ProbeMachine: Equatable, Sendable {
   package private(set) var state: State = .unknown
   package private(set) var since: Instant
   package private(set) var window = ProbeWindow()
-  /// In a row, since the last answer.
+  /// Consecutive losses since the last answer.
   package private(set) var lost = 0
-  /// In a row, since the last loss.
+  /// Consecutive answers since the last loss.
   package private(set) var answered = 0
-  /// In a row, since the last probe that left.
+  /// Consecutive probes that could not be sent, since the last one that was.
   package private(set) var unsent = 0
-  /// Why there was no answer. What somebody said ("host unreachable") outranks silence, as long as it is among the last
-  /// `fall` failures.
+  /// Why there was no answer. An explicit refusal ("host unreachable") outranks silence, as long as it is among the
+  /// last `fall` failures.
   package private(set) var trouble: String?
-  /// How many were lost when somebody last said why.
+  /// The value of `lost` at the last explicit refusal.
   private var refusedAt: Int?
   package private(set) var lastAnswer: Instant?
   /// While `up`: since when an answer is late or missed. Nil: all is as usual.
   package private(set) var suspectedSince: Instant?
-  /// Why a probe may have no answer whatever became of its path, in our own words: while that is so, silence is none of the
-  /// path's, but a probe that could not be sent.
+  /// Why a probe may go unanswered whatever its path does, in our own words. While it is set, a silent probe counts as
+  /// one that could not be sent.
   package var hindrance: String?
-  /// By how much the interval is longer in steady state, on a metered uplink: 1 or more. What confirms a suspicion, and
-  /// what brings a path back, comes as fast as ever.
+  /// The factor by which the interval is longer in steady state, on a metered uplink: 1 or more. Probes that confirm a
+  /// suspicion, or bring a path back, come as fast as ever.
   package var stretch = 1.0
 
   /// While something is missed: when the first and the last probe were sent that were.
   private var silence: Silence?
-  /// Another probe of the path was answered since something is missed: its way carries, and there is no haste.
+  /// Another probe of the path was answered since one was missed: the path carries, and there is no hurry.
   private var isCarried = false
   private let patience: Duration
   private var pacing: ConfirmationPace
 
   private var usual = UsualRoundTrip()
-  /// As they follow from `usual`.
+  /// Derived from `usual`.
   private var limits: Limits
-  /// Since the machine was made.
+  /// Probes that could not be sent since the machine was made.
   package private(set) var unsentInAll = 0
   private var nextNumber: UInt64 = 1
   /// When the next probe is due; it leaves on the beat before that.
@@ -110,10 +110,10 @@ package struct ProbeMachine: Equatable, Sendable {
   private let beat: ProbeBeat
   private var lastPrompt: Instant?
   private var lastSend: Instant?
-  /// Oldest first. Each has a deadline, and no more than `fall` confirm a suspicion, so they are few.
+  /// Oldest first. Each has a deadline, and at most `fall` confirm a suspicion, so there are few.
   private var waiting: [Unanswered] = []
 
-  /// Since the machine was made, those that could not leave included.
+  /// Probes since the machine was made, including those that could not be sent.
   package var sentInAll: Int { Int(truncatingIfNeeded: nextNumber) - 1 }
 
   /// `phase` spreads probes of one interval, so that many do not leave at once: 0 up to the interval.
@@ -195,7 +195,7 @@ package struct ProbeMachine: Equatable, Sendable {
     }
     if beat.last(before: nextSend) <= now {
       directives.append(send(at: now))
-      // From the plan, not from now, so that the rate holds; a suspended thread does not send what it missed at once.
+      // Counted from the plan, not from now, so that the rate holds; a suspended thread does not catch up in a burst.
       let pace = pace
       nextSend = nextSend + pace
       if beat.last(before: nextSend) <= now { nextSend = now + pace }
@@ -230,8 +230,8 @@ package struct ProbeMachine: Equatable, Sendable {
     isCarried = true
   }
 
-  /// Something happened that may have changed the answer: the next probe is due now. Not more often than a fifth of the
-  /// interval, whatever happens how often.
+  /// Something happened that may have changed the answer, so the next probe is due now. This takes effect at most every
+  /// fifth of the interval, however often it happens.
   package mutating func prompted(at now: Instant) {
     let soonest = (lastPrompt ?? now) + probe.interval / 5
     guard lastPrompt == nil || soonest <= now, nextSend > now else { return }
@@ -254,7 +254,7 @@ package struct ProbeMachine: Equatable, Sendable {
     learnt(.begun, at: now)
   }
 
-  /// Nothing is missed any more.
+  /// Nothing is missed any longer.
   private mutating func endRow() {
     lost = 0
     silence = nil
@@ -263,7 +263,7 @@ package struct ProbeMachine: Equatable, Sendable {
     suspectedSince = nil
   }
 
-  /// Another socket sends from now on. What the old one has sent cannot be answered any more, and is no loss of the path's.
+  /// Another socket sends from now on. Answers to the old one's probes cannot arrive, and the path is not to blame.
   package mutating func socketChanged() {
     waiting.removeAll()
     pacing.brokenOff()
@@ -294,7 +294,7 @@ package struct ProbeMachine: Equatable, Sendable {
       }
       window.lost()
       answered = 0
-      // Late, it is no second loss, but it says more than the silence did.
+      // Coming late, it is no second loss, but it says more than the silence did.
       if !sent.isMissed { noAnswer(why, to: sent, isSaid: true, at: now) } else { said(why) }
     case .couldNotSend where sent.rehearsal != nil: pacing.brokenOff()
     case .couldNotSend(let why): couldNotSend(hindrance ?? why, at: now)
@@ -321,12 +321,12 @@ package struct ProbeMachine: Equatable, Sendable {
     window.answered(roundTrip: roundTrip)
     answered = min(answered, Int(Int32.max)) + 1
     learnt(.answered, at: now)
-    // One that left before its time is no reason for the next to leave sooner.
+    // A probe that left early does not make the next one leave sooner.
     nextSend = min(nextSend, (now + pace).advanced(byNanoseconds: beat.length))
     if wasQuiet || since == now { pacing.answered(sent: sent.sent, at: now) }
   }
 
-  /// - Parameter isSaid: somebody said so; else it is silence.
+  /// - Parameter isSaid: whether an explicit refusal came, rather than silence.
   private mutating func noAnswer(_ why: String, to sent: Unanswered, isSaid: Bool = false, at now: Instant) {
     if let hindrance, !isSaid { return couldNotSend(hindrance, at: now) }
     answered = 0

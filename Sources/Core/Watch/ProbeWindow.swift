@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// The last results of one probe, for loss, round trip and jitter. A ring of fixed size: 400 bytes a probe, whatever comes.
+/// The last results of one probe, for loss, round trip and jitter. A ring of fixed size: 400 bytes a probe.
 package struct ProbeWindow: Equatable, Sendable {
   package static let capacity = PathLimits.windowCapacity
 
@@ -8,12 +8,12 @@ package struct ProbeWindow: Equatable, Sendable {
   private var results: [UInt32] = []
   private static let lost: UInt32 = .max
   private var next = 0
-  /// Since the window was made, also of what it has forgotten.
+  /// Counts since the window was made, including what it has forgotten.
   package private(set) var answersInAll = 0
   package private(set) var lossesInAll = 0
-  /// Of all answers together, in nanoseconds.
+  /// The sum of all answers' round trips, in nanoseconds.
   package private(set) var roundTripsInAll: Int64 = 0
-  /// Of the last answer, also where only losses have come since.
+  /// The round trip of the last answer, even if only losses have come since.
   package private(set) var lastRoundTrip: Duration?
 
   package init() {}

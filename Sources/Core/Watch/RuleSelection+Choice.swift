@@ -12,7 +12,7 @@ extension RuleSelection {
     case underlay(InterfaceName)
     case blocked
 
-    /// As events and reports write it.
+    /// The text in events and reports.
     package var description: String {
       switch self {
       case .path(let name): "path:\(name)"
@@ -125,7 +125,7 @@ extension RuleSelection {
 }
 
 extension RuleSelection.Choice {
-  /// Of paths, of which there is at least one.
+  /// Takes at least one path.
   package init(_ paths: [Name]) {
     if paths.count == 1, let only = paths.first { self = .path(only) } else { self = .paths(paths) }
   }

@@ -20,15 +20,15 @@ package struct Scout: Equatable, Sendable {
   /// One address may be asked for more than one reason.
   package var roles: Set<Role>
   package var machine: ProbeMachine
-  /// The kernel has found nobody with this address on the link, and it has not answered since.
+  /// The kernel has found no neighbour with this address on the link, and it has not answered since.
   package private(set) var isUnreachable = false
   /// When it was last asked because something is suspected of a path over the uplink.
   package var asked: Instant?
 
-  /// In peace. Each takes 12 packets a minute then, six out and six back.
+  /// The interval while nothing is suspected: 12 packets a minute, six out and six back.
   package static let interval: Duration = .seconds(10)
   package static let timeout: Duration = .seconds(1)
-  /// Three in a row, as far apart as the machine confirms: a quarter of a second after it is asked.
+  /// Three consecutive losses, as far apart as the machine confirms: a quarter of a second after it is asked.
   package static let fall = 3
   /// Ten seconds and what was asked at the first answer: an uplink that comes and goes is none to go back to.
   package static let rise = 2
@@ -85,16 +85,16 @@ package struct UplinkOutlook: Equatable, Sendable {
     self.asked = asked
   }
 
-  /// As long as a doubt may keep traffic from going to this uplink.
+  /// How long a doubt may keep traffic from going to this uplink.
   package static let longestDoubt: Duration = .milliseconds(400)
 
   private var targets: [Scout] { scouts.filter { $0.roles.contains(.target) } }
 
-  /// It has targets, and none of them answers: whatever its device says, nothing gets through.
+  /// It has targets, and none of them answers: nothing gets through, whatever its device says.
   package var isCutOff: Bool { !targets.isEmpty && targets.allSatisfy { $0.machine.state == .down } }
 
-  /// A path over the uplink is suspected, and none of the targets that answered before has answered since: whether the
-  /// uplink is the trouble will be known by this time at the latest. Nil: there is no doubt.
+  /// When it will be known at the latest whether the uplink is the trouble: a path over it is suspected, and none of
+  /// the targets that used to answer has answered since. Nil where there is no doubt.
   package func doubt(at now: Instant) -> Instant? {
     guard let asked, now < asked + Self.longestDoubt, !isCutOff else { return nil }
     let answering = targets.filter { $0.machine.state == .up }
@@ -102,7 +102,7 @@ package struct UplinkOutlook: Equatable, Sendable {
     return asked + Self.longestDoubt
   }
 
-  /// Down where nobody who ever answered does, up where anyone does.
+  /// Down if nobody who ever answered still does, up if anyone does.
   package var state: ProbeMachine.State {
     if scouts.contains(where: { $0.answer == .answers }) { return .up }
     return scouts.contains { $0.answer == .silent } ? .down : .unknown

@@ -2,7 +2,7 @@ package import RuleSets
 
 // The active routes in the kernel: brought to the choices, and put back where another has meddled.
 extension WatchMachine {
-  /// Something of ours was changed by another. A flush tells of each object it took: one look for all of them.
+  /// Other software changed something of ours. A flush reports each object that it took, and one look covers them all.
   package mutating func inspectSoon(at now: Instant) { inspectionDue = inspectionDue ?? now + Self.burst }
 
   /// Looks at the active routes, and puts back those that another has changed.
@@ -22,13 +22,13 @@ extension WatchMachine {
 
   private mutating func retrySoon(at now: Instant) { retryDue = retryDue ?? now + .milliseconds(200) }
 
-  /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
+  /// The devices that rules' traffic leaves by now. Before one is deleted, traffic must have left it.
   package var devicesInUse: Set<InterfaceName> { Set(egresses.flatMap { $0.active?.devices ?? [] }) }
 
   // MARK: - Where a rule's traffic may not go
 
-  /// By a path that it no longer names the rule's traffic leaves, or would leave once its route is put back, out of an
-  /// uplink that it may not use otherwise.
+  /// The rule's traffic leaves by a path that the rule no longer names, out of an uplink that it may not use otherwise;
+  /// or it would once the route is put back.
   func isAstray(_ number: Int) -> Bool {
     let watched = egresses[number].watched
     let names = egresses[number].selection.choice?.paths ?? []

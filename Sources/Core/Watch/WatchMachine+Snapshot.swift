@@ -5,8 +5,8 @@ extension WatchMachine {
   /// What the path's probes brought over the last hour; nil where the plan has no such path.
   package func history(of path: Name) -> PathHistory? { index.paths[path].map { histories[$0] } }
 
-  /// - Parameter tells: which paths' probes shall be among it. What is handed out has to be copied before it changes, and
-  ///   a thousand probes change all the time.
+  /// - Parameter tells: which paths' probes to include. What is handed out must be copied before it changes, and a
+  ///   thousand probes change all the time.
   package func snapshot(at now: Instant, tells: (Name, PathHealth.State) -> Bool) -> WatchSnapshot {
     let health = presentHealth(at: now)
     var snapshot = WatchSnapshot(
@@ -33,7 +33,7 @@ extension WatchMachine {
     Dictionary(zip(plan.paths.map(\.name), health)) { first, _ in first }
   }
 
-  /// With the causes of now: what stands beside a state is otherwise as old as the state. No state changes here.
+  /// Adds the present causes, which are otherwise as old as the state that they explain. No state changes here.
   private func presentHealth(at now: Instant) -> [PathHealth] {
     health.indices.map { number in
       guard health[number].state != .up else { return health[number] }

@@ -12,7 +12,7 @@ package struct WatchPlan: Equatable, Sendable {
     package var device: InterfaceName
     /// The uplink below a tunnel; nil for an uplink path and for external tunnels.
     package var underlay: InterfaceName?
-    /// Of packets bound to this path, and of the connections that were set up on it.
+    /// The mark of packets bound to this path, and of the connections that were set up on it.
     package var mark: Mark
     /// How a rule's table leads into it; nil while that cannot be said (no gateway).
     package var way: TableRoute.Way?
@@ -59,7 +59,7 @@ package struct WatchPlan: Equatable, Sendable {
     }
   }
 
-  /// Whose traffic a rule takes; the order of all rules' claims decides who gets a packet.
+  /// Whose traffic a rule takes. The order of all rules' claims decides which rule gets a packet.
   package struct Claim: Equatable, Sendable {
     package var rule: Name
     package var sources: Sources
@@ -75,7 +75,7 @@ package struct WatchPlan: Equatable, Sendable {
     package var mark: Mark
     package var way: TableRoute.Way?
     package var obstacle: String?
-    /// The address that it is scouted from; nil: nobody is asked by it.
+    /// The address that scouts are sent from; nil: no address is asked by this uplink.
     package var source: IPv4Address?
     package var targets: [IPv4Address]
     /// What probes may take of it in bytes a day; nil: it is not metered.
@@ -103,7 +103,7 @@ package struct WatchPlan: Equatable, Sendable {
   package struct WatchedRule: Equatable, Sendable {
     package var rule: BackhaulRule
     package var table: TableID
-    /// Of the packets of all rules that share the table.
+    /// The mark of the packets of all rules that share the table.
     package var mark: Mark
     /// Addresses that the rule's connections come from, as far as they are known: its prefixes, else the subnets of its
     /// LAN interfaces.
@@ -131,7 +131,7 @@ package struct WatchPlan: Equatable, Sendable {
   package var rules: [WatchedRule]
   package var directDestinations: [IPv4Prefix]
   package var mask: MarkMask
-  /// Of the rule set that it was made from; nil where none was.
+  /// The revision of the rule set that it was made from; nil where there was none.
   package var revision: UInt64?
 
   package init(

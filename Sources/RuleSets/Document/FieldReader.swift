@@ -1,13 +1,13 @@
-/// Reads the fields of one object of a document. What is wrong goes into the book with the field's path and the reading
-/// goes on, so that one pass finds everything.
+/// Reads the fields of one object of a document. Whatever is wrong goes into the book with the field's path, and
+/// reading goes on, so that one pass finds everything.
 package struct FieldReader {
-  /// Of the object: `tunnels[1].inner`; empty for the document itself.
+  /// The object's place in the document, such as `tunnels[1].inner`; empty for the document itself.
   package let path: String
   package let book: ComplaintBook
   private let members: [DocumentValue.Member]
 
-  /// Nil, with a complaint, where `value` is no object. Each key that is not one of `keys` is complained about, in the
-  /// words of `refused` for one that has its own.
+  /// Nil, with a complaint, if `value` is not an object. Complains of each key that is not in `keys`, in the words of
+  /// `refused` if the key has an entry there.
   package init?(
     _ value: DocumentValue, at path: String = "", keys: [String], refused: [String: String] = [:], book: ComplaintBook
   ) {
@@ -71,12 +71,12 @@ package struct FieldReader {
     }
   }
 
-  /// An object in this object; nil, with a complaint, where it is none.
+  /// The reader of an object in this object; nil if the key is missing, or, with a complaint, if it is none.
   package func object(_ key: String, keys: [String], refused: [String: String] = [:]) -> FieldReader? {
     self[key].flatMap { FieldReader($0, at: field(key), keys: keys, refused: refused, book: book) }
   }
 
-  /// The values of a list; none where the key is missing, with a complaint where it is no list or its length is wrong.
+  /// The values of a list; empty if the key is missing. Complains if it is not a list or its length is wrong.
   private func values(_ key: String, _ count: ClosedRange<Int>) -> ArraySlice<DocumentValue> {
     guard let value = self[key] else { return [] }
     guard case .list(let values) = value else {

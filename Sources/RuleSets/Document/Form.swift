@@ -3,7 +3,7 @@ package struct Form<Value>: Sendable {
   /// What came of reading one value.
   package enum Reading {
     case value(Value)
-    /// With a hint for the writer where there is one.
+    /// The hint, if there is one, tells the author how to mend it.
     case refused(hint: String? = nil)
     /// The value may hold a secret, so the complaint does not repeat it.
     case refusedSecret(_ hint: String)
@@ -35,8 +35,8 @@ package struct Form<Value>: Sendable {
 }
 
 extension Form.Reading {
-  /// Where the name of a secret's file belongs: whoever puts the secret itself there, a number maybe, shall not read it
-  /// again in a log.
+  /// For fields that name a secret's file: an author who writes the secret itself there, perhaps as a number, must not
+  /// find it in a log.
   package static var mayBeTheSecret: Self {
     .refusedSecret("what was found is not repeated, since it may be the secret itself")
   }

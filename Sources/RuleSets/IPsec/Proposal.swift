@@ -5,7 +5,7 @@ package enum ProposalUse: Sendable { case ike, esp }
 /// there may be several, of which the hub takes one.
 package struct Proposal: Hashable, Sendable, CustomStringConvertible {
   package let use: ProposalUse
-  /// By kind; in a kind, the most wanted first.
+  /// Ordered by kind; within a kind, the most wanted first.
   package let transforms: [Transform]
 
   /// Bytes of a proposal. All of charon's keywords together have not much more.
@@ -19,7 +19,7 @@ package struct Proposal: Hashable, Sendable, CustomStringConvertible {
     self.transforms = kinds.flatMap { kind in transforms.filter { $0.kind == kind } }
   }
 
-  /// As charon takes it. Two proposals that mean the same have the same text.
+  /// The text for charon. Two proposals that mean the same have the same text.
   package var text: String { transforms.map(\.keyword).joined(separator: "-") }
 
   package var description: String { text }
@@ -27,7 +27,7 @@ package struct Proposal: Hashable, Sendable, CustomStringConvertible {
   /// Its transforms of one kind, the most wanted first; empty where it has none.
   package subscript(_ kind: Transform.Kind) -> [Transform] { transforms.filter { $0.kind == kind } }
 
-  /// Why a text is no proposal, in an operator's words.
+  /// Why a text is not a proposal, in an operator's words.
   package struct Refusal: Error, Equatable, CustomStringConvertible {
     package let description: String
     init(_ description: String) { self.description = description }

@@ -15,22 +15,22 @@ package struct IPsecProfile: Equatable, Sendable {
   package var localID: IKEIdentity?
   /// Who the hub must prove to be.
   package var remoteID: IKEIdentity
-  /// In order of preference; empty: what is safe of what charon offers.
+  /// In order of preference; empty: the safe ones of those that charon offers.
   package var ikeProposals: [Proposal]
   package var espProposals: [Proposal]
   package var ikeRekey: Duration
   package var childRekey: Duration
   /// Nil: never; the certificates are looked at when the IKE_SA is made.
   package var reauthentication: Duration?
-  /// How long a hub may be silent before it is asked whether it is there (RFC 3706, RFC 7296 section 2.4).
+  /// How long a hub may be silent before charon asks whether it is still there (RFC 3706, RFC 7296 section 2.4).
   package var deadPeerDetection: Duration
   package var udpEncapsulation: UDPEncapsulation
 
   /// ESP in UDP (RFC 3948).
   package enum UDPEncapsulation: String, CaseIterable, Equatable, Sendable {
-    /// Where a NAT is in between.
+    /// Only if a NAT is in between.
     case auto
-    /// Also where none is seen, for networks that pass no ESP.
+    /// Even if no NAT is seen, for networks that do not pass ESP.
     case always
   }
 
@@ -143,7 +143,7 @@ extension IPsecProfile {
     [localID?.text.lowercased() ?? "", remoteID.text.lowercased()]
   }
 
-  /// To complain of a profile whose key charon could not tell from that of another one.
+  /// The complaint about a profile whose key charon could not tell from another profile's.
   package static func sharesKeyOwners(with index: Int) -> String {
     "the same ids as ipsec_profiles[\(index)] and another psk_file: charon finds a key by the ids alone"
   }

@@ -23,7 +23,7 @@ package struct PathLimits: Hashable, Sendable {
   package var jitter: Limit<Duration>?
   /// The last so many results of each probe are looked at: 5 to `windowCapacity`.
   package var window: Int
-  /// As many results as are kept of each probe. At one probe a second they are a little under two minutes.
+  /// How many results of each probe are kept: at one probe a second, a little under two minutes.
   package static let windowCapacity = 100
 
   package init(

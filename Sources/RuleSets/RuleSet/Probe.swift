@@ -17,15 +17,14 @@ package struct Probe: Equatable, Sendable {
   package var interval: Duration
   /// How long an answer may take: 10 ms up to the interval.
   package var timeout: Duration
-  /// How many probes in a row without an answer make the path `down`: 1...100.
+  /// How many consecutive probes without an answer make the path `down`: 1...100.
   package var fall: Int
-  /// A gap in which nothing is answered and that is no longer than this never makes the path `down`: 0 to 10 min. Nil:
-  /// `standardPatience`.
+  /// A silence of at most this long never makes the path `down`: 0 to 10 min. Nil: `standardPatience`.
   package var patience: Duration?
-  /// On a line that loses one answer in twenty by chance, three in a row would be lost nearly every second hour; etc/rule-set.md
-  /// has the sum.
+  /// On a line that loses one answer in twenty by chance, three in a row would be lost nearly every second hour;
+  /// etc/rule-set.md has the calculation.
   package static let standardFall = 5
-  /// How many answers in a row bring it back `up`: 1...100.
+  /// How many consecutive answers bring it back `up`: 1...100.
   package var rise: Int
 
   package init(
@@ -46,13 +45,13 @@ package struct Probe: Equatable, Sendable {
   /// The patience that is in force.
   package var patienceInForce: Duration { patience ?? Self.standardPatience(interval: interval, fall: fall) }
 
-  /// A tenth of the interval, 100 ms at most, for each failure that confirms the first: whoever raises `fall` gets as much
+  /// A tenth of the interval, 100 ms at most, for each failure that confirms the first, so that a higher `fall` brings
   /// more patience. 400 ms at 1 s × 5, 20 ms at 100 ms × 3.
   package static func standardPatience(interval: Duration, fall: Int) -> Duration {
     min(interval / 10, .milliseconds(100)) * (fall - 1)
   }
 
-  /// What is known of lines, for whoever does not want to measure theirs.
+  /// Known properties of kinds of lines, for an operator who does not want to measure one.
   package enum Line: String, CaseIterable, Sendable {
     /// It is switched over within 50 ms, or is gone.
     case fibre
@@ -101,6 +100,6 @@ package struct HTTPCheck: Equatable, Sendable {
     self.bodyText = bodyText
   }
 
-  /// As a person would type it.
+  /// The URL as a person would type it.
   package var url: String { "\(scheme.rawValue)://\(address):\(port)\(target)" }
 }

@@ -7,7 +7,7 @@ package enum RuleSetDecoder {
     package var remarks: [Complaint]
   }
 
-  /// From the bytes of a JSON document.
+  /// Decodes the bytes of a JSON document.
   package static func decode(_ bytes: [UInt8], limits: StrictJSON.Limits = .init()) throws(Complaints) -> RuleSet {
     try decodeWithRemarks(bytes, limits: limits).ruleSet
   }
@@ -40,7 +40,7 @@ package enum RuleSetDecoder {
     return Decoded(ruleSet: ruleSet, remarks: book.allRemarks)
   }
 
-  /// Of a document in another form nothing else can be judged, so this complaint comes alone.
+  /// Nothing else in a document of another schema can be judged, so this complaint comes alone.
   private static func checkSchema(of document: DocumentValue, _ book: ComplaintBook) throws(Complaints) {
     guard case .object(let members) = document else {
       book.complain("", "expected an object, found \(document.found)")

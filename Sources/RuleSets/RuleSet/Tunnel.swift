@@ -11,7 +11,7 @@ package struct Tunnel: Equatable, Sendable {
     /// A device that something else makes (WireGuard, a vendor's VPN). It is used, never made, changed or deleted.
     case external(device: InterfaceName)
 
-    /// As rule sets, reports and metrics write it.
+    /// The word in rule sets, reports and metrics.
     package var word: String {
       switch self {
       case .gre: "gre"

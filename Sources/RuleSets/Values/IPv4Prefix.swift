@@ -19,7 +19,7 @@ package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertib
     self.length = length
   }
 
-  /// `a.b.c.d/n`, canonical. A bare address is no prefix: write `/32`.
+  /// Reads `a.b.c.d/n`, canonical. A bare address is not a prefix: write `/32`.
   package init?(_ text: some StringProtocol) {
     guard let (address, length) = Self.parse(text) else { return nil }
     self.init(address, length: length)
@@ -64,7 +64,7 @@ package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertib
 
   package var description: String { "\(address)/\(length)" }
 
-  /// By first address, the wider prefix first.
+  /// Orders by first address, the wider prefix first.
   package static func < (left: Self, right: Self) -> Bool {
     (left.address, left.length) < (right.address, right.length)
   }

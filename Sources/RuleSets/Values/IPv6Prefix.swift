@@ -90,6 +90,6 @@ package struct IPv6InterfaceAddress: Hashable, Sendable {
 }
 
 extension IPv6Address {
-  /// As one number.
+  /// The address as one number.
   fileprivate var value: UInt128 { UInt128(high) << 64 | UInt128(low) }
 }

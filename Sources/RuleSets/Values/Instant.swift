@@ -1,6 +1,6 @@
 /// A point on the monotonic clock. Decisions get it as an argument and never read a clock.
 package struct Instant: InstantProtocol, Hashable, Comparable, Sendable {
-  /// Since an arbitrary start (CLOCK_MONOTONIC's on Linux); never negative in practice.
+  /// Counted from an arbitrary start (CLOCK_MONOTONIC's on Linux); never negative in practice.
   package let nanoseconds: Int64
 
   package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }

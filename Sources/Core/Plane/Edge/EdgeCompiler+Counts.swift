@@ -1,15 +1,15 @@
 package import RuleSets
 
-/// How far the packets of each egress get, counted on their way. What a rule has marked leaves the router, or ends in it; where
-/// neither happens somebody else drops it.
+/// How far the packets of each egress get, counted on their way. A packet that a rule has marked leaves the router or
+/// ends in it. If it does neither, other software drops it.
 ///
 ///     prerouting   classify ─▶ taken_EGRESS    marked by a rule
 ///     input        arrive   ─▶ kept_EGRESS     for the router itself
 ///     forward      pass     ─▶ passed_EGRESS   let through by our own chains
 ///     postrouting  count    ─▶ left_EGRESS     about to leave
 ///
-/// A packet that has its mark costs one look into a map at each of them. What has none of a rule's any more is counted at
-/// the last of them alone, by where it comes from and where it leaves:
+/// A packet with a rule's mark costs one map lookup at each place. A packet without one is counted only at the last
+/// place, by where it comes from and where it leaves:
 ///
 ///     got_TUNNEL    it came by a tunnel: an answer that is about to get to its client
 ///     off_tunnels   it came from a LAN, and leaves by a tunnel: an ip rule sent it there (see `Belts`), or it is live there
@@ -23,8 +23,8 @@ package enum CountedPlace: String, CaseIterable, Sendable {
 }
 
 extension EdgeCompiler {
-  /// Multicast and broadcast (224.0.0.0/3) have no way through a router as we know it, and stop here without anybody's
-  /// doing.
+  /// Multicast and broadcast (224.0.0.0/3) are not forwarded by a router like ours, and end here without anyone
+  /// dropping them.
   static var groupSet: String { "groups" }
   var groups: NftSet { NftSet(name: Self.groupSet, ranges: [0xe000_0000...UInt32.max]) }
 

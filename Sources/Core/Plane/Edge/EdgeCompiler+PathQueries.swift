@@ -3,7 +3,7 @@ package import RuleSets
 /// How a probe or a packet of our own is tied to a path.
 package struct PathBinding: Equatable, Sendable {
   package var device: InterfaceName
-  /// The path's own: the lookup uses the path's table whatever the rules choose.
+  /// The path's own mark: lookups use the path's table whatever the rules choose.
   package var mark: Mark
   /// Nil where the router has no address to send from by this path now.
   package var source: IPv4Address?
@@ -68,7 +68,7 @@ extension EdgeCompiler {
     }
   }
 
-  /// Of the device's own addresses the one that the kernel would choose.
+  /// The one of the device's own addresses that the kernel would choose.
   private func ownAddress(by device: InterfaceName, to far: IPv4Address?) -> IPv4Address? {
     SourceAddress(actual).choice(by: device, to: far, scope: .link) { $0.device == device }
   }

@@ -33,7 +33,7 @@ package struct TunnelSizes: Equatable, Sendable {
   package static let minimumMTU = 576
   /// The total length of an IPv4 packet has 16 bits (RFC 791 section 3.1).
   package static let maximumMTU = 65_535
-  /// Of Ethernet: taken where an underlay's own is not known.
+  /// Ethernet's MTU, for an underlay whose own is not known.
   package static let assumedUnderlayMTU = 1500
   /// IPv4 and TCP headers without options, which a maximum segment size does not count (RFC 6691 section 2).
   package static let segmentOverhead = 40
