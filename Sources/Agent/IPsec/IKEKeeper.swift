@@ -4,6 +4,7 @@ package import RuleSets
 /// Sees to it that charon has the tunnels' connections and makes their SAs: after its restart, after ours, after a new
 /// rule set or a new address of an uplink. It never touches the kernel, and no probe or flip ever waits for it.
 package actor IKEKeeper {
+  /// What the keeper calls when a tunnel's SAs change. It awaits each call before the next one.
   package struct Listeners: Sendable {
     /// An SA came or went: worth a probe at once. Nil: the tunnel is no more.
     package var word: @Sendable (Name, IKENews.Word?) async -> Void

@@ -18,6 +18,8 @@ package actor MetricsPages {
     self.read = read
   }
 
+  /// The page in the text exposition format. Callers that ask while one is being rendered share it, unless it was begun
+  /// too long before they asked.
   package func page() async -> [UInt8] {
     let asked = now()
     while true {

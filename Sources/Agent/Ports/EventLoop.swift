@@ -13,6 +13,7 @@ package protocol EventLoop: SerialExecutor {
   func enqueue(_ body: @escaping @Sendable () -> Void)
 }
 
+/// Names one timer of one loop. Numbers rise with each timer set and are never reused.
 package struct TimerID: Hashable, Sendable {
   package let number: UInt64
   package init(_ number: UInt64) { self.number = number }

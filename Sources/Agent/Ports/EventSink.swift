@@ -24,6 +24,7 @@ package struct Alarm: Sendable {
 }
 
 extension Surroundings {
+  /// The default: a task that sleeps.
   package func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm {
     let task = Task {
       try? await Task.sleep(for: wait)

@@ -9,6 +9,7 @@ package protocol HookPort: Sendable {
   func run(_ hook: String, environment: [String], limit: Duration) async -> HookOutcome
 }
 
+/// The hooks that can be run now, and those that were refused.
 package struct HookListing: Equatable, Sendable {
   package var hooks: [String]
   /// By name; a folder that cannot be used by its path.
@@ -20,7 +21,10 @@ package struct HookListing: Equatable, Sendable {
   }
 }
 
+/// How one run of a hook ended, and what it printed.
 package struct HookOutcome: Equatable, Sendable {
+  /// How the run ended. `exited` carries the exit status, `overTime` means it was killed at its limit, and `notStarted`
+  /// says why it never ran.
   package enum End: Equatable, Sendable {
     case exited(Int32)
     case killed(signal: Int32)

@@ -37,6 +37,7 @@ package struct RememberedSettings: Equatable, Sendable {
 }
 
 extension KernelPort {
+  /// For a caller that knows beforehand which table to expect; nil recognises none of its rules.
   package func read(expecting table: NftTable?) throws(KernelFailure) -> ActualState { try read { _ in table } }
 }
 
@@ -73,6 +74,7 @@ package enum KernelEvent: Equatable, Sendable {
   case overrun
 }
 
+/// Notices of changes in the kernel, as they happen.
 package protocol KernelEventsPort: Sendable {
   /// Calls `handler` on the loop for each event, from now on. Our own changes are not reported, but for
   /// devices: a path's health follows from them, whoever changed them.

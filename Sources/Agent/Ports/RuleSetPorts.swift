@@ -72,6 +72,7 @@ package protocol RuleSetStore: Sendable {
   func setAsideDamaged() -> [String]
 }
 
+/// A file operation that failed: what was asked of which file, and why it did not work.
 package struct StoreFailure: Error, Equatable, Sendable, CustomStringConvertible {
   package var operation: String
   package var cause: String

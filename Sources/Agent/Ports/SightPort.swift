@@ -24,6 +24,7 @@ package protocol SightPort: Sendable {
   func filters() throws(KernelFailure) -> SeenFilters
 }
 
+/// The IPv4 addresses, rules and routes around ours: devices' addresses, and the ip rules and routes that others made.
 package struct SeenNetwork: Equatable, Sendable {
   package var addresses: [InterfaceName: [InterfaceAddress]]
   package var rules: [ForeignRule]
@@ -38,6 +39,7 @@ package struct SeenNetwork: Equatable, Sendable {
   }
 }
 
+/// The router's IPv6 addresses, and the IPv6 ip rules that others made.
 package struct SeenIPv6: Equatable, Sendable {
   /// Each with its network.
   package var addresses: [InterfaceName: [IPv6InterfaceAddress]]
@@ -54,6 +56,7 @@ package struct SeenIPv6: Equatable, Sendable {
   }
 }
 
+/// Why the kernel answers a lookup as it does.
 package struct SeenGrounds: Equatable, Sendable {
   /// The prefix of the route that decides; nil where none does.
   package var entry: IPv4Prefix?
@@ -66,6 +69,7 @@ package struct SeenGrounds: Equatable, Sendable {
   }
 }
 
+/// What the counters of our chains stand at, and under which nftables generation they were read.
 package struct SeenCounts: Equatable, Sendable {
   package var packets: [String: UInt64]
   /// Of everybody's nftables: it rises with each change.
@@ -77,6 +81,7 @@ package struct SeenCounts: Equatable, Sendable {
   }
 }
 
+/// What other software's nftables and iptables may do to clients' packets: drop them, or change their marks.
 package struct SeenFilters: Equatable, Sendable {
   package var filters: [PacketFilter]
   package var marks: [ForeignMark]

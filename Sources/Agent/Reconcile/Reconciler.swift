@@ -145,6 +145,8 @@ package actor Reconciler: RuleSetApplier {
     look(because: .event("keys"))
   }
 
+  /// Queues the rule set and waits until it is in the kernel. Throws where the kernel refuses it or the agent is
+  /// stopping; the rule set that ran before then runs on.
   package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
     try await taken(ruleSet, slots).get()
   }
@@ -156,17 +158,22 @@ package actor Reconciler: RuleSetApplier {
     }
   }
 
+  /// Changes nothing in the kernel while a rule set runs. A failed attempt is reported once and retried, at growing
+  /// intervals, until the hold is in place or a rule set runs.
   package func hold(_ hold: Hold) async {
     held = hold
     putHold()
   }
 
+  /// Works the slots out from the devices, routes and marks in the kernel. The book is empty where the kernel cannot be
+  /// read.
   package func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
     let actual = try? kernel.read { [configuration] seen in SlotBook.marking(seen, ruleSet, configuration) }
     guard let actual else { return SlotBook() }
     return SlotBook.readBack(from: actual, ruleSet, configuration)
   }
 
+  /// Compares the kernel with what a hold of everything would put there: whatever is beyond that is left over.
   package func leftovers() async -> Leftovers? {
     let actual = try? kernel.read { [configuration] in DesiredState.holdingEverything(configuration, in: $0).nftTable }
     return actual.flatMap { Leftovers(in: $0, besides: .holdingEverything(configuration, in: $0)) }

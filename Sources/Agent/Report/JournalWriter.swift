@@ -43,9 +43,10 @@ package actor JournalWriter {
     await work()
   }
 
+  /// Makes `run` write what is left and return.
   package nonisolated func finish() { journal.endBells() }
 
-  /// What is on disk; nil where it cannot be read, or where it is so slow that nobody should wait for it.
+  /// The events on disk; nil where they cannot be read, or the disk is too slow to wait for.
   package func read() async -> [EventRecord]? {
     if let busySince, surroundings.now - busySince > Self.patience { return nil }
     return try? await store.read()

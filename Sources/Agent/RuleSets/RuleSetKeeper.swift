@@ -5,6 +5,7 @@ package import RuleSets
 /// parsed, validated, planned, applied, put on trial and only then kept. Whatever the source answers, what runs keeps
 /// running. What becomes of one that was applied is `RuleSetTrial`'s decision; this drives it.
 package actor RuleSetKeeper {
+  /// What runs and where it came from, for reports and metrics.
   package struct Status: Sendable {
     package var revision: UInt64?
     /// When the agent took over what runs.
@@ -22,6 +23,7 @@ package actor RuleSetKeeper {
     /// What is held back while no rule set runs; nil for nothing.
     package var hold: Held?
 
+    /// What is held back, and why no rule set runs.
     package struct Held: Equatable, Sendable {
       package var word: RouterView.Hold
       package var cause: String

@@ -89,6 +89,7 @@ package actor ClientSight {
 
   /// What was last seen.
   package struct View: Equatable, Sendable {
+    /// The verdict on one rule's traffic, since when it stands, and what it rests on.
     package struct Rule: Equatable, Sendable {
       package var state: TrafficFinding.State
       package var since: Instant
@@ -112,6 +113,8 @@ package actor ClientSight {
 
   // MARK: - A look
 
+  /// Takes one look, and records an event for each rule whose verdict changed. Where the kernel cannot be asked,
+  /// `trouble` says why, and verdicts lapse once nothing was seen for 20 seconds.
   package func look() async {
     guard let layout = await reconciler.layout else {
       (sights, told, choices) = ([:], [:], [:])

@@ -19,6 +19,7 @@ package final class SweepQueue: Sendable {
     ring.yield()
   }
 
+  /// Takes out everything that waits, in the order in which it was asked for.
   package func take() -> [ConnectionSweep] {
     waiting.withLock { waiting in
       defer { waiting = [] }
@@ -40,6 +41,8 @@ package actor ConnectionSweeper {
     self.events = events
   }
 
+  /// Carries out the sweeps in one call to the kernel and records what became of them. A failure is recorded too and
+  /// not retried: those flows hang until the kernel times them out.
   package func sweep(_ sweeps: [ConnectionSweep]) {
     guard !sweeps.isEmpty else { return }
     do {

@@ -218,6 +218,7 @@ package actor PathWatch {
   /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
   package var devicesInUse: Set<InterfaceName> { machine.devicesInUse }
 
+  /// The path's last hour; nil where the running plan has no such path.
   package func history(of path: Name) -> PathHistory? { machine.history(of: path) }
 
   /// - Parameter choice: which paths' probes shall be among it. What is handed out the loop has to copy before it changes

@@ -4,6 +4,7 @@ package import RuleSets
 /// One walk through the table of tracked connections for many sweeps: what each says of a connection, as if they were made
 /// one after the other. Pure.
 package struct SweepWalk: Sendable {
+  /// What a sweep has to know of one tracked connection.
   package struct Connection: Sendable {
     package var mark: Mark
     package var source: IPv4Address
@@ -25,6 +26,7 @@ package struct SweepWalk: Sendable {
     package var isTranslated: Bool { repliesTo != source }
   }
 
+  /// What becomes of a connection when the sweeps are through.
   package enum Fate: Equatable, Sendable {
     case stays
     case goes
@@ -52,6 +54,8 @@ package struct SweepWalk: Sendable {
     counts = turns
   }
 
+  /// Judges one connection by all the sweeps, and counts it for each that meets it. A moved connection has a new mark,
+  /// so later sweeps of that mark meet it as well.
   package mutating func fate(of connection: Connection) -> Fate {
     var mark = Mark(value: connection.mark.value & mask.bits)
     var isMoved = false
