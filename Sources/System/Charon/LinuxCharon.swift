@@ -51,6 +51,8 @@ package actor LinuxCharon: CharonPort {
 
   // MARK: CharonPort
 
+  /// Opens both connections anew, asks charon for its version and algorithms, and registers for events. Takes no longer
+  /// than `patience` in all.
   package func connect(
     _ handler: @escaping @Sendable (CharonEvent) -> Void
   ) async throws(CharonFailure) -> CharonIdentity {
@@ -82,6 +84,7 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
+  /// An `initiate` that succeeds has only been accepted: events tell what becomes of it.
   package func apply(_ step: IKEStep) async throws(CharonFailure) {
     switch step {
     case .load(let connection): try load(connection)
@@ -99,6 +102,7 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
+  /// One to three short questions: keys are asked for only where this agent has given charon any.
   package func holdings() async throws(CharonFailure) -> CharonHoldings {
     let connections = Set(try ask("get-conns").list("conns").compactMap { IKEConnection.tunnel(ofConnection: $0) })
     let shared = credentials.shared.isEmpty ? [] : Set(try ask("get-shared").list("keys"))
@@ -110,6 +114,7 @@ package actor LinuxCharon: CharonPort {
     return CharonHoldings(connections: connections, withoutCredentials: lacking)
   }
 
+  /// Streams `list-sas` and reads it as it arrives. Times in it are of this clock's now.
   package func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations] {
     var found: [Name: TunnelAssociations] = [:]
     let now = MonotonicClock.now

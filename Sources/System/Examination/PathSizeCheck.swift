@@ -47,6 +47,8 @@ package struct PathSizeCheck {
     }.first
   }
 
+  /// Sends and waits until every target's size is found, all targets side by side. Blocks for seconds. Throws where a
+  /// raw socket cannot be opened or bound to its path.
   package static func measure(_ targets: [Target]) throws(SystemCallFailure) -> [PathSize] {
     var check = PathSizeCheck()
     for target in targets { try check.open(target) }

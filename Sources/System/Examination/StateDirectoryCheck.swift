@@ -3,6 +3,8 @@ internal import Glibc
 
 /// Whether the state directory takes what is written to it. Nothing is written to find out.
 package enum StateDirectoryCheck {
+  /// A directory that is not there is an answer and not an error; anything else that keeps statvfs(3) from working
+  /// throws.
   package static func look(at path: String) throws(SystemCallFailure) -> StateDirectory {
     var disk = statvfs()
     guard statvfs(path, &disk) == 0 else {

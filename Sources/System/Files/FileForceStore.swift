@@ -12,6 +12,7 @@ package struct FileForceStore: ForceStore {
   /// `forces.json` in this directory, which must be there.
   package init(directory: String) { path = directory + "/forces.json" }
 
+  /// One entry that cannot be used makes the whole file unreadable: half of what operators said is worse than none.
   package func load() throws(StoreFailure) -> [Name: ForcedPaths.Entry] {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return [:] }
@@ -28,6 +29,7 @@ package struct FileForceStore: ForceStore {
     return result
   }
 
+  /// Replaces the file, sorted by path, so that the same forces make the same bytes.
   package func save(_ forces: [Name: ForcedPaths.Entry]) throws(StoreFailure) {
     try StoredDocument.write(
       Contents(forces: forces.sorted { $0.key < $1.key }.map { Kept($0.key, $0.value) }), to: path)

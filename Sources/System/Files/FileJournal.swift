@@ -36,6 +36,7 @@ package actor FileJournal: JournalStore {
 
   deinit { thread.stop() }
 
+  /// Sets aside what cannot be a journal, and cuts the newer file off behind its last whole record.
   package func open() throws(StoreFailure) -> JournalCondition {
     do throws(SystemCallFailure) {
       file = nil
@@ -56,6 +57,7 @@ package actor FileJournal: JournalStore {
     }
   }
 
+  /// Begins a new file where a record no longer fits. Records whose numbers are on disk already are passed over.
   package func append(_ records: [EventRecord]) throws(StoreFailure) {
     do throws(SystemCallFailure) {
       var size = try currentSize()
@@ -78,6 +80,7 @@ package actor FileJournal: JournalStore {
     }
   }
 
+  /// Syncs the file's data, and the directory where a name in it is new.
   package func sync() throws(StoreFailure) {
     do throws(SystemCallFailure) { try syncAll() } catch {
       file = nil
@@ -85,6 +88,7 @@ package actor FileJournal: JournalStore {
     }
   }
 
+  /// Reads both files anew: nothing of them is kept in memory.
   package func read() throws(StoreFailure) -> [EventRecord] {
     try Self.read(directory: Directory.holding(path), segmentBytes: segmentBytes)
   }

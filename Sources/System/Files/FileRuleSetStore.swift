@@ -21,6 +21,7 @@ package struct FileRuleSetStore: RuleSetStore {
     markerPath = directory + "/rule-set.accepted"
   }
 
+  /// Prefers the first file; decodes the copy only where the two differ.
   package func load() -> KeptRuleSet {
     var damage: [StoreFailure] = []
     let first = bytes(of: path, &damage)
@@ -34,6 +35,8 @@ package struct FileRuleSetStore: RuleSetStore {
       isWhole: areAlike && damage.isEmpty, damage: damage)
   }
 
+  /// Writes the first file, then the copy, then the marker. Where the first cannot be written and holds nothing
+  /// readable, the copy is written all the same, and the failure is thrown.
   package func save(_ stored: StoredRuleSet) throws(StoreFailure) {
     do throws(StoreFailure) {
       try StoredGeneration.write(stored, to: path)
@@ -49,6 +52,7 @@ package struct FileRuleSetStore: RuleSetStore {
     try mark()
   }
 
+  /// Makes sure that the marker is there before a damaged file is renamed.
   package func setAsideDamaged() -> [String] {
     var told: [String] = []
     for path in [path, copyPath] {

@@ -18,6 +18,7 @@ package struct FileTrialStore: TrialStore {
     candidatePath = directory + "/rule-set.candidate.json"
   }
 
+  /// Throws also where the file is whole but has words that this version does not know.
   package func note() throws(StoreFailure) -> RuleSetTrial.Note? {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return nil }
@@ -25,19 +26,24 @@ package struct FileTrialStore: TrialStore {
     return note
   }
 
+  /// Nil removes the file.
   package func write(_ note: RuleSetTrial.Note?) throws(StoreFailure) {
     guard let note else { return try StoredDocument.remove(path) }
     try StoredDocument.write(Contents(note), to: path)
   }
 
+  /// Renames it to `rule-set.trial.json.damaged`.
   package func setAside() -> String { SetAside.move(path) }
 
+  /// Throws where the file is there and cannot be read, is damaged, or is of another format.
   package func candidate() throws(StoreFailure) -> StoredRuleSet? { try StoredGeneration.read(candidatePath) }
 
+  /// Replaces the file.
   package func store(_ candidate: StoredRuleSet) throws(StoreFailure) {
     try StoredGeneration.write(candidate, to: candidatePath)
   }
 
+  /// Removes the file; one that is gone already is no error.
   package func dropCandidate() throws(StoreFailure) { try StoredDocument.remove(candidatePath) }
 }
 

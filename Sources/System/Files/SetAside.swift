@@ -5,6 +5,7 @@ internal import Glibc
 package enum SetAside {
   package static let suffix = ".damaged"
 
+  /// Where a path's file goes when it is set aside.
   package static func place(of path: String) -> String { path + suffix }
 
   /// Returns where it is now. What was set aside before gives way, unless it is a directory with something in it.

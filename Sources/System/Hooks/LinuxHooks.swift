@@ -57,6 +57,7 @@ package final class LinuxHooks: HookPort {
     do throws(SystemCallFailure) { return .here(try HookUser.find(user)) } catch { return .nowhere(error) }
   }
 
+  /// Reads the folder each time. Where there is no one to run them as, every hook is refused with the reason.
   package func hooks() -> HookListing {
     var listing = HookFolder.read(directory, trusting: owner)
     guard let why = obstacle else { return listing }

@@ -17,6 +17,7 @@ package final class LinuxConnectionTable: ConnectionTablePort {
     netfilter = Mutex(try asking(nil) { () throws(NetlinkFailure) in try NetfilterSocket.open() })
   }
 
+  /// Count and limit from /proc/sys/net/netfilter, what was lost from ctnetlink's statistics.
   package func reading() throws(KernelFailure) -> ConnectionTable.Reading? {
     guard let used = Self.number("nf_conntrack_count"), let limit = Self.number("nf_conntrack_max") else { return nil }
     let statistics = try netfilter.withLock { (socket) throws(KernelFailure) in
@@ -26,6 +27,7 @@ package final class LinuxConnectionTable: ConnectionTablePort {
       used: used, limit: limit, refused: statistics.dropped, evicted: statistics.evicted)
   }
 
+  /// Asks about each flow, and writes to the kernel only where its hold has run down.
   package func hold(_ flows: Set<TrackedFlow>) throws(KernelFailure) -> Set<TrackedFlow> {
     try netfilter.withLock { (socket) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in

@@ -27,6 +27,8 @@ package final class LinuxForeign: ForeignPort {
       })
   }
 
+  /// At most 100 objects of each kind: rules, routes, flowtables, and marks of nftables and of iptables-legacy each.
+  /// Where iptables-legacy's tables cannot be read, `legacyTrouble` says so and the rest is still told.
   package func foreign() throws(KernelFailure) -> ForeignObjects {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in

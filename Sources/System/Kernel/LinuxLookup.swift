@@ -13,6 +13,8 @@ package final class LinuxLookup: LookupPort {
     routing = Mutex(try asking(nil) { () throws(NetlinkFailure) in try RoutingSocket.open() })
   }
 
+  /// RTM_GETROUTE. Most of its errors are answers: the kernel reports a blackhole or a failed reverse-path check as
+  /// one.
   package func lookup(_ question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
     do throws(KernelFailure) { return Self.answer(try route(question, wantsEntry: false)) } catch {
       guard let refusal = Self.refusal(error.errno) else { throw error }
@@ -80,6 +82,7 @@ package final class LinuxLookup: LookupPort {
     }
   }
 
+  /// Walks the whole main table and keeps only what matches, so memory stays small however large the table is.
   package func mainRoutes(to addresses: [IPv4Address]) throws(KernelFailure) -> [TableRoute] {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking("ip route show table main") { () throws(NetlinkFailure) in

@@ -29,6 +29,7 @@ package final class LinuxSight: SightPort {
   /// Of one table: more say nothing new.
   private static let mostRoutes = 256
 
+  /// At most 256 foreign routes of each table.
   package func network(tables: Set<TableID>) throws(KernelFailure) -> SeenNetwork {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -64,10 +65,12 @@ package final class LinuxSight: SightPort {
     return found
   }
 
+  /// Asks over this object's own socket, as `LinuxLookup` does.
   package func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
     try lookup.lookup(question)
   }
 
+  /// Nil where the first default route leads somewhere, or there is none.
   package func deadEnd() throws(KernelFailure) -> DeadEnd? {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -81,6 +84,7 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// The three sources are read one after the other, so they may be a moment apart.
   package func ipv6() throws(KernelFailure) -> SeenIPv6 {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -89,6 +93,7 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// `ip -6 route get`. Throws where the device is not there, or the error is none that stands for an answer.
   package func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer {
     let index = if_nametoindex(question.incoming.text)
     let operation = "ip -6 route get \(question.destination) from \(question.source)"
@@ -107,6 +112,7 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// A second lookup with RTM_F_FIB_MATCH, and the device's `forwarding` sysctl.
   package func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds {
     SeenGrounds(
       entry: try lookup.entry(for: question),
@@ -119,6 +125,7 @@ package final class LinuxSight: SightPort {
     return value != 0
   }
 
+  /// The generation is read first, so a change made meanwhile shows as a newer one at the next look.
   package func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -136,6 +143,7 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// nftables first, then iptables-legacy, which is left out where it cannot be read.
   package func filters() throws(KernelFailure) -> SeenFilters {
     var seen = try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in

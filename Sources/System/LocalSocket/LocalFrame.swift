@@ -5,6 +5,7 @@ package enum LocalFrame {
   /// What the client takes: a status of some thousand rules fits.
   package static let maximumReply = 64 << 20
 
+  /// What the bytes of a connection amount to so far.
   package enum Parsed: Equatable, Sendable {
     /// More bytes have to come.
     case incomplete
@@ -13,6 +14,7 @@ package enum LocalFrame {
     case refused(Refusal)
   }
 
+  /// Why bytes can never become a request.
   package enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     case empty
     case tooLong(UInt32, limit: Int)

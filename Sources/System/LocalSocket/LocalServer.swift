@@ -20,8 +20,11 @@ package struct PeerCredentials: Equatable, Sendable {
 /// probes and flips. A client gets a deadline, a size, a place among a bounded number and its turn, so that none can harm
 /// another or the agent.
 package final class LocalServer: Sendable {
+  /// Makes the reply's body from the request's. Runs in a task, cancelled where the client hangs up or its deadline
+  /// passes.
   package typealias Handler = @Sendable (_ request: [UInt8], _ peer: PeerCredentials) async -> [UInt8]
 
+  /// How much of the server one client, one user and all clients together can have.
   package struct Limits: Sendable {
     /// At once. Who comes beyond that is told so.
     package var clients = 64

@@ -12,6 +12,7 @@ package struct LogWriter: Sendable {
 }
 
 extension LogTarget {
+  /// Never fails: where the target cannot be opened, the log goes to standard error and `trouble` says why.
   package func writer(_ label: String) -> LogWriter {
     do throws(SystemCallFailure) {
       switch self {

@@ -20,6 +20,7 @@ package final class HTTPProber: ProbePort {
     self.authorityFile = authorityFile
   }
 
+  /// Connects nowhere yet: each probe sent makes a connection of its own.
   package func open(
     _ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) -> any OpenProbe {

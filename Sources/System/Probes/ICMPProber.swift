@@ -23,6 +23,7 @@ package final class ICMPProber: ProbePort {
 
   package init(on loop: any DescriptorWatcher) { self.loop = loop }
 
+  /// Probes of one binding share a socket, which closes with the last of them.
   package func open(
     _ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) -> any OpenProbe {

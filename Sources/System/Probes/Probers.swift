@@ -12,6 +12,7 @@ package struct Probers: ProbePort {
     self.http = http
   }
 
+  /// Hands the probe to the prober of its kind.
   package func open(
     _ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) -> any OpenProbe {

@@ -12,6 +12,7 @@ package struct FileRuleSetSource: RuleSetSource {
     self.maximumBytes = maximumBytes
   }
 
+  /// Reads the whole file each time. An empty file is a failure: somebody may be writing it at this moment.
   package func fetch(etag: String?) async throws(FetchFailure) -> Fetched {
     let bytes: [UInt8]
     do throws(SystemCallFailure) {

@@ -14,6 +14,8 @@ package struct WebRuleSetSource: RuleSetSource {
     self.engine = engine
   }
 
+  /// One GET, with `If-None-Match` where an ETag is known (RFC 9110, section 13.1.2). Only 200 with a body that is no
+  /// web page, and 304, are answers.
   package func fetch(etag: String?) async throws(FetchFailure) -> Fetched {
     var request = TransferRequest(
       url: url, timeout: configuration.timeout, maximumBytes: configuration.maximumBytes)

@@ -24,6 +24,7 @@ package enum Patience: Sendable {
 }
 
 extension DescriptorWatcher {
+  /// Watches without patience.
   package func watch(
     _ descriptor: Int32, for readiness: Readiness, _ handler: @escaping @Sendable (Readiness) -> Void
   ) throws(SystemCallFailure) {

@@ -102,16 +102,20 @@ package final class Reactor: EventLoop, DescriptorWatcher {
 
   package var now: Instant { MonotonicClock.now }
 
+  /// A sleeping loop wakes for it at the end of the half-millisecond tick that the deadline falls in.
   package func at(_ deadline: Instant, _ body: @escaping @Sendable (Instant) -> Void) -> TimerID {
     onLoop { $0.timers.set(deadline, body) }
   }
 
+  /// Removes it, unless it has fired.
   package func cancel(_ timer: TimerID) { onLoop { $0.timers.cancel(timer) } }
 
+  /// Appends to the jobs of the loop's next turn, and wakes it where it sleeps.
   package func enqueue(_ body: @escaping @Sendable () -> Void) { enqueue(.body(body)) }
 
   // MARK: DescriptorWatcher
 
+  /// Adds the descriptor to one of two epoll instances, by its patience.
   package func watch(
     _ descriptor: Int32, for readiness: Readiness, _ patience: Patience,
     _ handler: @escaping @Sendable (Readiness) -> Void
@@ -136,6 +140,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     }
   }
 
+  /// Events that epoll has already returned for it are dropped: their token no longer matches a watch.
   package func unwatch(_ descriptor: Int32) {
     let known = onLoop { local in
       let known = local.watch(of: descriptor)
@@ -148,12 +153,16 @@ package final class Reactor: EventLoop, DescriptorWatcher {
 
   // MARK: SerialExecutor
 
+  /// Queues a step of a task of an actor that is pinned to this loop.
   package func enqueue(_ job: consuming ExecutorJob) { enqueue(.task(UnownedJob(job))) }
 
+  /// What an actor returns as its `unownedExecutor`.
   package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
+  /// Traps where the caller is not on the loop's thread.
   package func checkIsolated() { precondition(isOnLoop, "called off the event loop's thread") }
 
+  /// Never nil: the thread's identity tells for certain.
   package func isIsolatingCurrentContext() -> Bool? { isOnLoop }
 
   /// Whether the caller runs on the loop's thread.

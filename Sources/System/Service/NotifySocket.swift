@@ -24,6 +24,7 @@ package final class NotifySocket: ServiceManagerPort {
     self.watchdog = watchdog
   }
 
+  /// One datagram, one word a line. False where systemd's queue is full or the socket is gone.
   package func tell(_ words: [ServiceWord]) -> Bool {
     let bytes = Array(words.map(\.text).joined(separator: "\n").utf8)
     return address.send(bytes, by: socket.number) == bytes.count

@@ -38,6 +38,7 @@ package final class OwnWatchdog: ServiceManagerPort {
     turns.add(1, ordering: .relaxed).newValue > most ? why.withLock { $0 } : nil
   }
 
+  /// Always true. `alive` starts the count anew, `stopping` ends it, and a status is kept for the last words.
   package func tell(_ words: [ServiceWord]) -> Bool {
     for word in words {
       switch word {

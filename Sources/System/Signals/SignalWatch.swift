@@ -15,6 +15,7 @@ package enum ServiceSignal: CaseIterable, Sendable {
   }
 }
 
+/// Waits for signals with sigwait(3) instead of handling them.
 package enum SignalWatch {
   /// Must be called on the main thread before any other is started: threads inherit the mask, and a signal goes to
   /// whichever thread does not block it. SIGPIPE is ignored; a closed socket is told by its error.
