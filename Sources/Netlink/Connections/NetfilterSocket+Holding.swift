@@ -3,6 +3,7 @@ internal import Glibc
 
 /// What tells a connection's packets from all others. Addresses are numbers in host order.
 package struct ConnectionTuple: Equatable, Sendable {
+  /// What the protocol adds to the two addresses. Ports and identifiers are in host order.
   package enum Detail: Equatable, Sendable {
     /// Its protocol tells them apart by nothing more, as the kernel sees it.
     case none
@@ -55,7 +56,7 @@ extension NetfilterSocket {
     return true
   }
 
-  /// Of all processors together. Nil where the kernel tracks no connections.
+  /// Sums over all processors since the network namespace was made.
   package mutating func connectionStatistics() throws(NetlinkFailure) -> ConnectionStatistics {
     var statistics = ConnectionStatistics()
     try conversation.dump("conntrack -S", type: Self.connectionType(IPCTNL_MSG_CT_GET_STATS_CPU)) {

@@ -62,6 +62,7 @@ package struct SettingsMessage: Equatable, Sendable {
 
 /// What makes a GRE, IPIP or XFRM device the one that it is (IFLA_INFO_DATA). Addresses are numbers in host order.
 package struct TunnelMessage: Equatable, Sendable {
+  /// The driver (IFLA_INFO_KIND), with what only it has. Keys and IDs are in host order.
   package enum Kind: Equatable, Sendable {
     /// The same key is sent and asked for.
     case gre(key: UInt32?)

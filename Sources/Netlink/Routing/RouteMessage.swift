@@ -1,5 +1,6 @@
 /// An IPv4 route, as rtnetlink tells it. Addresses are numbers in host order.
 package struct RouteMessage: Hashable, Sendable {
+  /// What the route does with a packet (rtm_type, linux/rtnetlink.h).
   package enum Kind: Hashable, Sendable {
     case unicast
     case unreachable
@@ -7,6 +8,7 @@ package struct RouteMessage: Hashable, Sendable {
     case other(UInt8)
   }
 
+  /// The next router on the way. A route without one leads straight to its device's link.
   package enum Gateway: Hashable, Sendable {
     case ipv4(UInt32)
     /// RTA_VIA of an IPv4 route. The first and the last eight bytes.
@@ -86,6 +88,7 @@ package struct RouteMessage: Hashable, Sendable {
 
 /// A nexthop object (ip-nexthop(8)): one way, or several that share.
 package struct NexthopMessage: Equatable, Sendable {
+  /// One nexthop of a group (struct nexthop_grp, linux/nexthop.h), with its weight of 1 to 256.
   package struct Member: Equatable, Sendable {
     package var object: UInt32
     package var weight: Int
@@ -126,8 +129,10 @@ package struct PathMTUMessage: Equatable, Sendable {
 
 /// A policy routing rule, as rtnetlink tells it. Addresses are numbers in host order.
 package struct RuleMessage: Hashable, Sendable {
+  /// AF_INET or AF_INET6.
   package enum Family: Hashable, Sendable { case ipv4, ipv6 }
 
+  /// What becomes of a packet that the rule selects (FR_ACT_…, linux/fib_rules.h).
   package enum Action: Hashable, Sendable {
     case lookup
     case unreachable
@@ -163,6 +168,7 @@ package struct RuleMessage: Hashable, Sendable {
   /// Of what is above IP, and the type of service.
   package var selectors = Selectors()
 
+  /// What a rule asks of a packet beyond its addresses, mark and incoming device; nil is anything.
   package struct Selectors: Hashable, Sendable {
     package var protocolNumber: UInt8?
     package var sourcePorts: ClosedRange<UInt16>?

@@ -7,6 +7,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
 
   private init(_ conversation: consuming Conversation) { self.conversation = conversation }
 
+  /// A socket in the calling thread's network namespace.
   package static func open() throws(NetlinkFailure) -> RoutingSocket {
     RoutingSocket(Conversation(try NetlinkSocket.open(NETLINK_ROUTE)))
   }
@@ -116,10 +117,12 @@ package struct RoutingSocket: ~Copyable, Sendable {
     }
   }
 
+  /// Deletes the device, and with it its addresses and routes. Throws ENODEV where there is none of this name.
   package mutating func deleteLink(_ name: String) throws(NetlinkFailure) {
     try conversation.request("ip link delete \(name)", type: RTM_DELLINK) { $0.link(named: name) }
   }
 
+  /// Sets the MTU, in bytes of the packets that go into the device.
   package mutating func setMTU(_ name: String, _ mtu: UInt32) throws(NetlinkFailure) {
     try conversation.request("ip link set \(name) mtu \(mtu)", type: RTM_SETLINK) { builder in
       builder.link(named: name)
@@ -127,6 +130,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
     }
   }
 
+  /// Sets IFF_UP, and leaves the device's other flags as they are.
   package mutating func setUp(_ name: String) throws(NetlinkFailure) {
     try conversation.request("ip link set \(name) up", type: RTM_SETLINK) {
       $0.link(named: name, flags: Int32(IFF_UP))
@@ -168,12 +172,14 @@ package struct RoutingSocket: ~Copyable, Sendable {
     return addresses
   }
 
+  /// Throws EEXIST where the device has the address already.
   package mutating func add(_ address: AddressMessage) throws(NetlinkFailure) {
     try conversation.request("ip address add", type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL) {
       $0.address(address)
     }
   }
 
+  /// Throws EADDRNOTAVAIL where the device does not have the address.
   package mutating func delete(_ address: AddressMessage) throws(NetlinkFailure) {
     try conversation.request("ip address delete", type: RTM_DELADDR) { $0.address(address) }
   }

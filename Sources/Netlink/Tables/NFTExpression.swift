@@ -1,6 +1,8 @@
 /// One expression of an nftables rule, in the narrow form that we write: all data passes through the 16-byte register 1.
 /// What was read and is not of that form is `other`, so that two lists are equal exactly where the rules do the same.
 package enum NFTExpression: Hashable, Sendable {
+  /// What `meta` reads or writes (NFT_META_…, linux/netfilter/nf_tables.h). Names of devices fill 16 bytes, the family
+  /// and the transport protocol one, the mark four.
   package enum MetaKey: Hashable, Sendable {
     case mark, incomingName, outgoingName, family, transportProtocol
     /// A byte: 1 where the packet came out of an IPsec packet.
@@ -8,8 +10,11 @@ package enum NFTExpression: Hashable, Sendable {
     /// The device in a VRF that the packet came in by.
     case slaveName
   }
+  /// What `ct` reads or writes (NFT_CT_…). State and mark fill four bytes, the direction one.
   package enum ConnectionKey: Hashable, Sendable { case state, direction, mark }
+  /// The header whose first byte is offset 0 of a `payload`.
   package enum Header: Hashable, Sendable { case network, transport }
+  /// How a rule ends.
   package enum Verdict: Hashable, Sendable {
     case drop, accept, `return`
     case jump(chain: String)

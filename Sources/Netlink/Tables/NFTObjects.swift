@@ -1,5 +1,6 @@
 /// A chain of a table of family `inet`.
 package struct NFTChain: Equatable, Sendable {
+  /// Where a base chain is hooked in. Chains of one hook run from the lowest priority to the highest.
   package struct Hook: Equatable, Sendable {
     /// `filter`, `nat` or `route`.
     package var type: String
@@ -29,6 +30,7 @@ package struct NFTChain: Equatable, Sendable {
 
 /// A named set, or a map.
 package struct NFTSet: Equatable, Sendable {
+  /// What a set holds, as far as we make use of it.
   package enum Kind: Equatable, Sendable {
     /// Its keys are IPv4 addresses, its elements ranges of them, and nothing else is special about it.
     case addressRanges
@@ -37,6 +39,7 @@ package struct NFTSet: Equatable, Sendable {
     /// None that we write.
     case other
   }
+  /// What a map of verdicts is keyed by.
   package enum Key: Equatable, Sendable {
     /// As `NFTExpression.deviceName`.
     case device
@@ -64,6 +67,7 @@ package struct NFTMapElement: Hashable, Sendable {
   }
 }
 
+/// A rule of a chain, with the comment that nft(8) lists behind it.
 package struct NFTRule: Hashable, Sendable {
   package var chain: String
   package var expressions: [NFTExpression]
@@ -110,6 +114,7 @@ extension NFTRule {
     expressions.compactMap { if case .lookup(let set, _) = $0 { set } else { nil } }
   }
 
+  /// The same rule, asking the set `name` gives for each set that it asks.
   package func renamingSets(_ name: (String) -> String) -> NFTRule {
     var rule = self
     for (index, expression) in expressions.enumerated() {

@@ -82,6 +82,8 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
+  /// Adds the chain, or changes the policy of one that is there. The kernel refuses to move a chain to another hook or
+  /// priority (EEXIST).
   package mutating func addChain(_ chain: NFTChain, table: String) throws(NetlinkFailure) {
     let operation = "nft add chain inet \(table) \(chain.name)"
     guard let object = nftnl_chain_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
@@ -125,6 +127,7 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
+  /// Deletes one rule. The kernel throws the whole transaction back with ENOENT where the handle is gone.
   package mutating func deleteRule(handle: UInt64, chain: String, table: String) throws(NetlinkFailure) {
     let message = try begin(NFT_MSG_DELRULE, 0, "nft delete rule inet \(table) \(chain) handle \(handle)")
     put(message, Int(NFTA_RULE_TABLE.rawValue), table)

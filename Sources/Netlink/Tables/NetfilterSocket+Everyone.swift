@@ -50,6 +50,7 @@ extension NetfilterSocket {
     }
   }
 
+  /// Everyone's flowtables; none where the kernel does not have the feature.
   package mutating func flowtables() throws(NetlinkFailure) -> [FlowtableMessage] {
     var all: [FlowtableMessage] = []
     do throws(NetlinkFailure) {

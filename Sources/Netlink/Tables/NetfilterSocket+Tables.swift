@@ -38,6 +38,7 @@ extension NetfilterSocket {
     return chains
   }
 
+  /// The table's sets and maps, without their elements.
   package mutating func sets(table: String) throws(NetlinkFailure) -> [NFTSet] {
     var sets: [NFTSet] = []
     try dump("nft list sets", NFT_MSG_GETSET, table: table, restart: { sets = [] }) { attributes in

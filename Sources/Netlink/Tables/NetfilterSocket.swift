@@ -8,6 +8,7 @@ package struct NetfilterSocket: ~Copyable, Sendable {
 
   private init(_ conversation: consuming Conversation) { self.conversation = conversation }
 
+  /// A socket in the calling thread's network namespace.
   package static func open() throws(NetlinkFailure) -> NetfilterSocket {
     NetfilterSocket(Conversation(try NetlinkSocket.open(NETLINK_NETFILTER)))
   }

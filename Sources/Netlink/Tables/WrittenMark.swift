@@ -13,6 +13,8 @@ package struct WrittenMark: Equatable, Sendable {
     self.isConnections = isConnections
   }
 
+  /// Every mark that these expressions write, each time with the bits that may come out different. Assumes the worst
+  /// where it cannot tell: all 32 bits.
   package static func all(in expressions: [NFTExpression]) -> [WrittenMark] {
     var found: [WrittenMark] = []
     var kept: UInt32 = 0
