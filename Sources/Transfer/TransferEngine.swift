@@ -5,6 +5,7 @@ internal import Synchronization
 /// All transfers, on one thread (libcurl's multi interface): no thread per request, and a cancellation ends its transfer
 /// within a millisecond.
 package final class TransferEngine: Sendable {
+  /// Called once for each transfer, on the engine's thread; must not block.
   package typealias Completion = @Sendable (Result<TransferResponse, TransferFailure>) -> Void
 
   /// One transfer that was started.

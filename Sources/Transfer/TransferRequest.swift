@@ -19,6 +19,7 @@ package struct TransferRequest: Equatable, Sendable {
   package var clientCertificateFile: String?
   package var clientKeyFile: String?
 
+  /// What to do when a body is longer than `maximumBytes`.
   package enum Excess: Equatable, Sendable {
     case fails
     /// The rest is not read; what came so far is the answer.
@@ -46,6 +47,7 @@ package struct TransferBinding: Equatable, Sendable {
   }
 }
 
+/// What the server answered, whatever its status.
 package struct TransferResponse: Equatable, Sendable {
   package var status: Int
   package var body: [UInt8]

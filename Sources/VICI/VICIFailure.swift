@@ -4,6 +4,7 @@ internal import Glibc
 /// An exchange with charon that failed: what was asked, of which socket, and what came back. No value of a request is in
 /// its text; names are, and charon's own words.
 package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What came back, or why nothing did.
   package enum Cause: Equatable, Sendable {
     /// The answer has `success = no`; its `errmsg`, or nothing.
     case refused(String)

@@ -3,6 +3,7 @@
 ///
 /// A value may be a key, so nothing that prints a message shows one: names and lengths only.
 package struct VICIMessage: Equatable, Sendable {
+  /// What a name stands for. Values are bytes to charon; that most of them are text is a convention.
   package enum Value: Equatable, Sendable {
     case bytes([UInt8])
     case list([[UInt8]])
@@ -11,6 +12,7 @@ package struct VICIMessage: Equatable, Sendable {
     var isSection: Bool { if case .section = self { true } else { false } }
   }
 
+  /// One name with its value.
   package struct Member: Equatable, Sendable {
     package let name: String
     package internal(set) var value: Value
@@ -27,6 +29,7 @@ package struct VICIMessage: Equatable, Sendable {
 
 // What charon sends, read by name. A value of another kind counts as absent.
 extension VICIMessage {
+  /// The first key of this name; nil where there is none.
   package func bytes(_ name: String) -> [UInt8]? {
     for member in members where member.name == name { if case .bytes(let bytes) = member.value { return bytes } }
     return nil

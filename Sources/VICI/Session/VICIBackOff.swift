@@ -12,6 +12,7 @@ package struct VICIBackOff: Equatable, Sendable {
 
   package init() {}
 
+  /// Starts the series over: after the next failure the first retry comes at once.
   package mutating func succeeded() { failures = 0 }
 
   /// - Parameter chance: 0 up to but not including 1.

@@ -35,6 +35,8 @@ package struct VICISession: ~Copyable, Sendable {
   /// `nextEvent` until it gives nil after each call, not only when this is readable.
   package var descriptor: Int32 { socket.descriptor }
 
+  /// Sends one command and returns its answer. Throws `refused`, with charon's words, where the answer says `success =
+  /// no`.
   package mutating func request(
     _ command: String, _ message: VICIMessage = VICIMessage(), timeout: Duration
   ) throws(VICIFailure) -> VICIMessage {
@@ -64,6 +66,7 @@ package struct VICISession: ~Copyable, Sendable {
     try register(event, by: VICIDeadline(after: timeout))
   }
 
+  /// Asks for no more events of this name. Those that have arrived already still come to `nextEvent`.
   package mutating func unregister(_ event: String, timeout: Duration) throws(VICIFailure) {
     try unregister(event, by: VICIDeadline(after: timeout))
   }

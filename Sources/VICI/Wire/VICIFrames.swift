@@ -11,6 +11,7 @@ package struct VICIFrames: Sendable {
 
   package init() {}
 
+  /// Takes in what was read from the socket, however the stream was cut.
   package mutating func append(_ bytes: [UInt8]) {
     if start == buffer.count {
       // Not kept: the largest packet would stay for ever.
