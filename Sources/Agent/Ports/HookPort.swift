@@ -1,10 +1,10 @@
-/// The operator's own programs. None of ours waits for them.
+/// The operator's own programs. Nothing of ours waits for them.
 ///
-/// Contract: only what root alone can have put there is run. Each run ends within its limit, and everything with it that
-/// it has left in its process group. It gets the environment that it is given and nothing else of ours, no privileges,
-/// and at most a bounded part of its output is kept.
+/// Contract: only programs that nobody but root can have put there are run. Each run ends within its limit, together
+/// with everything left in its process group. It gets the environment given here and nothing else of ours, has no
+/// privileges, and only a bounded part of its output is kept.
 package protocol HookPort: Sendable {
-  /// What there is now, in alphabetic order: those that may be run, and why the others may not.
+  /// What is there now, in alphabetical order: the hooks that may be run, and why the others may not.
   func hooks() -> HookListing
   func run(_ hook: String, environment: [String], limit: Duration) async -> HookOutcome
 }
@@ -12,7 +12,7 @@ package protocol HookPort: Sendable {
 /// The hooks that can be run now, and those that were refused.
 package struct HookListing: Equatable, Sendable {
   package var hooks: [String]
-  /// By name; a folder that cannot be used by its path.
+  /// The reasons, by the hook's name; a folder that cannot be used is listed by its path.
   package var refused: [String: String]
 
   package init(hooks: [String] = [], refused: [String: String] = [:]) {

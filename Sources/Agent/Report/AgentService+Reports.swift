@@ -63,8 +63,8 @@ extension AgentService {
     var disabled: [BackhaulRule]
   }
 
-  /// The loops are asked one after the other: where a rule set is taken over in between, they are asked again, for as long
-  /// as that may take.
+  /// The loops are asked one after the other: where a rule set is taken over in between, they are asked again, for as
+  /// long as that may take.
   private func moment(of choice: PathChoice) async -> Moment {
     var tries = 0
     while true {

@@ -14,7 +14,8 @@ package struct DoctorReport: Codable, Equatable, Sendable {
     /// `error` or `warning`.
     package var severity: String
     /// `agent`, `traffic`, `lans`, `uplinks`, `rule_set`, `clock`, `dns`, `mtu`, `rp_filter`, `forwarding`, `offload`,
-    /// `marks`, `tables`, `priorities`, `connections`, `charon`, `kernel`, `certificates`, `libraries`, `state` or `journal`.
+    /// `marks`, `tables`, `priorities`, `connections`, `charon`, `kernel`, `certificates`, `libraries`, `state` or
+    /// `journal`.
     package var subject: String
     package var text: String
     /// What was observed.

@@ -54,8 +54,8 @@ package struct EventQuery: Equatable, Sendable {
 
   /// The newest of `records` that match, oldest first, and how many older ones match too.
   ///
-  /// - Parameter newestAge: how long ago the last of `records` was, where the monotonic clock knows it; from there it is
-  ///   followed backwards through this life of the agent, and the wall clock is asked only for what was before.
+  /// - Parameter newestAge: how long ago the last of `records` was, where the monotonic clock knows it; from there it
+  ///   is followed backwards through this life of the agent, and the wall clock is asked only for what was before.
   package func select(
     from records: [EventRecord], newestAge: Duration?, now: WallTime
   ) -> (matching: [EventRecord], omitted: Int) {

@@ -32,7 +32,8 @@ package struct LocalAPI: Sendable {
     package var paths: [String]?
     /// `history`, `force`: of this path.
     package var path: String?
-    /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it lies.
+    /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it
+    /// lies.
     package var from: String?
     package var to: String?
     package var service: String?

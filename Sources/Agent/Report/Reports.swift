@@ -44,8 +44,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var journalTrouble: String?
   /// What else is not reaching the disk, and why: a restart will not know it.
   package var notKept: [String] = []
-  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; `left_over` where
-  /// the kernel still has what an agent before this one put there; null for nothing.
+  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; `left_over`
+  /// where the kernel still has what an agent before this one put there; null for nothing.
   package var hold: String?
   /// Why no rule set runs then.
   package var holdCause: String?
@@ -57,8 +57,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var forcesOfNoPath: [PathForceReport] = []
   /// How the last look at clients' packets went.
   package var sight = SightReport()
-  /// `protected`, `partly`, `diverted`, `obstructed`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`:
-  /// backhaul-troubleshooting(7) explains them.
+  /// `protected`, `partly`, `diverted`, `obstructed`, `unprotected`, `unencrypted`, `blocked`, `undecided` or
+  /// `unsteered`: backhaul-troubleshooting(7) explains them.
   package var protection: String = ""
   /// The same as a sentence.
   package var summary: String = ""
@@ -72,7 +72,8 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var enabled: Bool
   /// `backhaul`, `fallback`, `blocked` or `bypass`.
   package var mode: String
-  /// `path:NAME`, `paths:NAME,NAME`, `local_wan:INTERFACE`, `underlay:INTERFACE`, `blocked`, or null before the first verdict.
+  /// `path:NAME`, `paths:NAME,NAME`, `local_wan:INTERFACE`, `underlay:INTERFACE`, `blocked`, or null before the first
+  /// verdict.
   package var choice: String?
   package var path: String?
   package var device: String?
