@@ -2,9 +2,9 @@ package import Agent
 package import Core
 package import RuleSets
 
-/// What operators say of paths, in one JSON file of mode 0600 under a checksum.
+/// Paths' forced states, in one JSON file of mode 0600 with a checksum.
 package struct FileForceStore: ForceStore {
-  /// A thousand paths with reasons of which every byte is escaped are a megabyte and a half.
+  /// A thousand paths whose reasons are all escaped bytes make a megabyte and a half.
   private static let maximumBytes = 4 << 20
 
   package let path: String
@@ -35,7 +35,7 @@ package struct FileForceStore: ForceStore {
       Contents(forces: forces.sorted { $0.key < $1.key }.map { Kept($0.key, $0.value) }), to: path)
   }
 
-  /// Beside it; one that was set aside before gives way.
+  /// Renames it to `forces.json.damaged`, replacing one that was set aside before.
   package func setAside() throws(StoreFailure) -> String {
     do throws(SystemCallFailure) { return try SetAside.rename(path) } catch {
       throw StoreFailure(error)

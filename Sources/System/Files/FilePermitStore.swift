@@ -2,7 +2,7 @@ package import Agent
 package import Core
 internal import RuleSets
 
-/// What an operator said of revisions, in one JSON file of mode 0600 under a checksum; no file where nothing holds.
+/// An operator's permit for a lower revision, in one JSON file of mode 0600 with a checksum. No permit means no file.
 package struct FilePermitStore: PermitStore {
   private static let maximumBytes = 4 << 10
 

@@ -52,13 +52,13 @@ private struct Contents: StoredContents {
 
   var format = currentFormat
   var checksum = ""
-  /// The checksum of its text.
+  /// The checksum of the rule set's text.
   var ruleSet: String
   var revision: UInt64
   /// `applying`, `running`, or why it was rolled back: `died`, `unconfirmed`, `started_too_often`, `word`.
   var phase: String
   var leftMilliseconds: Int
-  /// Words of `RuleSetTrial.Evidence`: what has not been seen.
+  /// Raw values of `RuleSetTrial.Evidence`: what has not been seen yet.
   var awaits: [String]
   var starts: Int
   var returnsTo: UInt64?
@@ -92,7 +92,7 @@ private struct Contents: StoredContents {
     returnsTo = note.returnsTo
   }
 
-  /// Nil where it has words that this version does not know.
+  /// The note; nil where it has words that this version does not know.
   var note: RuleSetTrial.Note? {
     let known = awaits.compactMap(RuleSetTrial.Evidence.init)
     guard known.count == awaits.count, let phase = read(missing: Set(known)) else { return nil }
@@ -126,7 +126,7 @@ private struct Contents: StoredContents {
 }
 
 extension KeptGenerations {
-  /// What lies in this directory.
+  /// The generations in this directory.
   package init(in directory: String) {
     self.init(FileRuleSetStore(directory: directory), FileTrialStore(directory: directory))
   }

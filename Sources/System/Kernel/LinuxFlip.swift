@@ -10,7 +10,7 @@ package final class LinuxFlip: FlipPort {
   private let ranges: KernelRanges
   private let translation: RouteTranslation
   private let routing: Mutex<RoutingSocket>
-  /// For `LinuxKernelEvents`.
+  /// The socket's port, so that `LinuxKernelEvents` can tell our own changes.
   package let ports: OwnPorts
 
   package init(_ ranges: KernelRanges) throws(KernelFailure) {
@@ -54,7 +54,7 @@ package final class LinuxFlip: FlipPort {
           else { return }
           found.append(message)
         }
-        // One for each rule: to ask for the names of those devices is less than to list all devices there are, and
+        // There is one for each rule. Asking for those devices' names takes less time than listing all devices, and
         // probes and flips wait meanwhile.
         var names: [UInt32: InterfaceName] = [:]
         for index in Set(found.flatMap(\.hops).map(\.index)) { names[index] = RouteTranslation.name(of: index) }

@@ -10,7 +10,7 @@ package final class LinuxKernel: KernelPort {
   private let ranges: KernelRanges
   private let settings: InterfaceSettings
   private let state: Mutex<KernelState>
-  /// For `LinuxKernelEvents`.
+  /// The sockets' ports, so that `LinuxKernelEvents` can tell our own changes.
   package let ports: OwnPorts
   package let news: TableNews
 
@@ -48,7 +48,7 @@ package final class LinuxKernel: KernelPort {
     case .changeSettings(let values):
       try settings.change(to: values) { (device) throws(KernelFailure) in try isOurs(device) }
     case .restoreSettings(let changed): try settings.restore(changed)
-    // The kernel names the rule or set that it refuses; the whole table would be a long operation.
+    // The failure names the rule or set that the kernel refused; the whole table would be too long to name.
     case .replaceNftTable, .changeNftTable, .changeSets, .deleteNftTable: try apply(step, operation: nil)
     default: try apply(step, operation: PlanText(ranges).lines(step).first)
     }

@@ -26,7 +26,7 @@ package final class LinuxSight: SightPort {
       })
   }
 
-  /// Of one table: more say nothing new.
+  /// How many routes of one table are kept: more would say nothing new.
   private static let mostRoutes = 256
 
   /// At most 256 foreign routes of each table.
@@ -40,7 +40,7 @@ package final class LinuxSight: SightPort {
           uniquingKeysWith: { first, _ in first })
         return SeenNetwork(
           addresses: KernelState.addresses(addresses, names),
-          // The three that the kernel comes with are after ours or answer for the router alone (0).
+          // Of the kernel's own three rules, rule 0 concerns only the router itself and the others come after ours.
           rules: try sockets.routing.rules().filter { !translation.isOurs($0) && $0.priority > 0 }.map(
             ForeignRule.init),
           routes: try routes(&sockets.routing, of: tables))
@@ -119,7 +119,7 @@ package final class LinuxSight: SightPort {
       isForwarded: question.incoming.map(Self.forwards) ?? true)
   }
 
-  /// True too where that cannot be read.
+  /// Whether the device takes part in forwarding; true too where that cannot be read.
   private static func forwards(_ device: InterfaceName) -> Bool {
     let value = (try? SettingFiles.read(InterfaceSetting(device, .forwarding))) ?? nil
     return value != 0
@@ -134,7 +134,7 @@ package final class LinuxSight: SightPort {
           do throws(NetlinkFailure) {
             seen.packets[chain] = try sockets.netfilter.packets(in: chain, table: ranges.nftTable)
           } catch {
-            // Another has taken our table away, and it is not back yet.
+            // Other software has removed our table, and it is not back yet.
             guard error.isMissing else { throw error }
           }
         }
@@ -150,7 +150,7 @@ package final class LinuxSight: SightPort {
         try ForeignChains(&sockets.netfilter, own: ranges.nftTable).seen
       }
     }
-    // Without iptables-legacy's the rest is still told.
+    // Where iptables-legacy cannot be read, the rest is still reported.
     if let legacy = try? LegacyFilters.read() { seen.filters += legacy }
     return seen
   }

@@ -13,8 +13,8 @@ package final class LinuxMetrics: MetricsPort {
   package init(_ configuration: MetricsConfiguration, deadline: Duration = .seconds(5)) {
     self.configuration = configuration
     var limits = LocalServer.Limits()
-    // A server or two scrape, and someone looks with curl. A page of a thousand paths has two megabytes, and each client
-    // has its own copy.
+    // A server or two scrape, and someone looks with curl. A page of a thousand paths takes two megabytes, and each
+    // client has its own copy.
     limits.clients = 8
     limits.keptForRoot = 0
     limits.deadline = deadline

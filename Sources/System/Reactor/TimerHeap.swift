@@ -2,8 +2,8 @@ package import Agent
 internal import Core
 package import RuleSets
 
-/// Timers by deadline; those of one deadline in the order in which they were set. A binary heap with lazy deletion: a
-/// cancelled timer's entry stays until it comes up or until such entries outnumber the live ones.
+/// Timers ordered by deadline, and by the order in which they were set where deadlines are equal. A binary heap with
+/// lazy deletion: a cancelled timer's entry stays until it comes up or until such entries outnumber the live ones.
 package struct TimerHeap {
   /// What a timer runs, with the time at which the loop found it due.
   package typealias Body = @Sendable (Instant) -> Void
@@ -55,7 +55,7 @@ package struct TimerHeap {
     return bodies.removeValue(forKey: first.number)
   }
 
-  /// Greater than every timer's number that was given out so far.
+  /// Greater than every timer ID given out so far.
   package var limit: TimerID { TimerID(lastNumber + 1) }
 
   private mutating func dropCancelled() {
