@@ -1,4 +1,4 @@
-// What we ask of charon, written by name. What was set under a name before is replaced in its place.
+// Writes a request to charon, member by member. Setting a name again replaces its value in place.
 extension VICIMessage {
   /// `VICIMessage { $0.set("name", "hub-fra") }`
   package init(_ build: (inout VICIMessage) -> Void) { build(&self) }
@@ -21,7 +21,7 @@ extension VICIMessage {
   /// Sets a list whose items need not be text.
   package mutating func set(_ name: String, items: [[UInt8]]) { put(name, .list(items)) }
 
-  /// Adds to the section of this name, which is made where there is none.
+  /// Adds to the section of this name, and makes it first where there is none.
   package mutating func section(_ name: String, _ build: (inout VICIMessage) -> Void) {
     var inner = section(name) ?? VICIMessage()
     build(&inner)
