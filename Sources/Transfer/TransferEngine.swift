@@ -2,9 +2,11 @@ internal import CCurl
 internal import CLinux
 internal import Synchronization
 
-/// All transfers, on one thread (libcurl's multi interface): no thread per request, and a cancellation ends its transfer
-/// within a millisecond.
+/// Runs all transfers on one thread with libcurl's multi interface: there is no thread per request, and a cancellation
+/// ends its transfer within a millisecond.
 package final class TransferEngine: Sendable {
+  /// Called once for each transfer, on the engine's thread, or on the caller's where the engine has stopped. Must not
+  /// block.
   package typealias Completion = @Sendable (Result<TransferResponse, TransferFailure>) -> Void
 
   /// One transfer that was started.
@@ -24,8 +26,8 @@ package final class TransferEngine: Sendable {
     var isStopped = false
   }
 
-  /// curl_multi_wakeup is the one function of the multi interface that any thread may call; the others are called on the
-  /// engine's thread only.
+  /// curl_multi_wakeup is the one function of the multi interface that any thread may call; the others are called on
+  /// the engine's thread only.
   private struct Multi: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
 
   private let inbox = Mutex(Inbox())
@@ -76,10 +78,10 @@ package final class TransferEngine: Sendable {
     return Ticket(number: number)
   }
 
-  /// Ends it with `.cancelled`. One that is complete is ignored.
+  /// Ends the transfer with `.cancelled`. One that is complete is ignored.
   package func cancel(_ ticket: Ticket) { post(.cancel(ticket.number)) }
 
-  /// Cancels what runs and ends the thread. What is started later fails with `.cancelled`.
+  /// Cancels running transfers and ends the thread. Transfers started later fail with `.cancelled`.
   package func stop() {
     post(.stop)
   }
@@ -101,7 +103,7 @@ package final class TransferEngine: Sendable {
     return try result.get()
   }
 
-  /// Start and cancellation of one call, which may come in either order.
+  /// One call's start and cancellation, which may come in either order.
   private final class CallState: Sendable {
     private let state = Mutex<(ticket: Ticket?, isCancelled: Bool)>((nil, false))
 

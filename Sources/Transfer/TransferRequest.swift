@@ -1,27 +1,28 @@
-/// One GET over HTTP or HTTPS, bounded in time and size. Redirects are not followed and no proxy is used: the answer comes
-/// from whom was asked, or not at all.
+/// One GET over HTTP or HTTPS, bounded in time and size. Redirects are not followed and no proxy is used: the answer
+/// comes from the server that was asked, or not at all.
 package struct TransferRequest: Equatable, Sendable {
   package var url: String
-  /// Sent as they are, each `Name: value`. One that holds a control character makes the transfer fail.
+  /// Sent as they are, each `Name: value`. A header that holds a control character makes the transfer fail.
   package var headers: [String] = []
-  /// For all of it: name, connection, handshake, answer.
+  /// The limit for the whole transfer: name lookup, connection, handshake and answer.
   package var timeout: Duration
-  /// Of the body.
+  /// The largest body that is taken.
   package var maximumBytes: Int
   /// What becomes of a longer body.
   package var excess: Excess = .fails
-  /// Where the connection goes, whatever the URL's host says: no name is resolved then. A dotted quad.
+  /// The IPv4 address to connect to, as a dotted quad, whatever the URL's host says; no name is resolved then.
   package var connectAddress: String?
   package var binding: TransferBinding?
-  /// PEM; nil: the system's authorities.
+  /// A PEM file of trusted authorities; nil: the system's.
   package var authorityFile: String?
-  /// PEM.
+  /// PEM files of the client's certificate and key.
   package var clientCertificateFile: String?
   package var clientKeyFile: String?
 
+  /// What to do when a body is longer than `maximumBytes`.
   package enum Excess: Equatable, Sendable {
     case fails
-    /// The rest is not read; what came so far is the answer.
+    /// The rest is not read; what arrived so far is the answer.
     case isCut
   }
 
@@ -46,12 +47,13 @@ package struct TransferBinding: Equatable, Sendable {
   }
 }
 
+/// What the server answered, whatever its status.
 package struct TransferResponse: Equatable, Sendable {
   package var status: Int
   package var body: [UInt8]
   package var etag: String?
   package var contentType: String?
-  /// From the start to the last byte of the answer.
+  /// The time from the start to the last byte of the answer.
   package var duration: Duration
 
   package init(status: Int, body: [UInt8], etag: String?, contentType: String?, duration: Duration) {

@@ -1,11 +1,12 @@
 internal import CLinux
 internal import Glibc
 
-/// An exchange with charon that failed: what was asked, of which socket, and what came back. No value of a request is in
-/// its text; names are, and charon's own words.
+/// An exchange with charon that failed: what was asked, of which socket, and what came back. Its text holds names and
+/// charon's own words, but never a value from a request.
 package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible {
+  /// What came back, or why nothing did.
   package enum Cause: Equatable, Sendable {
-    /// The answer has `success = no`; its `errmsg`, or nothing.
+    /// The answer has `success = no`; this is its `errmsg`, empty where there is none.
     case refused(String)
     /// charon has no such command: the plugin that brings it is not loaded, or this charon is too old.
     case unknownCommand
@@ -16,13 +17,13 @@ package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible 
     /// charon closed the connection.
     case closed
     case system(call: String, errno: Int32)
-    /// The packet that came breaks the format, at this byte of it.
+    /// The packet that came breaks the format at this byte.
     case malformed(VICIFault, at: Int)
     /// A packet that does not answer what was asked, by its name in the README.
     case unexpected(packet: String)
-    /// It failed before, and what is still under way would be taken for the answer.
+    /// The session failed before, and a late answer would be taken for this request's.
     case broken
-    /// No path of a Unix socket.
+    /// The address is no Unix socket's path.
     case unusableAddress
   }
 
@@ -37,7 +38,7 @@ package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible 
     self.cause = cause
   }
 
-  /// For what does not know what was asked; `asked` adds it.
+  /// For code that does not know what was asked; `asked` adds it later.
   init(_ cause: Cause) { self.init(operation: "vici", socketPath: "", cause: cause) }
 
   /// What the C library left in `errno`; to be called right after the call that failed.
@@ -49,7 +50,7 @@ package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible 
 }
 
 extension VICIFailure {
-  /// charon is not there, or not any more.
+  /// charon is not there, or has gone.
   package var isGone: Bool {
     switch cause {
     case .closed: true
@@ -65,7 +66,8 @@ extension VICIFailure {
   /// Why charon refused, in its own words.
   package var refusal: String? { if case .refused(let text) = cause { text } else { nil } }
 
-  /// Whether the session is of no more use. An answer that says no is an answer, and what was never sent has none.
+  /// Whether the session has become useless. A refusal is an answer, and a request that was never sent has none to wait
+  /// for.
   package var breaksSession: Bool {
     switch cause {
     case .refused, .unknownCommand, .unknownEvent, .unencodable: false
@@ -92,7 +94,7 @@ extension VICIFailure {
   }
 }
 
-/// What is wrong with bytes that came, or with a message that is to go.
+/// What is wrong with bytes that were received, or with a message to be sent.
 package enum VICIFault: Equatable, Sendable, CustomStringConvertible {
   case cutOff
   case unknownElement(UInt8)

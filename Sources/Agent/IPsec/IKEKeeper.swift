@@ -1,9 +1,11 @@
 package import Core
 package import RuleSets
 
-/// Sees to it that charon has the tunnels' connections and makes their SAs: after its restart, after ours, after a new
-/// rule set or a new address of an uplink. It never touches the kernel, and no probe or flip ever waits for it.
+/// Makes sure that charon has the tunnels' connections and sets up their SAs: after charon's restart, after ours, after
+/// a new rule set, and when an uplink's address changes. It never touches the kernel, and no probe or flip ever waits
+/// for it.
 package actor IKEKeeper {
+  /// What the keeper calls when a tunnel's SAs change. It awaits each call before the next one.
   package struct Listeners: Sendable {
     /// An SA came or went: worth a probe at once. Nil: the tunnel is no more.
     package var word: @Sendable (Name, IKENews.Word?) async -> Void
@@ -21,21 +23,22 @@ package actor IKEKeeper {
 
   /// Whether charon answers, for the status.
   package struct Status: Equatable, Sendable {
-    /// A tunnel needs it.
+    /// Whether any tunnel needs charon.
     package var isNeeded = false
     package var version: String?
     package var trouble: String?
   }
 
-  /// Events may be lost with a connection, and charon has states that it tells nobody of.
+  /// How often every SA is read again: events are lost with a connection, and some of charon's states cause no event.
   static let period: Duration = .seconds(10)
-  /// How often charon is asked what it holds: what another took away shall be back within a second or so.
+  /// How often charon is asked what it holds, so that a connection that another client unloaded is back within a second
+  /// or so.
   static let inventoryPeriod: Duration = .seconds(1)
-  /// charon tells of a failure while it still has the SA.
+  /// charon reports a failure while it still has the SA.
   static let settleTime: Duration = .milliseconds(50)
   static let firstRetry: Duration = .milliseconds(200)
   static let longestRetry: Duration = .seconds(5)
-  /// Before charon is looked at again that would not say what it has.
+  /// How long to wait after a look that charon did not answer.
   static let lookPause: Duration = .seconds(1)
   private let charon: any CharonPort
   private let events: any EventSink
@@ -52,16 +55,16 @@ package actor IKEKeeper {
   private var connectFailures = 0
   private var nextConnect: Instant
   private var nextLook: Instant
-  /// A look failed: none is taken before this.
+  /// After a failed look, no look is taken before this time.
   private var looksAgain: Instant
   private var nextInventory: Instant
   /// charon may have connections of ours that no rule set wants.
   private var mayHaveStrangers = false
   private var alarm: Alarm?
-  /// What ESP costs, and what of that was told.
+  /// What ESP costs, and what the listener was last told of it.
   private var negotiated: [Name: ESPEncapsulation] = [:]
   private var negotiatedTold: [Name: ESPEncapsulation] = [:]
-  /// Tunnels that went, and whose end is not told yet.
+  /// Removed tunnels whose end the listener has not been told yet.
   private var gone: Set<Name> = []
   private var news = IKENews()
 
@@ -76,14 +79,15 @@ package actor IKEKeeper {
     nextInventory = surroundings.now
   }
 
-  /// Works until cancelled. What charon has stays.
+  /// Works until cancelled. Charon keeps what it has.
   package func run(telling listeners: Listeners) async {
     self.listeners = listeners
     for await _ in mailbox.bell { await work() }
     alarm?.cancel()
   }
 
-  /// What charon shall have from now on. `held`: tunnels of which nothing can be said now; theirs stays as it is.
+  /// Sets what charon is to have from now on. `held`: tunnels that cannot be judged now; what charon has of them stays
+  /// as it is.
   package func want(_ connections: [IKEConnection], held: Set<Name>) {
     let now = surroundings.now
     let names = Set(connections.map(\.tunnel)).union(held)
@@ -107,7 +111,7 @@ package actor IKEKeeper {
       gone.insert(name)
       mayHaveStrangers = true
     }
-    // One that was held from the start has no machine.
+    // A tunnel that has been held from the start has no machine.
     if released { mayHaveStrangers = true }
     if mayHaveStrangers { nextInventory = now }
     mailbox.ring()
@@ -122,12 +126,12 @@ package actor IKEKeeper {
   /// Every tunnel's state, asked of charon now where it answers.
   package func current() async -> [Name: IKEMachine] {
     if isConnected { await lookAtAll() }
-    // What was seen is told of, and followed.
+    // The loop reports what was seen and acts on it.
     mailbox.ring()
     return machines
   }
 
-  /// As they were last seen: charon is not asked.
+  /// Every tunnel's state as last seen, without asking charon.
   package var lastSeen: [Name: IKEMachine] { machines }
 
   // MARK: - One turn
@@ -149,7 +153,8 @@ package actor IKEKeeper {
     await tellAll()
   }
 
-  /// Several lines tell of a failed negotiation, and the first may be no more than a hint: all are waited for.
+  /// charon logs a failed negotiation in several lines, and the first may be no more than a hint, so we wait for all of
+  /// them.
   private func readPost() async -> CharonMailbox.Post {
     var post = mailbox.empty()
     guard !post.changed.isEmpty || !post.troubles.isEmpty || post.isOverfull else { return post }
@@ -202,7 +207,7 @@ package actor IKEKeeper {
     } catch {
       status.trouble = error.description
       retryConnect()
-      // Where no tunnel needs it, it may be absent.
+      // charon may be absent where no tunnel needs it.
       if hasConnections { tell(news.charonIsSilent(error.description)) }
     }
   }
@@ -210,7 +215,7 @@ package actor IKEKeeper {
   private func lost(_ why: String) {
     guard isConnected else { return }
     isConnected = false
-    // One that comes and goes at once is asked less and less often, and told of once.
+    // A charon that comes and goes at once is asked less and less often, and reported once.
     let hasLasted = connectedSince + Self.longestRetry <= surroundings.now
     if hasLasted { connectFailures = 0 }
     status.version = nil
@@ -218,7 +223,7 @@ package actor IKEKeeper {
     for name in machines.keys { machines[name]?.charonWent() }
     retryConnect()
     if hasConnections { tell(news.charonWent(why, hasLasted: hasLasted)) }
-    // Who asked was perhaps not the loop.
+    // The caller may not have been the loop.
     mailbox.ring()
   }
 
@@ -227,10 +232,10 @@ package actor IKEKeeper {
     connectFailures = min(connectFailures + 1, 30)
   }
 
-  /// Unloads what no rule set wants, and has what another took away loaded again.
+  /// Unloads what no rule set wants, and reloads what another client took away.
   private func takeInventory() async {
     nextInventory = surroundings.now + Self.inventoryPeriod
-    // Before charon is asked: what is taken away meanwhile is for the next time.
+    // Taken before charon is asked: what goes missing meanwhile is found the next time.
     let unloads = mayHaveStrangers
     mayHaveStrangers = false
     do {
@@ -335,7 +340,7 @@ package actor IKEKeeper {
         next = min(next, machine.phase == .connecting ? max(deadline, looksAgain) : deadline)
       }
     }
-    // Never at once: whatever is due has just been tried.
+    // Never at once: everything that is due has just been tried.
     let wait = max(next - surroundings.now, .milliseconds(20))
     alarm = surroundings.alarm(after: wait) { [mailbox] in mailbox.ring() }
   }

@@ -1,9 +1,9 @@
 internal import Core
 package import RuleSets
 
-/// Gives out the page of metrics. Whoever asks again within a moment gets the same one, so that however often it is
-/// scraped, the loops are asked no oftener than that. No page was begun longer ago than `lifetime` before it was asked for,
-/// however long the loops took to answer.
+/// Serves the page of metrics. A request within `lifetime` of the last one gets the same page, so that however often it
+/// is scraped, the loops are not asked more often than that. No page was begun earlier than `lifetime` before its
+/// request, however long the loops took to answer.
 package actor MetricsPages {
   static let lifetime: Duration = .milliseconds(500)
 
@@ -18,12 +18,15 @@ package actor MetricsPages {
     self.read = read
   }
 
+  /// The page in the text exposition format. Callers that ask while one is being rendered share it, unless it was begun
+  /// too long before they asked.
   package func page() async -> [UInt8] {
     let asked = now()
     while true {
       if let last, asked - last.begun < Self.lifetime { return last.page }
       guard let rendering else { break }
-      // One that was begun long before may tell of what is no more: it is waited for all the same, so that there is one.
+      // A page begun too long ago may be out of date. We wait for it all the same, so that only one is ever being
+      // rendered.
       let page = await rendering.task.value
       if asked - rendering.begun < Self.lifetime { return page }
     }

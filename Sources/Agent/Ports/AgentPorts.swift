@@ -1,13 +1,13 @@
 internal import Core
 internal import RuleSets
 
-/// Everything that the agent needs of the world.
+/// Everything the agent needs from the world.
 package struct AgentPorts: Sendable {
   package var loop: any EventLoop
   package var prober: any ProbePort
   package var flipper: any FlipPort
   package var kernel: any KernelPort
-  /// A second way into the kernel, for deletions of connections that no reconcile may hold up.
+  /// A second way into the kernel, for deleting connections without waiting for a reconcile.
   package var sweeper: any KernelPort
   package var kernelEvents: any KernelEventsPort
   package var charon: any CharonPort
@@ -22,11 +22,11 @@ package struct AgentPorts: Sendable {
   package var forces: any ForceStore
   package var permits: any PermitStore
   package var surroundings: any Surroundings
-  /// Nil where the agent was started by hand.
+  /// Nil where no service manager started the agent.
   package var serviceManager: (any ServiceManagerPort)?
   /// Why the local configuration is not kept for the guard; nil where it is.
   package var configurationTrouble: @Sendable () -> String?
-  /// Gives what was freed back to the kernel.
+  /// Returns freed memory to the kernel.
   package var giveMemoryBack: @Sendable () -> Void
 
   package init(

@@ -1,7 +1,7 @@
 package import Core
 package import RuleSets
 
-/// Takes note of events: the journal and the log. Callable from any thread; never blocks for long.
+/// Records events in the journal and the log. Callable from any thread; never blocks for long.
 package protocol EventSink: Sendable {
   func record(_ event: AgentEvent)
 }
@@ -10,20 +10,21 @@ package protocol EventSink: Sendable {
 package protocol Surroundings: Sendable {
   var now: Instant { get }
   var wallTime: WallTime { get }
-  /// 0 up to but not including 1.
+  /// A random number from 0 up to but not including 1.
   var chance: Double { get }
-  /// Calls `body` once this much time has passed, on any thread, unless it is cancelled before. `body` must not block.
+  /// Calls `body` on any thread once this much time has passed, unless it is cancelled first. `body` must not block.
   func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm
 }
 
-/// Something that happens later.
+/// A call that is due later and can be cancelled.
 package struct Alarm: Sendable {
-  /// Does nothing once it has rung.
+  /// Cancels the call; does nothing once it has been made.
   package let cancel: @Sendable () -> Void
   package init(cancel: @escaping @Sendable () -> Void) { self.cancel = cancel }
 }
 
 extension Surroundings {
+  /// The default: a task that sleeps.
   package func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm {
     let task = Task {
       try? await Task.sleep(for: wait)

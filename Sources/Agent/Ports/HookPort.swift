@@ -1,17 +1,18 @@
-/// The operator's own programs. None of ours waits for them.
+/// The operator's own programs. Nothing of ours waits for them.
 ///
-/// Contract: only what root alone can have put there is run. Each run ends within its limit, and everything with it that
-/// it has left in its process group. It gets the environment that it is given and nothing else of ours, no privileges,
-/// and at most a bounded part of its output is kept.
+/// Contract: only programs that nobody but root can have put there are run. Each run ends within its limit, together
+/// with everything left in its process group. It gets the environment given here and nothing else of ours, has no
+/// privileges, and only a bounded part of its output is kept.
 package protocol HookPort: Sendable {
-  /// What there is now, in alphabetic order: those that may be run, and why the others may not.
+  /// What is there now, in alphabetical order: the hooks that may be run, and why the others may not.
   func hooks() -> HookListing
   func run(_ hook: String, environment: [String], limit: Duration) async -> HookOutcome
 }
 
+/// The hooks that can be run now, and those that were refused.
 package struct HookListing: Equatable, Sendable {
   package var hooks: [String]
-  /// By name; a folder that cannot be used by its path.
+  /// The reasons, by the hook's name; a folder that cannot be used is listed by its path.
   package var refused: [String: String]
 
   package init(hooks: [String] = [], refused: [String: String] = [:]) {
@@ -20,7 +21,10 @@ package struct HookListing: Equatable, Sendable {
   }
 }
 
+/// How one run of a hook ended, and what it printed.
 package struct HookOutcome: Equatable, Sendable {
+  /// How the run ended. `exited` carries the exit status, `overTime` means it was killed at its limit, and `notStarted`
+  /// says why it never ran.
   package enum End: Equatable, Sendable {
     case exited(Int32)
     case killed(signal: Int32)

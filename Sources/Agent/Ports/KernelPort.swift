@@ -7,15 +7,16 @@ package import RuleSets
 /// A step whose effect is there already (a route, address or rule that exists; a device, route or rule that is gone)
 /// succeeds. Nothing foreign is ever changed or deleted: a step that would touch a foreign object throws.
 package protocol KernelPort: Sendable {
-  /// `expecting` is given all else that is there and tells which nftables rules are ours to recognise; others come back as
-  /// `unrecognised`.
+  /// `expecting` gets everything else that was read and returns the nftables rules to recognise; all others come back
+  /// as `unrecognised`.
   func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState
   func apply(_ step: Step) throws(KernelFailure)
   /// The values that foreign interfaces' settings had before `changeSettings` changed them.
   /// Never fails: they are a help, and what stands in their way is told beside them.
   func rememberedSettings() -> RememberedSettings
-  /// Deletes connections, or gives them another mark, as if one sweep were made after the other, and returns once the kernel
-  /// has done it. Addresses of sweeps are ascending and apart. What a connection's mark has outside of the mask stays.
+  /// Deletes connections, or gives them another mark, as if one sweep were made after the other, and returns once the
+  /// kernel has done it. Addresses of sweeps are ascending and apart. What a connection's mark has outside of the mask
+  /// stays.
   ///
   /// - Returns: how many each has met; nil where the kernel does not say.
   func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(KernelFailure) -> [Int?]
@@ -24,9 +25,9 @@ package protocol KernelPort: Sendable {
 /// What foreign interfaces' settings were before we changed them, as far as that is known.
 package struct RememberedSettings: Equatable, Sendable {
   package var values: [InterfaceSetting: Int]
-  /// Why a restart will not know them; nil while it will.
+  /// Why a restart would not know them; nil while it would.
   package var trouble: String?
-  /// What was kept by a life before and cannot be used, and what became of it; nil for nothing.
+  /// What an earlier run kept that cannot be used, and what became of it; nil where there is nothing of the kind.
   package var damage: String?
 
   package init(values: [InterfaceSetting: Int] = [:], trouble: String? = nil, damage: String? = nil) {
@@ -37,6 +38,7 @@ package struct RememberedSettings: Equatable, Sendable {
 }
 
 extension KernelPort {
+  /// For a caller that knows beforehand which table to expect; nil recognises none of its rules.
   package func read(expecting table: NftTable?) throws(KernelFailure) -> ActualState { try read { _ in table } }
 }
 
@@ -47,12 +49,12 @@ package protocol FlipPort: Sendable {
   func activate(_ route: TableRoute) throws(KernelFailure)
   /// Removes the active route, so that the floor is what is left. One that is gone already is no error.
   func deactivate(_ table: TableID) throws(KernelFailure)
-  /// The active route that the kernel has in each of these tables. Tables of tunnels and uplinks have one of that metric
-  /// too, and are not asked for.
+  /// The active route that the kernel has in each of these tables. Tables of tunnels and uplinks have one of that
+  /// metric too, and are not asked for.
   func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way]
 }
 
-/// Something changed in the kernel that was not our own doing.
+/// A change in the kernel that was not our own doing.
 package enum KernelEvent: Equatable, Sendable {
   /// A device came or changed its carrier, flags, MTU or name; nil: it is gone.
   case link(InterfaceName, Link?)
@@ -60,12 +62,12 @@ package enum KernelEvent: Equatable, Sendable {
   case address(InterfaceName)
   /// A default route that is not ours may have changed: one of main, or of a table that an ip rule leads to.
   case mainRoute
-  /// A rule or a short route of another's changed that may take clients' packets before ours: nothing of ours follows from
-  /// it.
+  /// A rule or a short route of another's changed that may take clients' packets before ours: nothing of ours follows
+  /// from it.
   case foreign(String)
   /// A route, rule or nftables object of ours, or in our ranges, changed.
   case ours(String)
-  /// Nobody on the device's link has this address any more: the kernel has asked in vain.
+  /// The kernel's neighbour lookups for this address have failed: nobody on the device's link answers for it.
   case neighbourFailed(InterfaceName, IPv4Address)
   /// A router on the way says that packets to this address are too large: the kernel knows a smaller path MTU by now.
   case pathMTU(IPv4Address)
@@ -73,6 +75,7 @@ package enum KernelEvent: Equatable, Sendable {
   case overrun
 }
 
+/// Notices of changes in the kernel, as they happen.
 package protocol KernelEventsPort: Sendable {
   /// Calls `handler` on the loop for each event, from now on. Our own changes are not reported, but for
   /// devices: a path's health follows from them, whoever changed them.
@@ -81,9 +84,9 @@ package protocol KernelEventsPort: Sendable {
 
 /// A call to the kernel that failed: what was asked, of which object, and what came back.
 package struct KernelFailure: Error, Equatable, Sendable, CustomStringConvertible {
-  /// As an operator would type it: `ip route replace default dev bh-fra table 7902`.
+  /// The operation as an operator would type it: `ip route replace default dev bh-fra table 7902`.
   package var operation: String
-  /// The errno; 0 where the failure is ours.
+  /// The errno; 0 where the failure is our own.
   package var errno: Int32
   /// The kernel's own words (extended acknowledgement), or strerror's.
   package var cause: String

@@ -8,7 +8,7 @@ package enum Fetched: Equatable, Sendable {
 
 /// Why a pull brought nothing. No text in it ever holds a credential.
 package struct FetchFailure: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What was asked of whom: `GET https://…`.
+  /// What was asked: `GET https://…`.
   package var operation: String
   package var cause: String
 
@@ -25,7 +25,7 @@ package protocol RuleSetSource: Sendable {
   func fetch(etag: String?) async throws(FetchFailure) -> Fetched
 }
 
-/// The accepted rule set, kept over a restart.
+/// The accepted rule set, kept across a restart.
 package struct StoredRuleSet: Equatable, Sendable {
   package var bytes: [UInt8]
   package var etag: String?
@@ -40,13 +40,13 @@ package struct StoredRuleSet: Equatable, Sendable {
 
 /// What is still known of the rule set that was accepted last.
 package struct KeptRuleSet: Equatable, Sendable {
-  /// Nil: there never was one, or it is lost.
+  /// Nil where there never was one, or it is lost.
   package var stored: StoredRuleSet?
   /// One was accepted once, whether or not it can still be read.
   package var wasAccepted: Bool
   /// Both copies are there and say the same.
   package var isWhole: Bool
-  /// What lies there and cannot be used, each with its file.
+  /// The files that are there and cannot be used, and why.
   package var damage: [StoreFailure]
 
   package init(
@@ -58,20 +58,21 @@ package struct KeptRuleSet: Equatable, Sendable {
     self.damage = damage
   }
 
-  /// A strict rule may be in force, and nobody can say which.
+  /// A strict rule may have been in force, and nobody can say which.
   package var isLost: Bool { stored == nil && wasAccepted }
 }
 
-/// Keeps it, twice, each copy written beside the old one, synced and renamed over it: a power loss or a block that goes
-/// bad leaves one of them.
+/// Keeps the rule set in two copies, each written beside the old one, synced and renamed over it: a power loss or a bad
+/// block leaves one of them.
 package protocol RuleSetStore: Sendable {
-  /// Never fails: what cannot be read is told, and is no reason to have none.
+  /// Never fails: files that cannot be read are reported as damage.
   func load() -> KeptRuleSet
   func save(_ stored: StoredRuleSet) throws(StoreFailure)
   /// Moves copies that cannot be used out of the way, for a person to look at. Returns what became of each, in words.
   func setAsideDamaged() -> [String]
 }
 
+/// A file operation that failed: what was asked of which file, and why it did not work.
 package struct StoreFailure: Error, Equatable, Sendable, CustomStringConvertible {
   package var operation: String
   package var cause: String

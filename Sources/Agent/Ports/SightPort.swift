@@ -1,29 +1,30 @@
 package import Core
 package import RuleSets
 
-/// What the kernel itself says of clients' packets, everyone's rules, routes and chains included. Called from any thread;
-/// changes nothing, and holds up nobody who does.
+/// What the kernel itself says about clients' packets, with everyone's rules, routes and chains. Called from any
+/// thread; changes nothing, and does not hold up those that do.
 package protocol SightPort: Sendable {
   /// Addresses of all devices, all ip rules but ours in the order in which they are asked, and others' routes in these
   /// tables.
   func network(tables: Set<TableID>) throws(KernelFailure) -> SeenNetwork
   /// As `LookupPort.lookup`.
   func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer
-  /// What the answer comes from. Asked where it is another than is wanted.
+  /// What the answer rests on. Asked only where the answer is not the one we want.
   func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds
   /// The main table's first default route, where that leads nowhere (`blackhole`, `unreachable`, …). The table may be
-  /// large: asked where there is no way.
+  /// large, so this is asked only where there is no route.
   func deadEnd() throws(KernelFailure) -> DeadEnd?
   /// IPv6 addresses of all devices, and all ip rules for it but ours in the order in which they are asked.
   func ipv6() throws(KernelFailure) -> SeenIPv6
   func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer
-  /// What these chains of our table have counted; one that is not there is left out.
+  /// What these chains of our table have counted; a chain that is not there is left out.
   func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts
-  /// Base chains of others where packets come through, and who of them writes marks. A firewall may be large: asked where
-  /// something is suspected.
+  /// Others' base chains that packets pass, and which rules write marks. A firewall may be large, so this is asked only
+  /// where something is suspected.
   func filters() throws(KernelFailure) -> SeenFilters
 }
 
+/// The IPv4 addresses, rules and routes around ours: devices' addresses, and the ip rules and routes that others made.
 package struct SeenNetwork: Equatable, Sendable {
   package var addresses: [InterfaceName: [InterfaceAddress]]
   package var rules: [ForeignRule]
@@ -38,11 +39,12 @@ package struct SeenNetwork: Equatable, Sendable {
   }
 }
 
+/// The router's IPv6 addresses, and the IPv6 ip rules that others made.
 package struct SeenIPv6: Equatable, Sendable {
-  /// Each with its network.
+  /// Each address with its network.
   package var addresses: [InterfaceName: [IPv6InterfaceAddress]]
   package var rules: [ForeignIPv6Rule]
-  /// The router forwards IPv6 at all.
+  /// Whether the router forwards IPv6 at all.
   package var isForwarded: Bool
 
   package init(
@@ -54,6 +56,7 @@ package struct SeenIPv6: Equatable, Sendable {
   }
 }
 
+/// Why the kernel answers a lookup as it does.
 package struct SeenGrounds: Equatable, Sendable {
   /// The prefix of the route that decides; nil where none does.
   package var entry: IPv4Prefix?
@@ -66,9 +69,10 @@ package struct SeenGrounds: Equatable, Sendable {
   }
 }
 
+/// What the counters of our chains stand at, and under which nftables generation they were read.
 package struct SeenCounts: Equatable, Sendable {
   package var packets: [String: UInt64]
-  /// Of everybody's nftables: it rises with each change.
+  /// The generation of everyone's nftables; it rises with each change.
   package var generation: UInt32
 
   package init(packets: [String: UInt64] = [:], generation: UInt32 = 0) {
@@ -77,6 +81,7 @@ package struct SeenCounts: Equatable, Sendable {
   }
 }
 
+/// What other software's nftables and iptables may do to clients' packets: drop them, or change their marks.
 package struct SeenFilters: Equatable, Sendable {
   package var filters: [PacketFilter]
   package var marks: [ForeignMark]

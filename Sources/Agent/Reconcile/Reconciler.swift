@@ -1,19 +1,19 @@
 package import Core
 package import RuleSets
 
-/// Keeps the kernel as the rule set wants it: compares what should be with what is, and changes what differs. One piece
-/// of work at a time; whatever else happens meanwhile is looked at right after.
+/// Keeps the kernel as the rule set wants it: compares what should be with what is, and changes what differs. It does
+/// one piece of work at a time; whatever happens meanwhile is looked at right after.
 package actor Reconciler: RuleSetApplier {
-  /// Why the kernel is looked at.
+  /// Why to look at the kernel.
   package enum Reason: Hashable, Sendable {
     case ruleSet
     case event(String)
     case timer
   }
 
-  /// Also without any event the kernel is read this often: an event may be lost, and some changes send none.
+  /// How often the kernel is read without any event: an event may be lost, and some changes send none.
   package static let period: Duration = .seconds(30)
-  /// Events of one change come in a burst; looked at together.
+  /// One change sends a burst of events; this long a pause lets one look cover them all.
   static let settleTime: Duration = .milliseconds(15)
 
   private enum Work {
@@ -41,15 +41,15 @@ package actor Reconciler: RuleSetApplier {
   private var running: Running?
   /// What is held back until a rule set runs.
   private(set) var held: Hold?
-  /// As the last look has found them.
+  /// The router's surroundings as the last look found them.
   private(set) var surroundings = ActualState()
   /// Why settings are not as they should be, although the rest is.
   private var settingFailure: KernelFailure?
-  /// Why it will not be known after a restart what settings were before; nil while it will.
+  /// Why a restart would not know what settings were before; nil while it would.
   private(set) package var memoryTrouble: String?
   private var toldDamage: String?
-  /// Of what was last wanted, and of the devices that the watch was last told of: they are worked out or read anew at each
-  /// look, and with a thousand devices they are megabytes.
+  /// Fingerprints of what was last wanted, and of the devices that the watch was last told of. Both are worked out or
+  /// read anew at each look, and with a thousand devices they are megabytes.
   private var desired: Fingerprint?
   private var watchedLinks: Fingerprint?
   private var watched: WatchPlan?
@@ -57,15 +57,15 @@ package actor Reconciler: RuleSetApplier {
   private var heldTunnels: Set<Name> = []
   private(set) var esp: [Name: ESPEncapsulation] = [:]
   private(set) var queued: Set<Reason> = []
-  /// As the last look has found them.
+  /// The uplinks as the last look found them.
   var uplinks: [UplinkState] = []
-  /// Each device's first: of what was last seen the part that reports tell.
+  /// Each device's first address, as last seen, for reports.
   private(set) package var addresses: [InterfaceName: InterfaceAddress] = [:]
   private(set) package var tally = ReconcileTally()
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
   private var retries = 0
-  /// Looks in a row that left a device because traffic still went by it.
+  /// Consecutive looks that left a device in place because traffic was still using it.
   private var waits = 0
   /// The next look that no event asks for.
   private(set) var retry: Task<Void, Never>?
@@ -90,7 +90,7 @@ package actor Reconciler: RuleSetApplier {
     (work, inbox) = AsyncStream.makeStream(of: Work.self)
   }
 
-  /// Of the rule set that runs.
+  /// The running rule set's layout; nil where none runs.
   package var layout: Layout? { running?.layout }
 
   /// Does the work until cancelled. What it leaves in the kernel stays.
@@ -116,35 +116,37 @@ package actor Reconciler: RuleSetApplier {
         let reasons = queued
         queued = []
         guard !reasons.isEmpty else { continue }
-        // Some losses of a route are told by no event at all.
+        // Some losses of a route cause no event at all.
         if reasons.contains(.timer) { await watch.inspectSoon() }
         await repair(because: reasons)
-        // What is freed takes some milliseconds to give back: not after each of many events.
+        // Giving memory back takes some milliseconds, so it is not done after each of many events.
         if reasons.contains(.timer) { giveMemoryBack() }
       case .pulse(let answer): answer()
       }
     }
   }
 
-  /// Calls back once all the work is done that was asked for before: whoever stands still never does.
+  /// Calls back once all the work asked for so far is done. A stalled loop never does.
   package nonisolated func pulse(_ answer: @escaping @Sendable () -> Void) { inbox.yield(.pulse(answer)) }
 
-  /// What the kernel has now, read for a report: nothing follows from it.
+  /// What the kernel has now, for a report; nothing is changed because of it.
   package func kernelState() throws(KernelFailure) -> ActualState { try kernel.read(expecting: nil) }
 
-  /// Asks for a look at the kernel; several at once are one.
+  /// Asks for a look at the kernel; requests that wait together share one look.
   package func look(because reason: Reason) {
     isIdle = false
     if queued.insert(reason).inserted { inbox.yield(.look(reason)) }
   }
 
-  /// charon has said what ESP costs the packets of tunnels: their sizes follow.
+  /// Takes what charon negotiated for ESP: it decides how large the tunnels' packets may be.
   package func negotiated(_ new: [Name: ESPEncapsulation]) {
     guard new != esp else { return }
     esp = new
     look(because: .event("keys"))
   }
 
+  /// Queues the rule set and waits until it is in the kernel. Throws where the kernel refuses it or the agent is
+  /// stopping; the rule set that ran before then runs on.
   package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
     try await taken(ruleSet, slots).get()
   }
@@ -156,23 +158,28 @@ package actor Reconciler: RuleSetApplier {
     }
   }
 
+  /// Changes nothing in the kernel while a rule set runs. A failed attempt is reported once and retried, at growing
+  /// intervals, until the hold is in place or a rule set runs.
   package func hold(_ hold: Hold) async {
     held = hold
     putHold()
   }
 
+  /// Works the slots out from the devices, routes and marks in the kernel. The book is empty where the kernel cannot be
+  /// read.
   package func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
     let actual = try? kernel.read { [configuration] seen in SlotBook.marking(seen, ruleSet, configuration) }
     guard let actual else { return SlotBook() }
     return SlotBook.readBack(from: actual, ruleSet, configuration)
   }
 
+  /// Compares the kernel with what a hold of everything would put there: whatever is beyond that is left over.
   package func leftovers() async -> Leftovers? {
     let actual = try? kernel.read { [configuration] in DesiredState.holdingEverything(configuration, in: $0).nftTable }
     return actual.flatMap { Leftovers(in: $0, besides: .holdingEverything(configuration, in: $0)) }
   }
 
-  /// Of a table that is there already, a living agent's or a dead one's, nothing is changed: it holds more.
+  /// A table that is there already, a living agent's or a dead one's, is left alone: it holds back more.
   private func putHold() {
     guard running == nil, let held else { return }
     do throws(KernelFailure) {
@@ -202,7 +209,7 @@ package actor Reconciler: RuleSetApplier {
 
   private static let stopping = RuleSetRefusal(["the agent is stopping"])
 
-  /// What the kernel has otherwise than the rule set that runs wants it, and that one's revision; nil where none runs.
+  /// How the kernel differs from the running rule set, with its revision; nil where none runs.
   package func differences(
     choices: [Name: RuleSelection.Choice]
   ) throws(KernelFailure) -> (revision: UInt64, differences: [Difference])? {
@@ -270,7 +277,7 @@ package actor Reconciler: RuleSetApplier {
     }
   }
 
-  /// One look is planned at a time, however many reasons there are for it.
+  /// Only one look is scheduled at a time, however many reasons there are for it.
   private func lookAgain(in wait: Duration) {
     guard retry == nil else { return }
     retry = Task { [weak self, time] in
@@ -298,8 +305,8 @@ package actor Reconciler: RuleSetApplier {
 
   /// Reads, plans and applies; then lets the watch know. Returns the steps that were made.
   ///
-  /// - Parameter repairing: one step that fails must not keep the others from being made, nor the watch from hearing of a
-  ///   new gateway; the first failure is thrown at the end. A new rule set, on the other hand, is all or nothing.
+  /// - Parameter repairing: one step that fails must not keep the others from being made, nor the watch from hearing of
+  ///   a new gateway; the first failure is thrown at the end. A new rule set, on the other hand, is all or nothing.
   private func bring(to target: Running, repairing: Bool = false) async throws(KernelFailure) -> [Step] {
     let generation = await watch.linkGeneration
     let (wanted, before) = try await survey(for: target.layout)
@@ -315,7 +322,7 @@ package actor Reconciler: RuleSetApplier {
         made.append(step)
       } catch {
         if case .moveMarks = step {
-          // A kernel that tells nothing of its connections; those of older marks are set up anew in time.
+          // This kernel does not list its connections. Those with older marks are set up anew in time.
           events.record(
             AgentEvent(.applyFailed, "marks", "flows of older marks may hang until they time out: \(error)"))
           continue
@@ -325,8 +332,8 @@ package actor Reconciler: RuleSetApplier {
       }
     }
     noteMemory()
-    // Devices made just now are not in what was read before. Our table alone is nothing that the watch asks for, and with
-    // many prefixes it is long to read.
+    // Devices made just now are not in what was read before. The watch does not need our nftables table, and with many
+    // prefixes it takes long to read.
     if made.contains(where: { !$0.isNftTable }) { seen = try kernel.read(expecting: wanted.nftTable) }
     // Where nothing changed, what is kept lies where it lay: among what a look frees it would hold pages of the heap.
     let first = seen.addresses.compactMapValues(\.first)
@@ -353,8 +360,8 @@ package actor Reconciler: RuleSetApplier {
     }
     settingFailure = failure
     if let failure, repairing { throw failure }
-    // Traffic leaves a device that is to go as soon as another way is known to work; it is deleted then. Where none ever
-    // is, it is asked for ever more seldom.
+    // Traffic leaves a device that is to go as soon as another way is known to work, and then the device is deleted.
+    // Where no other way ever works, we look less and less often.
     if kept.isEmpty {
       waits = 0
     } else {
@@ -364,7 +371,7 @@ package actor Reconciler: RuleSetApplier {
     return made + clearing
   }
 
-  /// What settings were before is a help for later: no rule set waits for it.
+  /// The settings' former values only help later, so no rule set waits for them.
   private func noteMemory() {
     let remembered = kernel.rememberedSettings()
     if let damage = remembered.damage, damage != toldDamage {

@@ -4,15 +4,17 @@ internal import RuleSets
 /// What became of `accept-revision`.
 package struct AcceptRevisionReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
-  /// The next rule set of this revision or a higher one is accepted, once; null: none that is lower than the running one.
+  /// The next rule set with this revision or a higher one is accepted, once; null: none below the running one is.
   package var revision: UInt64?
-  /// Of the rule set that runs; null where none does.
+  /// The running rule set's revision; null where none runs.
   package var running: UInt64?
-  /// What an operator may not have meant.
+  /// Hints that the request may not do what was meant.
   package var warnings: [String]
 }
 
 extension AgentService {
+  /// Permits one downgrade to the request's revision and pulls at once, or takes the permission back where it has none.
+  /// A permit that could not be saved is a warning and not an error: it holds until the agent restarts.
   package func acceptRevision(
     _ asked: LocalAPI.Request, by user: UInt32
   ) async throws(LocalAPI.Refusal) -> AcceptRevisionReport {

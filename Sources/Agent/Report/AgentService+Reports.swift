@@ -1,8 +1,11 @@
 internal import Core
 internal import RuleSets
 
-/// What the agent answers: each asks the loops once and says what they know.
+/// The agent's answers: each asks the loops once and reports what they know.
 extension AgentService {
+  /// The whole picture: what runs, how the paths are, what protects the clients, and what to do next.
+  ///
+  /// - Parameter choice: which paths to list; verdicts and counts are of all of them whichever it is.
   package func status(of choice: PathChoice = .all) async -> StatusReport {
     let moment = await moment(of: choice)
     let (snapshot, pull) = (moment.snapshot, moment.pull)
@@ -56,12 +59,12 @@ extension AgentService {
     var snapshot: WatchSnapshot
     var forces: [Name: ForcedPaths.Entry]
     var pull: RuleSetKeeper.Status
-    /// Rules that are disabled.
+    /// The disabled rules.
     var disabled: [BackhaulRule]
   }
 
-  /// The loops are asked one after the other: where a rule set is taken over in between, they are asked again, for as long
-  /// as that may take.
+  /// The loops are asked one after the other: where a rule set is taken over in between, they are asked again, for as
+  /// long as that may take.
   private func moment(of choice: PathChoice) async -> Moment {
     var tries = 0
     while true {
@@ -85,7 +88,7 @@ extension AgentService {
   private static let mostTries = 20
   private static let pauseBetweenTries: Duration = .milliseconds(20)
 
-  /// What a restart would not know, and why. The journal is told of apart from it.
+  /// What a restart would not know, and why. The journal has a field of its own.
   private func notKept(_ pull: RuleSetKeeper.Status) async -> [String] {
     let troubles = [
       ("the configuration", ports.configurationTrouble()), ("the rule set", pull.storeTrouble),
@@ -94,12 +97,15 @@ extension AgentService {
     return troubles.compactMap { what, trouble in trouble.map { "\(what): \($0)" } }
   }
 
+  /// Every path with its health, without the rest of the status.
   package func paths() async -> PathsReport {
     let writer = ReportWriter(await watch.snapshot(), forces: await forces.entries)
     return PathsReport(paths: writer.paths, forcesOfNoPath: writer.forcesOfNoPath)
   }
+  /// Every probe with its counters and round-trip times, and what metered uplinks allow them.
   package func probes() async -> ProbesReport { await ReportWriter(watch.snapshot()).probesReport }
 
+  /// Every rule with the way it takes now, the disabled ones last.
   package func rules() async -> RulesReport {
     let moment = await moment(of: .some([]))
     return RulesReport(rules: rules(of: ReportWriter(moment.snapshot), moment, await sight.view))
@@ -109,6 +115,8 @@ extension AgentService {
     writer.rules.map { $0.seen(seen, configuration.kernel, at: writer.at) } + moment.disabled.map(writer.disabled)
   }
 
+  /// Every tunnel's device, addresses and SAs, with counters read from the kernel now. Asks charon too, which takes
+  /// seconds where it hangs. Empty while no rule set runs.
   package func tunnels() async -> TunnelsReport {
     guard let layout = await reconciler.layout else { return TunnelsReport(tunnels: []) }
     // Before the clock is read: ages and deadlines are those of the moment that is told of.
@@ -124,7 +132,7 @@ extension AgentService {
       ).all)
   }
 
-  /// What metrics tell of: the kernel's counters are asked for, charon is not.
+  /// The numbers behind the metrics. The kernel is asked for its counters; charon is not asked.
   package func meter() async -> MetricsReading {
     let machines = await ike.lastSeen
     var reading = MetricsReading(watch: await watch.snapshot(), version: identity.version, started: identity.started)
@@ -145,7 +153,7 @@ extension AgentService {
     return reading
   }
 
-  /// Of lives of the agent before this one too, as far as the journal on disk goes back.
+  /// Includes events from before the agent's start, as far back as the journal on disk goes.
   package func events(_ query: EventQuery) async -> EventsReport {
     let numbered = journal.isNumbered
     // Whoever follows asks often, and what is new is in memory.
@@ -161,7 +169,7 @@ extension AgentService {
       lastNumber: records.last?.number, trouble: trouble)
   }
 
-  /// Read from the kernel now: what stands here is what the agent could not put right yet.
+  /// Reads the kernel now: what differs is what the agent has not been able to put right yet.
   package func diff() async throws(LocalAPI.Refusal) -> DiffReport {
     let choices = await watch.snapshot(of: .some([])).selections.compactMapValues(\.choice)
     let found: (revision: UInt64, differences: [Difference])?
@@ -174,12 +182,15 @@ extension AgentService {
     return DiffReport(revision: found.revision, from: "agent", found.differences)
   }
 
+  /// Says where a packet goes, and why. Throws where the request is malformed, no rule set runs or the kernel cannot be
+  /// read.
   package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
     try await PacketExplanations(
       lookup: ports.lookup, sight: ports.sight, seen: await sight.view, reconciler: reconciler, watch: watch, ike: ike
     ).explain(asked, ranges: configuration.kernel)
   }
 
+  /// One path's last hour. Throws where no path is named, or none has this name.
   package func history(of path: String?) async throws(LocalAPI.Refusal) -> HistoryReport {
     guard let path else { throw LocalAPI.Refusal("history needs a path") }
     let snapshot = await watch.snapshot()
@@ -193,7 +204,7 @@ extension AgentService {
       buckets: history.minutes(at: snapshot.at).map(HistoryReport.Bucket.init))
   }
 
-  /// The verdict, and whatever flips because of it, are made when this returns.
+  /// When this returns, the verdict has been made, and so has any flip that follows from it.
   package func force(_ asked: LocalAPI.Request, by user: UInt32) async throws(LocalAPI.Refusal) -> ForceReport {
     let request = try ForceRequest(asked)
     guard let text = asked.path else { throw LocalAPI.Refusal("force needs a path") }

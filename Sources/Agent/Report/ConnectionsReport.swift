@@ -1,13 +1,15 @@
 internal import Core
 internal import RuleSets
 
+/// How full the kernel's table of tracked connections is. Once it is full, a new connection pushes out an unanswered
+/// one or is dropped.
 package struct ConnectionsReport: Codable, Equatable, Sendable {
   package var used: Int
-  /// 0: there is none.
+  /// The most it can hold; 0: there is no limit.
   package var limit: Int
-  /// Connections that found no place, since the router started; their packets were dropped.
+  /// Connections since the router's start that found no room; their packets were dropped.
   package var refused: Int
-  /// Connections that were thrown out unanswered to make room for others, since the router started.
+  /// Unanswered connections since the router's start that were evicted to make room for others.
   package var evicted: Int
   /// How long the table has been full; null while it has room.
   package var fullSeconds: Double?

@@ -1,21 +1,22 @@
 package import Core
 
-/// What the kernel has otherwise than the rule set wants it.
+/// How the kernel differs from the rule set.
 package struct DiffReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var revision: UInt64
-  /// `agent`: of the rule set that runs; `cache`: of the cached one, without an agent's word on which way rules go and
-  /// what charon has negotiated.
+  /// `agent`: compared with the running rule set; `cache`: with the cached one, without an agent to say which way rules
+  /// go and what charon has negotiated.
   package var from: String
   package var differences: [DifferenceReport]
 
+  /// One object of the kernel that is not as the rule set wants it.
   package struct DifferenceReport: Codable, Equatable, Sendable {
     /// `missing`, `superfluous` or `changed`.
     package var kind: String
     package var object: String
-    /// What is there of it; null unless it is changed.
+    /// What the kernel has; null unless `kind` is `changed`.
     package var found: String?
-    /// The whole as one line.
+    /// The whole difference on one line.
     package var line: String
   }
 

@@ -9,16 +9,18 @@ package struct DoctorReport: Codable, Equatable, Sendable {
   package var warnings: Int
   package var findings: [FindingReport]
 
+  /// One problem, how it was noticed and how to fix it.
   package struct FindingReport: Codable, Equatable, Sendable {
     /// `error` or `warning`.
     package var severity: String
     /// `agent`, `traffic`, `lans`, `uplinks`, `rule_set`, `clock`, `dns`, `mtu`, `rp_filter`, `forwarding`, `offload`,
-    /// `marks`, `tables`, `priorities`, `connections`, `charon`, `kernel`, `certificates`, `libraries`, `state` or `journal`.
+    /// `marks`, `tables`, `priorities`, `connections`, `charon`, `kernel`, `certificates`, `libraries`, `state` or
+    /// `journal`.
     package var subject: String
     package var text: String
-    /// What was seen that says so.
+    /// What was observed.
     package var evidence: String
-    /// A command or a setting.
+    /// The command or setting that fixes it.
     package var fix: String
   }
 

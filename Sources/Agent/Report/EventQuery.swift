@@ -1,21 +1,22 @@
 package import Core
 package import RuleSets
 
-/// Which events someone wants to see.
+/// Which events to show.
 package struct EventQuery: Equatable, Sendable {
+  /// From when on events are wanted.
   package enum Since: Equatable, Sendable {
     case time(WallTime)
-    /// So long ago, whatever the wall clock has done in between.
+    /// At most this long ago, whatever the wall clock has done since.
     case age(Duration)
   }
 
-  /// What `events` without a limit answers.
+  /// How many events `events` returns where no limit is given.
   package static let standardLimit = 1_000
   /// More than the journal can hold.
   package static let maximumLimit = 20_000
 
   package var since: Since?
-  /// Empty: all.
+  /// Empty for every kind.
   package var kinds: Set<String> = []
   package var subject: String?
   package var limit = standardLimit
@@ -24,7 +25,7 @@ package struct EventQuery: Equatable, Sendable {
 
   package init() {}
 
-  /// Reads the words of a request; the refusal is fit for a person.
+  /// Reads a request's fields; the refusal is worded for a person.
   package init(_ request: LocalAPI.Request) throws(LocalAPI.Refusal) {
     if let text = request.since {
       guard let time = WallTime(text: text) else { throw LocalAPI.Refusal("since: \(quoted(text)) is no time") }
@@ -53,8 +54,8 @@ package struct EventQuery: Equatable, Sendable {
 
   /// The newest of `records` that match, oldest first, and how many older ones match too.
   ///
-  /// - Parameter newestAge: how long ago the last of `records` was, where the monotonic clock knows it; from there it is
-  ///   followed backwards through this life of the agent, and the wall clock is asked only for what was before.
+  /// - Parameter newestAge: how long ago the last of `records` was, where the monotonic clock knows it; from there it
+  ///   is followed backwards through this life of the agent, and the wall clock is asked only for what was before.
   package func select(
     from records: [EventRecord], newestAge: Duration?, now: WallTime
   ) -> (matching: [EventRecord], omitted: Int) {

@@ -3,6 +3,7 @@ internal import RuleSets
 
 /// What `check-health` found, for programs.
 package struct HealthReport: Codable, Equatable, Sendable {
+  /// One thing that was checked and is not well.
   package struct Finding: Codable, Equatable, Sendable {
     /// `ok`, `warning`, `critical` or `unknown`.
     package var status: String
@@ -10,11 +11,11 @@ package struct HealthReport: Codable, Equatable, Sendable {
   }
 
   package var schema = Reports.schema
-  /// The worst of the findings'.
+  /// The worst finding's status.
   package var status: String
-  /// The exit status.
+  /// The exit status that goes with `status`.
   package var code: Int
-  /// The worst first; none where all is well.
+  /// The worst finding first; empty where all is well.
   package var findings: [Finding]
 
   package init(_ check: HealthCheck) {

@@ -1,7 +1,8 @@
 internal import Core
 internal import RuleSets
 
-/// RTT and loss of one path, a minute a bucket, oldest first. Since the agent began to watch the path, at most an hour.
+/// One path's RTT and loss in buckets of a minute, oldest first. It starts when the agent began to watch the path and
+/// goes back an hour at most.
 package struct HistoryReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var path: String
@@ -9,13 +10,14 @@ package struct HistoryReport: Codable, Equatable, Sendable {
   package var state: String
   package var sinceSeconds: Double
   package var cause: String
-  /// How many probes watch the path; each bucket is of all of them.
+  /// How many probes watch the path; each bucket counts all of them.
   package var probes: Int
   package var bucketSeconds = 60
-  /// Of the last bucket, which is not over yet.
+  /// How long the last bucket, which is not over yet, has lasted.
   package var lastBucketSeconds: Double
   package var buckets: [Bucket]
 
+  /// What one minute's probes brought. Round-trip times are in milliseconds.
   package struct Bucket: Codable, Equatable, Sendable {
     package var probes: Int
     package var lost: Int

@@ -2,8 +2,8 @@ package import Core
 internal import RuleSets
 internal import Synchronization
 
-/// The last events, in memory, and whoever wants to be told of each (the log). A ring of fixed size, which is the queue
-/// for the disk as well: whoever records never waits for that.
+/// The last events in memory, each passed on to the log as it comes. The ring has a fixed size and is also the queue
+/// for the disk, so recording never waits for the disk.
 package final class Journal: EventSink {
   package static let capacity = 1_000
 
@@ -17,7 +17,7 @@ package final class Journal: EventSink {
   private struct Ring {
     /// The nth event of this life is in place (n − 1) mod capacity.
     var entries: [Entry] = []
-    /// In this life.
+    /// How many events this life has recorded.
     var count: UInt64 = 0
     /// The last number of the lives before; nil as long as nobody has looked. The nth event of this life has number
     /// `base + n`.
@@ -38,7 +38,7 @@ package final class Journal: EventSink {
   private let ring = Mutex(Ring())
   private let surroundings: any Surroundings
   private let tell: @Sendable (AgentEvent) -> Void
-  /// Rung for each event, for the one who writes them down.
+  /// Rings for each event, for the writer.
   let bells: AsyncStream<Void>
   private let bell: AsyncStream<Void>.Continuation
 
@@ -49,6 +49,8 @@ package final class Journal: EventSink {
     (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
 
+  /// Stamps the event and puts it in the ring, where it takes the oldest one's place once 1,000 are held; then tells
+  /// the log. Takes a lock, but does no I/O itself.
   package func record(_ event: AgentEvent) {
     let time = surroundings.wallTime
     ring.withLock { ring in
@@ -68,12 +70,12 @@ package final class Journal: EventSink {
   }
 
   func ringBell() { bell.yield() }
-  /// Ends `bells`: nothing is written down any more.
+  /// Ends `bells`: after this nothing more is written to disk.
   func endBells() { bell.finish() }
 
   // MARK: - For the writer
 
-  /// Told how far the disk is. Returns how many events of this life are there already.
+  /// Takes the last number on disk. Returns how many of this life's events are there already.
   func opened(lastNumber: UInt64) -> UInt64 {
     ring.withLock { ring in
       // Lost or taken away, the file is written anew, with numbers that go on rising.
@@ -86,7 +88,7 @@ package final class Journal: EventSink {
     }
   }
 
-  /// The next events after the nth of this life, oldest first, and how many between are gone from memory already.
+  /// The next events after the nth of this life, oldest first, and how many in between have already left memory.
   func waiting(after ordinal: UInt64, atMost limit: Int) -> (records: [EventRecord], lost: UInt64) {
     ring.withLock { ring in
       let next = max(ordinal + 1, ring.first)
@@ -109,10 +111,10 @@ package final class Journal: EventSink {
     }
   }
 
-  /// Of all events of this life.
+  /// Counts all events of this life.
   package var tally: EventTally { ring.withLock { $0.tally } }
 
-  /// Of the oldest in memory; nil where there is none, or numbers are not final yet.
+  /// The number of the oldest event in memory; nil where there is none, or numbers are not final yet.
   var firstNumber: UInt64? {
     ring.withLock { ring in ring.count > 0 ? ring.base.map { $0 + ring.first } : nil }
   }

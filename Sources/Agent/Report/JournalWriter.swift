@@ -3,8 +3,9 @@ internal import RuleSets
 
 /// Brings the journal's events to the disk, and tells once where that does not succeed. The agent goes on without it.
 package actor JournalWriter {
-  /// Every event is handed to the kernel at once, so that it outlasts the agent; the disk is waited for no more often than
-  /// this, so that a path that flaps does not wear out a router's flash. After a pause the first event is on disk at once.
+  /// Every event is handed to the kernel at once, so that it outlasts the agent; the disk is waited for no more often
+  /// than this, so that a path that flaps does not wear out a router's flash. After a pause the first event is on disk
+  /// at once.
   static let pauseBetweenSyncs: Duration = .milliseconds(250)
   /// How soon the disk is tried again after a failure.
   static let pauseAfterFailure: Duration = .seconds(10)
@@ -43,9 +44,10 @@ package actor JournalWriter {
     await work()
   }
 
+  /// Makes `run` write what is left and return.
   package nonisolated func finish() { journal.endBells() }
 
-  /// What is on disk; nil where it cannot be read, or where it is so slow that nobody should wait for it.
+  /// The events on disk; nil where they cannot be read, or the disk is too slow to wait for.
   package func read() async -> [EventRecord]? {
     if let busySince, surroundings.now - busySince > Self.patience { return nil }
     return try? await store.read()

@@ -1,18 +1,20 @@
 internal import Core
 internal import FoundationEssentials
 
-/// The questions that the local socket takes, and the answers: one JSON object each.
+/// The requests that the local socket takes, and the answers: each is one JSON object.
 ///
 ///     {"schema": 1, "verb": "status"}   →   {"schema": 1, "device": …}   or   {"schema": 1, "error": "…"}
 package struct LocalAPI: Sendable {
+  /// What can be asked, under the name that stands in the request.
   package enum Verb: String, Codable, CaseIterable, Sendable {
     case status, paths, tunnels, probes, rules, events, history, explain, diff, force
     case acceptRevision = "accept_revision"
 
-    /// It changes something: for root alone.
+    /// It changes something, so only root may ask.
     package var isForRoot: Bool { self == .force || self == .acceptRevision }
   }
 
+  /// One request. Fields that the verb does not take are ignored.
   package struct Request: Codable, Equatable, Sendable {
     package var schema: Int
     package var verb: String
@@ -30,7 +32,8 @@ package struct LocalAPI: Sendable {
     package var paths: [String]?
     /// `history`, `force`: of this path.
     package var path: String?
-    /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it lies.
+    /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it
+    /// lies.
     package var from: String?
     package var to: String?
     package var service: String?
@@ -48,12 +51,13 @@ package struct LocalAPI: Sendable {
     }
   }
 
+  /// An answer that says no, in words fit for a person.
   package struct Refusal: Codable, Equatable, Sendable {
     package var schema: Int
     package var error: String
-    /// True where another user would not have been refused.
+    /// True where only the user is to blame: root would not have been refused.
     package var isDenied: Bool?
-    /// True where a later moment may do.
+    /// True where asking again later may succeed.
     package var isBusy: Bool?
 
     package init(_ error: String, isDenied: Bool? = nil, isBusy: Bool? = nil) {
@@ -63,6 +67,7 @@ package struct LocalAPI: Sendable {
       self.isBusy = isBusy
     }
 
+    /// The answer to a client that found no place among those being served.
     package static func busy(_ clients: Int) -> Refusal {
       Refusal("busy: \(clients) clients are being served, ask again", isBusy: true)
     }
@@ -95,7 +100,7 @@ package struct LocalAPI: Sendable {
     }
   }
 
-  /// Reads a request; what it does not know is refused with what it knows.
+  /// Reads a request; an unknown schema or verb is refused with those that it knows.
   package static func read(_ request: [UInt8]) throws(Refusal) -> (verb: Verb, request: Request) {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -111,7 +116,7 @@ package struct LocalAPI: Sendable {
     return (verb, asked)
   }
 
-  /// Whoever may ask may not change anything: only root may.
+  /// Refuses a verb that changes something, unless root asks.
   package static func check(_ verb: Verb, from user: UInt32) throws(Refusal) {
     guard verb.isForRoot && user != 0 else { return }
     throw Refusal(

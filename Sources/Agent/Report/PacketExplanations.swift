@@ -1,7 +1,7 @@
 package import Core
 internal import RuleSets
 
-/// Answers `explain`: what the rule set wants of a packet, with what the loops and the kernel say of it now.
+/// Answers `explain`: what the rule set wants done with a packet, and what the loops and the kernel do with it now.
 package struct PacketExplanations: Sendable {
   private let lookup: any LookupPort
   private let sight: any SightPort
@@ -23,7 +23,7 @@ package struct PacketExplanations: Sendable {
     self.ike = ike
   }
 
-  /// What is so while no rule set runs.
+  /// The answer while no rule set runs.
   private func withoutRuleSet() async -> String {
     if let left = await reconciler.leftovers() {
       return "no rule set runs, and the kernel still has \(left) of an agent before this one, so nobody knows where "
@@ -34,6 +34,8 @@ package struct PacketExplanations: Sendable {
       : "no rule set runs, and what may not leave is held off the uplinks until one does: backhaul status says why"
   }
 
+  /// The rule set's word, the kernel's own lookup beside it, and warnings where something could not be asked. Throws
+  /// where the addresses cannot be read, no rule set runs or the kernel's state cannot be read.
   package func explain(
     _ asked: LocalAPI.Request, ranges: KernelRanges
   ) async throws(LocalAPI.Refusal) -> ExplainReport {

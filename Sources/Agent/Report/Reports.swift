@@ -4,31 +4,32 @@ package enum Reports {
   package static let schema = 1
 }
 
+/// What `status` answers.
 package struct StatusReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   /// The router's name, as the orchestrator knows it.
   package var device: String
-  /// Of the agent.
+  /// The agent's version.
   package var version: String
   package var pid: Int32
-  /// Of the agent.
+  /// How long the agent has run.
   package var uptimeSeconds: Double
-  /// Of the rule set that runs; null where none does.
+  /// The running rule set's revision; null where none runs.
   package var revision: UInt64?
   /// Where rule sets come from.
   package var source: String
-  /// Since the source last answered; null: not yet.
+  /// How long ago the source last answered; null where it has not yet.
   package var lastContactSeconds: Double?
-  /// In a row.
+  /// Consecutive failed pulls.
   package var pullFailures: Int
-  /// Why the last one failed.
+  /// Why the last pull failed.
   package var pullTrouble: String?
-  /// Why the kernel is not as the rule set wants it.
+  /// Why the kernel does not match the rule set; null where it does.
   package var applyTrouble: String?
   package var rules: [RuleReport]
-  /// All, unless the request's `paths` asked for some.
+  /// Every path, unless the request's `paths` picked some.
   package var paths: [PathReport]
-  /// How many there are, and how many of them are `up`, whichever `paths` has.
+  /// How many paths exist, and how many of them are `up`, however few `paths` lists.
   package var pathsInAll: Int
   package var pathsUp: Int
   package var uplinks: [UplinkReport]
@@ -36,15 +37,15 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var charon: CharonReport?
   /// The kernel's table of tracked connections; null where it tracks none.
   package var connections: ConnectionsReport?
-  /// The last flips, from verdict to the kernel's answer.
+  /// How long the last flips took, from the verdict to the kernel's answer.
   package var flipMicroseconds: [Double]
   package var flips: Int
-  /// Why events do not get to the disk; null while they do.
+  /// Why events are not reaching the disk; null while they are.
   package var journalTrouble: String?
-  /// What else does not get to the disk, and why: a restart will not know it.
+  /// What else is not reaching the disk, and why: a restart will not know it.
   package var notKept: [String] = []
-  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; `left_over` where
-  /// the kernel still has what an agent before this one put there; null for nothing.
+  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; `left_over`
+  /// where the kernel still has what an agent before this one put there; null for nothing.
   package var hold: String?
   /// Why no rule set runs then.
   package var holdCause: String?
@@ -52,42 +53,44 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var trial: TrialReport?
   /// The lowest revision that is accepted once although a higher one runs (`accept-revision`); null for none.
   package var acceptsRevision: UInt64?
-  /// What operators said of paths that the rule set does not have.
+  /// Forced states of paths that the rule set does not have.
   package var forcesOfNoPath: [PathForceReport] = []
-  /// How clients' packets were last looked at.
+  /// How the last look at clients' packets went.
   package var sight = SightReport()
-  /// `protected`, `partly`, `diverted`, `obstructed`, `unprotected`, `unencrypted`, `blocked`, `undecided` or `unsteered`:
-  /// backhaul-troubleshooting(7) explains them.
+  /// `protected`, `partly`, `diverted`, `obstructed`, `unprotected`, `unencrypted`, `blocked`, `undecided` or
+  /// `unsteered`: backhaul-troubleshooting(7) explains them.
   package var protection: String = ""
   /// The same as a sentence.
   package var summary: String = ""
-  /// What to do about it, the worst first; nothing where all is well.
+  /// What to do about it, the worst problem first; empty where all is well.
   package var nextSteps: [String] = []
 }
 
+/// One rule, and which way its traffic goes now.
 package struct RuleReport: Codable, Equatable, Sendable {
   package var name: String
   package var enabled: Bool
   /// `backhaul`, `fallback`, `blocked` or `bypass`.
   package var mode: String
-  /// `path:NAME`, `paths:NAME,NAME`, `local_wan:INTERFACE`, `underlay:INTERFACE`, `blocked`, or null before the first verdict.
+  /// `path:NAME`, `paths:NAME,NAME`, `local_wan:INTERFACE`, `underlay:INTERFACE`, `blocked`, or null before the first
+  /// verdict.
   package var choice: String?
   package var path: String?
   package var device: String?
-  /// The paths that share its flows now: one where `path` says which; none where traffic leaves by an uplink as it is,
-  /// or nowhere.
+  /// The paths that share its flows now: just `path` where that is set; none where traffic leaves by an uplink
+  /// unencapsulated, or is blocked.
   package var shares: [ShareReport]
   package var sinceSeconds: Double
   package var cause: String
-  /// Its traffic goes by a private line without its tunnel's encryption.
+  /// Its traffic is on a private line, without its tunnel's encryption.
   package var unencrypted: Bool
-  /// In all, since the agent started.
+  /// The total since the agent started.
   package var unencryptedSeconds: Double
   package var fallback: String
   package var failback: String
-  /// Of live flows under `failback: drain`; null: until they end.
+  /// How long live flows may stay under `failback: drain`; null: until they end.
   package var drainLimitSeconds: Double?
-  /// The ways that live flows were left on.
+  /// The former ways that live flows are still on.
   package var draining: [DrainReport] = []
   package var holdDownMs: Int
   package var ipv6: String
@@ -98,18 +101,19 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var prefixes: Int
   package var table: UInt32?
   package var mark: UInt32?
-  /// What was seen of its clients' packets; null for a disabled rule, and where they were not looked at yet.
+  /// What the last look at its clients' packets showed; null for a disabled rule and before the first look.
   package var traffic: TrafficReport?
 }
 
 /// A path's part in a tier of a rule.
 package struct ShareReport: Codable, Equatable, Sendable {
   package var path: String
-  /// Beside the others of the tier.
+  /// Its weight relative to the tier's other paths.
   package var weight: Int
   package var device: String?
 }
 
+/// One path and its health.
 package struct PathReport: Codable, Equatable, Sendable {
   package var name: String
   /// `tunnel` or `uplink`.
@@ -121,41 +125,43 @@ package struct PathReport: Codable, Equatable, Sendable {
   package var sinceSeconds: Double
   package var cause: String
   package var mark: UInt32
-  /// Of the first probe of the path.
+  /// Measured by the path's first probe, as are the next two.
   package var rttMs: Double?
   package var jitterMs: Double?
   package var loss: Double?
   /// The rules whose traffic it carries now.
   package var carries: [String]
-  /// What an operator says of it; null for nothing.
+  /// The state an operator has forced; null where none is.
   package var forced: PathForceReport?
-  /// Where the trouble lies: `hub_down`, `tunnel_down`, `uplink_down`, `internet_down` or `unclear`; null while the path is
-  /// not down, or not all who are asked have answered yet.
+  /// Where the trouble lies: `hub_down`, `tunnel_down`, `uplink_down`, `internet_down` or `unclear`; null while the
+  /// path is not down or some of those asked have yet to answer.
   package var downCause: String?
   package var evidence: String?
-  /// Where the cause is unclear, who could not tell: `hub`, `targets`, `gateway`, `probes` or `uplink`.
+  /// What kept the cause unclear: `hub`, `targets`, `gateway`, `probes` or `uplink`.
   package var missing: String?
-  /// Why its device cannot be used at all, such as another program's that has its name.
+  /// Why its device cannot be used at all, for example because another program's device has its name.
   package var obstacle: String?
-  /// `up`, `down`, `pending`, or `unknown` where charon does not answer; null where it needs none.
+  /// `up`, `down`, `pending`, or `unknown` where charon does not answer; null where the path needs no keys.
   package var keys: String?
 }
 
+/// One uplink, and whether the internet can be reached by it.
 package struct UplinkReport: Codable, Equatable, Sendable {
   package var interface: String
   package var tier: Int
-  /// A private line.
+  /// Whether it is a private line.
   package var isPrivate: Bool
   package var usable: Bool
   package var obstacle: String?
   package var gateway: String?
-  /// `up`, `down` or `unknown`: what those say who are asked by it.
+  /// `up`, `down` or `unknown`, as the scouts that are asked through it see it.
   package var state: String = "unknown"
   package var scouts: [ScoutReport] = []
-  /// What probes may take of it; null where it is not metered.
+  /// How much of it probes may use; null where it is not metered.
   package var probeBudget: ProbeBudgetReport?
 }
 
+/// One tunnel: its device, its two ends, its counters and its SAs.
 package struct TunnelReport: Codable, Equatable, Sendable {
   package var name: String
   /// `gre`, `ipip`, `ipsec` or `external`.
@@ -172,9 +178,9 @@ package struct TunnelReport: Codable, Equatable, Sendable {
   package var link: String
   package var mtu: Int?
   package var mss: Int?
-  /// The IPsec profile: of an `ipsec` tunnel its own, of another the one that it is protected by.
+  /// The IPsec profile: an `ipsec` tunnel's own, or the one that protects a tunnel of another kind.
   package var profile: String?
-  /// Of the device, since it was made.
+  /// The device's counters since it was created.
   package var bytesIn: UInt64?
   package var bytesOut: UInt64?
   /// Null where no IPsec is involved.
@@ -193,7 +199,7 @@ package struct IKEReport: Codable, Equatable, Sendable {
   package var establishedSeconds: Double?
   package var rekeySeconds: Double?
   package var reauthSeconds: Double?
-  /// Why there is none, as far as that is known.
+  /// Why the tunnel has no IKE_SA, as far as we know.
   package var trouble: String?
 
   private enum CodingKeys: String, CodingKey {
@@ -211,11 +217,11 @@ package struct ChildReport: Codable, Equatable, Sendable {
   /// `tunnel` or `transport`.
   package var mode: String?
   package var cipher: String?
-  /// In UDP, as a NAT is in between.
+  /// ESP is wrapped in UDP because there is a NAT in between (RFC 3948).
   package var encapsulated: Bool
   package var installedSeconds: Double?
   package var rekeySeconds: Double?
-  /// Since its keys were made.
+  /// Traffic since its last rekeying.
   package var bytesIn: UInt64
   package var bytesOut: UInt64
 }
@@ -227,6 +233,7 @@ package struct CharonReport: Codable, Equatable, Sendable {
   package var trouble: String?
 }
 
+/// One probe, its settings and what it has measured. Durations are in the unit that ends their names.
 package struct ProbeReport: Codable, Equatable, Sendable {
   package var name: String
   package var path: String
@@ -239,7 +246,7 @@ package struct ProbeReport: Codable, Equatable, Sendable {
   package var intervalMs: Int
   package var timeoutMs: Int
   package var fall: Int
-  /// A gap without any answer that is no longer than this does not make the path down.
+  /// A gap in the answers up to this long does not bring the path down.
   package var patienceMs: Int?
   package var rise: Int
   package var lostInARow: Int
@@ -254,12 +261,13 @@ package struct ProbeReport: Codable, Equatable, Sendable {
   package var rttMeanMs: Double?
   package var rttMaxMs: Double?
   package var jitterMs: Double?
-  /// Between two probes now: longer than `interval_ms` where a metered uplink's budget is short.
+  /// The time between two probes now: longer than `interval_ms` where a metered uplink's budget is short.
   package var paceMs: Int?
-  /// Between two probes that confirm a suspicion: no shorter than what the target was seen to answer.
+  /// The time between two probes that confirm a suspicion, never shorter than the target has been seen to need.
   package var confirmationMs: Int?
 }
 
+/// One event of the journal.
 package struct EventReport: Codable, Equatable, Sendable {
   package var number: UInt64
   /// RFC 3339, UTC, milliseconds.
@@ -270,42 +278,47 @@ package struct EventReport: Codable, Equatable, Sendable {
   package var subject: String
   package var text: String
   package var details: [String: String]
-  /// By the monotonic clock, since event `number - 1`; null for the first of an agent's life.
+  /// The time since event `number - 1` by the monotonic clock; null for the first event after the agent's start.
   package var afterSeconds: Double?
 }
 
+/// What `paths` answers.
 package struct PathsReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var paths: [PathReport]
-  /// What operators said of paths that the rule set does not have.
+  /// Forced states of paths that the rule set does not have.
   package var forcesOfNoPath: [PathForceReport] = []
 }
 
+/// What `tunnels` answers.
 package struct TunnelsReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var tunnels: [TunnelReport]
 }
 
+/// What `probes` answers.
 package struct ProbesReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var probes: [ProbeReport]
-  /// Of the metered uplinks.
+  /// The metered uplinks' budgets.
   package var budgets: [ProbeBudgetReport] = []
 }
 
+/// What `rules` answers.
 package struct RulesReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var rules: [RuleReport]
 }
 
+/// What `events` answers.
 package struct EventsReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   /// Oldest first.
   package var events: [EventReport]
-  /// Older ones that were asked for too, beyond the limit.
+  /// How many older events matched too but exceeded the limit.
   package var omitted: Int?
-  /// Of the newest event there is, whether it was asked for or not: whoever follows goes on from here.
+  /// The newest event's number, whether or not it matched: a follower continues from here.
   package var lastNumber: UInt64?
-  /// Why events do not get to the disk, or could not be read from it.
+  /// Why events are not reaching the disk, or could not be read from it.
   package var trouble: String?
 }

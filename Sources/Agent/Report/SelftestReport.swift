@@ -1,11 +1,12 @@
 package import Core
 
-/// What `backhaul selftest` says.
+/// What `backhaul selftest` found.
 package struct SelftestReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var passed: Bool
   package var checks: [Check]
 
+  /// One thing that the self-test tried, and how it went.
   package struct Check: Codable, Equatable, Sendable {
     package var name: String
     package var passed: Bool

@@ -1,27 +1,29 @@
 package import Core
 package import RuleSets
 
-/// Gets the rule set: from the store at the start, then from its source, again and again. All or nothing: fetched,
-/// parsed, validated, planned, applied, put on trial and only then kept. Whatever the source answers, what runs keeps
-/// running. What becomes of one that was applied is `RuleSetTrial`'s decision; this drives it.
+/// Gets the rule set from the store at the start, then from its source, again and again. It is all or nothing: a rule
+/// set is fetched, parsed, validated, planned, applied, put on trial and only then kept. Whatever the source answers,
+/// the running rule set keeps running. `RuleSetTrial` decides what becomes of one that was applied; this drives it.
 package actor RuleSetKeeper {
+  /// What runs and where it came from, for reports and metrics.
   package struct Status: Sendable {
     package var revision: UInt64?
-    /// When the agent took over what runs.
+    /// When the running rule set was taken over.
     package var taken: Instant?
     /// The last exchange in which the source gave a usable answer.
     package var lastContact: Instant?
     package var lastTrouble: String?
     package var failures = 0
-    /// Why a restart will not know the rule set that runs; nil while it will.
+    /// Why a restart would not know the running rule set; nil while it would.
     package var storeTrouble: String?
-    /// Of the rule set that a restart runs whatever becomes of a trial; nil: none is confirmed.
+    /// The revision that a restart runs whatever becomes of a trial; nil where none is confirmed.
     package var confirmedRevision: UInt64?
-    /// Nil: what runs is confirmed, and none was rolled back.
+    /// Nil where the running rule set is confirmed and none was rolled back.
     package var trial: RuleSetTrial.Standing?
     /// What is held back while no rule set runs; nil for nothing.
     package var hold: Held?
 
+    /// What is held back, and why no rule set runs.
     package struct Held: Equatable, Sendable {
       package var word: RouterView.Hold
       package var cause: String
@@ -42,7 +44,7 @@ package actor RuleSetKeeper {
   var running: Running?
   var ruleSet: RuleSet?
   package internal(set) var status = Status()
-  /// The last text that was refused: the same one again is not told again.
+  /// Why the last text was refused: the same refusal is not reported twice.
   var lastRefusal: [String] = []
   /// Rings for whoever waits for the next pull.
   private var wake: AsyncStream<Void>.Continuation?
@@ -52,11 +54,11 @@ package actor RuleSetKeeper {
   var waiting: Waiting?
   var permits: RevisionPermits
   var trial = RuleSetTrial()
-  /// What runs and is not stored yet: a rule set may be megabytes, and is kept here only while it is taken, or while the
-  /// disk refuses it.
+  /// The running rule set while it is not stored yet. It may be megabytes, so it is kept here only while it is being
+  /// taken over or the disk refuses it.
   var unsaved: StoredRuleSet?
 
-  /// Of what runs as much as it takes to know it again: its text is as large as all that was made of it.
+  /// Just enough to recognise the running rule set: its text is as large as everything made from it.
   struct Running {
     var fingerprint: Fingerprint
     var etag: String?
@@ -66,13 +68,13 @@ package actor RuleSetKeeper {
   struct Waiting {
     var stored: StoredRuleSet
     var generation: RuleSetTrial.Generation
-    /// Both of its copies are there.
+    /// Both copies are on disk.
     var isWhole: Bool
   }
 
   /// How soon the stored rule set is tried again after the kernel refused it.
   static let retryOfCache: Duration = .seconds(1)
-  /// How soon the source is asked where its answer decides a trial.
+  /// How soon the source is asked again where its answer decides a trial.
   static let firstConfirmation: Duration = .seconds(1)
   static let nextConfirmation: Duration = .seconds(15)
 
@@ -150,7 +152,7 @@ package actor RuleSetKeeper {
         await came(bytes, etag)
       }
       let wait = schedule.succeeded(chance: surroundings.chance)
-      // Not all at once, where a thousand routers have just taken the same.
+      // Spread out, in case a thousand routers have just taken the same rule set.
       let soon = Self.firstConfirmation * (1 + 2 * surroundings.chance)
       return trial.awaitsSource ? min(wait, soon) : wait
     } catch {
@@ -183,7 +185,7 @@ package actor RuleSetKeeper {
       .pullFailed, "rule set",
       "\(failure); \(ruleSet == nil ? "no rule set runs" : "what runs keeps running"), \(again)",
       details: ["cause": "\(failure)", "failures": "\(schedule.failures)"])
-    // Told at the first, then at each doubling: a source that is away for a week fills no journal.
+    // Reported at the first failure, then at each doubling: a source that is away for a week does not fill the journal.
     if schedule.failures.nonzeroBitCount == 1 { events.record(event) }
   }
 
@@ -200,20 +202,20 @@ package actor RuleSetKeeper {
 
   // MARK: - An operator's word on revisions
 
-  /// What an operator lets in, until it is used; nil for nothing.
+  /// The lowest revision that an operator lets in, until it is used; nil for none.
   package var permittedRevision: UInt64? { permits.permit?.revision }
 
-  /// From now on the next rule set of this revision or a higher one is taken over, also where a higher one runs; nil takes
-  /// the word back. Returns why a restart will not know it; nil where it will.
+  /// From now on the next rule set of this revision or a higher one is taken over, also where a higher one runs; nil
+  /// takes the word back. Returns why a restart will not know it; nil where it will.
   package func permit(_ revision: UInt64?, by user: UInt32) -> StoreFailure? {
-    // What was refused for its revision is told again if it is refused again.
+    // A rule set that was refused for its revision is reported again if it is refused again.
     lastRefusal = []
     return permits.set(revision, by: user)
   }
 }
 
 extension RuleSetSourceConfiguration.Location {
-  /// A rule set cannot cut the router off from a file of its own.
+  /// No rule set can cut the router off from a file on its own disk.
   var trialTerms: RuleSetTrial.Terms {
     switch self {
     case .file: .atOnce

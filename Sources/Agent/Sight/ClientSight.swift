@@ -1,21 +1,21 @@
 package import Core
 package import RuleSets
 
-/// Looks at what becomes of clients' packets, regularly and soon after each change: asks the kernel for their way, holds
-/// each source against the devices that there are, and reads how many of each rule's packets get how far. What it finds
-/// is told and shown; nothing follows from it but words.
+/// Looks at what becomes of clients' packets, regularly and soon after each change. It asks the kernel which way they
+/// go, checks each source against the devices, and reads how far how many of each rule's packets get. It only reports
+/// what it finds; nothing else follows from it.
 ///
 /// It has sockets of its own, and no probe or repair waits for it.
 package actor ClientSight {
-  /// Between two looks where all is as it should be.
+  /// The time between two looks where everything is as it should be.
   package static let period: Duration = .seconds(5)
-  /// Where something is suspected.
+  /// The time between two looks where something is suspected.
   static let suspicion: Duration = .milliseconds(1_050)
-  /// What changes together is looked at together.
+  /// The pause before a look, so that changes that come together are looked at together.
   static let settleTime: Duration = .milliseconds(150)
-  /// What was seen is worth nothing any more once it is this old.
+  /// Findings older than this are worth nothing.
   static let lasting: Duration = .seconds(20)
-  /// Questions to the kernel in one look, some 10 µs each: the rules that are left out are asked first the next time.
+  /// The most questions to the kernel in one look, some 10 µs each. Rules that are left out come first the next time.
   static let mostQuestions = 512
 
   let port: any SightPort
@@ -26,12 +26,13 @@ package actor ClientSight {
   private let events: any EventSink
   private let surroundings: any Surroundings
   private let bell: SightBell
-  /// The table of tracked connections while it is full: what new connections of everybody meet.
+  /// The table of tracked connections while it is full, which hits every client's new connections; nil while it has
+  /// room.
   private let fullTable: @Sendable () async -> ConnectionTable.Reading?
 
   var sights: [Name: RuleSight] = [:]
   var answers: [Returning: AnswerEvidence] = [:]
-  /// What was told last of each rule.
+  /// What was last reported for each rule.
   private var told: [Name: (state: TrafficFinding.State, finding: TrafficFinding?, since: Instant)] = [:]
   private var choices: [Name: RuleSelection.Choice] = [:]
   private var trial: (revision: UInt64, trial: NftTrial)?
@@ -79,7 +80,7 @@ package actor ClientSight {
     sights.values.contains(where: \.isSuspicious) || answers.values.contains(where: \.isSuspicious)
   }
 
-  /// A rule's traffic that left by a device.
+  /// A rule and a device that its traffic has left by.
   struct Returning: Hashable {
     var rule: Name
     var device: InterfaceName
@@ -89,18 +90,19 @@ package actor ClientSight {
 
   /// What was last seen.
   package struct View: Equatable, Sendable {
+    /// The verdict on one rule's traffic, since when it stands, and what it rests on.
     package struct Rule: Equatable, Sendable {
       package var state: TrafficFinding.State
       package var since: Instant
       package var findings: [TrafficFinding]
     }
-    /// Of the enabled rules.
+    /// The enabled rules' verdicts.
     package var rules: [Name: Rule] = [:]
     package var looked: Instant?
     package var asked = 0
-    /// Rules for which there was no room in the last look.
+    /// Rules that the last look had no room for.
     package var unasked: [Name] = []
-    /// Why the kernel could not be asked.
+    /// Why the kernel could not be asked; nil where it could.
     package var trouble: String?
   }
 
@@ -112,13 +114,15 @@ package actor ClientSight {
 
   // MARK: - A look
 
+  /// Takes one look, and records an event for each rule whose verdict changed. Where the kernel cannot be asked,
+  /// `trouble` says why, and verdicts lapse once nothing was seen for 20 seconds.
   package func look() async {
     guard let layout = await reconciler.layout else {
       (sights, told, choices) = ([:], [:], [:])
       return
     }
     let surroundings = await reconciler.surroundings
-    // Of a thousand paths the probes of those that clients use.
+    // Of a thousand paths, only the probes of those that clients use.
     let snapshot = await watch.snapshot(of: .some(Set(choices.values.flatMap(\.paths).map(\.text))))
     let overflow = (await fullTable()).map {
       TrafficFinding.connectionTableFull(used: $0.used, limit: $0.limit, dropped: UInt64(clamping: $0.refused))
@@ -178,7 +182,7 @@ package actor ClientSight {
     asked = 0
     let leaks = leaks(layout, network)
     var left: [Name] = []
-    // Those that were left out the last time come first.
+    // Rules that were left out the last time come first.
     let first = unasked
     for rule in rules.filter({ first.contains($0.name) }) + rules.filter({ !first.contains($0.name) }) {
       guard asked < Self.mostQuestions else {
@@ -198,7 +202,7 @@ package actor ClientSight {
     unasked = left
   }
 
-  /// By rule: IPv6 that is to be blocked, and leaves.
+  /// By rule: IPv6 that should be blocked but leaves.
   private func leaks(_ layout: Layout, _ network: SightedNetwork) -> [Name: [TrafficFinding]] {
     let blocks = IPv6Blocks(layout, network.surroundings.addresses).all
     guard !blocks.isEmpty, let seen = try? port.ipv6(), seen.isForwarded else { return [:] }

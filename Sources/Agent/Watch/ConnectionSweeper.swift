@@ -2,10 +2,10 @@ package import Core
 internal import RuleSets
 internal import Synchronization
 
-/// Sweeps that are asked for, until somebody makes them: all that wait are one walk through the kernel's table.
+/// Sweeps that wait to be carried out: all that wait together share one walk through the kernel's table.
 package final class SweepQueue: Sendable {
   private let waiting = Mutex<[ConnectionSweep]>([])
-  /// Something waits.
+  /// Rings when a sweep is waiting.
   package let bell: AsyncStream<Void>
   private let ring: AsyncStream<Void>.Continuation
 
@@ -19,6 +19,7 @@ package final class SweepQueue: Sendable {
     ring.yield()
   }
 
+  /// Takes out everything that waits, in the order in which it was asked for.
   package func take() -> [ConnectionSweep] {
     waiting.withLock { waiting in
       defer { waiting = [] }
@@ -27,8 +28,8 @@ package final class SweepQueue: Sendable {
   }
 }
 
-/// Deletes or moves connections off the event loop: the kernel walks its whole table for it, tens of milliseconds in a
-/// large one.
+/// Deletes or moves connections off the event loop: the kernel walks its whole table, which takes tens of milliseconds
+/// for a large one.
 package actor ConnectionSweeper {
   private let kernel: any KernelPort
   private let mask: MarkMask
@@ -40,6 +41,8 @@ package actor ConnectionSweeper {
     self.events = events
   }
 
+  /// Carries out the sweeps in one call to the kernel and records what became of them. A failure is recorded too and
+  /// not retried: those flows hang until the kernel times them out.
   package func sweep(_ sweeps: [ConnectionSweep]) {
     guard !sweeps.isEmpty else { return }
     do {

@@ -1,9 +1,9 @@
 package import Core
 package import RuleSets
 
-/// Drives the watch over paths: what happened goes into the machine, with the time, and what comes out of it is done here:
-/// probe, verdict and flip on one thread, with no hop in between. It alone owns the active default route of the rules'
-/// tables.
+/// Drives the watch over paths: it feeds each event and its time into the machine and carries out what comes out, so
+/// that probe, verdict and flip happen on one thread with no hop in between. It alone owns the active default route of
+/// the rules' tables.
 package actor PathWatch {
   private let loop: any EventLoop
   private let prober: any ProbePort
@@ -40,8 +40,8 @@ package actor PathWatch {
 
   // MARK: - What happens
 
-  /// Takes a new plan: after a rule set, and whenever addresses, gateways or devices have changed. Throws where the kernel
-  /// cannot be read; then nothing has changed.
+  /// Takes a new plan: after a rule set, and whenever addresses, gateways or devices have changed. Throws where the
+  /// kernel cannot be read; then nothing has changed.
   ///
   /// - Parameter generation: `linkGeneration` from before `actual` was read: what events said since is newer.
   package func watch(_ new: WatchPlan, links actual: [InterfaceName: Link], generation: UInt64) throws(KernelFailure) {
@@ -50,7 +50,7 @@ package actor PathWatch {
     act()
   }
 
-  /// Ends all probing; the data plane stays as it is.
+  /// Ends all probing and leaves the data plane as it is.
   package func stop() {
     machine.stop()
     act()
@@ -68,46 +68,46 @@ package actor PathWatch {
   /// Rises with each link event.
   package var linkGeneration: UInt64 { machine.linkGeneration }
 
-  /// Keys of a tunnel came or went. Nil: the tunnel is no more.
+  /// A tunnel's keys came or went; nil: the tunnel has been removed.
   package func keysChanged(of tunnel: Name, _ word: IKENews.Word?) {
     machine.keysChanged(of: tunnel, word, at: loop.now)
     act()
   }
 
-  /// What operators say of paths from now on, all of them.
+  /// Replaces all of the paths' forced states.
   package func force(_ new: [Name: PathHealth.Force]) {
     machine.force(new, at: loop.now)
     act()
   }
 
-  /// Something of ours was changed by another.
+  /// Other software changed something of ours.
   package func inspectSoon() {
     machine.inspectSoon(at: loop.now)
     act()
   }
 
-  /// Looks at the active routes, and puts back those that another has changed.
+  /// Reads the active routes, and restores those that other software has changed.
   package func inspect() {
     machine.inspect()
     act()
   }
 
-  /// The devices have carried so much by now.
+  /// Takes what the devices have carried so far.
   package func counted(_ traffic: [InterfaceName: Traffic]) {
     machine.counted(traffic, at: loop.now)
     act()
   }
 
-  /// Traffic tells more of a path than its probes do.
+  /// Whether some path's probes are so far apart that its traffic says more than they do.
   package var awaitsTraffic: Bool { machine.awaitsTraffic }
 
-  /// The kernel has found nobody with this address on the device's link.
+  /// The kernel has found no neighbour with this address on the device's link.
   package func neighbourFailed(_ address: IPv4Address, on device: InterfaceName) {
     machine.neighbourFailed(address, on: device, at: loop.now)
     act()
   }
 
-  /// The router's own connections, which must have a place in the table of tracked connections.
+  /// The router's own connections, which must keep their places in the table of tracked connections.
   package var trackedFlows: Set<TrackedFlow> { machine.trackedFlows }
 
   /// - Parameter missing: of `trackedFlows` those that are not in the table.
@@ -129,7 +129,7 @@ package actor PathWatch {
 
   // MARK: - What is to be done
 
-  /// Does all that the machine asks for, in its order, also what it asks for meanwhile.
+  /// Carries out everything that the machine asks for, in order, including what it asks for meanwhile.
   private func act() {
     guard !isActing else { return }
     isActing = true
@@ -151,7 +151,7 @@ package actor PathWatch {
     case .close(let socket):
       handles[socket]?.close()
       handles[socket] = nil
-    // Where that fails the next look finds it.
+    // Where this fails, the next look finds it.
     case .leave(let table): try? flipper.deactivate(table)
     case .look(let tables): look(at: tables)
     }
@@ -178,7 +178,7 @@ package actor PathWatch {
     }
   }
 
-  /// Its handle holds where its outcomes go, so that nothing is looked up by name for each probe.
+  /// The handle knows where its outcomes go, so that no probe needs a lookup by name.
   private func open(_ socket: Int) {
     while handles.count <= socket { handles.append(nil) }
     guard let (probe, binding) = machine.use(of: socket) else { return }
@@ -201,7 +201,7 @@ package actor PathWatch {
 
   // MARK: - What is seen
 
-  /// Calls back, on the loop, once a timer has fired: true where every probe is seen to at its time. Whoever stands still
+  /// Calls back on the loop once a timer has fired, with true where every probe is handled on time. A stalled loop
   /// never does.
   package nonisolated func pulse(_ answer: @escaping @Sendable (Bool) -> Void) {
     let loop = loop
@@ -212,16 +212,17 @@ package actor PathWatch {
     }
   }
 
-  /// Far more than a router under load makes of the half millisecond that timers may be late.
+  /// Far later than timers are on a router under load; half a millisecond is normal.
   private static let tolerableDelay: Duration = .seconds(2)
 
-  /// The devices that rules' traffic leaves by now: whoever wants to delete one of them waits until it is left.
+  /// The devices that rules' traffic leaves by now: none of them may be deleted until its traffic has moved.
   package var devicesInUse: Set<InterfaceName> { machine.devicesInUse }
 
+  /// The path's last hour; nil where the running plan has no such path.
   package func history(of path: Name) -> PathHistory? { machine.history(of: path) }
 
-  /// - Parameter choice: which paths' probes shall be among it. What is handed out the loop has to copy before it changes
-  ///   it, and a thousand probes change all the time.
+  /// - Parameter choice: which paths' probes shall be among it. What is handed out the loop has to copy before it
+  ///   changes it, and a thousand probes change all the time.
   package func snapshot(of choice: PathChoice = .all, forced: Set<Name> = []) -> WatchSnapshot {
     let count = machine.plan.paths.count
     return machine.snapshot(at: loop.now) { path, state in

@@ -1,14 +1,15 @@
 package import Core
 package import RuleSets
 
-/// One walk through the table of tracked connections for many sweeps: what each says of a connection, as if they were made
-/// one after the other. Pure.
+/// One walk through the table of tracked connections for many sweeps, with the result that the sweeps would have one
+/// after the other. Pure.
 package struct SweepWalk: Sendable {
+  /// What a sweep has to know of one tracked connection.
   package struct Connection: Sendable {
     package var mark: Mark
     package var source: IPv4Address
     package var destination: IPv4Address
-    /// Where its answers are sent to.
+    /// The address that replies are sent to; not `source` where the source is translated.
     package var repliesTo: IPv4Address
     package var isAnswered: Bool
 
@@ -25,10 +26,11 @@ package struct SweepWalk: Sendable {
     package var isTranslated: Bool { repliesTo != source }
   }
 
+  /// What becomes of a connection when the sweeps are through.
   package enum Fate: Equatable, Sendable {
     case stays
     case goes
-    /// It gets this mark.
+    /// The connection gets this mark.
     case moves(Mark)
   }
 
@@ -36,11 +38,11 @@ package struct SweepWalk: Sendable {
   private let mask: MarkMask
   /// The router's own addresses.
   private let own: Set<IPv4Address>
-  /// Which of `sweeps` are of a mark, in their order.
+  /// The indices of the sweeps of each mark, in order.
   private let places: [Mark: [Int]]
-  /// How many connections each has moved: its heirs take turns.
+  /// How many connections each sweep has moved, so that its heirs take turns.
   private var turns: [Int]
-  /// How many connections each has met.
+  /// How many connections each sweep has met.
   package private(set) var counts: [Int]
 
   package init(_ sweeps: [ConnectionSweep], mask: MarkMask, own: Set<IPv4Address> = []) {
@@ -52,6 +54,8 @@ package struct SweepWalk: Sendable {
     counts = turns
   }
 
+  /// Judges one connection by all the sweeps, and counts it for each that meets it. A moved connection has a new mark,
+  /// so later sweeps of that mark meet it as well.
   package mutating func fate(of connection: Connection) -> Fate {
     var mark = Mark(value: connection.mark.value & mask.bits)
     var isMoved = false
@@ -59,7 +63,7 @@ package struct SweepWalk: Sendable {
     while let place = places[mark]?.first(where: { $0 >= next && takes(sweeps[$0], connection) }) {
       counts[place] += 1
       let heirs = sweeps[place].heirs
-      // What it was translated to is of the way that it was made on.
+      // Its translated address belongs to the way that it was set up on.
       guard !heirs.isEmpty, !connection.isTranslated else { return .goes }
       mark = heirs[turns[place] % heirs.count]
       turns[place] += 1
@@ -74,7 +78,7 @@ package struct SweepWalk: Sendable {
     if let destinations = sweep.destinations, !AddressRanges.contain(connection.destination, destinations) {
       return false
     }
-    // Set up before it was steered: it left by an uplink.
+    // A connection set up before it was steered left by an uplink.
     if sweep.isOfTheUnmarked { return connection.isTranslated }
     guard let address = sweep.address else { return true }
     return connection.isTranslated && connection.repliesTo != address

@@ -1,10 +1,11 @@
 internal import CMnl
 internal import Glibc
 
-/// What tells a connection's packets from all others. Addresses are numbers in host order.
+/// What tells a connection's packets apart from all others. Addresses are numbers in host order.
 package struct ConnectionTuple: Equatable, Sendable {
+  /// What the protocol adds to the two addresses. Ports and identifiers are in host order.
   package enum Detail: Equatable, Sendable {
-    /// Its protocol tells them apart by nothing more, as the kernel sees it.
+    /// The kernel tells this protocol's connections apart by their addresses alone.
     case none
     /// An ICMP echo.
     case echo(identifier: UInt16)
@@ -24,23 +25,23 @@ package struct ConnectionTuple: Equatable, Sendable {
   }
 }
 
-/// What the kernel's table of connections counts.
+/// What the kernel counts about its table of connections.
 package struct ConnectionStatistics: Equatable, Sendable {
-  /// Packets that found no place for their connection.
+  /// Packets dropped because their connection found no room.
   package var dropped = 0
-  /// Connections that were thrown out to make room.
+  /// Connections evicted to make room.
   package var evicted = 0
 }
 
 extension NetfilterSocket {
-  /// Sets a connection's assured bit, and gives it `seconds` at the least: the kernel throws out others before it
-  /// (early_drop_list, net/netfilter/nf_conntrack_core.c). False where there is no such connection.
+  /// Sets a connection's assured bit and gives it at least `seconds` to live: the kernel evicts others before it
+  /// (early_drop_list, net/netfilter/nf_conntrack_core.c). Returns false where there is no such connection.
   package mutating func hold(_ tuple: ConnectionTuple, seconds: UInt32) throws(NetlinkFailure) -> Bool {
     guard let found = try status(of: tuple) else { return false }
     if found.bits & Self.assured != 0 && found.seconds >= seconds / 2 { return true }
     do throws(NetlinkFailure) {
-      // Without NLM_F_CREATE it changes what is there. Bits that it has must be said again: none can be taken away
-      // (nf_ct_change_status_common, net/netfilter/nf_conntrack_core.c).
+      // Without NLM_F_CREATE this changes what is there. Bits that are set must be sent again, because none can be
+      // cleared (nf_ct_change_status_common, net/netfilter/nf_conntrack_core.c).
       try conversation.request("conntrack -U", type: Self.connectionType(IPCTNL_MSG_CT_NEW)) {
         $0.netfilter(family: UInt8(AF_INET))
         $0.put(tuple)
@@ -55,7 +56,7 @@ extension NetfilterSocket {
     return true
   }
 
-  /// Of all processors together. Nil where the kernel tracks no connections.
+  /// Sums over all processors since the network namespace was made.
   package mutating func connectionStatistics() throws(NetlinkFailure) -> ConnectionStatistics {
     var statistics = ConnectionStatistics()
     try conversation.dump("conntrack -S", type: Self.connectionType(IPCTNL_MSG_CT_GET_STATS_CPU)) {
@@ -109,7 +110,7 @@ extension NetfilterSocket {
 }
 
 extension MessageBuilder {
-  /// As CTA_TUPLE_ORIG: the kernel finds the connection whoever of both began it (ctnetlink_get_conntrack).
+  /// Sent as CTA_TUPLE_ORIG: the kernel finds the connection whichever side began it (ctnetlink_get_conntrack).
   fileprivate mutating func put(_ tuple: ConnectionTuple) {
     nested(Int(CTA_TUPLE_ORIG.rawValue)) {
       $0.nested(Int(CTA_TUPLE_IP.rawValue)) {

@@ -1,4 +1,4 @@
-/// A network device, as rtnetlink tells it.
+/// A network device as rtnetlink reports it.
 package struct LinkMessage: Equatable, Sendable {
   package var index: UInt32
   package var name: String
@@ -14,11 +14,11 @@ package struct LinkMessage: Equatable, Sendable {
   package var alias: String?
   /// IFLA_INFO_KIND: `bridge`, `vlan`, `vrf`; empty for a network card.
   package var kind: String
-  /// IFLA_MASTER: the device that it is a part of; 0: none.
+  /// IFLA_MASTER: the index of the device that it is part of; 0: none.
   package var master: UInt32
-  /// IFLA_INFO_SLAVE_KIND: what that device is: `bridge`, `bond`, `vrf`.
+  /// IFLA_INFO_SLAVE_KIND: the kind of `master`: `bridge`, `bond`, `vrf`.
   package var masterKind: String
-  /// IFLA_LINK: the device below it, of this namespace; 0: none.
+  /// IFLA_LINK: the index of the device below it in this namespace; 0: none.
   package var lower: UInt32
   /// Set where the device is a GRE or IPIP tunnel or an XFRM interface.
   package var tunnel: TunnelMessage?
@@ -60,13 +60,14 @@ package struct SettingsMessage: Equatable, Sendable {
   package init() {}
 }
 
-/// What makes a GRE, IPIP or XFRM device the one that it is (IFLA_INFO_DATA). Addresses are numbers in host order.
+/// The parameters of a GRE, IPIP or XFRM device (IFLA_INFO_DATA). Addresses are numbers in host order.
 package struct TunnelMessage: Equatable, Sendable {
+  /// The driver (IFLA_INFO_KIND), with what only it has. Keys and IDs are in host order.
   package enum Kind: Equatable, Sendable {
-    /// The same key is sent and asked for.
+    /// The same key is sent and expected.
     case gre(key: UInt32?)
     case ipip
-    /// With nothing else but its underlay: whatever else it is said to be is not sent, and read back as nothing.
+    /// It has an ID and an underlay only: the other fields are not sent, and are read back as zeros.
     case xfrm(interfaceID: UInt32)
   }
 
@@ -75,13 +76,13 @@ package struct TunnelMessage: Equatable, Sendable {
   package var remote: UInt32
   /// The device that outer packets leave by; 0: any.
   package var underlay: UInt32
-  /// Of the outer packets' route lookup.
+  /// The mark of the outer packets' route lookup.
   package var mark: UInt32
   /// 0: the inner packet's.
   package var ttl: UInt8
   /// Outer packets carry DF, so that the path MTU is found.
   package var discoversPathMTU: Bool
-  /// It has anything else that we write as nothing (IFLA_GRE_TOS, _IKEY, _ENCAP_TYPE, …), or no path MTU discovery.
+  /// It has a parameter that we always write as zero (IFLA_GRE_TOS, _IKEY, _ENCAP_TYPE, …), or no path MTU discovery.
   package var hasMore = false
 
   package init(
@@ -119,9 +120,9 @@ package struct TrafficMessage: Equatable, Sendable {
 package struct AddressMessage: Equatable, Sendable {
   package var index: UInt32
   package var local: UInt32
-  /// The other end's, where the address names one; else the same as `local`.
+  /// The other end's address where there is one; else the same as `local`.
   package var peer: UInt32
-  /// Of the subnet; with a peer, of the peer's.
+  /// The length of the subnet's prefix, or with a peer that of the peer's.
   package var length: UInt8
   package var isSecondary: Bool
   /// ifa_scope: how far it is good.

@@ -1,5 +1,6 @@
-/// An IPv4 route, as rtnetlink tells it. Addresses are numbers in host order.
+/// An IPv4 route as rtnetlink reports it. Addresses are numbers in host order.
 package struct RouteMessage: Hashable, Sendable {
+  /// What the route does with a packet (rtm_type, linux/rtnetlink.h).
   package enum Kind: Hashable, Sendable {
     case unicast
     case unreachable
@@ -7,6 +8,7 @@ package struct RouteMessage: Hashable, Sendable {
     case other(UInt8)
   }
 
+  /// The next router on the way. A route without one leads straight to its device's link.
   package enum Gateway: Hashable, Sendable {
     case ipv4(UInt32)
     /// RTA_VIA of an IPv4 route. The first and the last eight bytes.
@@ -15,18 +17,18 @@ package struct RouteMessage: Hashable, Sendable {
     case other(family: UInt16)
   }
 
-  /// One way of a route: several where it balances.
+  /// One way of a route; a balanced route has several.
   package struct NextHop: Hashable, Sendable {
-    /// 0: none.
+    /// The device's index; 0: none.
     package var index: UInt32
     package var gateway: Gateway?
     /// RTNH_F_ONLINK: the gateway is a neighbour though no address of the device covers it.
     package var isOnLink: Bool
-    /// RTNH_F_DEAD: its device is down. One without a carrier alone (RTNH_F_LINKDOWN) is told by the device.
+    /// RTNH_F_DEAD: its device is down. A device that merely has no carrier (RTNH_F_LINKDOWN) shows in its own message.
     package var isDead: Bool
     /// RTA_ENCAP_TYPE: packets are wrapped on their way (enum lwtunnel_encap_types); 0: they are not.
     package var encapsulation: UInt16
-    /// Of a balanced route: how many of the flows, beside the others' weights; 1 to 256.
+    /// In a balanced route, this way's share of the flows relative to the others' weights; 1 to 256.
     package var weight: Int
 
     package init(
@@ -50,18 +52,18 @@ package struct RouteMessage: Hashable, Sendable {
   /// rtm_protocol: who made it.
   package var origin: UInt8
   package var hops: [NextHop]
-  /// RTA_PREFSRC: the address that the router's own packets take by it.
+  /// RTA_PREFSRC: the source address of the router's own packets on this route.
   package var source: UInt32?
   /// RTAX_MTU.
   package var mtu: UInt32?
   /// rtm_scope; nil: as ip(8) chooses it.
   package var scope: UInt8?
-  /// rtm_tos: it is for packets with this TOS alone; 0: for all. Part of what tells one route from another.
+  /// rtm_tos: only packets with this TOS take the route; 0: all do. It is part of a route's key.
   package var tos: UInt8
   /// RTA_NH_ID: a nexthop object says where it leads. `hops` is empty where the kernel leaves that to the object
   /// (net.ipv4.nexthop_compat_mode is 0).
   package var object: UInt32?
-  /// It says more than is in this value: another metric than an MTU, a realm.
+  /// The route has more than this value holds: a metric other than the MTU, or a realm.
   package var hasMore = false
 
   package init(
@@ -84,8 +86,9 @@ package struct RouteMessage: Hashable, Sendable {
   }
 }
 
-/// A nexthop object (ip-nexthop(8)): one way, or several that share.
+/// A nexthop object (ip-nexthop(8)): one way, or a group that shares the flows.
 package struct NexthopMessage: Equatable, Sendable {
+  /// One nexthop of a group (struct nexthop_grp, linux/nexthop.h), with its weight of 1 to 256.
   package struct Member: Equatable, Sendable {
     package var object: UInt32
     package var weight: Int
@@ -110,7 +113,7 @@ package struct NexthopMessage: Equatable, Sendable {
   }
 }
 
-/// What the kernel has learnt of the way to one address (a route exception). The address is a number in host order.
+/// What the kernel has learnt about the way to one address (a route exception). The address is a number in host order.
 package struct PathMTUMessage: Equatable, Sendable {
   package var destination: UInt32
   /// The device that leads there.
@@ -124,15 +127,17 @@ package struct PathMTUMessage: Equatable, Sendable {
   }
 }
 
-/// A policy routing rule, as rtnetlink tells it. Addresses are numbers in host order.
+/// A policy routing rule as rtnetlink reports it. Addresses are numbers in host order.
 package struct RuleMessage: Hashable, Sendable {
+  /// AF_INET or AF_INET6.
   package enum Family: Hashable, Sendable { case ipv4, ipv6 }
 
+  /// What becomes of a packet that the rule selects (FR_ACT_…, linux/fib_rules.h).
   package enum Action: Hashable, Sendable {
     case lookup
     case unreachable
     case prohibit
-    /// The rule of this priority is the next.
+    /// Evaluation continues at the rule of this priority.
     case goto(UInt32)
     case nop
     /// Another FR_ACT_… value.
@@ -145,7 +150,7 @@ package struct RuleMessage: Hashable, Sendable {
   package var mark: UInt32
   /// 0: the mark is not looked at.
   package var mask: UInt32
-  /// Of IPv4 alone; the lengths are of either family.
+  /// The addresses of an IPv4 rule; the lengths serve both families.
   package var source: UInt32
   package var sourceLength: UInt8
   package var destination: UInt32
@@ -158,18 +163,19 @@ package struct RuleMessage: Hashable, Sendable {
   package var suppressPrefixLength: UInt32?
   /// FRA_PROTOCOL: who made it.
   package var origin: UInt8
-  /// It has selectors that none of ours has: those of `selectors`, or others that are not in this value.
+  /// It has selectors that our rules never have: those in `selectors`, or others that this value does not hold.
   package var hasMore: Bool
-  /// Of what is above IP, and the type of service.
+  /// The selectors for the transport layer and the type of service.
   package var selectors = Selectors()
 
+  /// What a rule asks of a packet beyond its addresses, mark and incoming device; nil is anything.
   package struct Selectors: Hashable, Sendable {
     package var protocolNumber: UInt8?
     package var sourcePorts: ClosedRange<UInt16>?
     package var destinationPorts: ClosedRange<UInt16>?
     /// 0: every one.
     package var typeOfService: UInt8 = 0
-    /// There are others: a user, an outgoing device, …
+    /// The rule has other selectors: a user, an outgoing device, …
     package var hasMore = false
 
     package init() {}

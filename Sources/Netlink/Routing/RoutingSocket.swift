@@ -7,18 +7,19 @@ package struct RoutingSocket: ~Copyable, Sendable {
 
   private init(_ conversation: consuming Conversation) { self.conversation = conversation }
 
+  /// A socket in the calling thread's network namespace.
   package static func open() throws(NetlinkFailure) -> RoutingSocket {
     RoutingSocket(Conversation(try NetlinkSocket.open(NETLINK_ROUTE)))
   }
 
-  /// nlmsg_pid of events that our requests cause.
+  /// The nlmsg_pid of events that our requests cause.
   package var port: UInt32 { conversation.socket.port }
 
   // MARK: Devices
 
-  /// Where devices come and go without end, one that was seen in any of the attempts is taken to be there: kernels before
-  /// 6.8 may pass over a device when another goes (rtnl_dump_ifinfo, net/core/rtnetlink.c), and one that has just gone is
-  /// told of by an event.
+  /// All devices. Where devices come and go all the time, one that was seen in any attempt counts as there: kernels
+  /// before 6.8 may skip a device when another goes (rtnl_dump_ifinfo, net/core/rtnetlink.c), and an event reports one
+  /// that has just gone.
   package mutating func links() throws(NetlinkFailure) -> [LinkMessage] {
     var links: [LinkMessage] = []
     var seen: [UInt32: LinkMessage] = [:]
@@ -38,7 +39,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
     return links + seen.values.filter { !last.contains($0.index) && !names.contains($0.name) }
   }
 
-  /// Of every device.
+  /// The counters of every device.
   package mutating func traffic() throws(NetlinkFailure) -> [TrafficMessage] {
     var all: [TrafficMessage] = []
     try conversation.dump("ip -s link", type: RTM_GETLINK) {
@@ -53,7 +54,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
     return all
   }
 
-  /// Nil where there is none of this name.
+  /// The device of this name; nil where there is none.
   package mutating func link(named name: String) throws(NetlinkFailure) -> LinkMessage? {
     var link: LinkMessage?
     do throws(NetlinkFailure) {
@@ -69,8 +70,9 @@ package struct RoutingSocket: ~Copyable, Sendable {
     return link
   }
 
-  /// Makes the device and gives it its alias before anything can come between: the kernel ignores an alias on creation
-  /// (rtnl_create_link, net/core/rtnetlink.c), and a device without it would not be known as ours after a kill.
+  /// Makes the device and gives it its alias before anything can come in between: the kernel ignores an alias on
+  /// creation (rtnl_create_link, net/core/rtnetlink.c), and a device without it would not be known as ours after a
+  /// kill.
   package mutating func createTunnel(
     _ name: String, _ tunnel: TunnelMessage, mtu: UInt32, alias: String
   ) throws(NetlinkFailure) {
@@ -95,7 +97,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
       ])
   }
 
-  /// Sets all parameters of a tunnel that is there; of the same kind, or EOPNOTSUPP.
+  /// Sets all parameters of an existing tunnel. Throws EOPNOTSUPP where it is of another kind.
   package mutating func changeTunnel(
     _ name: String, _ tunnel: TunnelMessage, mtu: UInt32, alias: String
   ) throws(NetlinkFailure) {
@@ -107,7 +109,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
     }
   }
 
-  /// A bridge without ports: a device that every router's kernel has.
+  /// Makes a bridge without ports, a kind of device that every router's kernel has.
   package mutating func createBridge(_ name: String) throws(NetlinkFailure) {
     try conversation.request("ip link add \(name) type bridge", type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL) {
       builder in
@@ -116,10 +118,12 @@ package struct RoutingSocket: ~Copyable, Sendable {
     }
   }
 
+  /// Deletes the device, and with it its addresses and routes. Throws ENODEV where there is none of this name.
   package mutating func deleteLink(_ name: String) throws(NetlinkFailure) {
     try conversation.request("ip link delete \(name)", type: RTM_DELLINK) { $0.link(named: name) }
   }
 
+  /// Sets the MTU in bytes: the largest packet that the device takes.
   package mutating func setMTU(_ name: String, _ mtu: UInt32) throws(NetlinkFailure) {
     try conversation.request("ip link set \(name) mtu \(mtu)", type: RTM_SETLINK) { builder in
       builder.link(named: name)
@@ -127,6 +131,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
     }
   }
 
+  /// Sets IFF_UP, and leaves the device's other flags as they are.
   package mutating func setUp(_ name: String) throws(NetlinkFailure) {
     try conversation.request("ip link set \(name) up", type: RTM_SETLINK) {
       $0.link(named: name, flags: Int32(IFF_UP))
@@ -135,7 +140,8 @@ package struct RoutingSocket: ~Copyable, Sendable {
 
   // MARK: Addresses
 
-  /// IPv4 addresses of all devices, as the kernel orders them. It calls a dump interrupted where any device comes or goes.
+  /// IPv4 addresses of all devices, as the kernel orders them. The kernel calls a dump interrupted when any device
+  /// comes or goes.
   package mutating func addresses() throws(NetlinkFailure) -> [AddressMessage] {
     var addresses: [AddressMessage] = []
     try conversation.dump("ip -4 address", type: RTM_GETADDR, takingInterrupted: true) { builder in
@@ -168,12 +174,14 @@ package struct RoutingSocket: ~Copyable, Sendable {
     return addresses
   }
 
+  /// Throws EEXIST where the device has the address already.
   package mutating func add(_ address: AddressMessage) throws(NetlinkFailure) {
     try conversation.request("ip address add", type: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL) {
       $0.address(address)
     }
   }
 
+  /// Throws EADDRNOTAVAIL where the device does not have the address.
   package mutating func delete(_ address: AddressMessage) throws(NetlinkFailure) {
     try conversation.request("ip address delete", type: RTM_DELADDR) { $0.address(address) }
   }

@@ -1,19 +1,25 @@
-/// One expression of an nftables rule, in the narrow form that we write: all data passes through the 16-byte register 1.
-/// What was read and is not of that form is `other`, so that two lists are equal exactly where the rules do the same.
+/// One expression of an nftables rule, in the narrow form that we write: all data passes through the 16-byte register
+/// 1. Anything read that is not of that form is `other`, so that two lists are equal exactly where the rules do the
+/// same.
 package enum NFTExpression: Hashable, Sendable {
+  /// What `meta` reads or writes (NFT_META_…, linux/netfilter/nf_tables.h). Names of devices fill 16 bytes, the family
+  /// and the transport protocol one, the mark four.
   package enum MetaKey: Hashable, Sendable {
     case mark, incomingName, outgoingName, family, transportProtocol
     /// A byte: 1 where the packet came out of an IPsec packet.
     case securityPath
-    /// The device in a VRF that the packet came in by.
+    /// The device of a VRF that the packet came in through.
     case slaveName
   }
+  /// What `ct` reads or writes (NFT_CT_…). State and mark fill four bytes, the direction one.
   package enum ConnectionKey: Hashable, Sendable { case state, direction, mark }
+  /// The header whose first byte is offset 0 of a `payload`.
   package enum Header: Hashable, Sendable { case network, transport }
+  /// How a rule ends.
   package enum Verdict: Hashable, Sendable {
     case drop, accept, `return`
     case jump(chain: String)
-    /// A jump that does not come back.
+    /// A jump that does not return.
     case goto(chain: String)
   }
 
@@ -28,7 +34,7 @@ package enum NFTExpression: Hashable, Sendable {
   case bitwise(mask: [UInt8], flip: [UInt8])
   case compare(isEqual: Bool, [UInt8])
   case lookup(set: String, isInverted: Bool)
-  /// The verdict that a map has for the register; the rule ends where it has none.
+  /// The verdict that a map has for the register; where it has none, the rule ends.
   case choose(map: String)
   case load([UInt8])
   case verdict(Verdict)
@@ -39,7 +45,7 @@ package enum NFTExpression: Hashable, Sendable {
   case translateSource
   /// The NFT_REJECT_ICMPX_… code, right for IPv4 and IPv6 alike.
   case rejectICMPX(code: UInt8)
-  /// What it has counted is not part of it.
+  /// Its count is not part of the value.
   case counter
   /// A counter of the table, by its name.
   case sharedCounter(String)

@@ -1,5 +1,6 @@
 /// A chain of a table of family `inet`.
 package struct NFTChain: Equatable, Sendable {
+  /// Where a base chain is hooked in. Chains of one hook run from the lowest priority to the highest.
   package struct Hook: Equatable, Sendable {
     /// `filter`, `nat` or `route`.
     package var type: String
@@ -15,9 +16,9 @@ package struct NFTChain: Equatable, Sendable {
   }
 
   package var name: String
-  /// Nil: only jumped to.
+  /// Nil for a chain that is only jumped to.
   package var hook: Hook?
-  /// What becomes of a packet that no rule of a base chain judged.
+  /// The policy of a base chain: whether packets that no rule judged are dropped.
   package var dropsByDefault: Bool
 
   package init(name: String, hook: Hook? = nil, dropsByDefault: Bool = false) {
@@ -29,14 +30,16 @@ package struct NFTChain: Equatable, Sendable {
 
 /// A named set, or a map.
 package struct NFTSet: Equatable, Sendable {
+  /// What a set holds, as far as we make use of it.
   package enum Kind: Equatable, Sendable {
     /// Its keys are IPv4 addresses, its elements ranges of them, and nothing else is special about it.
     case addressRanges
     /// A map from the key to a verdict, and nothing else is special about it.
     case verdicts(Key)
-    /// None that we write.
+    /// A kind that we never write.
     case other
   }
+  /// What a map of verdicts is keyed by.
   package enum Key: Equatable, Sendable {
     /// As `NFTExpression.deviceName`.
     case device
@@ -53,7 +56,7 @@ package struct NFTSet: Equatable, Sendable {
   }
 }
 
-/// What a map of verdicts says of one key.
+/// One key of a map of verdicts, and its verdict.
 package struct NFTMapElement: Hashable, Sendable {
   package var key: [UInt8]
   package var verdict: NFTExpression.Verdict
@@ -64,6 +67,7 @@ package struct NFTMapElement: Hashable, Sendable {
   }
 }
 
+/// A rule of a chain, with the comment that nft(8) lists behind it.
 package struct NFTRule: Hashable, Sendable {
   package var chain: String
   package var expressions: [NFTExpression]
@@ -76,7 +80,7 @@ package struct NFTRule: Hashable, Sendable {
   }
 }
 
-/// A rule that the kernel has, and its number of it.
+/// A rule in the kernel, with the handle that the kernel gave it.
 package struct NFTListedRule: Equatable, Sendable {
   package var rule: NFTRule
   package var handle: UInt64
@@ -105,11 +109,12 @@ enum RuleComment {
 }
 
 extension NFTRule {
-  /// The sets that it asks.
+  /// The sets that the rule looks up.
   package var sets: [String] {
     expressions.compactMap { if case .lookup(let set, _) = $0 { set } else { nil } }
   }
 
+  /// The same rule with each set that it looks up renamed by `name`.
   package func renamingSets(_ name: (String) -> String) -> NFTRule {
     var rule = self
     for (index, expression) in expressions.enumerated() {

@@ -61,12 +61,12 @@ package struct NFTTransaction: ~Copyable {
     try table(name, NFT_MSG_NEWTABLE, NLM_F_CREATE, "nft add table inet \(name)")
   }
 
-  /// With all that is in it.
+  /// Deletes the table with everything in it.
   package mutating func deleteTable(_ name: String) throws(NetlinkFailure) {
     try table(name, NFT_MSG_DELTABLE, 0, "nft delete table inet \(name)")
   }
 
-  /// One that is there takes part in traffic from now on, whatever it did before (NFT_TABLE_F_DORMANT).
+  /// Clears NFT_TABLE_F_DORMANT: from now on a table that is there acts on traffic, whatever it did before.
   package mutating func wakeTable(_ name: String) throws(NetlinkFailure) {
     let message = try begin(NFT_MSG_NEWTABLE, NLM_F_CREATE, "nft add table inet \(name)")
     put(message, Int(NFTA_TABLE_NAME.rawValue), name)
@@ -82,6 +82,8 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
+  /// Adds the chain, or changes the policy of one that is there. The kernel refuses to move a chain to another hook or
+  /// priority (EEXIST).
   package mutating func addChain(_ chain: NFTChain, table: String) throws(NetlinkFailure) {
     let operation = "nft add chain inet \(table) \(chain.name)"
     guard let object = nftnl_chain_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
@@ -100,7 +102,7 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
-  /// No rule and no map may lead to it by then, and it has no rules.
+  /// The chain must be empty by then, and no rule or map may lead to it.
   package mutating func deleteChain(_ name: String, table: String) throws(NetlinkFailure) {
     let message = try begin(NFT_MSG_DELCHAIN, 0, "nft delete chain inet \(table) \(name)")
     put(message, Int(NFTA_CHAIN_TABLE.rawValue), table)
@@ -110,14 +112,14 @@ package struct NFTTransaction: ~Copyable {
 
   // MARK: Rules
 
-  /// Those of all its chains.
+  /// Deletes the rules of all its chains.
   package mutating func deleteRules(table: String) throws(NetlinkFailure) {
     let message = try begin(NFT_MSG_DELRULE, 0, "nft flush table inet \(table)")
     put(message, Int(NFTA_RULE_TABLE.rawValue), table)
     close(message)
   }
 
-  /// Those of one chain.
+  /// Deletes the rules of one chain.
   package mutating func deleteRules(chain: String, table: String) throws(NetlinkFailure) {
     let message = try begin(NFT_MSG_DELRULE, 0, "nft flush chain inet \(table) \(chain)")
     put(message, Int(NFTA_RULE_TABLE.rawValue), table)
@@ -125,6 +127,7 @@ package struct NFTTransaction: ~Copyable {
     close(message)
   }
 
+  /// Deletes one rule. The kernel throws the whole transaction back with ENOENT where the handle is gone.
   package mutating func deleteRule(handle: UInt64, chain: String, table: String) throws(NetlinkFailure) {
     let message = try begin(NFT_MSG_DELRULE, 0, "nft delete rule inet \(table) \(chain) handle \(handle)")
     put(message, Int(NFTA_RULE_TABLE.rawValue), table)

@@ -26,9 +26,9 @@ package struct FlowtableMessage: Equatable, Sendable {
   }
 }
 
-/// Everyone's tables, of all families. Nothing is kept: other software may have very many rules.
+/// Everyone's tables, in all families. Nothing is kept in memory: other software may have a great many rules.
 extension NetfilterSocket {
-  /// `restart` is called where what was told before is to be forgotten.
+  /// Calls `body` for each rule. `restart` is called where the dump starts over: forget what came before.
   package mutating func eachRule(
     restart: () -> Void, _ body: (_ family: String, _ table: String, NFTRule) -> Void
   ) throws(NetlinkFailure) {
@@ -39,7 +39,7 @@ extension NetfilterSocket {
     }
   }
 
-  /// Chains of everyone, as `chains(table:)` has ours.
+  /// Calls `body` for each chain of everyone; see `chains(table:)` for ours.
   package mutating func eachChain(
     restart: () -> Void, _ body: (_ family: String, _ table: String, NFTChain) -> Void
   ) throws(NetlinkFailure) {
@@ -50,6 +50,7 @@ extension NetfilterSocket {
     }
   }
 
+  /// Everyone's flowtables; none where the kernel does not have the feature.
   package mutating func flowtables() throws(NetlinkFailure) -> [FlowtableMessage] {
     var all: [FlowtableMessage] = []
     do throws(NetlinkFailure) {
@@ -59,7 +60,7 @@ extension NetfilterSocket {
         return true
       }
     } catch {
-      // A kernel without them.
+      // This kernel has no flowtables.
       guard error.errno == EOPNOTSUPP || error.errno == EINVAL else { throw error }
     }
     return all

@@ -2,8 +2,8 @@ internal import CMnl
 internal import CNftnl
 internal import Glibc
 
-/// Dumps are taken even where others changed nftables meanwhile, in whatever table: the kernel calls them all interrupted.
-/// Who reads several of them compares the generation, or reads twice.
+/// Dumps are taken even where others changed nftables meanwhile, in whatever table: the kernel calls them all
+/// interrupted. Who reads several of them compares the generation, or reads twice.
 extension NetfilterSocket {
   /// Attempts at a dump: another's transactions may come faster than it is read.
   private static let attempts = 2
@@ -27,7 +27,7 @@ extension NetfilterSocket {
     }
   }
 
-  /// In the order in which they were made.
+  /// The table's chains, in the order in which they were made.
   package mutating func chains(table: String) throws(NetlinkFailure) -> [NFTChain] {
     var chains: [NFTChain] = []
     try dump("nft list chains", NFT_MSG_GETCHAIN, table: nil, restart: { chains = [] }) { attributes in
@@ -38,6 +38,7 @@ extension NetfilterSocket {
     return chains
   }
 
+  /// The table's sets and maps, without their elements.
   package mutating func sets(table: String) throws(NetlinkFailure) -> [NFTSet] {
     var sets: [NFTSet] = []
     try dump("nft list sets", NFT_MSG_GETSET, table: table, restart: { sets = [] }) { attributes in
@@ -48,7 +49,7 @@ extension NetfilterSocket {
     return sets
   }
 
-  /// In their chains' order.
+  /// The table's rules, in their chains' order.
   package mutating func rules(table: String) throws(NetlinkFailure) -> [NFTListedRule] {
     var rules: [NFTListedRule] = []
     try dump("nft list rules", NFT_MSG_GETRULE, table: table, restart: { rules = [] }) { attributes in

@@ -8,11 +8,12 @@ package struct NetfilterSocket: ~Copyable, Sendable {
 
   private init(_ conversation: consuming Conversation) { self.conversation = conversation }
 
+  /// A socket in the calling thread's network namespace.
   package static func open() throws(NetlinkFailure) -> NetfilterSocket {
     NetfilterSocket(Conversation(try NetlinkSocket.open(NETLINK_NETFILTER)))
   }
 
-  /// nlmsg_pid of events that our requests cause.
+  /// The nlmsg_pid of events that our requests cause.
   package var port: UInt32 { conversation.socket.port }
 
   /// The kernel's number for what nftables holds, all tables together: it rises with each transaction.
@@ -30,12 +31,12 @@ package struct NetfilterSocket: ~Copyable, Sendable {
     return generation
   }
 
-  /// Sends the transaction; throws the operation that was rejected, and then nothing of it is done.
+  /// Sends the transaction. Throws the first operation that was rejected; then none of it has been done.
   package mutating func commit(_ transaction: consuming NFTTransaction) throws(NetlinkFailure) {
     var transaction = transaction
     let datagram = transaction.finish()
     conversation.socket.reserve(datagram.count)
-    // The kernel works it off within sendmsg(2); whatever it has to say is queued when that returns.
+    // The kernel carries it out within sendmsg(2); its answers are queued when that returns.
     try conversation.socket.send(datagram, "nft transaction")
     var first: NetlinkFailure?
     var lied = false

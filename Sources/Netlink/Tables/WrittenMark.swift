@@ -1,11 +1,12 @@
 internal import CMnl
 internal import CNftnl
 
-/// What a rule writes into a mark. Of the forms of other software those are understood that nft(8) and iptables(8) make.
+/// What a rule writes into a mark. Other software's rules are understood in the forms that nft(8) and iptables(8)
+/// write.
 package struct WrittenMark: Equatable, Sendable {
-  /// That it may change.
+  /// The bits that it may change.
   package var bits: UInt32
-  /// The connection's mark, not the packet's.
+  /// Whether it is the connection's mark and not the packet's.
   package var isConnections: Bool
 
   package init(bits: UInt32, isConnections: Bool) {
@@ -13,10 +14,12 @@ package struct WrittenMark: Equatable, Sendable {
     self.isConnections = isConnections
   }
 
+  /// Every mark that these expressions write, each time with the bits that may come out different. Assumes the worst
+  /// where it cannot tell: all 32 bits.
   package static func all(in expressions: [NFTExpression]) -> [WrittenMark] {
     var found: [WrittenMark] = []
     var kept: UInt32 = 0
-    // Which mark the register holds, as it was read.
+    // Which mark was read into the register.
     var source: NFTExpression?
     for expression in expressions {
       switch expression {
@@ -24,7 +27,7 @@ package struct WrittenMark: Equatable, Sendable {
         source = expression
         kept = .max
       case .bitwise(let mask, let flip):
-        // Where a bit passes the mask and is not flipped it stays as it was.
+        // A bit that passes the mask and is not flipped stays as it was.
         kept &= word(mask) & ~word(flip)
       case .setMeta(.mark):
         found.append(WrittenMark(bits: source == .meta(.mark) ? ~kept : .max, isConnections: false))
@@ -62,16 +65,16 @@ extension WrittenMark {
       // Revision 1 has a longer address behind the same two words.
       guard revision <= 1, let form = data.load(xt_tproxy_target_info.self) else { return .unknown }
       return WrittenMark(bits: form.mark_mask | form.mark_value, isConnections: false)
-    // All of it, from a hash.
+    // It writes all bits, from a hash.
     case "HMARK": return .unknown
     default: return nil
     }
   }
 
-  /// Of a revision that a later kernel may bring: whatever it keeps is not known.
+  /// For a revision that a later kernel may bring: nobody knows which bits it keeps.
   private static var unknown: WrittenMark { WrittenMark(bits: .max, isConnections: false) }
 
-  /// As connmark_tg_shift() of net/netfilter/xt_connmark.c does it.
+  /// Follows connmark_tg_shift() in net/netfilter/xt_connmark.c.
   private static func connection(_ form: xt_connmark_tginfo2) -> WrittenMark {
     func shifted(_ bits: UInt32) -> UInt32 {
       Int(form.shift_dir) == D_SHIFT_RIGHT ? bits >> form.shift_bits : bits << form.shift_bits
@@ -89,7 +92,7 @@ extension WrittenMark {
 }
 
 extension xt_connmark_tginfo2 {
-  /// The revision before has no shift.
+  /// Revision 1 has no shift.
   fileprivate init(_ form: xt_connmark_tginfo1) {
     self.init(
       ctmark: form.ctmark, ctmask: form.ctmask, nfmask: form.nfmask, shift_dir: 0, shift_bits: 0, mode: form.mode)

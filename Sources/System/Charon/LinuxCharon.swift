@@ -3,9 +3,9 @@ package import Core
 package import RuleSets
 internal import VICI
 
-/// strongSwan's charon over its VICI socket: one connection for commands, one for events, on a thread of its own, so that
-/// a charon that hangs holds up nobody else. A call that charon leaves unanswered ends the connections: what is still
-/// under way would be taken for the next call's answer.
+/// strongSwan's charon over its VICI socket: one connection for commands and one for events, on a thread of its own, so
+/// that a hanging charon holds up nothing else. A call that charon leaves unanswered ends the connections, because a
+/// late answer would be taken for the next call's.
 package actor LinuxCharon: CharonPort {
   private let configuration: IPsecConfiguration
   private let complaints: @Sendable () -> [String]
@@ -16,9 +16,9 @@ package actor LinuxCharon: CharonPort {
   private var credentials: CharonCredentials
   private var handler: (@Sendable (CharonEvent) -> Void)?
 
-  /// charon answers within milliseconds, unless it hangs.
+  /// How long to wait for an answer. charon answers within milliseconds, unless it hangs.
   package static let patience: Duration = .seconds(4)
-  /// Events taken in before whoever waits for an answer has a turn.
+  /// How many events are taken in before waiting calls get a turn.
   private static let eventsAtOnce = 256
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -51,6 +51,8 @@ package actor LinuxCharon: CharonPort {
 
   // MARK: CharonPort
 
+  /// Opens both connections anew, asks charon for its version and algorithms, and registers for events. Takes no longer
+  /// than `patience` in all.
   package func connect(
     _ handler: @escaping @Sendable (CharonEvent) -> Void
   ) async throws(CharonFailure) -> CharonIdentity {
@@ -62,17 +64,18 @@ package actor LinuxCharon: CharonPort {
       let new = try Sessions(configuration.viciSocket, timeout: left())
       let version = try new.commands.request("version", timeout: left())
       algorithms = CharonAlgorithms(try new.commands.request("get-algorithms", timeout: left()))
-      // For good: each look at the SAs would take three calls in place of one. charon sends it to who asks, when he asks.
+      // Registered for good: otherwise each look at the SAs would take three calls instead of one. charon sends this
+      // event only to the client that asks, when it asks.
       _ = try new.commands.register(CharonMessages.associationEvent, timeout: left())
       for event in CharonMessages.events {
-        // An older charon has not all of them; what it does not tell is seen at the next look.
+        // An older charon lacks some of them; what it does not report is seen at the next look.
         _ = try new.events.register(event, timeout: left())
       }
       try watch(new, operation)
       sessions = new
       self.handler = handler
       credentials = CharonCredentials()
-      // What came while events were registered is in memory already, and no descriptor tells of it.
+      // What came while events were being registered is already in memory, and no descriptor signals it.
       drain()
       return CharonIdentity(
         version: "\(version.words("daemon") ?? "charon") \(version.words("version") ?? "of unknown version")",
@@ -82,12 +85,13 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
+  /// An `initiate` that succeeds has only been accepted: events tell what becomes of it.
   package func apply(_ step: IKEStep) async throws(CharonFailure) {
     switch step {
     case .load(let connection): try load(connection)
     case .unload(let tunnel): try unload(tunnel)
     case .initiate(let tunnel):
-      // Returns at once: what becomes of it is told by events, and no thread of charon's waits for us.
+      // charon answers at once and reports the outcome by events, so none of its threads waits for us.
       try ask(
         "initiate",
         VICIMessage {
@@ -99,6 +103,7 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
+  /// One to three short questions: keys are asked for only where this agent has given charon any.
   package func holdings() async throws(CharonFailure) -> CharonHoldings {
     let connections = Set(try ask("get-conns").list("conns").compactMap { IKEConnection.tunnel(ofConnection: $0) })
     let shared = credentials.shared.isEmpty ? [] : Set(try ask("get-shared").list("keys"))
@@ -110,6 +115,7 @@ package actor LinuxCharon: CharonPort {
     return CharonHoldings(connections: connections, withoutCredentials: lacking)
   }
 
+  /// Streams `list-sas`. charon's ages and lifetimes are counted from the moment before the call.
   package func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations] {
     var found: [Name: TunnelAssociations] = [:]
     let now = MonotonicClock.now
@@ -139,7 +145,7 @@ package actor LinuxCharon: CharonPort {
       throw CharonFailure(operation: error.operation, cause: error.cause, isGone: false)
     }
     let before = credentials
-    // Whatever the connection needs must be there before it.
+    // What the connection needs must be there before it.
     for (command, message) in secrets.messages(for: connection) {
       let answer = try ask(command, message, of: connection.tunnel)
       if command == "load-key", let key = answer.text("id") { credentials.keys[connection.tunnel] = key }
@@ -154,8 +160,8 @@ package actor LinuxCharon: CharonPort {
     try forgetUnused(of: before, connection.tunnel)
   }
 
-  /// Takes from charon what it was given for the tunnel and has no use for now. Two tunnels of one profile have the same
-  /// private key.
+  /// Unloads the credentials that charon was given for the tunnel and no longer needs. Two tunnels of one profile share
+  /// a private key.
   private func forgetUnused(of before: CharonCredentials, _ tunnel: Name) throws(CharonFailure) {
     if before.shared.contains(tunnel), !credentials.shared.contains(tunnel) {
       try askLoosely("unload-shared", VICIMessage { $0.set("id", IKEConnection.prefix + tunnel.text) }, of: tunnel)
@@ -196,7 +202,7 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
-  /// A refusal means that what shall go is gone already.
+  /// Ignores refusals: they mean that what should go is already gone.
   private func askLoosely(_ command: String, _ message: VICIMessage, of tunnel: Name) throws(CharonFailure) {
     do throws(CharonFailure) { try ask(command, message, of: tunnel) } catch {
       if error.isGone { throw error }
@@ -244,7 +250,7 @@ package actor LinuxCharon: CharonPort {
         guard let (name, message) = try sessions.events.nextEvent() else { return }
         for event in CharonMessages.events(name, message) { handler(event) }
       }
-      // What is in memory no descriptor tells of.
+      // No descriptor signals what is already in memory.
       loop.enqueue { [weak self] in self?.assumeIsolated { $0.drain() } }
     } catch {
       close()

@@ -4,10 +4,10 @@ package import Core
 internal import Glibc
 internal import RuleSets
 
-/// Finds how large packets come through paths: echo requests of several sizes that may not be fragmented, bound to each
-/// path as its probes are.
+/// Finds how large a packet each path carries. It sends echo requests of several sizes with DF set, bound to each path
+/// as its probes are.
 package struct PathSizeCheck {
-  /// A path and who answers at its end.
+  /// A path and the address that answers at its end.
   package struct Target: Sendable {
     var path: Name
     var tunnel: Name?
@@ -16,15 +16,15 @@ package struct PathSizeCheck {
     var mtu: Int
   }
 
-  /// The first round waits as long as a slow line's answer takes, later ones by what was seen.
+  /// The first round waits as long as a slow line takes to answer; later ones go by the answers seen.
   static let firstRound: Duration = .milliseconds(1_200)
   static let shortestRound: Duration = .milliseconds(100)
-  /// More paths are not tried: a person waits for it, and each takes a socket.
+  /// No more paths than this are tried: a person is waiting, and each takes a socket.
   static let mostPaths = 64
-  /// Of the IP header; the ICMP header is a part of the message.
+  /// The bytes of the IP header; the ICMP header is part of the message.
   private static let header = 20
 
-  /// Those of a rule set's paths that have an address inside at their end, or that are pinged; tunnels first.
+  /// The rule set's paths whose far end has an inner address or is pinged, tunnels first.
   package static func targets(_ compiler: EdgeCompiler) -> [Target] {
     let all = compiler.layout.ruleSet.paths.compactMap { path -> Target? in
       guard let binding = compiler.binding(of: path), let source = binding.source,
@@ -47,6 +47,8 @@ package struct PathSizeCheck {
     }.first
   }
 
+  /// Sends and waits until every target's size is found, all targets side by side. Blocks for seconds. Throws where a
+  /// raw socket cannot be opened or bound to its path.
   package static func measure(_ targets: [Target]) throws(SystemCallFailure) -> [PathSize] {
     var check = PathSizeCheck()
     for target in targets { try check.open(target) }
@@ -64,7 +66,7 @@ package struct PathSizeCheck {
     let identifier: UInt16
     let nonce = UInt64.random(in: 0 ... .max)
     var search: PathSizeSearch
-    /// By their sequence numbers.
+    /// Indexed by sequence number.
     var sent: [(size: Int, at: Instant)] = []
     var slowest: Duration = .zero
 
@@ -91,7 +93,7 @@ package struct PathSizeCheck {
     guard linux_icmp_prepare(descriptor.number, identifier) == 0 else {
       throw SystemCallFailure.last("set an ICMP filter")
     }
-    // Not to be fragmented, and larger than what the kernel has learnt of the way: that is what is tried.
+    // DF is set, but the path MTU that the kernel has learnt is ignored: that is what we are testing.
     var mode: Int32 = IP_PMTUDISC_PROBE
     let size = socklen_t(MemoryLayout<Int32>.size)
     guard setsockopt(descriptor.number, Int32(IPPROTO_IP), IP_MTU_DISCOVER, &mode, size) == 0 else {
@@ -101,7 +103,7 @@ package struct PathSizeCheck {
     tries.append(Try(target, descriptor, identifier))
   }
 
-  /// False where there is nothing left to find out. What cannot be sent is not answered either.
+  /// Returns false where there is nothing left to find out. A packet that cannot be sent counts as unanswered.
   private mutating func send() -> Bool {
     var isOver = true
     for attempt in tries {
@@ -126,7 +128,7 @@ package struct PathSizeCheck {
     return !isOver
   }
 
-  /// As TCP waits for what it has sent again: several times as long as it has ever taken.
+  /// Several times the slowest answer so far, as TCP does with its retransmission timer.
   private var roundTime: Duration {
     slowest == .zero ? Self.firstRound : min(Self.firstRound, slowest * 4 + Self.shortestRound)
   }

@@ -2,9 +2,9 @@ package import Agent
 package import Core
 package import RuleSets
 
-/// What operators say of paths, in one JSON file of mode 0600 under a checksum.
+/// Paths' forced states, in one JSON file of mode 0600 with a checksum.
 package struct FileForceStore: ForceStore {
-  /// A thousand paths with reasons of which every byte is escaped are a megabyte and a half.
+  /// A thousand paths whose reasons are all escaped bytes make a megabyte and a half.
   private static let maximumBytes = 4 << 20
 
   package let path: String
@@ -12,6 +12,7 @@ package struct FileForceStore: ForceStore {
   /// `forces.json` in this directory, which must be there.
   package init(directory: String) { path = directory + "/forces.json" }
 
+  /// One entry that cannot be used makes the whole file unreadable: half of what operators said is worse than none.
   package func load() throws(StoreFailure) -> [Name: ForcedPaths.Entry] {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return [:] }
@@ -28,12 +29,13 @@ package struct FileForceStore: ForceStore {
     return result
   }
 
+  /// Replaces the file, sorted by path, so that the same forces make the same bytes.
   package func save(_ forces: [Name: ForcedPaths.Entry]) throws(StoreFailure) {
     try StoredDocument.write(
       Contents(forces: forces.sorted { $0.key < $1.key }.map { Kept($0.key, $0.value) }), to: path)
   }
 
-  /// Beside it; one that was set aside before gives way.
+  /// Renames it to `forces.json.damaged`, replacing one that was set aside before.
   package func setAside() throws(StoreFailure) -> String {
     do throws(SystemCallFailure) { return try SetAside.rename(path) } catch {
       throw StoreFailure(error)

@@ -2,12 +2,12 @@ package import Agent
 package import Core
 internal import Glibc
 
-/// The journal in two files of lines: `journal`, and `journal.1` with what came before. When the first is full it takes
-/// the second's place. Both are of mode 0600.
+/// The journal, in two files of lines: `journal`, and `journal.1` with what came before. When the first is full it
+/// takes the second's place. Both have mode 0600.
 ///
-/// A thread of its own does the work, so that a disk that hangs holds up nobody but whoever asks for the journal.
+/// A thread of its own does the work, so that a hanging disk holds up only those who ask for the journal.
 package actor FileJournal: JournalStore {
-  /// Some 2,000 events each.
+  /// The size of one file, some 2,000 events.
   package static let segmentBytes = 512 << 10
 
   private let path: String
@@ -15,7 +15,7 @@ package actor FileJournal: JournalStore {
   private let segmentBytes: Int
   private let thread: Reactor
   private var file: OpenFile?
-  /// A name was made or moved since the last `sync`.
+  /// Whether a name was created or moved since the last `sync`.
   private var nameIsNew = false
   private var lastNumber: UInt64 = 0
 
@@ -36,6 +36,7 @@ package actor FileJournal: JournalStore {
 
   deinit { thread.stop() }
 
+  /// Sets aside what cannot be a journal, and cuts the newer file off behind its last whole record.
   package func open() throws(StoreFailure) -> JournalCondition {
     do throws(SystemCallFailure) {
       file = nil
@@ -56,6 +57,7 @@ package actor FileJournal: JournalStore {
     }
   }
 
+  /// Begins a new file where a record no longer fits. Records whose numbers are on disk already are passed over.
   package func append(_ records: [EventRecord]) throws(StoreFailure) {
     do throws(SystemCallFailure) {
       var size = try currentSize()
@@ -78,6 +80,7 @@ package actor FileJournal: JournalStore {
     }
   }
 
+  /// Syncs the file's data, and the directory where a name in it is new.
   package func sync() throws(StoreFailure) {
     do throws(SystemCallFailure) { try syncAll() } catch {
       file = nil
@@ -85,17 +88,18 @@ package actor FileJournal: JournalStore {
     }
   }
 
+  /// Reads both files anew: nothing of them is kept in memory.
   package func read() throws(StoreFailure) -> [EventRecord] {
     try Self.read(directory: Directory.holding(path), segmentBytes: segmentBytes)
   }
 
-  /// What is in a journal that perhaps another writes to at this moment, or none. Changes nothing.
+  /// Reads a journal that another process may be writing to; empty where there is none. Changes nothing.
   package static func read(
     directory: String, segmentBytes: Int = FileJournal.segmentBytes
   ) throws(StoreFailure) -> [EventRecord] {
     let path = directory + "/journal"
     do throws(SystemCallFailure) {
-      // In this order: where the one becomes the other between the two, it is read twice rather than not at all.
+      // The newer file first: if it becomes the older one in between, it is read twice rather than not at all.
       let newer = try contents(of: path, segmentBytes)
       let older = JournalScan(try contents(of: path + ".1", segmentBytes)).records
       return older + JournalScan(newer, after: older.last?.number ?? 0).records
@@ -106,8 +110,8 @@ package actor FileJournal: JournalStore {
 
   // MARK: - Files
 
-  /// Sets aside what is no journal: a directory, a pipe, a link, a file that no version ever let grow so large. Nil where
-  /// nothing is in the way.
+  /// Sets aside anything that is no journal: a directory, a pipe, a link, or a file larger than any version lets it
+  /// grow. Nil where nothing is in the way.
   private func clear(_ path: String) -> String? {
     var status = stat()
     guard lstat(path, &status) == 0 else { return nil }
@@ -115,10 +119,10 @@ package actor FileJournal: JournalStore {
     return SetAside.move(path)
   }
 
-  /// Another version may have had larger ones.
+  /// Another version may have used larger files.
   private static func mostBytes(_ segmentBytes: Int) -> Int { 8 * max(segmentBytes, FileJournal.segmentBytes) }
 
-  /// Empty where there is no file.
+  /// The file's bytes; empty where there is no file.
   private static func contents(of path: String, _ segmentBytes: Int) throws(SystemCallFailure) -> [UInt8] {
     do throws(SystemCallFailure) {
       return try BoundedFile.read(path, atMost: mostBytes(segmentBytes))
@@ -136,7 +140,7 @@ package actor FileJournal: JournalStore {
     file = opened
   }
 
-  /// Where somebody took the file away from under us, a new one is begun.
+  /// The file's size. Where somebody has removed the file, a new one is begun.
   private func currentSize() throws(SystemCallFailure) -> Int {
     guard let file else { throw SystemCallFailure("write \(path)", cause: "it is not open") }
     var status = stat()
@@ -151,7 +155,8 @@ package actor FileJournal: JournalStore {
     try file.descriptor.writeAll(bytes, "write \(path)")
   }
 
-  /// The full file takes the older one's place, and an empty one its. Killed in between, there is only the older one.
+  /// The full file takes the older one's place, and an empty one takes its own. After a kill in between there is only
+  /// the older one.
   private func turnOver() throws(SystemCallFailure) {
     try syncAll()
     file = nil

@@ -2,7 +2,7 @@ package import Agent
 package import Core
 internal import RuleSets
 
-/// What an operator said of revisions, in one JSON file of mode 0600 under a checksum; no file where nothing holds.
+/// An operator's permit for a lower revision, in one JSON file of mode 0600 with a checksum. No permit means no file.
 package struct FilePermitStore: PermitStore {
   private static let maximumBytes = 4 << 10
 
@@ -11,6 +11,7 @@ package struct FilePermitStore: PermitStore {
   /// `accept-revision.json` in this directory, which must be there before anything is saved.
   package init(directory: String) { path = directory + "/accept-revision.json" }
 
+  /// Throws where the file is there and cannot be read, is damaged, or is of another format.
   package func load() throws(StoreFailure) -> RevisionPermit? {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return nil }
@@ -18,12 +19,14 @@ package struct FilePermitStore: PermitStore {
       revision: contents.revision, user: contents.user, since: WallTime(milliseconds: contents.since))
   }
 
+  /// Nil removes the file.
   package func save(_ permit: RevisionPermit?) throws(StoreFailure) {
     guard let permit else { return try StoredDocument.remove(path) }
     try StoredDocument.write(
       Contents(revision: permit.revision, user: permit.user, since: permit.since.milliseconds), to: path)
   }
 
+  /// Renames it to `accept-revision.json.damaged`.
   package func setAside() -> String { SetAside.move(path) }
 
   private struct Contents: StoredContents {

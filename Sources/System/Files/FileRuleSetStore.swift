@@ -7,7 +7,7 @@ internal import RuleSets
 ///
 ///     rule-set.json        the rule set
 ///     rule-set.copy.json   the same, written after it: where both can be read, the first is never the older one
-///     rule-set.accepted    empty: there has been one. Its being there is all that it says, so nothing in it can be damaged
+///     rule-set.accepted    empty: its existence says that there has been one, and there is nothing to damage in it
 ///     *.damaged            what could not be read, set aside
 package struct FileRuleSetStore: RuleSetStore {
   package let path: String
@@ -21,24 +21,28 @@ package struct FileRuleSetStore: RuleSetStore {
     markerPath = directory + "/rule-set.accepted"
   }
 
+  /// Prefers the first file; decodes the copy only where the two differ.
   package func load() -> KeptRuleSet {
     var damage: [StoreFailure] = []
     let first = bytes(of: path, &damage)
     let second = bytes(of: copyPath, &damage)
     var stored = decoded(first, path, &damage)
     let areAlike = first == second
-    // Read only where it says something else: it is as large as the first.
+    // Decoded only where it differs: it is as large as the first.
     if !areAlike, let copy = decoded(second, copyPath, &damage) { stored = stored ?? copy }
     return KeptRuleSet(
       stored: stored, wasAccepted: stored != nil || !damage.isEmpty || hasTraces,
       isWhole: areAlike && damage.isEmpty, damage: damage)
   }
 
+  /// Writes the first file, then the copy, then the marker. Where the first cannot be written and holds nothing
+  /// readable, the copy is written all the same, and the failure is thrown.
   package func save(_ stored: StoredRuleSet) throws(StoreFailure) {
     do throws(StoreFailure) {
       try StoredGeneration.write(stored, to: path)
     } catch {
-      // An older rule set that can be read counts before the copy, which must not be the newer of the two.
+      // Where the first file holds an older rule set that can be read, that one counts, and the copy must not become
+      // the newer of the two.
       var damage: [StoreFailure] = []
       guard decoded(bytes(of: path, &damage), path, &damage) == nil else { throw error }
       try? StoredGeneration.write(stored, to: copyPath)
@@ -49,12 +53,13 @@ package struct FileRuleSetStore: RuleSetStore {
     try mark()
   }
 
+  /// Makes sure that the marker is there before a damaged file is renamed.
   package func setAsideDamaged() -> [String] {
     var told: [String] = []
     for path in [path, copyPath] {
       var damage: [StoreFailure] = []
       guard decoded(bytes(of: path, &damage), path, &damage) == nil, !damage.isEmpty else { continue }
-      // Before the file goes: until there is a rule set, its having been there is what keeps traffic held.
+      // Before the file goes: while there is no rule set, the trace of one is what keeps traffic held.
       try? mark()
       told.append(SetAside.move(path))
     }
@@ -78,7 +83,7 @@ package struct FileRuleSetStore: RuleSetStore {
     }
   }
 
-  /// Nil where there is no such file, and with what was in the way where it cannot be read.
+  /// The file's bytes; nil where there is no such file or it cannot be read, and then `damage` says why.
   private func bytes(of path: String, _ damage: inout [StoreFailure]) -> [UInt8]? {
     do throws(SystemCallFailure) {
       return try BoundedFile.read(path, atMost: StoredGeneration.maximumBytes)

@@ -18,6 +18,7 @@ package struct FileTrialStore: TrialStore {
     candidatePath = directory + "/rule-set.candidate.json"
   }
 
+  /// Throws also where the file is whole but has words that this version does not know.
   package func note() throws(StoreFailure) -> RuleSetTrial.Note? {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return nil }
@@ -25,19 +26,24 @@ package struct FileTrialStore: TrialStore {
     return note
   }
 
+  /// Nil removes the file.
   package func write(_ note: RuleSetTrial.Note?) throws(StoreFailure) {
     guard let note else { return try StoredDocument.remove(path) }
     try StoredDocument.write(Contents(note), to: path)
   }
 
+  /// Renames it to `rule-set.trial.json.damaged`.
   package func setAside() -> String { SetAside.move(path) }
 
+  /// Throws where the file is there and cannot be read, is damaged, or is of another format.
   package func candidate() throws(StoreFailure) -> StoredRuleSet? { try StoredGeneration.read(candidatePath) }
 
+  /// Replaces the file.
   package func store(_ candidate: StoredRuleSet) throws(StoreFailure) {
     try StoredGeneration.write(candidate, to: candidatePath)
   }
 
+  /// Removes the file; one that is gone already is no error.
   package func dropCandidate() throws(StoreFailure) { try StoredDocument.remove(candidatePath) }
 }
 
@@ -46,13 +52,13 @@ private struct Contents: StoredContents {
 
   var format = currentFormat
   var checksum = ""
-  /// The checksum of its text.
+  /// The checksum of the rule set's text.
   var ruleSet: String
   var revision: UInt64
   /// `applying`, `running`, or why it was rolled back: `died`, `unconfirmed`, `started_too_often`, `word`.
   var phase: String
   var leftMilliseconds: Int
-  /// Words of `RuleSetTrial.Evidence`: what has not been seen.
+  /// Raw values of `RuleSetTrial.Evidence`: what has not been seen yet.
   var awaits: [String]
   var starts: Int
   var returnsTo: UInt64?
@@ -86,7 +92,7 @@ private struct Contents: StoredContents {
     returnsTo = note.returnsTo
   }
 
-  /// Nil where it has words that this version does not know.
+  /// The note; nil where it has words that this version does not know.
   var note: RuleSetTrial.Note? {
     let known = awaits.compactMap(RuleSetTrial.Evidence.init)
     guard known.count == awaits.count, let phase = read(missing: Set(known)) else { return nil }
@@ -120,7 +126,7 @@ private struct Contents: StoredContents {
 }
 
 extension KeptGenerations {
-  /// What lies in this directory.
+  /// The generations in this directory.
   package init(in directory: String) {
     self.init(FileRuleSetStore(directory: directory), FileTrialStore(directory: directory))
   }

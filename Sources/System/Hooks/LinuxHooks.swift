@@ -7,12 +7,12 @@ package final class LinuxHooks: HookPort {
   /// Where backhaul-hooks.socket listens.
   package static let servicePath = "/run/backhaul-hooks.sock"
 
-  /// Who runs them.
+  /// Who runs the hooks.
   private enum Place: Sendable {
-    /// This process, as another user or, where that is nil, as its own.
+    /// This process, as this user; nil: as the user that it is.
     case here(HookUser?)
-    /// The service behind this socket: who is not root cannot become another user, and as the agent's own they could
-    /// read its keys.
+    /// The service behind this socket. An agent that is not root cannot become another user, and hooks that ran as the
+    /// agent's user could read its keys.
     case service(String)
     case nowhere(SystemCallFailure)
   }
@@ -32,7 +32,7 @@ package final class LinuxHooks: HookPort {
     try self.init(configuration, owner, Self.place(configuration.user, service, isRoot: isRoot ?? (geteuid() == 0)))
   }
 
-  /// For the service itself, which is the user that it shall be.
+  /// For the service itself, which already runs as the right user.
   convenience init(
     asOneself configuration: HooksConfiguration, trusting owner: UInt32
   ) throws(SystemCallFailure) {
@@ -57,6 +57,7 @@ package final class LinuxHooks: HookPort {
     do throws(SystemCallFailure) { return .here(try HookUser.find(user)) } catch { return .nowhere(error) }
   }
 
+  /// Reads the folder each time. Where there is no one to run them as, every hook is refused with the reason.
   package func hooks() -> HookListing {
     var listing = HookFolder.read(directory, trusting: owner)
     guard let why = obstacle else { return listing }
@@ -65,7 +66,7 @@ package final class LinuxHooks: HookPort {
     return listing
   }
 
-  /// Why none can be run.
+  /// Why no hook can be run; nil where they can.
   private var obstacle: String? {
     switch place {
     case .here: return nil
@@ -77,7 +78,7 @@ package final class LinuxHooks: HookPort {
     }
   }
 
-  /// Cancelled, it is ended.
+  /// Cancelling the task ends the run.
   package func run(_ hook: String, environment: [String], limit: Duration) async -> HookOutcome {
     let running = Running()
     return await withTaskCancellationHandler {
@@ -105,7 +106,7 @@ package final class LinuxHooks: HookPort {
     var end: (() -> Void)?
   }
 
-  /// Returns what ends it before its time.
+  /// Returns a function that ends the run early.
   private func start(
     _ hook: String, _ environment: [String], _ limit: Duration, done: @escaping @Sendable (HookOutcome) -> Void
   ) throws(SystemCallFailure) -> () -> Void {

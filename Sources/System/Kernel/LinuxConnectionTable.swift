@@ -5,10 +5,10 @@ internal import Netlink
 internal import RuleSets
 internal import Synchronization
 
-/// The table of tracked connections of this process's network namespace, by ctnetlink and its files under /proc.
+/// The connection tracking table of this process's network namespace, read from ctnetlink and from /proc.
 package final class LinuxConnectionTable: ConnectionTablePort {
   private static let directory = "/proc/sys/net/netfilter"
-  /// Longer than any probe's pause on a line that is metered hard, and than a look that was missed.
+  /// Longer than any probe's pause on a tightly metered line, with one missed look on top.
   private static let holdSeconds: UInt32 = 600
 
   private let netfilter: Mutex<NetfilterSocket>
@@ -17,6 +17,7 @@ package final class LinuxConnectionTable: ConnectionTablePort {
     netfilter = Mutex(try asking(nil) { () throws(NetlinkFailure) in try NetfilterSocket.open() })
   }
 
+  /// Count and limit from /proc/sys/net/netfilter, what was lost from ctnetlink's statistics.
   package func reading() throws(KernelFailure) -> ConnectionTable.Reading? {
     guard let used = Self.number("nf_conntrack_count"), let limit = Self.number("nf_conntrack_max") else { return nil }
     let statistics = try netfilter.withLock { (socket) throws(KernelFailure) in
@@ -26,6 +27,7 @@ package final class LinuxConnectionTable: ConnectionTablePort {
       used: used, limit: limit, refused: statistics.dropped, evicted: statistics.evicted)
   }
 
+  /// Asks about each flow, and writes to the kernel only where its hold has run down.
   package func hold(_ flows: Set<TrackedFlow>) throws(KernelFailure) -> Set<TrackedFlow> {
     try netfilter.withLock { (socket) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -53,7 +55,8 @@ extension TrackedFlow {
     }
     return switch kind {
     case .icmp(let identifier): tuple(Int32(IPPROTO_ICMP), .echo(identifier: identifier))
-    // Without PPTP's call numbers GRE has zeros where others have ports (gre_pkt_to_tuple, nf_conntrack_proto_gre.c).
+    // Without PPTP's call IDs GRE has zeros where other protocols have ports (gre_pkt_to_tuple,
+    // nf_conntrack_proto_gre.c).
     case .gre: tuple(Int32(IPPROTO_GRE), .ports(source: 0, destination: 0))
     case .ipip: tuple(Int32(IPPROTO_IPIP), .none)
     case .esp: tuple(Int32(IPPROTO_ESP), .none)

@@ -10,7 +10,7 @@ package final class LinuxFlip: FlipPort {
   private let ranges: KernelRanges
   private let translation: RouteTranslation
   private let routing: Mutex<RoutingSocket>
-  /// For `LinuxKernelEvents`.
+  /// The socket's port, so that `LinuxKernelEvents` can tell our own changes.
   package let ports: OwnPorts
 
   package init(_ ranges: KernelRanges) throws(KernelFailure) {
@@ -21,6 +21,7 @@ package final class LinuxFlip: FlipPort {
     routing = Mutex(socket)
   }
 
+  /// RTM_NEWROUTE with NLM_F_REPLACE: no packet ever finds the table without a default route.
   package func activate(_ route: TableRoute) throws(KernelFailure) {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking(PlanText(ranges).lines(.putRoute(route)).first) { () throws(NetlinkFailure) in
@@ -29,6 +30,7 @@ package final class LinuxFlip: FlipPort {
     }
   }
 
+  /// Deletes by table, metric and protocol, whichever way the route leads.
   package func deactivate(_ table: TableID) throws(KernelFailure) {
     let message = RouteMessage(
       table: table.value, metric: RouteMetric.active.value, origin: ranges.routeProtocol.value)
@@ -41,6 +43,7 @@ package final class LinuxFlip: FlipPort {
     }
   }
 
+  /// Asks for all routes of our protocol in one dump and picks from them.
   package func activeRoutes(of tables: Set<TableID>) throws(KernelFailure) -> [TableID: TableRoute.Way] {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking("ip route show") { () throws(NetlinkFailure) in
@@ -51,7 +54,7 @@ package final class LinuxFlip: FlipPort {
           else { return }
           found.append(message)
         }
-        // One for each rule: to ask for the names of those devices is less than to list all devices there are, and
+        // There is one for each rule. Asking for those devices' names takes less time than listing all devices, and
         // probes and flips wait meanwhile.
         var names: [UInt32: InterfaceName] = [:]
         for index in Set(found.flatMap(\.hops).map(\.index)) { names[index] = RouteTranslation.name(of: index) }

@@ -5,7 +5,7 @@ internal import Netlink
 internal import RuleSets
 internal import Synchronization
 
-/// Others' ip rules, routes, nftables and iptables, over sockets of its own.
+/// Finds others' ip rules, routes, nftables and iptables, over sockets of its own.
 package final class LinuxForeign: ForeignPort {
   private struct Sockets: ~Copyable {
     var routing: RoutingSocket
@@ -15,7 +15,7 @@ package final class LinuxForeign: ForeignPort {
   private let ranges: KernelRanges
   private let sockets: Mutex<Sockets>
 
-  /// More of one kind is not told of: a person reads it.
+  /// No more than this of one kind is reported: a person reads it.
   private static let most = 100
 
   package init(_ ranges: KernelRanges) throws(KernelFailure) {
@@ -27,6 +27,8 @@ package final class LinuxForeign: ForeignPort {
       })
   }
 
+  /// At most 100 objects of each kind: rules, routes, flowtables, and marks of nftables and of iptables-legacy each.
+  /// Where iptables-legacy's tables cannot be read, `legacyTrouble` says so and the rest is still told.
   package func foreign() throws(KernelFailure) -> ForeignObjects {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -74,7 +76,7 @@ package final class LinuxForeign: ForeignPort {
     return found
   }
 
-  /// IPv6 has such tables too, and is never steered.
+  /// IPv6 has such tables too, but is never steered.
   private func legacyMarks() throws(NetlinkFailure) -> [ForeignMark] {
     var found: [ForeignMark] = []
     for table in try LegacyTables.names() {
@@ -109,7 +111,7 @@ package final class LinuxForeign: ForeignPort {
 
 /// The tables that iptables-legacy has made.
 enum LegacyTables {
-  /// Each network namespace has its own, and a test's thread another than its process.
+  /// Each network namespace has its own, and a test's thread may be in another one than its process.
   private static let list = "/proc/thread-self/net/ip_tables_names"
 
   static func names() throws(NetlinkFailure) -> [String] {
@@ -117,7 +119,7 @@ enum LegacyTables {
       let names = String(decoding: try BoundedFile.read(list, atMost: 4 << 10), as: UTF8.self)
       return names.split(whereSeparator: \.isNewline).map(String.init)
     } catch {
-      // A kernel without them.
+      // This kernel does not have them.
       guard error.errno == ENOENT else {
         throw NetlinkFailure(operation: error.operation, errno: error.errno, kernelText: error.cause)
       }

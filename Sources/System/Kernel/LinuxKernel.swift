@@ -10,7 +10,7 @@ package final class LinuxKernel: KernelPort {
   private let ranges: KernelRanges
   private let settings: InterfaceSettings
   private let state: Mutex<KernelState>
-  /// For `LinuxKernelEvents`.
+  /// The sockets' ports, so that `LinuxKernelEvents` can tell our own changes.
   package let ports: OwnPorts
   package let news: TableNews
 
@@ -29,6 +29,8 @@ package final class LinuxKernel: KernelPort {
     self.state = Mutex(state)
   }
 
+  /// Reads everything under one lock, so that no step of ours falls in between. The sysctls that apply to all devices
+  /// are read first, from /proc.
   package func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState {
     let ofAll = settings.readOfAll()
     return try state.withLock { (state) throws(KernelFailure) in
@@ -36,14 +38,17 @@ package final class LinuxKernel: KernelPort {
     }
   }
 
+  /// From memory, with what became of the file in the state directory.
   package func rememberedSettings() -> RememberedSettings { settings.remembered() }
 
+  /// Sysctls are files and are changed here; everything else is netlink. The failure names the step as an operator
+  /// would type it.
   package func apply(_ step: Step) throws(KernelFailure) {
     switch step {
     case .changeSettings(let values):
       try settings.change(to: values) { (device) throws(KernelFailure) in try isOurs(device) }
     case .restoreSettings(let changed): try settings.restore(changed)
-    // The kernel names the rule or set that it refuses; the whole table would be a long operation.
+    // The failure names the rule or set that the kernel refused; the whole table would be too long to name.
     case .replaceNftTable, .changeNftTable, .changeSets, .deleteNftTable: try apply(step, operation: nil)
     default: try apply(step, operation: PlanText(ranges).lines(step).first)
     }
@@ -64,6 +69,8 @@ package final class LinuxKernel: KernelPort {
     }
   }
 
+  /// A few sweeps by nothing but a mark are left to the kernel, which gives no count for them; all others share one
+  /// walk through the table.
   package func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(KernelFailure) -> [Int?] {
     let marks = Set(sweeps.map(\.mark)).sorted().prefix(3).map(\.description).joined(separator: ", ")
     return try state.withLock { (state) throws(KernelFailure) in

@@ -2,7 +2,7 @@ package import Agent
 package import Core
 internal import Netlink
 
-/// What changes in the kernel without our doing, on an event loop that watches descriptors.
+/// Watches the kernel for changes that are not ours, on an event loop that watches descriptors.
 package final class LinuxKernelEvents: KernelEventsPort {
   private let ranges: KernelRanges
   private let own: OwnPorts
@@ -17,6 +17,7 @@ package final class LinuxKernelEvents: KernelEventsPort {
     self.news = news
   }
 
+  /// Throws where netlink cannot be listened to. Without the right to a raw socket, path MTU events alone are missing.
   package func start(
     on loop: any EventLoop, _ handler: @escaping @Sendable (KernelEvent) -> Void
   ) throws(KernelFailure) {
@@ -26,7 +27,7 @@ package final class LinuxKernelEvents: KernelEventsPort {
     let listener = try asking(nil) { () throws(NetlinkFailure) in
       try KernelListener(RouteTranslation(ranges: ranges), own, news, handler)
     }
-    // Without the right to raw sockets the reconcile loop's timer finds what the kernel has learnt.
+    // Without the right to raw sockets, the reconcile loop's timer finds what the kernel has learnt.
     let sizes = try? PathMTUListener(handler)
     loop.enqueue { [news] in
       listener.watch(on: loop, news)

@@ -13,16 +13,18 @@ package final class LinuxLookup: LookupPort {
     routing = Mutex(try asking(nil) { () throws(NetlinkFailure) in try RoutingSocket.open() })
   }
 
+  /// RTM_GETROUTE. Most of its errors are answers: the kernel reports a blackhole or a failed reverse-path check as
+  /// one.
   package func lookup(_ question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
     do throws(KernelFailure) { return Self.answer(try route(question, wantsEntry: false)) } catch {
       guard let refusal = Self.refusal(error.errno) else { throw error }
-      // EINVAL is a source that no packet may have, too: the router's own packet has none of those.
+      // EINVAL may also mean a source that no packet may have; a packet of the router's own does not have one.
       if refusal == .discarded, question.incoming != nil { return isDiscarded(question) ? .discarded : .spoofed }
       return refusal
     }
   }
 
-  /// Whether what the router itself sent with the same mark would be discarded as well.
+  /// Whether a packet that the router itself sent with the same mark would be discarded too.
   private func isDiscarded(_ question: LookupQuestion) -> Bool {
     var own = question
     (own.source, own.incoming) = (IPv4Address(value: 0), nil)
@@ -30,7 +32,7 @@ package final class LinuxLookup: LookupPort {
     return false
   }
 
-  /// The prefix of the route that decides; nil where none does.
+  /// The prefix of the route that decides; nil where no route does.
   package func entry(for question: LookupQuestion) throws(KernelFailure) -> IPv4Prefix? {
     do throws(KernelFailure) {
       let message = try route(question, wantsEntry: true)
@@ -69,8 +71,8 @@ package final class LinuxLookup: LookupPort {
     return .out(device, gateway: hop.gateway.flatMap { Gateway($0) }, table: TableID(message.table))
   }
 
-  /// What is an answer although the kernel calls it an error: of kinds of routes by fib_props (net/ipv4/fib_semantics.c),
-  /// where `prohibit` is EACCES, and EXDEV of the reverse-path check.
+  /// The answer that an error stands for; nil where it is a real error. The errors of route types are in fib_props
+  /// (net/ipv4/fib_semantics.c; `prohibit` is EACCES), and EXDEV comes from the reverse-path check.
   private static func refusal(_ errno: Int32) -> LookupAnswer? {
     switch errno {
     case EHOSTUNREACH, ENETUNREACH, EACCES, ESRCH: .unreachable
@@ -80,10 +82,11 @@ package final class LinuxLookup: LookupPort {
     }
   }
 
+  /// Walks the whole main table and keeps only what matches, so memory stays small however large the table is.
   package func mainRoutes(to addresses: [IPv4Address]) throws(KernelFailure) -> [TableRoute] {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking("ip route show table main") { () throws(NetlinkFailure) in
-        // A main table may hold a million; those that hold one address are a few dozen at most.
+        // A main table may hold a million routes, but no more than a few dozen cover any one address.
         var found: [RouteMessage] = []
         try routing.eachRoute(table: TableID.main.value, restart: { found = [] }) { message in
           guard message.length > 0,

@@ -26,9 +26,10 @@ package final class LinuxSight: SightPort {
       })
   }
 
-  /// Of one table: more say nothing new.
+  /// How many routes of one table are kept: more would say nothing new.
   private static let mostRoutes = 256
 
+  /// At most 256 foreign routes of each table.
   package func network(tables: Set<TableID>) throws(KernelFailure) -> SeenNetwork {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -39,7 +40,7 @@ package final class LinuxSight: SightPort {
           uniquingKeysWith: { first, _ in first })
         return SeenNetwork(
           addresses: KernelState.addresses(addresses, names),
-          // The three that the kernel comes with are after ours or answer for the router alone (0).
+          // Of the kernel's own three rules, rule 0 concerns only the router itself and the others come after ours.
           rules: try sockets.routing.rules().filter { !translation.isOurs($0) && $0.priority > 0 }.map(
             ForeignRule.init),
           routes: try routes(&sockets.routing, of: tables))
@@ -64,10 +65,12 @@ package final class LinuxSight: SightPort {
     return found
   }
 
+  /// Asks over this object's own socket, as `LinuxLookup` does.
   package func answer(to question: LookupQuestion) throws(KernelFailure) -> LookupAnswer {
     try lookup.lookup(question)
   }
 
+  /// Nil where the first default route leads somewhere, or there is none.
   package func deadEnd() throws(KernelFailure) -> DeadEnd? {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -81,6 +84,7 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// The three sources are read one after the other, so they may be a moment apart.
   package func ipv6() throws(KernelFailure) -> SeenIPv6 {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -89,6 +93,7 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// `ip -6 route get`. Throws where the device is not there, or the error is none that stands for an answer.
   package func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer {
     let index = if_nametoindex(question.incoming.text)
     let operation = "ip -6 route get \(question.destination) from \(question.source)"
@@ -107,18 +112,20 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// A second lookup with RTM_F_FIB_MATCH, and the device's `forwarding` sysctl.
   package func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds {
     SeenGrounds(
       entry: try lookup.entry(for: question),
       isForwarded: question.incoming.map(Self.forwards) ?? true)
   }
 
-  /// True too where that cannot be read.
+  /// Whether the device takes part in forwarding; true too where that cannot be read.
   private static func forwards(_ device: InterfaceName) -> Bool {
     let value = (try? SettingFiles.read(InterfaceSetting(device, .forwarding))) ?? nil
     return value != 0
   }
 
+  /// The generation is read first, so a change made meanwhile shows as a newer one at the next look.
   package func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -127,7 +134,7 @@ package final class LinuxSight: SightPort {
           do throws(NetlinkFailure) {
             seen.packets[chain] = try sockets.netfilter.packets(in: chain, table: ranges.nftTable)
           } catch {
-            // Another has taken our table away, and it is not back yet.
+            // Other software has removed our table, and it is not back yet.
             guard error.isMissing else { throw error }
           }
         }
@@ -136,13 +143,14 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  /// nftables first, then iptables-legacy, which is left out where it cannot be read.
   package func filters() throws(KernelFailure) -> SeenFilters {
     var seen = try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
         try ForeignChains(&sockets.netfilter, own: ranges.nftTable).seen
       }
     }
-    // Without iptables-legacy's the rest is still told.
+    // Where iptables-legacy cannot be read, the rest is still reported.
     if let legacy = try? LegacyFilters.read() { seen.filters += legacy }
     return seen
   }

@@ -12,6 +12,7 @@ package final class LinuxTraffic: TrafficPort {
     routing = Mutex(try asking(nil) { () throws(NetlinkFailure) in try RoutingSocket.open() })
   }
 
+  /// One dump of all devices with their 64-bit counters (IFLA_STATS64).
   package func traffic() throws(KernelFailure) -> [InterfaceName: Traffic] {
     try routing.withLock { (routing) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in

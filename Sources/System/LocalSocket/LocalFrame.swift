@@ -1,18 +1,21 @@
-/// How requests and replies stand on the local socket: four bytes of length, big-endian, and that many bytes of JSON.
+/// How requests and replies are framed on the local socket: a length of four bytes, big-endian, and that many bytes of
+/// JSON.
 package enum LocalFrame {
-  /// A request is a verb and a few words.
+  /// The longest request: a verb and a few words.
   package static let maximumRequest = 4 << 10
-  /// What the client takes: a status of some thousand rules fits.
+  /// The longest reply that the client takes: the status of some thousand rules fits.
   package static let maximumReply = 64 << 20
 
+  /// What the bytes of a connection amount to so far.
   package enum Parsed: Equatable, Sendable {
-    /// More bytes have to come.
+    /// More bytes must come.
     case incomplete
     case complete([UInt8])
-    /// Never a frame, whatever comes.
+    /// This can never become a frame, whatever comes.
     case refused(Refusal)
   }
 
+  /// Why bytes can never become a request.
   package enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     case empty
     case tooLong(UInt32, limit: Int)
@@ -28,7 +31,7 @@ package enum LocalFrame {
     }
   }
 
-  /// What `bytes`, all that came so far, amount to.
+  /// Reads `bytes`, everything that has come so far.
   package static func parse(_ bytes: Span<UInt8>, limit: Int = maximumRequest) -> Parsed {
     guard bytes.count >= 4 else { return .incomplete }
     var length: UInt32 = 0

@@ -3,7 +3,7 @@ internal import Core
 internal import Glibc
 internal import RuleSets
 
-/// Who is on the other side of the socket, as the kernel knows it.
+/// Who is at the other end of the socket, according to the kernel (SO_PEERCRED).
 package struct PeerCredentials: Equatable, Sendable {
   package var process: Int32
   package var user: UInt32
@@ -16,26 +16,30 @@ package struct PeerCredentials: Equatable, Sendable {
   }
 }
 
-/// Serves the CLI, and whoever scrapes metrics: one request and one reply a connection, on a loop of its own, away from
-/// probes and flips. A client gets a deadline, a size, a place among a bounded number and its turn, so that none can harm
-/// another or the agent.
+/// Serves the CLI and metrics scrapers, one request and one reply per connection, on a loop of its own, away from
+/// probes and flips. Every client has a deadline, a size limit, one of a bounded number of places and its turn, so that
+/// no client can harm another or the agent.
 package final class LocalServer: Sendable {
+  /// Makes the reply's body from the request's. Runs in a task, cancelled where the client hangs up or its deadline
+  /// passes.
   package typealias Handler = @Sendable (_ request: [UInt8], _ peer: PeerCredentials) async -> [UInt8]
 
+  /// How much of the server one client, one user and all clients together can have.
   package struct Limits: Sendable {
-    /// At once. Who comes beyond that is told so.
+    /// Clients at one time. Further clients are told that the server is busy.
     package var clients = 64
-    /// Of them, for root alone: so that root gets in even where the group's members are many or hostile.
+    /// How many of those places are kept for root, so that root gets in even where the group's members are many or
+    /// hostile.
     package var keptForRoot = 8
-    /// Of them, for any one user but root: so that one who is hostile leaves room for the others.
+    /// How many places any one user but root can have, so that a hostile user leaves room for the others.
     package var ofOneUser = 16
-    /// Requests that are worked on at once; the others wait, and users take turns.
+    /// How many requests are worked on at once; the others wait, and users take turns.
     package var answersAtOnce = 2
     /// From accept to the last byte of the reply.
     package var deadline: Duration = .seconds(5)
     package init() {}
 
-    /// Whether `user` gets a place beside those that have one.
+    /// Whether `user` gets a place beside the users that have one.
     package func admits(_ user: UInt32, beside users: [UInt32]) -> Bool {
       if user == 0 { return users.count < clients }
       return users.count < clients - keptForRoot && users.count(where: { $0 == user }) < ofOneUser
@@ -111,7 +115,7 @@ package final class LocalServer: Sendable {
 
   private func accept() {
     guard let listener = local.listener else { return }
-    // As many as fit in the queue; more come with the next turn.
+    // As many as the server has places for; more come with the next turn.
     for _ in 0..<local.limits.clients {
       let number = linux_accept(listener.number)
       if number < 0 {
@@ -131,7 +135,7 @@ package final class LocalServer: Sendable {
     guard linux_peer_credentials(descriptor.number, &peer.process, &peer.user, &peer.group) == 0 else { return }
     guard local.limits.admits(peer.user, beside: local.clients.values.map(\.peer.user)) else {
       let busy = local.form.busy(local.clients.count)
-      // Into an empty buffer it goes at once; who does not read it, misses it.
+      // It fits in the empty socket buffer, so this never blocks; a client that does not read it misses it.
       _ = send(descriptor.number, busy, busy.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
       return
     }

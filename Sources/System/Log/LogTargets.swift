@@ -5,13 +5,14 @@ package import Logging
 /// Who writes the log's lines.
 package struct LogWriter: Sendable {
   package var handler: any LogHandler
-  /// It keeps metadata apart from the text.
+  /// Whether it keeps metadata apart from the text.
   package var keepsFields: Bool
-  /// Why it is not who the configuration asks for.
+  /// Why it is not the target that the configuration asks for; nil where it is.
   package var trouble: String?
 }
 
 extension LogTarget {
+  /// Never fails: where the target cannot be opened, the log goes to standard error and `trouble` says why.
   package func writer(_ label: String) -> LogWriter {
     do throws(SystemCallFailure) {
       switch self {
@@ -46,7 +47,8 @@ extension LogTarget {
     }
   }
 
-  /// systemd says by JOURNAL_STREAM which file is the journal's (systemd.exec(5)); another may have been put in its place.
+  /// JOURNAL_STREAM names the device and inode of the journal's stream (systemd.exec(5)); the descriptor may have been
+  /// redirected since.
   static func isJournal(_ descriptor: Int32) -> Bool {
     guard let stream = getenv("JOURNAL_STREAM").map({ String(cString: $0) }) else { return false }
     var status = stat()

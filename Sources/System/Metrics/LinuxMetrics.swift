@@ -13,14 +13,15 @@ package final class LinuxMetrics: MetricsPort {
   package init(_ configuration: MetricsConfiguration, deadline: Duration = .seconds(5)) {
     self.configuration = configuration
     var limits = LocalServer.Limits()
-    // A server or two scrape, and someone looks with curl. A page of a thousand paths has two megabytes, and each client
-    // has its own copy.
+    // A server or two scrape, and someone looks with curl. A page of a thousand paths takes two megabytes, and each
+    // client has its own copy.
     limits.clients = 8
     limits.keptForRoot = 0
     limits.deadline = deadline
     self.limits = limits
   }
 
+  /// Does nothing where the configuration names no listener.
   package func listen(_ page: @escaping @Sendable () async -> [UInt8]) throws(StoreFailure) {
     guard let listener = configuration.listener else { return }
     do throws(SystemCallFailure) {
@@ -38,6 +39,8 @@ package final class LinuxMetrics: MetricsPort {
     }
   }
 
+  /// Replaces the textfile collector's file, readable for everyone and without a sync: a page that a power loss takes
+  /// is of no use afterwards.
   package func write(_ page: [UInt8]) throws(StoreFailure) {
     guard let path = configuration.textfile else { return }
     do throws(SystemCallFailure) {
@@ -47,6 +50,7 @@ package final class LinuxMetrics: MetricsPort {
     }
   }
 
+  /// Closes the socket and cuts off clients that are being served.
   package func close() {
     server.withLock { server in
       server?.stop()

@@ -6,7 +6,7 @@ package import Transfer
 
 /// HTTP and HTTPS probes through libcurl: each on a connection of its own, to an address, bound to the path.
 package final class HTTPProber: ProbePort {
-  /// Of the body; the rest is not read. The rule set's documentation gives this bound for `expect_body`.
+  /// How much of a body is read. The rule set's documentation gives this bound for `expect_body`.
   package static let bodyBytes = 64 << 10
 
   private let loop: any EventLoop
@@ -20,6 +20,7 @@ package final class HTTPProber: ProbePort {
     self.authorityFile = authorityFile
   }
 
+  /// Connects nowhere yet: each probe sent makes a connection of its own.
   package func open(
     _ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) -> any OpenProbe {

@@ -2,8 +2,8 @@ package import Agent
 package import Core
 package import RuleSets
 
-/// ICMP echo probes by raw sockets: one for each binding, with a filter and the kernel's receive time stamps. Raw, as
-/// `ping_group_range` refuses even root in a new network namespace.
+/// ICMP echo probes over raw sockets, one for each binding, with a filter and the kernel's receive timestamps. They are
+/// raw because `ping_group_range` refuses even root in a new network namespace.
 package final class ICMPProber: ProbePort {
   private let loop: any DescriptorWatcher
   private let sockets = Sockets()
@@ -23,6 +23,7 @@ package final class ICMPProber: ProbePort {
 
   package init(on loop: any DescriptorWatcher) { self.loop = loop }
 
+  /// Probes of one binding share a socket, which closes with the last of them.
   package func open(
     _ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) -> any OpenProbe {
@@ -43,9 +44,9 @@ final class ICMPProbe: OpenProbe, @unchecked Sendable {
   private let socket: ICMPSocket
   private let loop: any EventLoop
   private let deliver: @Sendable (UInt64, ProbeOutcome) -> Void
-  /// Those of the socket; nil once it is closed.
+  /// The sockets that this probe's belongs to; nil once the probe is closed.
   private var sockets: ICMPProber.Sockets?
-  /// Probes that could not be sent, and of which that is not told yet.
+  /// Probes that could not be sent, and whose outcome has not been delivered yet.
   private var unsent: [UInt64] = []
 
   fileprivate init(
@@ -59,7 +60,7 @@ final class ICMPProbe: OpenProbe, @unchecked Sendable {
     self.deliver = deliver
   }
 
-  /// All with one identifier: the kernel takes them for one connection, which lives as long as they come.
+  /// All its packets have one identifier, so the kernel sees one connection, which lives as long as they keep coming.
   var flow: TrackedFlow? { TrackedFlow(.icmp(identifier: socket.identifier), from: socket.binding.source, to: target) }
 
   func send(_ number: UInt64) {

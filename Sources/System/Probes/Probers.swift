@@ -2,7 +2,7 @@ package import Agent
 package import Core
 package import RuleSets
 
-/// Every kind of probe: each goes to who can send it.
+/// Sends every kind of probe through the prober for its kind.
 package struct Probers: ProbePort {
   private let icmp: any ProbePort
   private let http: any ProbePort
@@ -12,6 +12,7 @@ package struct Probers: ProbePort {
     self.http = http
   }
 
+  /// Hands the probe to the prober of its kind.
   package func open(
     _ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) -> any OpenProbe {
@@ -22,7 +23,7 @@ package struct Probers: ProbePort {
   }
 }
 
-/// A probe that can never be sent: it says so each time. Used on the loop only.
+/// A probe that can never be sent, and says so each time. Used on the loop only.
 final class UnsendableProbe: OpenProbe, @unchecked Sendable {
   private let loop: any EventLoop
   private let reason: String

@@ -2,7 +2,8 @@ package import Agent
 package import Core
 package import Transfer
 
-/// The rule set from a file. Its ETag is its size and checksum, so that one that was only touched counts as unchanged.
+/// The rule set from a file. Its ETag is made of its size and checksum, so a file that was only touched counts as
+/// unchanged.
 package struct FileRuleSetSource: RuleSetSource {
   private let path: String
   private let maximumBytes: Int
@@ -12,6 +13,7 @@ package struct FileRuleSetSource: RuleSetSource {
     self.maximumBytes = maximumBytes
   }
 
+  /// Reads the whole file each time. An empty file is a failure: somebody may be writing it at this moment.
   package func fetch(etag: String?) async throws(FetchFailure) -> Fetched {
     let bytes: [UInt8]
     do throws(SystemCallFailure) {

@@ -2,7 +2,8 @@ package import Agent
 package import Core
 package import Transfer
 
-/// The rule set from an HTTP(S) server. Neither marked nor bound: a pull takes the way of the router's own traffic.
+/// The rule set from an HTTP(S) server. The connection is neither marked nor bound: a pull goes the way of the router's
+/// own traffic.
 package struct WebRuleSetSource: RuleSetSource {
   private let url: String
   private let configuration: RuleSetSourceConfiguration
@@ -14,6 +15,8 @@ package struct WebRuleSetSource: RuleSetSource {
     self.engine = engine
   }
 
+  /// One GET, with `If-None-Match` where an ETag is known (RFC 9110, section 13.1.2). Only 200 with a body that is no
+  /// web page, and 304, are answers.
   package func fetch(etag: String?) async throws(FetchFailure) -> Fetched {
     var request = TransferRequest(
       url: url, timeout: configuration.timeout, maximumBytes: configuration.maximumBytes)
@@ -23,7 +26,7 @@ package struct WebRuleSetSource: RuleSetSource {
     request.headers = ["User-Agent: backhaul", "Accept: application/json"]
     if let etag { request.headers.append("If-None-Match: \(etag)") }
     if let file = configuration.credentialsFile {
-      // Read for each pull, so that a new token needs no restart.
+      // The token is read for each pull, so that a new one needs no restart.
       request.headers.append("Authorization: Bearer \(try token(in: file))")
     }
     let response: TransferResponse
@@ -56,7 +59,7 @@ package struct WebRuleSetSource: RuleSetSource {
     return response.body.first { ![0x20, 0x09, 0x0a, 0x0d].contains($0) } == UInt8(ascii: "<")
   }
 
-  /// RFC 9110 section 8.8.3: no control characters. One that is absurdly long is not worth keeping.
+  /// Nil for an ETag with control characters (RFC 9110, section 8.8.3) or one too long to be worth keeping.
   private static func usable(_ etag: String) -> String? {
     etag.utf8.count <= 256 && !etag.isEmpty && etag.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f } ? etag : nil
   }

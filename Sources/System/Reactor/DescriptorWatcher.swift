@@ -1,10 +1,10 @@
 package import Agent
 internal import CLinux
 
-/// An event loop that also tells when a descriptor is ready.
+/// An event loop that also reports when a descriptor is ready.
 package protocol DescriptorWatcher: EventLoop {
-  /// Calls `handler` on the loop each time the descriptor is ready, as long as it is (level-triggered), until `unwatch`.
-  /// A second call replaces readiness and handler. Callable from the loop only.
+  /// Calls `handler` on the loop each time the descriptor is ready, as long as it is (level-triggered), until
+  /// `unwatch`. A second call replaces readiness and handler. Callable from the loop only.
   func watch(
     _ descriptor: Int32, for readiness: Readiness, _ patience: Patience,
     _ handler: @escaping @Sendable (Readiness) -> Void
@@ -13,17 +13,18 @@ package protocol DescriptorWatcher: EventLoop {
   func unwatch(_ descriptor: Int32)
 }
 
-/// How soon a descriptor is looked at that is ready.
+/// How soon a ready descriptor is looked at.
 package enum Patience: Sendable {
   /// At once.
   case none
-  /// At once, but not again for a while, half a millisecond to 5 ms by how many descriptors have patience; and always before
-  /// any timer that is due. Where a thousand answers a second come on many descriptors, a wake-up for each would cost more
-  /// than all that is done with it.
+  /// At once, but then not again for half a millisecond to 5 ms, depending on how many descriptors have patience, and
+  /// always before any timer that is due. Where a thousand answers a second arrive on many descriptors, a wake-up for
+  /// each would cost more than handling it.
   case aWhile
 }
 
 extension DescriptorWatcher {
+  /// Watches without patience.
   package func watch(
     _ descriptor: Int32, for readiness: Readiness, _ handler: @escaping @Sendable (Readiness) -> Void
   ) throws(SystemCallFailure) {
@@ -38,7 +39,7 @@ package struct Readiness: OptionSet, Hashable, Sendable {
 
   package static let readable = Readiness(rawValue: 1)
   package static let writable = Readiness(rawValue: 2)
-  /// An error waits on it or the other side hung up. Always reported, asked for or not.
+  /// It has an error, or the other side hung up. Always reported, asked for or not.
   package static let broken = Readiness(rawValue: 4)
 }
 

@@ -5,22 +5,23 @@ internal import Glibc
 package import RuleSets
 internal import Synchronization
 
-/// One thread that is at once an epoll loop, a set of timers and a serial executor: what is pinned to it runs without
-/// locks and without a hop between a packet, the verdict on it and the flip.
+/// One thread that is an epoll loop, a set of timers and a serial executor at once: what is pinned to it runs without
+/// locks and without a thread hop between a packet, the verdict on it and the flip.
 ///
-/// One turn of the loop: ready descriptors, then due timers, then jobs. An answer that came in time is so handled before
-/// the timer that would call it late. Timers fire at the ends of ticks of half a millisecond, and descriptors that have
-/// patience are read once in a while, the longer the more of them there are: with a thousand probes on their way a wake-up
-/// for each, and one for each answer, would cost more than all that they are for.
+/// One turn of the loop: ready descriptors, then due timers, then jobs. An answer that came in time is so handled
+/// before the timer that would call it late. Timers fire at the ends of ticks of half a millisecond, and descriptors
+/// that have patience are read once in a while, the longer the more of them there are: with a thousand probes on their
+/// way a wake-up for each, and one for each answer, would cost more than all that they are for.
 package final class Reactor: EventLoop, DescriptorWatcher {
-  /// How urgently the kernel runs the thread.
+  /// How the kernel schedules the thread.
   package enum Urgency: Equatable, Sendable {
     case ordinary
-    /// SCHED_FIFO at its lowest priority; without the right to it nice −10; without that, ordinary. For probes and flips.
+    /// SCHED_FIFO at its lowest priority; without the right to it nice −10; without that, ordinary. For probes and
+    /// flips.
     case raised
   }
 
-  /// Of descriptors without patience, and of those that have it.
+  /// One epoll instance for descriptors without patience, one for those with it.
   private let poll: FileDescriptor
   private let patientPoll: FileDescriptor
   private let alarm: FileDescriptor
@@ -58,13 +59,14 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   }
 
   private struct Watch: Sendable {
-    /// Of this watch alone: a descriptor that was closed and opened anew within one turn must not get the old one's events.
+    /// Unique to this watch: a descriptor that was closed and reopened within one turn must not get the old one's
+    /// events.
     var number: UInt32
     var patience: Patience
     var handler: @Sendable (Readiness) -> Void
   }
 
-  /// What epoll gives back with an event.
+  /// What epoll returns with an event.
   private struct Token {
     static let alarm = Token(bits: .max)
     var bits: UInt64
@@ -102,16 +104,20 @@ package final class Reactor: EventLoop, DescriptorWatcher {
 
   package var now: Instant { MonotonicClock.now }
 
+  /// A sleeping loop wakes for it at the end of the half-millisecond tick that the deadline falls in.
   package func at(_ deadline: Instant, _ body: @escaping @Sendable (Instant) -> Void) -> TimerID {
     onLoop { $0.timers.set(deadline, body) }
   }
 
+  /// Removes it, unless it has fired.
   package func cancel(_ timer: TimerID) { onLoop { $0.timers.cancel(timer) } }
 
+  /// Appends to the jobs of the loop's next turn, and wakes it where it sleeps.
   package func enqueue(_ body: @escaping @Sendable () -> Void) { enqueue(.body(body)) }
 
   // MARK: DescriptorWatcher
 
+  /// Adds the descriptor to one of two epoll instances, by its patience.
   package func watch(
     _ descriptor: Int32, for readiness: Readiness, _ patience: Patience,
     _ handler: @escaping @Sendable (Readiness) -> Void
@@ -136,6 +142,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     }
   }
 
+  /// Events that epoll has already returned for it are dropped: their token no longer matches a watch.
   package func unwatch(_ descriptor: Int32) {
     let known = onLoop { local in
       let known = local.watch(of: descriptor)
@@ -148,12 +155,16 @@ package final class Reactor: EventLoop, DescriptorWatcher {
 
   // MARK: SerialExecutor
 
+  /// Queues a step of a task of an actor that is pinned to this loop.
   package func enqueue(_ job: consuming ExecutorJob) { enqueue(.task(UnownedJob(job))) }
 
+  /// What an actor returns as its `unownedExecutor`.
   package func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
+  /// Traps where the caller is not on the loop's thread.
   package func checkIsolated() { precondition(isOnLoop, "called off the event loop's thread") }
 
+  /// Never nil: the thread's identity tells for certain.
   package func isIsolatingCurrentContext() -> Bool? { isOnLoop }
 
   /// Whether the caller runs on the loop's thread.
@@ -171,7 +182,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
       shared.jobs.append(job)
       return shared.jobs.count == 1
     }
-    // The loop looks at its jobs before it sleeps, so it needs no alarm from itself.
+    // The loop checks its jobs before it sleeps, so it need not wake itself.
     if wasEmpty && !isOnLoop { wake() }
   }
 
@@ -200,7 +211,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   }
 
   private func run() {
-    // 64 events at once; what else is ready comes with the next.
+    // 64 events at once; whatever else is ready comes with the next call.
     let ready = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 64)
     ready.initialize(repeating: epoll_event())
     defer { ready.deallocate() }
@@ -230,7 +241,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   }
 
   private func readPatient(_ ready: UnsafeMutableBufferPointer<epoll_event>) {
-    // As many as come in a tick; a flood of more does not hold the loop.
+    // Enough for all that arrive in one tick; a flood of more must not hold the loop.
     for round in 1...16 {
       let count = dispatch(from: patientPoll, ready)
       if round == 1 && count > 0 { local.rest = endOfRest(after: MonotonicClock.now) }
@@ -244,7 +255,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   ) -> Int {
     // Newer C libraries want a place that is there.
     guard let place = ready.baseAddress else { return 0 }
-    // EINTR alone can come here, as the descriptors are ours; then nothing is ready.
+    // Only EINTR is possible here, as the descriptors are ours; then nothing is ready.
     let count = max(0, Int(epoll_wait(poll.number, place, Int32(ready.count), 0)))
     for event in ready.prefix(count) {
       let token = Token(bits: event.data.u64)
@@ -296,7 +307,8 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     Instant(nanoseconds: (instant.nanoseconds + tick - 1) / tick * tick)
   }
 
-  /// Ten descriptors that are ready ten times a second cannot wake the loop more often than a hundred can, or a thousand.
+  /// Ten descriptors that are ready ten times a second cannot wake the loop more often than a hundred can, or a
+  /// thousand.
   private func endOfRest(after instant: Instant) -> Instant {
     let rest = min(Self.longestRest, Int64(local.patientCount / Self.patientOnesPerTick + 1) * Self.tick)
     return Instant(nanoseconds: (instant.nanoseconds / rest + 1) * rest)

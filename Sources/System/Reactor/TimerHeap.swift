@@ -2,9 +2,10 @@ package import Agent
 internal import Core
 package import RuleSets
 
-/// Timers by deadline; those of one deadline in the order in which they were set. A binary heap with lazy deletion: a
-/// cancelled timer's entry stays until it comes up or until such entries outnumber the live ones.
+/// Timers ordered by deadline, and by the order in which they were set where deadlines are equal. A binary heap with
+/// lazy deletion: a cancelled timer's entry stays until it comes up or until such entries outnumber the live ones.
 package struct TimerHeap {
+  /// What a timer runs, with the time at which the loop found it due.
   package typealias Body = @Sendable (Instant) -> Void
 
   private struct Entry {
@@ -24,6 +25,7 @@ package struct TimerHeap {
 
   package var count: Int { bodies.count }
 
+  /// Adds a timer in O(log n). Numbers rise, so one ID is never used twice.
   package mutating func set(_ deadline: Instant, _ body: @escaping Body) -> TimerID {
     lastNumber += 1
     bodies[lastNumber] = body
@@ -32,6 +34,7 @@ package struct TimerHeap {
     return TimerID(lastNumber)
   }
 
+  /// Forgets the timer's body at once; its entry goes later.
   package mutating func cancel(_ timer: TimerID) {
     guard bodies.removeValue(forKey: timer.number) != nil else { return }
     if entries.count > 2 * bodies.count + 64 { compact() }
@@ -52,7 +55,7 @@ package struct TimerHeap {
     return bodies.removeValue(forKey: first.number)
   }
 
-  /// Greater than every timer's number that was given out so far.
+  /// Greater than every timer ID given out so far.
   package var limit: TimerID { TimerID(lastNumber + 1) }
 
   private mutating func dropCancelled() {

@@ -2,14 +2,15 @@ package import Agent
 internal import Core
 internal import Glibc
 
-/// systemd, spoken to as sd_notify(3) does: datagrams to the socket that NOTIFY_SOCKET names. Without libsystemd, which
-/// would bring seven libraries along for it.
+/// Talks to systemd as sd_notify(3) does, with datagrams to the socket that NOTIFY_SOCKET names, but without
+/// libsystemd, which would bring seven libraries along.
 package final class NotifySocket: ServiceManagerPort {
   package let watchdog: Duration?
   private let address: UnixAddress
   private let socket: FileDescriptor
 
-  /// Of this process's environment; nil where nobody waits for words. Throws where somebody does, and cannot be told.
+  /// The socket that this process's environment names; nil where it names none. Throws where it names one that cannot
+  /// be used.
   package static func ofEnvironment() throws(SystemCallFailure) -> NotifySocket? {
     guard let name = variable("NOTIFY_SOCKET"), !name.isEmpty else { return nil }
     let watchdog = watchdog(
@@ -24,12 +25,14 @@ package final class NotifySocket: ServiceManagerPort {
     self.watchdog = watchdog
   }
 
+  /// One datagram, one word a line. False where systemd's queue is full or the socket is gone.
   package func tell(_ words: [ServiceWord]) -> Bool {
     let bytes = Array(words.map(\.text).joined(separator: "\n").utf8)
     return address.send(bytes, by: socket.number) == bytes.count
   }
 
-  /// sd_watchdog_enabled(3): the time holds for the process that it names; for all where it names none.
+  /// The watchdog's time as sd_watchdog_enabled(3) reads it: it holds for the process that is named, or for any process
+  /// where none is.
   package static func watchdog(microseconds: String?, process: String?, own: Int32) -> Duration? {
     guard let microseconds = microseconds.flatMap({ Int64($0) }), microseconds > 0 else { return nil }
     if let process, Int32(process) != own { return nil }

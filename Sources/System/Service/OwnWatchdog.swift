@@ -3,15 +3,15 @@ internal import Core
 internal import Glibc
 internal import Synchronization
 
-/// For a service manager that starts the agent anew when it ends, and does not see that it stands still (OpenWrt's procd):
-/// a thread that ends the process where nobody has said for so long that it is alive.
+/// For a service manager that restarts the agent when it exits, but does not notice when it hangs (OpenWrt's procd): a
+/// thread that ends the process once it has not been told for `watchdog` that the agent is alive.
 ///
-/// It counts turns of its own and not time, so that a machine that was suspended is not taken for an agent that stood still.
+/// It counts its own turns and not time, so that a suspended machine is not taken for a hanging agent.
 package final class OwnWatchdog: ServiceManagerPort {
   package let watchdog: Duration?
   private let turns = Atomic<Int>(0)
   private let why = Mutex("")
-  /// So many turns may pass in silence.
+  /// How many turns may pass in silence.
   private let most: Int
 
   /// - Parameters:
@@ -33,16 +33,17 @@ package final class OwnWatchdog: ServiceManagerPort {
     }
   }
 
-  /// One more turn has passed. Returns the last that was told where it was one too many, and otherwise nil.
+  /// Counts one more turn. Returns the last status told where it was one too many, and otherwise nil.
   package func turn() -> String? {
     turns.add(1, ordering: .relaxed).newValue > most ? why.withLock { $0 } : nil
   }
 
+  /// Always true. `alive` starts the count anew, `stopping` ends it, and a status is kept for the last words.
   package func tell(_ words: [ServiceWord]) -> Bool {
     for word in words {
       switch word {
       case .alive: turns.store(0, ordering: .relaxed)
-      // It stops in order, and nobody tells any more.
+      // The agent is stopping in order and will say nothing more.
       case .stopping: turns.store(.min, ordering: .relaxed)
       case .status(let line): why.withLock { $0 = line }
       case .ready: break
@@ -51,7 +52,7 @@ package final class OwnWatchdog: ServiceManagerPort {
     return true
   }
 
-  /// Without another word to the other threads: one of them hangs.
+  /// Exits without asking the other threads, since one of them hangs.
   package static func endProcess(_ why: String) {
     let line = "backhaul: the agent stands still and ends itself: \(why)\n"
     _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// The signals that a service is sent, taken in by one thread instead of interrupting whatever runs.
+/// What a signal asks the service to do. One thread takes all signals, so that none interrupts what is running.
 package enum ServiceSignal: CaseIterable, Sendable {
-  /// SIGTERM, SIGINT: end, and leave the data plane as it is.
+  /// SIGTERM, SIGINT: exit, and leave the data plane as it is.
   case stop
   /// SIGHUP, SIGUSR1: ask the source for the rule set now.
   case pullNow
@@ -15,16 +15,18 @@ package enum ServiceSignal: CaseIterable, Sendable {
   }
 }
 
+/// Waits for signals with sigwait(3) instead of handling them.
 package enum SignalWatch {
-  /// Must be called on the main thread before any other is started: threads inherit the mask, and a signal goes to
-  /// whichever thread does not block it. SIGPIPE is ignored; a closed socket is told by its error.
+  /// Blocks the signals. Must be called on the main thread before any other is started: threads inherit the mask, and a
+  /// signal goes to any thread that does not block it. SIGPIPE is ignored, since a closed socket also shows as an
+  /// error.
   package static func block() {
     signal(SIGPIPE, SIG_IGN)
     var set = all
     pthread_sigmask(SIG_BLOCK, &set, nil)
   }
 
-  /// Waits, on this thread, for the next one.
+  /// Waits on this thread for the next signal.
   package static func next() -> ServiceSignal {
     var set = all
     while true {

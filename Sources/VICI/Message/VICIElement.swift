@@ -9,10 +9,10 @@ enum VICIElement: UInt8 {
 }
 
 extension VICIMessage {
-  /// Five are the most that charon nests (child-rekey's `old` and `new`).
+  /// charon nests five levels at most (child-rekey's `old` and `new`).
   package static let maximumDepth = 16
 
-  /// Keys, lists, their items, and sections. An IKE_SA with 500 CHILD_SAs, which is what a packet has room for, makes
-  /// 25,000; a packet of nothing but empty items would make 170,000.
+  /// The limit for keys, lists, their items and sections together. An IKE_SA with 500 CHILD_SAs, as many as fit in a
+  /// packet, has 25,000; a packet of nothing but empty items would have 170,000.
   package static let maximumElements = 1 << 16
 }

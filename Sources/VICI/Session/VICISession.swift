@@ -1,8 +1,8 @@
-/// One connection to charon, used by one thread at a time. Each call waits for its answer until its timeout, which is for
-/// all of it.
+/// One connection to charon, used by one thread at a time. Each call waits for its answer until its timeout, which
+/// covers the whole call.
 ///
-/// VICI numbers neither requests nor answers. After a failure that `breaksSession` an answer may still be under way and
-/// would be taken for the next one's, so every later call throws at once: open another session.
+/// VICI numbers neither requests nor answers. After a failure that `breaksSession`, an answer may still be under way
+/// and would be taken for the next request's, so every later call throws at once: open another session.
 package struct VICISession: ~Copyable, Sendable {
   package let socketPath: String
   private let socket: VICISocket
@@ -12,7 +12,7 @@ package struct VICISession: ~Copyable, Sendable {
   package private(set) var isBroken = false
 
   /// Events were dropped because `nextEvent` was not asked for them in time. The owner reads again what they would have
-  /// told, and sets this back.
+  /// said, and resets this.
   package var overflowed = false
 
   private init(_ socket: consuming VICISocket, at path: String) {
@@ -31,10 +31,12 @@ package struct VICISession: ~Copyable, Sendable {
     } catch { throw error.asked("vici connect", of: path) }
   }
 
-  /// Readable where an event, or the end, waits. What arrived during another call is in no socket any more, so ask
-  /// `nextEvent` until it gives nil after each call, not only when this is readable.
+  /// Readable when an event or the end of the stream is waiting. What arrived during another call has already left the
+  /// socket, so call `nextEvent` until it returns nil after each call too, not only when this is readable.
   package var descriptor: Int32 { socket.descriptor }
 
+  /// Sends one command and returns its answer. Throws `refused`, with charon's words, where the answer says `success =
+  /// no`.
   package mutating func request(
     _ command: String, _ message: VICIMessage = VICIMessage(), timeout: Duration
   ) throws(VICIFailure) -> VICIMessage {
@@ -42,13 +44,13 @@ package struct VICISession: ~Copyable, Sendable {
   }
 
   /// For the commands that answer with a series of events (`list-sas` with `list-sa`): registers for those, runs the
-  /// command and unregisters. `each` gets the events in order; what is returned is the answer at their end.
+  /// command and unregisters. `each` gets the events in order; the return value is the answer that ends them.
   package mutating func stream(
     _ command: String, event: String, _ message: VICIMessage = VICIMessage(), timeout: Duration,
     each: (VICIMessage) -> Void
   ) throws(VICIFailure) -> VICIMessage {
     let deadline = VICIDeadline(after: timeout)
-    // Who registered for it keeps it.
+    // A registration that was there before stays.
     let isOurs = !registered.contains(event)
     if isOurs, try !register(event, by: deadline) { throw failure(.unknownEvent(event), "vici \(command)") }
     let answer: Result<VICIMessage, VICIFailure>
@@ -59,16 +61,17 @@ package struct VICISession: ~Copyable, Sendable {
     return try answer.get()
   }
 
-  /// From now on events of this name come to `nextEvent`. False where charon has none such.
+  /// From now on events of this name come to `nextEvent`. Returns false where charon has no such event.
   package mutating func register(_ event: String, timeout: Duration) throws(VICIFailure) -> Bool {
     try register(event, by: VICIDeadline(after: timeout))
   }
 
+  /// Asks for no more events of this name. Those that have arrived already still come to `nextEvent`.
   package mutating func unregister(_ event: String, timeout: Duration) throws(VICIFailure) {
     try unregister(event, by: VICIDeadline(after: timeout))
   }
 
-  /// The next event that is here, without waiting; nil where none is whole.
+  /// The next event that has arrived, without waiting; nil where none is complete.
   package mutating func nextEvent() throws(VICIFailure) -> (name: String, message: VICIMessage)? {
     let operation = "vici events"
     guard !isBroken else { throw failure(.broken, operation) }
@@ -92,7 +95,7 @@ extension VICISession {
     let answer = try ask(.request(command: command, message), operation, by: deadline, streaming: event, each)
     switch answer {
     case .response(let message):
-      // Those that only list things have no `success`.
+      // Commands that only list things answer without `success`.
       guard let success = message.text("success"), success != "yes" else { return message }
       throw failure(.refused(VICIName.printable(message.text("errmsg") ?? "")), operation)
     case .commandUnknown: throw failure(.unknownCommand, operation)
@@ -118,7 +121,7 @@ extension VICISession {
     let operation = "vici unregister \(event)"
     let answer = try ask(.unregister(event: event), operation, by: deadline)
     switch answer {
-    // Unknown: charon has not got it, which is what was asked for.
+    // Unknown to charon: then it sends none, which is what was asked for.
     case .confirmed, .eventUnknown: registered.removeAll { $0 == event }
     case .response, .commandUnknown, .event, .request, .register, .unregister: throw unexpected(answer, operation)
     }
@@ -133,7 +136,7 @@ extension VICISession {
     let bytes: [UInt8]
     do throws(VICIFailure) { bytes = try packet.encoded() } catch { throw error.asked(operation, of: socketPath) }
     do throws(VICIFailure) {
-      // An answer that nobody asked for is not to pass for ours.
+      // A stray answer must not pass for ours.
       if let stray = try sortFrames() { throw VICIFailure(.unexpected(packet: stray.kind.name)) }
       try socket.send(VICIFrames.encode(bytes), by: deadline)
       return try answer(by: deadline, streaming: event, each)
@@ -146,8 +149,8 @@ extension VICISession {
     while true {
       frames.append(try socket.receive(by: deadline))
       if let packet = try sortFrames(streaming: event, each) { return packet }
-      // Only now: an answer that was here in time counts, however late we got to run. But a flood of events, or an answer
-      // byte by byte, ends with the deadline.
+      // Checked only now: an answer that arrived in time counts, however late we got to run. But a flood of events, or
+      // an answer that trickles in byte by byte, ends with the deadline.
       guard !deadline.hasPassed else { throw VICIFailure(.timedOut) }
     }
   }

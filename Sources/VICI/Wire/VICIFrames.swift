@@ -1,19 +1,20 @@
-/// Cuts a stream into packets: each comes after its length in four bytes, big-endian ("Transport protocol" in the README
-/// of strongSwan's vici plugin). The stream may arrive in any pieces.
+/// Cuts a stream into packets: each comes after its length in four bytes, big-endian ("Transport protocol" in the
+/// README of strongSwan's vici plugin). The stream may arrive in any pieces.
 package struct VICIFrames: Sendable {
   /// VICI_MESSAGE_SIZE_MAX of vici_socket.h; the length does not count itself.
   package static let maximumLength = 512 << 10
   private static let headLength = 4
 
   private var buffer: [UInt8] = []
-  /// Up to here it was handed out.
+  /// Everything before this index has been handed out.
   private var start = 0
 
   package init() {}
 
+  /// Takes in what was read from the socket, however the stream was cut.
   package mutating func append(_ bytes: [UInt8]) {
     if start == buffer.count {
-      // Not kept: the largest packet would stay for ever.
+      // The old buffer is not kept: it would stay as large as the largest packet.
       buffer = bytes
     } else {
       buffer.removeFirst(start)
@@ -22,8 +23,8 @@ package struct VICIFrames: Sendable {
     start = 0
   }
 
-  /// The next packet; nil where it is not whole. A length that is refused stays refused: nobody knows where the next
-  /// packet would begin.
+  /// The next packet; nil where it is not complete yet. A length that is refused stays refused: nobody knows where the
+  /// next packet would begin.
   package mutating func next() throws(VICIFailure) -> [UInt8]? {
     guard buffer.count - start >= Self.headLength else { return nil }
     let length = buffer[start..<start + Self.headLength].reduce(0) { $0 << 8 | Int($1) }

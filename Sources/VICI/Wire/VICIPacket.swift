@@ -1,18 +1,18 @@
 /// What travels in one frame ("Packet layer" in the README of strongSwan's vici plugin).
 package enum VICIPacket: Equatable, Sendable {
-  // What a client sends.
+  // Sent by clients.
   case request(command: String, VICIMessage)
   case register(event: String)
   case unregister(event: String)
 
-  // What charon answers, and `event` at any time.
+  // Sent by charon: answers, and `event` at any time.
   case response(VICIMessage)
   case commandUnknown
   case confirmed
   case eventUnknown
   case event(name: String, VICIMessage)
 
-  /// The first byte, under the README's names.
+  /// The first byte of a packet, named as in the README.
   enum Kind: UInt8 {
     case request = 0
     case response = 1
@@ -67,6 +67,7 @@ package enum VICIPacket: Equatable, Sendable {
     guard reader.isAtEnd else { throw VICIFailure(.malformed(.trailing, at: reader.offset)) }
   }
 
+  /// The packet's bytes without the frame's length. Throws where a name or the message cannot be written.
   package func encoded() throws(VICIFailure) -> [UInt8] {
     var writer = VICIWriter()
     writer.byte(kind.rawValue)
