@@ -44,7 +44,7 @@ package struct ReportWriter: Sendable {
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
-      table: steered?.table.value,
+      egress: named(by: rule), table: steered?.table.value,
       mark: steered?.mark.value)
   }
 
@@ -61,8 +61,11 @@ package struct ReportWriter: Sendable {
       drainLimitSeconds: rule.drainLimit > .zero ? rule.drainLimit.inSeconds : nil,
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       tiers: tiers(of: rule),
-      interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count, table: nil, mark: nil)
+      interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
+      egress: named(by: rule), table: nil, mark: nil)
   }
+
+  private func named(by rule: BackhaulRule) -> String? { rule.egress.name == rule.name ? nil : rule.egress.name.text }
 
   private func tiers(of rule: BackhaulRule) -> [[ShareReport]] {
     rule.tiers.map { tier in

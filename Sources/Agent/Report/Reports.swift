@@ -99,6 +99,8 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var tiers: [[ShareReport]]
   package var interfaces: [String]
   package var prefixes: Int
+  /// The egress that it names; null where it says itself where its traffic goes.
+  package var egress: String?
   package var table: UInt32?
   package var mark: UInt32?
   /// What the last look at its clients' packets showed; null for a disabled rule and before the first look.
