@@ -117,6 +117,8 @@ mode_is() { is "$1" mode "${2:-office}"; }
 way_is() { is "$1" way "${2:-office}"; }
 path_is() { is "$2" path_state "$1"; }
 revision_is() { is "$1" applied_revision; }
+# The rule set that runs is no longer on trial: nothing of it is to be written any more.
+confirmed() { is null eval 'ask status | jq -r ".trial"'; }
 had_event() { [ "$(count_events "$1")" -gt "${2:-0}" ] || { echo "no (new) event $1"; ask events | jq -c '.events[-5:][]'; return 1; }; }
 
 # bring_up [JQ-EDIT] — everything as most scenarios want it to begin: network, hub, rule set, agent, traffic steered.

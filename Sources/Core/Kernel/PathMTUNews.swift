@@ -12,29 +12,32 @@ package struct PathMTUNews: Equatable, Sendable {
   static let pause: Duration = .seconds(1)
   /// What is said again within this time is no news: the kernel was looked at for it, and is looked at each 30 s besides.
   static let memory: Duration = .seconds(30)
+  /// From a look to the next for the same news: while a tunnel's keys are being made its size cannot be told, and the
+  /// kernel may have forgotten meanwhile what it had learnt.
+  static let again: Duration = .seconds(3)
   /// More than a router has hubs; who claims to be many makes us forget, and look once a second.
   static let mostWords = 256
 
   private var words: [IPv4Address: Word] = [:]
   /// When the last look was asked for.
   private var look: Instant?
+  /// When the second look for some news is due.
+  private var secondLook: Instant?
 
   package init() {}
 
   /// - Parameter mtu: bytes of the largest packet that fits, as was said; routers before RFC 1191 say 0.
-  /// - Returns: when the kernel is to be looked at; nil: not for this.
-  package mutating func heard(_ mtu: Int, to destination: IPv4Address, at now: Instant) -> Instant? {
-    if let word = words[destination], word.mtu == mtu, now - word.at < Self.memory { return nil }
+  /// - Returns: when the kernel is to be looked at, ascending; none: not for this.
+  package mutating func heard(_ mtu: Int, to destination: IPv4Address, at now: Instant) -> [Instant] {
+    if let word = words[destination], word.mtu == mtu, now - word.at < Self.memory { return [] }
     if words.count >= Self.mostWords { words = words.filter { now - $0.value.at < Self.pause } }
     if words.count >= Self.mostWords { words = [:] }
     words[destination] = Word(mtu: mtu, at: now)
-    guard let last = look else {
-      look = now
-      return now
-    }
-    if last > now { return nil }
-    let next = max(now, last + Self.pause)
+    let next = look.map { max(now, $0 + Self.pause) } ?? now
+    if let look, look > now { return [] }
     look = next
-    return next
+    if let secondLook, secondLook > next { return [next] }
+    secondLook = next + Self.again
+    return [next, next + Self.again]
   }
 }

@@ -37,11 +37,12 @@ final class PathMTUListener: @unchecked Sendable {
       if length < 0 && errno != EINTR { return }
       guard length > 0, let message = FragmentationNeeded(buffer.span.extracting(0..<length)) else { continue }
       let (now, destination) = (loop.now, message.destination)
-      guard let look = news.heard(message.mtu, to: destination, at: now) else { continue }
-      if look <= now {
-        handler(.pathMTU(destination))
-      } else {
-        _ = loop.at(look) { [handler] _ in handler(.pathMTU(destination)) }
+      for look in news.heard(message.mtu, to: destination, at: now) {
+        if look <= now {
+          handler(.pathMTU(destination))
+        } else {
+          _ = loop.at(look) { [handler] _ in handler(.pathMTU(destination)) }
+        }
       }
     }
   }
