@@ -30,7 +30,7 @@ extension Mutant {
     // It tells nobody when it wants to be asked again.
     Mutant("forgets-to-ask-again", .historyLeavesNoTrace) { .erring($0) { $0.deadline = { _ in nil } } },
     // It stays on a path that is down.
-    Mutant("stays-on-the-dead", .deadPathIsLeft) {
+    Mutant("stays-on-the-dead", .deadPathIsLeft, .bestWayIsTaken) {
       .seeing($0) { name, health, selection, now in
         selection.choice == .path(name) && health.state == .down ? PathHealth(at: now) : health
       }
