@@ -213,7 +213,7 @@ private final class Bench: Sendable {
   @Test func slotsAreReadBack() async throws {
     let bench = try await Bench()
     let ruleSet = try bench.ruleSet(1, tunnels: ["a", "b"])
-    let owners = Layout.owners(ruleSet, bench.configuration).joined()
+    let owners = Layout.owners(ruleSet, bench.configuration)
     let slots = SlotBook(
       Dictionary(uniqueKeysWithValues: zip(owners, stride(from: 30, to: 0, by: -2).compactMap { Slot($0) })))
     try await bench.reconciler.apply(ruleSet, slots: slots)

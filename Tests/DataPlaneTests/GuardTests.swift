@@ -266,7 +266,7 @@ import Testing
     let configuration = Branch.configuration()
     let ruleSet = Branch.ruleSet(rules: [Branch.office])
     // As after a long life: nobody has the slot that a fresh book would give.
-    let owners = Layout.owners(ruleSet, configuration).joined()
+    let owners = Layout.owners(ruleSet, configuration)
     let scattered = Dictionary(
       uniqueKeysWithValues: zip(owners, stride(from: 40, to: 0, by: -3).compactMap { Slot($0) }))
     let before = SlotBook(scattered)

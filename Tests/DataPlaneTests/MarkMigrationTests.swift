@@ -23,7 +23,7 @@ import Testing
   /// Slots from the given one up.
   private func layout(_ mask: MarkMask, from first: Int) -> Layout {
     let configuration = configuration(mask)
-    let owners = Layout.owners(ruleSet, configuration).joined()
+    let owners = Layout.owners(ruleSet, configuration)
     let slots = owners.enumerated().compactMap { place, owner in Slot(first + place).map { (owner, $0) } }
     return Layout(ruleSet, configuration, SlotBook(Dictionary(slots) { one, _ in one }))
   }

@@ -8,7 +8,9 @@ import Testing
   private let plan = WatchPlan(
     paths: [], uplinks: [],
     rules: [
-      WatchPlan.WatchedRule(rule: Branch.office, table: TableID(7902), mark: Mark(value: 1 << 24), sources: [])
+      WatchPlan.WatchedRule(
+        rule: Branch.office, table: TableID(7902), mark: Mark(value: 1 << 24),
+        sources: AddressRanges.merged(Branch.office.sources.prefixes))
     ], directDestinations: ["198.18.0.0/15"], mask: .standard)
 
   private func changed(_ change: (inout WatchPlan) -> Void) -> ChangedHands {
@@ -28,12 +30,38 @@ import Testing
     #expect(changed { $0.directDestinations = ["198.19.0.0/16", "198.18.0.0/16"] }.destinations == [], "as before")
     let sources = changed { $0.rules[0].rule.sources.prefixes = ["192.168.10.0/25"] }
     let prefixes = Branch.office.sources.prefixes
+    #expect(sources.sources == [range("192.168.10.128/25")])
+    let own = AddressRanges.merged(prefixes)
+    #expect(changed { $0.rules[0].rule.sources.interfaces = ["lan7"] }.sources == own)
+    #expect(changed { $0.rules = [] }.sources == own)
+    #expect(changed { $0.rules[0].table = TableID(7903) }.sources == own)
+  }
+
+  /// Whoever's connections are translated loses them with their entry, so untouched rules keep theirs.
+  @Test func rulesThatComeGoAndChangePlacesLeaveTheOthersAlone() throws {
+    func rule(_ name: Name, _ sources: Sources, _ known: IPv4Prefix, table: UInt32) -> WatchPlan.WatchedRule {
+      let rule = BackhaulRule(name: name, sources: sources, paths: ["fra-a"], fallback: .localWAN)
+      return WatchPlan.WatchedRule(
+        rule: rule, table: TableID(table), mark: Mark(value: table << 12), sources: [known.range])
+    }
+    let guests = rule("guests", Sources(prefixes: ["192.168.20.0/24"]), "192.168.20.0/24", table: 7903)
+    let lab = rule("lab", Sources(interfaces: ["lan5"]), "192.168.50.0/24", table: 7904)
+    var before = plan
+    before.rules = [plan.rules[0], guests]
+    func sources(_ rules: [WatchPlan.WatchedRule]) -> [ClosedRange<UInt32>] {
+      var after = before
+      after.rules = rules
+      return ChangedHands(from: before, to: after).sources
+    }
+    #expect(sources([guests, plan.rules[0]]) == [], "their order says nothing")
+    #expect(sources([guests]) == [range("192.168.10.0/24")])
+    var renamed = plan.rules[0]
+    renamed.rule.name = "bureau"
+    #expect(sources([renamed, guests]) == [range("192.168.10.0/24")])
+    let more = sources([plan.rules[0], guests, lab])
+    let hosts: [IPv4Address] = ["192.168.10.7", "192.168.20.7", "192.168.50.7", "10.9.9.9"]
     #expect(
-      sources.sources
-        == (prefixes.isEmpty
-          ? nil : AddressRanges.difference(AddressRanges.merged(prefixes), [range("192.168.10.0/25")])))
-    #expect(changed { $0.rules[0].rule.sources.interfaces = ["lan7"] }.sources == nil, "it may be anybody's")
-    #expect(changed { $0.rules = [] }.sources == nil)
+      hosts.map { AddressRanges.contain($0, more) } == [false, false, true, true], "lab may have some behind a router")
   }
 
   @Test func whoseConnectionsAreSetUpAnew() throws {
@@ -68,14 +96,18 @@ import Testing
     let (one, other) = (some(), some())
     let left = AddressRanges.subtracting(one, from: other)
     let difference = AddressRanges.difference(one, other)
+    let common = AddressRanges.common(one, other)
     for number in UInt32(0)...63 {
       for address in [IPv4Address(value: number), IPv4Address(value: .max - number)] {
         let (isInOne, isInOther) = (AddressRanges.contain(address, one), AddressRanges.contain(address, other))
         #expect(AddressRanges.contain(address, left) == (isInOther && !isInOne))
         #expect(AddressRanges.contain(address, difference) == (isInOther != isInOne))
+        #expect(AddressRanges.contain(address, common) == (isInOther && isInOne))
       }
     }
-    for all in [left, difference] { #expect(zip(all, all.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound }) }
+    for all in [left, difference, common] {
+      #expect(zip(all, all.dropFirst()).allSatisfy { $0.upperBound < $1.lowerBound })
+    }
   }
 }
 

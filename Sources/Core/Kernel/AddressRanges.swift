@@ -27,6 +27,13 @@ package enum AddressRanges {
     merged(subtracting(one, from: other) + subtracting(other, from: one))
   }
 
+  /// What is in both. Both are ascending and apart, and so is the result.
+  package static func common(
+    _ one: [ClosedRange<UInt32>], _ other: [ClosedRange<UInt32>]
+  ) -> [ClosedRange<UInt32>] {
+    subtracting(subtracting(other, from: one), from: one)
+  }
+
   /// What is left of `ranges`. Both are ascending and apart, and so is the result.
   package static func subtracting(
     _ taken: [ClosedRange<UInt32>], from ranges: [ClosedRange<UInt32>]

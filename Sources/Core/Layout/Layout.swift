@@ -9,8 +9,6 @@ package struct Layout: Sendable {
   /// Positions by name: with a thousand tunnels each is looked up some thousand times.
   private let tunnels: [Name: Int]
   private let paths: [Name: Int]
-  /// The name that the kernel's objects of each egress carry, by the egress's own name.
-  private let egressTitles: [Name: Name]
   /// Worked out once: there may be 100,000 prefixes.
   package private(set) var belts = Belts.none
 
@@ -20,16 +18,17 @@ package struct Layout: Sendable {
     self.slots = slots
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
-    egressTitles = SharedEgresses(ruleSet).titles
     belts = Belts(activeRules.filter(\.rule.isStrict), interfaces: interfaces(of:))
   }
 
   /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks
   /// (`local_wan` may leave by one that no path declares), and the egresses of all rules (a disabled rule's too, so
-  /// that enabling it moves nobody). Egresses that say the same share a slot.
-  package static func owners(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [[SlotBook.Owner]] {
-    ruleSet.tunnels.map { [.tunnel($0.name)] } + configuration.uplinks.map { [.uplink($0.interface)] }
-      + SharedEgresses(ruleSet).groups.map { $0.map { .egress($0) } }
+  /// that enabling it moves nobody). Rules that name one egress share its slot.
+  package static func owners(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [SlotBook.Owner] {
+    var known: Set<Name> = []
+    let egresses = ruleSet.backhaulRules.map(\.egress.name).filter { known.insert($0).inserted }
+    return ruleSet.tunnels.map { .tunnel($0.name) } + configuration.uplinks.map { .uplink($0.interface) }
+      + egresses.map { .egress($0) }
   }
 
   /// The book for this rule set and configuration; nil where there are more owners than slots.
@@ -142,8 +141,7 @@ package struct Layout: Sendable {
     ruleSet.backhaulRules.filter(\.enabled).compactMap { rule in
       let owner = SlotBook.Owner.egress(rule.egress.name)
       guard let mark = mark(owner), let table = table(owner) else { return nil }
-      return ActiveRule(
-        rule: rule, egress: egressTitles[rule.egress.name] ?? rule.egress.name, mark: mark, table: table)
+      return ActiveRule(rule: rule, egress: rule.egress.name, mark: mark, table: table)
     }
   }
 

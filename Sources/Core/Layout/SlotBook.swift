@@ -27,28 +27,24 @@ package struct SlotBook: Equatable, Sendable {
   /// The book for these owners: those who had a slot keep it, the others get the lowest free ones in the order given. A
   /// slot whose owner is gone is reused only when no other is free, since live flows may still carry its mark. Nil
   /// where there are more owners than slots.
-  ///
-  /// - Parameter owners: the owners in one item share a slot. Each remembers it, so that those who stay keep it.
-  package func assigning(_ owners: [[Owner]], of available: Int) -> SlotBook? {
+  package func assigning(_ owners: [Owner], of available: Int) -> SlotBook? {
     var result: [Owner: Slot] = [:]
     var taken: Set<Int> = []
-    func give(_ slot: Slot, to sharing: [Owner]) { for owner in sharing { result[owner] = slot } }
-    var waiting: [[Owner]] = []
-    for sharing in owners {
-      let kept = sharing.lazy.compactMap { slots[$0] }.first {
-        $0 >= .first && $0.number <= available && taken.insert($0.number).inserted
-      }
-      if let kept { give(kept, to: sharing) } else { waiting.append(sharing) }
+    for owner in owners {
+      guard let slot = slots[owner], slot >= .first, slot.number <= available, taken.insert(slot.number).inserted
+      else { continue }
+      result[owner] = slot
     }
+    let waiting = owners.filter { result[$0] == nil }
     guard !waiting.isEmpty else { return SlotBook(result) }
     guard available >= Slot.first.number else { return nil }
     let free = (Slot.first.number...available).filter { !taken.contains($0) }
     let justFreed = Set(slots.values.map(\.number)).union(reserved.map(\.number)).subtracting(taken)
     let inOrder = free.filter { !justFreed.contains($0) } + free.filter { justFreed.contains($0) }
     var next = inOrder.makeIterator()
-    for sharing in waiting {
+    for owner in waiting where result[owner] == nil {
       guard let slot = next.next().flatMap({ Slot($0) }) else { return nil }
-      give(slot, to: sharing)
+      result[owner] = slot
     }
     return SlotBook(result)
   }

@@ -98,12 +98,13 @@ extension WatchMachine {
   /// another way, it would be held back as one made elsewhere, so it is set up anew.
   mutating func sweepWhatChangedHands(since old: WatchIndex) {
     let changed = ChangedHands(from: old.plan, to: plan)
-    guard changed.sources?.isEmpty != true || !changed.destinations.isEmpty else { return }
+    guard !changed.sources.isEmpty || !changed.destinations.isEmpty else { return }
     for before in old.egresses {
       let known = before.isExact ? before.sources : nil
+      let sources = known.map { AddressRanges.common($0, changed.sources) } ?? changed.sources
       for (way, mark) in old.ways(of: before) {
         // One of both: whose it is, or where to.
-        if changed.sources?.isEmpty != true { sweep(way, mark, from: changed.sources ?? known) }
+        if !sources.isEmpty { sweep(way, mark, from: sources) }
         if !changed.destinations.isEmpty { sweep(way.description, mark, from: known, to: changed.destinations) }
       }
     }
