@@ -77,6 +77,7 @@ let package = Package(
       swiftSettings: strict),
     // Tests. `Fakes` are kernels that refuse what Linux refuses, and the contracts that both must keep.
     .target(name: "CNamespace", path: "Tests/CNamespace"),
+    .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     .target(name: "Fakes", dependencies: ["RuleSets", "Core", "Agent"], path: "Tests/Fakes", swiftSettings: strict),
     .testTarget(name: "FakesTests", dependencies: ["RuleSets", "Core", "Fakes"], swiftSettings: strict),
     .target(
@@ -88,12 +89,14 @@ let package = Package(
     .testTarget(
       name: "TunnelTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes", "KernelGrounds"], swiftSettings: strict),
     .testTarget(name: "NetlinkTests", dependencies: ["Netlink", "CMnl", "CNftnl"], swiftSettings: strict),
-    .testTarget(name: "VICITests", dependencies: ["VICI", "CLinux"], swiftSettings: strict),
+    .testTarget(name: "VICITests", dependencies: ["VICI", "CLinux", "SeededRandom"], swiftSettings: strict),
     .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: strict),
-    .testTarget(name: "AgentTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes"], swiftSettings: strict),
-    .testTarget(name: "CoreTests", dependencies: ["RuleSets", "Core"], swiftSettings: strict),
+    .testTarget(
+      name: "AgentTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes", "SeededRandom"], swiftSettings: strict),
+    .testTarget(name: "CoreTests", dependencies: ["RuleSets", "Core", "SeededRandom"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["RuleSets", "Core", "System"], swiftSettings: strict),
-    .testTarget(name: "DataPlaneTests", dependencies: ["RuleSets", "Core", "Fakes"], swiftSettings: strict),
+    .testTarget(
+      name: "DataPlaneTests", dependencies: ["RuleSets", "Core", "Fakes", "SeededRandom"], swiftSettings: strict),
     // A world on a virtual clock for the machines of Core, and the invariants that hold in it.
     .target(
       name: "Simulation", dependencies: ["RuleSets", "Core", "Agent"], path: "Tests/Simulation",
@@ -131,7 +134,7 @@ if Context.environment["BACKHAUL_FUZZ"] != nil {
 
 // `Tests/run tsan` builds nothing but this: with everything else a sanitizer's build takes a quarter of an hour.
 if Context.environment["BACKHAUL_TSAN"] != nil {
-  package.targets.removeAll { !["RuleSets", "Core", "Agent", "Fakes", "AgentTests"].contains($0.name) }
+  package.targets.removeAll { !["RuleSets", "Core", "Agent", "Fakes", "SeededRandom", "AgentTests"].contains($0.name) }
   package.targets.append(.target(name: "SeenMutex", path: "Tests/SeenMutex"))
   for target in package.targets where target.name == "AgentTests" { target.dependencies.append("SeenMutex") }
 }

@@ -18,6 +18,39 @@ final class ScriptedSource: RuleSetSource {
   }
 }
 
+/// The note of a trial, and the rule set on trial, in memory.
+final class MemoryTrials: TrialStore {
+  struct State {
+    var note: RuleSetTrial.Note?
+    var candidate: StoredRuleSet?
+    var isFull = false
+  }
+  let state: Mutex<State>
+
+  init(_ note: RuleSetTrial.Note? = nil, _ candidate: StoredRuleSet? = nil) {
+    state = Mutex(State(note: note, candidate: candidate))
+  }
+
+  func fill() { state.withLock { $0.isFull = true } }
+  func setAside() -> String { "set aside" }
+  func note() -> RuleSetTrial.Note? { state.withLock { $0.note } }
+  func candidate() -> StoredRuleSet? { state.withLock { $0.candidate } }
+  func write(_ note: RuleSetTrial.Note?) throws(StoreFailure) {
+    if note != nil { try checkRoom() }
+    state.withLock { $0.note = note }
+  }
+  func store(_ candidate: StoredRuleSet) throws(StoreFailure) {
+    try checkRoom()
+    state.withLock { $0.candidate = candidate }
+  }
+  func dropCandidate() { state.withLock { $0.candidate = nil } }
+  private func checkRoom() throws(StoreFailure) {
+    if state.withLock({ $0.isFull }) {
+      throw StoreFailure(operation: "write rule-set.trial.json", cause: "No space left on device")
+    }
+  }
+}
+
 final class MemoryStore: RuleSetStore {
   private let kept: Mutex<StoredRuleSet?>
   /// Both copies are damaged, one of them is, or the disk is full.

@@ -1,18 +1,6 @@
 import Core
 internal import RuleSets
-
-/// SplitMix64: small, seeded, the same everywhere.
-struct SeededRandom: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-  mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
-}
+import SeededRandom
 
 private func literal<Value>(_ value: Value?) -> Value {
   guard let value else { fatalError("not valid in a test") }
@@ -29,9 +17,10 @@ struct RuleSetDice {
 
   private static let tunnelNames = ["fra", "ber", "par", "rom", "new"]
   private static let ruleNames = ["office", "guests", "phones", "bureau", "lab"]
+  private static let egressNames = ["hub-first", "hub-last"]
 
   init(seed: UInt64) {
-    random = SeededRandom(state: seed)
+    random = SeededRandom(seed: seed)
     configuration = AgentConfiguration(
       device: name("branch-017"), ruleSet: RuleSetSourceConfiguration(location: .file(path: "/nowhere")),
       uplinks: [
@@ -79,23 +68,34 @@ struct RuleSetDice {
     return decoded == ruleSet
   }
 
-  /// Paths are those of the tunnels, and two uplinks; rules name no path that is not there.
+  /// Paths are those of the tunnels, and two uplinks; nobody names a path that is not there. An egress that is on no list
+  /// is its rule's, and has the rule's name.
   private mutating func mend(_ ruleSet: inout RuleSet) {
     ruleSet.paths =
       ruleSet.tunnels.map { Path(name: $0.name, way: .tunnel($0.name)) }
       + ["wan1", "line0"].map { Path(name: name("by-\($0)"), way: .uplink(device($0))) }
-    let paths = Set(ruleSet.paths.map(\.name))
+    for index in ruleSet.egresses.indices { mend(&ruleSet.egresses[index], ruleSet.paths) }
     for index in ruleSet.backhaulRules.indices {
-      let tiers = ruleSet.backhaulRules[index].tiers.map { $0.filter { paths.contains($0.path) } }
-      ruleSet.backhaulRules[index].egress.tiers = tiers.filter { !$0.isEmpty }
-      if ruleSet.backhaulRules[index].tiers.isEmpty, let path = ruleSet.paths.randomElement(using: &random) {
-        ruleSet.backhaulRules[index].egress.tiers = [[PathShare(path.name)]]
+      let rule = ruleSet.backhaulRules[index]
+      if let named = ruleSet.egresses.first(where: { $0.name == rule.egress.name }) {
+        ruleSet.backhaulRules[index].egress = named
+      } else {
+        ruleSet.backhaulRules[index].egress.name = rule.name
+        mend(&ruleSet.backhaulRules[index].egress, ruleSet.paths)
       }
     }
   }
 
+  private mutating func mend(_ egress: inout Egress, _ paths: [Path]) {
+    let known = Set(paths.map(\.name))
+    egress.tiers = egress.tiers.map { $0.filter { known.contains($0.path) } }.filter { !$0.isEmpty }
+    if egress.tiers.isEmpty, let path = paths.randomElement(using: &random) {
+      egress.tiers = [[PathShare(path.name)]]
+    }
+  }
+
   private mutating func change(_ ruleSet: inout RuleSet) {
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<14, using: &random) {
     case 0, 1: addTunnel(&ruleSet)
     case 2, 3: addRule(&ruleSet)
     case 4:
@@ -111,9 +111,27 @@ struct RuleSetDice {
       ruleSet.directDestinations = all.filter { _ in random.chance(40) }
     case 9:
       if let index = ruleSet.tunnels.indices.randomElement(using: &random) { changeTunnel(&ruleSet.tunnels[index]) }
+    case 10, 11: changeEgresses(&ruleSet)
     default:
       guard let index = ruleSet.backhaulRules.indices.randomElement(using: &random) else { return }
       changeRule(&ruleSet.backhaulRules[index], of: ruleSet)
+    }
+  }
+
+  /// A rule's own egress becomes one that others may name; a rule names one, or has its own again; one changes, or is gone.
+  private mutating func changeEgresses(_ ruleSet: inout RuleSet) {
+    guard let rule = ruleSet.backhaulRules.indices.randomElement(using: &random) else { return }
+    let index = ruleSet.egresses.indices.randomElement(using: &random)
+    switch (Int.random(in: 0..<8, using: &random), index) {
+    case (0...1, _), (_, nil):
+      let used = Set(ruleSet.egresses.map(\.name.text))
+      guard let free = Self.egressNames.filter({ !used.contains($0) }).randomElement(using: &random) else { return }
+      ruleSet.backhaulRules[rule].egress.name = name(free)
+      ruleSet.egresses.append(ruleSet.backhaulRules[rule].egress)
+    case (2...4, let index?): ruleSet.backhaulRules[rule].egress = ruleSet.egresses[index]
+    case (5, _): ruleSet.backhaulRules[rule].egress.name = ruleSet.backhaulRules[rule].name
+    case (6, let index?): changeEgress(&ruleSet.egresses[index], of: ruleSet)
+    case (_, let index?): ruleSet.egresses.remove(at: index)
     }
   }
 
@@ -165,11 +183,13 @@ struct RuleSetDice {
     else { return }
     let old = ruleSet.tunnels[index].name
     ruleSet.tunnels[index].name = name(free)
-    for rule in ruleSet.backhaulRules.indices {
-      ruleSet.backhaulRules[rule].egress.tiers = ruleSet.backhaulRules[rule].tiers.map { tier in
+    func renamed(_ egress: inout Egress) {
+      egress.tiers = egress.tiers.map { tier in
         tier.map { PathShare($0.path == old ? name(free) : $0.path, weight: $0.weight) }
       }
     }
+    for rule in ruleSet.backhaulRules.indices { renamed(&ruleSet.backhaulRules[rule].egress) }
+    for egress in ruleSet.egresses.indices { renamed(&ruleSet.egresses[egress]) }
   }
 
   private mutating func addRule(_ ruleSet: inout RuleSet) {
@@ -190,21 +210,26 @@ struct RuleSetDice {
         rule.name = name(free)
       }
     case 2: rule.enabled.toggle()
-    case 3: rule.egress.fallback = Egress.Fallback.allCases.randomElement(using: &random) ?? .block
-    case 4: rule.egress.failback = Egress.Failback.allCases.randomElement(using: &random) ?? .move
+    case 3, 4, 6: changeEgress(&rule.egress, of: ruleSet)
     case 5: rule.ipv6 = BackhaulRule.IPv6.allCases.randomElement(using: &random) ?? .local
-    case 6:
-      var names = (ruleSet.tunnels.map(\.name) + ["by-wan1", "by-line0"].map(name)).shuffled(using: &random)
-      names = Array(names.prefix(Int.random(in: 1...3, using: &random)))
-      rule.egress.tiers = names.map { [PathShare($0)] }
-      // Two tunnels that share.
-      if names.count > 1, random.chance(30) {
-        rule.egress.tiers = [[PathShare(names[0], weight: 2), PathShare(names[1])]] + rule.tiers.dropFirst(2)
-      }
     case 7: rule.sources.interfaces = ["lan0", "lan1"].map(device).filter { _ in random.chance(50) }
     default:
       let pool = prefixes(["192.168.10.0/24", "192.168.11.0/24", "192.168.20.0/25", "192.168.20.128/26", "10.9.0.0/16"])
       rule.sources.prefixes = pool.filter { _ in random.chance(40) }
+    }
+  }
+  private mutating func changeEgress(_ egress: inout Egress, of ruleSet: RuleSet) {
+    switch Int.random(in: 0..<3, using: &random) {
+    case 0: egress.fallback = Egress.Fallback.allCases.randomElement(using: &random) ?? .block
+    case 1: egress.failback = Egress.Failback.allCases.randomElement(using: &random) ?? .move
+    default:
+      var names = (ruleSet.tunnels.map(\.name) + ["by-wan1", "by-line0"].map(name)).shuffled(using: &random)
+      names = Array(names.prefix(Int.random(in: 1...3, using: &random)))
+      egress.tiers = names.map { [PathShare($0)] }
+      // Two tunnels that share.
+      if names.count > 1, random.chance(30) {
+        egress.tiers = [[PathShare(names[0], weight: 2), PathShare(names[1])]] + egress.tiers.dropFirst(2)
+      }
     }
   }
 }

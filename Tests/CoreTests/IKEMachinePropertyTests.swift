@@ -1,26 +1,15 @@
 internal import RuleSets
+import SeededRandom
 import Testing
 
 @testable import Core
-
-/// SplitMix64: small, seeded, the same everywhere.
-private struct Random: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
 
 /// One machine, the charon that it drives and the hub at the other end. Things happen to them by chance; the machine is
 /// served as a keeper would: told what happened, asked what to do, and charon looked at when it wants that.
 private struct World {
   enum Hub: CaseIterable { case accepts, refuses, silent }
 
-  var random: Random
+  var random: SeededRandom
   var now = Instant(nanoseconds: 0)
   var machine: IKEMachine
   // charon
@@ -39,7 +28,7 @@ private struct World {
   var breaches: [String] = []
 
   init(seed: UInt64) throws {
-    random = Random(state: seed)
+    random = SeededRandom(seed: seed)
     machine = IKEMachine(try IKESample.connection(), at: now)
   }
 

@@ -70,7 +70,7 @@ import Testing
     let report = try #require(ended.first)
     #expect(ended.count == 1)
     // From 1.3 s, when the third probe was lost, to 7.3 s, five after the third answer.
-    #expect(report.text == "rule office: no traffic goes in the clear any more, after 6 s")
+    #expect(report.text == "rule office: no longer in the clear, after 6 s")
     #expect(report.details == ["seconds": "6"])
     #expect(bench.bench.events.count(.unencryptedStarted) == 1)
   }

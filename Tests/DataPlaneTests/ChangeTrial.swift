@@ -1,5 +1,6 @@
 internal import Fakes
 internal import RuleSets
+import SeededRandom
 
 @testable import Core
 
@@ -12,7 +13,7 @@ struct ChangeTrial {
   private let room: Int
 
   init(seed: UInt64) {
-    var dice = Random(state: seed)
+    var dice = SeededRandom(seed: seed)
     let old = Self.table(&dice)
     var kernel = FakeNftTable(adopting: old)
     // Each rule has counted something of its own, and others have filled what is theirs.
@@ -114,11 +115,11 @@ extension NftChange {
 extension ChangeTrial {
   private static let chains = ["classify", "steer", "pass", "bind_a", "bind_b"]
 
-  private static func ranges(_ dice: inout Random) -> [ClosedRange<UInt32>] {
+  private static func ranges(_ dice: inout SeededRandom) -> [ClosedRange<UInt32>] {
     dice.some(Array(0..<8)).map { $0 * 10...$0 * 10 + 3 }
   }
 
-  private static func table(_ dice: inout Random) -> NftTable {
+  private static func table(_ dice: inout SeededRandom) -> NftTable {
     var table = NftTable(name: "backhaul", sets: [], chains: [])
     table.counters = dice.some(["office", "guests"])
     for name in ["direct", "source_a", "source_b"] where dice.chance(60) {
@@ -141,7 +142,7 @@ extension ChangeTrial {
     return table
   }
 
-  private static func map(_ name: String, _ table: NftTable, _ dice: inout Random) -> NftMap {
+  private static func map(_ name: String, _ table: NftTable, _ dice: inout SeededRandom) -> NftMap {
     let targets = table.chains.filter { $0.hook == nil }.map(\.name)
     let elements = (0..<4).compactMap { number -> NftMap.Element? in
       guard dice.chance(60), let target = targets.randomElement(using: &dice) else { return nil }
@@ -152,7 +153,7 @@ extension ChangeTrial {
   }
 
   /// What maps lead to has no hook, and leads nowhere itself.
-  private static func rule(of chain: NftChain, in table: NftTable, _ dice: inout Random) -> NftRule {
+  private static func rule(of chain: NftChain, in table: NftTable, _ dice: inout SeededRandom) -> NftRule {
     let comment = "rule \(Int.random(in: 0..<12, using: &dice))"
     var matches: [NftRule.Match] = [.ipv4]
     if dice.chance(40), let set = table.sets.randomElement(using: &dice) {
@@ -168,7 +169,7 @@ extension ChangeTrial {
   }
 
   /// A few things otherwise, as from one rule set to the next.
-  private static func altered(_ old: NftTable, _ dice: inout Random) -> NftTable {
+  private static func altered(_ old: NftTable, _ dice: inout SeededRandom) -> NftTable {
     var table = old
     for _ in 0..<Int.random(in: 0...4, using: &dice) {
       switch Int.random(in: 0..<9, using: &dice) {

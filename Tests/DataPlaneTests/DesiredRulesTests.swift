@@ -99,7 +99,7 @@ import Testing
     rule.enabled = false
     var second = Branch.office
     second.name = "guests"
-    second.egress = second.egress.named("guests")
+    second.egress.name = "guests"
     second.egress.holdDown = .seconds(5)
     let state = Branch.compiler(Branch.ruleSet(rules: [rule, second])).compile()
     #expect(state.selectedTables == [TableID(7907)])
@@ -140,8 +140,6 @@ import Testing
     #expect(binding("fra-b")?.source == "192.168.10.1", "unnumbered: the first LAN's")
     #expect(binding("wg")?.source == "10.9.0.2", "external: what its maker gave it")
     #expect(binding("lte") == PathBinding(device: "wan1", mark: Mark(value: 0x600_0000), source: "198.51.100.2"))
-    let probe = Probe(name: "p", path: "fra-a", kind: .icmp(target: "10.1.1.2"), source: "192.168.10.1")
-    #expect(compiler.binding(of: probe)?.source == "192.168.10.1", "the probe's own wins")
   }
 
   @Test func choicesBecomeRoutes() {

@@ -1,4 +1,5 @@
 internal import RuleSets
+import SeededRandom
 import Testing
 
 @testable import Core
@@ -140,7 +141,7 @@ import Testing
   /// The model of a look-up: the longest prefix, and by which kind of device.
   @Test func postsSayWhatTheLongestPrefixSays() {
     typealias Known = MainSites<IPv4Prefix>
-    var random = Random(state: 7)
+    var random = SeededRandom(seed: 7)
     for _ in 0..<200 {
       let sites = (0..<random.next() % 40).map { _ in
         site(

@@ -126,12 +126,13 @@ import Testing
     let before = try table(more)
     var guests = Branch.office
     guests.name = "guests"
+    guests.egress.name = "guests"
     guests.sources = Sources(prefixes: ["192.168.20.0/24"])
     more.backhaulRules.append(guests)
     let change = try #require(NftChange(from: FakeNftTable(before).table, to: try table(more)))
     let touched = change.edits.compactMap { edit -> String? in
       switch edit {
-      case .flushChain(let chain), .deleteChain(let chain): chain
+      case .flushChain(let chain), .deleteChain(let chain), .deleteRule(let chain, _): chain
       default: nil
       }
     }

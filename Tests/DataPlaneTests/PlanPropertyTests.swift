@@ -1,14 +1,15 @@
 internal import RuleSets
+import SeededRandom
 import Testing
 
 @testable import Core
 
 /// Rule sets and accidents made up by chance, the same ones for the same seed.
 private struct Chance {
-  var random: Random
+  var random: SeededRandom
   let configuration = Branch.configuration(lans: ["lan0", "lan1"])
 
-  init(seed: UInt64) { random = Random(state: seed) }
+  init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   mutating func ruleSet() -> RuleSet {
     let names: [Name] = ["fra", "ber", "par", "rom"]
@@ -97,8 +98,8 @@ private struct Chance {
       remembered: model.remembered)
   }
 
-  /// Every rule's table gets an active route by chance: what `PathSelection` would do.
-  private func flip(_ compiler: EdgeCompiler, _ model: inout ModelKernel, _ random: inout Random) throws {
+  /// Every rule's table gets an active route by chance: what the watch would do.
+  private func flip(_ compiler: EdgeCompiler, _ model: inout ModelKernel, _ random: inout SeededRandom) throws {
     let now = EdgeCompiler(compiler.layout, model.state)
     for active in now.layout.activeRules {
       var choices = active.rule.paths.map { RuleSelection.Choice.path($0) } + [.blocked]

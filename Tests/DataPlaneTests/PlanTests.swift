@@ -159,7 +159,7 @@ import Testing
     #expect(all.count < 20, "\(all)")
   }
 
-  @Test func activeRoutesBelongToPathSelection() throws {
+  @Test func activeRoutesBelongToTheWatch() throws {
     var model = try running()
     let flipped = TableRoute(table: TableID(7906), metric: .active, way: .out(device: "wan1", gateway: "198.51.100.1"))
     try model.apply(.putRoute(flipped))
@@ -171,17 +171,6 @@ import Testing
         "ip route del default via 198.51.100.1 dev wan1 table 7906 metric 10 proto 201",
         "ip route del unreachable default table 7906 metric 4294967295 proto 201",
       ], "the floor is the last to go")
-  }
-
-  @Test func aTableWithoutAnActiveRouteGetsTheOneThatWasChosen() throws {
-    var model = try running()
-    let desired = Branch.compiler(Branch.ruleSet(), Branch.configuration(), model.state).compile()
-    let selected: [TableID: TableRoute.Way] = [TableID(7906): .out(device: "bh-fra-a", gateway: nil)]
-    let plan = Planner.plan(desired: desired, actual: model.state, selected: selected)
-    #expect(PlanText().lines(plan) == ["ip route replace default dev bh-fra-a table 7906 metric 10 proto 201"])
-    try model.apply(
-      .putRoute(TableRoute(table: TableID(7906), metric: .active, way: .out(device: "wan0", gateway: nil))))
-    #expect(Planner.plan(desired: desired, actual: model.state, selected: selected).isEmpty)
   }
 
   @Test func addsBeforeItDeletes() throws {

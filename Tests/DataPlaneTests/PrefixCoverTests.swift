@@ -1,22 +1,11 @@
 internal import RuleSets
+import SeededRandom
 import Testing
 
 @testable import Core
 
 @Suite struct PrefixCoverTests {
-  /// SplitMix64: seeded, the same everywhere.
-  private struct Random: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-      return z ^ (z >> 31)
-    }
-  }
-
-  private func prefixes(_ count: Int, _ random: inout Random) -> [IPv4Prefix] {
+  private func prefixes(_ count: Int, _ random: inout SeededRandom) -> [IPv4Prefix] {
     (0..<count).compactMap { _ in
       let length = UInt8.random(in: 1...32, using: &random)
       // Some close together, some far apart.
@@ -26,7 +15,7 @@ import Testing
   }
 
   @Test(arguments: 0..<200) func holdsEveryAddressInFewEnoughPrefixes(_ number: UInt64) {
-    var random = Random(state: 20_261_130 &+ number)
+    var random = SeededRandom(seed: 20_261_130 &+ number)
     let prefixes = prefixes(Int.random(in: 1...300, using: &random), &random)
     let limit = Int.random(in: 1...100, using: &random)
     let cover = PrefixCover.cover(prefixes, limit: limit)
@@ -58,7 +47,7 @@ import Testing
   }
 
   @Test(arguments: 0..<100) func sharesAddUp(_ number: UInt64) {
-    var random = Random(state: 20_261_131 &+ number)
+    var random = SeededRandom(seed: 20_261_131 &+ number)
     let counts = (0..<Int.random(in: 1...64, using: &random)).map { _ in Int.random(in: 1...200, using: &random) }
     let shares = PrefixCover.shares(of: 64, among: counts)
     #expect(shares.reduce(0, +) <= 64)

@@ -1,4 +1,5 @@
 internal import RuleSets
+import SeededRandom
 import Testing
 
 @testable import Core
@@ -53,7 +54,9 @@ import Testing
   }
 
   /// Ranges by chance between two addresses, merged as those of a set are.
-  private func ranges(_ random: inout Random, within span: ClosedRange<UInt32>, _ count: Int) -> [ClosedRange<UInt32>] {
+  private func ranges(_ random: inout SeededRandom, within span: ClosedRange<UInt32>, _ count: Int) -> [ClosedRange<
+    UInt32
+  >] {
     let all = (0..<count).map { _ -> ClosedRange<UInt32> in
       let start = UInt32.random(in: span, using: &random)
       let length =
@@ -64,12 +67,12 @@ import Testing
   }
 
   @Test(arguments: 0..<300) func eachMomentIsOldOrNew(_ number: UInt64) throws {
-    var random = Random(state: 20_261_130 &+ number)
+    var random = SeededRandom(seed: 20_261_130 &+ number)
     // At the ends of all addresses too.
     let spans: [ClosedRange<UInt32>] = [0...60, 1000...1200, UInt32.max - 80...UInt32.max]
     let span = spans[Int(number % 3)]
     let names = ["direct", "source_a", "source_b"].prefix(Int.random(in: 1...3, using: &random))
-    func sets(_ random: inout Random) -> [NftSet] {
+    func sets(_ random: inout SeededRandom) -> [NftSet] {
       names.map {
         NftSet(name: $0, ranges: ranges(&random, within: span, Int.random(in: 0...20, using: &random)))
       }

@@ -5,8 +5,10 @@ import Testing
 
 /// Rules that name one egress share a mark, a table and a slot.
 struct SharedEgressTests {
-  private func rule(_ name: Name, _ lan: InterfaceName, egress: Name) -> BackhaulRule {
-    BackhaulRule(name: name, sources: Sources(interfaces: [lan]), egress: Branch.office.egress.named(egress))
+  private func rule(_ name: Name, _ sources: Sources, egress: Name) -> BackhaulRule {
+    var rule = BackhaulRule(name: name, sources: sources, egress: Branch.office.egress)
+    rule.egress.name = egress
+    return rule
   }
 
   private func layout(_ rules: [BackhaulRule], after book: SlotBook = SlotBook()) throws -> Layout {
@@ -17,8 +19,9 @@ struct SharedEgressTests {
 
   @Test func thoseThatNameOneShareItAndOthersDoNot() throws {
     let layout = try layout([
-      rule("office", "lan0", egress: "hub"), rule("guests", "lan1", egress: "guests"),
-      rule("phones", "lan2", egress: "hub"),
+      rule("office", Sources(interfaces: ["lan0"]), egress: "hub"),
+      rule("guests", Sources(interfaces: ["lan1"]), egress: "guests"),
+      rule("phones", Sources(interfaces: ["lan2"]), egress: "hub"),
     ])
     let active = layout.activeRules
     #expect(active[0].mark == active[2].mark && active[0].table == active[2].table)
@@ -28,17 +31,18 @@ struct SharedEgressTests {
 
   /// Live flows carry its mark.
   @Test func theSlotStaysWhileOneRuleNamesIt() throws {
-    let both = try layout([rule("office", "lan0", egress: "hub"), rule("phones", "lan2", egress: "hub")])
-    let left = try layout([rule("phones", "lan2", egress: "hub")], after: both.slots)
+    let both = try layout([
+      rule("office", Sources(interfaces: ["lan0"]), egress: "hub"),
+      rule("phones", Sources(interfaces: ["lan2"]), egress: "hub"),
+    ])
+    let left = try layout([rule("phones", Sources(interfaces: ["lan2"]), egress: "hub")], after: both.slots)
     #expect(left.activeRules.map(\.mark) == [both.activeRules[0].mark])
   }
 
   @Test func aThousandRulesNeedOneSlot() throws {
     let rules = try (0..<1_000).map { number in
       let prefix = try #require(IPv4Prefix("10.\(number / 256).\(number % 256).0/24"))
-      return BackhaulRule(
-        name: try #require(Name("rule-\(number)")), sources: Sources(prefixes: [prefix]),
-        egress: Branch.office.egress.named("hub"))
+      return rule(try #require(Name("rule-\(number)")), Sources(prefixes: [prefix]), egress: "hub")
     }
     let layout = try layout(rules)
     #expect(layout.activeEgresses.count == 1 && layout.activeRules.count == 1_000)

@@ -1,4 +1,5 @@
 internal import RuleSets
+import SeededRandom
 import Testing
 
 @testable import Core
@@ -84,7 +85,7 @@ import Testing
   }
 
   @Test(arguments: 0..<200) func ranges(_ seed: UInt64) {
-    var dice = Random(state: seed)
+    var dice = SeededRandom(seed: seed)
     func some() -> [ClosedRange<UInt32>] {
       let base: UInt32 = seed % 2 == 0 ? 0 : .max - 63
       return AddressRanges.merged(
@@ -113,7 +114,7 @@ import Testing
 
 @Suite struct SetChangeTests {
   @Test(arguments: 0..<200) func fromOneToTheOther(_ seed: UInt64) {
-    var dice = Random(state: seed)
+    var dice = SeededRandom(seed: seed)
     func ranges() -> [ClosedRange<UInt32>] {
       dice.some(Array(UInt32(0)..<30)).map { $0 * 10...$0 * 10 + UInt32.random(in: 0...2, using: &dice) }
     }

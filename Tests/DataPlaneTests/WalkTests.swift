@@ -330,16 +330,16 @@ import Testing
           + "comment \"rule office\"",
         "classify: meta mark & 0x7f000000 != 0x00000000 ip daddr != @groups meta mark & 0x7f000000 vmap @taken_by "
           + "comment \"taken, by rule\"",
-        "taken_office: counter comment \"rule office\"",
+        "taken_office: counter comment \"egress office\"",
         "ip rule 9220: table 7907: 0.0.0.0/0 dev bh-fra-b",
         "pass: iifname \"lan0\" meta nfproto ipv4 jump outward comment \"LAN lan0\"",
         "outward: ct mark & 0x7f000000 == 0x00000000 meta mark & 0x7f000000 != 0x00000000 "
           + "meta mark & 0x7f000000 != 0x01000000 oifname vmap @bind_to comment \"leaves by a tunnel\"",
         "bind_bh-fra-b: ct mark set ct mark & 0x83ffffff | 0x03000000 comment \"tunnel fra-b\"",
         "pass: meta mark & 0x7f000000 != 0x00000000 meta mark & 0x7f000000 vmap @passed_by comment \"passed, by rule\"",
-        "passed_office: counter comment \"rule office\"",
+        "passed_office: counter comment \"egress office\"",
         "count: meta mark & 0x7f000000 != 0x00000000 meta mark & 0x7f000000 vmap @left_by comment \"left, by rule\"",
-        "left_office: counter comment \"rule office\"",
+        "left_office: counter comment \"egress office\"",
       ])
   }
 }

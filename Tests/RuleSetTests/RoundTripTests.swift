@@ -33,13 +33,14 @@ private struct Dice {
     var paths = try tunnels.map { Path(name: try name("path-\($0.name)", 0), way: .tunnel($0.name)) }
     paths.append(Path(name: try name("dsl", 0), way: .uplink(try interface("wan0"))))
     let isOverUplink = tunnels.contains { $0.uplink != nil }
-    let rules = try (0..<roll(4)).map {
-      try rule($0, tunnelPaths: paths.dropLast().map(\.name), isOverUplink: isOverUplink)
-    }
+    let tunnelPaths = Array(paths.dropLast().map(\.name))
+    let egresses = try (0..<roll(3)).map { try egress(try name("egress", $0), tunnelPaths, isOverUplink) }
+    let rules = try (0..<roll(4)).map { try rule($0, tunnelPaths, isOverUplink, egresses) }
     let probes = try (0..<roll(6)).map { try probe($0, paths: paths) }
     return RuleSet(
       device: try name("branch", roll(100)), revision: UInt64(1 + roll(1 << 30)), hubs: hubs,
-      profiles: profiles, tunnels: tunnels, paths: paths, probes: probes, backhaulRules: rules,
+      profiles: profiles, tunnels: tunnels, paths: paths, probes: probes, egresses: egresses,
+      backhaulRules: rules,
       directDestinations: try (0..<roll(4)).map { try prefix("172.16.\($0).0/24") })
   }
 
@@ -93,18 +94,30 @@ private struct Dice {
       patience: maybe(.milliseconds(roll(600_001))), rise: 1 + roll(100))
   }
 
-  private mutating func rule(_ index: Int, tunnelPaths: [Name], isOverUplink: Bool) throws -> BackhaulRule {
+  private mutating func rule(
+    _ index: Int, _ tunnelPaths: [Name], _ isOverUplink: Bool, _ egresses: [Egress]
+  ) throws -> BackhaulRule {
     let hasInterface = roll(2) == 0
     let sources = Sources(
       interfaces: hasInterface ? [try interface("lan\(index)")] : [],
       prefixes: hasInterface && roll(2) == 0
         ? [] : [try prefix("10.\(index).0.0/17"), try prefix("10.\(index).128.0/32")])
+    let own = try egress(try name("rule", index), tunnelPaths, isOverUplink)
     return BackhaulRule(
-      name: try name("rule", index), enabled: index > 0 && !hasInterface ? roll(2) == 0 : false, sources: sources,
-      paths: tunnelPaths, fallback: Egress.Fallback.allCases[roll(isOverUplink ? 3 : 2)],
-      failback: Egress.Failback.allCases[roll(2)], drainLimit: .seconds(roll(604_801)),
-      holdDown: .milliseconds(roll(86_400_001)),
+      name: own.name, enabled: index > 0 && !hasInterface ? roll(2) == 0 : false, sources: sources,
+      egress: egresses.isEmpty || roll(2) == 0 ? own : egresses[roll(egresses.count)],
       ipv6: hasInterface ? BackhaulRule.IPv6.allCases[roll(2)] : .local)
+  }
+
+  private mutating func egress(_ name: Name, _ tunnelPaths: [Name], _ isOverUplink: Bool) throws -> Egress {
+    let isBalanced = tunnelPaths.count > 1 && roll(2) == 0
+    return Egress(
+      name: name,
+      tiers: isBalanced
+        ? [tunnelPaths.map { PathShare($0, weight: 1 + roll(256)) }] : tunnelPaths.map { [PathShare($0)] },
+      fallback: Egress.Fallback.allCases[roll(isOverUplink ? 3 : 2)], failback: Egress.Failback.allCases[roll(2)],
+      drainLimit: .seconds(roll(604_801)), holdDown: .milliseconds(roll(86_400_001)),
+      damping: FlapDamping(halfLife: .seconds(roll(86_401))))
   }
 
   private func name(_ text: String, _ number: Int) throws -> Name { try #require(Name("\(text)-\(number)")) }

@@ -70,7 +70,7 @@ import Testing
     var router = try router(uplinks: ["wan0", "mpls0"], lans: ["lan0", "lan1"])
     router.ipsec.pskFile = "/etc/backhaul/secrets/hubs.psk"
     let refusal =
-      "backhaul_rules[0].fallback: \"underlay\" sends in the clear, and no tunnel of the rule goes over a private line "
+      "backhaul_rules[0].fallback: \"underlay\" sends in the clear, and none of its tunnels goes over a private line "
       + "(an uplink with private = true in the local configuration)"
     #expect(complaints(ruleSet, router) == [refusal])
     router.uplinks[1].isPrivate = true

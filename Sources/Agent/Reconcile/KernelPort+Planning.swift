@@ -38,11 +38,16 @@ extension KernelPort {
   }
 
   /// Makes a step of a plan. A change of our nftables table is refused where another has changed the table since it was
-  /// seen: it is put whole then.
-  package func make(_ step: Step) throws(KernelFailure) {
-    do throws(KernelFailure) { try apply(step) } catch {
+  /// seen: it is put whole then. Returns what was made.
+  @discardableResult package func make(_ step: Step) throws(KernelFailure) -> Step {
+    do throws(KernelFailure) {
+      try apply(step)
+      return step
+    } catch {
       guard case .changeNftTable(let change) = step else { throw error }
-      try apply(.replaceNftTable(change.wanted))
+      let whole = Step.replaceNftTable(change.wanted)
+      try apply(whole)
+      return whole
     }
   }
 }

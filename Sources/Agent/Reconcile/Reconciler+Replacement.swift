@@ -3,7 +3,7 @@ internal import Core
 // A default route that is being replaced is no uplink lost.
 extension Reconciler {
   private static let slice: Duration = .milliseconds(5)
-  /// How often more it is slept for a route that was taken away: 50 ms in all.
+  /// The most slices that we wait: 50 ms in all.
   private static let slices = 10
 
   /// Reads the kernel. A DHCP client or NetworkManager that replaces a default route takes the old one away first: where
@@ -15,8 +15,9 @@ extension Reconciler {
   func survey(for layout: Layout) async throws(KernelFailure) -> (desired: DesiredState, actual: ActualState) {
     var survey = try kernel.survey(for: layout, negotiated: esp)
     var known = queued
-    for slice in 1...Self.slices where missesRouteAlone(survey.actual) {
-      try? await Task.sleep(for: Self.slice)
+    for slice in 1...Self.slices {
+      guard missesRouteAlone(survey.actual) else { break }
+      await time.sleep(Self.slice)
       guard slice == Self.slices || queued != known else { continue }
       known = queued
       survey = try kernel.survey(for: layout, negotiated: esp)

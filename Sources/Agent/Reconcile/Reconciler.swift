@@ -32,7 +32,7 @@ package actor Reconciler: RuleSetApplier {
   private let ike: IKEKeeper
   let configuration: AgentConfiguration
   private let events: any EventSink
-  private let time: any Surroundings
+  let time: any Surroundings
   private let onSweep: @Sendable (ConnectionSweep) -> Void
   private let giveMemoryBack: @Sendable () -> Void
   private let work: AsyncStream<Work>
@@ -243,6 +243,8 @@ package actor Reconciler: RuleSetApplier {
     } catch {
       tally.failed()
       if let old = running {
+        // The new table may have stood for a moment: whoever it steered is set up anew.
+        watched = nil
         do { _ = try await bring(to: old) } catch let again {
           trouble = again.description
           events.record(
@@ -318,8 +320,7 @@ package actor Reconciler: RuleSetApplier {
     var failure: KernelFailure?
     for step in plan.creating {
       do throws(KernelFailure) {
-        try kernel.make(step)
-        made.append(step)
+        made.append(try kernel.make(step))
       } catch {
         if case .moveMarks = step {
           // This kernel does not list its connections. Those with older marks are set up anew in time.
@@ -397,6 +398,7 @@ package actor Reconciler: RuleSetApplier {
 
   /// Connections that were set up before their packets were steered keep a translation that fits no tunnel.
   private func setUpAnew(after made: [Step], _ view: WatchPlan, _ former: WatchPlan?) {
+    guard made.contains(where: \.isNftTable) else { return }
     func sources(_ plan: WatchPlan) -> [ClosedRange<UInt32>] { AddressRanges.merged(plan.rules.flatMap(\.sources)) }
     let early = NewlySteered.sources(after: made, of: sources(view), former: former.map(sources))
     if !early.isEmpty { onSweep(.early(from: early)) }

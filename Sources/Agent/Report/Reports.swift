@@ -277,8 +277,11 @@ package struct EventReport: Codable, Equatable, Sendable {
   package var kind: String
   /// `debug`, `info`, `notice`, `warning` or `error`.
   package var severity: String
+  /// What it is about: a rule, path or tunnel, or the egress that several rules share.
   package var subject: String
   package var text: String
+  /// More about it, by name. Where several rules share an egress, `rules` has their names with commas between, as far as
+  /// 1,024 bytes hold them.
   package var details: [String: String]
   /// The time since event `number - 1` by the monotonic clock; null for the first event after the agent's start.
   package var afterSeconds: Double?

@@ -5,14 +5,14 @@ package import RuleSets
 package struct TrialReport: Codable, Equatable, Sendable {
   /// `on_trial` or `rolled_back`.
   package var state: String
-  /// Of the rule set that is on trial, or was rolled back.
+  /// The revision that is on trial, or was rolled back.
   package var revision: UInt64
-  /// Of the one that a rollback leads to, or has led to; missing where there is none.
+  /// The revision that a rollback returns to, or has returned to; missing where there is none.
   package var confirmedRevision: UInt64?
-  /// Until it is rolled back; missing where it was.
+  /// The time until it is rolled back; missing where it was.
   package var leftSeconds: Double?
-  /// What must be seen before it is confirmed: `source` (its source answers again), `way_out` (a path is healthy), `word`
-  /// (somebody says so). None where it was rolled back.
+  /// What must be seen before it is confirmed: `source` (its source answers again). None where it was
+  /// rolled back.
   package var awaits: [String]
   /// Why it was rolled back, as the end of a sentence; missing where it is on trial.
   package var cause: String?

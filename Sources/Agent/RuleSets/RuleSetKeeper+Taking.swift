@@ -31,7 +31,9 @@ extension RuleSetKeeper {
     let before: SlotBook
     if let known { before = known } else { before = await applier.slotsInUse(by: new) }
     guard let slots = Layout.slots(new, configuration, after: before) else {
-      throw RuleSetRefusal(["more tunnels, uplinks and rules than kernel.mark_mask and the table range have room for"])
+      throw RuleSetRefusal([
+        "more tunnels, uplinks and egresses than kernel.mark_mask and the table range have room for"
+      ])
     }
     if origin == .new { await begin(.init(checksum: checksum, revision: new.revision)) }
     try await apply(new, slots, origin)

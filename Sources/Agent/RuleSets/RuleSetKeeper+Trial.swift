@@ -5,8 +5,11 @@ internal import RuleSets
 extension RuleSetKeeper {
   /// A new rule set is applied next. Beside a confirmed one that can be gone back to, it is on trial.
   func begin(_ candidate: RuleSetTrial.Candidate) async {
-    let confirmed = status.confirmedRevision
-    await perform(trial.handle(.verified(candidate, terms, returnsTo: confirmed), at: surroundings.now))
+    // One that the kernel has not taken yet can be gone back to as well.
+    if status.confirmedRevision == nil, let waiting, waiting.generation == .confirmed {
+      status.confirmedRevision = (try? parse(waiting.stored.bytes))?.ruleSet.revision
+    }
+    await perform(trial.handle(.verified(candidate, terms, returnsTo: status.confirmedRevision), at: surroundings.now))
   }
 
   /// It runs.

@@ -39,12 +39,11 @@ struct SightedRule {
       addresses: network.addresses, leading: leading)
     let networks = network.addresses.values.joined().map(\.subnet)
     let destinations = WayQuestion.destinations(avoiding: snapshot.plan.directDestinations, networks: networks)
-    let egresses = Dictionary(layout.activeRules.map { ($0.rule.name, $0.egress) }) { first, _ in first }
     return snapshot.plan.rules.map { watched in
       let choice = snapshot.selections[watched.rule.name]?.choice
       let devices = devices(of: choice, paths, snapshot)
       return SightedRule(
-        name: watched.rule.name, egress: egresses[watched.rule.name] ?? watched.rule.egress.name, mark: watched.mark,
+        name: watched.rule.name, egress: watched.rule.egress.name, mark: watched.mark,
         table: watched.table,
         ranges: watched.rule.sources.prefixes.isEmpty ? [] : watched.sources, choice: choice,
         wanted: choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
@@ -75,7 +74,8 @@ struct SightedRule {
     }
   }
 
-  /// As `PathWatch.isShut`.
+  /// Stricter than `WatchIndex.isShut` for nobody, and laxer for a rule that may use any uplink: a private line by which its
+  /// packets leave is not held against it here.
   private static func isShut(_ uplink: InterfaceName, to watched: WatchPlan.WatchedRule, _ plan: WatchPlan) -> Bool {
     if plan.paths.contains(where: { $0.device == uplink && watched.rule.paths.contains($0.name) }) { return false }
     return watched.rule.isStrict && !watched.underlays.contains(uplink)

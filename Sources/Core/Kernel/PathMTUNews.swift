@@ -15,7 +15,7 @@ package struct PathMTUNews: Equatable, Sendable {
   /// From a look to the next for the same news: while a tunnel's keys are being made its size cannot be told, and the
   /// kernel may have forgotten meanwhile what it had learnt.
   static let again: Duration = .seconds(3)
-  /// More than a router has hubs; who claims to be many makes us forget, and look once a second.
+  /// More than any router has hubs. A flood of forged messages makes us forget, and costs one look a second.
   static let mostWords = 256
 
   private var words: [IPv4Address: Word] = [:]

@@ -130,8 +130,6 @@ package struct Layout: Sendable {
   /// A rule that is in force, with the numbers of its egress.
   package struct ActiveRule: Equatable, Sendable {
     package var rule: BackhaulRule
-    /// What the rule's egress is known by in the kernel: rules that share one have the same.
-    package var egress: Name
     package var mark: Mark
     package var table: TableID
   }
@@ -141,14 +139,12 @@ package struct Layout: Sendable {
     ruleSet.backhaulRules.filter(\.enabled).compactMap { rule in
       let owner = SlotBook.Owner.egress(rule.egress.name)
       guard let mark = mark(owner), let table = table(owner) else { return nil }
-      return ActiveRule(rule: rule, egress: rule.egress.name, mark: mark, table: table)
+      return ActiveRule(rule: rule, mark: mark, table: table)
     }
   }
 
   /// An egress of rules in force, with its numbers.
   package struct ActiveEgress: Equatable, Sendable {
-    /// What it is known by in the kernel.
-    package var name: Name
     package var egress: Egress
     package var mark: Mark
     package var table: TableID
@@ -156,7 +152,7 @@ package struct Layout: Sendable {
     package var rules: [BackhaulRule]
 
     /// Whose it is, for comments: the rule, where there is only one.
-    package var title: String { rules.count == 1 ? "rule \(rules[0].name)" : "egress \(name)" }
+    package var title: String { rules.count == 1 ? "rule \(rules[0].name)" : "egress \(egress.name)" }
   }
 
   /// Ordered by the first rule that uses each.
@@ -164,14 +160,13 @@ package struct Layout: Sendable {
     var found: [ActiveEgress] = []
     var places: [Name: Int] = [:]
     for active in activeRules {
-      if let place = places[active.egress] {
+      if let place = places[active.rule.egress.name] {
         found[place].rules.append(active.rule)
       } else {
-        places[active.egress] = found.count
+        places[active.rule.egress.name] = found.count
         found.append(
           ActiveEgress(
-            name: active.egress, egress: active.rule.egress, mark: active.mark, table: active.table,
-            rules: [active.rule]))
+            egress: active.rule.egress, mark: active.mark, table: active.table, rules: [active.rule]))
       }
     }
     return found

@@ -1,7 +1,7 @@
 package import RuleSets
 
 /// All that is ours in the kernel, as it should be, but for one thing: the active default route of each backhaul rule's
-/// table, which `PathSelection` owns and which changes far more often than the rest.
+/// table, which `WatchMachine` owns and which changes far more often than the rest.
 package struct DesiredState: Hashable, Sendable {
   package var tunnels: [TunnelDevice]
   /// Devices of ours that can be neither made nor judged now (their uplink has no address): left exactly as they are.
@@ -10,7 +10,7 @@ package struct DesiredState: Hashable, Sendable {
   package var settings: [InterfaceSetting: Int]
   /// Floors of all tables, and the default route of each tunnel's and uplink's own table.
   package var routes: [TableRoute]
-  /// Tables whose route of metric `.active` belongs to `PathSelection`: no plan touches it while the table lives.
+  /// Tables whose route of metric `.active` belongs to `WatchMachine`: no plan touches it while the table lives.
   package var selectedTables: Set<TableID>
   package var rules: [RoutingRule]
   package var nftTable: NftTable?

@@ -31,7 +31,7 @@ extension Difference {
   /// Everything that differs; empty where nothing would be changed. A device that is missing stands for all that it would
   /// carry.
   ///
-  /// - Parameter active: what `PathSelection` has chosen for its tables, nil for none; a table that is not in it is not
+  /// - Parameter active: what `WatchMachine` has chosen for its tables, nil for none; a table that is not in it is not
   ///   compared.
   package static func all(
     desired: DesiredState, actual: ActualState, remembered: [InterfaceSetting: Int], ranges: KernelRanges,

@@ -16,6 +16,18 @@ extension Planner {
     let others = steps.filter { if case .changeSettings = $0 { false } else { true } }
     return Plan(creating: others + settings, deleting: [])
   }
+
+  /// The steps that hold everything. None where a table of ours with rules is there already: whoever put it knew the
+  /// rule set, be it a living agent or a dead one, and that holds strict rules to theirs.
+  package static func holdPlan(desired: DesiredState, actual: ActualState) -> Plan {
+    if let present = actual.nftTable, present != desired.nftTable, present.chains.contains(where: { !$0.rules.isEmpty })
+    {
+      return Plan(creating: [], deleting: [])
+    }
+    var wanted = desired
+    if !actual.hasIPv6Rules { wanted.rules.removeAll { $0.family == .ipv6 } }
+    return Plan(creating: Array(plan(desired: wanted, actual: actual).creating), deleting: [])
+  }
 }
 
 extension NftTable {

@@ -20,8 +20,8 @@ package enum NftEdit: Equatable, Sendable {
   case removeElements(map: String, [NftMap.Element])
   case deleteMap(String)
   case deleteSet(String)
-  /// The set holds this from now on. It is too much for one transaction: whoever does it fills another set before, which no
-  /// rule asks, and this one takes its place. So no rule may ask the set that is there by now.
+  /// Gives the set these ranges, which are too many for one transaction: the store first fills a second set that no rule
+  /// uses, then swaps the two. Rules that use the old set are deleted first.
   case fillSet(NftSet, isThere: Bool)
   case deleteCounter(String)
   case deleteChain(String)
@@ -65,12 +65,8 @@ extension NftChange {
 extension NftChange {
   /// What it changes, each once, as nft(8) names it.
   package var objects: [String] {
-    var names: [String] = []
-    for edit in edits {
-      let name = "nft \(edit.object(in: wanted.name))"
-      if names.last != name && !names.contains(name) { names.append(name) }
-    }
-    return names
+    var seen: Set<String> = []
+    return edits.map { "nft \($0.object(in: wanted.name))" }.filter { seen.insert($0).inserted }
   }
 }
 
@@ -100,7 +96,7 @@ private struct SetEdits {
   private(set) var before: [NftEdit] = []
   private(set) var made: [NftEdit] = []
   private(set) var after: [NftEdit] = []
-  /// Those that another takes the place of: whatever asks them is made anew.
+  /// Sets that are swapped for another: rules that use them are written again.
   private(set) var filled: Set<String> = []
 
   init(_ present: NftTable, _ wanted: NftTable, room: Int) {

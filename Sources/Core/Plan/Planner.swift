@@ -8,16 +8,12 @@
 ///
 /// Where the kernel still has marks of another mask, ip rules for the new ones come first of all: see `MarkMigration`.
 package enum Planner {
-  /// - Parameters:
-  ///   - remembered: the values that settings had before we changed them.
-  ///   - selected: what `PathSelection` has chosen for its tables. It is put only where a table has no active route at
-  ///     all, so that a new rule has one before the first packet is marked for it; one that is there is never touched.
+  /// - Parameter remembered: the values that settings had before we changed them.
   package static func plan(
-    desired: DesiredState, actual: ActualState, remembered: [InterfaceSetting: Int] = [:],
-    selected: [TableID: TableRoute.Way] = [:]
+    desired: DesiredState, actual: ActualState, remembered: [InterfaceSetting: Int] = [:]
   ) -> Plan {
     let devices = DevicePlan(desired, actual)
-    let routes = RoutePlan(desired, actual, devices, selected: selected)
+    let routes = RoutePlan(desired, actual, devices)
     let rules = rulePlan(desired.rules, actual.rules)
     let migrations = MarkMigration.all(from: actual.rules, to: desired.rules)
     let nftTable = nftPlan(desired.nftTable, actual.nftTable, inPlace: migrations.isEmpty)

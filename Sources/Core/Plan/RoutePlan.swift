@@ -27,9 +27,7 @@ struct RoutePlan {
     }
   }
 
-  init(
-    _ desired: DesiredState, _ actual: ActualState, _ devices: DevicePlan, selected: [TableID: TableRoute.Way]
-  ) {
+  init(_ desired: DesiredState, _ actual: ActualState, _ devices: DevicePlan) {
     // Routes by devices that the plan takes away first are gone by then.
     let present = actual.routes.filter { !$0.leads(by: devices.routesLost) }
     var byKey = Dictionary(grouping: present, by: Key.init)
@@ -39,11 +37,6 @@ struct RoutePlan {
     }
 
     var wanted = desired.routes.filter { !isSelected(Key($0)) }
-    for (table, way) in selected.sorted(by: { $0.key < $1.key }) where desired.selectedTables.contains(table) {
-      let route = TableRoute(table: table, metric: .active, way: way)
-      let had = present.contains { Key($0) == Key(route) }
-      if !had { wanted.append(route) }
-    }
     wanted.removeAll { $0.leads(by: devices.taken) }
     for route in wanted.filter({ $0.metric == .floor }) + wanted.filter({ $0.metric != .floor }) {
       let others = byKey.removeValue(forKey: Key(route)) ?? []

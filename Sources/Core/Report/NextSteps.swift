@@ -45,7 +45,7 @@ package enum NextSteps {
       add("no rule set has come from \(view.source) yet\(why): see backhaul doctor for the clock and DNS")
     }
     for path in view.forcesOfNoPath {
-      add("\(path) is forced and of no path: backhaul force \(path) auto forgets it")
+      add("\(path) is forced, and no such path exists: backhaul force \(path) auto forgets it")
     }
     // Those that a rule waits for first.
     let troubled = view.paths.filter(\.needsALook)

@@ -1,7 +1,7 @@
 package import RuleSets
 
 /// An operator's word that a rule set may be taken over although its revision is not higher than the running one's. It
-/// holds for the next rule set that is taken over, and is used up by it.
+/// holds until a rule set has been confirmed and stored, whichever it is.
 package struct RevisionPermit: Equatable, Sendable {
   /// This revision and every higher one: by the time that the operator has typed it, the orchestrator may be further.
   package var revision: UInt64

@@ -42,7 +42,7 @@ package enum RuleSetCheck {
       return [
         Complaint(
           field: field,
-          "\"underlay\" sends in the clear, and no tunnel of the rule goes over a private line (an uplink with "
+          "\"underlay\" sends in the clear, and none of its tunnels goes over a private line (an uplink with "
             + "private = true in the local configuration)")
       ]
     }

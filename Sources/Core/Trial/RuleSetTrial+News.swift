@@ -70,24 +70,23 @@ extension RuleSetTrial.News {
     let instead = running.map { "revision \($0) runs" } ?? "no rule set runs"
     switch self {
     case .onTrial(let probation, let left):
-      let back = probation.returnsTo.map { "rolled back to revision \($0)" } ?? "kept all the same"
+      let before = probation.returnsTo.map { "revision \($0)" } ?? "the one before"
       return
-        "revision \(probation.candidate.revision) is on trial: once \(probation.missing.words) it is confirmed, and "
-        + "else \(back) in \(max(1, Int(left.inSeconds.rounded()))) s"
+        "revision \(probation.candidate.revision) is on trial: it is confirmed once \(probation.missing.words); "
+        + "otherwise \(before) comes back in \(max(1, Int(left.inSeconds.rounded()))) s"
     case .confirmed(let probation):
-      let seen = probation.missing.isEmpty ? "\(probation.terms.awaits.words) while it ran" : "somebody said so"
-      return "revision \(probation.candidate.revision) is confirmed: \(seen)"
+      return "revision \(probation.candidate.revision) is confirmed: \(probation.terms.awaits.words) while it ran"
     case .rolledBack(let candidate, let cause):
       return "revision \(candidate.revision) was rolled back, as \(cause.words); \(instead)"
     case .notRolledBack(let candidate, let cause, let why):
-      return "revision \(candidate.revision) stays, although \(cause.words): the one before cannot be had (\(why))"
+      return "revision \(candidate.revision) stays, although \(cause.words): the one before cannot be restored (\(why))"
     case .inconclusive(let candidate):
       return
         "the source was silent after revision \(candidate.revision) was rolled back too, so it may not have been at "
         + "fault: it is tried again"
     case .unreadable(let candidate):
       return
-        "revision \(candidate.revision) was on trial, and its stored text cannot be read: \(instead), and the source is "
+        "revision \(candidate.revision) was on trial, and its text was not kept or cannot be read: \(instead), and the source is "
         + "asked"
     }
   }
@@ -116,10 +115,9 @@ extension RuleSetTrial.Cause {
   package var words: String {
     switch self {
     case .died: "the agent or the router went down while it was applied"
-    case .unconfirmed(let missing): "its trial ended before \(missing.words)"
+    case .unconfirmed(let missing): "its trial ended before \(missing.earlierWords)"
     case .startedTooOften(let missing):
-      "the agent started \(RuleSetTrial.mostStarts) times with it before \(missing.words)"
-    case .word: "somebody asked for that"
+      "the agent started \(RuleSetTrial.mostStarts) times with it before \(missing.earlierWords)"
     }
   }
 }
@@ -128,8 +126,8 @@ extension RuleSetTrial.Rejection {
   /// What happened to it.
   package var whatHappened: String {
     switch cause {
-    case .died: "the agent or the router went down while revision \(candidate.revision) was applied for the first time"
-    case .unconfirmed, .startedTooOften, .word: "revision \(candidate.revision) was rolled back, as \(cause.words)"
+    case .died: "the agent or the router went down while revision \(candidate.revision) was applied"
+    case .unconfirmed, .startedTooOften: "revision \(candidate.revision) was rolled back, as \(cause.words)"
     }
   }
 
@@ -141,15 +139,12 @@ extension RuleSetTrial.Rejection {
 }
 
 extension Set<RuleSetTrial.Evidence> {
-  /// A clause in the perfect tense: `its source has answered again`.
-  package var words: String {
-    let clauses = RuleSetTrial.Evidence.allCases.filter(contains).map { evidence in
-      switch evidence {
-      case .source: "its source has answered again"
-      case .wayOut: "a way out is healthy again"
-      case .word: "somebody has confirmed it"
-      }
-    }
-    return clauses.isEmpty ? "it has been applied" : clauses.joined(separator: " and ")
+  /// A clause: `its source has answered again`.
+  package var words: String { clause("has") }
+  /// The same of a time before: `its source had answered again`.
+  var earlierWords: String { clause("had") }
+
+  private func clause(_ verb: String) -> String {
+    contains(.source) ? "its source \(verb) answered again" : "it \(verb) been applied"
   }
 }

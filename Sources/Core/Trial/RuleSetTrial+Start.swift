@@ -69,12 +69,14 @@ extension RuleSetTrial {
 
   /// Which of the two an agent runs that starts now, and which the guard holds to at boot.
   package static func generation(of kept: Kept) -> Generation {
-    guard let note = kept.note, note.phase == .running, kept.candidate == note.candidate.checksum,
+    guard let note = kept.note, kept.candidate == note.candidate.checksum,
       kept.confirmed != note.candidate.checksum
     else { return .confirmed }
-    // Without the other, any that was applied whole is better than none.
-    guard kept.confirmed != nil else { return .onTrial }
-    return note.left > .zero && note.starts < mostStarts ? .onTrial : .confirmed
+    let mayStart = note.starts < mostStarts
+    // What is stored there was applied whole once. Without the confirmed one it is better than none, whatever is said of
+    // it, unless it takes down every agent that tries it.
+    guard kept.confirmed != nil else { return note.phase == .running || mayStart ? .onTrial : .confirmed }
+    return note.phase == .running && note.left > .zero && mayStart ? .onTrial : .confirmed
   }
 
   /// A life of the agent begins.

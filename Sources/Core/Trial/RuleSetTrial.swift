@@ -5,7 +5,7 @@ package import RuleSets
 ///
 ///     verified ──▶ applying ──applied──▶ on trial ──all is seen──▶ keeping ──written──▶ settled
 ///                   │    │                  │
-///                   │    refused: as before │ deadline, or somebody says so
+///                   │    refused: as before │ deadline
 ///                   ▼                       ▼
 ///               (it died)  ────────▶  returning ──the one before runs──▶ rejected
 ///
@@ -40,10 +40,6 @@ package struct RuleSetTrial: Equatable, Sendable {
   package enum Evidence: String, CaseIterable, Sendable {
     /// Its source gave a usable answer while it ran.
     case source
-    /// A way out is healthy.
-    case wayOut = "way_out"
-    /// An operator, or the orchestrator, says so.
-    case word
   }
 
   /// What a trial asks for, and how long.
@@ -88,8 +84,6 @@ package struct RuleSetTrial: Equatable, Sendable {
     case died
     case unconfirmed(missing: Set<Evidence>)
     case startedTooOften(missing: Set<Evidence>)
-    /// Somebody's word.
-    case word
   }
 
   /// A rule set that no longer runs, why not, and how certain it is that it was to blame.
@@ -128,9 +122,6 @@ package struct RuleSetTrial: Equatable, Sendable {
     /// The kernel refused it: what ran before runs on.
     case refused
     case seen(Evidence)
-    case lost(Evidence)
-    /// Somebody wants it rolled back.
-    case rejected
     /// What was rejected may be tried again.
     case askedAgain
     case time
@@ -191,18 +182,14 @@ package struct RuleSetTrial: Equatable, Sendable {
       state = before
       return [.note(before.note(at: now))]
     case (.applying(let probation, _), .applied): return applied(probation, at: now)
-    case (.applying(let probation, _), .time) where probation.isStored && now >= probation.deadline:
+    case (.applying(let probation, _), .time)
+    where probation.isStored && probation.returnsTo != nil && now >= probation.deadline:
       return rollBack(probation, .unconfirmed(missing: probation.missing), at: now)
 
     case (.onTrial(var probation), .seen(let evidence)):
       probation.seen.insert(evidence)
       state = .onTrial(probation)
-      return probation.missing.isEmpty || evidence == .word ? confirm(probation) : []
-    case (.onTrial(var probation), .lost(let evidence)):
-      probation.seen.remove(evidence)
-      state = .onTrial(probation)
-      return []
-    case (.onTrial(let probation), .rejected): return rollBack(probation, .word, at: now)
+      return probation.missing.isEmpty ? confirm(probation) : []
     case (.onTrial(let probation), .time): return timePassed(probation, at: now)
 
     case (.keeping, .kept):
@@ -229,7 +216,7 @@ package struct RuleSetTrial: Equatable, Sendable {
   /// When `time` is due; nil: never.
   package var nextDeadline: Instant? {
     switch state {
-    case .applying(let probation, _): probation.isStored ? probation.deadline : nil
+    case .applying(let probation, _): probation.isStored && probation.returnsTo != nil ? probation.deadline : nil
     case .onTrial(let probation): nextNote.map { min($0, probation.deadline) } ?? probation.deadline
     case .returning: nextNote
     case .settled, .keeping, .rejected: nil
@@ -341,7 +328,7 @@ extension RuleSetTrial.Cause {
   var isCertain: Bool {
     switch self {
     case .unconfirmed(let missing), .startedTooOften(let missing): !missing.contains(.source)
-    case .died, .word: true
+    case .died: true
     }
   }
 }

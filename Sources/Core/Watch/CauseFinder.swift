@@ -254,7 +254,7 @@ struct CauseFinder: Sendable {
   /// The targets alone, who are few: on them hangs whether the uplink can be used.
   private func front(of uplink: InterfaceName) -> UplinkOutlook {
     UplinkOutlook(
-      scouts: (byUplink[uplink] ?? []).map { posted[$0].scout }.filter { $0.roles.contains(.target) },
+      scouts: (byUplink[uplink] ?? []).filter { posted[$0].scout.roles.contains(.target) }.map { posted[$0].scout },
       asked: asked[uplink])
   }
 

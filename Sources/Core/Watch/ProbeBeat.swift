@@ -19,7 +19,7 @@ struct ProbeBeat: Equatable, Sendable {
   }
 
   /// The last beat that is not after `due`.
-  func last(before due: Instant) -> Instant {
+  func last(notAfter due: Instant) -> Instant {
     let rest = due.nanoseconds % length
     return due.advanced(byNanoseconds: rest < 0 ? -rest - length : -rest)
   }

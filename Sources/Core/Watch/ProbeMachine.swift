@@ -144,7 +144,7 @@ package struct ProbeMachine: Equatable, Sendable {
 
   /// When `timePassed` must be called next.
   package var nextDeadline: Instant {
-    var next = beat.last(before: nextSend)
+    var next = beat.last(notAfter: nextSend)
     for unanswered in waiting { next = min(next, due(unanswered)) }
     if let rehearsal = pacing.due { next = min(next, rehearsal) }
     return suspicion.map { min(next, $0) } ?? next
@@ -193,12 +193,12 @@ package struct ProbeMachine: Equatable, Sendable {
       waiting[index].isMissed = true
       noAnswer("no answer in \(milliseconds(.nanoseconds(limits.answer)))", to: waiting[index], at: now)
     }
-    if beat.last(before: nextSend) <= now {
+    if beat.last(notAfter: nextSend) <= now {
       directives.append(send(at: now))
       // Counted from the plan, not from now, so that the rate holds; a suspended thread does not catch up in a burst.
       let pace = pace
       nextSend = nextSend + pace
-      if beat.last(before: nextSend) <= now { nextSend = now + pace }
+      if beat.last(notAfter: nextSend) <= now { nextSend = now + pace }
     } else if let suspicion, suspicion <= now {
       suspected(at: now)
       directives.append(send(at: now))

@@ -43,18 +43,6 @@ struct ProbeSchedule: Equatable, Sendable {
     if due < before { rise(place) } else { sink(place) }
   }
 
-  /// One that has no turn is ignored.
-  mutating func remove(_ probe: Int) {
-    guard places.indices.contains(probe), places[probe] >= 0 else { return }
-    let place = places[probe]
-    places[probe] = -1
-    let last = turns.removeLast()
-    guard last.probe != probe else { return }
-    put(last, at: place)
-    rise(place)
-    sink(places[last.probe])
-  }
-
   /// Moves those above it down until it is no earlier than the one above.
   private mutating func rise(_ start: Int) {
     let turn = turns[start]

@@ -79,7 +79,7 @@ extension WatchMachine {
     guard drain.isCertain else { return }
     pending.append(
       watched.event(
-        .drainEnded, "live flows drain on \(drain.way) no longer: \(why)",
+        .drainEnded, "live flows on \(drain.way) are no longer draining: \(why)",
         [
           "way": drain.way.description, "cause": why, "duration_seconds": AgentEvent.seconds(now - drain.since),
         ]))

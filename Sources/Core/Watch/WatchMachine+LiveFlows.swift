@@ -1,6 +1,6 @@
 internal import RuleSets
 
-// Which connections must go, as their way does no longer carry them or is theirs no more.
+// Which connections must go because their way no longer carries them or no longer belongs to them.
 extension WatchMachine {
   /// Each way of a choice by itself, with the mark of the connections that were made on it.
   func marks(of choice: RuleSelection.Choice) -> [(way: RuleSelection.Choice, mark: Mark)] {
@@ -21,11 +21,16 @@ extension WatchMachine {
     for (way, mark) in marks(of: from) where !way.paths.contains(where: staying.contains) {
       if let name = way.paths.first {
         let path = index.paths[name]
-        let isOrphan = orphans.removeValue(forKey: name) != nil
+        let isOrphan = orphans[name] != nil
+        // Others may still be on it, and their flows with them.
+        let isLast = !isSelected(name)
+        if isOrphan && isLast { orphans[name] = nil }
         if isOrphan || path.map({ health[$0].isDead }) == true {
           move(flowsOf: number, on: way, mark)
           // One that has just died is swept whole once every rule has flipped.
-          if path.map(newlyDown.contains) != true { sweep(way, mark, from: nil) }
+          if path.map(newlyDown.contains) != true {
+            sweep(way, mark, from: isOrphan && !isLast && watched.isExact ? watched.sources : nil)
+          }
           continue
         }
       }
@@ -119,12 +124,20 @@ extension WatchMachine {
     ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way, destinations: destinations)))
   }
 
+  /// Some egress's traffic goes by it.
+  private func isSelected(_ path: Name) -> Bool {
+    egresses.contains { $0.selection.choice?.paths.contains(path) == true }
+  }
+
   /// The mark of a way that is no more, or leads elsewhere now, may be another's soon: no connection may carry it then.
   mutating func sweepVanished(since old: WatchPlan) {
     let living = Set(plan.paths.map(\.mark) + plan.uplinks.map(\.mark))
+    for (name, mark) in orphans.sorted(by: { $0.key < $1.key }) where index.path(name) != nil || !isSelected(name) {
+      orphans[name] = nil
+      if !living.contains(mark) { sweep(.path(name), mark, from: nil) }
+    }
     for path in old.paths where index.path(path.name)?.isSameWay(as: path) != true {
-      let isSelected = egresses.contains { $0.selection.choice?.paths.contains(path.name) == true }
-      if isSelected && !living.contains(path.mark) && index.path(path.name) == nil {
+      if isSelected(path.name) && !living.contains(path.mark) && index.path(path.name) == nil {
         orphans[path.name] = path.mark
       } else {
         sweep(.path(path.name), path.mark, from: nil)

@@ -3,7 +3,7 @@ package import RuleSets
 // What to watch.
 extension WatchMachine {
   /// What remains to be done of a new plan once the rules have flipped.
-  struct TakenOver: Sendable {
+  struct PlanChange: Sendable {
     var old: WatchIndex
     var isFirst: Bool
   }
@@ -34,21 +34,19 @@ extension WatchMachine {
     postScouts(at: now)
     for path in new.paths.indices { judge(path, at: now) }
     settleDrains(since: old, of: gone, at: now)
-    takenOver = TakenOver(old: old, isFirst: old.plan.rules.isEmpty)
+    takenOver = PlanChange(old: old, isFirst: old.plan.rules.isEmpty)
     decideAll(at: now)
   }
 
-  /// Each egress keeps what is known of it: the one of its name, else the one of its table, which stays with those of
-  /// its rules that stay. Returns those that are no more.
+  /// Each egress keeps what is known of the one of its name. Returns those that are no more.
   private mutating func bindEgresses(_ routes: [TableID: TableRoute.Way], at now: Instant) -> [WatchedEgress] {
     var known = egresses
     func take(_ isIt: (WatchedEgress) -> Bool) -> WatchedEgress? {
       known.firstIndex(where: isIt).map { known.remove(at: $0) }
     }
-    let named = index.egresses.map { watched in take { $0.watched.egress.name == watched.egress.name } }
-    egresses = zip(index.egresses, named).map { watched, named in
+    egresses = index.egresses.map { watched in
       var egress: WatchedEgress
-      if let before = named ?? take({ $0.watched.table == watched.table }) {
+      if let before = take({ $0.watched.egress.name == watched.egress.name }) {
         egress = before
         if egress.watched.table != watched.table { egress.unfinished = nil }
         egress.watched = watched
@@ -82,7 +80,7 @@ extension WatchMachine {
   }
 
   /// The rules have flipped to the new plan.
-  mutating func finish(_ taken: TakenOver, at now: Instant) {
+  mutating func finish(_ taken: PlanChange, at now: Instant) {
     sweepVanished(since: taken.old.plan)
     sweepOldSources(since: taken.old.plan)
     if taken.isFirst { sweepLeftovers() } else { sweepWhatChangedHands(since: taken.old) }
@@ -98,6 +96,7 @@ extension WatchMachine {
       ask(.close(socket: probes[number].socket))
       probes[number].binding = nil
     }
+    schedule = ProbeSchedule()
     causes.close(&effects)
   }
 }

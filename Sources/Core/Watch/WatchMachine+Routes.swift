@@ -51,7 +51,7 @@ extension WatchMachine {
   }
 
   private mutating func write(_ way: TableRoute.Way?, _ number: Int, _ purpose: WatchedEgress.Purpose) {
-    openWrites += 1
+    if egresses[number].write == nil { openWrites += 1 }
     egresses[number].write = (purpose, way)
     ask(.lead(egress: number, egresses[number].watched.table, way))
   }
@@ -62,8 +62,13 @@ extension WatchMachine {
     egresses[number].active = way
     switch purpose {
     case .flip(let flip, let verdict):
+      let late = egresses[number].unfinished
       egresses[number].unfinished = nil
       made(flip, number, verdict: verdict, at: now)
+      // The kernel never left the way before that.
+      if let from = late?.flip.from, from != flip.to, from != flip.from {
+        sweep(after: flip, leaving: from, number, at: now)
+      }
     case .settle(let isRepairing):
       if let late = egresses[number].unfinished {
         egresses[number].unfinished = nil
@@ -95,9 +100,12 @@ extension WatchMachine {
       ask(
         .tell(
           AgentEvent(
-            .flipFailed, target, "table \(table) could not be led there, tried again in 200 ms: \(failure)")))
+            .flipFailed, target, "cannot point table \(table) there, tried again in 200 ms: \(failure)")))
     }
-    if case .flip(let flip, let verdict) = purpose { egresses[number].unfinished = (flip, verdict) }
+    if case .flip(var flip, let verdict) = purpose {
+      if let late = egresses[number].unfinished { flip.from = late.flip.from }
+      egresses[number].unfinished = (flip, verdict)
+    }
     retrySoon(at: now)
     if openWrites == 0 { haveWritten(at: now) }
   }

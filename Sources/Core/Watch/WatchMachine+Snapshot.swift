@@ -51,7 +51,7 @@ extension WatchMachine {
     return machines
   }
 
-  // MARK: - For those who try it
+  // MARK: - For the simulation
 
   /// - Parameter path: its place in the plan.
   package func verdict(on path: Int) -> PathHealth.State { health[path].state }

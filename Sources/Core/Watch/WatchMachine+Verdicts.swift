@@ -99,7 +99,7 @@ extension WatchMachine {
     var due = doubts.values.min()
     for number in egresses.indices {
       look(at: number, &view, usable)
-      // Who is on an uplink is not driven from it by a doubt; who would go there waits for a moment.
+      // A doubt does not drive a rule off an uplink that it already uses; it only delays moving there.
       if case .localWAN? = egresses[number].selection.choice { view.localWAN = best } else { view.localWAN = undoubted }
       decide(number, view, at: now)
       if let next = steps.deadline(egresses[number].selection) { due = due.map { min($0, next) } ?? next }
@@ -185,7 +185,7 @@ extension WatchMachine {
       let seconds = Int((now - since).inSeconds)
       pending.append(
         watched.event(
-          .unencryptedEnded, "no traffic goes in the clear any more, after \(seconds) s", ["seconds": "\(seconds)"]))
+          .unencryptedEnded, "no longer in the clear, after \(seconds) s", ["seconds": "\(seconds)"]))
     }
   }
 }

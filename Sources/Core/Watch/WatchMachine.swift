@@ -46,7 +46,7 @@ package struct WatchMachine: Sendable {
   var openWrites = 0
   /// What is to be done once it has.
   var isDeciding = false
-  var takenOver: TakenOver?
+  var takenOver: PlanChange?
   /// Events that are told once the flips are made.
   var pending: [AgentEvent] = []
   var effects: [WatchEffect] = []
@@ -168,10 +168,13 @@ package struct WatchMachine: Sendable {
 
   private mutating func scoutsAreDue(at now: Instant) {
     // Each once: no scout holds the loop.
+    var mayMove = false
     for _ in 0..<causes.count {
       guard let scout = causes.due(at: now) else { break }
-      scouted(causes.timePassed(to: now, scout, &meter, &effects), at: now)
+      if causes.timePassed(to: now, scout, &meter, &effects) { mayMove = true }
     }
+    // One decision for all of them: of an egress no second write may be asked for before the first is answered.
+    scouted(mayMove, at: now)
   }
 
   private mutating func scouted(_ mayMove: Bool, at now: Instant) {

@@ -99,7 +99,7 @@ package struct WatchPlan: Equatable, Sendable {
     package var gateway: Gateway? { if case .out(_, let gateway, _)? = way { gateway } else { nil } }
   }
 
-  /// Rules whose egresses say the same have one table and one mark.
+  /// Rules that name one egress have one table and one mark.
   package struct WatchedRule: Equatable, Sendable {
     package var rule: BackhaulRule
     package var table: TableID

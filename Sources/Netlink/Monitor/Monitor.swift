@@ -32,9 +32,9 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
       try NetlinkSocket.open(NETLINK_ROUTE, groups: groups, nonblocking: true, receiveBuffer: receiveBuffer))
   }
 
-  /// Of others' routes hears from now on only what is as short as a default route, and main's that are shorter than so many
-  /// bits, all with 255; of the tables and the origin that are given, each. The kernel leaves out the others: who learns the
-  /// internet's routes fills no queue. Where it refuses (no memory) all are heard, as before.
+  /// Limits route events to default routes, main's prefixes shorter than `bits` (255: all of them), and everything of the
+  /// given tables and origin. The kernel drops the rest, so that a router with the internet's routes fills no queue. Where
+  /// it refuses, for want of memory, we still hear everything.
   package func hear(origin: UInt8, tables: ClosedRange<UInt32>, mainShorterThan bits: UInt8) {
     _ = linux_hear_routes(descriptor, origin, tables.lowerBound, tables.upperBound, bits)
   }

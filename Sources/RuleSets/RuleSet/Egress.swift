@@ -1,6 +1,5 @@
 /// Where traffic goes: by which paths, what happens when they are gone, and how it returns. Rules say whose traffic goes
-/// there, and several may name the same egress. Those that say the same are one to the data plane, whatever their names:
-/// they share a mark, a table and every flip.
+/// there. Those that name the same egress share its mark, its table and every flip.
 package struct Egress: Hashable, Sendable {
   /// What happens to the traffic when none of its paths is up.
   package enum Fallback: String, CaseIterable, Hashable, Sendable {
@@ -61,13 +60,6 @@ extension Egress {
 
   /// How much of its tier's flows a path takes, beside the others; 1 for one that is not named.
   package func weight(of path: Name) -> Int { tiers.lazy.joined().first { $0.path == path }?.weight ?? 1 }
-
-  /// Under another name: two that are equal then are one to the data plane.
-  package func named(_ name: Name) -> Egress {
-    var other = self
-    other.name = name
-    return other
-  }
 }
 
 /// A path's part in its tier.

@@ -45,7 +45,7 @@ extension RuleSetDraft {
       if let uplink = tunnel.value.uplink { checkUplink(uplink, at: "\(field).uplink") }
       let (identity, words) = identity(of: tunnel.value)
       if let first = seen[identity] {
-        let why = tunnel.value.isIPsec ? "it carries all that a second one could" : "the kernel can't tell them apart"
+        let why = tunnel.value.isIPsec ? "a second one is redundant" : "the kernel can't tell them apart"
         book.complain(field, "\(words) as tunnels[\(first)]: \(why)")
       } else {
         seen[identity] = tunnel.index
@@ -140,7 +140,7 @@ extension RuleSetDraft {
       {
         book.complain(
           "\(field).fallback",
-          "\"underlay\" sends by the uplink of a tunnel, and none of the rule's paths is a tunnel with an uplink")
+          "\"underlay\" sends by the uplink of a tunnel, and none of its paths is a tunnel with an uplink")
       }
       for path in draft.paths {
         checkReference(path.name, to: .paths, at: "\(field).\(path.place)")

@@ -78,7 +78,6 @@ private struct Contents: StoredContents {
     case .applying: phase = "applying"
     case .running: phase = "running"
     case .rejected(.died): phase = "died"
-    case .rejected(.word): phase = "word"
     case .rejected(.unconfirmed(let unseen)):
       phase = "unconfirmed"
       missing = unseen
@@ -109,7 +108,6 @@ private struct Contents: StoredContents {
     case "applying": .applying
     case "running": .running
     case "died": .rejected(.died)
-    case "word": .rejected(.word)
     case "unconfirmed": .rejected(.unconfirmed(missing: missing))
     case "started_too_often": .rejected(.startedTooOften(missing: missing))
     default: nil

@@ -41,8 +41,8 @@ final class KernelListener: @unchecked Sendable {
       mainShorterThan: isMainMuted ? WayQuestion.shortestSite : .max)
   }
 
-  /// A queue that ran over is filled by nothing as often as by main's routes, which come by the hundred thousand: until the
-  /// next look says how many there are, they are not heard.
+  /// When the queue overflows, main's routes are the likeliest cause: there may be hundreds of thousands. We ignore them
+  /// until the next look has counted them.
   private func muteMain(_ isMuted: Bool) {
     guard isMuted != isMainMuted else { return }
     isMainMuted = isMuted

@@ -6,8 +6,8 @@ internal import Netlink
 /// read again only when the kernel says that something changed: of a thousand tunnels it is megabytes. Its sets change
 /// alone, and may have 100,000 elements: they are kept.
 ///
-/// No transaction names the generation that it follows: on a router where others change nftables all the time it would
-/// never come true. One that changes the whole table depends on nothing that was there before, one that changes a part of
+/// A transaction never names the generation that it expects: where others change nftables all the time, it would always be
+/// refused. One that changes the whole table depends on nothing that was there before, one that changes a part of
 /// it is refused where that part is not as we believe, and whatever another did to our table meanwhile is an event, which
 /// brings the next look.
 struct NftStore: ~Copyable, Sendable {

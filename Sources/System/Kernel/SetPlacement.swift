@@ -28,7 +28,7 @@ struct SetNames: Equatable, Sendable {
     if let name = Self.first(kernelName) { second.insert(name) }
   }
 
-  /// Another takes its place: what the kernel calls that one.
+  /// Switches to the set's other kernel name and returns it.
   mutating func turn(_ name: String) -> String {
     if second.remove(name) == nil { second.insert(name) }
     return self[name]

@@ -57,8 +57,7 @@ struct CheckCommand: ParsableCommand {
     return layout.activeEgresses.filter(\.egress.isStrict).compactMap { active in
       let prefixes = active.rules.reduce(0) { $0 + $1.sources.prefixes.count }
       guard prefixes > 0, let belts = layout.belts.wider(than: active) else { return nil }
-      let whose = active.rules.count == 1 ? "rule \(active.rules[0].name)" : "egress \(active.name)"
-      return "\(whose): where nftables has lost our table, \(count(belts, "ip rule")) "
+      return "\(active.title): where nftables has lost our table, \(count(belts, "ip rule")) "
         + "\(belts == 1 ? "holds" : "hold") its \(prefixes) prefixes, and what lies between them too"
     }
   }

@@ -2,7 +2,7 @@ internal import Agent
 internal import Core
 
 extension Words {
-  /// `TRIAL: revision 8 runs on trial until its source has answered again; if it does not, revision 7 comes back in 598 s`.
+  /// `TRIAL: revision 8 runs on trial until its source has answered again; otherwise revision 7 comes back in 598 s`.
   static func trial(_ trial: TrialReport) -> String {
     let before = trial.confirmedRevision.map { "revision \($0)" } ?? "the one before"
     if let cause = trial.cause { return "ROLLED BACK: revision \(trial.revision), as \(cause); \(before) runs" }

@@ -1,25 +1,13 @@
 import Core
 internal import RuleSets
-
-/// SplitMix64: small, seeded, the same everywhere.
-struct TrialRandom: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-  mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
-}
+import SeededRandom
 
 /// A router with a disk, a source, and an agent that drives a trial as the keeper does. The agent dies by chance between
 /// any two writes, the disk fills, the source goes away; some rule sets take the agent down, or cut it off.
 struct TrialWorld<Machine: TrialUnderTest> {
   enum Nature { case good, kills, locks, refused }
 
-  var random: TrialRandom
+  var random: SeededRandom
   /// The agent dies by chance, and the disk is full at times.
   let isStormy: Bool
   let terms = RuleSetTrial.Terms(awaits: [.source])
@@ -59,7 +47,7 @@ struct TrialWorld<Machine: TrialUnderTest> {
   private var noteFailed = false
 
   init(seed: UInt64, isStormy: Bool) {
-    random = TrialRandom(state: seed)
+    random = SeededRandom(seed: seed)
     self.isStormy = isStormy
   }
 
@@ -95,6 +83,8 @@ struct TrialWorld<Machine: TrialUnderTest> {
     if isFull { diskWasFull = true }
     if isAlive, random.chance(15) { doom = Int.random(in: 0...6, using: &random) }
     if isAlive, random.chance(4) { die("by chance") }
+    // The disk loses it, both copies.
+    if candidate != nil, random.chance(2) { confirmed = nil }
   }
 
   private mutating func step() {
@@ -182,6 +172,9 @@ struct TrialWorld<Machine: TrialUnderTest> {
     if Machine.guarded(kept) != start.generation { breach("the guard held to another generation than the agent runs") }
     let chosen = start.generation == .onTrial ? candidate : confirmed
     if chosen == nil, confirmed != nil { breach("a whole generation is there, and none is run") }
+    if chosen == nil, let candidate, let note, note.candidate.checksum == checksum(candidate), note.starts < 3 {
+      breach("what was applied whole is there, and none is run: \(note.phase)")
+    }
     if wasStored, chosen != candidate, let candidate, note == nil, confirmed != candidate {
       breach("\(candidate) was on trial and is forgotten")
     }

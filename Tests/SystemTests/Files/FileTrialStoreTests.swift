@@ -16,7 +16,7 @@ import Testing
   private typealias Note = RuleSetTrial.Note
   private static let candidate = RuleSetTrial.Candidate(Array("{}".utf8), revision: 8)
   private static let phases: [Note.Phase] = [
-    .applying, .running, .rejected(.died), .rejected(.word), .rejected(.unconfirmed(missing: [.source, .wayOut])),
+    .applying, .running, .rejected(.died), .rejected(.unconfirmed(missing: [.source])),
     .rejected(.startedTooOften(missing: [.source])),
   ]
 

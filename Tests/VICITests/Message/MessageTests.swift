@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 import VICI
 
@@ -82,7 +83,7 @@ import VICI
   }
 
   @Test(arguments: 0..<200) func `a random message is read as it was written`(_ seed: UInt64) throws {
-    var dice = Dice(seed: seed)
+    var dice = SeededRandom(seed: seed)
     let message = dice.message()
     let bytes = try message.encoded()
     let read = try VICIMessage(decoding: bytes)

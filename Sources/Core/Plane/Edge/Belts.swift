@@ -154,16 +154,19 @@ extension EdgeCompiler {
     var seen: Set<InterfaceName> = []
     let known = Set(layout.configuration.lans + layout.ways.map(\.device) + [.loopback])
     let others = actual.addresses.filter { !known.contains($0.key) }.sorted { $0.key < $1.key }
+    // Once for all rules: there may be a thousand devices.
+    let sharing = actual.links.compactMap { name, link -> (name: InterfaceName, lower: InterfaceName)? in
+      guard let stack = link.stack, stack.sharesWire, let lower = stack.lower, !known.contains(name) else { return nil }
+      return (name, lower)
+    }.sorted { $0.name < $1.name }
     return blocking.flatMap { rule in
       let prefixes = rule.sources.prefixes.filter { $0 != .all }
       let moved = others.filter { $0.value.contains { own in prefixes.contains { $0.contains(own.address) } } }
       let interfaces = layout.interfaces(of: rule)
       let masters = interfaces.compactMap { actual.links[$0]?.stack?.master }.filter { !known.contains($0) }
       let lans = interfaces + masters + moved.map(\.key)
-      let beside = actual.links.filter { name, link in
-        link.stack.map { $0.sharesWire && $0.lower.map(lans.contains) == true } ?? false && !known.contains(name)
-      }
-      return (lans + beside.keys.sorted()).filter { seen.insert($0).inserted }.map { ($0, rule) }
+      let beside = sharing.filter { lans.contains($0.lower) }.map(\.name)
+      return (lans + beside).filter { seen.insert($0).inserted }.map { ($0, rule) }
     }
   }
 }

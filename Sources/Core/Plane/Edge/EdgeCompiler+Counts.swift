@@ -40,7 +40,7 @@ extension EdgeCompiler {
       NftMap(
         name: place.map, kind: .mark,
         elements: layout.activeEgresses.map { active in
-          let chain = place.chain(of: active.name)
+          let chain = place.chain(of: active.egress.name)
           // At the last place the rest is asked of those alone that no rule has marked.
           return .init(.mark(active.mark), place == .left ? .goto(chain: chain) : .jump(chain: chain))
         })
@@ -68,7 +68,8 @@ extension EdgeCompiler {
     let counted = layout.activeEgresses.flatMap { active in
       CountedPlace.allCases.map { place in
         NftChain(
-          name: place.chain(of: active.name), rules: [NftRule([], [.count], comment: active.title)])
+          name: place.chain(of: active.egress.name),
+          rules: [NftRule([], [.count], comment: "egress \(active.egress.name)")])
       }
     }
     // After everyone else's chains, source NAT (100), helpers (300) and late filters among them.

@@ -20,8 +20,9 @@ extension EdgeCompiler {
 
   /// Tunnels refuse IPv6 by themselves.
   var ipv6OtherExits: [InterfaceName] {
-    ipv6Blocks.isEmpty
-      ? [] : actual.ipv6Exits.subtracting(knownDevices).subtracting(ipv6Blocks.map(\.interface)).sorted()
+    let blocked = ipv6Blocks
+    guard !blocked.isEmpty else { return [] }
+    return actual.ipv6Exits.subtracting(knownDevices).subtracting(blocked.map(\.interface)).sorted()
   }
 
   // MARK: IPv4

@@ -77,7 +77,8 @@ extension EdgeCompiler {
     var rules: [NftRule] = []
     if keeping.contains(where: \.isTunnel) {
       rules.append(
-        NftRule(matches, [chooseByMark(Self.liveMap(active.egress))], comment: "rule \(name): live on a tunnel"))
+        NftRule(
+          matches, [chooseByMark(Self.liveMap(active.rule.egress.name))], comment: "rule \(name): live on a tunnel"))
     }
     for way in keeping where !way.isTunnel {
       rules.append(

@@ -47,14 +47,9 @@ extension EdgeCompiler {
 
   /// Device, mark and source for probes of a path. The source is what the far end can answer to: our address inside the
   /// tunnel; for an unnumbered one that of the first LAN, which the hub has a route to; for an uplink its own.
-  package func binding(of path: Path, source: IPv4Address? = nil) -> PathBinding? {
+  package func binding(of path: Path) -> PathBinding? {
     guard let device = device(of: path), let mark = layout.mark(layout.owner(of: path)) else { return nil }
-    return PathBinding(device: device, mark: mark, source: source ?? ownSource(of: path, device))
-  }
-
-  /// The same for a probe's path, with the source that the probe asks for; nil where there is no such path.
-  package func binding(of probe: Probe) -> PathBinding? {
-    layout.path(named: probe.path).flatMap { binding(of: $0, source: probe.source) }
+    return PathBinding(device: device, mark: mark, source: ownSource(of: path, device))
   }
 
   private func ownSource(of path: Path, _ device: InterfaceName) -> IPv4Address? {

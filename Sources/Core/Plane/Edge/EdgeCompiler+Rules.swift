@@ -12,7 +12,7 @@ extension EdgeCompiler {
   ///     postrouting  leave                  masquerade
   ///                  errors ─▶ error        errors about a flow of another way leave by no uplink
   ///
-  /// What holds for one of many tunnels is looked up by its device or mark, and stands in chains that `steeringMaps`
+  /// What holds for one of many tunnels is looked up by its device or mark, and stands in chains that `nftMaps`
   /// lead to: a packet costs the same with one tunnel as with a thousand.
   ///
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.

@@ -42,7 +42,7 @@ extension EdgeCompiler {
     }
     let live = layout.activeEgresses.compactMap { active -> NftMap? in
       let keeping = keepingWays(of: active.egress).filter(\.isTunnel)
-      return keeping.isEmpty ? nil : byMark(Self.liveMap(active.name), keeping)
+      return keeping.isEmpty ? nil : byMark(Self.liveMap(active.egress.name), keeping)
     }
     return [
       byDevice(Self.arrivals) { chain($0.kind == .ownTunnel ? "mark" : "from", $0) },

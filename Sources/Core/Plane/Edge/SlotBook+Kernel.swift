@@ -20,7 +20,7 @@ extension SlotBook {
       guard let device = layout.device(of: tunnel), let slot = byDevice[device.text] else { continue }
       slots[.tunnel(tunnel.name)] = slot
     }
-    for (rule, slot) in ruleSlots(actual, ruleSet, ranges) { slots[.egress(rule)] = slot }
+    for (egress, slot) in egressSlots(actual, ruleSet, ranges) { slots[.egress(egress)] = slot }
     let known = Set(slots.values)
     for uplink in configuration.uplinks {
       let tables = actual.routes.filter { route in
@@ -37,7 +37,7 @@ extension SlotBook {
     return SlotBook(slots, reserved: inUse(actual, ranges))
   }
 
-  /// By the tunnel's device, which names its chains; see `NftTunnels`.
+  /// By the tunnel's device, which names its chains; see `EdgeCompiler+Tunnels`.
   private static func tunnelSlots(_ actual: ActualState, _ ranges: KernelRanges) -> [String: Slot] {
     let map = actual.nftTable?.maps.first { $0.name == EdgeCompiler.owners }
     let prefix = "mark_"
@@ -65,7 +65,7 @@ extension SlotBook {
       name: configuration.kernel.nftTable, sets: [], chains: [NftChain(name: "steer", rules: rules)])
   }
 
-  private static func ruleSlots(
+  private static func egressSlots(
     _ actual: ActualState, _ ruleSet: RuleSet, _ ranges: KernelRanges
   ) -> [(Name, Slot)] {
     let chain = actual.nftTable?.chains.first { $0.name == "steer" }

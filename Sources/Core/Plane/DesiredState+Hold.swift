@@ -1,4 +1,4 @@
-package import RuleSets
+internal import RuleSets
 
 /// What holds where a rule set was accepted once and nobody can say any more which of its rules are strict.
 extension DesiredState {
@@ -53,35 +53,5 @@ extension DesiredState {
         NftChain(
           name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: passing + held)
       ])
-  }
-}
-
-extension Planner {
-  /// The steps that hold everything. None where a table of ours with rules is there already: whoever put it knew the
-  /// rule set, be it a living agent or a dead one, and that holds strict rules to theirs.
-  package static func holdPlan(desired: DesiredState, actual: ActualState) -> Plan {
-    if let present = actual.nftTable, present != desired.nftTable, present.chains.contains(where: { !$0.rules.isEmpty })
-    {
-      return Plan(creating: [], deleting: [])
-    }
-    var wanted = desired
-    if !actual.hasIPv6Rules { wanted.rules.removeAll { $0.family == .ipv6 } }
-    return Plan(creating: Array(plan(desired: wanted, actual: actual).creating), deleting: [])
-  }
-}
-
-extension AgentConfiguration {
-  /// With the interfaces of the rule set's strict rules among the LANs, so that the guard holds them whatever `lans` says
-  /// by now. An uplink stays an uplink.
-  package func covering(_ ruleSet: RuleSet) -> AgentConfiguration {
-    let uplinks = Set(uplinks.map(\.interface))
-    var known = Set(lans)
-    var covering = self
-    for rule in ruleSet.backhaulRules where rule.enabled && rule.isStrict {
-      for interface in rule.sources.interfaces where !uplinks.contains(interface) && known.insert(interface).inserted {
-        covering.lans.append(interface)
-      }
-    }
-    return covering
   }
 }

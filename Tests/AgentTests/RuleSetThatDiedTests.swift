@@ -5,39 +5,6 @@ import Testing
 
 @testable import Agent
 
-/// The note of a trial, and the rule set on trial, in memory.
-final class MemoryTrials: TrialStore {
-  struct State {
-    var note: RuleSetTrial.Note?
-    var candidate: StoredRuleSet?
-    var isFull = false
-  }
-  let state: Mutex<State>
-
-  init(_ note: RuleSetTrial.Note? = nil, _ candidate: StoredRuleSet? = nil) {
-    state = Mutex(State(note: note, candidate: candidate))
-  }
-
-  func fill() { state.withLock { $0.isFull = true } }
-  func setAside() -> String { "set aside" }
-  func note() -> RuleSetTrial.Note? { state.withLock { $0.note } }
-  func candidate() -> StoredRuleSet? { state.withLock { $0.candidate } }
-  func write(_ note: RuleSetTrial.Note?) throws(StoreFailure) {
-    if note != nil { try checkRoom() }
-    state.withLock { $0.note = note }
-  }
-  func store(_ candidate: StoredRuleSet) throws(StoreFailure) {
-    try checkRoom()
-    state.withLock { $0.candidate = candidate }
-  }
-  func dropCandidate() { state.withLock { $0.candidate = nil } }
-  private func checkRoom() throws(StoreFailure) {
-    if state.withLock({ $0.isFull }) {
-      throw StoreFailure(operation: "write rule-set.trial.json", cause: "No space left on device")
-    }
-  }
-}
-
 /// What is asked while the kernel is being changed.
 private final class WatchfulApplier: RuleSetApplier {
   private let seen = Mutex<[RuleSetTrial.Candidate?]>([])
@@ -71,7 +38,7 @@ private final class OneDocument: RuleSetSource {
   }
 }
 
-@Suite("A rule set that took the agent down") struct RuleSetAttemptTests {
+@Suite("A rule set that took the agent down") struct RuleSetThatDiedTests {
   private let events = RecordedEvents()
 
   private func document(_ revision: UInt64) -> [UInt8] {
