@@ -103,6 +103,24 @@ import Testing
     #expect(bench.disk.load().stored?.bytes == RuleSetBench.document(8))
   }
 
+  @Test("goes back to the confirmed one, although the kernel had not taken that one yet")
+  func overOneThatWaits() async throws {
+    let bench = try TrialBench(TrialBench.disk)
+    bench.applier.refuse(7)
+    await bench.keeper.startFromStore()
+    #expect(await bench.revision == nil)
+    _ = await bench.gives(8)
+    guard case .onTrial(let probation)? = await bench.keeper.status.trial else {
+      Issue.record("not on trial")
+      return
+    }
+    #expect(probation.returnsTo == 7)
+    #expect(bench.disk.load().stored?.bytes == RuleSetBench.document(7))
+    bench.applier.refuse(nil)
+    await bench.pass(.seconds(601))
+    #expect(await bench.revision == 7)
+  }
+
   @Test("of which the first ever has nothing to go back to: it is confirmed at once")
   func first() async throws {
     let bench = try await begun(FakeDisk(nil))

@@ -218,4 +218,34 @@ import Testing
     let sent = bench.bench.prober.probesSent.count { $0.device == bench.bench.wan } - before
     #expect(sent == 5 * 6, "five addresses every ten seconds")
   }
+
+  @Test func uplinksThatFailInTheSameInstantLeaveTheWatchAbleToMoveAgain() throws {
+    let bench = try Bench()
+    var plan = try bench.plan()
+    var links = bench.bench.links
+    let first = plan.uplinks[0]
+    let names = try ["wan0", "wan1", "wan2"].map { try #require(InterfaceName($0)) }
+    plan.uplinks = names.enumerated().map { number, name in
+      let address = UInt32(number) << 8
+      return .init(
+        interface: name, tier: number + 1, mark: Mark(value: UInt32(8 + number) << 20),
+        way: .out(device: name, gateway: .ipv4(IPv4Address(value: 0xc633_6401 + address))), obstacle: nil,
+        source: IPv4Address(value: 0xc633_6402 + address), targets: [IPv4Address(value: 0xc612_0009 + address)])
+    }
+    for name in names {
+      links[name] = bench.bench.link()
+      bench.bench.prober.set(name, .answers(.milliseconds(5)))
+    }
+    #expect(plan.uplinks[0].interface == first.interface)
+    bench.die(silent: bench.hubs)
+    try bench.bench.watch.watch(plan, links: links, generation: 0)
+    bench.bench.loop.advance(by: .seconds(31))
+    #expect(bench.bench.goesBy(names[0]))
+    bench.bench.prober.silence(Set(bench.hubs + plan.uplinks[0].targets + plan.uplinks[1].targets))
+    bench.bench.loop.advance(by: .seconds(40))
+    #expect(bench.bench.goesBy(names[2]))
+    bench.bench.prober.silence(Set(bench.hubs))
+    bench.bench.loop.advance(by: .seconds(120))
+    #expect(bench.bench.goesBy(names[0]), "it still decides")
+  }
 }

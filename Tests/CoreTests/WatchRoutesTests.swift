@@ -187,4 +187,55 @@ private typealias Bench = WatchBench
     #expect(bench.events.count(.driftRepaired) == 0)
     #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) }, "after the route, not before")
   }
+
+  @Test func whoLeavesAPathThatIsNoMoreTakesOnlyItsOwnFlowsAlong() throws {
+    let bench = try Bench()
+    let shop = IPv4Prefix("192.168.12.0/24")
+    var plan = try bench.plan(fallback: .block)
+    for number in plan.paths.indices where plan.paths[number].name.text == "b" {
+      var third = plan.paths[number]
+      third.name = try #require(Name("c"))
+      third.device = try #require(InterfaceName("bh-c"))
+      third.way = .out(device: third.device, gateway: nil)
+      third.mark = Mark(value: 6 << 20)
+      third.probes[0].name = third.name
+      third.probes[0].path = third.name
+      plan.paths.append(third)
+    }
+    var links = bench.links
+    links[plan.paths[2].device] = bench.link()
+    var second = plan.rules[0]
+    second.rule.name = try #require(Name("shop"))
+    second.rule.egress.name = second.rule.name
+    second.rule.sources = Sources(prefixes: [try #require(shop)])
+    second.sources = AddressRanges.merged(second.rule.sources.prefixes)
+    second.table = TableID(7911)
+    second.mark = Mark(value: 7 << 20)
+    second.rule.egress.paths = [try #require(Name("a")), try #require(Name("c"))]
+    plan.rules.append(second)
+    let others = Array(plan.paths.dropFirst())
+    plan.paths = Array(plan.paths.prefix(1))
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    try bench.watch.watch(plan, links: links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    #expect(bench.flipper.active.count == 2 && bench.goesBy(bench.a))
+
+    let old = plan.paths[0].mark
+    plan.paths = others
+    plan.rules[0].rule.egress.paths = [try #require(Name("b"))]
+    plan.rules[1].rule.egress.paths = [try #require(Name("c"))]
+    var before = bench.swept.count
+    func sweptOfOld() -> [ConnectionSweep] { bench.swept.dropFirst(before).filter { $0.mark == old } }
+    try bench.watch.watch(plan, links: links, generation: 0)
+    #expect(sweptOfOld().isEmpty, "both are still on it, as no other path has a verdict")
+    bench.prober.set(bench.b, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .milliseconds(150))
+    #expect(bench.goesBy(bench.b))
+    let office = plan.rules[0].sources
+    #expect(!sweptOfOld().isEmpty && sweptOfOld().allSatisfy { $0.sources == office }, "\(sweptOfOld())")
+    before = bench.swept.count
+    bench.prober.set(others[1].device, .answers(.milliseconds(1)))
+    bench.loop.advance(by: .milliseconds(300))
+    #expect(sweptOfOld().contains { $0.sources == nil }, "nobody is left on it: the mark may be another's soon")
+  }
 }
