@@ -136,5 +136,10 @@ if Context.environment["BACKHAUL_FUZZ"] != nil {
 if Context.environment["BACKHAUL_TSAN"] != nil {
   package.targets.removeAll { !["RuleSets", "Core", "Agent", "Fakes", "SeededRandom", "AgentTests"].contains($0.name) }
   package.targets.append(.target(name: "SeenMutex", path: "Tests/SeenMutex"))
-  for target in package.targets where target.name == "AgentTests" { target.dependencies.append("SeenMutex") }
+  package.targets.append(.executableTarget(name: "PlantedRace", path: "Tests/PlantedRace"))
+  for target in package.targets where target.name == "AgentTests" {
+    target.dependencies.append("SeenMutex")
+    // Ten times slower: fewer of what is tried by chance.
+    target.swiftSettings = (target.swiftSettings ?? []) + [.define("SANITIZED")]
+  }
 }

@@ -174,8 +174,9 @@ take() {
   [ ${#taken[@]} -gt 0 ]
 }
 
-# begin PLACE — what was taken. What checks stands back behind what builds, and both behind the lab.
-declare -A niceness=([build]=5 [check]=10)
+# begin PLACE — what was taken. What checks stands back behind what builds, and both behind the lab; not so far that others
+# who use the processors would starve them.
+declare -A niceness=([build]=2 [check]=4)
 begin() {
   (renice -n "${niceness[$1]:-0}" $BASHPID >/dev/null && run_batch "$1" "${taken[@]}") &
   tests_of[$!]=${taken[*]} place_of[$!]=$1
