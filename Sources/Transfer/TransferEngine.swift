@@ -172,7 +172,7 @@ package final class TransferEngine: Sendable {
       return handle.finish(error)
     }
     guard curl_multi_add_handle(multi.pointer, handle.pointer) == CURLM_OK else {
-      return handle.finish(.notStarted("libcurl does not take the transfer"))
+      return handle.finish(.notStarted("libcurl refuses the transfer"))
     }
     live[number] = handle
   }

@@ -38,7 +38,7 @@ package enum TransferFailure: Error, Equatable, Sendable, CustomStringConvertibl
     case .bodyTooLarge(let limit): "the body is larger than \(limit) bytes"
     case .headersTooLarge(let limit): "the headers are larger than \(limit) bytes"
     case .cutOff(let text): "the answer was cut off: \(text)"
-    case .malformed(let text): "not an answer in HTTP: \(text)"
+    case .malformed(let text): "not an HTTP answer: \(text)"
     case .tooSlow: "the answer came too slowly"
     case .unusableFile(let text): text
     case .notStarted(let text): text

@@ -19,7 +19,7 @@ import Testing
       #expect(bench.said == ["fra-a pending", "fra-a up"])
       #expect(
         bench.texts() == [
-          "fake 0 answers; it is given the tunnels' connections", "tunnel fra-a: SAs are up: AES_GCM_16-256",
+          "fake 0 answers; loading the tunnels' connections", "tunnel fra-a: SAs are up: AES_GCM_16-256",
         ])
       let esp = try #require(ESPTransform(encryption: "AES_GCM_16", keyBits: 256))
       #expect(bench.costsTold == [[try name("fra-a"): ESPEncapsulation(esp, isInUDP: false)]])
@@ -52,7 +52,7 @@ import Testing
       #expect(bench.said == ["fra-a unknown"])
       #expect(
         bench.texts() == [
-          "connect to charon: nobody answers; asked again until it answers, and no new keys are made until then"
+          "connect to charon: nobody answers; the agent keeps asking, and no new keys are made until it answers"
         ], "told once")
       // After 0.2, 0.4, 0.8, 1.6, 3.2 s, and every 5 s from then on.
       #expect(await bench.charon.connects == 1 + 5 + 22)
@@ -92,7 +92,8 @@ import Testing
       #expect(bench.said == ["a unknown", "b unknown", "c unknown"])
       #expect(
         bench.texts() == [
-          "charon: closed the connection; SAs that the kernel has go on, and charon is asked again until it answers"
+          "charon: closed the connection; SAs that the kernel has stay up, and the agent keeps asking until charon "
+            + "answers"
         ])
       #expect(await bench.keeper.status.trouble == "connect to charon: nobody answers")
       await bench.forget()
@@ -245,7 +246,7 @@ import Testing
       await bench.time.pass(.seconds(300))
       #expect(
         bench.texts() == [
-          "tunnel fra-a: could not be loaded again, and its SAs go on: read /secrets/fra: No such file or directory"
+          "tunnel fra-a: could not be loaded again, but its SAs stay up: read /secrets/fra: No such file or directory"
         ])
       #expect(bench.said == [])
       let loads = await bench.steps.count
@@ -263,7 +264,7 @@ import Testing
       await bench.charon.set(.refuses(why), for: tunnel)
       await bench.want(try IKEBench.connection())
       await bench.time.pass(.seconds(300))
-      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, tried again: \(why)"])
+      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, will try again: \(why)"])
       #expect(bench.events.all.last?.details["cause"] == why)
       #expect(bench.said == ["fra-a pending", "fra-a down: \(why)"])
       // Each takes a second to be seen to have failed; then 1, 2, 4, 8, 16, 30, 30 … s of pause.
@@ -285,7 +286,7 @@ import Testing
       await bench.want(try IKEBench.connection())
       await bench.charon.tell("the hub's certificate comes from no authority that we trust", of: tunnel)
       await bench.time.pass(.milliseconds(100))
-      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, tried again: a certificate is not valid now"])
+      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, will try again: a certificate is not valid now"])
     }
   }
 
@@ -302,7 +303,7 @@ import Testing
         await bench.time.pass(.seconds(1))
         #expect(bench.said.last == "fra-a down: the hub refused our authentication")
       }
-      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, tried again: the hub refused our authentication"])
+      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, will try again: the hub refused our authentication"])
     }
   }
 
@@ -319,8 +320,8 @@ import Testing
       }
       #expect(
         bench.texts(.saFailed) == [
-          "tunnel fra-a: no SA, tried again: the hub does not answer",
-          "tunnel fra-a: no SA, tried again: the hub accepts none of our proposals",
+          "tunnel fra-a: no SA, will try again: the hub does not answer",
+          "tunnel fra-a: no SA, will try again: the hub accepts none of our proposals",
         ])
     }
   }
@@ -369,7 +370,7 @@ import Testing
       await bench.forget()
       await bench.charon.rekey(try name("fra-a"))
       await bench.time.pass(.seconds(1))
-      #expect(bench.texts() == ["tunnel fra-a: has new keys: AES_GCM_16-256"])
+      #expect(bench.texts() == ["tunnel fra-a: new keys: AES_GCM_16-256"])
       #expect(bench.said == [])
       #expect(await bench.steps == [])
     }
@@ -416,8 +417,8 @@ import Testing
       #expect(await bench.steps == ["load a", "load b"])
       #expect(
         bench.texts() == [
-          "tunnel a: another took its connection or its key away from charon, and it is loaded again",
-          "tunnel b: another took its connection or its key away from charon, and it is loaded again",
+          "tunnel a: another program removed its connection or key from charon, so it is loaded again",
+          "tunnel b: another program removed its connection or key from charon, so it is loaded again",
         ])
       #expect(bench.said == [])
     }
@@ -484,7 +485,7 @@ import Testing
       await bench.time.pass(.seconds(60))
       #expect(
         bench.texts(.charonRefused) == [
-          "what is no longer wanted may stay for now, tried again: get-conns: not now"
+          "what is no longer wanted may stay for now, will try again: get-conns: not now"
         ])
       #expect(bench.said.last == "fra-a up", "which keeps nothing else from being done")
       await bench.charon.refuseHoldings(nil)

@@ -133,7 +133,7 @@ private final class Life: Sendable {
     #expect(life.events.count { $0.kind == .journalFailed } == 1)
     #expect(disk.records.map(\.number) == Array(1...32))
     #expect(disk.records.filter { $0.kind == "failover" }.map(\.text) == ["one"] + (2...30).map(String.init))
-    #expect(disk.records.last?.text == "events are kept on disk again")
+    #expect(disk.records.last?.text == "events are being saved to disk again")
     #expect(await life.writer.trouble == nil)
   }
 
@@ -301,7 +301,7 @@ private final class Life: Sendable {
   }
 
   @Test(arguments: [
-    ("\"since\":\"yesterday\"", "since: \"yesterday\" is no time"),
+    ("\"since\":\"yesterday\"", "since: \"yesterday\" is not a time"),
     ("\"since_seconds\":-1", "since_seconds takes 0 to 1000000000"),
     ("\"since_seconds\":1e300", "since_seconds takes 0 to 1000000000"),
     ("\"kinds\":[\"failovr\"]", "no event is of kind \"failovr\"; did you mean \"failover\"?"),

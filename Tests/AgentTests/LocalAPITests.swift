@@ -56,7 +56,8 @@ import Testing
     let refusal = #expect(throws: LocalAPI.Refusal.self) { try LocalAPI.check(verb, from: 1_000) }
     #expect(refusal?.isDenied == true)
     #expect(
-      refusal?.error == "\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user 1000")
+      refusal?.error == "\(verb.rawValue) changes which way traffic goes, or may go: only root may do that, not user "
+        + "1000")
   }
 
   private func force(_ word: String?, for seconds: Double? = nil, _ reason: String? = nil) throws -> ForceRequest {

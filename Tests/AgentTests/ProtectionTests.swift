@@ -72,7 +72,7 @@ import Testing
     #expect(first(hub, other(.diverted)) == (.diverted, "traffic of b does x; through the hub: a"))
     #expect(first(other(.diverted, .blocked)) == (.diverted, "traffic of b does x"), "what leaks is not blocked")
     #expect(first(hub, other(.obstructed)) == (.obstructed, "traffic of b does x; through the hub: a"))
-    #expect(first(other(.untaken)) == (.unsteered, "traffic of b does x; it goes as the main table says"))
+    #expect(first(other(.untaken)) == (.unsteered, "traffic of b does x; it follows the main table"))
     #expect(first(hub, other(.untaken)) == (.partly, "traffic of b does x; through the hub: a"))
     #expect(first(hub, other(.misnamed)) == (.partly, "traffic of b does x; through the hub: a"))
     #expect(first(rule(.fallback, "local_wan:wan0", named: "a"), other(.untaken)).0 == .unprotected)
@@ -178,7 +178,9 @@ import Testing
       return NextSteps.of(RouterView(report)).first { !$0.contains("charon") }
     }
     #expect(step { _ in }?.contains("compare its settings") == true)
-    #expect(step { $0.obstacle = "a foreign interface has the name bh-fra" }?.contains("cannot be used here") == true)
+    #expect(
+      step { $0.obstacle = "an interface that is not ours has the name bh-fra" }?.contains("cannot be used here")
+        == true)
     #expect(step { $0.keys = "down" }?.contains("pre-shared key") == true)
     #expect(step { $0.keys = "up" }?.contains("firewall that drops ESP") == true)
     #expect(step({ $0.keys = "unknown" }, charon: CharonReport(answers: false)) == nil)
@@ -189,14 +191,14 @@ import Testing
     report.pullTrouble = "rule set refused: x"
     #expect(NextSteps.of(RouterView(report))[0].hasSuffix("revision 7 stays in force; ask its maintainer to fix it"))
     report.revision = nil
-    #expect(NextSteps.of(RouterView(report))[0].contains("no other runs"))
+    #expect(NextSteps.of(RouterView(report))[0].contains("none is running"))
     report.pullFailures = 1
     #expect(NextSteps.of(RouterView(report))[0].hasPrefix("no rule set has come"))
     report.revision = 7
     report.pullFailures = 9
     #expect(
       NextSteps.of(RouterView(report))[0]
-        == "no rule set comes from its source (rule set refused: x): revision 7 stays in force")
+        == "no rule set can be fetched from its source (rule set refused: x): revision 7 stays in force")
   }
 
   @Test func whatToDoFollowsFromTheCause() {

@@ -43,7 +43,7 @@ import Testing
     await bench.pass(.seconds(2))
     #expect(await bench.revision == 7)
     #expect(bench.applier.revisions == [7, 8, 7])
-    #expect(bench.events.all.last { $0.kind == .ruleSetRolledBack }?.text.contains("revision 7 runs") == true)
+    #expect(bench.events.all.last { $0.kind == .ruleSetRolledBack }?.text.contains("revision 7 is running") == true)
     _ = await bench.gives(8)
     #expect(bench.applier.revisions == [7, 8, 7])
     #expect(await bench.keeper.status.lastTrouble?.contains("was rolled back") == true)

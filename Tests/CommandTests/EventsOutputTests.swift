@@ -48,7 +48,8 @@ import Testing
         "8       2026-08-01T12:00:01.000Z  info      applied    revision 3  12 steps"
           + String(repeating: " ", count: 97) + "-",
         "9       2026-08-01T14:00:02.000Z  warning   path_down  fra-a       path fra-a is down, was up: no answer "
-          + "(after 3 m 12 s) (before it the clock was set forward by 2 h 0 m)  cause=no answer duration_seconds=192.250",
+          + "(after 3 m 12 s) (before it the clock was set forward by 2 h 0 m)  cause=no answer "
+          + "duration_seconds=192.250",
       ])
   }
 
@@ -68,7 +69,7 @@ import Testing
     #expect(
       EventsCommand.notes(troubled) == [
         "12 older events not shown: --limit shows more",
-        "not all events are kept on disk: write journal: No space left on device",
+        "not all events are saved to disk: write journal: No space left on device",
       ])
   }
 

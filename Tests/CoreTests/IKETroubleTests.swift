@@ -6,8 +6,9 @@ import Testing
 /// src/libcharon/plugins/kernel_netlink), and what an operator is told of them.
 @Suite struct IKETroubleTests {
   private static let authentication =
-    "the hub refused our authentication (AUTHENTICATION_FAILED): another pre-shared key, a certificate that it does not "
-    + "trust, or an id that it does not know"
+    "the hub refused our authentication (AUTHENTICATION_FAILED): a different pre-shared key, a certificate that it "
+    + "does "
+    + "not trust, or an id that it does not know"
   private static let untrusted = "the hub's certificate comes from no authority that we trust"
 
   @Test(
@@ -26,7 +27,7 @@ import Testing
       ),
       (
         "received INVALID_SYNTAX notify error, destroying IKE_SA",
-        "the hub could not read us (INVALID_SYNTAX): often another pre-shared key"
+        "the hub could not read our message (INVALID_SYNTAX): often the pre-shared keys differ"
       ),
       ("received NO_ADDITIONAL_SAS notify, no CHILD_SA built", "the hub wants no more SAs (NO_ADDITIONAL_SAS)"),
       ("received FAILED_CP_REQUIRED notify error", "the hub refused (FAILED_CP_REQUIRED)"),
@@ -40,7 +41,7 @@ import Testing
       // We are the ones who do not believe (psk_authenticator.c, pubkey_authenticator.c, auth_cfg.c).
       (
         "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mismatched",
-        #"the hub has another pre-shared key than we: "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mis…""#
+        #"the hub's pre-shared key differs from ours: "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mis…""#
       ),
       (
         "no shared key found for 'branch-017' - 'hub.example'",
@@ -73,15 +74,15 @@ import Testing
       // 5.9.8, then 6.0.
       (
         "constraint check failed: identity 'hub.example' required ",
-        "the hub is not who the profile names: \"constraint check failed: identity 'hub.example' required \""
+        "the hub is not the one that the profile names: \"constraint check failed: identity 'hub.example' required \""
       ),
       (
         "constraint check failed: identity 'hub.example' (ID_FQDN) required, not matched by 'other.example' (ID_FQDN)",
-        "the hub is not who the profile names: \"constraint check failed: identity 'hub.example' (ID_FQDN) requir…\""
+        "the hub is not the one that the profile names: \"constraint check failed: identity 'hub.example' (ID_FQDN) requir…\""
       ),
       (
         "constraint requires public key authentication, but pre-shared key was used",
-        "the hub proves who it is in another way than the profile says: "
+        "the hub authenticates in another way than the profile says: "
           + "\"constraint requires public key authentication, but pre-shared ke…\""
       ),
       (
@@ -95,11 +96,11 @@ import Testing
       ),
       (
         "no acceptable traffic selectors found",
-        "the hub wants other traffic than we: \"no acceptable traffic selectors found\""
+        "the hub wants other traffic selectors than we do: \"no acceptable traffic selectors found\""
       ),
       (
         "TUNNEL mode requested by responder is unacceptable",
-        "the hub wants another mode than we: \"TUNNEL mode requested by responder is unacceptable\""
+        "the hub wants another mode than we do: \"TUNNEL mode requested by responder is unacceptable\""
       ),
       // The kernel (kernel_netlink_ipsec.c, child_create.c).
       (

@@ -77,7 +77,7 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
       _ = health.judge(PathEvidence(obstacle: nil, probes: probes, quorum: quorum), at: at(0))
       return "\(health.state): \(health.cause)"
     }
-    #expect(state([good, bad], 1) == "up: 1 of 2 probes are answered, as many as needed")
+    #expect(state([good, bad], 1) == "up: 1 of 2 probes are answered, which is enough")
     #expect(state([good, bad], nil) == "down: probe b: 3 in a row without an answer (lost)")
     #expect(state([good, bad, other], 2) == "down: probe b: 3 in a row without an answer (lost), as 1 other")
     #expect(state([good, bad, other], 1).hasPrefix("up"))

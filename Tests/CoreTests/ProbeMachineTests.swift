@@ -273,14 +273,14 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
 
   @Test func silenceThatOurOwnTroubleExplainsIsNoLoss() throws {
     var machine = answered(try probe(fall: 2))
-    machine.hindrance = "the table of tracked connections is full"
+    machine.hindrance = "the connection tracking table is full"
     for _ in 0..<20 { _ = machine.timePassed(to: machine.nextDeadline) }
     #expect(machine.state == .unknown)
     #expect(machine.lost == 0)
     #expect(machine.window.loss == 0)
-    #expect(machine.trouble == "could not be sent: the table of tracked connections is full")
+    #expect(machine.trouble == "could not be sent: the connection tracking table is full")
     machine = answered(try probe(fall: 2))
-    machine.hindrance = "the table of tracked connections is full"
+    machine.hindrance = "the connection tracking table is full"
     for _ in 0..<2 {
       let number = next(machine)
       var due = machine.nextDeadline

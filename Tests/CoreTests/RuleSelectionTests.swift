@@ -132,7 +132,7 @@ private struct Bench {
   @Test func whatTheKernelHadIsJudgedLikeAnyOther() throws {
     let name = try #require(Name("a"))
     var bench = try Bench(adopted: .path(name))
-    #expect(bench.standing(at: at(0)) == "no verdict on path a now, and nothing speaks against it")
+    #expect(bench.standing(at: at(0)) == "no verdict on path a now, and there is no evidence against it")
     bench.set(bench.a, .up, at: at(1))
     #expect(bench.standing(at: at(1)) == "first path in order that is up")
     bench.degrade(bench.a, at: at(2))

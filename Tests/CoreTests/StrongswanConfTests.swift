@@ -50,7 +50,8 @@ private func conf(_ text: String) throws -> StrongswanConf {
 
   @Test func `charon-systemd falls back to charon, and that to libstrongswan`() throws {
     let text =
-      "libstrongswan { a = 1\n b = 1\n p { c = 1 } } charon { b = 2\n p { d = 2\n e = 2 } } charon-systemd { p { e = 3 } }"
+      "libstrongswan { a = 1\n b = 1\n p { c = 1 } } charon { b = 2\n p { d = 2\n e = 2 } } charon-systemd { p { e = "
+      + "3 } }"
     for (key, expected) in ["a": "1", "b": "2", "p.c": "1", "p.d": "2", "p.e": "3"] {
       #expect(try value(key, text) == expected)
     }
@@ -111,8 +112,8 @@ private func conf(_ text: String) throws -> StrongswanConf {
     ("\n\n\"a\" = b", #"t.conf:3: expected the name of a setting or section, found "\"""#),
     ("{ }", #"t.conf:1: expected the name of a setting or section, found "{""#),
     ("a", #"t.conf:1: expected "=" or "{" after "a", found the end of the file"#),
-    ("a = \"b\nc", "t.conf:1: a quoted text has no end"),
-    ("a = \"b\\", "t.conf:1: a quoted text has no end"),
+    ("a = \"b\nc", "t.conf:1: a quoted string has no end"),
+    ("a = \"b\\", "t.conf:1: a quoted string has no end"),
     ("a : { }", #"t.conf:1: expected the name of a section to refer to, found "{""#),
     ("a : b, c.d. { }", #"t.conf:1: expected names with one dot between them, found "c.d.""#),
     ("a : b c { }", #"t.conf:1: expected "=" or "{" after "a", found "c""#),

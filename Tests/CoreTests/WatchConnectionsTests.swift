@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// A client fills the table of tracked connections, and the hub lives, or does not.
+/// A client fills the connection tracking table, and the hub lives, or does not.
 @Suite struct WatchConnectionsTests {
   private let outer = TrackedFlow(.ipip, from: IPv4Address(value: 1), to: IPv4Address(value: 2))
   private let other = TrackedFlow(.esp, from: IPv4Address(value: 1), to: IPv4Address(value: 2))

@@ -102,7 +102,7 @@ private struct Bench {
     plan.rules = []
     try bench.watch.watch.watch(plan, links: bench.watch.links, generation: 0)
     #expect(bench.draining().isEmpty)
-    #expect(bench.watch.events.all.last { $0.kind == .drainEnded }?.details["cause"] == "the rule is no more")
+    #expect(bench.watch.events.all.last { $0.kind == .drainEnded }?.details["cause"] == "the rule is gone")
     let before = bench.sweepsOfB().count
     bench.watch.loop.advance(by: .seconds(100))
     #expect(bench.sweepsOfB().count == before)

@@ -58,7 +58,8 @@ import Testing
     #expect(explanation.outcome == .localWAN && explanation.isTranslated && explanation.path == "lte")
     #expect(
       explanation.verdict
-        == "It leaves by uplink wan1 with the uplink's own address: rule office takes it and has fallen back to the local WAN."
+        == "It leaves by uplink wan1 with the uplink's own address: rule office takes it and has fallen back to the "
+        + "local WAN."
     )
   }
 
@@ -86,7 +87,7 @@ import Testing
   @Test func theRoutersOwnIsNobodysToSteer() throws {
     let own = try explainer().explain(question("192.0.2.2", internet))
     #expect(own.taker == .router && own.outcome == .localWAN && own.mark.value == 0 && own.packet.incoming == nil)
-    #expect(own.verdict == "It leaves by uplink wan0: it is the router's own, which no rule takes.")
+    #expect(own.verdict == "It leaves by uplink wan0: it is the router's own traffic, which no rule takes.")
     #expect(try explainer().explain(question(host, "192.168.10.1")).outcome == .router)
   }
 
@@ -116,7 +117,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("8.8.8.8", "1.1.1.1", nil, "8.8.8.8 lies behind no LAN: the way to it leads by wan0"),
+    ("8.8.8.8", "1.1.1.1", nil, "8.8.8.8 is not behind any LAN: the route to it leads out by wan0"),
     ("192.168.10.1", "8.8.8.8", "lan0", "nothing from it comes in by lan0"),
     ("192.168.10.1", "192.0.2.2", nil, "both ends are the router's own"),
     ("192.168.10.50", "8.8.8.8", "lan7", "did you mean lan0?"),
@@ -167,7 +168,7 @@ import Testing
     let asked = try question(host, internet)
     let complaint = #expect(throws: Complaint.self) { try two.explain(asked) }
     #expect(
-      complaint?.description.contains("may come in by lan0 or lan1; --in says by which interface it does") == true)
+      complaint?.description.contains("may come in by lan0 or lan1; use --in to say which one") == true)
     #expect(try two.explain(question(host, internet, in: "lan1")).packet.incoming == "lan1")
     let six = try question("2001:db8:10::2", "2001:db8:9::9")
     let gone = try explainer { $0.links["lan0"] = nil }
@@ -183,12 +184,13 @@ import Testing
     #expect(explanation.path == nil && explanation.tunnel == nil && explanation.outer == nil)
     #expect(
       explanation.verdict
-        == "It leaves by tun9 and not as rule office wants: it is sent to tun9 by ip rule 5270: lookup 52 of another program."
+        == "It leaves by tun9 and not as rule office wants: it is sent to tun9 by ip rule 5270: lookup 52 of another "
+        + "program."
     )
     explanation = try explainer().explain(question(host, internet))
     explanation.corrected(by: .unreachable, nil)
     #expect(
-      explanation.verdict == "It goes nowhere, and not as rule office wants: the kernel has no way for it."
+      explanation.verdict == "It goes nowhere, and not as rule office wants: the kernel has no route for it."
         && explanation.outcome == .unreachable && explanation.device == nil)
     explanation = try explainer().explain(question(host, internet))
     explanation.corrected(by: .local, nil)
@@ -206,7 +208,7 @@ import Testing
     #expect(explanation.outcome == .obstructed)
     #expect(
       explanation.verdict
-        == "It does not get through: what its rule takes is dropped on this router, by whom cannot be seen.")
+        == "It does not get through: its rule's traffic is dropped on this router, but the agent cannot see by what.")
   }
 
   @Test func whatIsWantedIsTheDevicesOfTheRoute() throws {
@@ -219,7 +221,7 @@ import Testing
     #expect(hub.contradiction(by: .out("bh-fra-a", gateway: nil, table: TableID(7905))) == nil)
     #expect(
       hub.contradiction(by: .out("wan0", gateway: "192.0.2.1", table: .main))
-        == "the kernel answers otherwise than the rule set wants: via 192.0.2.1 dev wan0 table main instead of dev bh-fra-a"
+        == "the kernel's answer differs from the rule set's: via 192.0.2.1 dev wan0 table main instead of dev bh-fra-a"
     )
     for answer in [LookupAnswer.local, .unreachable, .spoofed] { #expect(hub.contradiction(by: answer) != nil) }
     let blocked = try explainer(strict(), .blocked).explain(question(host, internet))

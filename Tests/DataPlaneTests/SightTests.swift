@@ -206,7 +206,7 @@ import Testing
     let finding = TrafficFinding.ended(by: wall)
     #expect(
       finding.cause
-        == "has no way: the main table's first default route, blackhole default metric 1, ends every look-up")
+        == "has no route: the main table's first default route, blackhole default metric 1, ends every lookup")
     #expect(finding.step(for: "office", KernelRanges()).hasSuffix("ip route del blackhole default metric 1"))
   }
 

@@ -43,7 +43,7 @@ import Testing
       Expected(
         kind: "diverted", state: .diverted,
         step:
-          "the main table's route 128.0.0.0/1 dev tun9 takes what office is for: remove it, or have its program put "
+          "the main table's route 128.0.0.0/1 dev tun9 takes what office is for: remove it, or have that program put "
           + "its routes into a table of its own")
     ),
     (
@@ -63,19 +63,19 @@ import Testing
     (
       .unrouted(by: nil),
       Expected(
-        kind: "unrouted", state: .obstructed, step: "the kernel has no way for traffic of office: see backhaul diff")
+        kind: "unrouted", state: .obstructed, step: "the kernel has no route for traffic of office: see backhaul diff")
     ),
     (
       .unforwarded("lan0"),
       Expected(
         kind: "unforwarded", state: .obstructed,
-        step: "sysctl -w net.ipv4.conf.lan0.forwarding=1, and in /etc/sysctl.d")
+        step: "sysctl -w net.ipv4.conf.lan0.forwarding=1, and set it in /etc/sysctl.d too")
     ),
     (
       .refused("lan0"),
       Expected(
         kind: "refused", state: .obstructed,
-        step: "sysctl -w net.ipv4.conf.lan0.rp_filter=2, or a route back to the sources of office by lan0")
+        step: "sysctl -w net.ipv4.conf.lan0.rp_filter=2, or add a route back to the sources of office by lan0")
     ),
     (
       .dropped(.afterForward, by: []),
@@ -95,8 +95,9 @@ import Testing
       .unmarked(by: [mark("inet fw4")], leavingBy: nil),
       Expected(
         kind: "unmarked", state: .obstructed,
-        step: "give chain PREROUTING of nft table inet fw4 a mask without \(MarkMask.standard), or kernel.mark_mask of "
-          + "agent.toml others")
+        step: "give chain PREROUTING of nft table inet fw4 a mask without \(MarkMask.standard), or choose other bits "
+          + "for "
+          + "kernel.mark_mask in agent.toml")
     ),
     (
       .unmarked(
@@ -104,13 +105,13 @@ import Testing
       Expected(
         kind: "unmarked", state: .diverted,
         step: "give chain PREROUTING of nft table ip mangle or chain PREROUTING of iptables-legacy table mangle a mask "
-          + "without \(MarkMask.standard), or kernel.mark_mask of agent.toml others")
+          + "without \(MarkMask.standard), or choose other bits for kernel.mark_mask in agent.toml")
     ),
     (
       .unanswered("bh-a", by: []),
       Expected(
         kind: "unanswered", state: .obstructed,
-        step: "let what comes back by bh-a through: nft list ruleset shows who drops it")
+        step: "let what comes back by bh-a through: nft list ruleset shows what drops them")
     ),
     (
       .unanswered("bh-a", by: [filter("A")]),

@@ -34,7 +34,7 @@ package final class FakeHooks: HookPort {
         switch flaw {
         case nil: nil
         case .belongsToAnother: "it belongs to user 12345, not to root"
-        case .canBeWritten: "it can be written by others than root"
+        case .canBeWritten: "it can be written by others besides root"
         case .isNotExecutable: "it is not executable"
         case .isALink: "it is a symbolic link; the program itself belongs here"
         }

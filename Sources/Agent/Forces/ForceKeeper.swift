@@ -56,7 +56,7 @@ package actor ForceKeeper {
     _ path: Name, _ force: PathHealth.Force, for lasting: Duration?, by user: UInt32, reason: String?
   ) async throws(LocalAPI.Refusal) -> StoreFailure? {
     guard forces.hasRoom(for: path) else {
-      throw LocalAPI.Refusal("\(ForcedPaths.capacity) paths are forced already, as many as can be kept")
+      throw LocalAPI.Refusal("\(ForcedPaths.capacity) paths are forced already, which is the limit")
     }
     let time = surroundings.wallTime
     let until = lasting.map { WallTime(secondsSince1970: time.secondsSince1970 + $0.inSeconds) }
@@ -105,7 +105,7 @@ package actor ForceKeeper {
     } catch {
       trouble = error
       events.record(
-        AgentEvent(.storeFailed, "forces", "paths are forced as was said, but a restart will not know it: \(error)"))
+        AgentEvent(.storeFailed, "forces", "paths are forced as ordered, but a restart will forget it: \(error)"))
       return error
     }
   }
@@ -120,14 +120,15 @@ package actor ForceKeeper {
     events.record(
       AgentEvent(
         .pathForced, path.text,
-        "path \(path) is forced \(entry.force.rawValue)\(end) by user \(entry.user)\(entry.reason.map { ": \($0)" } ?? "")",
+        "path \(path) is forced \(entry.force.rawValue)\(end) by user "
+          + "\(entry.user)\(entry.reason.map { ": \($0)" } ?? "")",
         details: details))
   }
 
   private func tellOver(_ path: Name) {
     events.record(
       AgentEvent(
-        .pathForced, path.text, "path \(path) is judged by its probes again: the time that it was forced for is over",
+        .pathForced, path.text, "path \(path) is judged by its probes again: the force has expired",
         details: ["force": "auto"]))
   }
 
@@ -141,6 +142,6 @@ package actor ForceKeeper {
     events.record(
       AgentEvent(
         .storeFailed, "forces",
-        "what operators said of paths cannot be read and is \(what); every path is judged by its probes: \(failure)"))
+        "the list of forced paths cannot be read and is \(what); every path is judged by its probes: \(failure)"))
   }
 }

@@ -67,7 +67,7 @@ struct ForceRequest: Sendable {
       guard seconds >= 1, seconds <= longest else {
         throw LocalAPI.Refusal("for takes from one second to \(Int(longest / 86_400)) days")
       }
-      guard force != nil else { throw LocalAPI.Refusal("auto has no end: for goes with up and down") }
+      guard force != nil else { throw LocalAPI.Refusal("auto has no end: use for with up or down") }
       lasting = .milliseconds(Int64(seconds * 1_000))
     }
     if let text = asked.reason {
@@ -89,7 +89,7 @@ extension ForceReport {
     case nil: return []
     case .up?:
       guard let health = watch.health[path], health.state != .up else { return [] }
-      return ["path \(path) is \(health.state.rawValue) all the same: \(health.cause)"]
+      return ["path \(path) is still \(health.state.rawValue): \(health.cause)"]
     case .down?:
       return watch.plan.rules.map(\.rule).filter { rule in
         rule.paths.contains(path) && !rule.paths.contains { isAlive($0, watch) }

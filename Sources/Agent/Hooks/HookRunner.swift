@@ -103,7 +103,7 @@ package actor HookRunner {
     if missed > 0 {
       events?.record(
         AgentEvent(
-          .hookFailed, hook, "hook \(hook) is slower than events come: it was not told of \(missed) of them",
+          .hookFailed, hook, "hook \(hook) cannot keep up with events: it was not told of \(missed) of them",
           details: ["cause": "too slow", "missed": "\(missed)"]))
     }
     if let next { start(hook, next) }

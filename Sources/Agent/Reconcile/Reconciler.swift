@@ -39,7 +39,7 @@ package actor Reconciler: RuleSetApplier {
   private let inbox: AsyncStream<Work>.Continuation
 
   private var running: Running?
-  /// What is held back until a rule set runs.
+  /// What is held back until a rule set is running.
   private(set) var held: Hold?
   /// The router's surroundings as the last look found them.
   private(set) var surroundings = ActualState()
@@ -194,14 +194,17 @@ package actor Reconciler: RuleSetApplier {
       retries = 0
       guard !plan.isEmpty else { return }
       let changes = "\(plan.steps.count) change\(plan.steps.count == 1 ? "" : "s") made to the kernel"
-      events.record(AgentEvent(.trafficHeld, "kernel", "\(held.description), until a rule set runs: \(changes)"))
+      events.record(AgentEvent(.trafficHeld, "kernel", "\(held.description), until a rule set is running: \(changes)"))
     } catch {
       let told = trouble
       trouble = error.description
       retries = min(retries + 1, 6)
       if told != trouble {
         events.record(
-          AgentEvent(.applyFailed, "kernel", "what may not leave cannot be held back, tried again: \(error)"))
+          AgentEvent(
+            .applyFailed, "kernel",
+            "traffic that must not leave cannot be held back, will try again: "
+              + "\(error)"))
       }
       lookAgain(in: .milliseconds(100 << retries))
     }
@@ -236,19 +239,19 @@ package actor Reconciler: RuleSetApplier {
       trouble = settingFailure?.description
       if let settingFailure {
         events.record(
-          AgentEvent(.applyFailed, "kernel", "steering goes on without a setting, tried again: \(settingFailure)"))
+          AgentEvent(.applyFailed, "kernel", "steering goes on without a setting, will try again: \(settingFailure)"))
         lookAgain(in: .milliseconds(100 << retries))
       }
       return .success(())
     } catch {
       tally.failed()
       if let old = running {
-        // The new table may have stood for a moment: whoever it steered is set up anew.
+        // The new table may have stood for a moment: whoever it steered is set up again.
         watched = nil
         do { _ = try await bring(to: old) } catch let again {
           trouble = again.description
           events.record(
-            AgentEvent(.applyFailed, "revision \(old.revision)", "could not go back, tried again: \(again)"))
+            AgentEvent(.applyFailed, "revision \(old.revision)", "could not go back, will try again: \(again)"))
         }
         look(because: .ruleSet)
       }
@@ -273,7 +276,7 @@ package actor Reconciler: RuleSetApplier {
       trouble = error.description
       retries = min(retries + 1, 6)
       if told != trouble {
-        events.record(AgentEvent(.applyFailed, "kernel", "\(error); tried again until it succeeds"))
+        events.record(AgentEvent(.applyFailed, "kernel", "\(error); will keep trying until it succeeds"))
       }
       lookAgain(in: .milliseconds(100 << retries))
     }
@@ -299,7 +302,7 @@ package actor Reconciler: RuleSetApplier {
     let shown = lines.prefix(6).joined(separator: "; ") + (lines.count > 6 ? "; and \(lines.count - 6) more" : "")
     events.record(
       drift
-        ? AgentEvent(.driftRepaired, "kernel", "changed by another and put back: \(shown)")
+        ? AgentEvent(.driftRepaired, "kernel", "changed by another program and put back: \(shown)")
         : AgentEvent(.uplinkChanged, "kernel", "followed a change of the uplinks or devices: \(shown)"))
   }
 
@@ -323,9 +326,9 @@ package actor Reconciler: RuleSetApplier {
         made.append(try kernel.make(step))
       } catch {
         if case .moveMarks = step {
-          // This kernel does not list its connections. Those with older marks are set up anew in time.
+          // This kernel does not list its connections. Those with older marks are set up again in time.
           events.record(
-            AgentEvent(.applyFailed, "marks", "flows of older marks may hang until they time out: \(error)"))
+            AgentEvent(.applyFailed, "marks", "flows with older marks may hang until they time out: \(error)"))
           continue
         }
         guard repairing || step.isSetting else { throw error }
@@ -383,7 +386,7 @@ package actor Reconciler: RuleSetApplier {
       events.record(
         AgentEvent(
           .storeFailed, "sysctls",
-          "what sysctls were before is not kept, and a restart will not put it back: \(trouble)"))
+          "the sysctls' earlier values are not saved, and a restart will not put them back: \(trouble)"))
     }
     memoryTrouble = remembered.trouble
   }

@@ -29,9 +29,9 @@ extension AgentService {
     let running = await keeper.status.revision
     if asked.revision == nil && before == nil { warnings.append("no lower revision was accepted") }
     if let revision = asked.revision, let running, revision > running {
-      warnings.append("revision \(running) runs: a higher one needs no word of yours")
+      warnings.append("revision \(running) is running: a higher one is accepted anyway")
     }
-    if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
+    if let failure { warnings.append("a restart of the agent will forget it: \(failure)") }
     if asked.revision != nil { await keeper.pullNow() }
     return AcceptRevisionReport(revision: asked.revision, running: running, warnings: warnings)
   }

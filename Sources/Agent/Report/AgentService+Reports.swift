@@ -116,7 +116,7 @@ extension AgentService {
   }
 
   /// Every tunnel's device, addresses and SAs, with counters read from the kernel now. Asks charon too, which takes
-  /// seconds where it hangs. Empty while no rule set runs.
+  /// seconds where it hangs. Empty while no rule set is running.
   package func tunnels() async -> TunnelsReport {
     guard let layout = await reconciler.layout else { return TunnelsReport(tunnels: []) }
     // Before the clock is read: ages and deadlines are those of the moment that is told of.
@@ -177,12 +177,12 @@ extension AgentService {
       throw LocalAPI.Refusal("the kernel cannot be read: \(error)")
     }
     guard let found else {
-      throw LocalAPI.Refusal("no rule set runs yet, so there is nothing to compare the kernel with")
+      throw LocalAPI.Refusal("no rule set is running yet, so there is nothing to compare the kernel with")
     }
     return DiffReport(revision: found.revision, from: "agent", found.differences)
   }
 
-  /// Says where a packet goes, and why. Throws where the request is malformed, no rule set runs or the kernel cannot be
+  /// Says where a packet goes, and why. Throws where the request is malformed, no rule set is running or the kernel cannot be
   /// read.
   package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
     try await PacketExplanations(
@@ -217,7 +217,7 @@ extension AgentService {
     var warnings: [String] = []
     if let force = request.force {
       let failure = try await forces.force(name, force, for: request.lasting, by: user, reason: request.reason)
-      if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
+      if let failure { warnings.append("a restart of the agent will forget it: \(failure)") }
     } else {
       let (was, failure) = await forces.takeBack(name, by: user, reason: request.reason)
       if !was { warnings.append("path \(name) was not forced") }

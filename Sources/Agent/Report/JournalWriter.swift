@@ -75,13 +75,13 @@ package actor JournalWriter {
     written = journal.opened(lastNumber: found.lastNumber)
     isOpen = true
     for words in found.setAside {
-      journal.record(AgentEvent(.stateDamaged, "journal", "what stood in the journal's place is none: \(words)"))
+      journal.record(AgentEvent(.stateDamaged, "journal", "the file in the journal's place is not a journal: \(words)"))
     }
     guard found.bytesCutOff > 0 else { return }
     journal.record(
       AgentEvent(
         .journalRepaired, "journal",
-        "\(found.bytesCutOff) bytes at the journal's end were torn by a crash, and are cut off",
+        "\(found.bytesCutOff) bytes at the journal's end were damaged by a crash, and have been cut off",
         details: ["bytes": "\(found.bytesCutOff)"]))
   }
 
@@ -114,11 +114,11 @@ package actor JournalWriter {
     if trouble != nil {
       journal.record(
         AgentEvent(
-          .journalRecovered, "journal", "events are kept on disk again\(gone)", details: ["missing": "\(lost)"]))
+          .journalRecovered, "journal", "events are being saved to disk again\(gone)", details: ["missing": "\(lost)"]))
     } else if lost > 0 {
       journal.record(
         AgentEvent(
-          .journalFailed, "journal", "the disk takes events slower than they come\(gone)",
+          .journalFailed, "journal", "the disk cannot keep up with events\(gone)",
           details: ["missing": "\(lost)"]))
     }
     lost = 0
@@ -136,7 +136,8 @@ package actor JournalWriter {
     journal.record(
       AgentEvent(
         .journalFailed, "journal",
-        "events are not kept on disk, but only the last \(Journal.capacity) in memory, until that succeeds: \(failure)",
+        "events are not being saved to disk, only the last \(Journal.capacity) are kept in memory, until that works "
+          + "again: \(failure)",
         details: ["cause": "\(failure)"]))
   }
 

@@ -108,10 +108,10 @@ package struct LocalAPI: Sendable {
       throw Refusal("the request is not of the form {\"schema\": \(Reports.schema), \"verb\": \"status\"}")
     }
     guard asked.schema == Reports.schema else {
-      throw Refusal("schema \(asked.schema) is not spoken here, only \(Reports.schema)")
+      throw Refusal("schema \(asked.schema) is not supported, only \(Reports.schema)")
     }
     guard let verb = Verb(rawValue: asked.verb) else {
-      throw Refusal("no such verb; there are \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
+      throw Refusal("no such verb; the verbs are \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     return (verb, asked)
   }
@@ -120,7 +120,8 @@ package struct LocalAPI: Sendable {
   package static func check(_ verb: Verb, from user: UInt32) throws(Refusal) {
     guard verb.isForRoot && user != 0 else { return }
     throw Refusal(
-      "\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user \(user)", isDenied: true)
+      "\(verb.rawValue) changes which way traffic goes, or may go: only root may do that, not user "
+        + "\(user)", isDenied: true)
   }
 
   package static func encode(_ value: some Encodable) -> [UInt8] {

@@ -17,7 +17,7 @@ package enum PathChoice: Equatable, Sendable {
       return
     }
     guard names.count <= Self.mostNamed else {
-      throw LocalAPI.Refusal("paths: \(names.count) names, but \(Self.mostNamed) are the most")
+      throw LocalAPI.Refusal("paths: \(names.count) names, but the limit is \(Self.mostNamed)")
     }
     self = .some(Set(names))
   }

@@ -141,7 +141,7 @@ package struct ReportWriter: Sendable {
       : link?.isUp == false ? "the interface is down" : link?.hasCarrier == false ? "no carrier" : nil
     let silence = outlook.isCutOff ? "none of its targets answers" : nil
     // The device's own state is known at once, what follows from it a moment later.
-    return (trouble ?? uplink.obstacle ?? silence ?? "it cannot carry", .down, outlook)
+    return (trouble ?? uplink.obstacle ?? silence ?? "it cannot carry traffic", .down, outlook)
   }
 
   package var probes: [ProbeReport] {

@@ -44,10 +44,10 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var journalTrouble: String?
   /// What else is not reaching the disk, and why: a restart will not know it.
   package var notKept: [String] = []
-  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; `left_over`
+  /// What is held off the uplinks while no rule set is running and one should: `everything` or `strict_rules`; `left_over`
   /// where the kernel still has what an agent before this one put there; null for nothing.
   package var hold: String?
-  /// Why no rule set runs then.
+  /// Why no rule set is running then.
   package var holdCause: String?
   /// A rule set that is not confirmed yet, or was rolled back; null where what runs is confirmed and none was.
   package var trial: TrialReport?

@@ -9,13 +9,13 @@ package protocol RuleSetApplier: Sendable {
   func hold(_ hold: Hold) async
   /// Who has which slot, as far as the kernel can tell: for where the book is lost.
   func slotsInUse(by ruleSet: RuleSet) async -> SlotBook
-  /// What the kernel has of an agent before this one; nil where it has nothing, or cannot be read.
+  /// What the kernel has from an earlier agent; nil where it has nothing, or cannot be read.
   func leftovers() async -> Leftovers?
 }
 
-/// What is held back while no rule set runs and one should.
+/// What is held back while no rule set is running and one should.
 package enum Hold: Equatable, Sendable, CustomStringConvertible {
-  /// Nobody knows which rules are strict: nothing that is forwarded leaves by an uplink.
+  /// Nobody knows which rules are strict: no forwarded traffic leaves by an uplink.
   case everything
   /// What strict rules of this rule set hold back, which cannot be applied as a whole.
   case strictRules(RuleSet, SlotBook)

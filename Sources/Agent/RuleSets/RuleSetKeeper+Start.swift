@@ -10,7 +10,7 @@ extension RuleSetKeeper {
       events.record(
         AgentEvent(
           .stateDamaged, "trial",
-          "which rule set was on trial last cannot be read, and none is refused for it: \(damage); "
+          "the note of the last trial cannot be read, and no rule set is refused because of it: \(damage); "
             + trials.setAside()))
     }
     let aside = kept.confirmed.damage.isEmpty ? [] : store.setAsideDamaged()
@@ -55,7 +55,7 @@ extension RuleSetKeeper {
     guard let old = (try? parse(stored.bytes))?.ruleSet,
       let slots = Layout.slots(old, configuration, after: stored.slots)
     else {
-      return await holdInDoubt("the rule set that ran last cannot be used any more")
+      return await holdInDoubt("the rule set that ran last can no longer be used")
     }
     let hold = Hold.strictRules(old, slots)
     status.hold = Status.Held(word: .strictRules, cause: "\(refusal)")
@@ -66,7 +66,9 @@ extension RuleSetKeeper {
     guard configuration.guard.whenInDoubt == .hold else {
       events.record(
         AgentEvent(
-          .stateDamaged, "rule set", "\(cause); nothing is held back, as guard.when_in_doubt of agent.toml is \"open\"")
+          .stateDamaged, "rule set",
+          "\(cause); nothing is held back, because guard.when_in_doubt in agent.toml is "
+            + "\"open\"")
       )
       return
     }
@@ -81,18 +83,18 @@ extension RuleSetKeeper {
     let why =
       status.hold?.cause
       ?? trial.rejection?.whatHappened
-      ?? "none is kept"
-    let cause = "\(why), and the kernel still has \(left) of an agent before this one"
+      ?? "none is cached"
+    let cause = "\(why), and the kernel still has \(left) from an earlier agent"
     status.hold = Status.Held(word: .leftOver, cause: cause)
     events.record(
-      AgentEvent(.stateDamaged, "kernel", "no rule set runs: \(cause); that goes on as it is until one does"))
+      AgentEvent(.stateDamaged, "kernel", "no rule set is running: \(cause); it stays as it is until one is"))
   }
 
   private func tellDamage(_ kept: KeptGenerations, _ aside: [String]) {
     let what = kept.confirmed.damage.map(\.description).joined(separator: "; ")
     let then =
       if kept.current == nil {
-        "the rule set that ran last is lost, and the source is asked"
+        "the rule set that ran last is lost, so the source is asked"
       } else if kept.confirmed.stored == nil {
         "the rule set on trial is used"
       } else {

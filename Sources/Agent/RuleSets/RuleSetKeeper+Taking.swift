@@ -48,7 +48,7 @@ extension RuleSetKeeper {
       events.record(
         AgentEvent(
           .ruleSetAccepted, "revision \(new.revision)",
-          "revision \(new.revision) from \(origin.words) runs" + Self.words(decoded.remarks),
+          "revision \(new.revision) from \(origin.words) is running" + Self.words(decoded.remarks),
           details: ["revision": "\(new.revision)"]))
     }
     let stored = StoredRuleSet(bytes: bytes, etag: etag, slots: slots)
@@ -94,13 +94,13 @@ extension RuleSetKeeper {
     guard let old = ruleSet, permits.permit?.admits(new.revision) != true else { return [] }
     if new.revision < old.revision {
       return [
-        "revision: \(new.revision) is older than \(old.revision), which runs (backhaul accept-revision "
+        "revision: \(new.revision) is older than \(old.revision), which is running (backhaul accept-revision "
           + "\(new.revision) lets it in)"
       ]
     }
     guard new.revision == old.revision && new != old else { return [] }
     return [
-      "revision: \(new.revision) already runs with other content; a changed rule set needs a higher revision (or "
+      "revision: \(new.revision) is already running with other content; a changed rule set needs a higher revision (or "
         + "backhaul accept-revision \(new.revision))"
     ]
   }
@@ -113,7 +113,8 @@ extension RuleSetKeeper {
     events.record(
       AgentEvent(
         .ruleSetRefused, "rule set",
-        "the rule set from \(origin.words) is refused, \(ruleSet == nil ? "none runs" : "what runs keeps running"): \(shown)\(more)",
+        "the rule set from \(origin.words) is refused, "
+          + "\(ruleSet == nil ? "none is running" : "the running one stays"): \(shown)\(more)",
         details: ["cause": shown + more]))
   }
 }

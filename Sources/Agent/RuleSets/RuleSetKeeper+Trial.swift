@@ -55,7 +55,9 @@ extension RuleSetKeeper {
       guard let note, case .applying = note.phase else { return }
       events.record(
         AgentEvent(
-          .storeFailed, "trial", "revision \(note.candidate.revision) is applied without a note of it: \(error)"))
+          .storeFailed, "trial",
+          "revision \(note.candidate.revision) is applied, but the note of its trial could not "
+            + "be saved: \(error)"))
     }
   }
 
@@ -67,7 +69,7 @@ extension RuleSetKeeper {
       status.storeTrouble = nil
     } catch {
       tellUnsaved(
-        "revision \(status.revision ?? 0) is on trial, and a restart will run the one before: \(error)", error)
+        "revision \(status.revision ?? 0) is on trial, but a restart will run the one before it: \(error)", error)
     }
   }
 
@@ -75,7 +77,7 @@ extension RuleSetKeeper {
     guard let stored = unsaved ?? ((try? trials.candidate()) ?? nil) else {
       // Its source is asked for its text once more.
       running?.etag = nil
-      status.storeTrouble = "the text of revision \(status.revision ?? 0) cannot be read any more"
+      status.storeTrouble = "the text of revision \(status.revision ?? 0) can no longer be read"
       return
     }
     if save(stored) { await kept() }
@@ -111,7 +113,7 @@ extension RuleSetKeeper {
       return true
     } catch {
       tellUnsaved(
-        "revision \(status.revision ?? 0) runs, but a restart will not know it: \(error)", error)
+        "revision \(status.revision ?? 0) is running, but a restart will not know it: \(error)", error)
       unsaved = stored
       return false
     }
@@ -119,7 +121,7 @@ extension RuleSetKeeper {
 
   /// Told once; tried again after each pull.
   private func tellUnsaved(_ text: String, _ failure: StoreFailure) {
-    if status.storeTrouble == nil { events.record(AgentEvent(.storeFailed, "cache", "\(text); tried again")) }
+    if status.storeTrouble == nil { events.record(AgentEvent(.storeFailed, "cache", "\(text); will try again")) }
     status.storeTrouble = "\(failure)"
   }
 

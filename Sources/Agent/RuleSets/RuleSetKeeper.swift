@@ -20,10 +20,10 @@ package actor RuleSetKeeper {
     package var confirmedRevision: UInt64?
     /// Nil where the running rule set is confirmed and none was rolled back.
     package var trial: RuleSetTrial.Standing?
-    /// What is held back while no rule set runs; nil for nothing.
+    /// What is held back while no rule set is running; nil for nothing.
     package var hold: Held?
 
-    /// What is held back, and why no rule set runs.
+    /// What is held back, and why no rule set is running.
     package struct Held: Equatable, Sendable {
       package var word: RouterView.Hold
       package var cause: String
@@ -180,10 +180,10 @@ package actor RuleSetKeeper {
   private func failed(_ failure: FetchFailure, _ wait: Duration) {
     status.lastTrouble = "\(failure)"
     status.failures = schedule.failures
-    let again = "asked again in \(max(1, Int(wait.inSeconds.rounded()))) s"
+    let again = "will ask again in \(max(1, Int(wait.inSeconds.rounded()))) s"
     let event = AgentEvent(
       .pullFailed, "rule set",
-      "\(failure); \(ruleSet == nil ? "no rule set runs" : "what runs keeps running"), \(again)",
+      "\(failure); \(ruleSet == nil ? "no rule set is running" : "the running one stays"), \(again)",
       details: ["cause": "\(failure)", "failures": "\(schedule.failures)"])
     // Reported at the first failure, then at each doubling: a source that is away for a week does not fill the journal.
     if schedule.failures.nonzeroBitCount == 1 { events.record(event) }

@@ -26,7 +26,7 @@ package actor ClientSight {
   private let events: any EventSink
   private let surroundings: any Surroundings
   private let bell: SightBell
-  /// The table of tracked connections while it is full, which hits every client's new connections; nil while it has
+  /// The connection tracking table while it is full, which hits every client's new connections; nil while it has
   /// room.
   private let fullTable: @Sendable () async -> ConnectionTable.Reading?
 
@@ -311,7 +311,7 @@ package actor ClientSight {
   private func tellRestored(_ name: Name, after lasted: Duration) {
     events.record(
       AgentEvent(
-        .trafficRestored, name.text, "rule \(name): its traffic goes the way of the rule again",
+        .trafficRestored, name.text, "rule \(name): its traffic goes as the rule says again",
         details: ["duration_seconds": AgentEvent.seconds(lasted)]))
   }
 

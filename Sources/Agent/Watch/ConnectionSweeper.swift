@@ -60,18 +60,18 @@ package actor ConnectionSweeper {
     if let address = sweep.address {
       guard let count, count > 0 else { return }
       return events.record(
-        AgentEvent(.connectionsDeleted, way, "\(count) flows are set up anew: \(way) sends from \(address) now"))
+        AgentEvent(.connectionsDeleted, way, "\(count) flows are set up again: \(way) sends from \(address) now"))
     }
     if sweep.isOfTheUnmarked {
       guard let count, count > 0 else { return }
       return events.record(
-        AgentEvent(.connectionsDeleted, way, "\(count) connections from before the rules are set up anew"))
+        AgentEvent(.connectionsDeleted, way, "\(count) connections from before the rules are set up again"))
     }
     if !sweep.heirs.isEmpty {
       return events.record(
-        AgentEvent(.connectionsMoved, way, "live flows of \(way) go on by the way now chosen"))
+        AgentEvent(.connectionsMoved, way, "live flows of \(way) go on by the new way"))
     }
     events.record(
-      AgentEvent(.connectionsDeleted, way, "live flows of \(way) are set up anew on the way now chosen"))
+      AgentEvent(.connectionsDeleted, way, "live flows of \(way) are set up again on the new way"))
   }
 }

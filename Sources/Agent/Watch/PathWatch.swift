@@ -107,7 +107,7 @@ package actor PathWatch {
     act()
   }
 
-  /// The router's own connections, which must keep their places in the table of tracked connections.
+  /// The router's own connections, which must keep their places in the connection tracking table.
   package var trackedFlows: Set<TrackedFlow> { machine.trackedFlows }
 
   /// - Parameter missing: of `trackedFlows` those that are not in the table.

@@ -1,7 +1,7 @@
 package import Core
 package import RuleSets
 
-/// One walk through the table of tracked connections for many sweeps, with the result that the sweeps would have one
+/// One walk through the connection tracking table for many sweeps, with the result that the sweeps would have one
 /// after the other. Pure.
 package struct SweepWalk: Sendable {
   /// What a sweep has to know of one tracked connection.

@@ -60,7 +60,7 @@ enum MetricsConfigurationReader {
     guard let address = IPv4Address(parts[0]) else {
       return .refused(hint: parts[0] == "localhost" ? "an address, not a name" : nil)
     }
-    if !address.isLoopback { return .refused(hint: "only this machine itself may ask") }
+    if !address.isLoopback { return .refused(hint: "only loopback addresses are allowed") }
     guard parts.count == 2, let port = port(parts[1]) else { return .refused(hint: "with a port from 1 to 65535") }
     return .value(.loopback(address, port: port))
   }
@@ -74,7 +74,7 @@ enum MetricsConfigurationReader {
     let path = Form.absolutePath(atMost: 4000)
     return Form("\(path.expected) that ends with \".prom\"") { value in
       if case .string(let text) = value, text.hasPrefix("/"), !text.hasSuffix(".prom") {
-        return .refused(hint: "node_exporter reads no other")
+        return .refused(hint: "node_exporter ignores other files")
       }
       return path.read(value)
     }

@@ -69,7 +69,7 @@ package struct AgentSigns: Equatable, Sendable {
   package var journalTrouble: String?
   /// What a restart would not know, and why.
   package var notKept: [String]
-  /// Why traffic is held off the uplinks, while no rule set runs; nil where none is.
+  /// Why traffic is held off the uplinks, while no rule set is running; nil where none is.
   package var holdCause: String?
   /// Which rule set was rolled back, and why; nil where none was.
   package var rolledBack: String?

@@ -49,13 +49,13 @@ package struct IKENews: Sendable {
   package mutating func charonAnswered(_ version: String, complaints: [String]) -> [AgentEvent] {
     guard isOutageTold else { return [] }
     isOutageTold = false
-    return [AgentEvent(.charonUp, "charon", "\(version) answers; it is given the tunnels' connections")]
+    return [AgentEvent(.charonUp, "charon", "\(version) answers; loading the tunnels' connections")]
       + complaints.map { AgentEvent(.charonSettings, "charon", "charon's settings, see `backhaul check`: \($0)") }
   }
 
   /// It does not answer.
   package mutating func charonIsSilent(_ why: String) -> [AgentEvent] {
-    tellOutage(why, "asked again until it answers, and no new keys are made until then")
+    tellOutage(why, "the agent keeps asking, and no new keys are made until it answers")
   }
 
   /// - Parameter hasLasted: the connection was no passing one. Of one that comes and goes at once is told once.
@@ -63,7 +63,7 @@ package struct IKENews: Sendable {
     missing = []
     guard hasLasted || outage != why else { return [] }
     isOutageTold = false
-    return tellOutage(why, "SAs that the kernel has go on, and charon is asked again until it answers")
+    return tellOutage(why, "SAs that the kernel has stay up, and the agent keeps asking until charon answers")
   }
 
   /// Once an outage, whatever else goes wrong until charon answers.
@@ -78,7 +78,7 @@ package struct IKENews: Sendable {
   package mutating func unloadWasRefused(_ why: String) -> [AgentEvent] {
     guard refusal != why else { return [] }
     refusal = why
-    return [AgentEvent(.charonRefused, "charon", "what is no longer wanted may stay for now, tried again: \(why)")]
+    return [AgentEvent(.charonRefused, "charon", "what is no longer wanted may stay for now, will try again: \(why)")]
   }
 
   /// charon does not have what it was given of these tunnels; of one that keeps nothing is told once.
@@ -88,7 +88,7 @@ package struct IKENews: Sendable {
     return now.subtracting(missing).sorted().map { name in
       AgentEvent(
         .driftRepaired, name.text,
-        "tunnel \(name): another took its connection or its key away from charon, and it is loaded again")
+        "tunnel \(name): another program removed its connection or key from charon, so it is loaded again")
     }
   }
 
@@ -105,7 +105,7 @@ package struct IKENews: Sendable {
     _ after: TunnelAssociations, of name: Name, before: TunnelAssociations
   ) -> [AgentEvent] {
     guard before.isUp, after.isUp, before.child?.number != after.child?.number else { return [] }
-    return [AgentEvent(.saRekeyed, name.text, "tunnel \(name): has new keys: \(Self.described(after))")]
+    return [AgentEvent(.saRekeyed, name.text, "tunnel \(name): new keys: \(Self.described(after))")]
   }
 
   /// The word on a tunnel where it is another than before, and what to tell of it.
@@ -167,10 +167,10 @@ package struct IKENews: Sendable {
     return [
       isUp
         ? AgentEvent(
-          .charonRefused, name.text, "tunnel \(name): could not be loaded again, and its SAs go on: \(trouble)",
+          .charonRefused, name.text, "tunnel \(name): could not be loaded again, but its SAs stay up: \(trouble)",
           details: ["cause": trouble])
         : AgentEvent(
-          .saFailed, name.text, "tunnel \(name): no SA, tried again: \(trouble)", details: ["cause": trouble])
+          .saFailed, name.text, "tunnel \(name): no SA, will try again: \(trouble)", details: ["cause": trouble])
     ]
   }
 

@@ -164,7 +164,7 @@ private struct StrongswanConfScan {
       default: text.append(byte)
       }
     }
-    throw complaint("a quoted text has no end", line: start)
+    throw complaint("a quoted string has no end", line: start)
   }
 
   /// What a backslash and the next character mean; nil for the end of a line, which then counts for nothing.

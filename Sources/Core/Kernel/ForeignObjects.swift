@@ -10,7 +10,7 @@ package struct ForeignObjects: Equatable, Sendable {
   package var marks: [ForeignMark]
   /// Those that a rule uses.
   package var flowtables: [Flowtable]
-  /// Why rules of iptables-legacy could not be looked at; nil where they could.
+  /// Why rules of iptables-legacy could not be checked; nil where they could.
   package var legacyTrouble: String?
 
   package init(

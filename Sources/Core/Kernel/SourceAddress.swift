@@ -78,8 +78,8 @@ extension SourceAddress {
   package func flaw(of place: Place) -> String? {
     let standing = standing(of: place)
     if place.address.address.isLinkLocal { return "is link-local: no DHCP lease" }
-    if scope(of: place) >= .host { return "has host scope: it is good for this router alone" }
-    if scope(of: place) >= .link { return "has link scope: it is good for its own link alone" }
+    if scope(of: place) >= .host { return "has host scope: it is valid on this router only" }
+    if scope(of: place) >= .link { return "has link scope: it is valid on its own link only" }
     switch standing.flaw {
     case .tentative?: return "is tentative: another host may have it too"
     case .duplicate?: return "is a duplicate: another host has it too"

@@ -1,4 +1,4 @@
-/// What the kernel has of ours although no rule set runs: an agent before this one put it there, and nobody knows any more
+/// What the kernel has of ours although no rule set is running: an agent before this one put it there, and nobody knows any more
 /// which rule set it was for. It goes on doing what it did.
 package struct Leftovers: Equatable, Sendable, CustomStringConvertible {
   /// The nftables table is there.

@@ -9,12 +9,12 @@ package struct RouterView: Equatable, Sendable {
   package var pullTrouble: String?
   /// Consecutive failed pulls.
   package var pullFailures: Int
-  /// Why the kernel is not as the rule set wants it.
+  /// Why the kernel does not match the rule set.
   package var applyTrouble: String?
   package var journalTrouble: String?
   /// What a restart would not know, and why.
   package var notKept: [String] = []
-  /// What is held back while no rule set runs, and why none does; nil: nothing is.
+  /// What is held back while no rule set is running, and why none is; nil: nothing is.
   package var hold: Hold?
   package var holdCause: String?
   /// Enabled ones only.
@@ -48,7 +48,7 @@ package struct RouterView: Equatable, Sendable {
     }
   }
 
-  /// What is held back while no rule set runs. The words are those of the status's key `hold`.
+  /// What is held back while no rule set is running. The words are those of the status's key `hold`.
   package enum Hold: String, Sendable {
     case everything
     case strictRules = "strict_rules"

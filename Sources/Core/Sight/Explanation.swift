@@ -79,7 +79,7 @@ package struct Explanation: Equatable, Sendable {
       case (.local, .local), (.unreachable, .nowhere), (.discarded, .nowhere), (.spoofed, .spoofed): true
       default: false
       }
-    return isSame ? nil : "the kernel answers otherwise than the rule set wants: \(answer) instead of \(expected)"
+    return isSame ? nil : "the kernel's answer differs from the rule set's: \(answer) instead of \(expected)"
   }
 
   /// The devices that the rule set wants it to leave by.
@@ -99,7 +99,7 @@ package struct Explanation: Equatable, Sendable {
     switch answer {
     case .out(let device, let gateway, let table):
       (self.device, self.gateway) = (device, gateway)
-      let why = finding.map { "it \($0.cause)" } ?? "so says table \(table)"
+      let why = finding.map { "it \($0.cause)" } ?? "table \(table) says so"
       verdict = "It leaves by \(device) and not\(rule): \(why)."
     case .local:
       (device, gateway) = (nil, nil)
@@ -109,7 +109,7 @@ package struct Explanation: Equatable, Sendable {
       (device, gateway) = (nil, nil)
       outcome = .unreachable
       verdict =
-        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel has no way for it")."
+        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel has no route for it")."
     case .spoofed:
       (device, gateway) = (nil, nil)
       outcome = .spoofed
@@ -130,7 +130,7 @@ package struct Explanation: Equatable, Sendable {
   package mutating func obstructed(by finding: TrafficFinding) {
     outcome = .obstructed
     reason = finding.cause
-    verdict = "It does not get through: what its rule takes \(finding.cause)."
+    verdict = "It does not get through: its rule's traffic \(finding.cause)."
   }
 
   private struct Hop: Equatable, CustomStringConvertible {

@@ -114,13 +114,13 @@ package struct IPv6Leak: Hashable, Sendable {
   var way: String {
     let whose =
       rule.map { "ip -6 rule \($0.description) of another program sends it there" }
-      ?? "so says the IPv6 table \(table)"
+      ?? "the IPv6 table \(table) says so"
     return "leaves by \(device) in the clear, though its rule says block: \(whose)"
   }
 
   func step(for rule: String, last: UInt32) -> String {
     guard let foreign = self.rule else {
-      return "ip -6 rule and ip -6 route show table \(table) say who sends IPv6 of \(rule) to \(device)"
+      return "ip -6 rule and ip -6 route show table \(table) show what sends IPv6 of \(rule) to \(device)"
     }
     return
       "ip -6 rule \(foreign.priority) of another program sends IPv6 of \(rule) to \(device): remove it, or give it a "

@@ -58,7 +58,7 @@ package struct PacketExplainer {
         let last = IPv4Address(value: address.subnet.range.upperBound)
         guard destination == last || destination == address.subnet.address else { continue }
         throw Complaint(
-          field: "destination", "\(destination) is no host's: it stands for the whole network of \(device)")
+          field: "destination", "\(destination) is not a host's address: it stands for the whole network of \(device)")
       }
     }
     if isOwn(source) {
@@ -78,10 +78,13 @@ package struct PacketExplainer {
     }
     let place: String
     switch back {
-    case .out(let device, _): place = "the way to it leads by \(device)"
+    case .out(let device, _): place = "the route to it leads out by \(device)"
     case .local, .unreachable, .noRoute: place = "no route leads to it"
     }
-    throw Complaint(field: "source", "\(source) lies behind no LAN: \(place); --in says by which interface it comes in")
+    throw Complaint(
+      field: "source",
+      "\(source) is not behind any LAN: \(place); use --in to say which interface it "
+        + "comes in by")
   }
 
   /// The device, LAN or not, where no other has the source's network as well. What comes in by a port comes in by its
@@ -95,7 +98,7 @@ package struct PacketExplainer {
     guard all.count == 1 else {
       throw Complaint(
         field: "source",
-        "\(source) may come in by \(all.map(\.text).joined(separator: " or ")); --in says by which interface it does")
+        "\(source) may come in by \(all.map(\.text).joined(separator: " or ")); use --in to say which one")
     }
     return all[0]
   }
@@ -224,7 +227,7 @@ package struct PacketExplainer {
     } else {
       throw Complaint(
         field: "source",
-        "IPv6 addresses are not read, so --in has to say which LAN it comes from: "
+        "the agent does not read IPv6 addresses, so use --in to say which LAN it comes from: "
           + lans.map(\.text).joined(separator: ", "))
     }
     let none = IPv4Address(value: 0)

@@ -42,15 +42,17 @@ package struct SourceIssue: Hashable, Sendable {
     let place = instead.map { ", and \(prefix.map(\.description) ?? "its network") is behind \($0)" } ?? ""
     switch kind {
     case .absent: return "interface \(device) does not exist\(place)"
-    case .part(let master): return "interface \(device) is a port of \(master), by which its packets come in"
-    case .covered(let upper): return "\(upper) stands on \(device) and takes packets of its network under its own name"
+    case .part(let master): return "interface \(device) is a port of \(master), so its packets come in by \(master)"
+    case .covered(let upper):
+      return "\(upper) sits on top of \(device) and takes its network's packets under its own "
+        + "name"
     case .elsewhere:
-      return "\(prefix.map(\.description) ?? "its network") is behind \(device), which is none of its interfaces"
+      return "\(prefix.map(\.description) ?? "its network") is behind \(device), which is not one of its interfaces"
     }
   }
 
   func step(for rule: String) -> String {
-    let where_ = isNamed ? "lans of agent.toml and sources of rule \(rule)" : "lans of agent.toml"
+    let where_ = isNamed ? "lans in agent.toml and sources of rule \(rule)" : "lans in agent.toml"
     switch kind {
     case .absent:
       return instead.map { "\(where_) name \(device), which does not exist: put \($0) in its place, or rename it back" }

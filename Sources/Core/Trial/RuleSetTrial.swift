@@ -80,7 +80,7 @@ package struct RuleSetTrial: Equatable, Sendable {
 
   /// Why it does not run any more.
   package enum Cause: Equatable, Sendable {
-    /// The agent or the router went down while it was applied.
+    /// The agent or the router went down while it was being applied.
     case died
     case unconfirmed(missing: Set<Evidence>)
     case startedTooOften(missing: Set<Evidence>)

@@ -36,11 +36,11 @@ package struct Diagnosis: Equatable, Sendable {
     func words(_ uplink: InterfaceName?) -> String {
       let uplink = uplink?.text ?? "the uplink"
       return switch self {
-      case .uplink: "the uplink below is not known"
-      case .probes: "only what its probes ask does not answer"
+      case .uplink: "the underlying uplink is not known"
+      case .probes: "only its probes' target does not answer"
       case .hub: "the hub's outer address has never answered by \(uplink): it may be the hub or the tunnel"
       case .targets: "no target of \(uplink) tells whether the internet answers"
-      case .gateway: "no gateway of \(uplink) tells whether it is the uplink or what is behind"
+      case .gateway: "no gateway of \(uplink) has answered yet, so it may be the uplink or what lies beyond it"
       }
     }
   }
@@ -160,7 +160,7 @@ package struct Diagnosis: Equatable, Sendable {
     words += evidence.internet.map { said($0, "\($0.address)", by) }
     if let carrying = evidence.carrying { words.append("path \(carrying)\(by) is up") }
     if let keys = evidence.keys { words.append(keys) }
-    return words.isEmpty ? ["nobody could be asked\(by)"] : words
+    return words.isEmpty ? ["there was nothing to ask\(by)"] : words
   }
 
   private static func said(_ witness: Witness, _ name: String, _ by: String) -> String {

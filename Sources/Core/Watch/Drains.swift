@@ -2,7 +2,7 @@ package import RuleSets
 
 /// The ways that live flows of one rule were left on when its traffic returned to a better one (`failback: drain`).
 ///
-///     chosen ──failback──▶ draining ──limit is over──▶ its flows are set up anew on the way chosen now
+///     chosen ──failback──▶ draining ──limit is over──▶ its flows are set up again on the way chosen now
 ///       ▲                     │  │
 ///       └──────chosen again───┘  └──▶ the way is dead or no more: its flows went with it
 ///

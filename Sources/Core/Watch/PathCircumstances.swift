@@ -73,7 +73,7 @@ struct PathCircumstances: Sendable {
   /// Why a device cannot carry.
   func trouble(of device: InterfaceName) -> String? {
     guard let link = links[device] else { return "\(device) does not exist" }
-    if !link.isUp { return "\(device) is set down" }
+    if !link.isUp { return "\(device) is administratively down" }
     return link.hasCarrier ? nil : "\(device) has no carrier"
   }
 }

@@ -103,7 +103,7 @@ package struct PathHealth: Equatable, Sendable {
   private static func words(_ probes: Int, _ answered: Int) -> String {
     if probes == 0 { return "the device is up; no probe watches it" }
     return answered == probes
-      ? "every probe is answered" : "\(answered) of \(probes) probes are answered, as many as needed"
+      ? "every probe is answered" : "\(answered) of \(probes) probes are answered, which is enough"
   }
 
   private static func words(_ failed: ProbeMachine, _ count: Int) -> String {
@@ -112,6 +112,7 @@ package struct PathHealth: Equatable, Sendable {
       return "probe \(failed.probe.name): \(failed.answered) of \(failed.probe.rise) answers needed\(others)"
     }
     return
-      "probe \(failed.probe.name): \(failed.lost) in a row without an answer (\(failed.trouble ?? "no answer"))\(others)"
+      "probe \(failed.probe.name): \(failed.lost) in a row without an answer "
+      + "(\(failed.trouble ?? "no answer"))\(others)"
   }
 }

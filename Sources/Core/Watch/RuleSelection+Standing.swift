@@ -38,7 +38,7 @@ extension RuleSelection {
     }
     let names = listed(current)
     if members.contains(where: { $0.state == .degraded }) { return "\(names) is degraded, and none is up" }
-    return "no verdict on \(names) now, and nothing speaks against it"
+    return "no verdict on \(names) now, and there is no evidence against it"
   }
 
   private func listed(_ paths: [Name]) -> String {
@@ -51,7 +51,7 @@ extension RuleSelection {
       guard let health else { return "path \(name) is gone" }
       if health.state == .up {
         let wait = (mayReturn(health, at: now) - now).inSeconds
-        if wait > 0 { return "path \(name) is up, and returned to in \(Int(wait.rounded(.up))) s if it stays so" }
+        if wait > 0 { return "path \(name) is up, and is returned to in \(Int(wait.rounded(.up))) s if it stays so" }
       }
       return "path \(name) is \(health.state.rawValue): \(health.cause)"
     }

@@ -43,7 +43,7 @@ extension WatchMachine {
     }
   }
 
-  // MARK: - The table of tracked connections
+  // MARK: - The connection tracking table
 
   /// The router's own connections: of ICMP probes and scouts, and of tunnels' outer packets.
   package var trackedFlows: Set<TrackedFlow> {
@@ -67,5 +67,5 @@ extension WatchMachine {
     causes.hinder(isFull ? Self.fullTable : nil, missing: missing)
   }
 
-  private static let fullTable = "the table of tracked connections is full"
+  private static let fullTable = "the connection tracking table is full"
 }

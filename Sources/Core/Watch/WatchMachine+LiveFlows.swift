@@ -46,11 +46,11 @@ extension WatchMachine {
     ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way.description)))
   }
 
-  /// The rule's live flows on a way that it has left go on, or are set up anew, on the one that it goes now.
+  /// The rule's live flows on a way that it has left go on, or are set up again, on the one that it goes now.
   mutating func sweepFlows(of number: Int, on way: RuleSelection.Choice) {
     let watched = egresses[number].watched
     // Where not every source is named all of the mark goes, for a flow that stays behind would hang, and one that is set
-    // up anew in vain does not.
+    // up again in vain does not.
     let exact = watched.isExact
     for (way, mark) in marks(of: way) where !move(flowsOf: number, on: way, mark) || !exact {
       sweep(way, mark, from: exact ? watched.sources : nil)
@@ -76,12 +76,12 @@ extension WatchMachine {
     return true
   }
 
-  /// A path that is down carries nothing: its connections are set up anew wherever the rules lead now, if anywhere.
+  /// A path that is down carries nothing: its connections are set up again wherever the rules lead now, if anywhere.
   mutating func sweepDead(_ path: Int, at now: Instant) {
     let way = RuleSelection.Choice.path(plan.paths[path].name)
     sweep(way, plan.paths[path].mark, from: nil)
     for number in egresses.indices {
-      stopDraining(way, of: number, because: "it is down, and its flows are set up anew", at: now)
+      stopDraining(way, of: number, because: "it is down, and its flows are set up again", at: now)
     }
   }
 
@@ -100,7 +100,7 @@ extension WatchMachine {
   }
 
   /// A connection belongs to the way that it was made on. Where a new rule set gives its source or its destination
-  /// another way, it would be held back as one made elsewhere, so it is set up anew.
+  /// another way, it would be held back as one made elsewhere, so it is set up again.
   mutating func sweepWhatChangedHands(since old: WatchIndex) {
     let changed = ChangedHands(from: old.plan, to: plan)
     guard !changed.sources.isEmpty || !changed.destinations.isEmpty else { return }

@@ -16,7 +16,7 @@ extension WatchMachine {
 
   /// The active routes could not be read; `failure` says why. They are asked for again after 200 ms.
   package mutating func sawNoRoutes(_ failure: String, at now: Instant) {
-    ask(.tell(AgentEvent(.applyFailed, "routes", "the active routes could not be read, tried again: \(failure)")))
+    ask(.tell(AgentEvent(.applyFailed, "routes", "the active routes could not be read, will try again: \(failure)")))
     retrySoon(at: now)
   }
 
@@ -77,7 +77,7 @@ extension WatchMachine {
         let watched = egresses[number].watched
         pending.append(
           watched.event(
-            .driftRepaired, "the active route of table \(watched.table) was gone or changed, and is back"))
+            .driftRepaired, "the active route of table \(watched.table) was deleted or changed, and is back"))
       }
     case .stray: break
     }
@@ -94,13 +94,13 @@ extension WatchMachine {
         .tell(
           AgentEvent(
             .flipFailed, "table \(table)",
-            "a stray active route could not be removed, tried again in 200 ms: \(failure)")))
+            "a stray active route could not be removed, will try again in 200 ms: \(failure)")))
     case .flip, .settle:
       let target = egresses[number].selection.choice?.description ?? "nothing"
       ask(
         .tell(
           AgentEvent(
-            .flipFailed, target, "cannot point table \(table) there, tried again in 200 ms: \(failure)")))
+            .flipFailed, target, "cannot point table \(table) there, will try again in 200 ms: \(failure)")))
     }
     if case .flip(var flip, let verdict) = purpose {
       if let late = egresses[number].unfinished { flip.from = late.flip.from }

@@ -29,7 +29,7 @@ package struct WatchMachine: Sendable {
   /// Several probes are seen to at once, and one decision follows.
   var gathersVerdicts = false
   var hasNewVerdict = false
-  /// The table of tracked connections.
+  /// The connection tracking table.
   var isTableFull = false
   /// Of devices that carry traffic now by paths that are probed seldom.
   var silences: [InterfaceName: SilentTraffic] = [:]

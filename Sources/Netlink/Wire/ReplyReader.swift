@@ -42,7 +42,7 @@ struct ReplyReader {
     }
     guard isWhole else { throw NetlinkFailure.malformed(operation) }
     if progress == .finished && interrupted {
-      throw NetlinkFailure(operation: operation, errno: EINTR, kernelText: "what was dumped changed meanwhile")
+      throw NetlinkFailure(operation: operation, errno: EINTR, kernelText: "the objects changed during the dump")
     }
     return progress
   }

@@ -53,7 +53,7 @@ package struct CharonCheck {
       var session = try VICISession.open(socketPath: configuration.ipsec.viciSocket, timeout: LinuxCharon.patience)
       algorithms = CharonAlgorithms(try session.request("get-algorithms", timeout: LinuxCharon.patience))
     } catch {
-      return [CharonWord(.daemon, isError: false, text: "the proposals were not held against charon: \(error)")]
+      return [CharonWord(.daemon, isError: false, text: "the proposals were not checked against charon: \(error)")]
     }
     return profiles.flatMap { profile in
       (profile.ikeProposals + profile.espProposals).flatMap { proposal in

@@ -25,7 +25,7 @@ package struct StrongswanConfFile {
   private mutating func statements(of path: String, depth: Int) throws(Complaint) -> [StrongswanConf.Statement] {
     files += 1
     guard files <= Self.maximumFiles else {
-      throw Complaint(field: path, "expected at most \(Self.maximumFiles) files, this one is one too many")
+      throw Complaint(field: path, "expected at most \(Self.maximumFiles) files, but this is one more")
     }
     let bytes: [UInt8]
     do throws(SystemCallFailure) {
@@ -48,7 +48,7 @@ package struct StrongswanConfFile {
         resolved.append(.section(name, references: references, try resolve(inner, depth: depth)))
       case .include(let pattern, let place):
         guard depth < Self.maximumDepth else {
-          throw Complaint(field: "\(place)", "files include each other \(Self.maximumDepth) deep: in a circle?")
+          throw Complaint(field: "\(place)", "files include each other \(Self.maximumDepth) deep: in a loop?")
         }
         for path in Self.files(matching: pattern, from: place.file) {
           resolved += try self.statements(of: path, depth: depth + 1)

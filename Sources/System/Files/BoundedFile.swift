@@ -28,7 +28,7 @@ package enum BoundedFile {
 
   private static func checkOwner(_ status: stat, _ path: String) throws(SystemCallFailure) {
     guard status.st_mode & 0o077 == 0 else {
-      throw SystemCallFailure("read \(path)", cause: "group or others may use it: chmod 600")
+      throw SystemCallFailure("read \(path)", cause: "group or others have access to it: chmod 600")
     }
     guard status.st_uid == 0 || status.st_uid == geteuid() || geteuid() == 0 else {
       throw SystemCallFailure("read \(path)", cause: "it belongs to another user")

@@ -22,7 +22,12 @@ package struct FileTrialStore: TrialStore {
   package func note() throws(StoreFailure) -> RuleSetTrial.Note? {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return nil }
-    guard let note = contents.note else { throw StoredDocument.refusal(of: path, "words of another version's") }
+    guard let note = contents.note else {
+      throw StoredDocument.refusal(
+        of: path,
+        "it has words that this version does "
+          + "not know")
+    }
     return note
   }
 

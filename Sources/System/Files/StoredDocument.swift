@@ -24,7 +24,7 @@ enum StoredDocument {
     do {
       data = try encoder.encode(sealed)
     } catch {
-      throw StoreFailure(operation: "write \(path)", cause: "not to be written as JSON")
+      throw StoreFailure(operation: "write \(path)", cause: "it cannot be written as JSON")
     }
     do throws(SystemCallFailure) {
       try AtomicFile.write(Array(data), to: path)

@@ -13,7 +13,7 @@ enum HookFolder {
     guard lstat(path, &status) == 0 else {
       return errno == ENOENT ? HookListing() : HookListing(refused: [path: "its folder: \(errorText(errno))"])
     }
-    guard status.st_mode & S_IFMT == S_IFDIR else { return HookListing(refused: [path: "this is no folder"]) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { return HookListing(refused: [path: "this is not a folder"]) }
     if let fault = fault(status, owner) { return HookListing(refused: [path: "the folder \(fault)"]) }
     let names: [String]
     do throws(SystemCallFailure) { names = try DirectoryListing.names(in: path) } catch {
@@ -35,7 +35,7 @@ enum HookFolder {
       default: break
       }
     }
-    for name in listing.hooks.dropFirst(mostHooks) { listing.refused[name] = "\(mostHooks) hooks are the most" }
+    for name in listing.hooks.dropFirst(mostHooks) { listing.refused[name] = "the limit is \(mostHooks) hooks" }
     listing.hooks = Array(listing.hooks.prefix(mostHooks))
     return listing
   }
@@ -57,7 +57,7 @@ enum HookFolder {
 
   private static func fault(_ status: stat, _ owner: UInt32) -> String? {
     if status.st_uid != owner { return "belongs to user \(status.st_uid), not to root" }
-    if status.st_mode & 0o022 != 0 { return "can be written by others than root" }
+    if status.st_mode & 0o022 != 0 { return "can be written by others besides root" }
     return nil
   }
 

@@ -66,7 +66,7 @@ package enum HookService {
     let count = recv(connection, &buffer, buffer.count, Int32(MSG_DONTWAIT))
     guard count >= 0 else { throw SystemCallFailure.last("take an errand") }
     guard let errand = HookErrand(packet: Array(buffer[..<count])) else {
-      throw SystemCallFailure("take an errand", cause: "what came, \(count) bytes, is none")
+      throw SystemCallFailure("take an errand", cause: "the \(count) bytes that came are not an errand")
     }
     return errand
   }

@@ -51,7 +51,7 @@ final class HookVisit: @unchecked Sendable {
     }
     end(
       HookOutcome(packet: Array(buffer[..<count]))
-        ?? HookOutcome(.notStarted("the service that runs hooks gives an answer that is none")))
+        ?? HookOutcome(.notStarted("the service that runs hooks gives an answer that makes no sense")))
   }
 
   private func end(_ outcome: HookOutcome) {

@@ -71,7 +71,7 @@ struct NftStore: ~Copyable, Sendable {
       return nftTable
     }
     throw NetlinkFailure(
-      operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "the table changes without end")
+      operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "the table keeps changing")
   }
 
   // MARK: The whole table

@@ -98,7 +98,7 @@ final class SettingMemory: Sendable {
     } catch {
       kept.values = [:]
       kept.damage = "\(error)"
-      kept.told.damage = "what sysctls were before cannot be read, and will not be put back: \(error)"
+      kept.told.damage = "the sysctls' earlier values cannot be read, and will not be put back: \(error)"
     }
     kept.told.values = kept.values ?? [:]
   }
@@ -133,7 +133,7 @@ final class SettingMemory: Sendable {
     guard let damage = kept.damage else { return }
     kept.damage = nil
     kept.told.damage =
-      "what sysctls were before cannot be read, and will not be put back: \(damage); \(SetAside.move(path))"
+      "the sysctls' earlier values cannot be read, and will not be put back: \(damage); \(SetAside.move(path))"
   }
 
   private func save(_ kept: inout Kept) {

@@ -53,7 +53,7 @@ struct LocalListener: ~Copyable {
     var status = stat()
     guard lstat(address.path, &status) == 0 else { throw SystemCallFailure.last("stat \(address.path)") }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
-      throw SystemCallFailure("bind \(address.path)", cause: "something that is no socket is there")
+      throw SystemCallFailure("bind \(address.path)", cause: "something other than a socket is there")
     }
     let probe = try UnixAddress.newSocket()
     guard address.connect(probe.number) != 0, errno == ECONNREFUSED else {

@@ -30,7 +30,7 @@ struct DatagramLogHandler: LogHandler {
       Self.severity(event.level), "\(event.message)", fields: fields.map { .init($0.key, "\($0.value)") })
     let before = lost.count.exchange(0, ordering: .relaxed)
     if before > 0 {
-      let note = LogRecord(.warning, "\(before) lines of the log were lost, as nobody took them")
+      let note = LogRecord(.warning, "\(before) lines of the log were lost, because nobody read them")
       if !socket.send(encode(note)) { lost.count.add(before, ordering: .relaxed) }
     }
     if socket.send(encode(record)) { return }

@@ -29,7 +29,7 @@ package final class ICMPProber: ProbePort {
   ) -> any OpenProbe {
     loop.checkIsolated()
     guard case .icmp(let target) = probe.kind else {
-      return UnsendableProbe(on: loop, "\(probe.name) is no ICMP probe", deliver)
+      return UnsendableProbe(on: loop, "\(probe.name) is not an ICMP probe", deliver)
     }
     let socket = sockets.byBinding[bound] ?? ICMPSocket(bound, sharing: sockets.shared, on: loop)
     sockets.byBinding[bound] = socket

@@ -54,7 +54,7 @@ package final class OwnWatchdog: ServiceManagerPort {
 
   /// Exits without asking the other threads, since one of them hangs.
   package static func endProcess(_ why: String) {
-    let line = "backhaul: the agent stands still and ends itself: \(why)\n"
+    let line = "backhaul: the agent has stalled and is ending itself: \(why)\n"
     _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     _exit(70)
   }

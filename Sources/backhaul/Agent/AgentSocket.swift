@@ -46,7 +46,10 @@ final class AgentSocket: Sendable {
     }
     guard isNew else { return }
     events.record(
-      AgentEvent(.storeFailed, "socket", "nobody can ask the agent, which steers all the same: \(failure); tried again")
+      AgentEvent(
+        .storeFailed, "socket",
+        "nobody can ask the agent, which steers all the same: \(failure); will try "
+          + "again")
     )
   }
 }

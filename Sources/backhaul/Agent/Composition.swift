@@ -59,7 +59,7 @@ final class Composition: Sendable {
     journal.record(
       AgentEvent(
         .storeFailed, "configuration",
-        "the guard will not know this configuration where agent.toml is damaged: \(trouble); tried again"))
+        "the guard will not know this configuration where agent.toml is damaged: \(trouble); will try again"))
   }
 
   /// Serves until a signal ends the process. To be called on the main thread, which takes in the signals.

@@ -7,12 +7,15 @@ internal import System
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Say whether a rule set would be taken over, and if not, everything that is wrong.",
+    commandName: "check",
+    abstract: "Say whether a rule set would be accepted and, if not, everything that is wrong "
+      + "with it.",
     discussion: """
-      With the local configuration at hand the rule set is also held against this router: its name, uplinks and \
-      LANs and, where a tunnel is encrypted, charon's settings and algorithms and the files with the secrets. A LAN that \
-      is not among this machine's interfaces is a warning. \
-      Exit status 0: it would be taken over; 1: it would be refused.
+      If there is a local configuration, the rule set is also checked against this router: its name, uplinks and LANs \
+      and, where a tunnel is encrypted, charon's settings and algorithms and the files that hold the secrets. A LAN that \
+      is not among this machine's interfaces is a warning.
+
+      Exit status: 0 it would be accepted; 1 it would be refused.
       """)
 
   @Argument(help: "The rule set, a JSON file.", completion: .file(extensions: ["json"]))
@@ -39,7 +42,7 @@ struct CheckCommand: ParsableCommand {
       warnOfMissingLANs(ruleSet, configuration)
       notes = widened(ruleSet, configuration)
       fits = "fits this router"
-    case .success(nil): fits = "not held against a router: there is no \(options.config)"
+    case .success(nil): fits = "not checked against a router: there is no \(options.config)"
     case .failure(let fault): throw complain(fault.text, fault.status)
     }
     print(

@@ -9,7 +9,7 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan", abstract: "Show what a rule set would change in this kernel, without changing it.",
     discussion: """
       The lines read like commands of ip(8), nft(8) and sysctl(8), in the order in which the agent would make the \
-      changes. The active default route of each rule's table is not among them: it follows from the probes.
+      changes. Each rule's active default route is not among them, because it depends on the probes.
       """)
 
   @Argument(help: "The rule set, a JSON file.", completion: .file(extensions: ["json"]))

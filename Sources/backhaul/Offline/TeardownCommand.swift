@@ -5,10 +5,11 @@ internal import System
 
 struct TeardownCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "teardown", abstract: "Remove everything that is ours from the kernel, and put back the sysctls.",
+    commandName: "teardown", abstract: "Remove everything of Backhaul's from the kernel, and restore the sysctls.",
     discussion: """
-      Traffic then goes as if Backhaul had never been there; rules with `fallback: block` hold nothing back any more. \
-      The cached rule set and the configuration stay. Refused while an agent runs: it would put everything back.
+      Afterwards traffic flows as if Backhaul had never been there; rules with `fallback: block` no longer hold anything \
+      back. The cached rule set and the configuration stay. Refused while an agent is running, as it would put everything \
+      back.
       """)
 
   @OptionGroup var options: ConfigurationOptions
@@ -29,7 +30,7 @@ struct TeardownCommand: ParsableCommand {
       let remembered = kernel.rememberedSettings()
       if let damage = remembered.damage { printError("backhaul: warning: \(damage)") }
       let plan = Planner.teardown(actual: try kernel.read(expecting: nil), remembered: remembered.values)
-      guard !plan.isEmpty else { return ended ? () : print("nothing of ours is in the kernel") }
+      guard !plan.isEmpty else { return ended ? () : print("the kernel has nothing of ours") }
       let text = PlanText(configuration.kernel, remembered: remembered.values)
       for step in plan.steps {
         for line in text.lines(step) { print(line) }

@@ -85,7 +85,7 @@ import Testing
     chmod(folder.file("a"), 0o777)
     #expect(
       HookFolder.read(folder.file("a/hooks.d"), trusting: geteuid()).refused.values.first
-        == "\(folder.file("a")) can be written by others than root")
+        == "\(folder.file("a")) can be written by others besides root")
     chmod(folder.file("a"), 0o755)
     symlink(folder.file("a"), folder.file("b"))
     #expect(
@@ -111,7 +111,7 @@ import Testing
     var hooks = try LinuxHooks(configuration, trusting: geteuid(), service: path, isRoot: false)
     #expect(
       hooks.hooks().refused == [
-        "hook": "an agent that is not root has hooks run by backhaul-hooks.socket, and \(path) is not there"
+        "hook": "an agent that is not root runs hooks through backhaul-hooks.socket, but \(path) is not there"
       ])
     let outcome = await hooks.run("hook", environment: [], limit: .seconds(5))
     #expect(outcome == HookOutcome(.notStarted("ask \(path) to run hook: No such file or directory")))

@@ -59,11 +59,11 @@ import Testing
     #expect(listing.hooks == ["also-good", "good"])
     #expect(
       listing.refused == [
-        "alien": "it belongs to user 12345, not to root", "writable": "it can be written by others than root",
+        "alien": "it belongs to user 12345, not to root", "writable": "it can be written by others besides root",
         "text": "it is not executable", "link": "it is a symbolic link; the program itself belongs here",
       ])
     chmod(folder.path, 0o777)
-    #expect(try hooks().hooks().refused == [folder.path: "the folder can be written by others than root"])
+    #expect(try hooks().hooks().refused == [folder.path: "the folder can be written by others besides root"])
     #expect(HookFolder.read("/nonexistent") == HookListing())
   }
 

@@ -154,7 +154,7 @@ private final class Counter: Sendable {
     second.stop()
     while access(path, F_OK) == 0 { try await Task.sleep(for: .milliseconds(1)) }
     try folder.write("precious", to: "agent.sock")
-    await #expect(throws: SystemCallFailure("bind \(path)", cause: "something that is no socket is there")) {
+    await #expect(throws: SystemCallFailure("bind \(path)", cause: "something other than a socket is there")) {
       try await retried { try server() }
     }
     #expect(try folder.bytes(of: "agent.sock") == Array("precious".utf8))

@@ -3,7 +3,7 @@ internal import RuleSets
 extension EdgeCompiler {
   /// What must hold from the first packet on, before any agent has probed a path: strict rules leave by no uplink, and
   /// IPv6 that a rule blocks does not either. Rules that may fall back to the local WAN are not steered at all, so their
-  /// traffic goes as the main table says, and nothing waits for the agent that may go.
+  /// traffic follows the main table, and nothing waits for the agent that may go.
   ///
   /// No device, nor any route but floors: it is the ground that the agent finds, and it goes over into the agent's own
   /// state in one nftables transaction.

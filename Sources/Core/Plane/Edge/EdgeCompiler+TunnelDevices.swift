@@ -50,7 +50,7 @@ extension EdgeCompiler {
       guard let link = actual.links[name] else { return "no such interface: \(name)" }
       return link.isUp ? nil : "interface \(name) is down"
     }
-    if let link = actual.links[name], !link.isOurs { return "a foreign interface has the name \(name)" }
+    if let link = actual.links[name], !link.isOurs { return "an interface that is not ours has the name \(name)" }
     guard let uplinkName = tunnel.uplink, let uplink = uplink(uplinkName) else { return "it has no configured uplink" }
     guard uplink.exists else { return "uplink \(uplinkName): no such interface" }
     return uplink.addressObstacle.map { "uplink \(uplinkName): \($0)" }

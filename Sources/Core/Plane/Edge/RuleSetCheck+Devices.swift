@@ -29,10 +29,10 @@ extension RuleSetCheck {
   private static func consequence(for rule: BackhaulRule) -> String {
     switch (rule.isStrict, rule.sources.prefixes.isEmpty) {
     case (true, false):
-      "what comes from the prefixes of rule \(rule.name) is steered and held by whatever interface it comes in, and "
-        + "nothing else that comes in by another"
-    case (true, true): "nothing that comes in by another is steered or held by rule \(rule.name)"
-    case (false, _): "nothing that comes in by another is steered by rule \(rule.name)"
+      "traffic from the prefixes of rule \(rule.name) is steered and held whichever interface it comes in by; "
+        + "nothing else that comes in by another interface is"
+    case (true, true): "nothing that comes in by another interface is steered or held by rule \(rule.name)"
+    case (false, _): "nothing that comes in by another interface is steered by rule \(rule.name)"
     }
   }
 }

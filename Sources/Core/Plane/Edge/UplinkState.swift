@@ -103,7 +103,8 @@ struct UplinkRoute {
         obstacle = flaw
       } else if let wall {
         obstacle =
-          "the main table's default route of metric \(wall.metric) is \(wall.words), and comes before the one by it (metric \(best.metric))"
+          "the main table's default route of metric \(wall.metric) is \(wall.words), and comes before the one by it "
+          + "(metric \(best.metric))"
       }
     } else if !leadsOut {
       obstacle = Self.absence(uplink, wall, in: actual)
@@ -121,7 +122,7 @@ struct UplinkRoute {
   }
 
   private static func flaw(of route: MainDefault, by link: Link?) -> String? {
-    if route.isDead { return "the kernel holds its default route for dead" }
+    if route.isDead { return "the kernel considers its default route dead" }
     guard route.gateway == nil, route.scope >= .link, link?.asksNeighbours == true else { return nil }
     return "its default route names no gateway (scope link), as if all the internet were on its own link"
   }
@@ -170,7 +171,7 @@ struct UplinkAddress {
     if let named = uplink.source {
       // What an operator names he has thought of.
       guard sources.place(of: named) != nil else {
-        obstacle = "its source, \(named), is no address of this router"
+        obstacle = "its source, \(named), is not an address of this router"
         return
       }
       address = named
@@ -190,7 +191,7 @@ struct UplinkAddress {
         return place.device == device || (route != nil && place.device.text == "lo")
       }
       guard address != nil else {
-        obstacle = sources.obstacle(of: device) ?? "no IPv4 address that is good beyond its own link"
+        obstacle = sources.obstacle(of: device) ?? "no IPv4 address that is valid beyond its own link"
         return
       }
     }
