@@ -148,7 +148,7 @@ struct RuleSetSequenceTests {
     try await check(sequence, dice.configuration, "seed \(Self.seed &+ number)")
   }
 
-  @Test("in which a rule gets another name leaves nothing of the old one")
+  @Test("in which a rule is renamed leaves nothing of the old name")
   func ruleRenamed() async throws {
     var dice = RuleSetDice(seed: Self.seed)
     var first = dice.first()

@@ -18,7 +18,7 @@ import Testing
     #expect(drains.all.isEmpty)
   }
 
-  @Test func `several drain at once, each to its own limit`() throws {
+  @Test func `several ways drain at once, each to its own limit`() throws {
     let (b, c) = (try path("b"), RuleSelection.Choice.localWAN(try #require(InterfaceName("wan0"))))
     var drains = Drains()
     drains.left(c, limit: .seconds(10), at: start)
@@ -32,7 +32,7 @@ import Testing
     #expect(drains.nextDeadline == nil)
   }
 
-  @Test func `a way that is chosen again and left again begins anew`() throws {
+  @Test func `a way that is chosen again and left again starts over`() throws {
     let b = try path("b")
     var drains = Drains()
     drains.left(b, limit: .seconds(10), at: start)

@@ -65,14 +65,14 @@ import Testing
     }
   }
 
-  @Test(arguments: table) func `what an SA takes of a packet`(_ row: Row) throws {
+  @Test(arguments: table) func `how many bytes of a packet an SA takes`(_ row: Row) throws {
     let transform = try #require(ESPTransform(encryption: row.encryption, keyBits: 256, integrity: row.integrity))
     #expect([transform.ivBytes, transform.icvBytes, transform.alignment] == row.parts)
     for (mtu, largest) in row.largest { #expect(sizes(of: transform, in: mtu) == largest) }
   }
 
   /// The other way round: the packet made of the largest inner one fits, and the one of a byte more does not.
-  @Test(arguments: table) func `the largest packet is the largest`(_ row: Row) throws {
+  @Test(arguments: table) func `a packet one byte larger than the largest does not fit`(_ row: Row) throws {
     let transform = try #require(ESPTransform(encryption: row.encryption, integrity: row.integrity))
     for mtu in 576...1600 {
       for isEncapsulated in [false, true] {
@@ -94,7 +94,7 @@ import Testing
     #expect(ESPTransform(encryption: "CHACHA20_POLY1305")?.description == "CHACHA20_POLY1305")
   }
 
-  @Test func `what is unknown has no size`() {
+  @Test func `an unknown cipher has no size`() {
     #expect(ESPTransform(encryption: "") == nil)
     #expect(ESPTransform(encryption: "AES_GCM_17") == nil)
     #expect(ESPTransform(encryption: "(1031)") == nil)
@@ -108,7 +108,7 @@ import Testing
     for mtu in [Int.min / 2, -1, 0, 20, 76, 91] { #expect(sizes(of: transform, in: mtu) == [0, 0, 0, 0]) }
   }
 
-  @Test func `the worst of what is offered is counted on`() throws {
+  @Test func `the size allows for the worst of the offered ciphers`() throws {
     func worst(_ texts: String..., in mtu: Int = 1500, isUDPEncapsulated: Bool = false) throws -> String? {
       let proposals = try texts.map { try Proposal.parse($0, for: .esp) }
       return ESPTransform.worst(of: proposals, underlayMTU: mtu, isUDPEncapsulated: isUDPEncapsulated)?.description

@@ -146,7 +146,7 @@ private struct World {
 }
 
 @Suite struct IKEMachinePropertyTests {
-  @Test("whatever happens, it comes up when the hub accepts", arguments: 0..<200)
+  @Test("whatever happened before, the tunnel comes up when the hub accepts", arguments: 0..<200)
   func converges(_ seed: Int) throws {
     var world = try World(seed: UInt64(seed) &* 0x9e37)
     for _ in 0..<60 {

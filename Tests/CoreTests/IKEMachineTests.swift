@@ -377,7 +377,7 @@ enum IKESample {
     #expect(machine.isUndecided(at: at(100)), "another life of charon's")
   }
 
-  @Test("the most certain word of an attempt is shown", arguments: IKETrouble.Certainty.allCases)
+  @Test("the most certain reason for a failed attempt is shown", arguments: IKETrouble.Certainty.allCases)
   func theMostCertainWord(_ first: IKETrouble.Certainty) throws {
     for second in IKETrouble.Certainty.allCases {
       var machine = try IKESample.machine(.connecting)

@@ -435,7 +435,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
   }
 
   @Test(
-    "gaps that are borne, wherever they fall",
+    "gaps that are tolerated, wherever they fall",
     arguments: [
       (nil, 5, 300), (0, 5, 80), (200, 5, 180), (1_000, 5, 980),
       (5_000, 5, 3_000), (5_000, 1, 4_980), (nil, 100, 9_000), (nil, 10, 880),
@@ -485,7 +485,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     }
   }
 
-  @Test("a target that polices pings is not left for one that is lost", arguments: [1.0, 2, 4])
+  @Test("one lost ping of a target that polices pings does not bring the path down", arguments: [1.0, 2, 4])
   func policed(_ burst: Double) throws {
     for loss in stride(from: 5_000, to: 200_000, by: 997) {
       var bench = Bench(try probe(interval: 1_000, timeout: 800, fall: 5))

@@ -30,7 +30,7 @@ import Testing
       "aes256gcm16-prfsha384-x25519-ke2_x448-ke2_none-ke7_ecp512bp"
     ),
   ])
-  func `other spellings and orders have one text`(_ written: String, _ expected: String?) throws {
+  func `different spellings and orders give one text`(_ written: String, _ expected: String?) throws {
     #expect((try? text(written, .ike)) == expected)
     if let expected { #expect(try text(expected, .ike) == expected) }
   }
@@ -83,7 +83,7 @@ import Testing
     (.esp, "aes256gcm16-ke1_mlkem768", "ke1_mlkem768 needs a key exchange before it, such as x25519"),
     (.esp, "aes256gcm16-none-ke1_mlkem768", "ke1_mlkem768 needs a key exchange before it, such as x25519"),
   ])
-  func `is refused in words`(_ use: ProposalUse, _ written: String, _ words: String) {
+  func `a bad proposal is refused with a reason`(_ use: ProposalUse, _ written: String, _ words: String) {
     let refusal = #expect(throws: Proposal.Refusal.self) { try Proposal.parse(written, for: use) }
     #expect(refusal?.description == words)
   }
@@ -106,7 +106,7 @@ import Testing
       #""sha256" is there twice; aes256gcm16 has its own integrity: leave sha256 out; "prfsha384": ESP has no PRF"#
     ),
   ])
-  func `is faulted whole`(_ use: ProposalUse, _ written: String, _ words: String) {
+  func `every fault of a proposal is listed`(_ use: ProposalUse, _ written: String, _ words: String) {
     let refusal = #expect(throws: Proposal.Refusal.self) { try Proposal.parse(written, for: use) }
     #expect(refusal?.description == words)
   }
@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  @Test func `hostile texts cost little`() {
+  @Test func `hostile texts are refused cheaply`() {
     let texts = [
       String(repeating: "a", count: 1 << 20), String(repeating: "-", count: 512),
       String(repeating: "ke1_", count: 128), String(repeating: "ke1_", count: 1 << 18),
@@ -141,7 +141,7 @@ import Testing
     }
   }
 
-  @Test func `a document's field says what was expected and why not`() {
+  @Test func `a complaint about a field says what was expected and why`() {
     let document = DocumentValue.object([.init("ike", .string("3des-sha256-x25519")), .init("esp", .integer(3))])
     let book = ComplaintBook()
     let fields = FieldReader(document, at: "ipsec", keys: ["ike", "esp"], book: book)
@@ -191,7 +191,7 @@ import Testing
     #expect(try Proposal.parse("aes256gcm16-prfsha384-x25519", for: .ike).unsupported(by: Self.old).isEmpty)
   }
 
-  @Test func `of ESP charon does the key exchange alone`() throws {
+  @Test func `for ESP, only the key exchange needs charon`() throws {
     let esp = try Proposal.parse("aes256ccm12-x25519-ke1_mlkem1024-ke1_none-esn", for: .esp)
     #expect(
       esp.unsupported(by: Self.new) == [
@@ -233,7 +233,7 @@ import Testing
     #expect(standard.first?.unsupported(by: none).count == 7)
   }
 
-  @Test func `the defaults are what we would take from an operator`() throws {
+  @Test func `the defaults would be accepted from an operator`() throws {
     for use in [ProposalUse.ike, .esp] {
       for charon in [nil, Self.old, Self.new] {
         for proposal in Proposal.defaults(for: use, offeredBy: charon) {

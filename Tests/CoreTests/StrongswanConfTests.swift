@@ -71,7 +71,7 @@ private func conf(_ text: String) throws -> StrongswanConf {
     #expect(try value("p.a", "charon-systemd { p : q { } } q { a = 1 } charon { p { a = 2 } }") == "1")
   }
 
-  @Test func `references in circles end`() throws {
+  @Test func `circular references end`() throws {
     let fan = (0..<40).map { level in
       "s\(level) : " + (0..<40).map { "s\(($0 + level) % 40).x" }.joined(separator: ", ") + " { x : s\(level) { } }"
     }
@@ -92,7 +92,7 @@ private func conf(_ text: String) throws -> StrongswanConf {
     ("include a\"b c\"d = e", "ab c"),
     ("include x}", nil),
   ])
-  func `an include is left to who read the file`(_ text: String, _ pattern: String?) throws {
+  func `an include is left to the caller`(_ text: String, _ pattern: String?) throws {
     let statements = try? StrongswanConf.parse(Array(text.utf8), file: "t.conf")
     let first = StrongswanConf.Place(file: "t.conf", line: 1)
     #expect(statements?.first == pattern.map { .include(pattern: $0, first) })
@@ -123,7 +123,7 @@ private func conf(_ text: String) throws -> StrongswanConf {
     ("a = \"\u{0}\"", "t.conf:1: expected text, found a zero byte"),
     (String(repeating: "a {", count: 5000), "t.conf:1: sections are nested too deeply"),
   ])
-  func `where charon would not start, the place is named`(_ text: String, _ words: String) {
+  func `a text with which charon would not start is refused with its place`(_ text: String, _ words: String) {
     let complaint = #expect(throws: Complaint.self) { try conf(text) }
     #expect(complaint?.description == words)
   }

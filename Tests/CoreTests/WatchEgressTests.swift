@@ -30,7 +30,7 @@ import Testing
     return bench
   }
 
-  @Test func `they flip at once, and it is told once`() throws {
+  @Test func `rules that share an egress flip together, with one event`() throws {
     let bench = try running(["office", "lab"])
     let before = bench.swept.count
     bench.prober.set(bench.a, .silent)
@@ -53,7 +53,7 @@ import Testing
     #expect(tally.failovers[EventTally.Key("office", "probes")] == 1)
   }
 
-  @Test func `a rule that comes or goes moves nobody else`() throws {
+  @Test func `adding or removing a rule does not move other rules' traffic`() throws {
     let bench = try running(["office", "lab"])
     bench.prober.set(bench.a, .silent)
     bench.loop.advance(by: .seconds(1))

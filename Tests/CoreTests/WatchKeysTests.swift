@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test(
-    "the cause of a dead path says what is known of its keys",
+    "the cause of a dead path says what is known about its keys",
     arguments: [
       (IKENews.Word.up, "; the SA is up, so the data plane is dead"),
       (.down("the hub refused"), "; no SA: the hub refused"), (.unknown, "; charon does not answer"),

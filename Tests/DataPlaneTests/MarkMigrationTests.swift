@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test(
-    "whatever step it has come to, each packet goes where it went",
+    "at every step of the migration, each packet goes where it went before",
     arguments: masks, [(2, false), (2, true), (14, false), (14, true)])
   func everyStep(_ bits: UInt32, _ start: (first: Int, isKilled: Bool)) throws {
     for former in Self.masks where former != bits {

@@ -31,7 +31,7 @@ struct ConnectionTests {
 
   private let mark = Mark(value: 0x1200_0000)
 
-  @Test("by mark and mask takes those alone, whatever the other bits of the mark")
+  @Test("by mark and mask deletes only those, whatever the other bits of the mark")
   func byMark() throws {
     try RealGround.with { ground in
       try track(ground)
@@ -42,7 +42,7 @@ struct ConnectionTests {
     }
   }
 
-  @Test("by mark and source leaves those of other sources")
+  @Test("by mark and source spares those of other sources")
   func bySource() throws {
     try RealGround.with { ground in
       try track(ground)
@@ -88,7 +88,7 @@ struct ConnectionTests {
     )
   }
 
-  @Test("gives those of another mask their marks of now, and leaves all other bits")
+  @Test("gives connections marked under an old mask their new marks, and leaves all other bits")
   func migrated() throws {
     try RealGround.with { ground in
       try track(ground)
@@ -112,7 +112,7 @@ struct ConnectionTests {
     }
   }
 
-  @Test("that left with an address of which nothing comes back are deleted, others of the mark are not")
+  @Test("that left with an address to which nothing returns deletes only those with the mark")
   func stale() throws {
     try RealGround.with { ground in
       try ground.shell("ip address add 192.0.2.2/32 dev lo; ip address add 192.0.2.3/32 dev lo")
@@ -135,7 +135,7 @@ struct ConnectionTests {
     }
   }
 
-  @Test("that came before the rules takes unmarked, translated ones of the sources alone")
+  @Test("from before the rules deletes only unmarked, translated ones of the sources")
   func early() throws {
     try RealGround.with { ground in
       try track(ground)

@@ -26,7 +26,7 @@ struct GuardOnTheRealKernelTests {
     return Layout(ruleSet, configuration, try #require(Layout.slots(ruleSet, configuration, after: SlotBook())))
   }
 
-  @Test("is put before any device is there, and only once")
+  @Test("is set up before any device exists, and only once")
   func isPutOnce() throws {
     let layout = try layout()
     try RealGround.with { ground in

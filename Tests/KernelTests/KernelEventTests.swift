@@ -53,7 +53,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell devices, addresses and the main default route that come and go")
+  @Test("report devices, addresses and main default routes that come and go")
   func others() throws {
     try listening { ground, told in
       let wan = try #require(InterfaceName("wan0"))
@@ -70,7 +70,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell main's better routes and IPv6's, which belts follow, but none of every link")
+  @Test("report more specific routes of the main table, for IPv4 and IPv6, but not the ones every link has")
   func sites() throws {
     try listening { ground, told in
       try ground.addDevice(try #require(InterfaceName("wan0")), address: InterfaceAddress("192.0.2.2/24"))
@@ -100,7 +100,7 @@ struct KernelEventTests {
       """)
   }
 
-  @Test("are not pushed out by another's routes, however many")
+  @Test("are not lost among another program's routes, however many")
   func floods() throws {
     try listening { ground, told, reactor in
       let wan = try #require(InterfaceName("wan0"))
@@ -142,7 +142,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell a neighbour that does not answer")
+  @Test("report a neighbour that does not answer")
   func neighbour() throws {
     try listening { ground, told in
       let wan = try #require(InterfaceName("wan0"))
@@ -154,7 +154,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell that a router has refused a packet for its size")
+  @Test("report that a router has refused a packet for its size")
   func pathMTU() throws {
     try listening { ground, told in
       let wan = try #require(InterfaceName("wan0"))
@@ -172,7 +172,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell what another does to our rules, routes and nftables table")
+  @Test("report what another program does to our rules, routes and nftables table")
   func ours() throws {
     try listening { ground, told in
       try ground.shell("ip rule add priority 9210 fwmark 1 lookup 7905 protocol 77")

@@ -90,7 +90,7 @@ struct IPsecPacketTests {
     NftChain(name: "at_\(point.rawValue)", hook: .init(kind: .filter, point: point, priority: -150), rules: rules)
   }
 
-  @Test("a GRE packet that a policy will encrypt is told from one that would leave in the clear")
+  @Test("a GRE packet that a policy will encrypt is told apart from one that would leave in the clear")
   func greInTransportMode() throws {
     try withPair { pair in
       let gre = try #require(InterfaceName("bh-fra"))
@@ -131,7 +131,7 @@ struct IPsecPacketTests {
     }
   }
 
-  @Test("what comes by an XFRM interface says so, and passes a strict reverse-path check")
+  @Test("a packet that comes by an XFRM interface is recognised, and passes a strict reverse-path check")
   func xfrmInterface() throws {
     try withPair { pair in
       let xfrm = try #require(InterfaceName("bh-fra"))

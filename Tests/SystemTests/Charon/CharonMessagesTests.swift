@@ -178,7 +178,7 @@ import VICI
   }
 
   @Test(
-    "numbers of no sense are bounded",
+    "absurd numbers are bounded",
     arguments: ["", "-1", "x", "9223372036854775807", "-9223372036854775808", "99999999999999999999999", "1e9"])
   func oddNumbers(_ text: String) {
     let found = read(

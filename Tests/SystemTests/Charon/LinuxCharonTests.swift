@@ -96,7 +96,7 @@ import VICI
   // MARK: Nonsense
 
   @Test(
-    "answers of no sense end the connection",
+    "nonsensical answers end the connection",
     arguments: [
       .confirmed, .eventUnknown, .request(command: "list-sas", VICIMessage()), .register(event: "log"),
     ] as [VICIPacket])

@@ -6,7 +6,7 @@ import Testing
 import VICI
 
 /// That charon has understood what it was given: what `list-conns` says back.
-@Suite("What a real charon says back of a connection", .serialized, .timeLimit(.minutes(5)))
+@Suite("What a real charon reports about a connection", .serialized, .timeLimit(.minutes(5)))
 struct LoadedConnectionTests {
   private func connection(_ ground: RealCharonGround, _ kind: CharonSecret) async throws -> IKEConnection {
     IKEConnection(

@@ -36,12 +36,12 @@ import Testing
     #expect(place.description == "\(folder.path)/d/e/x:1")
   }
 
-  @Test func `what matches nothing includes nothing`() throws {
+  @Test func `a pattern that matches nothing includes nothing`() throws {
     try folder.write("include nothing/*.conf\ninclude none\ncharon { a = 1 }", to: "strongswan.conf")
     #expect(try read().setting("a", daemon: "charon")?.value == "1")
   }
 
-  @Test func `a circle of includes ends with its place`() throws {
+  @Test func `circular includes are refused with their place`() throws {
     try folder.write("a = b\ninclude strongswan.conf\n", to: "strongswan.conf")
     let path = folder.file("strongswan.conf")
     var complaint = #expect(throws: Complaint.self) { try read() }

@@ -56,7 +56,7 @@ private struct FolderGround: JournalGround {
     #expect(numbers == Array((100 - UInt64(numbers.count) + 1)...100))
   }
 
-  @Test func `a file cut at any byte is read up to there, and written on`() async throws {
+  @Test func `a file cut at any byte is read up to there, and then continued`() async throws {
     let (store, _) = try await opened()
     try await store.append((1...4).map { record($0, "event \($0)") })
     let whole = try folder.bytes(of: "journal")
@@ -72,7 +72,7 @@ private struct FolderGround: JournalGround {
     }
   }
 
-  @Test func `whatever is in the files, what can be read is read, and writing goes on`() async throws {
+  @Test func `whatever is in the files, readable events are read and writing goes on`() async throws {
     var chance = SystemRandomNumberGenerator()
     let good = (1...20).flatMap { JournalLine.encode(record($0)) }
     for _ in 0..<50 {
@@ -103,7 +103,7 @@ private struct FolderGround: JournalGround {
     #expect(try await next.read().map(\.number) == [1, 2, 3])
   }
 
-  @Test func `a file that is removed under us is begun anew`() async throws {
+  @Test func `a file that is removed under us is started again`() async throws {
     let (store, _) = try await opened()
     try await store.append([record(1)])
     try FileManager.default.removeItem(atPath: folder.file("journal"))
@@ -112,7 +112,7 @@ private struct FolderGround: JournalGround {
     #expect(try await store.read().map(\.number) == [2])
   }
 
-  @Test func `a place that cannot be written says so`() async throws {
+  @Test func `a place that cannot be written to is reported`() async throws {
     let nowhere = try FileJournal(directory: folder.file("none"))
     #expect(try await nowhere.read().isEmpty)
     await #expect(
@@ -122,7 +122,7 @@ private struct FolderGround: JournalGround {
 
   /// Whatever stands in its place: nothing waits for it, and a new journal is begun.
   @Test(arguments: ["directory", "pipe", "circle of links", "huge file"])
-  func `whatever stands in its place is set aside`(_ kind: String) async throws {
+  func `whatever is in its place is set aside`(_ kind: String) async throws {
     let path = folder.file("journal")
     switch kind {
     case "directory": try FileManager.default.createDirectory(atPath: "\(path)/d", withIntermediateDirectories: true)

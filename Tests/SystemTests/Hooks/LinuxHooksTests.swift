@@ -46,7 +46,7 @@ import Testing
     try await promise.check(on: HookFolderGround(byService: true))
   }
 
-  @Test func `what others could have put there is refused`() throws {
+  @Test func `hooks that others could have put there are refused`() throws {
     for (name, mode) in [("good", 0o755), ("also-good", 0o700), ("writable", 0o775), ("text", 0o644)] {
       try folder.write("#!/bin/sh\n", to: name, mode: mode)
     }
@@ -67,7 +67,7 @@ import Testing
     #expect(HookFolder.read("/nonexistent") == HookListing())
   }
 
-  @Test func `it gets its environment and nothing else`() async throws {
+  @Test func `a hook gets its environment and nothing else`() async throws {
     let outcome = try await run("env | grep -v -e '^_=' -e '^PWD=' | sort; ls /proc/self/fd | wc -l", ["A=b", "C=d e"])
     #expect(outcome.end == .exited(0))
     #expect(Array(outcome.output.prefix(2)) == ["A=b", "C=d e"])
@@ -75,14 +75,14 @@ import Testing
     #expect(outcome.output.dropFirst(2).map { $0.filter { $0 != " " } } == ["4"])
   }
 
-  @Test func `it starts from an agent that has more descriptors than it may`() async throws {
+  @Test func `a hook starts even if the agent has more descriptors than the hook may have`() async throws {
     let held = (0..<300).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
     defer { for descriptor in held { close(descriptor) } }
     #expect(held.allSatisfy { $0 >= 0 })
     #expect(try await run("ulimit -n") == HookOutcome(.exited(0), output: ["256"]))
   }
 
-  @Test func `it has no privileges`() async throws {
+  @Test func `a hook has no privileges`() async throws {
     let outcome = try await run("grep -E '^(CapPrm|CapEff|CapAmb|NoNewPrivs):' /proc/self/status; id -u; id -G")
     #expect(
       Array(outcome.output.prefix(4)) == [
@@ -91,7 +91,7 @@ import Testing
     if geteuid() == 0 { #expect(outcome.output.dropFirst(4).first == "65534") }
   }
 
-  @Test func `how it ended is told, with what it said`() async throws {
+  @Test func `how a hook ended is reported, with what it printed`() async throws {
     #expect(try await run("echo out; echo err >&2; exit 3") == HookOutcome(.exited(3), output: ["out", "err"]))
     #expect(try await run("kill -TERM $$").end == .killed(signal: SIGTERM))
     let flood = try await run("head -c 1000000 /dev/zero | tr '\\0' x; echo")
@@ -104,7 +104,7 @@ import Testing
     #expect(why.contains("Exec format error"))
   }
 
-  @Test func `over its time it is ended, with what it has started`() async throws {
+  @Test func `a hook that exceeds its time is killed, with what it has started`() async throws {
     // As long as a busy machine takes to start a shell.
     let outcome = try await run("sleep 1000 & echo $!; wait", limit: .seconds(5))
     #expect(outcome.end == .overTime)
@@ -116,7 +116,7 @@ import Testing
   }
 
   // The last: until init has buried what it started, its user may start nothing.
-  @Test func `it has no more processes than it may`() async throws {
+  @Test func `a hook cannot exceed its limit of processes`() async throws {
     let outcome = try await run("for n in $(seq 100); do sleep 30 & done; echo all")
     if geteuid() == 0 { #expect(outcome.end != .exited(0) && outcome.output.contains { $0.contains("fork") }) }
   }

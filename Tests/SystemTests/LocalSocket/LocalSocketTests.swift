@@ -109,7 +109,7 @@ private final class Counter: Sendable {
     }
   }
 
-  @Test func `a client is answered and known by its user, the socket is for owner and group alone`() async throws {
+  @Test func `a client is answered and its user is known; only owner and group may use the socket`() async throws {
     let server = try server()
     defer { server.stop() }
     #expect(try await ask("status") == "status from \(geteuid())")
@@ -118,7 +118,7 @@ private final class Counter: Sendable {
     #expect(try await ask("large").utf8.count == 8 << 20)
   }
 
-  @Test func `no agent, no permission, broken off and too slow are told apart`() async throws {
+  @Test func `no agent, no permission, a closed connection and a slow agent are told apart`() async throws {
     await #expect(throws: LocalFailure.noAgent(path: path)) { try await ask("status") }
     let server = try server()
     await #expect(throws: LocalFailure.timedOut) { try await ask("slow", timeout: .milliseconds(100)) }
@@ -161,7 +161,7 @@ private final class Counter: Sendable {
   }
 
   /// Started by hand after a boot there is no /run/backhaul.
-  @Test func `the folder of the socket is made, as the unit would`() throws {
+  @Test func `the socket's folder is made as the unit would make it`() throws {
     let path = folder.file("run/backhaul/agent.sock")
     let server = try LocalServer(at: path) { _, _ in [] }
     defer { server.stop() }
@@ -180,7 +180,7 @@ private final class Counter: Sendable {
     return try body()
   }
 
-  @Test func `clients that send nonsense are told so or dropped, and others are served`() async throws {
+  @Test func `clients that send nonsense are refused or dropped, and others are served`() async throws {
     let server = try server()
     defer { server.stop() }
     for (bytes, said) in [
@@ -231,7 +231,7 @@ private final class Counter: Sendable {
     #expect(reply == "status from \(geteuid())")
   }
 
-  @Test func `few requests are worked on at once, also of clients that went meanwhile`() async throws {
+  @Test func `few requests are worked on at once, including those of clients that have left`() async throws {
     let busy = Counter()
     let server = try LocalServer(at: path, limits: Self.patient) { _, _ in
       busy.enter()
@@ -248,7 +248,7 @@ private final class Counter: Sendable {
     #expect(busy.most == 2)
   }
 
-  @Test func `root has places of its own, and one user leaves some to the others`() {
+  @Test func `places are reserved for root, and no user can take all the others`() {
     let limits = LocalServer.Limits()
     let crowd = [UInt32](repeating: 1000, count: 16)
     #expect(limits.admits(1000, beside: Array(crowd.dropLast())))

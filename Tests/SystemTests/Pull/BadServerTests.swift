@@ -77,25 +77,25 @@ import Transfer
   }
 
   @Test(arguments: ["cut-off", "cut-chunked", "hang-up", "garbage"])
-  func `an answer that breaks off or is no HTTP is a failure`(path: String) async {
+  func `an answer that breaks off or is not HTTP is a failure`(path: String) async {
     let cause = await failure(source(path))
     #expect(cause.hasPrefix("the answer was cut off: ") || cause.hasPrefix("not an HTTP answer: "), "\(cause)")
   }
 
-  @Test func `a gzip bomb is not unpacked, as nobody asked for gzip`() async throws {
+  @Test func `a gzip bomb is not unpacked, because nobody asked for gzip`() async throws {
     guard case .document(let bytes, _) = try await source("gzip-bomb", maximumBytes: 2 << 20).fetch(etag: nil) else {
       return
     }
     #expect(bytes.count < 2 << 20)
   }
 
-  @Test func `a body of just the limit is taken, one byte more is not`() async throws {
+  @Test func `a body of exactly the limit is accepted, one byte more is not`() async throws {
     let size = Self.document.utf8.count
     #expect(try await source("ok", maximumBytes: size).fetch(etag: nil) != .unchanged)
     #expect(await failure(source("ok", maximumBytes: size - 1)) == "the body is larger than \(size - 1) bytes")
   }
 
-  @Test func `a token is sent from a file that only its owner can read, and is read anew each time`() async throws {
+  @Test func `a token is read from a file that only its owner can read, again for each pull`() async throws {
     let file = try folder.write("wrong-token\n", to: "token")
     let source = source("token", credentials: file)
     #expect(await failure(source) == "status 401")
@@ -112,7 +112,7 @@ import Transfer
     #expect(await failure(self.source("token", credentials: folder.file("none"))) == "No such file or directory")
   }
 
-  @Test func `nobody there, a name without an address and other schemes are failures without a secret`() async throws {
+  @Test func `no server, a name without an address and other schemes are failures that show no secret`() async throws {
     for (url, shown) in [
       ("http://user:pass@127.0.0.1:9/rules?key=secret", "GET http://127.0.0.1:9/rules"),
       ("http://no-such-host.invalid/", "GET http://no-such-host.invalid/"),

@@ -58,7 +58,7 @@ import Transfer
     if case .success(.document) = result { true } else { false }
   }
 
-  @Test func `only the authority that was named is trusted, and the certificate must be the server's`() async throws {
+  @Test func `only the named authority is trusted, and the certificate must be the server's`() async throws {
     let good = try server("server")
     #expect(isFetched(await pull(good, trusting: "ours.pem")))
     #expect(!isFetched(await pull(good, trusting: "other.pem")))

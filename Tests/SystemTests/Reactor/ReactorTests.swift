@@ -112,7 +112,7 @@ actor Pinned {
     #expect(await pinned.count() == 20)
   }
 
-  @Test func `what many threads enqueue runs once each, and each thread's in its order`() async throws {
+  @Test func `what many threads enqueue runs once, in each thread's order`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
     let ran = Record<(Int, Int)>()
@@ -125,7 +125,7 @@ actor Pinned {
     for sender in 0..<8 { #expect(all.filter { $0.0 == sender }.map(\.1) == Array(0..<1_000)) }
   }
 
-  @Test func `a watched pipe is told readable while it holds data, and nothing after unwatch`() async throws {
+  @Test func `a watched pipe is reported readable while it holds data, and not after unwatch`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
     let (reader, writer) = try openPipe()
@@ -197,7 +197,7 @@ actor Pinned {
     #expect(await seen.wait(for: 3) == ["answer", "answer", "timer"])
   }
 
-  @Test func `to watch a closed descriptor is refused with the kernel's word`() async throws {
+  @Test func `watching a closed descriptor is refused with the kernel's error`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
     let failures = Record<SystemCallFailure>()
@@ -211,7 +211,7 @@ actor Pinned {
 }
 
 @Suite struct TimerHeapTests {
-  @Test func `ten thousand timers come out sorted, a third of them cancelled`() {
+  @Test func `ten thousand timers, a third of them cancelled, come out sorted`() {
     var heap = TimerHeap()
     var random = SystemRandomNumberGenerator()
     let out = Record<Int64>()

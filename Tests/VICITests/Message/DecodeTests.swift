@@ -40,7 +40,7 @@ import VICI
       ([1, 1, 0xff, 2], .badName, 0),
       ([4, 2, 0xc3, 0x28, 6], .badName, 0),
     ] as [([UInt8], VICIFault, Int)])
-  func `is refused, and where is said`(_ bytes: [UInt8], _ fault: VICIFault, _ offset: Int) {
+  func `a bad message is refused with the place of the fault`(_ bytes: [UInt8], _ fault: VICIFault, _ offset: Int) {
     #expect(cause { () throws(VICIFailure) in _ = try VICIMessage(decoding: bytes) } == .malformed(fault, at: offset))
   }
 
@@ -64,7 +64,7 @@ import VICI
     }
   }
 
-  @Test func `sections nest to the bound and no deeper`() throws {
+  @Test func `sections nest to the limit and no deeper`() throws {
     func nested(_ depth: Int) -> [UInt8] {
       [UInt8]([[UInt8]](repeating: Self.sectionA, count: depth).joined()) + [UInt8](repeating: 2, count: depth)
     }
@@ -77,7 +77,7 @@ import VICI
     #expect(throws: VICIFailure.self) { try VICIMessage(decoding: abyss) }
   }
 
-  @Test func `there are elements up to the bound and no more`() throws {
+  @Test func `a message has elements up to the limit and no more`() throws {
     func list(_ items: Int) -> [UInt8] {
       Self.listA + [UInt8]([[UInt8]](repeating: [5, 0, 0], count: items).joined()) + [6]
     }
@@ -88,7 +88,7 @@ import VICI
     #expect(more == .malformed(.tooManyElements, at: 3 + 3 * most))
   }
 
-  @Test(arguments: 0..<200) func `random bytes, and a good message with one byte changed, do no harm`(_ seed: UInt64) {
+  @Test(arguments: 0..<200) func `random bytes, and a good message with one changed byte, do no harm`(_ seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     _ = try? VICIMessage(decoding: dice.bytes(upTo: 200))
     var bytes = Sample.bytes

@@ -41,7 +41,7 @@ import VICI
     #expect(largestNumber == .malformed(.packetTooLong(4_294_967_295), at: 0))
   }
 
-  @Test func `a packet of no bytes is refused, and stays so`() throws {
+  @Test func `an empty packet is refused, and so is everything after it`() throws {
     var frames = VICIFrames()
     frames.append([0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 5])
     #expect(try frames.next() == [5])
