@@ -304,7 +304,7 @@ private final class Life: Sendable {
     ("\"since\":\"yesterday\"", "since: \"yesterday\" is not a time"),
     ("\"since_seconds\":-1", "since_seconds takes 0 to 1000000000"),
     ("\"since_seconds\":1e300", "since_seconds takes 0 to 1000000000"),
-    ("\"kinds\":[\"failovr\"]", "no event is of kind \"failovr\"; did you mean \"failover\"?"),
+    ("\"kinds\":[\"failovr\"]", "there is no kind of event \"failovr\"; did you mean \"failover\"?"),
     ("\"limit\":0", "limit takes 1 to 20000"), ("\"limit\":1099511627776", "limit takes 1 to 20000"),
   ])
   func anythingElseIsRefusedInWords(_ parameter: String, _ words: String) throws {

@@ -89,7 +89,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--kind", "failovr"], "no event is of kind \"failovr\"; did you mean \"failover\"?"),
+    (["--kind", "failovr"], "there is no kind of event \"failovr\"; did you mean \"failover\"?"),
     (["--limit", "0"], "limit takes 1 to 20000"), (["--since", "soon"], "90s, 15m, 2h or 3d"),
   ])
   func wrongArgumentsAreExplained(_ arguments: [String], _ words: String) {

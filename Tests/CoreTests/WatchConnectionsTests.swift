@@ -39,7 +39,9 @@ import Testing
     bench.watch.connectionTableChanged(isFull: true, missing: [])
     #expect(try silence(bench) == .up)
     #expect(bench.goesBy(bench.a))
-    #expect(bench.watch.snapshot().health[try #require(Name("a"))]?.cause.contains("connections is full") == true)
+    #expect(
+      bench.watch.snapshot().health[try #require(Name("a"))]?.cause.contains("connection tracking table is full")
+        == true)
     bench.watch.connectionTableChanged(isFull: false, missing: [])
     bench.loop.advance(by: .seconds(1))
     #expect(bench.goesBy(bench.b), "there was room, and no answer")

@@ -109,7 +109,7 @@ import Testing
   @Test func whatTheAgentSeesOfTrafficIsTold() throws {
     let signs = [
       TrafficSign(rule: "office", cause: "is sent to tun9", step: "remove it", isError: true),
-      TrafficSign(rule: "guests", cause: "is taken, and not as written", step: "name br0", isError: false),
+      TrafficSign(rule: "guests", cause: "is taken, but not as written", step: "name br0", isError: false),
     ]
     #expect(
       try found { $0.agent = .success(AgentSigns(traffic: signs, sightTrouble: "EPERM")) }
@@ -221,7 +221,7 @@ import Testing
 
   @Test(
     arguments: [
-      (-1, 0, "has expired"), (-1, -0.001, "has expired"), (0, 31, nil), (0.001, 31, "does not hold yet"),
+      (-1, 0, "has expired"), (-1, -0.001, "has expired"), (0, 31, nil), (0.001, 31, "is not valid yet"),
       (-1, 30, nil), (-1, 29.999, "expires in 29 days"), (-1, 1.5, "expires in 1 day"),
       (-1, 0.001, "expires in 0 days"),
       // Never, as RFC 5280 writes it; and one that was valid before 1970.

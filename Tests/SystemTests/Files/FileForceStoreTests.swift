@@ -58,7 +58,8 @@ private struct FolderGround: ForceGround {
     }
   }
 
-  @Test func `a file of another format or too large, a directory and an unwritable place are reported as such`() throws {
+  @Test func `a file of another format or too large, a directory and an unwritable place are reported as such`() throws
+  {
     _ = try saveOne()
     let text = String(decoding: try folder.bytes(of: "forces.json"), as: UTF8.self)
     try folder.write(text.replacing("\"format\":1", with: "\"format\":9"), to: "forces.json")

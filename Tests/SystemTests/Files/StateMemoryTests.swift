@@ -133,7 +133,9 @@ import Testing
     #expect(before.st_ino == after.st_ino, "written once")
   }
 
-  @Test(arguments: kinds) func `a damaged copy of the configuration does not count, and is written again`(_ kind: String) throws {
+  @Test(arguments: kinds) func `a damaged copy of the configuration does not count, and is written again`(
+    _ kind: String
+  ) throws {
     let copy = ConfigurationCopy(directory: folder.path)
     try copy.save(Array(text.utf8))
     try damage("configuration.json", kind)

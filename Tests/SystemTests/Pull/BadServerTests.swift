@@ -105,7 +105,7 @@ import Transfer
     #expect(await failure(source) == "group or others have access to it: chmod 600")
     for bad in ["", "two words", "token\r\nX-Evil: 1", "tök"] {
       try folder.write(bad, to: "token")
-      #expect(await failure(source) == "not one line with a bearer token")
+      #expect(await failure(source) == "it is not a single line with a bearer token")
     }
     try folder.write(String(repeating: "a", count: 5_000), to: "token")
     #expect(await failure(source) == "larger than 4096 bytes")

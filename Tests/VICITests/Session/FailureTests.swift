@@ -23,7 +23,8 @@ import Testing
         "cannot be asked: a value of data of 70000 bytes, but 65535 are the most"
       ),
     ] as [(VICIFailure.Cause, String)])
-  func `a failure says what was asked, of which socket, and what came back`(_ cause: VICIFailure.Cause, _ text: String) {
+  func `a failure says what was asked, of which socket, and what came back`(_ cause: VICIFailure.Cause, _ text: String)
+  {
     #expect(failure(cause).description == "vici load-conn at /run/charon.vici: \(text)")
   }
 

@@ -18,7 +18,8 @@ import VICI
     (.response(VICIMessage()), [1]),
   ]
 
-  @Test(arguments: all) func `a packet of each kind is written and read`(_ packet: VICIPacket, _ bytes: [UInt8]) throws {
+  @Test(arguments: all) func `a packet of each kind is written and read`(_ packet: VICIPacket, _ bytes: [UInt8]) throws
+  {
     #expect(try packet.encoded() == bytes)
     #expect(try VICIPacket(decoding: bytes) == packet)
   }
