@@ -86,7 +86,7 @@ private struct Bench {
       #expect(bench.watch.goesBy(bench.watch.b))
       let snapshot = await bench.watch.watch.snapshot()
       #expect(
-        ForceReport.warnings(of: bench.a, .up, snapshot) == ["path a is down all the same: bh-a has no carrier"])
+        ForceReport.warnings(of: bench.a, .up, snapshot) == ["path a is still down: bh-a has no carrier"])
       await bench.watch.watch.linkChanged(bench.watch.a, bench.watch.link())
       #expect(bench.watch.goesBy(bench.watch.a))
       _ = await bench.keeper.takeBack(bench.a, by: 0, reason: nil)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Agent
 
-/// What charon is asked for, when, and what is told of it.
+/// What charon is asked for, when, and which events report it.
 @Suite(.timeLimit(.minutes(5))) struct IKEKeeperTests {
   private func name(_ text: String) throws -> Name { try #require(Name(text)) }
 
@@ -267,7 +267,7 @@ import Testing
       #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, will try again: \(why)"])
       #expect(bench.events.all.last?.details["cause"] == why)
       #expect(bench.said == ["fra-a pending", "fra-a down: \(why)"])
-      // Each takes a second to be seen to have failed; then 1, 2, 4, 8, 16, 30, 30 … s of pause.
+      // Each failure takes a second to notice; then come pauses of 1, 2, 4, 8, 16, 30, 30 … s.
       #expect(await bench.steps.filter { $0 == "initiate fra-a" }.count == 14)
       await bench.charon.set(.accepts, for: tunnel)
       await bench.time.pass(.seconds(31))
@@ -630,7 +630,7 @@ import Testing
       #expect(bench.events.count(.saUp) == 100)
       #expect(bench.said.filter { $0.hasSuffix(" up") }.count == 100)
       #expect(await bench.steps.count == 200)
-      // Two steps each, a look each at most for its event, and the inventories.
+      // Two steps each, at most one look each for its event, and the inventories.
       #expect(await bench.charon.calls <= 100 * 3 + 20)
       #expect(bench.costsTold.last?.count == 100)
       await bench.forget()

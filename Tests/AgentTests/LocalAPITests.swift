@@ -7,7 +7,7 @@ import Testing
   @Test(arguments: LocalAPI.Verb.allCases)
   func everyVerbIsUnderstood(_ verb: LocalAPI.Verb) throws {
     #expect(try LocalAPI.read(LocalAPI.encode(LocalAPI.Request(verb))).verb == verb)
-    // As the first clients wrote it.
+    // The request as the first clients sent it.
     let (_, request) = try LocalAPI.read(Array("{\"schema\":1,\"verb\":\"\(verb.rawValue)\"}".utf8))
     #expect(request == LocalAPI.Request(verb))
   }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Agent
 
-/// Each state of a router, and the very steps that a person is given in it.
+/// Each state of a router, and exactly the next steps that a person is given.
 @Suite struct NextStepsTests {
   private struct State: CustomStringConvertible, Sendable {
     var description: String
@@ -71,7 +71,7 @@ import Testing
       State(
         "a probe that asks nobody",
         [
-          "the internet answers by wan0, and what the probes of fra ask does not: give them another target"
+          "the internet answers by wan0, but the target of fra's probes does not: give them another target"
         ]
       ) { $0.paths = [path(cause: "unclear", missing: "probes")] },
       State(
@@ -86,7 +86,10 @@ import Testing
           "path fra is down (no answer): still finding out what is at fault; look again in a few seconds"
         ]
       ) { $0.paths = [path()] },
-      State("a silent hub", ["the hub of fra is silent by every way: call who runs it; nothing here can mend it"]) {
+      State(
+        "a silent hub",
+        ["the hub of fra does not answer by wan0, although the internet does: call whoever runs the hub"]
+      ) {
         $0.paths = [path(cause: "hub_down")]
       },
       State("a silent gateway", ["uplink wan0 is dead, not even its gateway answers: check its cable and modem"]) {
@@ -140,11 +143,11 @@ import Testing
     state.make(&status)
     let steps = NextSteps.of(RouterView(status))
     #expect(steps == state.steps)
-    // Nobody reads this who has no agent that runs.
+    // Only a running agent shows this.
     #expect(!steps.contains { $0.contains("start the agent") })
   }
 
-  /// What `UplinkState` says of an uplink, each word of it, has an advice of its own.
+  /// Everything that `UplinkState` says about an uplink has its own advice.
   @Test func everyObstacleHasItsAdvice() throws {
     let wan = try #require(InterfaceName("wan0"))
     let address = try #require(InterfaceAddress("192.0.2.2/24"))

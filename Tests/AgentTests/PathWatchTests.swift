@@ -13,8 +13,8 @@ private final class Answers: Sendable {
   var all: [Bool] { answers.withLock { $0 } }
 }
 
-/// The driver: what the machine asks for reaches the ports, and what they answer reaches the machine. What is decided has
-/// its tests beside the machine, in CoreTests.
+/// The driver: the machine's requests reach the ports, and their answers reach the machine. The decisions themselves
+/// are tested beside the machine, in CoreTests.
 @Suite struct PathWatchTests {
   @Test func showsThatItLivesWhileItsTimersFire() async throws {
     let bench = try Bench()
@@ -98,7 +98,7 @@ private final class Answers: Sendable {
     try await bench.watch.watch(try plan(0x0a01_0101), links: bench.links, generation: 0)
     bench.loop.advance(by: .milliseconds(1_010))
     #expect(bench.goesBy(bench.a))
-    // A probe is on its way, and its answer finds no socket.
+    // A probe is in flight, and its answer finds no socket.
     try await bench.watch.watch(try plan(0x0a01_0105), links: bench.links, generation: 0)
     bench.loop.advance(by: .seconds(1))
     #expect(bench.goesBy(bench.a))

@@ -79,7 +79,7 @@ import Testing
     #expect(first(hub, other(.unseen)).0 == .undecided, "nobody has looked yet")
     #expect(first(rule(.fallback, "local_wan:wan0", traffic: .unseen)).0 == .unprotected)
     #expect(first(rule(.blocked, "blocked", traffic: .unseen)).0 == .blocked)
-    // With two of them the worse comes first, and the other is not hidden.
+    // Of two, the worse one comes first, and the other is still shown.
     #expect(
       first(other(.obstructed), rule(.backhaul, "path:fra", named: "c", traffic: .diverted, cause: "does y"))
         == (.diverted, "traffic of c does y; dropped on this router: b"))
@@ -148,7 +148,7 @@ import Testing
     report.uplinks = [uplink("wan0", "down", roles: ["gateway"]), uplink("wan1", "up")]
     #expect(Protection(RouterView(report)).word == .unprotected)
     #expect(Protection(RouterView(report)).sentence.contains("is sent by the local WAN wan0, which seems dead"))
-    #expect(NextSteps.of(RouterView(report)).contains { $0.contains("traffic leaves it for wan1") })
+    #expect(NextSteps.of(RouterView(report)).contains { $0.contains("traffic can move to wan1") })
     report.uplinks[0] = uplink("wan0", "down", roles: ["target"])
     #expect(!NextSteps.of(RouterView(report)).contains { $0.contains("wan1") }, "it has targets already")
     report.uplinks = [uplink("wan0", "unknown")]

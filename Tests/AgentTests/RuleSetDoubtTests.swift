@@ -105,7 +105,7 @@ import Testing
     #expect(bench.store.stored?.bytes == RuleSetBench.document(1))
   }
 
-  /// Live flows carry marks: with the book lost, the kernel is asked.
+  /// Live flows carry marks, so if the book is lost, the kernel is asked.
   @Test func aLostBookIsReadBackFromTheKernel() async throws {
     let wan = SlotBook.Owner.uplink(try #require(InterfaceName("wan0")))
     let bench = try RuleSetBench(
@@ -120,7 +120,7 @@ import Testing
   }
 }
 
-/// An operator lets a lower revision in.
+/// An operator permits a lower revision.
 @Suite struct RevisionPermitTests {
   private static let last = (1 << 53) - 1
 

@@ -30,7 +30,7 @@ import Testing
     #expect(bench.store.stored?.slots == slots, "owners keep their slots over a restart")
   }
 
-  /// What had been applied when the keeper said that it has started.
+  /// What had been applied by the time the keeper reported that it had started.
   private func appliedAtStart(_ bench: RuleSetBench) async -> [UInt64]? {
     let (starts, inbox) = AsyncStream.makeStream(of: [UInt64].self)
     let running = Task { await bench.keeper.run { inbox.yield(bench.applier.revisions) } }

@@ -91,7 +91,7 @@ private final class OneDocument: RuleSetSource {
     #expect(applier.duringEach.count == 1)
     let told = events.all.filter { $0.kind == .ruleSetRefused }
     #expect(told.count == 1)
-    #expect(told.first?.text.contains("went down while revision 8 was applied") == true)
+    #expect(told.first?.text.contains("went down while revision 8 was being applied") == true)
     #expect(await keeper.status.lastTrouble?.contains("systemctl reload backhaul") == true)
     #expect(trials.note() != nil, "the next start must know it too")
   }

@@ -129,8 +129,8 @@ import Testing
     #expect(generation(bench.disk) == RuleSetBench.document(9))
   }
 
-  /// Every history, killed before each of its writes: the guard and the next agent run the same whole generation, and the
-  /// next agent comes to the rule set that its source has, or knows why not.
+  /// Every history, with the agent killed before each of its writes: the guard and the next agent use the same complete
+  /// generation, and the next agent ends up with the source's rule set, or knows why not.
   @Test("leaves a working generation even if the agent is killed before any of its writes", arguments: [false, true])
   func everyCrashPoint(isRolledBack: Bool) async throws {
     func live(_ bench: TrialBench) async {

@@ -15,12 +15,12 @@ private final class MovedClock: Surroundings {
   var chance: Double { 0.5 }
 }
 
-/// The rest of the agent, of which parts may stand still.
+/// The rest of the agent, parts of which may stall.
 private final class Parts: Sendable {
   private let still = Mutex<Set<Vitals.Part>>([])
   func stop(_ part: Vitals.Part) { still.withLock { _ = $0.insert(part) } }
   func isStill(_ part: Vitals.Part) -> Bool { still.withLock { $0.contains(part) } }
-  /// Whether all who do not stand still have answered.
+  /// Whether every part that has not stalled has answered.
   func areHeard(by pulse: ServicePulse) async -> Bool {
     let awaited = await pulse.vitals.asked
     return awaited.allSatisfy(isStill) ? await !pulse.awaitsLine : false
@@ -41,7 +41,7 @@ private final class Parts: Sendable {
     ServicePulse(manager: manager, questions: parts.questions, surroundings: clock)
   }
 
-  /// Turns as far apart as they are in life, after which the answers have come in.
+  /// Turns as far apart as in reality, after which the answers have come in.
   private func beat(_ pulse: ServicePulse, times: Int) async throws {
     for _ in 0..<times {
       clock.pass(.milliseconds(2_500))

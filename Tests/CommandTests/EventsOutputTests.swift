@@ -126,21 +126,21 @@ import Testing
         "path fra-a: up for 3 m 10 s on bh-fra-a: every probe is answered",
         "rtt   ▁▁▃·×█▁  9.0 ms / 12.0 ms / 46.0 ms",
         "loss  ▁▁▂·█▅▁  0 % / 0.5 % / 100 %",
-        "      the last 7 minutes, the present one on the right; min / median / max",
+        "      the last 7 minutes, the current one on the right; min / median / max",
       ])
   }
 
   @Test func aSteadyLineHasNoPeaks() {
     let lines = HistoryCommand.lines(report((0..<60).map { bucket(60, 0, 10 + Double($0 % 2) / 100) }))
     #expect(lines[1] == "rtt   " + String(repeating: "▁", count: 60) + "  9.0 ms / 10.0 ms / 11.0 ms")
-    #expect(lines[3] == "      the last 60 minutes, the present one on the right; min / median / max")
+    #expect(lines[3] == "      the last 60 minutes, the current one on the right; min / median / max")
   }
 
   @Test func noAnswerAndNoProbe() {
     #expect(
       HistoryCommand.lines(report([bucket(3, 3, nil)])).dropFirst() == [
         "rtt   ×  no answer", "loss  █  100 % / 100 % / 100 %",
-        "      the last 1 minute, the present one on the right; min / median / max",
+        "      the last 1 minute, the current one on the right; min / median / max",
       ])
     #expect(
       HistoryCommand.lines(report([bucket(0, 0, nil)])).dropFirst().prefix(2) == [

@@ -68,6 +68,6 @@ import Testing
         "WARNING rp_filter: w", "  seen: net ", "  fix:  sysctl", "branch-017: 1 error, 1 warning",
       ])
     #expect(
-      DoctorCommand.lines(DoctorReport(device: device, [])) == ["branch-017: nothing is wrong as far as can be seen"])
+      DoctorCommand.lines(DoctorReport(device: device, [])) == ["branch-017: found nothing wrong"])
   }
 }

@@ -39,7 +39,7 @@ import Testing
     #expect(drains.ended(b)?.until == start + .seconds(10))
     #expect(drains.timePassed(to: start + .seconds(10)).isEmpty)
     drains.left(b, limit: .seconds(10), at: start + .seconds(20))
-    // Left twice without a return: the later word counts.
+    // Left twice without a return: the later event counts.
     drains.left(b, limit: .seconds(10), at: start + .seconds(25))
     #expect(drains.all.count == 1)
     #expect(drains.nextDeadline == start + .seconds(35))

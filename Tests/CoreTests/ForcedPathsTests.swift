@@ -53,7 +53,7 @@ import Testing
     let time = WallTime(secondsSince1970: noon.secondsSince1970 + 60)
     let forces = ForcedPaths([a: entry(seconds: 60), b: entry(.up)], at: start, time)
     #expect(forces.entries == [b: entry(.up)])
-    // One that says it ended before it began.
+    // One that claims to end before it began.
     #expect(ForcedPaths([a: entry(seconds: -5)], at: start, noon).entries.isEmpty)
   }
 

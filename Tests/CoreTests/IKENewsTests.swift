@@ -5,7 +5,7 @@ import Testing
 
 private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
-/// What is told of charon and of SAs, each thing once.
+/// Events about charon and SAs, each reported once.
 @Suite struct IKENewsTests {
   private var news = IKENews()
 

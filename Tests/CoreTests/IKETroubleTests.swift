@@ -3,7 +3,7 @@ import Testing
 @testable import Core
 
 /// Lines as charon 5.9.8 and 6.0 write them (the formats in its src/libcharon/sa, src/libstrongswan/credentials and
-/// src/libcharon/plugins/kernel_netlink), and what an operator is told of them.
+/// src/libcharon/plugins/kernel_netlink), and what an operator is told about them.
 @Suite struct IKETroubleTests {
   private static let authentication =
     "the hub refused our authentication (AUTHENTICATION_FAILED): a different pre-shared key, a certificate that it "
@@ -14,7 +14,7 @@ import Testing
   @Test(
     "troubles",
     arguments: [
-      // What the hub says of it (ike_auth.c, ike_init.c, child_create.c, task_manager_v2.c).
+      // What the hub answers (ike_auth.c, ike_init.c, child_create.c, task_manager_v2.c).
       ("received AUTHENTICATION_FAILED notify error", authentication),
       ("received NO_PROPOSAL_CHOSEN notify error", "the hub accepts none of our proposals (NO_PROPOSAL_CHOSEN)"),
       (
@@ -38,7 +38,7 @@ import Testing
       ("giving up after 5 retransmits", "the hub does not answer"),
       ("peer not responding, trying again (2/0)", "the hub does not answer"),
       ("establishing IKE_SA failed, peer not responding", "the hub does not answer"),
-      // We are the ones who do not believe (psk_authenticator.c, pubkey_authenticator.c, auth_cfg.c).
+      // We do not accept the hub's proof (psk_authenticator.c, pubkey_authenticator.c, auth_cfg.c).
       (
         "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mismatched",
         #"the hub's pre-shared key differs from ours: "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mis…""#
@@ -143,7 +143,7 @@ import Testing
       // The hub sends again what was lost on its way to us.
       "received retransmit of request with ID 1, retransmitting response",
       "giving up after 5 retries",
-      // Whatever a hub may call itself.
+      // Whatever name a hub may have.
       "received $(reboot) notify error",
       "received (8192; reboot) notify error",
       "received \(String(repeating: "A", count: 41)) notify error",

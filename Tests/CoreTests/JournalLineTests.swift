@@ -122,7 +122,7 @@ private func record(
     #expect(JournalScan(bytes + bytes).records == records)
   }
 
-  /// Text of the right form with the right checksum, and yet no record.
+  /// Text of the right form with the right checksum that is still not a record.
   @Test(arguments: [
     "", "1", "x\t2026-08-01T12:00:00.000Z\t-\tinfo\tk\ts\tt", "0\t2026-08-01T12:00:00.000Z\t-\tinfo\tk\ts\tt",
     "1\tnow\t-\tinfo\tk\ts\tt", "1\t2026-08-01T12:00:00.000Z\t-1\tinfo\tk\ts\tt",

@@ -5,7 +5,7 @@ import Testing
 
 private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(milliseconds) * 1_000_000) }
 
-/// Machines with results as a test wants them.
+/// Machines with the results that a test wants.
 private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws -> ProbeMachine {
   let name = try #require(Name(name))
   var machine = ProbeMachine(
@@ -17,7 +17,7 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
     number += 1
     let now = at(index * 1_000)
     let next = UInt64(machine.sentInAll) + 1
-    // The first is the one that is due. What follows is rehearsed, and its results are none.
+    // The first is the one that is due. The following ones are rehearsals, which do not count as results.
     for case .send(next) in machine.timePassed(to: now) { number = next }
     if let result {
       _ = machine.came(.answered(roundTrip: .milliseconds(result)), of: number, at: now)

@@ -102,7 +102,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.window.loss == 0)
   }
 
-  /// What is sent until then on a path that answers each probe after this time.
+  /// What is sent until then on a path that answers each probe after this delay.
   private func sent(_ machine: inout ProbeMachine, until end: Instant, answering delay: Duration) -> Int {
     var arriving: [(at: Instant, number: UInt64)] = []
     var sent = 0
@@ -311,7 +311,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
 
   // MARK: Prompts
 
-  /// Up since 1 ms, next probe due at 100 ms, and nothing on its way since 21 ms.
+  /// Up since 1 ms, next probe due at 100 ms, and no probe in flight since 21 ms.
   private func up() throws -> ProbeMachine { answered(try probe()) }
 
   @Test func aPromptMakesTheNextProbeDue() throws {
@@ -397,9 +397,9 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
   }
 }
 
-/// What is borne, and what a dead path costs then: the table of etc/rule-set.md.
+/// How much loss is tolerated, and how long a dead path then takes to be left: the table in etc/rule-set.md.
 @Suite struct PatienceTests {
-  /// A target on a line that is cut in places, by a virtual clock. Answers take 10 ms.
+  /// A target on a line that is cut at times, on a virtual clock. Answers take 10 ms.
   private struct Bench {
     var machine: ProbeMachine
     var gaps: [(from: Instant, to: Instant)] = []
@@ -450,7 +450,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     }
   }
 
-  /// The greatest and the least time from the cut to the verdict.
+  /// The longest and shortest time from the cut to the verdict.
   @Test(
     "a dead path is left",
     arguments: [
@@ -472,7 +472,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(longest == .milliseconds(milliseconds), "from the first probe that is lost")
   }
 
-  /// A token bucket, as nftables' `limit rate 2/second burst 2 packets`: what is dropped takes no token.
+  /// A token bucket, like nftables' `limit rate 2/second burst 2 packets`: dropped packets take no token.
   private func policer(_ perSecond: Double, burst: Double) -> (Instant) -> Bool {
     final class Bucket { var tokens: Double; var last = at(0); init(_ tokens: Double) { self.tokens = tokens } }
     let bucket = Bucket(burst)

@@ -88,7 +88,7 @@ import Testing
     #expect(refusal?.description == words)
   }
 
-  /// Everything at once: whoever writes it mends it in one go.
+  /// Every fault at once, so that the author can fix them in one go.
   @Test(arguments: [
     (
       ProposalUse.ike, "aes256gmc16-prfsha348-x25591",
@@ -111,7 +111,7 @@ import Testing
     #expect(refusal?.description == words)
   }
 
-  /// All that charon takes and we do not: each is refused with its reason, not as unknown.
+  /// What charon accepts and we do not: each is refused with a reason, not as unknown.
   @Test(arguments: [
     "null", "des", "3des", "blowfish", "blowfish256", "cast128", "serpent", "serpent192", "twofish256", "aes128gmac",
     "aes256gcm8", "aes256gcm64", "aes128ccm8", "aes128ccm64", "md5", "md5_128", "sha", "sha1", "sha1_160", "sha256_96",

@@ -83,7 +83,7 @@ private struct Bench {
 }
 
 @Suite struct RuleSelectionTests {
-  /// What `status` says of a rule holds now: what made it flip may be over long since.
+  /// What `status` says about a rule is true now; whatever made it flip may be long over.
   @Test func theCauseIsOfNow() throws {
     var bench = try Bench()
     #expect(bench.standing(at: at(0)) == "no path has been judged yet")
@@ -96,7 +96,7 @@ private struct Bench {
     #expect(bench.standing(at: at(10)).hasPrefix("path a is down: probe a: 1 in a row"))
     bench.set(bench.a, .up, at: at(20))
     _ = bench.decide(at: at(20))
-    #expect(bench.standing(at: at(21)) == "path a is up, and returned to in 29 s if it stays so")
+    #expect(bench.standing(at: at(21)) == "path a is up, and is returned to in 29 s if it stays so")
     _ = bench.decide(at: at(51))
     #expect(bench.standing(at: at(51)) == "first path in order that is up")
   }

@@ -128,7 +128,7 @@ private func conf(_ text: String) throws -> StrongswanConf {
     #expect(complaint?.description == words)
   }
 
-  /// Nothing that bytes can be stops it, cut off or altered anywhere.
+  /// No bytes can crash it, cut off or altered anywhere.
   @Test func `any bytes are read or refused`() {
     let text = Array("a : b.c, d { x = \"y\\n\" z # w\n include \"p q\" \n include r\\ s } \r\n b { } e =".utf8)
     for length in 0...text.count { _ = try? StrongswanConf.parse(Array(text[..<length]), file: "t") }

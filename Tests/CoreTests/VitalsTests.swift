@@ -43,7 +43,7 @@ import Testing
 
   @Test func whatStandsStillIsEndedAfterOneAndAHalfOfTheTime() {
     let vitals = Vitals(watchdog: .seconds(10), at: at(0))
-    // The last word is told within `patience`; the service manager then waits for the whole time.
+    // The last sign of life is sent within `patience`; the service manager then waits for its whole time.
     #expect(vitals.patience + .seconds(10) == .seconds(15))
     #expect(vitals.period * 2 <= vitals.patience, "two words may be lost")
   }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Who is asked by an uplink, and what follows from their answers.
+/// What is pinged over an uplink, and what follows from the answers.
 @Suite struct WatchCauseTests {
   /// The tunnels `a` (to one hub) and `b` (to another) over `wan0`, which has two targets.
   private struct Bench {
@@ -77,7 +77,7 @@ import Testing
     bench.bench.loop.advance(by: .seconds(20))
     #expect(bench.bench.flipper.log.count <= before.count + 1, "to the other tunnel at the most, never to the uplink")
     #expect(!bench.bench.goesBy(bench.bench.wan))
-    // Those that go on by the other tunnel, and what was left of them.
+    // Those that continue by the other tunnel, and what was left of them.
     #expect(bench.bench.swept.count <= swept + 2)
     let snapshot = bench.bench.watch.snapshot()
     #expect(snapshot.usableUplinks.isEmpty)

@@ -113,7 +113,7 @@ private typealias Bench = WatchBench
     named.rules[0].rule.egress.paths = [lte]
     try bench.watch.watch(named, links: bench.links, generation: 0)
     #expect(bench.goesBy(bench.wan))
-    // Another took its route away, so that the kernel does not tell by what the rule goes.
+    // Another program removed its route, so the kernel does not show which way the rule goes.
     bench.flipper.active = [:]
     var unnamed = try bench.plan(fallback: .block)
     unnamed.paths = named.paths
@@ -142,7 +142,7 @@ private typealias Bench = WatchBench
     bench.watch.linkChanged(bench.wan, bench.link(carrier: false))
     #expect(bench.goesBy(bench.wan), "the kernel refuses the flip")
     bench.flipper.fail(with: nil)
-    // Path a's device is gone as well, so that there is no route to put in its place.
+    // Path a's device is gone as well, so there is no route to restore.
     var links = bench.links
     links[bench.a] = nil
     var gone = try bench.plan(fallback: .block)

@@ -20,7 +20,7 @@ import Testing
     func plan(_ fallback: Egress.Fallback = .underlay) throws -> WatchPlan {
       var plan = try bench.plan(fallback: fallback, secured: true)
       for index in plan.paths.indices { plan.paths[index].underlay = line }
-      // The better tier: `local_wan` must not take it all the same.
+      // It has the better tier; `local_wan` must still not use it.
       plan.uplinks.insert(
         .init(
           interface: line, tier: 1, isPrivate: true, mark: Mark(value: 6 << 20),

@@ -203,7 +203,7 @@ import Testing
     #expect(try read(many + "-----BEGIN CERTIFICATE-----\n*").count == Certificate.mostCertificates)
   }
 
-  /// Whatever a byte or a length is changed to, it is read or refused, and nothing is read past the end.
+  /// Whatever a byte or a length is changed to, the file is read or refused, and nothing past the end is read.
   @Test func noBytesBreakIt() {
     let whole = TestCertificate(notAfter: "20500101000000Z").der
     for place in whole.indices {

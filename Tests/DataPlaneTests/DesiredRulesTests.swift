@@ -58,7 +58,7 @@ import Testing
     var kernel = Branch.kernel()
     kernel.links["enp3s0"] = kernel.links.removeValue(forKey: "lan0")
     kernel.addresses["enp3s0"] = kernel.addresses.removeValue(forKey: "lan0")
-    // A device of another network is not meant, nor is a way out.
+    // Neither a device in another network nor a way out counts.
     kernel.addresses["docker0"] = ["172.17.0.1/16"]
     kernel.addresses["wan0"] = ["192.168.10.99/24"]
     let compiler = Branch.compiler(Branch.ruleSet(rules: [rule]), Branch.configuration(), kernel)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Each finding, and what is none.
+/// Each finding, and what does not count as one.
 @Suite struct DoctorTests {
   private let now = WallTime(secondsSince1970: 1_800_000_000)
 
@@ -52,7 +52,7 @@ import Testing
         $0.agent = .success(AgentSigns(applyTrouble: "a", pullTrouble: "b", journalTrouble: "c"))
       } == ["error agent", "warning rule_set", "warning journal"])
     #expect(try found { $0.agent = .success(AgentSigns(rolledBack: "revision 8, as x")) } == ["warning rule_set"])
-    // What runs in the kernel is of an agent before, where no rule set is known.
+    // The kernel has an earlier agent's objects, and no rule set is known.
     #expect(try found { $0.ruleSet = .success(nil) } == ["error rule_set"])
     let untouched = try found {
       $0.ruleSet = .success(nil)
@@ -116,7 +116,7 @@ import Testing
         == ["error traffic", "warning traffic", "warning traffic"])
   }
 
-  /// Whatever a next step sends a person here for, there is a finding about it.
+  /// Whenever a next step refers to doctor, doctor has a finding about it.
   @Test func uplinksAndSourcesThatAreNotThereAreTold() throws {
     func with(_ change: (inout ActualState) -> Void, _ ruleSet: RuleSet = Branch.ruleSet()) throws -> [String] {
       try found {

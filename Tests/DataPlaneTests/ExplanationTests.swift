@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// What is said of packets on a router that runs a rule set.
+/// What is said about packets on a router that runs a rule set.
 @Suite struct ExplanationTests {
   private let host = "192.168.10.50"
   private let internet = "8.8.8.8"

@@ -16,7 +16,7 @@ import Testing
     NftTable(name: "backhaul", sets: [], chains: [NftChain(name: "steer", rules: names.map(rule))])
   }
 
-  /// What a change from one to the other is, where the kernel has the first.
+  /// The change from one to the other, for a kernel that has the first.
   private func edits(_ old: NftTable, _ new: NftTable) throws -> [NftEdit] {
     try #require(NftChange(from: FakeNftTable(old).table, to: new)).edits
   }
@@ -39,7 +39,7 @@ import Testing
       ])
   }
 
-  /// Whatever is not known by a number is not deleted by one.
+  /// What has no known number is not deleted by number.
   @Test func aChainWhoseRulesHaveNoNumbersIsWrittenAnew() throws {
     let hook = NftChain.Hook(kind: .filter, point: .forward, priority: -150)
     for (isHooked, edits) in [
@@ -54,7 +54,7 @@ import Testing
       let change = try #require(NftChange(from: present, to: wanted))
       #expect(change.edits == edits + ["a", "b"].map { .addRule(rule($0), chain: "steer", before: nil) })
     }
-    // Nobody knows what the kernel calls them.
+    // Their numbers in the kernel are unknown.
     var unknown = chain(["a", "b"])
     unknown.chains[0].handles = []
     let change = try #require(NftChange(from: unknown, to: chain(["a"])))
@@ -148,7 +148,7 @@ import Testing
     }
   }
 
-  /// One that no trial tells from the real one would show that the trials are too weak.
+  /// A mutant that no trial catches would show that the trials are too weak.
   @Test(arguments: MutantChange.allCases) func isFoundOut(_ mutant: MutantChange) {
     let found = (0..<1500).first { number in
       ChangeTrial(seed: 20_261_130 &+ UInt64(number)).flaw(of: mutant.change) != nil

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Core
 
-/// A small change concerns few connections.
+/// A small change affects few connections.
 @Suite struct SmallChangeTests {
   private let plan = WatchPlan(
     paths: [], uplinks: [],
@@ -38,7 +38,7 @@ import Testing
     #expect(changed { $0.rules[0].table = TableID(7903) }.sources == own)
   }
 
-  /// Whoever's connections are translated loses them with their entry, so untouched rules keep theirs.
+  /// Translated connections are lost with their entries, so untouched rules keep theirs.
   @Test func rulesThatComeGoAndChangePlacesLeaveTheOthersAlone() throws {
     func rule(_ name: Name, _ sources: Sources, _ known: IPv4Prefix, table: UInt32) -> WatchPlan.WatchedRule {
       let rule = BackhaulRule(name: name, sources: sources, paths: ["fra-a"], fallback: .localWAN)

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Core
 
-/// What an operator is told of every way in which clients' packets go astray: the word, how bad it is, and what to do.
+/// What an operator is told about every way in which clients' packets go astray: the word, its severity, and what to
+/// do.
 @Suite struct TrafficFindingTests {
   private struct Expected: Equatable {
     var kind: String
@@ -51,8 +52,8 @@ import Testing
       Expected(
         kind: "diverted", state: .diverted,
         step:
-          "table 10, asked before ours, sends traffic of office to tun9: ip rule and ip route show table 10 say whose "
-          + "it is")
+          "table 10, which is consulted before ours, sends traffic of office to tun9: ip rule and ip route show table 10 "
+          + "show whose it is")
     ),
     (
       .unrouted(by: refusal),
@@ -81,7 +82,9 @@ import Testing
       .dropped(.afterForward, by: []),
       Expected(
         kind: "dropped", state: .obstructed,
-        step: "something on this router drops what office sends on: nft list ruleset and iptables-save show what could")
+        step:
+          "something on this router drops traffic of office that is to be forwarded: nft list ruleset and iptables-save show what could"
+      )
     ),
     (
       .dropped(.beforeForward, by: [filter("A"), filter("B"), filter("C")]),
@@ -111,13 +114,13 @@ import Testing
       .unanswered("bh-a", by: []),
       Expected(
         kind: "unanswered", state: .obstructed,
-        step: "let what comes back by bh-a through: nft list ruleset shows what drops them")
+        step: "let replies that come back by bh-a through: nft list ruleset shows what drops them")
     ),
     (
       .unanswered("bh-a", by: [filter("A")]),
       Expected(
         kind: "unanswered", state: .obstructed,
-        step: "let what comes back by bh-a through in chain A of nft table ip filter (policy drop)")
+        step: "let replies that come back by bh-a through in chain A of nft table ip filter (policy drop)")
     ),
     (.untaken(issue), Expected(kind: "untaken", state: .untaken, step: issue.step(for: "office"))),
     (.misnamed(issue), Expected(kind: "misnamed", state: .misnamed, step: issue.step(for: "office"))),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Which address is an uplink's, and what follows from it.
+/// Which address an uplink uses, and what follows from it.
 @Suite struct UplinkAddressTests {
   private func kernel(_ change: (inout ActualState) -> Void) -> ActualState {
     var state = Branch.kernel()
@@ -249,7 +249,7 @@ import Testing
     let rules = compiler.compile().rules
     #expect(
       rules.contains { $0.priority == RulePriority(9210) && $0.action == .lookup(.main, suppressPrefixLength: 1) })
-    // What is steered keeps its way through the hub.
+    // Steered traffic keeps going through the hub.
     var model = ModelKernel(state)
     try model.apply(Planner.plan(desired: compiler.compile(), actual: state).steps)
     let after = EdgeCompiler(compiler.layout, model.state)

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Deleting connections")
 struct ConnectionTests {
-  /// One a source address; the last had its source translated on its way out.
+  /// One for each source address; the last had its source translated on the way out.
   private func track(_ ground: RealGround) throws {
     for (source, mark) in [
       ("192.168.10.1", "0x12000000"), ("192.168.10.2", "0x12000042"), ("192.168.20.1", "0x12000000"),
@@ -59,7 +59,7 @@ struct ConnectionTests {
   func moved() throws {
     try RealGround.with { ground in
       try track(ground)
-      // One that an operator translated on this way: that is of no use on another.
+      // One that an operator translated on this way, which is useless on another.
       try ground.shell(
         """
         conntrack -I -p udp -s 192.168.10.9 -d 198.51.100.7 --sport 4109 --dport 53 -t 100 -m 0x12000000 \
@@ -116,8 +116,8 @@ struct ConnectionTests {
   func stale() throws {
     try RealGround.with { ground in
       try ground.shell("ip address add 192.0.2.2/32 dev lo; ip address add 192.0.2.3/32 dev lo")
-      // The mark comes after -u, which conntrack(8) 1.4.7 writes over it otherwise.
-      // Left as 192.0.2.2, which is left; as .3, which the router still has, answered and not; as .9, which is gone.
+      // The mark comes after -u, which conntrack(8) 1.4.7 writes over it otherwise. One left as 192.0.2.2, the address
+      // being left; two as .3, which the router still has, one answered and one not; one as .9, which is gone.
       for (host, left, status) in [
         (1, 2, "ASSURED,SEEN_REPLY"), (2, 3, "ASSURED,SEEN_REPLY"), (3, 3, "ASSURED"), (4, 9, "ASSURED,SEEN_REPLY"),
       ] {

@@ -18,7 +18,7 @@ struct DefaultRouteTests {
     return state
   }
 
-  /// `wan0 192.0.2.1` of each, with what more is said.
+  /// `wan0 192.0.2.1` for each, with further details.
   private func words(_ state: ActualState) -> [String] {
     state.mainDefaults.map { route in
       "\(route.device) \(route.gateway.map(\.description) ?? "-")"
@@ -43,7 +43,7 @@ struct DefaultRouteTests {
       ("via 192.0.2.1 dev wan0 tos 0x10", []),
     ])
   func forms(_ route: String, _ expected: [String]) throws {
-    // -4: ip(8) takes the family from the gateway's otherwise.
+    // -4: otherwise ip(8) takes the family from the gateway.
     #expect(words(try defaults("ip -4 route add default \(route)")) == expected)
   }
 
@@ -96,7 +96,7 @@ struct DefaultRouteTests {
     #expect(wrapped.deadEnds == [DeadEnd(.form("encap ip"), metric: RouteMetric(0), device: wan)])
   }
 
-  /// The link says that it has no carrier; its gateway is still the one to ask.
+  /// The link has no carrier; its gateway is still the one to ping.
   @Test("without a carrier are reported as such")
   func withoutCarrier() throws {
     let state = try defaults("ip route add default via 192.0.2.1 dev wan0; ip link set wan0-peer down")

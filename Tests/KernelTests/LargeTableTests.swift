@@ -9,10 +9,10 @@ import Synchronization
 import System
 import Testing
 
-/// What a rule set may hold at the most, on the kernel at hand.
+/// As much as a rule set may hold, on the kernel at hand.
 @Suite("Sets too large for one transaction")
 struct LargeTableTests {
-  /// None touches the next.
+  /// No two are adjacent.
   private func hosts(_ count: Int, shift: UInt32 = 0) -> [ClosedRange<UInt32>] {
     (0..<UInt32(count)).map { number in
       let address: UInt32 = 0x1400_0000 + number * 4 + shift
@@ -63,7 +63,7 @@ struct LargeTableTests {
     }
   }
 
-  /// Another program that changes nftables as fast as it can, in the namespace that this is called in.
+  /// Another program that changes nftables as fast as it can, in the caller's namespace.
   private func underChurn(_ ground: RealGround, _ body: () throws -> Void) throws {
     try ground.shell(
       """
@@ -96,7 +96,7 @@ struct LargeTableTests {
   @Test("and everything else are read and written while devices come and go")
   func deviceChurn() throws {
     try RealGround.with { ground in
-      // Enough that no dump of them is done between two changes.
+      // Enough that no dump of them finishes between two changes.
       try ground.shell(
         """
         for number in $(seq 300); do echo link add many$number type bridge; done | ip -batch -

@@ -19,7 +19,7 @@ struct SettingTests {
     }
   }
 
-  /// Where the kernel tells them they are in one long array each, and a number of the wrong place would go unnoticed.
+  /// The kernel reports them in one long array each, where a wrong index would go unnoticed.
   @Test("are reported one by one, as their files say", arguments: Self.keys)
   func asInFiles(_ changed: InterfaceSetting.Key) throws {
     try RealGround.with { ground in

@@ -22,7 +22,7 @@ struct LegacyTableTests {
     entry("ERROR", Array(chain.utf8) + [UInt8](repeating: 0, count: 32 - chain.utf8.count))
   }
 
-  /// `chain: target`, and at the end whether every length was true.
+  /// `chain: target`, and at the end whether every length was right.
   private func read(_ entries: [UInt8], chains: [Int: String] = [:]) -> [String] {
     var found: [String] = []
     let isGood = entries.withUnsafeBytes {

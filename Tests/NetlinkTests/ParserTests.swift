@@ -109,7 +109,7 @@ struct ParserTests {
     #expect(object(2, way) == nil)
   }
 
-  /// What is known of the way to 203.0.113.2.
+  /// What is known about the path to 203.0.113.2.
   private func exception(length: UInt8 = 32, flags: UInt32 = 0x200, _ attributes: [UInt8]) -> PathMTUMessage? {
     var datagram = Datagram()
     datagram.message(type: 24, [2, length, 0, 0, 254, 0, 0, 1] + Datagram.raw(flags) + attributes)
@@ -262,7 +262,7 @@ struct ParserTests {
     #expect(link("ipip", Datagram.attribute(2, [192, 0]) + Datagram.attribute(4, []))?.tunnel == none, "cut off")
   }
 
-  /// The kernel at hand may have no such tunnels; what we write to it is at least what we would read of it.
+  /// The kernel at hand may have no such tunnels, but at least we read back what we write.
   @Test(
     "a tunnel is read back as it was written",
     arguments: [.gre(key: nil), .gre(key: 0), .gre(key: .max), .ipip, .xfrm(interfaceID: 9)] as [TunnelMessage.Kind])

@@ -9,7 +9,7 @@ struct ReplyReaderTests {
   private let multi: UInt16 = 2
   private let interrupted: UInt16 = 0x10
 
-  /// What `take` made of it, and how many messages were handed on.
+  /// The result of `take`, and how many messages were handed on.
   private func take(_ datagram: Datagram, understands: Bool = true) throws -> (ReplyReader.Progress, Int) {
     var reader = ReplyReader(operation: "test", sequence: 7, port: 9)
     var count = 0

@@ -60,7 +60,7 @@ import Testing
           + "configuration have room for only \(wanted - 1)") == true)
     router.kernel.tables = 7900...7999
     router.kernel.priorities = 9200...9298
-    #expect(complaints(ruleSet, router).first?.hasSuffix("gives 99 ip rule priorities, 100 are needed") == true)
+    #expect(complaints(ruleSet, router).first?.hasSuffix("gives 99 ip rule priorities, but 100 are needed") == true)
     router.kernel.priorities = 9200...9299
     #expect(complaints(ruleSet, router).isEmpty)
   }

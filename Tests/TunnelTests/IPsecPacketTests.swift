@@ -5,7 +5,7 @@ import KernelGrounds
 internal import RuleSets
 import Testing
 
-/// What our nftables matches and the kernel make of packets that IPsec has or will have. Needs ESP as well.
+/// How our nftables matches and the kernel treat packets before and after IPsec. Needs ESP as well.
 @Suite("Packets of IPsec, on the real kernel")
 struct IPsecPacketTests {
   /// Where the far end's commands run, and what both ends need. The keys are no secret.
@@ -63,7 +63,7 @@ struct IPsecPacketTests {
       let wan = try #require(InterfaceName("wan0"))
       try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
       try ground.withRouter(try #require(IPv4Address("192.0.2.1")), at: wan, narrow: 1400) { there in
-        // A device that comes up asks for IPv6 routers when it likes: packets that nobody here sent.
+        // A device that comes up solicits IPv6 routers at any time, so there are packets that this test did not send.
         for prefix in ["", there] {
           try ground.shell(
             "\(prefix)sh -ec 'for all in all default; do echo 1 > /proc/sys/net/ipv6/conf/$all/disable_ipv6; done'")

@@ -6,7 +6,7 @@ import VICI
 
 @testable import System
 
-/// What charon is asked, and what is made of its answers, message by message.
+/// What charon is asked, and how its answers are read, message by message.
 @Suite struct CharonMessagesTests {
   /// As a line of swanctl.conf: `name { a = b, list = [x y], … }`.
   private func text(_ message: VICIMessage) -> [String] {
@@ -100,7 +100,7 @@ import VICI
 
   private let now = Instant(nanoseconds: 10_000_000_000_000)
 
-  /// As 5.9.8 and 6.0 tell of an SA (vici_query.c).
+  /// As 5.9.8 and 6.0 report an SA (vici_query.c).
   private func sa(_ change: (inout VICIMessage) -> Void = { _ in }) -> VICIMessage {
     VICIMessage {
       $0.set("uniqueid", "7")

@@ -12,7 +12,7 @@ import VICI
 @Suite(.timeLimit(.minutes(5))) struct LinuxCharonTests {
   private typealias Answer = @Sendable (String) -> [VICIPacket]?
 
-  /// A charon that does as one should, but for what `answer` says.
+  /// A well-behaved charon, except for what `answer` says.
   private func scripted(_ answer: @escaping @Sendable (String) -> [VICIPacket]?) throws -> ScriptedVICI {
     try ScriptedVICI { packet, line in
       switch packet {
@@ -63,7 +63,7 @@ import VICI
     let charon = try charon(slow, patience: .milliseconds(350))
     let failure = try await failure { _ = try await charon.connect { _ in } }
     #expect(failure.isGone)
-    // Each on its own was in time; there would have been eight.
+    // Each single answer was in time; there would have been eight.
     #expect(asked.withLock { $0.count } < 6)
   }
 
@@ -269,6 +269,6 @@ enum IKETestName {
 }
 
 enum CharonEventNames {
-  /// What is registered for last.
+  /// The last event that is registered for.
   static let last = "log"
 }

@@ -96,7 +96,7 @@ import Testing
         altered[index] ^= 1 << UInt8(bit)
         try overwrite(altered)
         let kept = store.load()
-        // A blank between two tokens may turn into another.
+        // One kind of white space between two tokens may turn into another.
         if let loaded = kept.stored { #expect(loaded == original, "bit \(bit) of byte \(index)") }
         #expect(kept.wasAccepted)
       }
@@ -117,7 +117,7 @@ import Testing
     #expect(store.load() == KeptRuleSet(stored: original, wasAccepted: true))
   }
 
-  /// A version before had neither copy nor marker.
+  /// An earlier version had neither copy nor marker.
   @Test func `what an older version left is read, and reported if it is damaged`() throws {
     let original = try stored("{}")
     try store.save(original)
@@ -166,7 +166,7 @@ import Testing
     }
   }
 
-  /// Whatever stands in a file's place: nothing waits for it, and it does not keep the agent from what it can do.
+  /// Whatever is in a file's place, nothing waits for it, and it does not keep the agent from working.
   @Test(arguments: ["directory", "full directory", "pipe", "circle of links", "dangling link", "unreadable as a file"])
   func `whatever is in their place is reported, set aside and replaced`(_ kind: String) throws {
     for name in ["rule-set.json", "rule-set.copy.json"] {

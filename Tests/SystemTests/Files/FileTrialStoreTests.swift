@@ -72,7 +72,7 @@ import Testing
     #expect(try store.candidate() == nil)
   }
 
-  /// What an agent would start with, and so what the guard holds to.
+  /// What an agent would start with, and so what the guard uses.
   @Test func `agent and guard choose the same one of both generations`() throws {
     let old = StoredRuleSet(bytes: Array("{\"revision\":7}".utf8), etag: nil, slots: SlotBook())
     let new = StoredRuleSet(bytes: Array("{\"revision\":8}".utf8), etag: nil, slots: SlotBook())

@@ -7,7 +7,7 @@ import Testing
 
 @testable import System
 
-/// What the agent keeps beside the rule set, damaged in every way: each is told, and none is waited for.
+/// What the agent saves besides the rule set, damaged in every way: each damage is reported, and nothing waits.
 @Suite struct StateMemoryTests {
   let folder: Folder
 
@@ -161,7 +161,7 @@ import Testing
   }
 }
 
-/// One agent at a time has the kernel's ranges in a network namespace.
+/// Only one agent at a time may own the kernel's ranges in a network namespace.
 @Suite struct KernelLockTests {
   private func ranges(_ number: UInt8) -> KernelRanges {
     KernelRanges(
@@ -203,7 +203,7 @@ import Testing
     let failure = #expect(throws: KernelLock.Failure.self) { try take(ranges(96), state: "/nonexistent/shared") }
     #expect(failure == .held(what: "state directory /nonexistent/shared", process: getpid()))
     _ = try take(ranges(96))
-    // Of a path that is too long for a name its end counts.
+    // If a path is too long for a name, its end counts.
     _ = try take(ranges(97), state: "/" + String(repeating: "ä", count: 200))
   }
 
@@ -222,7 +222,7 @@ import Testing
     let waiting = Task {
       try await blocking { try KernelLock.take(ranges, stateDirectory: "/", patience: .seconds(30)) }
     }
-    // However it ends, the name is gone with it.
+    // However the agent ends, the name goes with it.
     holder.finish()
     _ = try await waiting.value
   }

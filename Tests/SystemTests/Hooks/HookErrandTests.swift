@@ -125,7 +125,7 @@ import Testing
     #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends) == 0)
     defer { for end in ends { close(end) } }
     #expect(send(ends[0], "hello", 5, 0) == 5)
-    await #expect(throws: SystemCallFailure("take an errand", cause: "what came, 5 bytes, is none")) {
+    await #expect(throws: SystemCallFailure("take an errand", cause: "the 5 bytes that came are not an errand")) {
       try await HookService.serve(ends[1])
     }
     let null = open("/dev/null", O_RDONLY | O_CLOEXEC)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import System
 
-/// One after another: they share one user, and what it may have of processes.
+/// One after another: they share one user and its limit of processes.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct LinuxHooksTests {
   private let folder: Folder
   init() throws {
@@ -105,7 +105,7 @@ import Testing
   }
 
   @Test func `a hook that exceeds its time is killed, with what it has started`() async throws {
-    // As long as a busy machine takes to start a shell.
+    // As long as a busy machine may take to start a shell.
     let outcome = try await run("sleep 1000 & echo $!; wait", limit: .seconds(5))
     #expect(outcome.end == .overTime)
     let child = try #require(outcome.output.first.flatMap { Int32($0) })
@@ -115,7 +115,7 @@ import Testing
     #expect(left.end == .exited(0), "nor does it hold anyone up who stays behind")
   }
 
-  // The last: until init has buried what it started, its user may start nothing.
+  // The last test: until init has reaped what it started, its user cannot start anything.
   @Test func `a hook cannot exceed its limit of processes`() async throws {
     let outcome = try await run("for n in $(seq 100); do sleep 30 & done; echo all")
     if geteuid() == 0 { #expect(outcome.end != .exited(0) && outcome.output.contains { $0.contains("fork") }) }

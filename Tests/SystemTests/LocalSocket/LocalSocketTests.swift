@@ -65,7 +65,7 @@ private final class RawClient: Sendable {
   deinit { close(socket) }
 }
 
-/// How many are in it, and how many there were at most.
+/// How many are in it now, and the maximum so far.
 private final class Counter: Sendable {
   private let counts = Mutex((now: 0, most: 0))
   func enter() {
@@ -87,7 +87,7 @@ private final class Counter: Sendable {
     path = folder.file("agent.sock")
   }
 
-  /// Where a test is not about the deadline, a busy machine must not make it so.
+  /// If a test is not about the deadline, a busy machine must not make it fail.
   private static var patient: LocalServer.Limits {
     var limits = LocalServer.Limits()
     limits.deadline = .seconds(60)
@@ -170,7 +170,7 @@ private final class Counter: Sendable {
     #expect(mode == 0o755)
   }
 
-  /// The lock of a server that was stopped goes a moment after its file.
+  /// A stopped server's lock goes a moment after its file.
   private func retried(_ body: () throws -> LocalServer) async throws -> LocalServer {
     for _ in 0..<10_000 {
       do { return try body() } catch let failure as SystemCallFailure where failure.cause == "another agent has it" {
@@ -185,7 +185,7 @@ private final class Counter: Sendable {
     defer { server.stop() }
     for (bytes, said) in [
       ([0, 0, 0, 0], "{\"error\":\"an empty request\",\"schema\":1}"),
-      ([0, 1, 0, 0], "{\"error\":\"a request of 65536 bytes, but 4096 are the most\",\"schema\":1}"),
+      ([0, 1, 0, 0], "{\"error\":\"a request of 65536 bytes, but the limit is 4096\",\"schema\":1}"),
       ([0, 0, 0, 1, 65, 66], "{\"error\":\"more than one request on a connection\",\"schema\":1}"),
     ] as [([UInt8], String)] {
       let client = try RawClient(path)
@@ -235,7 +235,7 @@ private final class Counter: Sendable {
     let busy = Counter()
     let server = try LocalServer(at: path, limits: Self.patient) { _, _ in
       busy.enter()
-      // Whoever is cancelled goes on: work that does not ask whether it still should.
+      // Work that ignores cancellation continues after it.
       await Task { try? await Task.sleep(for: .milliseconds(20)) }.value
       busy.leave()
       return Array("done".utf8)
@@ -265,7 +265,7 @@ private final class Counter: Sendable {
     let server = try server()
     defer { server.stop() }
     let replies = Record<String>()
-    // Fewer at once than are let in; how many more are served one after the other is no matter.
+    // Fewer at once than are admitted; how many more are served one after the other does not matter.
     for round in 0..<4 {
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<50 {

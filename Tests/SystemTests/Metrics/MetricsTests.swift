@@ -48,7 +48,7 @@ import Testing
 
   @Test func `a scraper on the socket gets the whole page, even if idle clients are connected`() async throws {
     let path = folder.file("metrics.sock")
-    // This test is not about the deadline, and a busy machine must not make it so.
+    // This test is not about the deadline, and a busy machine must not make it fail.
     let metrics = LinuxMetrics(MetricsConfiguration(listener: .unix(path: path)), deadline: .seconds(60))
     try metrics.listen { Array(repeating: UInt8(ascii: "x"), count: 4 << 20) }
     defer { metrics.close() }

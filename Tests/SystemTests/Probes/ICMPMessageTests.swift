@@ -86,7 +86,7 @@ private func tooLarge(_ bytes: [UInt8]) -> FragmentationNeeded? { FragmentationN
       #expect(parse(packet) == nil, "byte \(offset) = \(value)")
     }
     #expect(parse(Packet.ip(from: Packet.target, to: Packet.here, Packet.request)) == nil)
-    // An error that quotes something that is no echo request.
+    // An error that quotes something other than an echo request.
     let quoted = Packet.ip(from: Packet.here, to: Packet.target, proto: 17, Packet.request)
     let error = Packet.summed([3, 1, 0, 0, 0, 0, 0, 0] + quoted)
     #expect(parse(Packet.ip(from: Packet.router, to: Packet.here, error)) == nil)
@@ -118,7 +118,7 @@ private func tooLarge(_ bytes: [UInt8]) -> FragmentationNeeded? { FragmentationN
 }
 
 @Suite struct FragmentationNeededTests {
-  /// About a GRE packet of 1,500 bytes, as far as it is quoted: the header and 8 bytes.
+  /// About a GRE packet of 1,500 bytes, of which the header and 8 bytes are quoted.
   private func message(_ type: UInt8 = 3, _ code: UInt8 = 4, mtu: UInt16 = 1400, quoting bytes: Int = 28) -> [UInt8] {
     let quoted = Packet.ip(from: Packet.here, to: Packet.target, proto: 47, [UInt8](repeating: 0, count: 1480))
     let head = [type, code, 0, 0, 0, 0, UInt8(mtu >> 8), UInt8(mtu & 255)]

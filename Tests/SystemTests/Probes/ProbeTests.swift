@@ -6,7 +6,7 @@ import System
 import Testing
 import Transfer
 
-/// One open probe and what became of it.
+/// One open probe and its outcome.
 struct ProbeRun {
   let loop: Reactor
   let outcomes = Record<(UInt64, ProbeOutcome)>()
@@ -89,7 +89,7 @@ extension ProbeOutcome {
       return
     }
     #expect(trip > .zero && trip < .milliseconds(500))
-    // Of whom nobody asks whose address it is: after three seconds in vain the kernel would say so.
+    // An address without ARP: after three seconds of failed ARP the kernel would report an error.
     try TestProcess.run(
       "ip", "neigh", "replace", TestNetwork.nobody, "lladdr", "02:00:00:00:00:99", "dev", TestNetwork.near, "nud",
       "permanent")

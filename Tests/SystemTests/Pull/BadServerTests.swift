@@ -6,7 +6,7 @@ import System
 import Testing
 import Transfer
 
-/// What a pull makes of servers that misbehave.
+/// How a pull handles servers that misbehave.
 @Suite(.timeLimit(.minutes(5))) struct BadServerTests {
   static let document = "{\"schema\":1,\"device\":\"branch-017\",\"revision\":42}\n"
   let folder: Folder
@@ -127,7 +127,7 @@ import Transfer
     }
   }
 
-  /// And not at the end of its time, or of the server's.
+  /// And not at the end of its own time, or of the server's.
   @Test func `a cancelled pull ends at once`() async throws {
     let source = source("slow-start", timeout: .seconds(60))
     let pull = Task { await failure(source) }

@@ -4,7 +4,7 @@ import System
 import Testing
 import Transfer
 
-/// Pulls over TLS: who is trusted, and who is let in.
+/// Pulls over TLS: which servers are trusted, and which clients are admitted.
 @Suite(.timeLimit(.minutes(5))) struct TLSTests {
   let folder: Folder
   let engine: TransferEngine

@@ -12,7 +12,7 @@ final class Record<Value: Sendable>: Sendable {
   var all: [Value] { values.withLock { $0 } }
   func add(_ value: Value) { values.withLock { $0.append(value) } }
 
-  /// Waits until there are `count`, ten seconds at most.
+  /// Waits until there are `count`, at most ten seconds.
   func wait(for count: Int) async -> [Value] {
     for _ in 0..<10_000 {
       let now = all
@@ -73,7 +73,7 @@ actor Pinned {
       let start = loop.now
       let cancelled = loop.at(start + .milliseconds(5)) { _ in fired.add("cancelled") }
       let victim = loop.at(start + .milliseconds(10)) { _ in fired.add("victim") }
-      // Due in the same turn, before its victim.
+      // Due in the same turn, before the timer that it cancels.
       let killer = loop.at(start + .milliseconds(9)) { _ in loop.cancel(victim) }
       loop.cancel(cancelled)
       loop.cancel(cancelled)
@@ -163,7 +163,7 @@ actor Pinned {
       } catch { Issue.record(error) }
     }
     let begun = loop.now
-    // A busy machine may let nobody write for that long.
+    // A busy machine may keep every writer waiting for that long.
     while loop.now < begun + .milliseconds(20) || seen.all.count < 2 { _ = write(writer, "a", 1) }
     let all = seen.all
     let ticks = Set(all.map { $0.nanoseconds / 500_000 })

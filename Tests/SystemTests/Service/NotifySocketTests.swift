@@ -20,7 +20,7 @@ private final class Listener: Sendable {
     try #require(result == 0)
   }
 
-  /// Nil where none waits.
+  /// Nil if none is waiting.
   func next() -> String? {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let count = recv(socket, &buffer, buffer.count, 0)

@@ -25,7 +25,7 @@ import Testing
     #expect(ends.all.withLock { $0 } == ["the probes have not answered for a while"])
   }
 
-  /// Turn by turn, since a busy machine may keep whoever says so from saying it in time.
+  /// Turn by turn, because a busy machine may delay the sign of life.
   @Test func `a process that reports that it is alive, or stopping, is left alone`() throws {
     func watchdog() throws -> OwnWatchdog { try OwnWatchdog(limit: .seconds(5), turn: .seconds(1_000)) { _ in } }
     let alive = try watchdog()

@@ -52,13 +52,13 @@ import VICI
   }
 
   @Test func `a name may be empty`() throws {
-    // get-counters calls the section of its global counters so.
+    // get-counters uses this name for its global counters.
     #expect(try VICIMessage(decoding: [1, 0, 3, 0, 0, 1, 55, 2]).section("")?.integer("") == 7)
   }
 
   @Test func `a message that is cut at any byte is refused`() throws {
     let bytes = try VICIMessage { $0.section("all") { $0 = Sample.message } }.encoded()
-    // Of nothing at all there is the empty message.
+    // No bytes are the empty message.
     for length in 1..<bytes.count {
       #expect(throws: VICIFailure.self) { try VICIMessage(decoding: Array(bytes[..<length])) }
     }
@@ -72,7 +72,7 @@ import VICI
     #expect(try VICIMessage(decoding: nested(deepest)).encoded() == nested(deepest))
     let deeper = cause { () throws(VICIFailure) in _ = try VICIMessage(decoding: nested(deepest + 1)) }
     #expect(deeper == .malformed(.tooDeep, at: 3 * deepest))
-    // As many as a packet has room for: no stack is used up.
+    // As many as fit into a packet: the stack does not overflow.
     let abyss = [UInt8]([[UInt8]](repeating: [1, 0], count: 250_000).joined())
     #expect(throws: VICIFailure.self) { try VICIMessage(decoding: abyss) }
   }

@@ -20,7 +20,7 @@ import Testing
       (.unexpected(packet: "EVENT_CONFIRM"), "charon answered with EVENT_CONFIRM"),
       (
         .unencodable(.valueTooLong(of: "data", 70_000)),
-        "cannot be asked: a value of data of 70000 bytes, but 65535 are the most"
+        "cannot be asked: a value of data of 70000 bytes, but the limit is 65535"
       ),
     ] as [(VICIFailure.Cause, String)])
   func `a failure says what was asked, of which socket, and what came back`(_ cause: VICIFailure.Cause, _ text: String)

@@ -2,7 +2,7 @@ import Testing
 import VICI
 
 @Suite struct FramesTests {
-  /// What comes out, by how many bytes had gone in.
+  /// What comes out, by the number of bytes put in.
   private func packets(_ pieces: [[UInt8]]) throws(VICIFailure) -> [[UInt8]] {
     var frames = VICIFrames()
     var packets: [[UInt8]] = []
