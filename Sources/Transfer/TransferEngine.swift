@@ -109,7 +109,7 @@ package final class TransferEngine: Sendable {
 
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
-    /// False where it was cancelled before.
+    /// False if it was cancelled before.
     func started(_ ticket: Ticket) -> Bool {
       state.withLock {
         $0.ticket = ticket

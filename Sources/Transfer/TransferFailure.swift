@@ -11,7 +11,7 @@ package enum TransferFailure: Error, Equatable, Sendable, CustomStringConvertibl
   case notBound(step: String, errno: Int32)
   /// No connection; `errno` is connect's, 0 where libcurl knows none.
   case notConnected(errno: Int32, String)
-  /// The handshake failed, or the certificate is none that we trust.
+  /// The handshake failed, or the certificate is not one that we trust.
   case insecure(String)
   case bodyTooLarge(limit: Int)
   case headersTooLarge(limit: Int)

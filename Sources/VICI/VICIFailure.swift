@@ -6,7 +6,7 @@ internal import Glibc
 package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible {
   /// What came back, or why nothing did.
   package enum Cause: Equatable, Sendable {
-    /// The answer has `success = no`; this is its `errmsg`, empty where there is none.
+    /// The answer has `success = no`; this is its `errmsg`, empty if there is none.
     case refused(String)
     /// charon has no such command: the plugin that brings it is not loaded, or this charon is too old.
     case unknownCommand
@@ -21,7 +21,7 @@ package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible 
     case malformed(VICIFault, at: Int)
     /// A packet that does not answer what was asked, by its name in the README.
     case unexpected(packet: String)
-    /// The session failed before, and a late answer would be taken for this request's.
+    /// The session has failed before, and a late answer would be mistaken for this request's.
     case broken
     /// The address is no Unix socket's path.
     case unusableAddress
@@ -66,8 +66,8 @@ extension VICIFailure {
   /// Why charon refused, in its own words.
   package var refusal: String? { if case .refused(let text) = cause { text } else { nil } }
 
-  /// Whether the session has become useless. A refusal is an answer, and a request that was never sent has none to wait
-  /// for.
+  /// Whether the session has become useless. A refusal is an answer, and a request that was never sent has no answer to
+  /// wait for.
   package var breaksSession: Bool {
     switch cause {
     case .refused, .unknownCommand, .unknownEvent, .unencodable: false

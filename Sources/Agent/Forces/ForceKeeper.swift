@@ -27,8 +27,8 @@ package actor ForceKeeper {
 
   package var entries: [Name: ForcedPaths.Entry] { forces.entries }
 
-  /// Takes up what a life before has kept. To be called before the watch gets a plan, so that no verdict is made without
-  /// it.
+  /// Takes over what an earlier agent saved. To be called before the watch gets a plan, so that no verdict is made
+  /// without it.
   package func start() async {
     let kept: [Name: ForcedPaths.Entry]
     do {
@@ -51,7 +51,7 @@ package actor ForceKeeper {
     alarm = nil
   }
 
-  /// Returns why it will not outlast a restart; nil where it will.
+  /// Returns why it will not outlast a restart; nil if it will.
   package func force(
     _ path: Name, _ force: PathHealth.Force, for lasting: Duration?, by user: UInt32, reason: String?
   ) async throws(LocalAPI.Refusal) -> StoreFailure? {
@@ -67,7 +67,7 @@ package actor ForceKeeper {
     return save()
   }
 
-  /// Returns whether it was forced, and why a restart will force it again; nil where none will.
+  /// Returns whether it was forced, and why a restart will force it again; nil if it will not.
   package func takeBack(_ path: Name, by user: UInt32, reason: String?) async -> (was: Bool, trouble: StoreFailure?) {
     guard let entry = forces.takenBack(path) else { return (false, nil) }
     var details = ["force": "auto", "was": entry.force.rawValue, "user": "\(user)"]

@@ -1,7 +1,7 @@
 internal import Core
 internal import RuleSets
 
-/// What an operator says of a path.
+/// An operator's order for a path.
 package struct PathForceReport: Codable, Equatable, Sendable {
   package var path: String
   /// `up` or `down`.
@@ -14,7 +14,7 @@ package struct PathForceReport: Codable, Equatable, Sendable {
   package var reason: String?
 }
 
-/// What became of `force`.
+/// The result of `force`.
 package struct ForceReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var path: String
@@ -22,7 +22,7 @@ package struct ForceReport: Codable, Equatable, Sendable {
   package var force: String
   package var until: String?
   package var reason: String?
-  /// Of the path, now; null where the rule set has no such path.
+  /// The path's present state; null if the rule set has no such path.
   package var state: String?
   package var cause: String?
   /// What an operator may not have meant.

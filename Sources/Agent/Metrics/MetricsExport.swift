@@ -1,6 +1,6 @@
 package import Core
 
-/// Brings metrics to where the configuration says. What fails is told once and tried again: no traffic waits for it.
+/// Brings metrics to where the configuration says. A failure is reported once and tried again; no traffic waits for it.
 package struct MetricsExport: Sendable {
   /// How soon a listener is tried again that could not be had: another program may have its port.
   static let pauseAfterFailure: Duration = .seconds(10)

@@ -206,7 +206,7 @@ package struct MetricsWriter {
     for probe in probes { page.summary(probe.labels, count: probe.answered, sum: .nanoseconds(probe.roundTrips)) }
   }
 
-  /// What is told of one probe: its whole machine is not carried through each family.
+  /// What is exported of one probe, so that its whole machine is not passed to each family.
   private struct ProbeCounts {
     var labels: Labels
     var isUp: Bool

@@ -5,7 +5,7 @@ package import Core
 /// Contract: `reading` changes nothing. `hold` makes no connection; what is there of `flows` stays until it ends by
 /// itself, however full the table is, and for ten minutes at least.
 package protocol ConnectionTablePort: Sendable {
-  /// Nil where the kernel tracks no connections here.
+  /// Nil if the kernel tracks no connections here.
   func reading() throws(KernelFailure) -> ConnectionTable.Reading?
   /// Returns those that are not there.
   func hold(_ flows: Set<TrackedFlow>) throws(KernelFailure) -> Set<TrackedFlow>

@@ -48,8 +48,8 @@ package actor Reconciler: RuleSetApplier {
   /// Why a restart would not know what settings were before; nil while it would.
   private(set) package var memoryTrouble: String?
   private var toldDamage: String?
-  /// Fingerprints of what was last wanted, and of the devices that the watch was last told of. Both are worked out or
-  /// read anew at each look, and with a thousand devices they are megabytes.
+  /// Fingerprints of the last desired state, and of the devices last reported to the watch. Both are computed or read
+  /// again at each look, and with a thousand devices they are megabytes.
   private var desired: Fingerprint?
   private var watchedLinks: Fingerprint?
   private var watched: WatchPlan?
@@ -69,10 +69,10 @@ package actor Reconciler: RuleSetApplier {
   private var waits = 0
   /// The next look that no event asks for.
   private(set) var retry: Task<Void, Never>?
-  /// No look is asked for and none is under way.
+  /// No look is requested and none is in progress.
   private(set) var isIdle = true
 
-  /// - Parameter onSweep: is told which connections to delete after a change; must not block.
+  /// - Parameter onSweep: called with the connections to delete after a change; must not block.
   package init(
     kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
     events: any EventSink, surroundings: any Surroundings,
@@ -90,7 +90,7 @@ package actor Reconciler: RuleSetApplier {
     (work, inbox) = AsyncStream.makeStream(of: Work.self)
   }
 
-  /// The running rule set's layout; nil where none runs.
+  /// The running rule set's layout; nil if none is running.
   package var layout: Layout? { running?.layout }
 
   /// Does the work until cancelled. What it leaves in the kernel stays.
@@ -145,8 +145,8 @@ package actor Reconciler: RuleSetApplier {
     look(because: .event("keys"))
   }
 
-  /// Queues the rule set and waits until it is in the kernel. Throws where the kernel refuses it or the agent is
-  /// stopping; the rule set that ran before then runs on.
+  /// Queues the rule set and waits until it is in the kernel. Throws if the kernel refuses it or the agent is stopping;
+  /// the rule set that ran before then runs on.
   package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
     try await taken(ruleSet, slots).get()
   }
@@ -165,7 +165,7 @@ package actor Reconciler: RuleSetApplier {
     putHold()
   }
 
-  /// Works the slots out from the devices, routes and marks in the kernel. The book is empty where the kernel cannot be
+  /// Works the slots out from the devices, routes and marks in the kernel. The book is empty if the kernel cannot be
   /// read.
   package func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
     let actual = try? kernel.read { [configuration] seen in SlotBook.marking(seen, ruleSet, configuration) }
@@ -212,7 +212,7 @@ package actor Reconciler: RuleSetApplier {
 
   private static let stopping = RuleSetRefusal(["the agent is stopping"])
 
-  /// How the kernel differs from the running rule set, with its revision; nil where none runs.
+  /// How the kernel differs from the running rule set, with its revision; nil if none is running.
   package func differences(
     choices: [Name: RuleSelection.Choice]
   ) throws(KernelFailure) -> (revision: UInt64, differences: [Difference])? {
@@ -246,7 +246,7 @@ package actor Reconciler: RuleSetApplier {
     } catch {
       tally.failed()
       if let old = running {
-        // The new table may have stood for a moment: whoever it steered is set up again.
+        // The new table may have been in force for a moment: connections that it steered are set up again.
         watched = nil
         do { _ = try await bring(to: old) } catch let again {
           trouble = again.description

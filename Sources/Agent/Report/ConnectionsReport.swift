@@ -14,7 +14,7 @@ package struct ConnectionsReport: Codable, Equatable, Sendable {
   /// How long the table has been full; null while it has room.
   package var fullSeconds: Double?
 
-  /// Nil where the table was not read yet, or there is none.
+  /// Nil if the table was not read yet, or there is none.
   init?(_ table: ConnectionTable, at now: Instant) {
     guard let reading = table.reading else { return nil }
     used = reading.used

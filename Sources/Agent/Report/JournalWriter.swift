@@ -1,15 +1,15 @@
 package import Core
 internal import RuleSets
 
-/// Brings the journal's events to the disk, and tells once where that does not succeed. The agent goes on without it.
+/// Writes the journal's events to disk, and reports once if that fails. The agent goes on without it.
 package actor JournalWriter {
-  /// Every event is handed to the kernel at once, so that it outlasts the agent; the disk is waited for no more often
-  /// than this, so that a path that flaps does not wear out a router's flash. After a pause the first event is on disk
-  /// at once.
+  /// Every event is handed to the kernel at once, so that it outlasts the agent; the disk is synced no more often than
+  /// this, so that a flapping path does not wear out a router's flash. After a pause the first event is on disk at
+  /// once.
   static let pauseBetweenSyncs: Duration = .milliseconds(250)
   /// How soon the disk is tried again after a failure.
   static let pauseAfterFailure: Duration = .seconds(10)
-  /// A disk that takes longer is not waited for by whoever only wants to read.
+  /// Readers do not wait for a disk that takes longer.
   static let patience: Duration = .seconds(2)
 
   private let journal: Journal
@@ -47,7 +47,7 @@ package actor JournalWriter {
   /// Makes `run` write what is left and return.
   package nonisolated func finish() { journal.endBells() }
 
-  /// The events on disk; nil where they cannot be read, or the disk is too slow to wait for.
+  /// The events on disk; nil if they cannot be read, or the disk is too slow to wait for.
   package func read() async -> [EventRecord]? {
     if let busySince, surroundings.now - busySince > Self.patience { return nil }
     return try? await store.read()

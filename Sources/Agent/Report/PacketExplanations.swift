@@ -35,8 +35,8 @@ package struct PacketExplanations: Sendable {
         + "status says why"
   }
 
-  /// The rule set's word, the kernel's own lookup beside it, and warnings where something could not be asked. Throws
-  /// where the addresses cannot be read, no rule set is running or the kernel's state cannot be read.
+  /// What the rule set says, the kernel's own lookup beside it, and warnings if something could not be asked. Throws if
+  /// the addresses cannot be read, no rule set is running or the kernel's state cannot be read.
   package func explain(
     _ asked: LocalAPI.Request, ranges: KernelRanges
   ) async throws(LocalAPI.Refusal) -> ExplainReport {
@@ -44,7 +44,7 @@ package struct PacketExplanations: Sendable {
     guard let layout = await reconciler.layout else {
       throw LocalAPI.Refusal(await withoutRuleSet())
     }
-    // Before the clock is read: ages are those of the moment that is told of.
+    // Before the clock is read, so that ages fit the reported moment.
     let machines = await ike.current()
     let snapshot = await watch.snapshot()
     var warnings: [String] = []
@@ -90,7 +90,7 @@ package struct PacketExplanations: Sendable {
       tunnels.first { $0.name == explanation.tunnel?.name.text })
   }
 
-  /// Why the kernel answers otherwise, as far as it can be seen.
+  /// Why the kernel's answer differs, as far as it can be seen.
   private func cause(
     of explanation: Explanation, _ question: PacketQuestion, _ answer: LookupAnswer, _ ranges: KernelRanges
   ) -> TrafficFinding? {

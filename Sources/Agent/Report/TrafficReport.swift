@@ -8,8 +8,8 @@ package struct TrafficReport: Codable, Equatable, Sendable {
   /// though an interface that the rule names is not there); or `unseen` (not looked at yet, or it could not be).
   package var state: String
   package var sinceSeconds: Double
-  /// What was found, the worst of it: `diverted`, `leaking_ipv6`, `unmarked`, `untaken`, `unrouted`, `unforwarded`, `refused`, `dropped`,
-  /// `unanswered`, `misnamed` or `connection_table_full`; null where all is as intended.
+  /// What was found, the worst of it: `diverted`, `leaking_ipv6`, `unmarked`, `untaken`, `unrouted`, `unforwarded`,
+  /// `refused`, `dropped`, `unanswered`, `misnamed` or `connection_table_full`; null if all is as intended.
   package var finding: String?
   /// What happens to it and by whose doing: the end of a sentence that begins with the traffic.
   package var cause: String?

@@ -1,7 +1,7 @@
 internal import Core
 internal import RuleSets
 
-/// What an operator said of revisions, told and kept over restarts.
+/// An operator's order about revisions, reported and kept over restarts.
 struct RevisionPermits {
   /// Nil: nothing holds.
   private(set) var permit: RevisionPermit?

@@ -7,9 +7,9 @@ package protocol RuleSetApplier: Sendable {
   func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal)
   /// Holds traffic back until a rule set is applied. Never fails: it is tried again until it succeeds.
   func hold(_ hold: Hold) async
-  /// Who has which slot, as far as the kernel can tell: for where the book is lost.
+  /// Which slot belongs to what, as far as the kernel shows it, in case the book is lost.
   func slotsInUse(by ruleSet: RuleSet) async -> SlotBook
-  /// What the kernel has from an earlier agent; nil where it has nothing, or cannot be read.
+  /// What the kernel has from an earlier agent; nil if it has nothing, or cannot be read.
   func leftovers() async -> Leftovers?
 }
 
@@ -28,7 +28,7 @@ package enum Hold: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Why a rule set was not taken over.
+/// Why a rule set was refused.
 package struct RuleSetRefusal: Error, Equatable, Sendable, CustomStringConvertible {
   /// Each names a field, where one is to blame.
   package var complaints: [String]

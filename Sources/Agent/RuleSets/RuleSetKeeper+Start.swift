@@ -29,7 +29,7 @@ extension RuleSetKeeper {
   }
 
   private func revision(of stored: StoredRuleSet?) -> UInt64? {
-    // Only where it is not what is about to run: that one tells its revision itself.
+    // Only if it is not the one about to run, which reports its own revision.
     guard let stored, case .applying = trial.state else { return nil }
     return (try? parse(stored.bytes))?.ruleSet.revision
   }
@@ -49,7 +49,7 @@ extension RuleSetKeeper {
     }
   }
 
-  /// The configuration may no longer fit the rule set, or the kernel refuse it: its strict rules hold all the same.
+  /// The configuration may no longer fit the rule set, or the kernel may refuse it: its strict rules still hold.
   private func holdStrictRules(of stored: StoredRuleSet, _ refusal: RuleSetRefusal) async {
     guard status.hold == nil else { return }
     guard let old = (try? parse(stored.bytes))?.ruleSet,
@@ -78,7 +78,7 @@ extension RuleSetKeeper {
 
   /// Without a rule set, what the kernel still has decides where traffic goes.
   private func tell(_ left: Leftovers) {
-    // Where a table is there already, what holds everything is not put beside it.
+    // If a table is there already, the one that holds everything is not added beside it.
     guard status.hold == nil || left.hasTable else { return }
     let why =
       status.hold?.cause

@@ -7,7 +7,7 @@ extension RuleSetKeeper {
   enum Origin: Equatable {
     /// The source has it.
     case new
-    /// The store has it, as the confirmed one: it has run before, and is never refused for what became of the agent.
+    /// The store has it as the confirmed one: it has run before, and is never refused because of the agent's fate.
     case confirmed(isWhole: Bool)
     /// The store has it, as the one on trial.
     case onTrial
@@ -55,7 +55,7 @@ extension RuleSetKeeper {
     await taken(stored, origin, isChanged: slots != before)
   }
 
-  /// What the text says, as far as this agent takes it.
+  /// What the text says, as far as this agent understands it.
   func parse(_ bytes: [UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded {
     try RuleSetDecoder.decodeWithRemarks(bytes, limits: StrictJSON.Limits(bytes: configuration.ruleSet.maximumBytes))
   }
@@ -69,7 +69,7 @@ extension RuleSetKeeper {
 
   private func apply(_ new: RuleSet, _ slots: SlotBook, _ origin: Origin) async throws(RuleSetRefusal) {
     guard origin == .new || origin == .onTrial else { return try await applier.apply(new, slots: slots) }
-    // An agent that is told to end while it applies a rule set was not taken down by it.
+    // If the agent is told to stop while it applies a rule set, the rule set did not take it down.
     let note = trial.noteWhenStopped(at: surroundings.now)
     let result = await withTaskCancellationHandler {
       await applied(new, slots)

@@ -1,7 +1,7 @@
 internal import Core
 internal import RuleSets
 
-/// Drives the trial: does what it says, and tells it what came of that.
+/// Drives the trial: carries out its directives, and tells it the results.
 extension RuleSetKeeper {
   /// A new rule set is applied next. Beside a confirmed one that can be gone back to, it is on trial.
   func begin(_ candidate: RuleSetTrial.Candidate) async {
@@ -75,7 +75,7 @@ extension RuleSetKeeper {
 
   private func keep() async {
     guard let stored = unsaved ?? ((try? trials.candidate()) ?? nil) else {
-      // Its source is asked for its text once more.
+      // The source is asked for its text once more.
       running?.etag = nil
       status.storeTrouble = "the text of revision \(status.revision ?? 0) can no longer be read"
       return
@@ -104,7 +104,7 @@ extension RuleSetKeeper {
     if case .keeping = trial.state { await kept() }
   }
 
-  /// As the confirmed generation. True where it is on disk.
+  /// As the confirmed generation. True if it is on disk.
   @discardableResult private func save(_ stored: StoredRuleSet) -> Bool {
     do {
       try store.save(stored)

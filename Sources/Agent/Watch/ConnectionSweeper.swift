@@ -41,8 +41,8 @@ package actor ConnectionSweeper {
     self.events = events
   }
 
-  /// Carries out the sweeps in one call to the kernel and records what became of them. A failure is recorded too and
-  /// not retried: those flows hang until the kernel times them out.
+  /// Carries out the sweeps in one call to the kernel and records the results. A failure is recorded too and not
+  /// retried: those flows hang until the kernel times them out.
   package func sweep(_ sweeps: [ConnectionSweep]) {
     guard !sweeps.isEmpty else { return }
     do {
@@ -54,7 +54,7 @@ package actor ConnectionSweeper {
     }
   }
 
-  /// - Parameter count: how many it met; nil where the kernel does not say.
+  /// - Parameter count: how many it matched; nil if the kernel does not say.
   private func tell(_ sweep: ConnectionSweep, _ count: Int?) {
     let way = sweep.way
     if let address = sweep.address {

@@ -26,7 +26,7 @@ package struct SweepWalk: Sendable {
     package var isTranslated: Bool { repliesTo != source }
   }
 
-  /// What becomes of a connection when the sweeps are through.
+  /// What happens to a connection once all sweeps are done.
   package enum Fate: Equatable, Sendable {
     case stays
     case goes

@@ -49,7 +49,7 @@ enum IPsecConfigurationReader {
       )
     })
 
-  /// A path, which is repeated where it is refused only if it looks like one.
+  /// A path; a refusal repeats it only if it looks like one.
   private static let secretPath: Form<String> = {
     let path = Form.absolutePath(atMost: 4000)
     return Form(path.expected) { value in

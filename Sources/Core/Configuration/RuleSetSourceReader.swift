@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// `[rule_set]`: where the rule set comes from and how it is asked for.
+/// `[rule_set]`: where the rule set comes from and how it is pulled.
 enum RuleSetSourceReader {
   private static let keys = [
     "source", "allow_insecure_http", "interval_seconds", "timeout_seconds", "max_bytes", "credentials_file", "ca_file",
@@ -89,7 +89,7 @@ enum RuleSetSourceReader {
       Source(location: .web(url: text), isTLS: isTLS, isClearText: !isTLS, isLoopback: isLoopback))
   }
 
-  /// Without the port; nil where either is none.
+  /// Without the port; nil if either is invalid.
   private static func host(of authority: Substring) -> String? {
     var host = authority
     if authority.hasPrefix("[") {

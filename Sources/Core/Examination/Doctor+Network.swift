@@ -39,7 +39,7 @@ extension Doctor {
     }
   }
 
-  /// What another has made under a name that a tunnel of ours needs is never touched.
+  /// A device of another program with a name that one of our tunnels needs is never touched.
   private mutating func checkDevices(_ ruleSet: RuleSet?, _ kernel: ActualState) {
     guard let ruleSet else { return }
     let layout = Layout(ruleSet, seen.configuration, SlotBook())

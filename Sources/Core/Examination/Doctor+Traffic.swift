@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// What becomes of clients' packets, and whether the devices that the configuration names are what it takes them for.
+/// What happens to clients' packets, and whether the devices that the configuration names are what it expects.
 extension Doctor {
   mutating func checkTraffic() {
     guard case .success(let signs) = seen.agent else { return }
@@ -31,7 +31,7 @@ extension Doctor {
     }
   }
 
-  /// Without an agent too, as it is asked before the first start.
+  /// Also without an agent, because people run it before the first start.
   mutating func checkSources() {
     guard case .success(let kernel) = seen.kernel else { return }
     for lan in seen.configuration.lans {

@@ -1,9 +1,9 @@
 internal import RuleSets
 
-/// Says what is wrong with a router, and what to do. Pure: it looks at nothing but the examination.
+/// Says what is wrong with a router, and what to do. Pure: it only looks at the examination.
 ///
-/// A finding is something that a field tech should do something about: what is as it is by the operator's own choice, and
-/// what the agent puts right by itself, is none.
+/// A finding is something that a field tech should act on, so neither the operator's own choices nor what the agent
+/// repairs by itself are findings.
 package struct Doctor {
   let seen: Examination
   private(set) var findings: [Finding] = []
@@ -235,7 +235,7 @@ package struct Doctor {
     }
   }
 
-  /// Of a bundle of authorities those that are over are its maintainers' matter, as long as one holds.
+  /// Expired authorities in a bundle are its maintainers' business, as long as one is valid.
   private mutating func checkDates(_ all: [CertificateValidity], _ file: CertificateFile) {
     let now = seen.now.secondsSince1970
     guard let last = all.max(by: { $0.notAfter < $1.notAfter }) else { return }
@@ -261,7 +261,7 @@ package struct Doctor {
 
   // MARK: The disk
 
-  /// The journal takes 1 MiB, and a rule set is written beside the one that is there.
+  /// The journal takes 1 MiB, and a rule set is written beside the existing one.
   static var leastFree: UInt64 { 2 << 20 }
 
   private mutating func checkState() {

@@ -199,7 +199,7 @@ package struct CharonSettings {
 
   private func setting(_ key: String) -> StrongswanConf.Setting? { conf.setting(key, daemon: expected.daemon) }
 
-  /// Charon takes the default for what is none of its words (settings_value_as_bool).
+  /// Charon uses the default for words that it does not know (settings_value_as_bool).
   private func flag(_ key: String, standard: Bool) -> Bool {
     switch setting(key)?.value?.lowercased() {
     case "1", "yes", "true", "enabled": true
@@ -216,7 +216,7 @@ package struct CharonSettings {
     setting(key)?.value.flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil } ?? standard
   }
 
-  /// `[!]mark[/mask]` (mark_from_string); nil where there is none, or charon could not read it either.
+  /// `[!]mark[/mask]` (mark_from_string); nil if there is none, or charon could not read it either.
   private func mark(_ key: String) -> (value: UInt32, mask: UInt32)? {
     guard var text = setting(key)?.value?[...] else { return nil }
     if text.hasPrefix("!") { text = text.dropFirst() }
@@ -229,7 +229,7 @@ package struct CharonSettings {
     return parts.count == 1 ? (value, .max) : number(parts[1]).map { (value, $0) }
   }
 
-  /// As plugin_loader.c decides it; nil where that depends on what charon was built with.
+  /// As plugin_loader.c decides it; nil if that depends on what charon was built with.
   private func isLoaded(_ plugin: String) -> Bool? {
     let isModular = flag("load_modular", standard: false)
     let load = "plugins.\(plugin).load"

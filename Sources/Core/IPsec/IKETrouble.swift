@@ -1,7 +1,7 @@
 internal import RuleSets
 
-/// Why a tunnel has no keys, and how sure that is. charon tells of a failed negotiation in no other way that its versions
-/// share than in lines of its log; the names of the notifications are those of RFC 7296 section 3.10.1.
+/// Why a tunnel has no keys, and how sure that is. Log lines are the only way common to all versions in which charon
+/// reports a failed negotiation; the names of the notifications are those of RFC 7296 section 3.10.1.
 package struct IKETrouble: Equatable, Sendable {
   /// How much a word counts, least first. The most certain word of an attempt is shown, not the first or the last: a
   /// request that is sent again says little, and the hub's answer may follow it within milliseconds.
@@ -25,7 +25,7 @@ package struct IKETrouble: Equatable, Sendable {
     self.certainty = certainty
   }
 
-  /// Nil where the line tells of no failure that an operator must know.
+  /// Nil if the line reports no failure that an operator must know about.
   package static func recognised(in line: String) -> IKETrouble? {
     if let name = notification(in: line) { return IKETrouble(explained(name), .answer) }
     // A retransmission of the other end's is not ours to mention: `received retransmit of request with ID 1`.
@@ -89,7 +89,7 @@ package struct IKETrouble: Equatable, Sendable {
     ("unable to install", "charon could not install an SA or policy"),
   ]
 
-  /// Each line of these has a number in it; it shall not be told anew for each.
+  /// Each of these lines contains a number, which must not make it a new trouble each time.
   private static let silence = [" retransmits", "peer not responding"]
 }
 

@@ -8,7 +8,7 @@ package struct PacketQuestion: Equatable, Sendable {
     case ipv6(source: IPv6Address, destination: IPv6Address)
   }
 
-  /// `tcp`, `udp` or `icmp`: what the kernel's own lookup knows of.
+  /// `tcp`, `udp` or `icmp`, the ones that the kernel's own lookup knows.
   package enum Service: String, CaseIterable, Equatable, Sendable {
     case tcp, udp, icmp
 

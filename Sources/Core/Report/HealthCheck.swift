@@ -1,7 +1,7 @@
 internal import RuleSets
 
 /// How the whole agent fares, as monitoring asks it: everything that is not as it should be, and the worst of it as the
-/// status. Pure: the mapping is all there is.
+/// status. Pure: just a mapping.
 package struct HealthCheck: Equatable, Sendable {
   /// The numbers are the exit statuses that Nagios and its kin take from a plugin.
   package enum Status: Int, CaseIterable, Comparable, Sendable {

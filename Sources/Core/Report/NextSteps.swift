@@ -112,7 +112,7 @@ package enum NextSteps {
     }
   }
 
-  /// What would tell more the next time.
+  /// What would give more evidence the next time.
   private static func unclearStep(for path: RouterView.Path, _ uplink: String) -> String {
     let name = path.name
     switch path.gap {

@@ -9,7 +9,7 @@ package struct Protection: Equatable, Sendable {
     case partly
     /// Other software makes it go another way than its rule says.
     case diverted
-    /// It is on its way and does not leave this router, or no answer gets back: dropped here, by another.
+    /// It does not leave this router, or no answer gets back: another program drops it here.
     case obstructed
     /// It goes by a local uplink, as the rules say for when the hub is gone.
     case unprotected
@@ -71,7 +71,7 @@ package struct Protection: Equatable, Sendable {
     )
   }
 
-  /// All rules in force, with what becomes of their traffic.
+  /// All rules in force, with what happens to their traffic.
   private struct Outlook {
     let rules: [(name: String, fate: Fate, cause: String)]
 
@@ -111,7 +111,7 @@ package struct Protection: Equatable, Sendable {
       }.joined(separator: "; ") + rest { $0 == fate }
     }
 
-    /// What was seen is otherwise than what was decided; nil: it is not.
+    /// What was seen, if it differs from what was decided; nil: it does not.
     var seen: (Word, String)? {
       if has(.diverted) { return (.diverted, sentence(of: .diverted)) }
       if has(.clear) { return nil }

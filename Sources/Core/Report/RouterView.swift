@@ -3,7 +3,7 @@ internal import RuleSets
 /// How the router fares at one moment: what the status's first line, its next steps and monitoring judge by. Names and
 /// causes are plain texts because they are only shown; whatever decides something has a type.
 package struct RouterView: Equatable, Sendable {
-  /// The running rule set's revision; nil where none runs.
+  /// The running rule set's revision; nil if none is running.
   package var revision: UInt64?
   package var source: String
   package var pullTrouble: String?
@@ -97,10 +97,10 @@ package struct RouterView: Equatable, Sendable {
     package var trouble: Diagnosis.Cause?
     package var gap: Diagnosis.Gap?
     package var obstacle: String?
-    /// Nil where it needs none.
+    /// Nil if it needs none.
     package var keys: Keys?
 
-    /// What is known of a tunnel's keys. The words are those of a path's key `keys`.
+    /// What is known about a tunnel's keys. The words are those of a path's key `keys`.
     package enum Keys: String, Sendable { case unknown, pending, up, down }
 
     package init(name: String, state: PathHealth.State, cause: String = "", device: String = "") {
@@ -119,7 +119,7 @@ package struct RouterView: Equatable, Sendable {
     package var isPrivate = false
     package var isUsable: Bool
     package var obstacle: String?
-    /// What those say who are asked by it.
+    /// The answers to the pings over it.
     package var state: ProbeMachine.State
     /// It has targets of its own.
     package var hasTargets = false

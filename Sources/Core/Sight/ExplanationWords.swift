@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// What becomes of a packet, in one sentence for whoever stands before the router.
+/// What happens to a packet, in one sentence for a technician at the router.
 struct ExplanationWords {
   private let layout: Layout
   private let choices: [Name: RuleSelection.Choice]

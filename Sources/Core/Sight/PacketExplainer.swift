@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Explains packets, from the kernel as the rule set wants it: what it really says is asked beside.
+/// Explains packets from the kernel state that the rule set wants; the real kernel's answer is obtained separately.
 package struct PacketExplainer {
   private let compiler: EdgeCompiler
   private let layout: Layout
@@ -33,7 +33,7 @@ package struct PacketExplainer {
     routes = RouteWalk(model, mainRoutes: mainRoutes)
   }
 
-  /// Explains one packet. Throws where the question has no answer: a destination that is a network's own address, an
+  /// Explains one packet. Throws if the question has no answer: a destination that is a network's own address, an
   /// interface that does not exist, or a source that may lie behind several.
   package func explain(_ question: PacketQuestion) throws(Complaint) -> Explanation {
     switch question.ends {
@@ -193,7 +193,7 @@ package struct PacketExplainer {
     if packet.incoming == nil { return .router }
     if mark == layout.none || mark == layout.passed { return .nobody }
     if mark == layout.bypass { return .direct }
-    // Rules that share an egress have one mark: what the packet comes from and by tells them apart.
+    // Rules that share an egress have one mark, so the packet's source and interface tell them apart.
     let sharing = layout.activeRules.filter { $0.mark == mark }.map(\.rule)
     return (sharing.first { takes($0, packet) } ?? sharing.first).map { .rule($0.name) } ?? .nobody
   }
@@ -204,7 +204,7 @@ package struct PacketExplainer {
       && (prefixes.isEmpty || prefixes.contains { $0.contains(packet.source) })
   }
 
-  /// What the chains before the lookup made of it.
+  /// The result of the chains before the lookup.
   private static func mark(at stages: [PacketFate.Stage], _ mask: MarkMask) -> Mark {
     var mark: UInt32 = 0
     for stage in stages {

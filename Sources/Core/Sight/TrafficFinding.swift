@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Something that keeps clients' packets from going the way that their rule says, as it was seen.
+/// Something that was seen to keep clients' packets from going the way that their rule says.
 package enum TrafficFinding: Hashable, Sendable {
   /// The kernel itself leads a packet of the rule elsewhere.
   case diverted(Detour)
@@ -22,9 +22,9 @@ package enum TrafficFinding: Hashable, Sendable {
   case unanswered(InterfaceName, by: [PacketFilter])
   /// The rule does not take what it is for.
   case untaken(SourceIssue)
-  /// The rule names what is not there; what it is for is taken all the same.
+  /// The rule names a missing interface, but its traffic is still taken.
   case misnamed(SourceIssue)
-  /// The table of connections is full: packets of new connections are dropped, whoever they are for.
+  /// The connection tracking table is full: packets of new connections are dropped, whatever their destination.
   case connectionTableFull(used: Int, limit: Int, dropped: UInt64)
 
   /// What they come to for the traffic, the worst first.

@@ -2,7 +2,7 @@ package import RuleSets
 
 /// Whether a rule set fits this router: what no decoder can know, because it depends on the local configuration.
 package enum RuleSetCheck {
-  /// Everything that is wrong, in the order of the document; empty where the rule set fits.
+  /// Everything that is wrong, in the order of the document; empty if the rule set fits.
   package static func complaints(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
     var all: [Complaint] = []
     if ruleSet.device != configuration.device {
@@ -54,7 +54,7 @@ package enum RuleSetCheck {
     guard all.isEmpty else { throw Complaints(all) }
   }
 
-  /// Of the profiles that a tunnel uses.
+  /// For the profiles that a tunnel uses.
   private static func profiles(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
     let used = Set(ruleSet.tunnels.compactMap(\.profile))
     var all: [Complaint] = []

@@ -1,7 +1,7 @@
 internal import RuleSets
 
 extension RuleSetTrial {
-  /// What a person is told of a trial.
+  /// What a person is told about a trial.
   package enum News: Equatable, Sendable {
     case onTrial(Probation, left: Duration)
     case confirmed(Probation)
@@ -53,7 +53,7 @@ extension RuleSetTrial {
     }
   }
 
-  /// Of the one that was rolled back last; nil for none.
+  /// The checksum of the one that was rolled back last; nil for none.
   package var rejection: Rejection? {
     switch state {
     case .returning(let rejection, _), .rejected(let rejection): rejection
@@ -65,7 +65,7 @@ extension RuleSetTrial {
 extension RuleSetTrial.News {
   /// One sentence.
   ///
-  /// - Parameter running: the revision that runs once this is told; nil: none.
+  /// - Parameter running: the revision that is running when this is reported; nil: none.
   package func text(running: UInt64?) -> String {
     let instead = running.map { "revision \($0) is running" } ?? "no rule set is running"
     switch self {

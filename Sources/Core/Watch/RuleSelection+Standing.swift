@@ -4,7 +4,7 @@ extension RuleSelection {
   /// More paths than that nobody reads.
   private static let told = 4
 
-  /// Why the rule's traffic is where it is, by what holds now: a flip's own cause may be over long since.
+  /// Why the rule's traffic is where it is, judged by the present: a flip's own cause may be long gone.
   package func standing(_ view: View, at now: Instant) -> String {
     let states = rule.tiers.joined().map { (name: $0.path, health: view.state($0.path)) }
     switch choice {

@@ -49,17 +49,17 @@ extension WatchMachine {
   /// The rule's live flows on a way that it has left go on, or are set up again, on the one that it goes now.
   mutating func sweepFlows(of number: Int, on way: RuleSelection.Choice) {
     let watched = egresses[number].watched
-    // Where not every source is named all of the mark goes, for a flow that stays behind would hang, and one that is set
-    // up again in vain does not.
+    // If not every source is known, all connections with the mark go: a flow left behind would hang, while one set up
+    // again needlessly does no harm.
     let exact = watched.isExact
     for (way, mark) in marks(of: way) where !move(flowsOf: number, on: way, mark) || !exact {
       sweep(way, mark, from: exact ? watched.sources : nil)
     }
   }
 
-  /// Between ways that translate nothing a flow goes on as it is: its connection is bound to the new one. To delete it
-  /// would lose the race against an answer that still comes by the old way, and would be taken for a connection that began
-  /// there. False where one of both translates.
+  /// Between ways that translate nothing a flow goes on as it is: its connection is bound to the new one. Deleting it
+  /// would race with an answer that still comes by the old way, which would then look like a connection that began
+  /// there. False if either of them translates.
   @discardableResult private mutating func move(
     flowsOf number: Int, on way: RuleSelection.Choice, _ mark: Mark
   ) -> Bool {
@@ -108,7 +108,7 @@ extension WatchMachine {
       let known = before.isExact ? before.sources : nil
       let sources = known.map { AddressRanges.common($0, changed.sources) } ?? changed.sources
       for (way, mark) in old.ways(of: before) {
-        // One of both: whose it is, or where to.
+        // One of the two: whose it is, or where it goes.
         if !sources.isEmpty { sweep(way, mark, from: sources) }
         if !changed.destinations.isEmpty { sweep(way.description, mark, from: known, to: changed.destinations) }
       }
@@ -129,7 +129,8 @@ extension WatchMachine {
     egresses.contains { $0.selection.choice?.paths.contains(path) == true }
   }
 
-  /// The mark of a way that is no more, or leads elsewhere now, may be another's soon: no connection may carry it then.
+  /// The mark of a way that is gone, or leads elsewhere now, may soon belong to another way: no connection may carry it
+  /// then.
   mutating func sweepVanished(since old: WatchPlan) {
     let living = Set(plan.paths.map(\.mark) + plan.uplinks.map(\.mark))
     for (name, mark) in orphans.sorted(by: { $0.key < $1.key }) where index.path(name) != nil || !isSelected(name) {

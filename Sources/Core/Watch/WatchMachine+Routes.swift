@@ -1,11 +1,11 @@
 package import RuleSets
 
-// The active routes in the kernel: brought to the choices, and put back where another has meddled.
+// The active routes in the kernel: set according to the choices, and restored if another program has changed them.
 extension WatchMachine {
   /// Other software changed something of ours. A flush reports each object that it took, and one look covers them all.
   package mutating func inspectSoon(at now: Instant) { inspectionDue = inspectionDue ?? now + Self.burst }
 
-  /// Looks at the active routes, and puts back those that another has changed.
+  /// Looks at the active routes, and restores those that another program has changed.
   package mutating func inspect() { ask(.look(Set(index.egresses.map(\.table)))) }
 
   /// The active routes that the kernel has in the tables that it was asked for.
@@ -14,7 +14,7 @@ extension WatchMachine {
     settleRoutes(repairing: true, at: now)
   }
 
-  /// The active routes could not be read; `failure` says why. They are asked for again after 200 ms.
+  /// The active routes could not be read; `failure` says why. They are tried again after 200 ms.
   package mutating func sawNoRoutes(_ failure: String, at now: Instant) {
     ask(.tell(AgentEvent(.applyFailed, "routes", "the active routes could not be read, will try again: \(failure)")))
     retrySoon(at: now)
@@ -56,7 +56,7 @@ extension WatchMachine {
     ask(.lead(egress: number, egresses[number].watched.table, way))
   }
 
-  /// The kernel leads the egress's table where it was asked to.
+  /// The kernel's route in the egress's table is as requested.
   package mutating func led(egress number: Int, at now: Instant) {
     guard let (purpose, way) = takeWrite(of: number) else { return }
     egresses[number].active = way
@@ -150,8 +150,9 @@ extension WatchMachine {
 
   // MARK: - Settling
 
-  /// Brings the kernel's active routes to the choices, where a gateway changed, a flip failed or another has meddled. A
-  /// choice whose device is gone has no route to put back: the floor is right until the next verdict.
+  /// Sets the kernel's active routes according to the choices, after a gateway changed, a flip failed or another
+  /// program interfered. A choice whose device is gone has no route to put back: the floor is right until the next
+  /// verdict.
   mutating func settleRoutes(repairing: Bool, at now: Instant) {
     for number in egresses.indices where egresses[number].write == nil {
       guard let choice = egresses[number].selection.choice else {

@@ -17,7 +17,7 @@ package struct CharonCheck {
     return settings + profiles.flatMap { secrets(of: $0) } + proposals(of: profiles)
   }
 
-  /// What of charon's configuration file contradicts the agent's needs.
+  /// What in charon's configuration file contradicts the agent's needs.
   package static func complaints(_ configuration: AgentConfiguration) throws(Complaint) -> [CharonComplaint] {
     CharonSettings.complaints(
       try StrongswanConfFile.read(configuration.ipsec.strongswanConfiguration),

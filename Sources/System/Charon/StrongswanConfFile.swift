@@ -9,12 +9,12 @@ package struct StrongswanConfFile {
 
   /// Of one file; Debian's largest has 15 KiB.
   static let maximumBytes = 1 << 20
-  /// Of a file that includes itself by whatever way, each round is one; an honest one needs three.
+  /// If a file includes itself in any way, each round counts as one; an honest configuration needs three.
   static let maximumDepth = 8
   /// Debian has 90.
   static let maximumFiles = 500
 
-  /// Throws where charon would not start, with the file and its line, and where a file cannot be read.
+  /// Throws if charon would not start, with the file and its line, and where a file cannot be read.
   package static func read(_ path: String = standardPath) throws(Complaint) -> StrongswanConf {
     var reading = StrongswanConfFile()
     return StrongswanConf(try reading.statements(of: path, depth: 0))

@@ -34,7 +34,7 @@ package enum NameserverCheck {
     }
   }
 
-  /// Connected, so that an ICMP refusal is told and nobody else's answer is taken.
+  /// Connected, so that an ICMP refusal is reported and nobody else's answer is accepted.
   private static func connected(to server: String) throws(SystemCallFailure) -> FileDescriptor {
     var hints = addrinfo()
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV

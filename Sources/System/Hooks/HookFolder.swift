@@ -1,8 +1,8 @@
 internal import Agent
 internal import Glibc
 
-/// The folder of hooks: which files in it may be run. Only what root alone can have put there, as the agent would lend
-/// its place to whoever can.
+/// The folder of hooks: which files in it may be run. Only what root alone can have put there, because otherwise the
+/// agent would lend its rights to others.
 enum HookFolder {
   /// More are none that a person keeps.
   static let mostHooks = 16
@@ -40,7 +40,7 @@ enum HookFolder {
     return listing
   }
 
-  /// Whoever can write a folder on the way there can put another in its place, unless it is sticky (unlink(2)).
+  /// Anyone who can write to a folder above can replace what is in it, unless that folder is sticky (unlink(2)).
   private static func faultAbove(_ path: String, _ owner: UInt32) -> String? {
     var status = stat()
     var above = ""
@@ -61,7 +61,7 @@ enum HookFolder {
     return nil
   }
 
-  /// As run-parts(8) has it: what editors and dpkg leave beside is none.
+  /// Like run-parts(8): files that editors and dpkg leave behind do not count.
   private static func isHook(_ name: String) -> Bool {
     (1...64).contains(name.utf8.count)
       && name.utf8.allSatisfy { byte in

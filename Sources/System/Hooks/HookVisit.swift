@@ -14,7 +14,7 @@ final class HookVisit: @unchecked Sendable {
   private var timer: TimerID?
   private var isOver = false
 
-  /// Asks. Throws where that cannot be; `done` is called once otherwise.
+  /// Asks. Throws if that cannot be; `done` is called once otherwise.
   init(
     to address: String, _ errand: HookErrand, on loop: Reactor, done: @escaping @Sendable (HookOutcome) -> Void
   ) throws(SystemCallFailure) {

@@ -66,7 +66,7 @@ package final class LinuxHooks: HookPort {
     return listing
   }
 
-  /// Why no hook can be run; nil where they can.
+  /// Why no hook can be run; nil if they can.
   private var obstacle: String? {
     switch place {
     case .here: return nil

@@ -23,7 +23,7 @@ final class SettingMemory: Sendable {
     var told = RememberedSettings()
   }
 
-  /// A few hundred interfaces with four settings each; more is no file of ours.
+  /// Enough for a few hundred interfaces with four settings each; a larger file is not ours.
   private static let maximumBytes = 1 << 20
 
   init(stateDirectory: String, mends: Bool) {

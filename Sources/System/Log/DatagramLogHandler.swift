@@ -3,8 +3,8 @@ internal import Glibc
 internal import Logging
 internal import Synchronization
 
-/// Log lines as datagrams with fields. What the receiver does not take is lost where it is slow, and goes to standard
-/// error where it is gone; whoever logs waits for nobody.
+/// Log lines as datagrams with fields. If the receiver is slow, lines are lost; if it is gone, they go to standard
+/// error. Logging never waits.
 struct DatagramLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel: Logger.Level = .info

@@ -88,6 +88,6 @@ final class ICMPProbe: OpenProbe, @unchecked Sendable {
     sockets = nil
   }
 
-  /// The socket waits for it no more.
+  /// The socket no longer waits for it.
   func finished(_ number: UInt64, _ outcome: ProbeOutcome) { deliver(number, outcome) }
 }

@@ -96,7 +96,7 @@ package struct KernelTrial {
     return checks
   }
 
-  /// By the kernel's own lookup: a rule's traffic follows the flip, and meets the floor where there is no way.
+  /// By the kernel's own lookup: a rule's traffic follows the flip, and meets the floor if there is no way.
   private func tryNftTable(_ kinds: [SelfTest.Kind], _ layout: Layout) throws -> [SelfTest.Check] {
     let flip = try LinuxFlip(ranges)
     let lookup = try LinuxLookup()

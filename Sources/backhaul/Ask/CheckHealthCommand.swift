@@ -26,7 +26,7 @@ struct CheckHealthCommand: ParsableCommand {
     throw ExitCode(Int32(check.status.rawValue))
   }
 
-  /// The status is nil where the agent could not be asked.
+  /// The status is nil if the agent could not be asked.
   private func look() -> (HealthCheck, StatusReport?) {
     do {
       let bytes = try LocalClient.ask(
@@ -46,7 +46,7 @@ struct CheckHealthCommand: ParsableCommand {
     }
   }
 
-  /// Who is woken at night reads the worst; `status` has the rest.
+  /// Someone woken at night reads the worst first; `status` has the rest.
   private static let mostFindings = 4
   /// A monitoring system takes some 4 KiB of a plugin.
   private static let mostPaths = 24

@@ -24,7 +24,7 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var options: ConfigurationOptions
 
   func run() throws {
-    // Both files are looked at before either is complained of: whoever writes them sees all that is wrong at once.
+    // Both files are read before any complaint, so that their author sees everything that is wrong at once.
     let configuration = configurationOrFault()
     let read = ruleSetOrFault()
     guard case .success(let decoded) = read else {
@@ -69,7 +69,7 @@ struct CheckCommand: ParsableCommand {
     do throws(RuleSetFile.Unusable) { return .success(try RuleSetFile.read(file)) } catch { return .failure(error) }
   }
 
-  /// Nil where there is none.
+  /// Nil if there is none.
   private func configurationOrFault() -> Result<AgentConfiguration?, RuleSetFile.Unusable> {
     guard access(options.config, F_OK) == 0 else { return .success(nil) }
     do throws(ConfigurationFailure) {
@@ -91,7 +91,7 @@ struct CheckCommand: ParsableCommand {
     }
   }
 
-  /// Warnings are told and no reason to refuse.
+  /// Warnings are printed and are no reason to refuse.
   private func check(_ ruleSet: RuleSet, on configuration: AgentConfiguration) throws {
     let findings = CharonCheck(configuration).findings(ruleSet)
     for warning in findings where !warning.isError { printError("backhaul: warning: \(warning.text)") }

@@ -36,7 +36,7 @@ struct DiffCommand: ParsableCommand {
     if !report.differences.isEmpty { throw Exit.bad }
   }
 
-  /// Nil where no agent answers.
+  /// Nil if no agent answers.
   private func asked(_ configuration: AgentConfiguration) throws -> DiffReport? {
     let bytes: [UInt8]
     do throws(LocalFailure) {

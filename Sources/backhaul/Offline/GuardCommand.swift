@@ -73,7 +73,7 @@ private enum Guarded {
   case strictRules(Layout)
   case everything(AgentConfiguration, why: String)
 
-  /// Throws where nothing is known of any rule set, or nothing shall be held.
+  /// Throws if no rule set is known, or nothing is to be held.
   init(_ configuration: AgentConfiguration) throws {
     let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
     let kept = KeptGenerations(in: configuration.files.stateDirectory)
@@ -91,7 +91,7 @@ private enum Guarded {
     }
   }
 
-  /// The rule set need not fit this router: what of it is strict, holds.
+  /// The rule set need not fit this router: its strict rules are enforced.
   private static func layout(
     _ stored: StoredRuleSet, _ configuration: AgentConfiguration
   ) throws(Complaints) -> Layout {

@@ -21,7 +21,7 @@ struct PlanCommand: ParsableCommand {
     let configuration = try options.load()
     let ruleSet = try RuleSetFile.load(file)
     try RuleSetFile.check(ruleSet, on: configuration, file)
-    // The marks and tables of what runs stay with it, so they are asked of the cache.
+    // The running rule set keeps its marks and tables, so they are read from the cache.
     let stored = KeptGenerations(in: configuration.files.stateDirectory).current
     guard let slots = Layout.slots(ruleSet, configuration, after: stored?.slots ?? SlotBook()) else {
       throw complain("\(file) needs more marks or tables than the configuration has", Exit.bad)

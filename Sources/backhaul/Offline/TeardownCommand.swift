@@ -22,7 +22,7 @@ struct TeardownCommand: ParsableCommand {
     let lock = try lock(configuration)
     defer { withExtendedLifetime(lock) {} }
     try refuseWhileAgentRuns(configuration.files.socket)
-    // Before the devices go: charon tells the hub while it can.
+    // Before the devices are deleted, while charon can still tell the hub.
     let ended = try endConnections(configuration.ipsec)
     do throws(KernelFailure) {
       let kernel = try LinuxKernel(
@@ -41,7 +41,7 @@ struct TeardownCommand: ParsableCommand {
     }
   }
 
-  /// True where charon had connections of ours.
+  /// True if charon had connections of ours.
   private func endConnections(_ configuration: IPsecConfiguration) throws -> Bool {
     do throws(CharonFailure) {
       guard var charon = try CharonTeardown.open(configuration) else { return false }

@@ -27,7 +27,7 @@ struct WatchCommand: ParsableCommand {
   }
 
   func run() throws {
-    // What is wrong from the start is said on the terminal as it was.
+    // What is wrong from the start is printed on the normal terminal.
     var first = LocalAPI.Request(.status)
     first.paths = []
     do throws(Unanswered) { _ = try ask(first, as: StatusReport.self) } catch {
@@ -75,7 +75,7 @@ struct WatchCommand: ParsableCommand {
     var question = LocalAPI.Request(.status)
     question.paths = view.wanted(lines: lines)
     var request = LocalAPI.Request(.events)
-    // From memory, but for the first time.
+    // From memory, except the first time.
     request.after = lastEvent
     request.limit = 50
     do throws(Unanswered) {

@@ -1,11 +1,11 @@
 package import RuleSets
 
 extension RuleSetCheck {
-  /// LANs that are not there: no reason to refuse a rule set, since a device may come later or be another machine's, but
-  /// what comes in under another name is not steered by rules that ask for this one.
+  /// Missing LANs: no reason to refuse a rule set, since a device may come later or belong to another machine, but
+  /// packets under another name are not steered by rules for this one.
   ///
   /// - Parameter present: the devices of the kernel at hand.
-  /// - Returns: a warning for each place that names a LAN which is none of them, rules before the local configuration.
+  /// - Returns: a warning for each place that names a missing LAN, rules before the local configuration.
   package static func missingLANs(
     _ ruleSet: RuleSet, _ configuration: AgentConfiguration, present: Set<InterfaceName>
   ) -> [Complaint] {

@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// What the kernel says of one configured uplink, and whether traffic can leave by it.
+/// The kernel's data about one configured uplink, and whether traffic can leave by it.
 package struct UplinkState: Equatable, Sendable {
   package var interface: InterfaceName
   package var tier: Int
@@ -15,11 +15,11 @@ package struct UplinkState: Equatable, Sendable {
   package var addressObstacle: String?
   /// Nil also where the link needs none: see `way`.
   package var gateway: Gateway?
-  /// How packets leave by it; nil where there is no default route by it and it is no point-to-point link.
+  /// How packets leave by it; nil if there is no default route by it and it is not a point-to-point link.
   package var way: TableRoute.Way?
-  /// What the device takes, or its default route where that is less. Nil where it does not exist.
+  /// What the device takes, or its default route where that is less. Nil if it does not exist.
   package var mtu: Int?
-  /// Why traffic cannot leave by it, in an operator's words; nil where it can.
+  /// Why traffic cannot leave by it, in an operator's words; nil if it can.
   package var obstacle: String?
 
   package var usable: Bool { obstacle == nil }
@@ -86,7 +86,7 @@ struct UplinkRoute {
   private(set) var gateway: Gateway?
   /// Packets can be sent by it.
   private(set) var leadsOut = false
-  /// Why not; nil where they can.
+  /// Why not; nil if they can.
   private(set) var obstacle: String?
 
   init(_ uplink: UplinkConfiguration, in actual: ActualState) {
@@ -115,7 +115,7 @@ struct UplinkRoute {
   private static func comes(_ one: MainDefault, before other: MainDefault) -> Bool {
     let (first, second) = (one.table == .main, other.table == .main)
     if first != second { return first }
-    // Of two other tables the one whose ip rule is asked first stands first.
+    // Of two other tables, the one whose ip rule comes first is first.
     guard one.table == other.table else { return false }
     if one.isInHalves != other.isInHalves { return one.isInHalves }
     return one.metric < other.metric
@@ -127,7 +127,7 @@ struct UplinkRoute {
     return "its default route names no gateway (scope link), as if all the internet were on its own link"
   }
 
-  /// What of main leads nowhere and is looked at before `route`; with nil, before nothing at all.
+  /// The route of main that leads nowhere and comes before `route`; with nil, any such route.
   private static func wall(before route: MainDefault?, in actual: ActualState) -> (metric: RouteMetric, words: String)?
   {
     let first =
@@ -160,8 +160,8 @@ struct UplinkRoute {
 struct UplinkAddress {
   private(set) var address: IPv4Address?
   private(set) var obstacle: String?
-  /// What our own routes by it must say of their source; nil where the kernel comes to it by itself and main's route says
-  /// nothing either.
+  /// The source that our own routes by it must name; nil if the kernel chooses it by itself and main's route names none
+  /// either.
   private(set) var routeSource: IPv4Address?
 
   init(_ uplink: UplinkConfiguration, _ route: MainDefault?, in actual: ActualState) {
@@ -187,7 +187,7 @@ struct UplinkAddress {
       address = sources.choice(by: device, to: gateway?.ipv4, scope: scope) { place in
         guard sources.flaw(of: place) == nil else { return false }
         // What is on loopback is meant for the whole router, as where an uplink has no subnet of its own. Another
-        // device's address, a LAN's say, means nothing out there: who wants it says so with `source`.
+        // device's address, say a LAN's, means nothing out there; to use it, set `source`.
         return place.device == device || (route != nil && place.device.text == "lo")
       }
       guard address != nil else {
