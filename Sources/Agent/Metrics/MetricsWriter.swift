@@ -250,7 +250,7 @@ package struct MetricsWriter {
 
   private mutating func tellOfConnections() {
     let reading = reading.connections.reading
-    page.family("backhaul_connections_used", .gauge, "Entries in the kernel's table of tracked connections.")
+    page.family("backhaul_connections_used", .gauge, "Entries in the kernel's connection tracking table.")
     if let reading { page.sample(Labels(), reading.used) }
     page.family("backhaul_connections_limit", .gauge, "Entries that the table may hold; 0: any number.")
     if let reading { page.sample(Labels(), reading.limit) }

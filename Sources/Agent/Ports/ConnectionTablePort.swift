@@ -1,6 +1,6 @@
 package import Core
 
-/// The kernel's table of tracked connections. Called from any thread; each call is a few questions to the kernel.
+/// The kernel's connection tracking table. Called from any thread; each call is a few questions to the kernel.
 ///
 /// Contract: `reading` changes nothing. `hold` makes no connection; what is there of `flows` stays until it ends by
 /// itself, however full the table is, and for ten minutes at least.

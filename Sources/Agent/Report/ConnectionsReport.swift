@@ -1,8 +1,8 @@
 internal import Core
 internal import RuleSets
 
-/// How full the kernel's table of tracked connections is. Once it is full, a new connection pushes out an unanswered
-/// one or is dropped.
+/// How full the kernel's connection tracking table is. Once it is full, a new connection pushes out an unanswered one
+/// or is dropped.
 package struct ConnectionsReport: Codable, Equatable, Sendable {
   package var used: Int
   /// The most it can hold; 0: there is no limit.

@@ -35,7 +35,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var uplinks: [UplinkReport]
   /// Null where no tunnel needs it.
   package var charon: CharonReport?
-  /// The kernel's table of tracked connections; null if it tracks none.
+  /// The kernel's connection tracking table; null if it tracks none.
   package var connections: ConnectionsReport?
   /// How long the last flips took, from the verdict to the kernel's answer.
   package var flipMicroseconds: [Double]

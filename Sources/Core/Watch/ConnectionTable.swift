@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// The kernel's table of tracked connections (conntrack) as it fills. When something fills it, for example a client
-/// with many flows, nobody can open new connections, not even HTTP probes, whose silence then says nothing about a hub.
+/// The kernel's connection tracking table (conntrack) as it fills. When something fills it, for example a client with
+/// many flows, nobody can open new connections, not even HTTP probes, whose silence then says nothing about a hub.
 ///
 ///     has room ──at its limit, or connections find no place──▶ full ──five seconds without either──▶ has room
 package struct ConnectionTable: Equatable, Sendable {

@@ -1,7 +1,7 @@
 package import RuleSets
 
-// What happens to traffic, and the links below it, that probes confirm at once; and what a full table of tracked
-// connections makes of a probe's silence.
+// What happens to traffic, and the links below it, that probes confirm at once; and what a full connection tracking
+// table makes of a probe's silence.
 extension WatchMachine {
   /// Paths that carry traffic and are probed so rarely that their traffic says more.
   private var quiet: [Int] {

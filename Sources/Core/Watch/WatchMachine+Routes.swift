@@ -130,7 +130,7 @@ extension WatchMachine {
     let from = flip.from?.description ?? "nothing"
     pending.append(
       egresses[number].watched.event(
-        kind, "traffic goes \(flip.to), was \(from): \(flip.cause)",
+        kind, "now \(flip.to), was \(from): \(flip.cause)",
         [
           "from": from, "to": flip.to.description, "cause": flip.cause,
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
