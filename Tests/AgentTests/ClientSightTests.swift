@@ -126,7 +126,7 @@ private final class Bench: Sendable {
     #expect(SightReport(view, at: bench.loop.now + .seconds(3)).ageSeconds == 3)
   }
 
-  @Test func aRuleBeforeOursIsToldOnce() async throws {
+  @Test func aRuleBeforeOursIsReportedOnce() async throws {
     let bench = try await Bench()
     await bench.look()
     try bench.addForeign()

@@ -237,7 +237,7 @@ import Testing
     }
   }
 
-  @Test func aSecretThatCannotBeReloadedIsToldOnceAndTheSAGoesOn() async throws {
+  @Test func aSecretThatCannotBeReloadedIsReportedOnceAndTheSAGoesOn() async throws {
     try await IKEBench.run { bench in
       await bench.bringUp(try IKEBench.connection())
       await bench.forget()
@@ -257,7 +257,7 @@ import Testing
 
   // MARK: Troubles
 
-  @Test func aHubThatRefusesIsAskedAgainAndToldOfOnce() async throws {
+  @Test func aHubThatRefusesIsAskedAgainAndReportedOnce() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")
       let why = "the hub refused our authentication"
@@ -307,7 +307,7 @@ import Testing
     }
   }
 
-  @Test func troublesThatTakeTurnsAreToldOnceEach() async throws {
+  @Test func troublesThatTakeTurnsAreReportedOnceEach() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")
       await bench.charon.set(.silent, for: tunnel)
@@ -352,7 +352,7 @@ import Testing
     }
   }
 
-  @Test func aFailureThatNobodyExplainsIsOneAllTheSame() async throws {
+  @Test func anUnexplainedFailureStillCounts() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")
       await bench.bringUp(try IKEBench.connection())
@@ -364,7 +364,7 @@ import Testing
     }
   }
 
-  @Test func newKeysAreToldAndNobodyIsAlarmed() async throws {
+  @Test func newKeysAreReportedWithoutAnAlarm() async throws {
     try await IKEBench.run { bench in
       await bench.bringUp(try IKEBench.connection())
       await bench.forget()
@@ -405,7 +405,7 @@ import Testing
 
   // MARK: What others do to charon
 
-  @Test func whatAnotherTakesAwayIsLoadedAgain() async throws {
+  @Test func whatAnotherProgramRemovesIsLoadedAgain() async throws {
     try await IKEBench.run { bench in
       await bench.bringUp(try IKEBench.connection("a"), try IKEBench.connection("b"))
       await bench.forget()
@@ -424,7 +424,7 @@ import Testing
     }
   }
 
-  @Test func aCharonThatKeepsNothingIsToldOfOnce() async throws {
+  @Test func aCharonThatKeepsNothingIsReportedOnce() async throws {
     try await IKEBench.run { bench in
       await bench.charon.forgetWhatIsGiven(true)
       await bench.want(try IKEBench.connection())
@@ -463,7 +463,7 @@ import Testing
     }
   }
 
-  @Test func aCharonThatComesAndGoesAtOnceIsToldOfOnceAndAskedLessAndLess() async throws {
+  @Test func aCharonThatComesAndGoesAtOnceIsReportedOnceAndAskedLessAndLess() async throws {
     try await IKEBench.run { bench in
       await bench.charon.dropEverySession("charon sent a malformed packet")
       await bench.want(try IKEBench.connection())
@@ -477,7 +477,7 @@ import Testing
     }
   }
 
-  @Test func aCharonThatDoesNotSayWhatItHoldsIsToldOfOnce() async throws {
+  @Test func aCharonThatDoesNotSayWhatItHoldsIsReportedOnce() async throws {
     try await IKEBench.run { bench in
       await bench.charon.refuseHoldings(CharonFailure(operation: "get-conns", cause: "not now", isGone: false))
       await bench.charon.addForeignConnection("backhaul-old", try IKEBench.connection("old"))

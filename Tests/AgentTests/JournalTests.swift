@@ -108,7 +108,7 @@ private final class Life: Sendable {
     #expect(life.journal.records(after: 0).records.map(\.number) == [2])
   }
 
-  @Test func tornRecordIsToldAndReplaced() async {
+  @Test func tornRecordIsReportedAndReplaced() async {
     await write(["one", "two"])
     disk.tear()
     let life = Life(on: disk)
@@ -118,7 +118,7 @@ private final class Life: Sendable {
     #expect(disk.records.last?.details["bytes"] == "17")
   }
 
-  @Test func diskThatFailsIsToldOnceAndTakesAllWhenItIsBack() async {
+  @Test func diskThatFailsIsReportedOnceAndTakesAllWhenItIsBack() async {
     let life = Life(on: disk)
     life.record("one")
     await life.written(1)
@@ -153,7 +153,7 @@ private final class Life: Sendable {
     #expect(disk.records.map(\.number) == [1, 2, 3, 4, 5])
   }
 
-  @Test func diskThatHangsHoldsNobodyUpAndWhatIsLostIsCounted() async {
+  @Test func diskThatHangsHoldsNothingUpAndLossesAreCounted() async {
     let life = Life(on: disk)
     life.record("one")
     await life.written(1)
@@ -200,7 +200,7 @@ private final class Life: Sendable {
     #expect(disk.syncs < 500)
   }
 
-  @Test func fileThatIsTakenAwayIsWrittenAnewWithRisingNumbers() async {
+  @Test func fileThatIsRemovedIsWrittenAgainWithRisingNumbers() async {
     await write(["one", "two", "three"])
     let life = Life(on: disk)
     life.record("four")

@@ -61,7 +61,7 @@ private final class Answers: Sendable {
     #expect(bench.goesBy(bench.b), "without a moment passing")
   }
 
-  @Test func whatAnotherTookAwayIsPutBack() async throws {
+  @Test func whatAnotherProgramRemovedIsRestored() async throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -84,7 +84,7 @@ private final class Answers: Sendable {
     #expect(bench.goesBy(bench.a))
   }
 
-  @Test func anAddressThatChangesMovesNobody() async throws {
+  @Test func anAddressThatChangesMovesNoTraffic() async throws {
     let bench = try Bench()
     for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(30))) }
     func plan(_ source: UInt32) throws -> WatchPlan {

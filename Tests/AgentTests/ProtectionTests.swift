@@ -85,7 +85,7 @@ import Testing
         == (.diverted, "traffic of c does y; dropped on this router: b"))
   }
 
-  @Test func monitoringIsToldOfWhatIsSeen() {
+  @Test func monitoringGetsWhatIsSeen() {
     func health(_ rule: RuleReport) -> HealthCheck {
       var rule = rule
       rule.shares = [ShareReport(path: "fra", weight: 1)]
@@ -141,7 +141,7 @@ import Testing
     #expect(Protection(RouterView(report)).sentence == "through the hub: guests; nowhere: office")
   }
 
-  @Test func aLocalWANThatSeemsDeadIsCalledThat() {
+  @Test func aLocalWANThatSeemsDeadIsReportedAsSuch() {
     var local = rule(.fallback, "local_wan:wan0")
     local.device = "wan0"
     var report = status([local], [path("fra", "down", cause: "uplink_down")])

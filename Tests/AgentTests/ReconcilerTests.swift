@@ -165,7 +165,7 @@ private final class Bench: Sendable {
   }
 
   /// In doubt no forwarded traffic leaves until a rule set takes over, in one transaction.
-  @Test func whatIsHeldIsHeldUntilARuleSetRuns() async throws {
+  @Test func whatIsHeldIsHeldUntilARuleSetIsRunning() async throws {
     let bench = try await Bench()
     await bench.reconciler.hold(.everything)
     let held = DesiredState.holdingEverything(bench.configuration, in: ActualState())
@@ -185,7 +185,7 @@ private final class Bench: Sendable {
     #expect(try bench.fake.read(expecting: held.nftTable).nftTable != held.nftTable, "it is over")
   }
 
-  @Test func whatAnAgentBeforeHasLeftIsNotHeldAnew() async throws {
+  @Test func whatAnEarlierAgentLeftIsNotHeldAgain() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let before = try bench.fake.read(expecting: nil)
@@ -232,7 +232,7 @@ private final class Bench: Sendable {
     #expect(bench.events.count(.driftRepaired) == 0)
   }
 
-  @Test func whatAnotherDeletedIsBackAndTold() async throws {
+  @Test func whatAnotherProgramDeletedIsRestoredAndReported() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let device = try #require(InterfaceName("bh-a"))
@@ -297,14 +297,14 @@ private final class Bench: Sendable {
     #expect(bench.kernel.words.prefix(2) == ["read", "step"])
   }
 
-  @Test func aTunnelThatIsTakenAwayGoesOnceItIsLeft() async throws {
+  @Test func aTunnelThatIsRemovedGoesOnceItIsLeft() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a", "b"]))
     try await bench.apply(try bench.ruleSet(2, tunnels: ["a"]))
     #expect(try bench.fake.read(expecting: nil).links[try #require(InterfaceName("bh-b"))] == nil)
   }
 
-  @Test func aFailureIsToldOnceAndTriedAgain() async throws {
+  @Test func aFailureIsReportedOnceAndTriedAgain() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let device = try #require(InterfaceName("bh-a"))

@@ -51,7 +51,7 @@ import Testing
     #expect(await appliedAtStart(refused) == [])
   }
 
-  @Test func aTornCacheIsToldAndTheSourceAsked() async throws {
+  @Test func aTornCacheIsReportedAndTheSourceAsked() async throws {
     let bench = try RuleSetBench(MemoryStore(failing: true))
     await bench.keeper.startFromStore()
     #expect(bench.events.count(.stateDamaged) == 1)
@@ -106,7 +106,7 @@ import Testing
     #expect(await bench.keeper.status.revision == 1)
   }
 
-  @Test func theSameRefusalIsToldOnce() async throws {
+  @Test func theSameRefusalIsReportedOnce() async throws {
     let bench = try RuleSetBench()
     for _ in 0..<5 {
       bench.answer(Array("{}".utf8))
@@ -115,7 +115,7 @@ import Testing
     #expect(bench.events.count(.ruleSetRefused) == 1)
   }
 
-  @Test func failuresBackOffAndAreToldSparingly() async throws {
+  @Test func failuresBackOffAndAreReportedSparingly() async throws {
     let bench = try RuleSetBench()
     var waits: [Duration] = []
     for _ in 0..<10 {

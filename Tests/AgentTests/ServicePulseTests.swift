@@ -50,7 +50,7 @@ private final class Parts: Sendable {
     }
   }
 
-  @Test func readyIsToldOnceAndOnlyWhenStarted() async throws {
+  @Test func readyIsReportedOnceAndOnlyWhenStarted() async throws {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     try await beat(pulse, times: 3)
@@ -60,7 +60,7 @@ private final class Parts: Sendable {
     #expect(manager.words.count { $0 == .ready } == 1)
   }
 
-  @Test func aWordThatWasNotTakenIsToldAgain() async throws {
+  @Test func aMessageThatWasNotAcceptedIsSentAgain() async throws {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     manager.isFull = true
@@ -74,7 +74,7 @@ private final class Parts: Sendable {
   }
 
   @Test(arguments: Vitals.Part.allCases)
-  func whenAPartStandsStillNoMoreLifeIsTold(_ part: Vitals.Part) async throws {
+  func whenAPartStallsNoSignOfLifeIsSent(_ part: Vitals.Part) async throws {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     await pulse.started()
@@ -87,7 +87,7 @@ private final class Parts: Sendable {
     #expect(manager.status?.contains(part.rawValue) == true)
   }
 
-  @Test func withoutAWatchdogNoLifeIsTold() async throws {
+  @Test func withoutAWatchdogNoSignOfLifeIsSent() async throws {
     let manager = FakeServiceManager(watchdog: nil)
     let pulse = pulse(manager)
     await pulse.started()
@@ -96,7 +96,7 @@ private final class Parts: Sendable {
     #expect(manager.isReady)
   }
 
-  @Test func theEndIsTold() async {
+  @Test func theEndIsReported() async {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     let running = Task { await pulse.run() }

@@ -61,7 +61,7 @@ import Testing
     #expect(!EventsCommand.lines(report).joined().contains("\u{1b}"))
   }
 
-  @Test func nothingIsNoLineAndANote() {
+  @Test func noEventsPrintNoLineAndANote() {
     #expect(EventsCommand.lines(EventsReport(events: [])).isEmpty)
     #expect(EventsCommand.notes(EventsReport(events: [])) == ["no such event"])
     #expect(EventsCommand.notes(report).isEmpty)

@@ -74,7 +74,7 @@ import Testing
     #expect(seen.count == Diagnosis.Cause.allCases.count)
   }
 
-  @Test func whoHasNeverAnsweredDecidesNothing() throws {
+  @Test func anAddressThatHasNeverAnsweredDecidesNothing() throws {
     for evidence in try everything() where evidence.gateway?.answer == .unknown || evidence.hub?.answer == .unknown {
       var without = evidence
       if evidence.gateway?.answer == .unknown { without.gateway = nil }

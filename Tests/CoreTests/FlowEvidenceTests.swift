@@ -112,7 +112,7 @@ import Testing
     #expect(evidence.loss == .afterForward)
   }
 
-  @Test func anotherWayOrNewCountersBeginAnew() {
+  @Test func anotherWayOrNewCountersStartOver() {
     var evidence = FlowEvidence()
     #expect(follow([none, lost, lost], evidence: &evidence).last == .afterForward)
     evidence.counted(.init(taken: 60, passed: 60), under: .init(way: .blocked, generation: 7), at: at(3))
@@ -185,7 +185,7 @@ import Testing
     #expect(sight.state == .obstructed, "what is wrong with its sources is wrong all the same")
   }
 
-  @Test func onceIsNoFinding() {
+  @Test func onceIsNotAFinding() {
     var sight = RuleSight(at: at(0))
     sight.looked([], at: at(0))
     sight.looked([refused], at: at(5))

@@ -164,7 +164,7 @@ import Testing
     #expect(IKETrouble.recognised(in: line)?.certainty == certainty)
   }
 
-  @Test func whatIsToldIsOneShortLineWhateverAHubSendsInItsCertificate() {
+  @Test func whatIsReportedIsOneShortLineWhateverAHubSendsInItsCertificate() {
     let name = "CN=\u{1b}[2J\n\"\\" + String(repeating: "x", count: 10_000)
     let told = IKETrouble.recognised(in: "no trusted RSA public key found for '\(name)'")?.text
     #expect(told?.utf8.count ?? 0 < 200)

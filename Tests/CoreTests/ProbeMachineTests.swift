@@ -259,7 +259,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.answered == 0)
   }
 
-  @Test func whatCouldNotBeSentIsNoLoss() throws {
+  @Test func whatCouldNotBeSentIsNotLost() throws {
     var machine = answered(try probe(fall: 2))
     for round in 1...5 {
       let number = next(machine)
@@ -271,7 +271,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.window.loss == 0)
   }
 
-  @Test func silenceThatOurOwnTroubleExplainsIsNoLoss() throws {
+  @Test func silenceThatOurOwnTroubleExplainsIsNotALoss() throws {
     var machine = answered(try probe(fall: 2))
     machine.hindrance = "the connection tracking table is full"
     for _ in 0..<20 { _ = machine.timePassed(to: machine.nextDeadline) }
@@ -290,7 +290,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.state == .down, "somebody has said so")
   }
 
-  @Test func whatAClosedSocketHasSentIsNoLoss() throws {
+  @Test func whatAClosedSocketHasSentDoesNotCountAsLost() throws {
     var machine = ProbeMachine(try probe(fall: 1), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
@@ -370,7 +370,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(down == at(100), "30, 50 and 60 ms, and two fifths of an interval without an answer to the last one")
   }
 
-  @Test func whatBeginsAnewTrustsTheFirstAnswer() throws {
+  @Test func whatStartsOverTrustsTheFirstAnswer() throws {
     var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
     let (_, down) = silence(&machine, from: at(0))
     let now = try #require(down)
@@ -505,7 +505,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     }
   }
 
-  @Test func oneThatPolicesIsFoundDeadAllTheSame() throws {
+  @Test func oneThatPolicesIsFoundDeadAnyway() throws {
     var bench = Bench(try probe(interval: 1_000, timeout: 800, fall: 5))
     bench.answers = policer(2, burst: 1)
     bench.gaps = [(at(100_000), at(1_000_000))]
@@ -522,7 +522,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(bench.machine.window.loss == 0)
   }
 
-  @Test func whatARehearsalLosesIsNoLossOfThePath() throws {
+  @Test func whatARehearsalLosesDoesNotCountForThePath() throws {
     var bench = Bench(try probe(interval: 1_000, timeout: 800, fall: 5))
     bench.answers = policer(1.1, burst: 1)
     bench.run(until: at(600_000))

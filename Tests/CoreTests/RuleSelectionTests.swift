@@ -101,7 +101,7 @@ private struct Bench {
     #expect(bench.standing(at: at(51)) == "first path in order that is up")
   }
 
-  @Test func anUplinkThatCanBeUsedAgainIsNoCauseAnyMore() throws {
+  @Test func anUplinkThatCanBeUsedAgainIsNoLongerACause() throws {
     var bench = try Bench()
     for path in [bench.a, bench.b] { bench.set(path, .up, at: at(0)) }
     _ = bench.decide(at: at(0))
@@ -224,7 +224,7 @@ private struct Bench {
     #expect(bench.selection.nextDeadline == nil)
   }
 
-  @Test func aFlapStartsTheHoldDownAnew() throws {
+  @Test func aFlapStartsTheHoldDownAgain() throws {
     var bench = try Bench(adopted: nil)
     bench.set(bench.a, .up, at: at(0))
     bench.set(bench.b, .up, at: at(0))
@@ -286,7 +286,7 @@ private struct Bench {
     #expect(flip?.to == .localWAN(bench.wan1))
   }
 
-  @Test func aPathThatIsTakenAwayIsKeptUntilAnotherWorksButNoUplinkIs() throws {
+  @Test func aPathThatIsRemovedIsKeptUntilAnotherWorksButNoUplinkIs() throws {
     for isUplink in [false, true] {
       var bench = try Bench(fallback: .block)
       bench.set(bench.a, .up, at: at(0))
@@ -313,7 +313,7 @@ private struct Bench {
     return bench
   }
 
-  @Test(arguments: [Egress.Fallback.localWAN, .underlay]) func aFallbackThatIsNoneAnyMoreIsLeftForAPathThatIsUp(
+  @Test(arguments: [Egress.Fallback.localWAN, .underlay]) func aFallbackThatIsNoLongerOneIsLeftForAPathThatIsUp(
     _ fallback: Egress.Fallback
   ) throws {
     var bench = try waiting(fallback)

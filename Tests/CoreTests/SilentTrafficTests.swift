@@ -45,7 +45,7 @@ import Testing
     #expect(all.count >= 5)
   }
 
-  @Test func aDeviceThatIsMadeAnewBeginsAnew() {
+  @Test func aDeviceThatIsRecreatedStartsOver() {
     var machine = SilentTraffic()
     let samples: [(bytesIn: UInt64, bytesOut: UInt64)] = [(5_000, 90_000), (0, 50_000), (0, 60_000)]
     let hints = samples.enumerated().map { second, sample in

@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func eachCauseIsToldOnceAfterTheFlip() throws {
+  @Test func eachCauseIsReportedOnceAfterTheFlip() throws {
     let cases: [(silent: (Bench) -> [IPv4Address], cause: String)] = [
       ({ [$0.hubs[0], $0.hubs[1]] }, "hub_down"), ({ _ in [] }, "tunnel_down"),
       ({ $0.hubs + $0.targets }, "internet_down"), ({ $0.hubs + $0.targets + [$0.gateway] }, "uplink_down"),
@@ -103,7 +103,7 @@ import Testing
     #expect(hub() == .up, "its turn comes each ten seconds")
   }
 
-  @Test func aHubThatIsGoneIsLeftWithoutWaitingForAnybody() throws {
+  @Test func aHubThatIsGoneIsLeftWithoutWaiting() throws {
     for targets in [true, false] {
       let bench = try Bench()
       try bench.begin(targets: targets)
@@ -160,7 +160,7 @@ import Testing
     #expect(bench.bench.watch.snapshot().diagnoses.isEmpty)
   }
 
-  @Test func aCauseThatBecomesAnotherIsToldAgain() throws {
+  @Test func aCauseThatBecomesAnotherIsReportedAgain() throws {
     let bench = try Bench()
     try bench.begin()
     bench.die(silent: bench.hubs)
@@ -170,7 +170,7 @@ import Testing
     #expect(bench.causes == ["hub_down", "internet_down"])
   }
 
-  @Test func whoHasNeverAnsweredIsNoWitness() throws {
+  @Test func anAddressThatHasNeverAnsweredIsNoEvidence() throws {
     let bench = try Bench()
     bench.bench.prober.silence(Set(bench.hubs))
     try bench.begin()

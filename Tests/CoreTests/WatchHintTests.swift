@@ -74,7 +74,7 @@ import Testing
     #expect(bench.events.all.last { $0.kind == .causeFound }?.details["evidence"]?.contains("198.51.100.1") == true)
   }
 
-  @Test func aMeteredUplinkIsProbedAsItsBudgetAllowsAndDeadPathsAreLeftAllTheSame() throws {
+  @Test func aMeteredUplinkIsProbedAsItsBudgetAllowsAndDeadPathsAreLeftAnyway() throws {
     let bench = try WatchBench()
     // Two pings of 216 bytes a second and a gateway: 449 bytes a second, where the budget is 50.
     try begin(bench, interval: .seconds(1), budget: 4_320_000)

@@ -230,7 +230,7 @@ import Testing
     #expect(bench.flipper.log.isEmpty)
   }
 
-  @Test func aTunnelThatIsNoMoreIsForgotten() throws {
+  @Test func aTunnelThatIsGoneIsForgotten() throws {
     let bench = try running()
     bench.prober.set(bench.a, .silent)
     bench.watch.keysChanged(of: try name("a"), .down("the hub refused"))

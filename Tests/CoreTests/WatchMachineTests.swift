@@ -168,7 +168,7 @@ private typealias Bench = WatchBench
     #expect(bench.goesBy(bench.b))
   }
 
-  @Test func aRuleThatIsTakenAwayGivesItsConnectionsBack() throws {
+  @Test func aRuleThatIsRemovedGivesItsConnectionsBack() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -199,7 +199,7 @@ private typealias Bench = WatchBench
     #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) && $0.sources == nil })
   }
 
-  @Test func anAddressThatChangesMovesNobody() throws {
+  @Test func anAddressThatChangesMovesNoTraffic() throws {
     let bench = try Bench()
     for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(30))) }
     func plan(_ source: UInt32) throws -> WatchPlan {

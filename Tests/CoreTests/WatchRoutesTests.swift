@@ -28,7 +28,7 @@ private typealias Bench = WatchBench
       bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_64fe))))
   }
 
-  @Test func whatAnotherTookAwayIsPutBack() throws {
+  @Test func whatAnotherProgramRemovedIsRestored() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -51,7 +51,7 @@ private typealias Bench = WatchBench
     #expect(bench.goesBy(bench.a))
   }
 
-  @Test func aPathThatLeadsElsewhereIsJudgedAnewBeforeItIsUsed() throws {
+  @Test func aPathThatLeadsElsewhereIsJudgedAgainBeforeItIsUsed() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     bench.prober.set(bench.b, .silent)
@@ -73,7 +73,7 @@ private typealias Bench = WatchBench
     #expect(bench.goesBy(other))
   }
 
-  @Test func aPathThatIsTakenAwayIsLeftForOneThatIsKnownToWork() throws {
+  @Test func aPathThatIsRemovedIsLeftForOneThatIsKnownToWork() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -170,7 +170,7 @@ private typealias Bench = WatchBench
     #expect(bench.flipper.active[bench.table] == nil)
   }
 
-  @Test func aFlipThatCameLateIsToldAndSwept() throws {
+  @Test func aFlipThatCameLateIsReportedAndSwept() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)

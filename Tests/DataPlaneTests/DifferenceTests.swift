@@ -65,7 +65,7 @@ import Testing
     #expect(!gone.contains { $0.contains("address") || $0.contains("sysctl") }, "the device stands for all of it")
   }
 
-  @Test func aDeviceOfAnotherKindIsToldWithWhatItIs() throws {
+  @Test func aDeviceOfAnotherKindIsReportedWithWhatItIs() throws {
     func found(_ device: InterfaceName, _ change: (inout TunnelParameters) -> Void) throws -> [String] {
       try lines { state in
         guard var tunnel = state.links[device]?.tunnel else { return }

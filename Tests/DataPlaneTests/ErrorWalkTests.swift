@@ -78,7 +78,7 @@ import Testing
   }
 
   /// A host behind the router that spoofs its source: errors about its packets leave by no uplink.
-  @Test func errorsToWhoeverBeganAFlowLeaveByTheUplinkThatItCameInByAlone() throws {
+  @Test func errorsToTheOneWhoBeganAFlowOnlyLeaveByTheUplinkThatItCameInBy() throws {
     let (state, layout) = try Branch.router(ruleSet(), active: .localWAN("wan0"))
     let walk = PacketWalk(state)
     let marks = layout.uplinkWays.map(\.mark.value) + [layout.bypass.value, 0]

@@ -84,7 +84,7 @@ import Testing
     #expect(held.outcome == .blocked && held.reason == "rule office: block")
   }
 
-  @Test func theRoutersOwnIsNobodysToSteer() throws {
+  @Test func theRoutersOwnTrafficIsNeverSteered() throws {
     let own = try explainer().explain(question("192.0.2.2", internet))
     #expect(own.taker == .router && own.outcome == .localWAN && own.mark.value == 0 && own.packet.incoming == nil)
     #expect(own.verdict == "It leaves by uplink wan0: it is the router's own traffic, which no rule takes.")
@@ -108,7 +108,7 @@ import Testing
     #expect(esp.outcome == .hub && esp.outerDevice == "wan0" && esp.outer == nil)
   }
 
-  @Test func ofIPv6TheRulesChoiceIsTold() throws {
+  @Test func theRulesChoiceForIPv6IsReported() throws {
     let question = try question("2001:db8:10::2", "2001:db8:9::9")
     #expect(try explainer().explain(question).outcome == .localWAN)
     let blocked = try explainer(strict(.block)).explain(question)
@@ -123,7 +123,7 @@ import Testing
     ("192.168.10.50", "8.8.8.8", "lan7", "did you mean lan0?"),
     ("192.168.10.50", "192.168.10.255", nil, "stands for the whole network of lan0"),
   ])
-  func whatIsNoPacketIsRefused(_ source: String, _ destination: String, _ incoming: String?, _ words: String) throws {
+  func whatIsNotAPacketIsRefused(_ source: String, _ destination: String, _ incoming: String?, _ words: String) throws {
     let explainer = try explainer()
     let question = try question(source, destination, in: incoming)
     let complaint = #expect(throws: Complaint.self) { try explainer.explain(question) }
@@ -136,7 +136,7 @@ import Testing
     ("8.8.8.8", "1.1.1.1", "tcp/0"), ("8.8.8.8", "1.1.1.1", "tcp/65536"), ("8.8.8.8", "1.1.1.1", "tcp/"),
     ("8.8.8.8", "1.1.1.1", "icmp/8"), ("8.8.8.8", "1.1.1.1", "tcp/+5"), ("8.8.8.8", "1.1.1.1", ""),
   ])
-  func whatIsNoQuestionIsRefused(_ source: String, _ destination: String, _ service: String?) {
+  func whatIsNotAQuestionIsRefused(_ source: String, _ destination: String, _ service: String?) {
     #expect(throws: Complaint.self) { try question(source, destination, service) }
   }
 

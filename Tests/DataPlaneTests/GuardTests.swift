@@ -63,7 +63,7 @@ import Testing
     #expect(fate(state).end == .unreachable)
   }
 
-  @Test func othersGoAsTheMainTableSays() throws {
+  @Test func otherTrafficFollowsTheMainTable() throws {
     let guests = rule {
       $0.name = "guests"
       $0.egress.fallback = .localWAN

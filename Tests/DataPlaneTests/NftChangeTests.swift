@@ -32,7 +32,7 @@ import Testing
       try edits(chain(many), chain(many + ["another"])) == [.addRule(rule("another"), chain: "steer", before: nil)])
   }
 
-  @Test func aRuleThatMovesIsTheOneThatIsMadeAnew() throws {
+  @Test func aRuleThatMovesIsTheOneThatIsRecreated() throws {
     #expect(
       try edits(chain(["a", "b", "c", "d", "e"]), chain(["b", "c", "d", "a", "e"])) == [
         .deleteRule(chain: "steer", NftHandle(1)), .addRule(rule("a"), chain: "steer", before: NftHandle(5)),
@@ -40,7 +40,7 @@ import Testing
   }
 
   /// What has no known number is not deleted by number.
-  @Test func aChainWhoseRulesHaveNoNumbersIsWrittenAnew() throws {
+  @Test func aChainWhoseRulesHaveNoNumbersIsWrittenAgain() throws {
     let hook = NftChain.Hook(kind: .filter, point: .forward, priority: -150)
     for (isHooked, edits) in [
       (true, [NftEdit.flushChain("steer"), .putChain("steer", hook)]),

@@ -24,7 +24,7 @@ import Testing
     Link(index: InterfaceIndex(9), isUp: true, hasCarrier: true, mtu: 1500, stack: stack)
   }
 
-  @Test func aClientIsNoRouter() {
+  @Test func aClientIsNotARouter() {
     #expect(survey().entrances == [.init("lan0", "192.168.10.2")])
     #expect(survey().issues == [])
     #expect(survey { $0.addresses["lan0"] = ["192.168.10.2/30"] }.entrances == [.init("lan0", "192.168.10.1")])

@@ -65,7 +65,7 @@ import Testing
       hosts.map { AddressRanges.contain($0, more) } == [false, false, true, true], "lab may have some behind a router")
   }
 
-  @Test func whoseConnectionsAreSetUpAnew() throws {
+  @Test func whoseConnectionsAreSetUpAgain() throws {
     let table = NftTable(name: "backhaul", sets: [], chains: [])
     let sources: [ClosedRange<UInt32>] = [10...20, 30...40]
     func early(_ steps: [Step], former: [ClosedRange<UInt32>]? = sources) -> [ClosedRange<UInt32>] {

@@ -224,7 +224,7 @@ import Testing
     }
   }
 
-  @Test func itIsExplainedAsNobodys() throws {
+  @Test func itIsExplainedAsTakenByNoRule() throws {
     let prefixes = scattered(100)
     var kernel = Branch.kernel()
     kernel.addresses["lan0"] = ["10.0.0.1/8"]

@@ -110,7 +110,7 @@ import Testing
         == "its default route names no gateway (scope link), as if all the internet were on its own link")
   }
 
-  @Test func severalFlawsAreToldOneByOne() {
+  @Test func severalFlawsAreReportedOneByOne() {
     let state = uplink {
       $0.addresses["wan0"] = ["169.254.84.69/16", "10.0.0.5/24"]
       $0.standings["wan0"] = ["10.0.0.5/24": AddressStanding(flaw: .deprecated)]

@@ -23,7 +23,7 @@ import Testing
   }
 
   /// It decides under which name packets come in.
-  @Test func portsAndDevicesOnTopAreTold() throws {
+  @Test func portsAndDevicesOnTopAreReported() throws {
     try RealGround.with { ground in
       try ground.shell(
         """

@@ -107,7 +107,7 @@ import Testing
     #expect(ledger.successes(at: 380) == 0)
   }
 
-  @Test func whatANewerAnswerOvertookIsNoFailure() {
+  @Test func whatANewerAnswerOvertookDoesNotCountAsFailed() {
     var ledger = Ledger()
     ledger.sent(sent(1, at: 0))
     ledger.sent(sent(2, at: 40, answer: 60))

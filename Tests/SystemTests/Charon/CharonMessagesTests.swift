@@ -198,7 +198,7 @@ import VICI
     }
   }
 
-  @Test func algorithmsThatNobodyHasHeardOfHaveNoSize() {
+  @Test func unknownAlgorithmsHaveNoSize() {
     let found = read(
       sa { section in
         section.section("child-sas") { $0.section("fra-a-12") { $0.set("encr-alg", "ROT13") } }

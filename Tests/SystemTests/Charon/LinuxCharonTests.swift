@@ -85,7 +85,7 @@ import VICI
     #expect(try await charon.holdings() == CharonHoldings())
   }
 
-  @Test func oneThatIsNotThereIsSaidToBeGone() async throws {
+  @Test func aMissingOneIsReportedAsGone() async throws {
     let charon = try LinuxCharon(IPsecConfiguration(viciSocket: "/nowhere/charon.vici"))
     let failure = try await failure { _ = try await charon.connect { _ in } }
     #expect(failure.isGone)
@@ -147,7 +147,7 @@ import VICI
     #expect(try await charon.holdings() == CharonHoldings(), "and the connection goes on")
   }
 
-  @Test func oneThatCallsItselfSomethingOddIsToldInOneLine() async throws {
+  @Test func oneThatCallsItselfSomethingOddIsReportedInOneLine() async throws {
     let scripted = try scripted { command in
       guard command == "version" else { return [] }
       return [
@@ -182,7 +182,7 @@ import VICI
 
   // MARK: Events
 
-  @Test func eventsAreToldAndTheEnd() async throws {
+  @Test func eventsAreReportedAndTheEnd() async throws {
     let events = CharonEvents()
     let told = Mutex<[CharonEvent]>([])
     let scripted = try ScriptedVICI { packet, line in
