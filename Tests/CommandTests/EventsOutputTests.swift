@@ -63,7 +63,7 @@ import Testing
 
   @Test func noEventsPrintNoLineAndANote() {
     #expect(EventsCommand.lines(EventsReport(events: [])).isEmpty)
-    #expect(EventsCommand.notes(EventsReport(events: [])) == ["no such event"])
+    #expect(EventsCommand.notes(EventsReport(events: [])) == ["no such events"])
     #expect(EventsCommand.notes(report).isEmpty)
     let troubled = EventsReport(events: report.events, omitted: 12, trouble: "write journal: No space left on device")
     #expect(
