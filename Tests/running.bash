@@ -1,12 +1,12 @@
-# How Tests/run runs what it has: three lanes at once, as many labs as the processors bear, and what it tells. Sourced from
-# the top of the checkout, with lanes, needs, follows and limit.
+# How Tests/run runs the tests: three lanes at once, as many labs as the processors can take, and the report. Sourced from the
+# top of the checkout, with lanes, needs, follows and limit.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # of Tests/run: results, processors, selected, lab
 
-# --- telling ---------------------------------------------------------------------------------------------------------
+# --- reporting -------------------------------------------------------------------------------------------------------
 
 passed=0 failed=0 failed_names=()
-# NAME LANE SECONDS CPU-SECONDS, for each that is over.
+# NAME LANE SECONDS CPU-SECONDS, for each test that has ended.
 times=()
 
 said() { cat "$results/$1" 2>/dev/null || echo "$2"; }
@@ -24,7 +24,7 @@ report() {
   fi
 }
 
-# Once more at the end: a long run's output is often kept in part.
+# Once more at the end, because a long run's output is often kept only in part.
 tell_failures() {
   local name
   for name in "${failed_names[@]}"; do
@@ -81,8 +81,8 @@ boot() {
     -- "$PWD/Tests/lab/drive" "$results" "$@" >"$results/lab-$1.log" 2>&1 </dev/null
 }
 
-# run_scenarios PLACE NAME... — in one boot of the lab; once more where its kernel broke down, as User Mode Linux does about
-# once in some hundred boots while a process forks.
+# run_scenarios PLACE NAME... — runs them in one boot of the lab; once more if its kernel crashed, as User Mode Linux does
+# about once in a few hundred boots while a process forks.
 run_scenarios() {
   local name
   boot "$@"
@@ -98,7 +98,7 @@ run_scenarios() {
   done
 }
 
-# run_batch PLACE NAME... — and what of the processors' time it took, as far as it is known of each.
+# run_batch PLACE NAME... — runs them and records the CPU time of each, as far as it is known.
 run_batch() {
   local place=$1 name share=$(($# - 1))
   shift
@@ -111,20 +111,20 @@ run_batch() {
   done
 }
 
-# --- all of them -----------------------------------------------------------------------------------------------------
+# --- running them all ------------------------------------------------------------------------------------------------
 
-# What is left to run, by lane; what of each name became: ok or failed.
+# What is left to run, by lane; and the result of each name: ok or failed.
 declare -A left=() became=()
 # The tests of each process, and where it runs: a lane, or a place of the lab.
 declare -A tests_of=() place_of=()
 
-# How many labs may run at once whatever else does, and how many at most: none may take more than 1 GB, most a fifth.
+# How many labs may run at once in any case, and at most: each may take up to 1 GB, though most take a fifth of that.
 fewest_labs=$processors
 most_labs=$((processors * 4))
 memory_gigabytes=$(awk '/^MemAvailable/ { print int($2 / 1024 / 1024) }' /proc/meminfo)
 [ "$memory_gigabytes" -ge "$most_labs" ] || most_labs=$((memory_gigabytes > fewest_labs ? memory_gigabytes : fewest_labs))
 
-# The share of the processors' time since the last look, in percent, that nobody took, or builds, which stand back.
+# The percentage of CPU time since the last look that was idle, or used by builds, which yield to labs.
 spare=0 look=(0 0)
 look_at_processors() {
   local user nice system idle wait irq softirq steal total unused
@@ -135,7 +135,7 @@ look_at_processors() {
   look=("$total" "$unused")
 }
 
-# Whether NAME can begin. What needs something that failed has failed.
+# Whether NAME can start. A test that needs something that failed has failed too.
 is_ready() {
   local need
   for need in $(needs "$1"); do
@@ -152,8 +152,8 @@ failed_need() {
   return 1
 }
 
-# take LANE COUNT — the first so many that can begin are in `taken`, and left no more. Only scenarios of one kernel come in
-# one batch. Those whose need has failed are told of.
+# take LANE COUNT — moves the first COUNT tests that can start from `left` to `taken`. A batch only has scenarios for one
+# kernel. Tests whose need has failed are reported.
 take() {
   local lane=$1 count=$2 name kernel='' rest=()
   taken=()
@@ -174,8 +174,8 @@ take() {
   [ ${#taken[@]} -gt 0 ]
 }
 
-# begin PLACE — what was taken. What checks stands back behind what builds, and both behind the lab; not so far that others
-# who use the processors would starve them.
+# begin PLACE — starts what was taken. Checks yield to builds, and both to the lab, but not so far that a busy machine
+# would starve them.
 declare -A niceness=([build]=2 [check]=4)
 begin() {
   (renice -n "${niceness[$1]:-0}" $BASHPID >/dev/null && run_batch "$1" "${taken[@]}") &
@@ -185,8 +185,8 @@ begin() {
 labs_running() { printf '%s\n' "${place_of[@]}" | grep -c '^[0-9]'; }
 free_place() { local place=0; while [[ " ${place_of[*]} " = *" $place "* ]]; do place=$((place + 1)); done; echo $place; }
 
-# begin_what_can — a test in each lane that has none; and labs: the fewest at once, then one at each look that finds the
-# processors idle for a third of the time. An emulated machine boots slowly, so there a boot takes six scenarios.
+# begin_what_can — starts a test in each idle lane, and labs: the minimum at once, then one more at each look that finds the
+# processors idle for a third of the time. An emulated machine boots slowly, so there each boot runs six scenarios.
 begin_what_can() {
   local lane
   for lane in build check; do
@@ -217,7 +217,7 @@ run_all() {
   own_lab=$(Tests/lab/run --own --which)
   look_at_processors
   while begin_what_can; [ ${#tests_of[@]} -gt 0 ]; do
-    # Woken each second, to look whether there is room for one more.
+    # Wakes up each second, to see whether there is room for one more.
     if [ -z "$tick" ]; then sleep 1 & tick=$!; fi
     wait -n -p process $tick "${!tests_of[@]}"
     if [ "$process" = "$tick" ]; then tick=''; else finish_one "$process"; fi

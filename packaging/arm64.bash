@@ -1,6 +1,6 @@
-# What is needed to build and to try the program for 64-bit Arm on another machine: Debian's packages of any suite and
-# architecture, without touching those of this machine, and a compiler. All of it lies in .build/arm64. Sourced from the
-# top of the checkout.
+# Tools for building and trying the program for 64-bit Arm on another machine: a compiler, and Debian's packages of any
+# suite and architecture, without touching this machine's own. Everything is kept in .build/arm64. Sourced from the top of
+# the checkout.
 # shellcheck shell=bash
 
 work=$PWD/.build/arm64
@@ -16,7 +16,7 @@ use_apt() {
   local uri suite architectures=$2
   apt=$1
   shift 2
-  uri=$(mirror) || { echo "${0##*/}: apt knows no mirror of Debian's" >&2; return 1; }
+  uri=$(mirror) || { echo "${0##*/}: apt knows no Debian mirror" >&2; return 1; }
   mkdir -p "$apt"/{lists,archives}/partial
   : >"$apt/status"
   for suite; do
@@ -39,7 +39,7 @@ C
 }
 debian() { APT_CONFIG=$apt/conf apt-get "$@"; }
 
-# unpack ROOT [PATTERN] — the archives that were fetched, and forgets them.
+# unpack ROOT [PATTERN] — unpacks the archives that were fetched, and deletes them.
 unpack() {
   local root=$1 archive link
   for link in bin sbin lib lib64; do mkdir -p "$root/usr/$link" && ln -sfn "usr/$link" "$root/$link"; done
@@ -63,7 +63,7 @@ in_compiler() {
     "$work/compiler" "$PWD" "$work/target" "$@"
 }
 
-# compile SOURCE PROGRAM — a tool in C, for any version of the C library: it is in it.
+# compile SOURCE PROGRAM — builds a tool in C that needs no C library on the target: it is linked statically.
 compile() {
   in_compiler clang --target=aarch64-linux-gnu --sysroot=/target -B/usr/aarch64-linux-gnu/bin -O2 -Wall -Wextra -Werror -std=gnu17 \
     -static -o "/src/.build/arm64/$2" "/src/$1"

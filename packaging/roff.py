@@ -1,10 +1,10 @@
-"""Words of man(7), for the programs beside this file that write manual pages, and the list of these pages."""
+"""man(7) formatting for the programs beside this file that write manual pages, and the list of those pages."""
 
 import pathlib
 
 
 def pages():
-    """The pages in etc that are manual pages: name and section by file."""
+    """The pages in etc that are manual pages: name and section, by file."""
     lines = (pathlib.Path(__file__).parent / "manual-pages").read_text("utf-8").splitlines()
     return {file: (name, section) for name, section, file in map(str.split, lines)}
 
@@ -22,7 +22,7 @@ def also(name, others):
 
 
 def roff(text):
-    """Text that troff prints as it is; `words` in backquotes are bold."""
+    """Text that troff prints literally; `words` in backquotes become bold."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     parts = text.split("`")
     text = "".join(part if index % 2 == 0 else "\\fB" + part + "\\fR" for index, part in enumerate(parts))
@@ -30,17 +30,17 @@ def roff(text):
 
 
 def protected(text):
-    """Lines that begin as a request of troff's would, made text."""
+    """Escapes lines that troff would read as requests."""
     return "\n".join("\\&" + line if line[:1] in (".", "'") else line for line in text.split("\n"))
 
 
 def verbatim(lines):
-    """Lines as they stand, in a fixed font where there is one."""
+    """Lines unchanged, in a fixed-width font where there is one."""
     yield from (".PP", ".RS 2", ".EX")
     yield from (protected(line.replace("\\", "\\e").replace("-", "\\-")) for line in lines)
     yield from (".EE", ".RE")
 
 
 def title(name, section, version, manual):
-    # Without hyphens that are not in the text: many of its words are to be typed.
+    # No hyphenation: many words are meant to be typed.
     return f'.nr HY 0\n.TH {name.upper()} {section} "" "backhaul {version}" "{manual}"\n.nh'

@@ -1,9 +1,9 @@
-# What every package of Backhaul holds, laid out below a folder. Sourced by the scripts that make packages, from the top
-# of the checkout.
+# Lays out what every Backhaul package contains below a folder. The scripts that make packages source it, from the top of
+# the checkout.
 # shellcheck shell=bash
 
 # stage PROGRAM ROOT VERSION [TELLS] — the program, its units, charon's settings, samples, manual pages and completions.
-# TELLS is the program that writes manual pages and completions, where PROGRAM is for another machine.
+# TELLS is the program that writes manual pages and completions, if PROGRAM is for another architecture.
 stage() {
   local program=$1 root=$2 version=$3 tells=${4:-$1} shell unit
   local doc=$root/usr/share/doc/backhaul man=$root/usr/share/man
@@ -27,7 +27,7 @@ stage() {
   "$tells" --experimental-dump-help | packaging/manual "$version" | stage_packed "$man/man1/backhaul.1.gz"
   stage_guides
   for shell in bash/bash-completion/completions/backhaul zsh/zsh/vendor-completions/_backhaul fish/fish/vendor_completions.d/backhaul.fish; do
-    # Read by the shell, not run: no line says which.
+    # The shell reads these and does not run them, so they need no #! line.
     "$tells" --generate-completion-script "${shell%%/*}" | sed '1{/^#!/d}' | stage_text "$root/usr/share/${shell#*/}"
   done
 }
@@ -35,7 +35,7 @@ stage() {
 stage_file() { install -D -m "$1" "$2" "$3"; }
 stage_text() { mkdir -p "$(dirname "$1")" && cat >"$1"; }
 stage_packed() { gzip -9n | stage_text "$1"; }
-# Each page of etc as a manual page, and those in Markdown as they are too.
+# Each page of etc as a manual page; the Markdown ones also unchanged.
 stage_guides() {
   local name section file
   while read -r name section file; do
@@ -44,7 +44,7 @@ stage_guides() {
   done <packaging/manual-pages
 }
 
-# The same commit makes the same package: all files have the commit's time.
+# The same commit makes the same package: all files get the commit's time.
 set_package_time() {
   SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
   export SOURCE_DATE_EPOCH
@@ -52,10 +52,10 @@ set_package_time() {
 age_alike() { find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; }
 
 # Libraries that the program loads when it first uses them, so that its own list (DT_NEEDED) does not name them.
-# shellcheck disable=SC2034 # of the scripts that source this
+# shellcheck disable=SC2034 # used by the scripts that source this
 loaded_on_demand=(libcurl.so.4)
 
-# build_release BUILT — the release at .build/lab/backhaul, stripped; where BUILT is not empty the one that was built before.
+# build_release BUILT — makes the stripped release at .build/lab/backhaul, or uses the existing one if BUILT is not empty.
 build_release() {
   if [ -z "$1" ]; then
     command -v swift >/dev/null || { echo "${0##*/} needs Swift 6.3 or later, and there is no swift on the PATH" >&2; return 1; }
@@ -74,8 +74,8 @@ need_tools() {
   install_packages "${packages[@]}"
 }
 
-# need_packages PACKAGE... — installs those that are missing. A system without Debian's packages has its own ways to have
-# the same: there nothing is asked.
+# need_packages PACKAGE... — installs those that are missing. On a system without Debian's packages it does nothing: get the
+# same by that system's means.
 need_packages() {
   local package packages=()
   command -v dpkg-query >/dev/null || return 0

@@ -112,7 +112,7 @@ package final class AgentService: Sendable {
   private func steer() async throws(KernelFailure) {
     journal.record(AgentEvent(.agentStarted, configuration.device.text, "agent \(identity.version) started"))
     await forces.start()
-    // A flush of a large table tells of each object: the reconciler needs to know once.
+    // Flushing a large table reports each object, but the reconciler only needs to know once.
     let (bells, reasons) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
     try ports.kernelEvents.start(on: ports.loop) { [watch, bell] event in
       bell.ring()
@@ -153,7 +153,7 @@ package final class AgentService: Sendable {
     await reconciler.look(because: .timer)
   }
 
-  /// Once a second while traffic goes by a path that is probed less often than that; without one nobody is asked.
+  /// Once a second while traffic goes by a path that is probed less often than that; without one, nothing is read.
   private static func listen(
     to traffic: any TrafficPort, of watch: PathWatch, _ surroundings: any Surroundings
   ) async {
@@ -172,7 +172,7 @@ package final class AgentService: Sendable {
       watch.assumeIsolated { $0.linkChanged(name, link) }
       return "link \(name)"
     case .address(let name):
-      // With a device's last address the kernel takes its routes away, and tells nobody.
+      // When a device loses its last address, the kernel removes its routes without an event.
       watch.assumeIsolated { $0.inspectSoon() }
       return "address of \(name)"
     case .mainRoute: return "main table"

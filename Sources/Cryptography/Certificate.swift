@@ -1,6 +1,6 @@
 internal import CCrypto
 
-/// What an X.509 certificate (RFC 5280) says of its owner and of the time it is valid. Reading one verifies nothing: no
+/// What an X.509 certificate (RFC 5280) says about its owner and its validity. Reading one verifies nothing: no
 /// signature, chain or name is checked.
 package struct Certificate: Equatable, Sendable {
   /// A distinguished name in the notation of RFC 4514: `CN=hub1.example,O=Example`. It is printable ASCII whatever the

@@ -23,7 +23,7 @@ package enum CertificateFailure: Error, Equatable, Sendable, CustomStringConvert
     case .damagedBlock(0, let cause): "its first PEM block is damaged: \(cause)"
     case .damagedBlock(let count, let cause): "the PEM block after certificate \(count) is damaged: \(cause)"
     case .damaged(let number, let cause): "certificate \(number) is damaged: \(cause)"
-    case .badDate(let number, let subject): "certificate \(number), \(subject), has a date that is none"
+    case .badDate(let number, let subject): "certificate \(number), \(subject), has an invalid date"
     case .notStarted(let cause): cause
     }
   }

@@ -1,7 +1,7 @@
 internal import CCrypto
 
-/// The queue in which OpenSSL keeps the errors of this thread, the oldest first. Whoever reads it empties it, so that no
-/// error is taken for that of a later call.
+/// The queue in which OpenSSL keeps the errors of this thread, the oldest first. Reading empties it, so that no error
+/// is mistaken for that of a later call.
 enum OpenSSLErrors {
   /// Whether the last call failed because no further PEM block begins.
   static var isEndOfPEM: Bool {
@@ -9,8 +9,8 @@ enum OpenSSLErrors {
     return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE
   }
 
-  /// The oldest error, which names the cause; the later ones only say what failed because of it. These texts are constants
-  /// of OpenSSL's. What it notes beside them (ERR_get_error_all) may quote the input, and is not read.
+  /// The oldest error, which names the cause; the later ones only say what failed because of it. These texts are
+  /// constants of OpenSSL's. Its further notes (ERR_get_error_all) may quote the input, and are not read.
   static func takeText(ifNone nothing: String = "no reason given") -> String {
     let code = ERR_get_error()
     defer { ERR_clear_error() }

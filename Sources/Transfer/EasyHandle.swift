@@ -4,7 +4,7 @@ internal import Glibc
 
 /// One transfer as libcurl knows it. Made, used and released on the engine's thread only; its callbacks run there too.
 final class EasyHandle {
-  /// Of all header lines of one answer. A rule set's have a few hundred bytes.
+  /// The limit for all header lines of one answer. A rule set's have a few hundred bytes.
   private static let maximumHeaderBytes = 64 << 10
   /// A server that sends less than this for this long is not worth the wait. Under the time limit, which bounds all.
   private static let lowestSpeed = (bytesPerSecond: 64, seconds: 15)
@@ -84,7 +84,7 @@ final class EasyHandle {
     try set(curl_set_long(pointer, CURLOPT_SSL_VERIFYPEER, 1))
     try set(curl_set_long(pointer, CURLOPT_SSL_VERIFYHOST, 2))
     try set(curl_set_long(pointer, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)))
-    // With any CAPATH libcurl parses the whole bundle anew for each handshake: 36 MB instead of 20 at the peak.
+    // With any CAPATH libcurl parses the whole bundle again for each handshake: 36 MB instead of 20 at the peak.
     try set(curl_set_string(pointer, CURLOPT_CAPATH, nil))
     if let file = request.authorityFile { try set(curl_set_string(pointer, CURLOPT_CAINFO, file)) }
     if let file = request.clientCertificateFile { try set(curl_set_string(pointer, CURLOPT_SSLCERT, file)) }

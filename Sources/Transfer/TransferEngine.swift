@@ -109,7 +109,7 @@ package final class TransferEngine: Sendable {
 
     var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
-    /// False where it was cancelled before.
+    /// False if it was cancelled before.
     func started(_ ticket: Ticket) -> Bool {
       state.withLock {
         $0.ticket = ticket
@@ -172,7 +172,7 @@ package final class TransferEngine: Sendable {
       return handle.finish(error)
     }
     guard curl_multi_add_handle(multi.pointer, handle.pointer) == CURLM_OK else {
-      return handle.finish(.notStarted("libcurl does not take the transfer"))
+      return handle.finish(.notStarted("libcurl refuses the transfer"))
     }
     live[number] = handle
   }

@@ -11,7 +11,7 @@ package enum TransferFailure: Error, Equatable, Sendable, CustomStringConvertibl
   case notBound(step: String, errno: Int32)
   /// No connection; `errno` is connect's, 0 where libcurl knows none.
   case notConnected(errno: Int32, String)
-  /// The handshake failed, or the certificate is none that we trust.
+  /// The handshake failed, or the certificate is not one that we trust.
   case insecure(String)
   case bodyTooLarge(limit: Int)
   case headersTooLarge(limit: Int)
@@ -38,7 +38,7 @@ package enum TransferFailure: Error, Equatable, Sendable, CustomStringConvertibl
     case .bodyTooLarge(let limit): "the body is larger than \(limit) bytes"
     case .headersTooLarge(let limit): "the headers are larger than \(limit) bytes"
     case .cutOff(let text): "the answer was cut off: \(text)"
-    case .malformed(let text): "not an answer in HTTP: \(text)"
+    case .malformed(let text): "not an HTTP answer: \(text)"
     case .tooSlow: "the answer came too slowly"
     case .unusableFile(let text): text
     case .notStarted(let text): text

@@ -8,7 +8,7 @@ package struct TransferRequest: Equatable, Sendable {
   package var timeout: Duration
   /// The largest body that is taken.
   package var maximumBytes: Int
-  /// What becomes of a longer body.
+  /// What happens to a longer body.
   package var excess: Excess = .fails
   /// The IPv4 address to connect to, as a dotted quad, whatever the URL's host says; no name is resolved then.
   package var connectAddress: String?

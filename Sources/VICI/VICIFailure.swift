@@ -6,7 +6,7 @@ internal import Glibc
 package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible {
   /// What came back, or why nothing did.
   package enum Cause: Equatable, Sendable {
-    /// The answer has `success = no`; this is its `errmsg`, empty where there is none.
+    /// The answer has `success = no`; this is its `errmsg`, empty if there is none.
     case refused(String)
     /// charon has no such command: the plugin that brings it is not loaded, or this charon is too old.
     case unknownCommand
@@ -21,7 +21,7 @@ package struct VICIFailure: Error, Equatable, Sendable, CustomStringConvertible 
     case malformed(VICIFault, at: Int)
     /// A packet that does not answer what was asked, by its name in the README.
     case unexpected(packet: String)
-    /// The session failed before, and a late answer would be taken for this request's.
+    /// The session has failed before, and a late answer would be mistaken for this request's.
     case broken
     /// The address is no Unix socket's path.
     case unusableAddress
@@ -66,8 +66,8 @@ extension VICIFailure {
   /// Why charon refused, in its own words.
   package var refusal: String? { if case .refused(let text) = cause { text } else { nil } }
 
-  /// Whether the session has become useless. A refusal is an answer, and a request that was never sent has none to wait
-  /// for.
+  /// Whether the session has become useless. A refusal is an answer, and a request that was never sent has no answer to
+  /// wait for.
   package var breaksSession: Bool {
     switch cause {
     case .refused, .unknownCommand, .unknownEvent, .unencodable: false
@@ -88,7 +88,7 @@ extension VICIFailure {
     case .system(let call, let errno): "\(call): \(String(cString: linux_error_text(errno))) (errno \(errno))"
     case .malformed(let fault, let offset): "charon sent a malformed packet: \(fault), at byte \(offset)"
     case .unexpected(let packet): "charon answered with \(packet)"
-    case .broken: "the session failed before"
+    case .broken: "the session has already failed"
     case .unusableAddress: "a socket's path begins with / and has 107 bytes at most"
     }
   }
@@ -121,24 +121,24 @@ package enum VICIFault: Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .cutOff: "it is cut off"
     case .unknownElement(let number): "an element of unknown type \(number)"
-    case .sectionEndOutsideSection: "the end of a section that was not begun"
+    case .sectionEndOutsideSection: "the end of a section that never began"
     case .sectionNotClosed: "a section without its end"
     case .sectionInList: "a section within a list"
     case .listInList: "a list within a list"
     case .listNotClosed: "a list without its end"
-    case .listEndOutsideList: "the end of a list that was not begun"
+    case .listEndOutsideList: "the end of a list that never began"
     case .itemOutsideList: "an item outside of a list"
     case .keyInList: "a key within a list"
-    case .duplicateName: "the same name a second time in one section"
-    case .badName: "a name that is no printable text"
-    case .nameTooLong(let count): "a name of \(count) bytes, but \(VICIName.maximumLength) are the most"
-    case .valueTooLong(let name, let count): "a value of \(name) of \(count) bytes, but \(UInt16.max) are the most"
-    case .tooDeep: "more than \(VICIMessage.maximumDepth) sections within one another"
+    case .duplicateName: "the same name twice in one section"
+    case .badName: "a name that is not printable text"
+    case .nameTooLong(let count): "a name of \(count) bytes, but the limit is \(VICIName.maximumLength)"
+    case .valueTooLong(let name, let count): "a value of \(name) of \(count) bytes, but the limit is \(UInt16.max)"
+    case .tooDeep: "more than \(VICIMessage.maximumDepth) nested sections"
     case .tooManyElements: "more than \(VICIMessage.maximumElements) elements"
     case .unknownPacket(let number): "a packet of unknown type \(number)"
     case .trailing: "bytes after its end"
     case .emptyPacket: "a packet of no bytes"
-    case .packetTooLong(let count): "a packet of \(count) bytes, but \(VICIFrames.maximumLength) are the most"
+    case .packetTooLong(let count): "a packet of \(count) bytes, but the limit is \(VICIFrames.maximumLength)"
     }
   }
 }

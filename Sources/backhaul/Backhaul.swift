@@ -7,14 +7,14 @@ struct Backhaul: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "backhaul",
-    abstract: "Takes a branch's internet traffic to a hub, and to the local WAN when the hub is gone.",
+    abstract: "Sends a branch's internet traffic to a hub, and to the local WAN when the hub is gone.",
     discussion: """
-      `backhaul agent` is the service. The other commands ask it over its local socket, or, as `check`, `plan`, \
-      `diff`, `doctor`, `selftest`, `support`, `guard` and `teardown`, do their work without it.
+      `backhaul agent` is the service. Most other commands ask it over its local socket; `check`, `plan`, `diff`, \
+      `doctor`, `selftest`, `support`, `guard` and `teardown` also work without it.
 
-      Exit status: 0 fine; 1 what was asked about is bad; 2 `doctor` found errors; 64 wrong usage; 66 no rule set is cached; \
-      69 no agent answers, or it is busy; 74 a file or the kernel failed; 77 permission denied; \
-      78 the configuration is bad.
+      Exit status: 0 all is well; 1 something is wrong with what was asked about; 2 `doctor` found errors; 64 usage \
+      error; 66 no rule set is cached; 69 no agent answers, or it is busy; 74 a file or the kernel failed; 77 permission \
+      denied; 78 the configuration is bad.
       """,
     version: version,
     groupedSubcommands: [

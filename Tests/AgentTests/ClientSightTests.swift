@@ -81,7 +81,7 @@ private final class Bench: Sendable {
       ])
   }
 
-  /// A look after so much time.
+  /// Lets this much time pass, then looks.
   func look(after wait: Duration = .milliseconds(1_100)) async {
     loop.advance(by: wait)
     await sight.look()
@@ -103,7 +103,7 @@ private final class Bench: Sendable {
     }
   }
 
-  /// Another's default by tun9, and an ip rule that leads there.
+  /// Another program's default by tun9, and an ip rule that leads there.
   func addForeign(_ priority: UInt32 = 5270) throws {
     let tun = try #require(InterfaceName("tun9"))
     try fake.change("ip rule add") { state in
@@ -126,7 +126,7 @@ private final class Bench: Sendable {
     #expect(SightReport(view, at: bench.loop.now + .seconds(3)).ageSeconds == 3)
   }
 
-  @Test func aRuleBeforeOursIsToldOnce() async throws {
+  @Test func aRuleBeforeOursIsReportedOnce() async throws {
     let bench = try await Bench()
     await bench.look()
     try bench.addForeign()
@@ -215,7 +215,7 @@ private final class Bench: Sendable {
     #expect(await bench.cause?.contains("chain pre of nft table inet others overwrites our bits") == true)
   }
 
-  /// A belt may carry it where it is to go; where nothing leaves it is held.
+  /// A belt may still carry it to the right place; if nothing leaves, it is held.
   @Test func whatLosesItsMarkAndDoesNotLeaveIsNoDetour() async throws {
     let bench = try await Bench()
     let writer = ForeignMark(table: "inet others", chain: "pre", bits: .max, isConnections: false)
@@ -282,7 +282,7 @@ private final class Bench: Sendable {
     #expect(bench.told == [.trafficDiverted, .trafficRestored])
   }
 
-  /// What is for the router itself, and what is lost before the forward hook with nobody to suspect, is nothing to tell.
+  /// Packets for the router itself, and packets lost before the forward hook with nothing to suspect, are not reported.
   @Test func whatHasReasonsOfItsOwnIsNotClaimed() async throws {
     let bench = try await Bench()
     await bench.look()

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Agent
 
-/// A client fills the table of tracked connections, and the hub dies.
+/// A client fills the connection tracking table, and the hub dies.
 @Suite struct ConnectionKeeperTests {
   private let outer = TrackedFlow(.ipip, from: IPv4Address(value: 1), to: IPv4Address(value: 2))
   private let other = TrackedFlow(.esp, from: IPv4Address(value: 1), to: IPv4Address(value: 2))

@@ -71,7 +71,7 @@ private struct Bench {
     }
   }
 
-  @Test func `up takes a path that is silent, at once, but not one whose device is gone`() async throws {
+  @Test func `up takes a silent path at once, but not one whose device is gone`() async throws {
     try await VirtualTime.run { time in
       let bench = try Bench(time)
       try await bench.begin()
@@ -86,7 +86,7 @@ private struct Bench {
       #expect(bench.watch.goesBy(bench.watch.b))
       let snapshot = await bench.watch.watch.snapshot()
       #expect(
-        ForceReport.warnings(of: bench.a, .up, snapshot) == ["path a is down all the same: bh-a has no carrier"])
+        ForceReport.warnings(of: bench.a, .up, snapshot) == ["path a is still down: bh-a has no carrier"])
       await bench.watch.watch.linkChanged(bench.watch.a, bench.watch.link())
       #expect(bench.watch.goesBy(bench.watch.a))
       _ = await bench.keeper.takeBack(bench.a, by: 0, reason: nil)
@@ -123,7 +123,7 @@ private struct Bench {
     }
   }
 
-  @Test func `it is kept over a restart and of no path all the same`() async throws {
+  @Test func `a force survives a restart, even if no such path exists`() async throws {
     try await VirtualTime.run { time in
       let gone = try #require(Name("gone"))
       let store = FakeForceStore()
@@ -146,7 +146,7 @@ private struct Bench {
     }
   }
 
-  @Test func `what was over while the agent was away is told and forgotten`() async throws {
+  @Test func `a force that expired while the agent was away is reported and forgotten`() async throws {
     try await VirtualTime.run { time in
       let store = FakeForceStore()
       let first = try Bench(time, store)
@@ -163,7 +163,7 @@ private struct Bench {
     }
   }
 
-  @Test func `a damaged file is told, set aside, and stops nothing`() async throws {
+  @Test func `a damaged file is reported and set aside, and stops nothing`() async throws {
     try await VirtualTime.run { time in
       let a = try #require(Name("a"))
       let store = FakeForceStore([
@@ -179,7 +179,7 @@ private struct Bench {
     }
   }
 
-  @Test func `a disk that is full keeps no force from being made, and says so`() async throws {
+  @Test func `a full disk does not prevent a force, and is reported`() async throws {
     try await VirtualTime.run { time in
       let bench = try Bench(time)
       try await bench.begin()

@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test func eachHookIsToldInOrderAndOnceAtATime() async throws {
+  @Test func eachHookGetsEventsInOrderAndOneAtATime() async throws {
     let bench = try Bench(["a", "b"])
     bench.hooks.hold("a")
     for kind in [AgentEvent.Kind.agentStarted, .pathDown, .failover, .metricsFailed] { bench.note(kind) }
@@ -43,7 +43,7 @@ import Testing
     #expect(bench.events.all.isEmpty, "all is well, and nothing is said")
   }
 
-  @Test func howARunEndedIsTold() async throws {
+  @Test func howARunEndedIsReported() async throws {
     let bench = try Bench(["fails", "prints", "slow"])
     bench.hooks.end("fails", HookOutcome(.exited(3), output: ["no route", "to the pager"]))
     bench.hooks.end("prints", HookOutcome(.exited(0), output: ["sent"]))
@@ -58,7 +58,7 @@ import Testing
     #expect(await bench.runner.tally.failures == 2)
   }
 
-  @Test func aRefusalIsToldOnceForEachReason() async throws {
+  @Test func aRefusalIsReportedOnceForEachReason() async throws {
     let bench = try Bench([])
     bench.hooks.refuse("a", "it belongs to user 1, not to root")
     for _ in 0..<3 { bench.note(.failover) }
@@ -69,7 +69,7 @@ import Testing
     #expect(bench.events.all.last?.text == "hook a is not run: it is not executable")
   }
 
-  @Test func whoeverIsTooSlowIsNotToldOfEverything() async throws {
+  @Test func aHookThatIsTooSlowMissesEvents() async throws {
     let bench = try Bench(["a"])
     bench.hooks.hold("a")
     bench.note(.failover)
@@ -79,10 +79,10 @@ import Testing
     bench.hooks.release("a")
     await bench.until { bench.events.count(.hookFailed) == 1 }
     #expect(
-      bench.events.all.last?.text == "hook a is slower than events come: it was not told of 5 of them")
+      bench.events.all.last?.text == "hook a cannot keep up with events: it was not told of 5 of them")
   }
 
-  /// Events come from many threads while runs end: the newest is told without another one after it.
+  /// Events come from many threads while runs end: the newest one is delivered even if no other follows.
   @Test func noEventWaitsForTheNextOne() async throws {
     let bench = try Bench(["a", "b"])
     for round in 1...50 {

@@ -83,7 +83,7 @@ final class IKEBench: Sendable {
 
   // MARK: What was seen
 
-  /// As an operator would say them: `load fra-a`.
+  /// In an operator's words: `load fra-a`.
   var steps: [String] {
     get async {
       await charon.log.map { step in
@@ -97,7 +97,7 @@ final class IKEBench: Sendable {
     }
   }
 
-  /// As the watch was told them: `fra-a up`.
+  /// As the watch was told: `fra-a up`.
   var said: [String] {
     told.withLock { told in
       told.words.map { name, word in

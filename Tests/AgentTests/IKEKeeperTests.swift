@@ -5,7 +5,7 @@ import Testing
 
 @testable import Agent
 
-/// What charon is asked for, when, and what is told of it.
+/// What charon is asked for, when, and which events report it.
 @Suite(.timeLimit(.minutes(5))) struct IKEKeeperTests {
   private func name(_ text: String) throws -> Name { try #require(Name(text)) }
 
@@ -19,7 +19,7 @@ import Testing
       #expect(bench.said == ["fra-a pending", "fra-a up"])
       #expect(
         bench.texts() == [
-          "fake 0 answers; it is given the tunnels' connections", "tunnel fra-a: SAs are up: AES_GCM_16-256",
+          "fake 0 answers; loading the tunnels' connections", "tunnel fra-a: SAs are up: AES_GCM_16-256",
         ])
       let esp = try #require(ESPTransform(encryption: "AES_GCM_16", keyBits: 256))
       #expect(bench.costsTold == [[try name("fra-a"): ESPEncapsulation(esp, isInUDP: false)]])
@@ -52,7 +52,7 @@ import Testing
       #expect(bench.said == ["fra-a unknown"])
       #expect(
         bench.texts() == [
-          "connect to charon: nobody answers; asked again until it answers, and no new keys are made until then"
+          "connect to charon: nobody answers; the agent keeps asking, and no new keys are made until it answers"
         ], "told once")
       // After 0.2, 0.4, 0.8, 1.6, 3.2 s, and every 5 s from then on.
       #expect(await bench.charon.connects == 1 + 5 + 22)
@@ -92,7 +92,8 @@ import Testing
       #expect(bench.said == ["a unknown", "b unknown", "c unknown"])
       #expect(
         bench.texts() == [
-          "charon: closed the connection; SAs that the kernel has go on, and charon is asked again until it answers"
+          "charon: closed the connection; SAs that the kernel has stay up, and the agent keeps asking until charon "
+            + "answers"
         ])
       #expect(await bench.keeper.status.trouble == "connect to charon: nobody answers")
       await bench.forget()
@@ -236,7 +237,7 @@ import Testing
     }
   }
 
-  @Test func aSecretThatCannotBeReloadedIsToldOnceAndTheSAGoesOn() async throws {
+  @Test func aSecretThatCannotBeReloadedIsReportedOnceAndTheSAGoesOn() async throws {
     try await IKEBench.run { bench in
       await bench.bringUp(try IKEBench.connection())
       await bench.forget()
@@ -245,7 +246,7 @@ import Testing
       await bench.time.pass(.seconds(300))
       #expect(
         bench.texts() == [
-          "tunnel fra-a: could not be loaded again, and its SAs go on: read /secrets/fra: No such file or directory"
+          "tunnel fra-a: could not be loaded again, but its SAs stay up: read /secrets/fra: No such file or directory"
         ])
       #expect(bench.said == [])
       let loads = await bench.steps.count
@@ -256,17 +257,17 @@ import Testing
 
   // MARK: Troubles
 
-  @Test func aHubThatRefusesIsAskedAgainAndToldOfOnce() async throws {
+  @Test func aHubThatRefusesIsAskedAgainAndReportedOnce() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")
       let why = "the hub refused our authentication"
       await bench.charon.set(.refuses(why), for: tunnel)
       await bench.want(try IKEBench.connection())
       await bench.time.pass(.seconds(300))
-      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, tried again: \(why)"])
+      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, will try again: \(why)"])
       #expect(bench.events.all.last?.details["cause"] == why)
       #expect(bench.said == ["fra-a pending", "fra-a down: \(why)"])
-      // Each takes a second to be seen to have failed; then 1, 2, 4, 8, 16, 30, 30 … s of pause.
+      // Each failure takes a second to notice; then come pauses of 1, 2, 4, 8, 16, 30, 30 … s.
       #expect(await bench.steps.filter { $0 == "initiate fra-a" }.count == 14)
       await bench.charon.set(.accepts, for: tunnel)
       await bench.time.pass(.seconds(31))
@@ -285,7 +286,7 @@ import Testing
       await bench.want(try IKEBench.connection())
       await bench.charon.tell("the hub's certificate comes from no authority that we trust", of: tunnel)
       await bench.time.pass(.milliseconds(100))
-      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, tried again: a certificate is not valid now"])
+      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, will try again: a certificate is not valid now"])
     }
   }
 
@@ -302,11 +303,11 @@ import Testing
         await bench.time.pass(.seconds(1))
         #expect(bench.said.last == "fra-a down: the hub refused our authentication")
       }
-      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, tried again: the hub refused our authentication"])
+      #expect(bench.texts(.saFailed) == ["tunnel fra-a: no SA, will try again: the hub refused our authentication"])
     }
   }
 
-  @Test func troublesThatTakeTurnsAreToldOnceEach() async throws {
+  @Test func troublesThatTakeTurnsAreReportedOnceEach() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")
       await bench.charon.set(.silent, for: tunnel)
@@ -319,8 +320,8 @@ import Testing
       }
       #expect(
         bench.texts(.saFailed) == [
-          "tunnel fra-a: no SA, tried again: the hub does not answer",
-          "tunnel fra-a: no SA, tried again: the hub accepts none of our proposals",
+          "tunnel fra-a: no SA, will try again: the hub does not answer",
+          "tunnel fra-a: no SA, will try again: the hub accepts none of our proposals",
         ])
     }
   }
@@ -351,7 +352,7 @@ import Testing
     }
   }
 
-  @Test func aFailureThatNobodyExplainsIsOneAllTheSame() async throws {
+  @Test func anUnexplainedFailureStillCounts() async throws {
     try await IKEBench.run { bench in
       let tunnel = try name("fra-a")
       await bench.bringUp(try IKEBench.connection())
@@ -363,13 +364,13 @@ import Testing
     }
   }
 
-  @Test func newKeysAreToldAndNobodyIsAlarmed() async throws {
+  @Test func newKeysAreReportedWithoutAnAlarm() async throws {
     try await IKEBench.run { bench in
       await bench.bringUp(try IKEBench.connection())
       await bench.forget()
       await bench.charon.rekey(try name("fra-a"))
       await bench.time.pass(.seconds(1))
-      #expect(bench.texts() == ["tunnel fra-a: has new keys: AES_GCM_16-256"])
+      #expect(bench.texts() == ["tunnel fra-a: new keys: AES_GCM_16-256"])
       #expect(bench.said == [])
       #expect(await bench.steps == [])
     }
@@ -404,7 +405,7 @@ import Testing
 
   // MARK: What others do to charon
 
-  @Test func whatAnotherTakesAwayIsLoadedAgain() async throws {
+  @Test func whatAnotherProgramRemovesIsLoadedAgain() async throws {
     try await IKEBench.run { bench in
       await bench.bringUp(try IKEBench.connection("a"), try IKEBench.connection("b"))
       await bench.forget()
@@ -416,14 +417,14 @@ import Testing
       #expect(await bench.steps == ["load a", "load b"])
       #expect(
         bench.texts() == [
-          "tunnel a: another took its connection or its key away from charon, and it is loaded again",
-          "tunnel b: another took its connection or its key away from charon, and it is loaded again",
+          "tunnel a: another program removed its connection or key from charon, so it is loaded again",
+          "tunnel b: another program removed its connection or key from charon, so it is loaded again",
         ])
       #expect(bench.said == [])
     }
   }
 
-  @Test func aCharonThatKeepsNothingIsToldOfOnce() async throws {
+  @Test func aCharonThatKeepsNothingIsReportedOnce() async throws {
     try await IKEBench.run { bench in
       await bench.charon.forgetWhatIsGiven(true)
       await bench.want(try IKEBench.connection())
@@ -462,7 +463,7 @@ import Testing
     }
   }
 
-  @Test func aCharonThatComesAndGoesAtOnceIsToldOfOnceAndAskedLessAndLess() async throws {
+  @Test func aCharonThatComesAndGoesAtOnceIsReportedOnceAndAskedLessAndLess() async throws {
     try await IKEBench.run { bench in
       await bench.charon.dropEverySession("charon sent a malformed packet")
       await bench.want(try IKEBench.connection())
@@ -476,7 +477,7 @@ import Testing
     }
   }
 
-  @Test func aCharonThatDoesNotSayWhatItHoldsIsToldOfOnce() async throws {
+  @Test func aCharonThatDoesNotSayWhatItHoldsIsReportedOnce() async throws {
     try await IKEBench.run { bench in
       await bench.charon.refuseHoldings(CharonFailure(operation: "get-conns", cause: "not now", isGone: false))
       await bench.charon.addForeignConnection("backhaul-old", try IKEBench.connection("old"))
@@ -484,7 +485,7 @@ import Testing
       await bench.time.pass(.seconds(60))
       #expect(
         bench.texts(.charonRefused) == [
-          "what is no longer wanted may stay for now, tried again: get-conns: not now"
+          "what is no longer wanted may stay for now, will try again: get-conns: not now"
         ])
       #expect(bench.said.last == "fra-a up", "which keeps nothing else from being done")
       await bench.charon.refuseHoldings(nil)
@@ -629,7 +630,7 @@ import Testing
       #expect(bench.events.count(.saUp) == 100)
       #expect(bench.said.filter { $0.hasSuffix(" up") }.count == 100)
       #expect(await bench.steps.count == 200)
-      // Two steps each, a look each at most for its event, and the inventories.
+      // Two steps each, at most one look each for its event, and the inventories.
       #expect(await bench.charon.calls <= 100 * 3 + 20)
       #expect(bench.costsTold.last?.count == 100)
       await bench.forget()

@@ -18,7 +18,7 @@ private final class SetSurroundings: Surroundings {
       $0.wall = WallTime(secondsSince1970: $0.wall.secondsSince1970 + duration.inSeconds)
     }
   }
-  /// Whoever waits for time to pass is woken at once, and sees for himself how late it is.
+  /// Waiting for time to pass ends at once; the caller checks how late it is.
   func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm {
     Task {
       try? await Task.sleep(for: .milliseconds(1))
@@ -29,7 +29,7 @@ private final class SetSurroundings: Surroundings {
   }
 }
 
-/// A life of the agent with its journal on this disk.
+/// One run of the agent with its journal on this disk.
 private final class Life: Sendable {
   let disk: FakeJournalDisk
   let surroundings: SetSurroundings
@@ -60,7 +60,7 @@ private final class Life: Sendable {
     await running.value
   }
 
-  /// Until the disk has so many records; at most ten seconds.
+  /// Waits until the disk has this many records, at most ten seconds.
   func written(_ count: Int) async {
     for _ in 0..<10_000 where disk.records.count < count { try? await Task.sleep(for: .milliseconds(1)) }
   }
@@ -108,7 +108,7 @@ private final class Life: Sendable {
     #expect(life.journal.records(after: 0).records.map(\.number) == [2])
   }
 
-  @Test func tornRecordIsToldAndReplaced() async {
+  @Test func tornRecordIsReportedAndReplaced() async {
     await write(["one", "two"])
     disk.tear()
     let life = Life(on: disk)
@@ -118,7 +118,7 @@ private final class Life: Sendable {
     #expect(disk.records.last?.details["bytes"] == "17")
   }
 
-  @Test func diskThatFailsIsToldOnceAndTakesAllWhenItIsBack() async {
+  @Test func diskThatFailsIsReportedOnceAndTakesAllWhenItIsBack() async {
     let life = Life(on: disk)
     life.record("one")
     await life.written(1)
@@ -133,7 +133,7 @@ private final class Life: Sendable {
     #expect(life.events.count { $0.kind == .journalFailed } == 1)
     #expect(disk.records.map(\.number) == Array(1...32))
     #expect(disk.records.filter { $0.kind == "failover" }.map(\.text) == ["one"] + (2...30).map(String.init))
-    #expect(disk.records.last?.text == "events are kept on disk again")
+    #expect(disk.records.last?.text == "events are being saved to disk again")
     #expect(await life.writer.trouble == nil)
   }
 
@@ -143,7 +143,7 @@ private final class Life: Sendable {
     await life.until { disk.syncs == 1 }
     life.record("two")
     await life.written(2)
-    // A sync is due later; now the disk fails before it.
+    // A sync is due later; the disk fails before that.
     disk.fail(with: StoreFailure(operation: "write journal", cause: "Input/output error"))
     life.record("three")
     await life.until { life.events.contains { $0.kind == .journalFailed } }
@@ -153,7 +153,7 @@ private final class Life: Sendable {
     #expect(disk.records.map(\.number) == [1, 2, 3, 4, 5])
   }
 
-  @Test func diskThatHangsHoldsNobodyUpAndWhatIsLostIsCounted() async {
+  @Test func diskThatHangsHoldsNothingUpAndLossesAreCounted() async {
     let life = Life(on: disk)
     life.record("one")
     await life.written(1)
@@ -163,7 +163,7 @@ private final class Life: Sendable {
     disk.goOn()
     await life.until { life.events.contains { $0.kind == .journalFailed } }
     await life.end()
-    // What was on its way when it hung is there too.
+    // What was being written when it hung is there too.
     let numbers = disk.records.map(\.number)
     #expect(numbers == numbers.sorted() && Set(numbers).count == numbers.count)
     let missing = (Journal.capacity + 500) - disk.records.count { $0.kind == "failover" }
@@ -194,13 +194,13 @@ private final class Life: Sendable {
     }
     await life.end()
     #expect(disk.records.count == 500, "each is handed over at once")
-    // A sync at the first, one for each quarter of a second that passed, one at the end.
+    // One sync at the first record, one for each quarter of a second that passed, one at the end.
     let quarters = life.surroundings.now.nanoseconds / 250_000_000
     #expect(disk.syncs <= quarters + 2)
     #expect(disk.syncs < 500)
   }
 
-  @Test func fileThatIsTakenAwayIsWrittenAnewWithRisingNumbers() async {
+  @Test func fileThatIsRemovedIsWrittenAgainWithRisingNumbers() async {
     await write(["one", "two", "three"])
     let life = Life(on: disk)
     life.record("four")
@@ -234,8 +234,8 @@ private final class Life: Sendable {
 @Suite struct EventQueryTests {
   private let now = WallTime(milliseconds: 1_785_585_600_000)
 
-  /// `ages` in seconds by the wall clock; each record a second after the one before by the monotonic one, nil where a life
-  /// begins.
+  /// `ages` in seconds by the wall clock; each record comes a second after the one before by the monotonic one; nil
+  /// where a run begins.
   private func records(_ ages: [Double], beginning lives: Set<Int> = [0]) -> [EventRecord] {
     ages.enumerated().map { index, age in
       EventRecord(
@@ -282,7 +282,7 @@ private final class Life: Sendable {
   @Test func beforeThisLifeItIsThatOfTheWallClock() {
     let all = records([100, 90, 80, 11, 10], beginning: [0, 3])
     #expect(texts(query { $0.since = .age(.seconds(85)) }, all, newestAge: .seconds(10)) == ["2", "3", "4"])
-    // Nor can an age be followed over a gap.
+    // Ages cannot be followed across a gap either.
     var gap = all
     gap.remove(at: 1)
     #expect(texts(query { $0.since = .age(.seconds(95)) }, gap, newestAge: .seconds(10)) == ["2", "3", "4"])
@@ -301,10 +301,10 @@ private final class Life: Sendable {
   }
 
   @Test(arguments: [
-    ("\"since\":\"yesterday\"", "since: \"yesterday\" is no time"),
+    ("\"since\":\"yesterday\"", "since: \"yesterday\" is not a time"),
     ("\"since_seconds\":-1", "since_seconds takes 0 to 1000000000"),
     ("\"since_seconds\":1e300", "since_seconds takes 0 to 1000000000"),
-    ("\"kinds\":[\"failovr\"]", "no event is of kind \"failovr\"; did you mean \"failover\"?"),
+    ("\"kinds\":[\"failovr\"]", "there is no kind of event \"failovr\"; did you mean \"failover\"?"),
     ("\"limit\":0", "limit takes 1 to 20000"), ("\"limit\":1099511627776", "limit takes 1 to 20000"),
   ])
   func anythingElseIsRefusedInWords(_ parameter: String, _ words: String) throws {

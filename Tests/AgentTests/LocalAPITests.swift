@@ -7,7 +7,7 @@ import Testing
   @Test(arguments: LocalAPI.Verb.allCases)
   func everyVerbIsUnderstood(_ verb: LocalAPI.Verb) throws {
     #expect(try LocalAPI.read(LocalAPI.encode(LocalAPI.Request(verb))).verb == verb)
-    // As the first clients wrote it.
+    // The request as the first clients sent it.
     let (_, request) = try LocalAPI.read(Array("{\"schema\":1,\"verb\":\"\(verb.rawValue)\"}".utf8))
     #expect(request == LocalAPI.Request(verb))
   }
@@ -56,7 +56,8 @@ import Testing
     let refusal = #expect(throws: LocalAPI.Refusal.self) { try LocalAPI.check(verb, from: 1_000) }
     #expect(refusal?.isDenied == true)
     #expect(
-      refusal?.error == "\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user 1000")
+      refusal?.error == "\(verb.rawValue) changes which way traffic goes, or may go: only root may do that, not user "
+        + "1000")
   }
 
   private func force(_ word: String?, for seconds: Double? = nil, _ reason: String? = nil) throws -> ForceRequest {

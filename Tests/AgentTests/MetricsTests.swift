@@ -81,7 +81,7 @@ import Testing
     #expect(value("backhaul_tunnel_child_state{tunnel=\"fra-a\",state=\"none\"}", page) == 1)
   }
 
-  @Test func eachFamilyIsToldOnce() async throws {
+  @Test func eachFamilyIsReportedOnce() async throws {
     let bench = try WatchBench()
     try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
     let families = await page(bench).split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }
@@ -89,7 +89,7 @@ import Testing
     #expect(Set(families).count == families.count)
   }
 
-  @Test func whoeverAsksAgainAtOnceGetsTheSamePage() async throws {
+  @Test func askingAgainAtOnceGivesTheSamePage() async throws {
     let bench = try WatchBench()
     let box = Box()
     let watch = await bench.watch.snapshot()
@@ -137,7 +137,7 @@ import Testing
     return false
   }
 
-  @Test func whatCannotBeWrittenIsToldOnceAndTriedAgain() async throws {
+  @Test func whatCannotBeWrittenIsReportedOnceAndTriedAgain() async throws {
     let bench = try WatchBench()
     let watch = await bench.watch.snapshot()
     let pages = MetricsPages(now: { Instant(nanoseconds: 0) }) {

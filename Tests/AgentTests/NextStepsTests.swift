@@ -4,7 +4,7 @@ import Testing
 
 @testable import Agent
 
-/// Each state of a router, and the very steps that a person is given in it.
+/// Each state of a router, and exactly the next steps that a person is given.
 @Suite struct NextStepsTests {
   private struct State: CustomStringConvertible, Sendable {
     var description: String
@@ -30,16 +30,16 @@ import Testing
   }
 
   private static let unusable: [(obstacle: String, step: String)] = [
-    ("no such interface", "ip link shows the interfaces that there are; its name stands in agent.toml"),
+    ("no such interface", "ip link lists the interfaces; check its name in agent.toml"),
     ("the interface is down", "ip link set wan0 up, or start what brings it up"),
     ("no carrier", "check its cable and modem"),
     ("no IPv4 address", "its DHCP client or its static configuration must give it one"),
-    ("no gateway is configured", "set `gateway` of it in agent.toml"),
+    ("no gateway is configured", "set its `gateway` in agent.toml"),
     (
       "the main table has no default route by it",
-      "its DHCP client must set one (ip route show default), or `gateway` of it in agent.toml"
+      "its DHCP client must set one (ip route show default), or set its `gateway` in agent.toml"
     ),
-    ("none of its targets answers", "call its provider, or see that the `targets` of it in agent.toml answer pings"),
+    ("none of its targets answers", "call its provider, or check that its `targets` in agent.toml answer pings"),
     ("a form that nobody knows", "see backhaul doctor"),
   ]
 
@@ -51,55 +51,60 @@ import Testing
       State(
         "no hub's answer to tell by",
         [
-          "path fra is down, and its hub's outer address has never answered a ping: have it answer them, and the next time "
-            + "that tells the hub from the tunnel"
+          "path fra is down, and its hub's outer address has never answered a ping: let it answer pings, to tell a "
+            + "dead hub "
+            + "from a dead tunnel the next time"
         ]
       ) { $0.paths = [path(cause: "unclear", missing: "hub")] },
       State(
         "no targets to tell by",
         [
-          "path fra is down, and nobody tells whether the internet answers: set `targets` of uplink wan0 in agent.toml"
+          "path fra is down, and nothing shows whether the internet answers: set `targets` of uplink wan0 in agent.toml"
         ]
       ) { $0.paths = [path(cause: "unclear", missing: "targets")] },
       State(
         "no gateway to tell by",
         [
-          "path fra is down, and uplink wan0 has no gateway that answers pings: set `targets` of it in agent.toml"
+          "path fra is down, and uplink wan0 has no gateway that answers pings: set its `targets` in agent.toml"
         ]
       ) { $0.paths = [path(cause: "unclear", missing: "gateway")] },
       State(
         "a probe that asks nobody",
         [
-          "the internet answers by wan0, and what the probes of fra ask does not: give them another target"
+          "the internet answers by wan0, but the target of fra's probes does not: give them another target"
         ]
       ) { $0.paths = [path(cause: "unclear", missing: "probes")] },
       State(
         "another program's tunnel",
         [
-          "path fra is down, and another program makes its tunnel: see what that one says of it"
+          "path fra is down, and another program makes its tunnel: see what that program says about it"
         ]
       ) { $0.paths = [path(cause: "unclear", missing: "uplink")] },
       State(
         "a cause that is still asked for",
         [
-          "path fra is down (no answer): who is at fault is being asked; look again in some seconds"
+          "path fra is down (no answer): still finding out what is at fault; look again in a few seconds"
         ]
       ) { $0.paths = [path()] },
-      State("a silent hub", ["the hub of fra is silent by every way: call who runs it; nothing here can mend it"]) {
+      State(
+        "a silent hub",
+        ["the hub of fra does not answer by wan0, although the internet does: call whoever runs the hub"]
+      ) {
         $0.paths = [path(cause: "hub_down")]
       },
-      State("a silent gateway", ["uplink wan0 is dead up to its gateway: check its cable and modem"]) {
+      State("a silent gateway", ["uplink wan0 is dead, not even its gateway answers: check its cable and modem"]) {
         $0.paths = [path(cause: "uplink_down")]
         $0.uplinks = [uplink(nil)]
       },
-      State("a silent internet", ["wan0's gateway answers and the internet behind it does not: call its provider"]) {
+      State("a silent internet", ["wan0's gateway answers, but the internet beyond it does not: call its provider"]) {
         $0.paths = [path(cause: "internet_down")]
       },
       State(
         "no route, which is the path's cause too",
         [
-          "uplink wan0 cannot be used (the main table has no default route by it): its DHCP client must set one (ip route "
-            + "show default), or `gateway` of it in agent.toml"
+          "uplink wan0 cannot be used (the main table has no default route by it): its DHCP client must set one (ip "
+            + "route "
+            + "show default), or set its `gateway` in agent.toml"
         ]
       ) {
         $0.paths = [path(cause: "uplink_down")]
@@ -120,7 +125,7 @@ import Testing
           "no rule set has come from file:///x yet: see backhaul doctor for the clock and DNS"
         ]
       ) { $0.revision = nil },
-      State("eyes that see nothing", ["clients' packets could not be looked at (x): see backhaul doctor"]) {
+      State("eyes that see nothing", ["the agent cannot see where clients' packets go (x): see backhaul doctor"]) {
         $0.sight.trouble = "x"
       },
     ]
@@ -138,11 +143,11 @@ import Testing
     state.make(&status)
     let steps = NextSteps.of(RouterView(status))
     #expect(steps == state.steps)
-    // Nobody reads this who has no agent that runs.
+    // Only a running agent shows this.
     #expect(!steps.contains { $0.contains("start the agent") })
   }
 
-  /// What `UplinkState` says of an uplink, each word of it, has an advice of its own.
+  /// Everything that `UplinkState` says about an uplink has its own advice.
   @Test func everyObstacleHasItsAdvice() throws {
     let wan = try #require(InterfaceName("wan0"))
     let address = try #require(InterfaceAddress("192.0.2.2/24"))

@@ -13,8 +13,8 @@ private final class Answers: Sendable {
   var all: [Bool] { answers.withLock { $0 } }
 }
 
-/// The driver: what the machine asks for reaches the ports, and what they answer reaches the machine. What is decided has
-/// its tests beside the machine, in CoreTests.
+/// The driver: the machine's requests reach the ports, and their answers reach the machine. The decisions themselves
+/// are tested beside the machine, in CoreTests.
 @Suite struct PathWatchTests {
   @Test func showsThatItLivesWhileItsTimersFire() async throws {
     let bench = try Bench()
@@ -61,7 +61,7 @@ private final class Answers: Sendable {
     #expect(bench.goesBy(bench.b), "without a moment passing")
   }
 
-  @Test func whatAnotherTookAwayIsPutBack() async throws {
+  @Test func whatAnotherProgramRemovedIsRestored() async throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try await bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -84,7 +84,7 @@ private final class Answers: Sendable {
     #expect(bench.goesBy(bench.a))
   }
 
-  @Test func anAddressThatChangesMovesNobody() async throws {
+  @Test func anAddressThatChangesMovesNoTraffic() async throws {
     let bench = try Bench()
     for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(30))) }
     func plan(_ source: UInt32) throws -> WatchPlan {
@@ -98,7 +98,7 @@ private final class Answers: Sendable {
     try await bench.watch.watch(try plan(0x0a01_0101), links: bench.links, generation: 0)
     bench.loop.advance(by: .milliseconds(1_010))
     #expect(bench.goesBy(bench.a))
-    // A probe is on its way, and its answer finds no socket.
+    // A probe is in flight, and its answer finds no socket.
     try await bench.watch.watch(try plan(0x0a01_0105), links: bench.links, generation: 0)
     bench.loop.advance(by: .seconds(1))
     #expect(bench.goesBy(bench.a))

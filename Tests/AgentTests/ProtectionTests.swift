@@ -72,20 +72,20 @@ import Testing
     #expect(first(hub, other(.diverted)) == (.diverted, "traffic of b does x; through the hub: a"))
     #expect(first(other(.diverted, .blocked)) == (.diverted, "traffic of b does x"), "what leaks is not blocked")
     #expect(first(hub, other(.obstructed)) == (.obstructed, "traffic of b does x; through the hub: a"))
-    #expect(first(other(.untaken)) == (.unsteered, "traffic of b does x; it goes as the main table says"))
+    #expect(first(other(.untaken)) == (.unsteered, "traffic of b does x; it follows the main table"))
     #expect(first(hub, other(.untaken)) == (.partly, "traffic of b does x; through the hub: a"))
     #expect(first(hub, other(.misnamed)) == (.partly, "traffic of b does x; through the hub: a"))
     #expect(first(rule(.fallback, "local_wan:wan0", named: "a"), other(.untaken)).0 == .unprotected)
     #expect(first(hub, other(.unseen)).0 == .undecided, "nobody has looked yet")
     #expect(first(rule(.fallback, "local_wan:wan0", traffic: .unseen)).0 == .unprotected)
     #expect(first(rule(.blocked, "blocked", traffic: .unseen)).0 == .blocked)
-    // With two of them the worse comes first, and the other is not hidden.
+    // Of two, the worse one comes first, and the other is still shown.
     #expect(
       first(other(.obstructed), rule(.backhaul, "path:fra", named: "c", traffic: .diverted, cause: "does y"))
         == (.diverted, "traffic of c does y; dropped on this router: b"))
   }
 
-  @Test func monitoringIsToldOfWhatIsSeen() {
+  @Test func monitoringGetsWhatIsSeen() {
     func health(_ rule: RuleReport) -> HealthCheck {
       var rule = rule
       rule.shares = [ShareReport(path: "fra", weight: 1)]
@@ -141,14 +141,14 @@ import Testing
     #expect(Protection(RouterView(report)).sentence == "through the hub: guests; nowhere: office")
   }
 
-  @Test func aLocalWANThatSeemsDeadIsCalledThat() {
+  @Test func aLocalWANThatSeemsDeadIsReportedAsSuch() {
     var local = rule(.fallback, "local_wan:wan0")
     local.device = "wan0"
     var report = status([local], [path("fra", "down", cause: "uplink_down")])
     report.uplinks = [uplink("wan0", "down", roles: ["gateway"]), uplink("wan1", "up")]
     #expect(Protection(RouterView(report)).word == .unprotected)
     #expect(Protection(RouterView(report)).sentence.contains("is sent by the local WAN wan0, which seems dead"))
-    #expect(NextSteps.of(RouterView(report)).contains { $0.contains("traffic leaves it for wan1") })
+    #expect(NextSteps.of(RouterView(report)).contains { $0.contains("traffic can move to wan1") })
     report.uplinks[0] = uplink("wan0", "down", roles: ["target"])
     #expect(!NextSteps.of(RouterView(report)).contains { $0.contains("wan1") }, "it has targets already")
     report.uplinks = [uplink("wan0", "unknown")]
@@ -177,10 +177,12 @@ import Testing
       report.charon = charon
       return NextSteps.of(RouterView(report)).first { !$0.contains("charon") }
     }
-    #expect(step { _ in }?.contains("compare its settings") == true)
-    #expect(step { $0.obstacle = "a foreign interface has the name bh-fra" }?.contains("cannot be used here") == true)
+    #expect(step { _ in }?.contains("compare the tunnel's settings") == true)
+    #expect(
+      step { $0.obstacle = "an interface that is not ours has the name bh-fra" }?.contains("cannot be used here")
+        == true)
     #expect(step { $0.keys = "down" }?.contains("pre-shared key") == true)
-    #expect(step { $0.keys = "up" }?.contains("firewall that drops ESP") == true)
+    #expect(step { $0.keys = "up" }?.contains("drops ESP") == true)
     #expect(step({ $0.keys = "unknown" }, charon: CharonReport(answers: false)) == nil)
   }
 
@@ -189,14 +191,14 @@ import Testing
     report.pullTrouble = "rule set refused: x"
     #expect(NextSteps.of(RouterView(report))[0].hasSuffix("revision 7 stays in force; ask its maintainer to fix it"))
     report.revision = nil
-    #expect(NextSteps.of(RouterView(report))[0].contains("no other runs"))
+    #expect(NextSteps.of(RouterView(report))[0].contains("none is running"))
     report.pullFailures = 1
     #expect(NextSteps.of(RouterView(report))[0].hasPrefix("no rule set has come"))
     report.revision = 7
     report.pullFailures = 9
     #expect(
       NextSteps.of(RouterView(report))[0]
-        == "no rule set comes from its source (rule set refused: x): revision 7 stays in force")
+        == "no rule set can be fetched from its source (rule set refused: x): revision 7 stays in force")
   }
 
   @Test func whatToDoFollowsFromTheCause() {
@@ -205,7 +207,7 @@ import Testing
     }
     #expect(steps(path("fra", "up")).isEmpty)
     #expect(steps(path("fra", "unknown")).isEmpty)
-    #expect(steps(path("fra", "down", cause: "hub_down"))[0].contains("call who runs it"))
+    #expect(steps(path("fra", "down", cause: "hub_down"))[0].contains("call whoever runs the hub"))
     #expect(steps(path("fra", "down", cause: "tunnel_down"))[0].contains("backhaul tunnels"))
     #expect(steps(path("fra", "down", cause: "uplink_down"))[0].hasPrefix("uplink wan0"))
     #expect(steps(path("fra", "down", cause: "internet_down"))[0].contains("provider"))

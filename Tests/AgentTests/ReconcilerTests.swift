@@ -18,7 +18,7 @@ private final class CountingKernel: KernelPort {
   func forget() { state.withLock { $0.steps = [] } }
   func refuse(_ which: (@Sendable (Step) -> Bool)?) { state.withLock { $0.refuse = which } }
 
-  /// Reads and steps in their order, from here on; `afterRead` gets how many reads there were.
+  /// Reads and steps in order, from here on; `afterRead` gets the number of reads so far.
   func note(afterRead: (@Sendable (Int) -> Void)? = nil) { work.withLock { $0 = ([], afterRead) } }
   var words: [String] { work.withLock { $0.words } }
 
@@ -164,8 +164,8 @@ private final class Bench: Sendable {
     #expect(try bench.fake.guardPlan(for: layout).isEmpty, "beside an agent there is nothing to do")
   }
 
-  /// In doubt nothing that is forwarded leaves, until a rule set takes over in one transaction.
-  @Test func whatIsHeldIsHeldUntilARuleSetRuns() async throws {
+  /// In doubt no forwarded traffic leaves until a rule set takes over, in one transaction.
+  @Test func whatIsHeldIsHeldUntilARuleSetIsRunning() async throws {
     let bench = try await Bench()
     await bench.reconciler.hold(.everything)
     let held = DesiredState.holdingEverything(bench.configuration, in: ActualState())
@@ -185,7 +185,7 @@ private final class Bench: Sendable {
     #expect(try bench.fake.read(expecting: held.nftTable).nftTable != held.nftTable, "it is over")
   }
 
-  @Test func whatAnAgentBeforeHasLeftIsNotHeldAnew() async throws {
+  @Test func whatAnEarlierAgentLeftIsNotHeldAgain() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let before = try bench.fake.read(expecting: nil)
@@ -196,7 +196,7 @@ private final class Bench: Sendable {
     #expect(try bench.fake.read(expecting: nil) == before)
   }
 
-  /// A sysctl that cannot be set (a read-only /proc/sys) is told, and no reason to steer nothing.
+  /// A sysctl that cannot be set (a read-only /proc/sys) is reported, but is no reason to stop steering.
   @Test func aSettingThatCannotBeMadeKeepsNoRuleSetFromBeingApplied() async throws {
     let bench = try await Bench()
     bench.kernel.refuse { if case .changeSettings = $0 { true } else { false } }
@@ -209,7 +209,7 @@ private final class Bench: Sendable {
     #expect(await bench.reconciler.trouble == nil)
   }
 
-  /// With the book lost, the kernel tells who has which slot.
+  /// If the book is lost, the kernel shows which slot belongs to what.
   @Test func slotsAreReadBack() async throws {
     let bench = try await Bench()
     let ruleSet = try bench.ruleSet(1, tunnels: ["a", "b"])
@@ -232,7 +232,7 @@ private final class Bench: Sendable {
     #expect(bench.events.count(.driftRepaired) == 0)
   }
 
-  @Test func whatAnotherDeletedIsBackAndTold() async throws {
+  @Test func whatAnotherProgramDeletedIsRestoredAndReported() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let device = try #require(InterfaceName("bh-a"))
@@ -262,7 +262,7 @@ private final class Bench: Sendable {
     let defaults = try Bench.defaults()
     try bench.setDefaults([])
     bench.kernel.note { [bench] count in
-      // The DHCP client goes on between the first look and the next.
+      // The DHCP client keeps working between the first look and the next.
       if count == 1 { try? bench.setDefaults(defaults) }
     }
     try await bench.look()
@@ -297,14 +297,14 @@ private final class Bench: Sendable {
     #expect(bench.kernel.words.prefix(2) == ["read", "step"])
   }
 
-  @Test func aTunnelThatIsTakenAwayGoesOnceItIsLeft() async throws {
+  @Test func aTunnelThatIsRemovedGoesOnceItIsLeft() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a", "b"]))
     try await bench.apply(try bench.ruleSet(2, tunnels: ["a"]))
     #expect(try bench.fake.read(expecting: nil).links[try #require(InterfaceName("bh-b"))] == nil)
   }
 
-  @Test func aFailureIsToldOnceAndTriedAgain() async throws {
+  @Test func aFailureIsReportedOnceAndTriedAgain() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let device = try #require(InterfaceName("bh-a"))
@@ -320,7 +320,7 @@ private final class Bench: Sendable {
     #expect(try bench.fake.read(expecting: nil).links[device] != nil)
   }
 
-  /// What another path can do is never known here: its probe's answers never come, since no time passes.
+  /// The other path's state stays unknown here: no time passes, so its probes are never answered.
   @Test(.timeLimit(.minutes(3))) func aDeviceThatIsNeverLeftIsLookedAtEverMoreSeldom() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
@@ -337,7 +337,7 @@ private final class Bench: Sendable {
     let before = await bench.reconciler.tally.runs
     try await Task.sleep(for: .seconds(3))
     #expect(await bench.reconciler.tally.runs - before <= 5)
-    // It is not forgotten: between one retry's beginning and its end no other is due.
+    // The retry is not forgotten; between its beginning and its end no other is due.
     while await bench.reconciler.retry == nil { try await Task.sleep(for: .milliseconds(10)) }
   }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Agent
 
-/// What the agent judges by says the same as the report that it gives out, in each state that a rule goes through.
+/// The agent's own view says the same as the report that it gives out, in each state of a rule.
 @Suite struct RouterViewTests {
   private func bothWays(_ bench: WatchBench, _ seen: ClientSight.View) async -> (RouterView, RouterView) {
     let writer = ReportWriter(await bench.watch.snapshot())

@@ -10,7 +10,7 @@ private func name(_ text: String) -> Name { literal(Name(text)) }
 private func device(_ text: String) -> InterfaceName { literal(InterfaceName(text)) }
 private func prefixes(_ texts: [String]) -> [IPv4Prefix] { texts.map { literal(IPv4Prefix($0)) } }
 
-/// Valid rule sets made up by chance, each from the one before by a few of the changes that operators make.
+/// Random valid rule sets, each made from the one before by a few of the changes that operators make.
 struct RuleSetDice {
   private var random: SeededRandom
   let configuration: AgentConfiguration
@@ -68,8 +68,8 @@ struct RuleSetDice {
     return decoded == ruleSet
   }
 
-  /// Paths are those of the tunnels, and two uplinks; nobody names a path that is not there. An egress that is on no list
-  /// is its rule's, and has the rule's name.
+  /// The paths are the tunnels' and two uplinks; nothing names a path that does not exist. An egress that is not listed
+  /// belongs to its rule and has the rule's name.
   private mutating func mend(_ ruleSet: inout RuleSet) {
     ruleSet.paths =
       ruleSet.tunnels.map { Path(name: $0.name, way: .tunnel($0.name)) }
@@ -118,7 +118,8 @@ struct RuleSetDice {
     }
   }
 
-  /// A rule's own egress becomes one that others may name; a rule names one, or has its own again; one changes, or is gone.
+  /// A rule's own egress becomes shared; a rule refers to a shared one, or has its own again; a shared one changes or
+  /// goes.
   private mutating func changeEgresses(_ ruleSet: inout RuleSet) {
     guard let rule = ruleSet.backhaulRules.indices.randomElement(using: &random) else { return }
     let index = ruleSet.egresses.indices.randomElement(using: &random)

@@ -42,7 +42,7 @@ import Testing
     return try #require(Leftovers(in: ActualState(rules: [rule]), besides: DesiredState()))
   }
 
-  @Test func whatAnAgentBeforeLeftInTheKernelIsToldAndLeft() async throws {
+  @Test func whatAnEarlierAgentLeftInTheKernelIsReportedAndLeft() async throws {
     let bench = try RuleSetBench()
     bench.applier.leave(try leftovers())
     await bench.keeper.startFromStore()
@@ -54,7 +54,7 @@ import Testing
     #expect(await bench.keeper.status.hold == nil)
   }
 
-  @Test func whatHoldsEverythingIsNotPutBesideATableOfAnAgentBefore() async throws {
+  @Test func whatHoldsEverythingIsNotAddedBesideAnEarlierAgentsTable() async throws {
     for hasTable in [false, true] {
       let bench = try RuleSetBench(MemoryStore(failing: true))
       var left = try leftovers()
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test func theOtherCopyRunsAndBothAreWrittenAnew() async throws {
+  @Test func theOtherCopyRunsAndBothAreWrittenAgain() async throws {
     let bench = try RuleSetBench(MemoryStore(stored(RuleSetBench.document(7)), halfDamaged: true))
     await bench.keeper.startFromStore()
     #expect(bench.applier.revisions == [7] && bench.applier.held.isEmpty)
@@ -91,7 +91,7 @@ import Testing
     #expect(bench.applier.held == [.everything])
   }
 
-  @Test func aFullDiskIsToldOnceAndTriedAgain() async throws {
+  @Test func aFullDiskIsReportedOnceAndTriedAgain() async throws {
     let bench = try RuleSetBench(MemoryStore(full: true))
     bench.answer(RuleSetBench.document(1))
     _ = await bench.keeper.pull()
@@ -105,7 +105,7 @@ import Testing
     #expect(bench.store.stored?.bytes == RuleSetBench.document(1))
   }
 
-  /// Live flows carry marks: with the book lost, the kernel is asked.
+  /// Live flows carry marks, so if the book is lost, the kernel is asked.
   @Test func aLostBookIsReadBackFromTheKernel() async throws {
     let wan = SlotBook.Owner.uplink(try #require(InterfaceName("wan0")))
     let bench = try RuleSetBench(
@@ -120,11 +120,11 @@ import Testing
   }
 }
 
-/// An operator lets a lower revision in.
+/// An operator permits a lower revision.
 @Suite struct RevisionPermitTests {
   private static let last = (1 << 53) - 1
 
-  @Test func theLastRevisionIsNoPrison() async throws {
+  @Test func theLastRevisionDoesNotLockOutLaterOnes() async throws {
     let bench = try RuleSetBench()
     bench.answer(RuleSetBench.document(Self.last))
     _ = await bench.keeper.pull()

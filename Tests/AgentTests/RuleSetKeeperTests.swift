@@ -30,7 +30,7 @@ import Testing
     #expect(bench.store.stored?.slots == slots, "owners keep their slots over a restart")
   }
 
-  /// What had been applied when the keeper said that it has started.
+  /// What had been applied by the time the keeper reported that it had started.
   private func appliedAtStart(_ bench: RuleSetBench) async -> [UInt64]? {
     let (starts, inbox) = AsyncStream.makeStream(of: [UInt64].self)
     let running = Task { await bench.keeper.run { inbox.yield(bench.applier.revisions) } }
@@ -51,7 +51,7 @@ import Testing
     #expect(await appliedAtStart(refused) == [])
   }
 
-  @Test func aTornCacheIsToldAndTheSourceAsked() async throws {
+  @Test func aTornCacheIsReportedAndTheSourceAsked() async throws {
     let bench = try RuleSetBench(MemoryStore(failing: true))
     await bench.keeper.startFromStore()
     #expect(bench.events.count(.stateDamaged) == 1)
@@ -106,7 +106,7 @@ import Testing
     #expect(await bench.keeper.status.revision == 1)
   }
 
-  @Test func theSameRefusalIsToldOnce() async throws {
+  @Test func theSameRefusalIsReportedOnce() async throws {
     let bench = try RuleSetBench()
     for _ in 0..<5 {
       bench.answer(Array("{}".utf8))
@@ -115,7 +115,7 @@ import Testing
     #expect(bench.events.count(.ruleSetRefused) == 1)
   }
 
-  @Test func failuresBackOffAndAreToldSparingly() async throws {
+  @Test func failuresBackOffAndAreReportedSparingly() async throws {
     let bench = try RuleSetBench()
     var waits: [Duration] = []
     for _ in 0..<10 {

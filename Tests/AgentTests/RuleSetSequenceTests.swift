@@ -6,7 +6,7 @@ import Testing
 
 @testable import Agent
 
-/// An agent's data plane over a kernel in memory: three uplinks, two LANs and someone's WireGuard device.
+/// An agent's data plane over a kernel in memory: three uplinks, two LANs and another program's WireGuard device.
 private final class Router: Sendable {
   let fake = FakeKernel()
   let events = RecordedEvents()
@@ -49,7 +49,7 @@ private final class Router: Sendable {
 
   /// Applies the rule set, lets a minute pass, and looks until nothing is left to do.
   func take(_ ruleSet: RuleSet, slots: SlotBook) async throws {
-    // As if charon had the SAs of all of them, and had said what each tunnel's ESP costs.
+    // As if charon had SAs for all of them and had reported each tunnel's ESP overhead.
     let esp = try ESPEncapsulation(#require(ESPTransform(encryption: "AES_GCM_16", keyBits: 256)), isInUDP: false)
     let secured = ruleSet.tunnels.filter { $0.profile != nil }.map(\.name)
     await reconciler.negotiated(Dictionary(secured.map { ($0, esp) }) { first, _ in first })
@@ -68,8 +68,7 @@ private final class Router: Sendable {
     Issue.record("the reconciler does not come to rest")
   }
 
-  /// Whether no look is to come, sooner or later: a device that traffic still goes by is looked at again until that has
-  /// left it.
+  /// Whether no further look is due: a device that traffic still uses is looked at again until the traffic has left it.
   func isAtRest() async throws -> Bool {
     for _ in 0..<1_000 {
       // While it looks there is no next look either.
@@ -79,7 +78,7 @@ private final class Router: Sendable {
     return false
   }
 
-  /// What is ours in the kernel, and every setting, without what counts up.
+  /// Everything of ours in the kernel, and every setting, except counters.
   func picture() throws -> Picture {
     let actual = try fake.read(expecting: nil)
     return Picture(
@@ -93,7 +92,7 @@ private final class Router: Sendable {
       settings: actual.settings.map { "\($0.key) \($0.value)" }.sorted())
   }
 
-  /// Without handles and without the order of what has names: what was changed in place stands where it came.
+  /// Without handles and without the order of named objects, which stay where they were when changed in place.
   private func words(of table: NftTable) -> [String] {
     [table.name, "flags \(table.flags)"] + table.counters.map { "counter \($0)" }
       + table.sets.map { "set \($0.name) \($0.ranges)" } + table.maps.map { "map \($0.name) \($0.kind) \($0.elements)" }
@@ -122,10 +121,10 @@ private final class Router: Sendable {
 
 @Suite("A sequence of rule sets")
 struct RuleSetSequenceTests {
-  /// Printed with every failure; another one explores other sequences.
+  /// The seed, printed with every failure; another one explores other sequences.
   static let seed: UInt64 = 20_261_130
 
-  /// The same slots: who has which number is a matter of history, and live flows depend on it.
+  /// The same slots, because which number belongs to what is a matter of history, and live flows depend on it.
   private func check(_ sequence: [RuleSet], _ configuration: AgentConfiguration, _ note: String) async throws {
     let router = try Router(configuration)
     var slots = SlotBook()
@@ -154,7 +153,7 @@ struct RuleSetSequenceTests {
     try await check(sequence, dice.configuration, "seed \(Self.seed &+ number)")
   }
 
-  @Test("in which a rule gets another name leaves nothing of the old one")
+  @Test("in which a rule is renamed leaves nothing of the old name")
   func ruleRenamed() async throws {
     var dice = RuleSetDice(seed: Self.seed)
     var first = dice.first()

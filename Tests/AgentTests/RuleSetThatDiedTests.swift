@@ -69,7 +69,7 @@ private final class OneDocument: RuleSetSource {
       surroundings: StillSurroundings(), trials: trials)
   }
 
-  @Test("is noted while it is applied, and no longer", arguments: [false, true])
+  @Test("is noted only while it is being applied", arguments: [false, true])
   func noted(isRefusing: Bool) async throws {
     let trials = MemoryTrials()
     let applier = WatchfulApplier(trials, isRefusing: isRefusing)
@@ -79,7 +79,7 @@ private final class OneDocument: RuleSetSource {
     #expect(trials.note() == nil)
   }
 
-  @Test("is not taken again by itself; the cached one runs, and the reason is told")
+  @Test("is not tried again automatically; the cached one runs, and the reason is reported")
   func refused() async throws {
     let trials = MemoryTrials(died(document(8), 8))
     let applier = WatchfulApplier(trials)
@@ -91,12 +91,12 @@ private final class OneDocument: RuleSetSource {
     #expect(applier.duringEach.count == 1)
     let told = events.all.filter { $0.kind == .ruleSetRefused }
     #expect(told.count == 1)
-    #expect(told.first?.text.contains("went down while revision 8 was applied") == true)
+    #expect(told.first?.text.contains("went down while revision 8 was being applied") == true)
     #expect(await keeper.status.lastTrouble?.contains("systemctl reload backhaul") == true)
     #expect(trials.note() != nil, "the next start must know it too")
   }
 
-  @Test("is taken when an operator asks for it")
+  @Test("is tried again when an operator asks for it")
   func asked() async throws {
     let trials = MemoryTrials(died(document(8), 8))
     let keeper = try keeper(OneDocument(document(8)), WatchfulApplier(trials), trials)
@@ -123,7 +123,7 @@ private final class OneDocument: RuleSetSource {
     #expect(trials.note() == nil)
   }
 
-  @Test("from the cache is taken all the same: it has run before")
+  @Test("from the cache is used all the same, because it has run before")
   func cached() async throws {
     let trials = MemoryTrials(died(document(7), 7))
     let keeper = try keeper(OneDocument(document(7)), WatchfulApplier(trials), trials, cached: document(7))
@@ -131,7 +131,7 @@ private final class OneDocument: RuleSetSource {
     #expect(await keeper.status.revision == 7)
   }
 
-  @Test("is no matter where nothing can be noted: it is applied all the same")
+  @Test("is applied even where no note can be written")
   func full() async throws {
     let trials = MemoryTrials()
     trials.fill()

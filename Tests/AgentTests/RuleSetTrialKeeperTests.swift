@@ -14,7 +14,7 @@ import Testing
 
   private func generation(_ disk: FakeDisk) -> [UInt8]? { disk.generations.current?.bytes }
 
-  @Test("is confirmed when its source answers again, which is asked soon")
+  @Test("is confirmed when its source, which is asked soon, answers again")
   func confirmed() async throws {
     let bench = try await begun()
     let wait = await bench.gives(8)
@@ -33,7 +33,7 @@ import Testing
     #expect(bench.events.count(.ruleSetOnTrial) == 1 && bench.events.count(.ruleSetConfirmed) == 1)
   }
 
-  @Test("is rolled back when its source stays silent, and not taken again")
+  @Test("is rolled back when its source stays silent, and not tried again")
   func rolledBack() async throws {
     let bench = try await begun()
     _ = await bench.gives(8)
@@ -43,7 +43,7 @@ import Testing
     await bench.pass(.seconds(2))
     #expect(await bench.revision == 7)
     #expect(bench.applier.revisions == [7, 8, 7])
-    #expect(bench.events.all.last { $0.kind == .ruleSetRolledBack }?.text.contains("revision 7 runs") == true)
+    #expect(bench.events.all.last { $0.kind == .ruleSetRolledBack }?.text.contains("revision 7 is running") == true)
     _ = await bench.gives(8)
     #expect(bench.applier.revisions == [7, 8, 7])
     #expect(await bench.keeper.status.lastTrouble?.contains("was rolled back") == true)
@@ -55,7 +55,7 @@ import Testing
     #expect(next.applier.revisions == [7, 9], "another one is taken")
   }
 
-  @Test("is tried again where its source was silent after the rollback too")
+  @Test("is tried again if its source stays silent after the rollback")
   func inconclusive() async throws {
     let bench = try await begun()
     _ = await bench.gives(8)
@@ -93,7 +93,7 @@ import Testing
     #expect(await bench.revision == 7)
   }
 
-  @Test("stays where the one before cannot be had")
+  @Test("stays if the one before it cannot be restored")
   func notReturned() async throws {
     let bench = try await begun()
     _ = await bench.gives(8)
@@ -121,7 +121,7 @@ import Testing
     #expect(await bench.revision == 7)
   }
 
-  @Test("of which the first ever has nothing to go back to: it is confirmed at once")
+  @Test("is confirmed at once if it is the first one, with nothing to go back to")
   func first() async throws {
     let bench = try await begun(FakeDisk(nil))
     _ = await bench.gives(8)
@@ -129,7 +129,7 @@ import Testing
     #expect(bench.disk.load().stored?.bytes == RuleSetBench.document(8))
   }
 
-  @Test("runs with a full disk too, is rolled back, and is kept once there is room")
+  @Test("runs despite a full disk, is rolled back, and is saved once there is room")
   func fullDisk() async throws {
     let bench = try await begun()
     bench.disk.alter { $0.isFull = true }
@@ -147,9 +147,9 @@ import Testing
     #expect(generation(bench.disk) == RuleSetBench.document(9))
   }
 
-  /// Every history, killed before each of its writes: the guard and the next agent run the same whole generation, and the
-  /// next agent comes to the rule set that its source has, or knows why not.
-  @Test("and an agent that is killed before any write leave a generation that works", arguments: [false, true])
+  /// Every history, with the agent killed before each of its writes: the guard and the next agent use the same complete
+  /// generation, and the next agent ends up with the source's rule set, or knows why not.
+  @Test("leaves a working generation even if the agent is killed before any of its writes", arguments: [false, true])
   func everyCrashPoint(isRolledBack: Bool) async throws {
     func live(_ bench: TrialBench) async {
       await bench.keeper.startFromStore()

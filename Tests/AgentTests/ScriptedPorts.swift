@@ -18,7 +18,7 @@ final class ScriptedProber: ProbePort {
   init(_ loop: VirtualLoop) { self.loop = loop }
 
   func set(_ device: InterfaceName, _ behaviour: Behaviour) { behaviours.withLock { $0[device] = behaviour } }
-  /// Whatever its device does, nobody answers there.
+  /// Nothing answers there, whatever its device does.
   func silence(_ targets: Set<IPv4Address>) { silentTargets.withLock { $0 = targets } }
   var probesSent: [(device: InterfaceName, mark: Mark, source: IPv4Address)] { sent.withLock { $0 } }
 

@@ -15,12 +15,12 @@ private final class MovedClock: Surroundings {
   var chance: Double { 0.5 }
 }
 
-/// The rest of the agent, of which parts may stand still.
+/// The rest of the agent, parts of which may stall.
 private final class Parts: Sendable {
   private let still = Mutex<Set<Vitals.Part>>([])
   func stop(_ part: Vitals.Part) { still.withLock { _ = $0.insert(part) } }
   func isStill(_ part: Vitals.Part) -> Bool { still.withLock { $0.contains(part) } }
-  /// Whether all who do not stand still have answered.
+  /// Whether every part that has not stalled has answered.
   func areHeard(by pulse: ServicePulse) async -> Bool {
     let awaited = await pulse.vitals.asked
     return awaited.allSatisfy(isStill) ? await !pulse.awaitsLine : false
@@ -41,7 +41,7 @@ private final class Parts: Sendable {
     ServicePulse(manager: manager, questions: parts.questions, surroundings: clock)
   }
 
-  /// Turns as far apart as they are in life, after which the answers have come in.
+  /// Turns as far apart as in reality, after which the answers have come in.
   private func beat(_ pulse: ServicePulse, times: Int) async throws {
     for _ in 0..<times {
       clock.pass(.milliseconds(2_500))
@@ -50,7 +50,7 @@ private final class Parts: Sendable {
     }
   }
 
-  @Test func readyIsToldOnceAndOnlyWhenStarted() async throws {
+  @Test func readyIsReportedOnceAndOnlyWhenStarted() async throws {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     try await beat(pulse, times: 3)
@@ -60,7 +60,7 @@ private final class Parts: Sendable {
     #expect(manager.words.count { $0 == .ready } == 1)
   }
 
-  @Test func aWordThatWasNotTakenIsToldAgain() async throws {
+  @Test func aMessageThatWasNotAcceptedIsSentAgain() async throws {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     manager.isFull = true
@@ -74,7 +74,7 @@ private final class Parts: Sendable {
   }
 
   @Test(arguments: Vitals.Part.allCases)
-  func whenAPartStandsStillNoMoreLifeIsTold(_ part: Vitals.Part) async throws {
+  func whenAPartStallsNoSignOfLifeIsSent(_ part: Vitals.Part) async throws {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     await pulse.started()
@@ -87,7 +87,7 @@ private final class Parts: Sendable {
     #expect(manager.status?.contains(part.rawValue) == true)
   }
 
-  @Test func withoutAWatchdogNoLifeIsTold() async throws {
+  @Test func withoutAWatchdogNoSignOfLifeIsSent() async throws {
     let manager = FakeServiceManager(watchdog: nil)
     let pulse = pulse(manager)
     await pulse.started()
@@ -96,7 +96,7 @@ private final class Parts: Sendable {
     #expect(manager.isReady)
   }
 
-  @Test func theEndIsTold() async {
+  @Test func theEndIsReported() async {
     let manager = FakeServiceManager(watchdog: .seconds(10))
     let pulse = pulse(manager)
     let running = Task { await pulse.run() }

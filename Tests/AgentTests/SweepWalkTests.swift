@@ -3,7 +3,7 @@ import Core
 import RuleSets
 import Testing
 
-/// One walk says of each connection what many sweeps, one after the other, would have made of it.
+/// One walk decides for each connection what many successive sweeps would have done with it.
 @Suite struct SweepWalkTests {
   private let mask = MarkMask.standard
   private func mark(_ number: UInt32) -> Mark { Mark(value: number << 24) }

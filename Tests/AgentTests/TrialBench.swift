@@ -5,8 +5,8 @@ import Testing
 
 @testable import Agent
 
-/// A disk that outlasts agents. It can be made to take no write from some point on, as if the process had been killed
-/// just before it.
+/// A disk that outlasts agents. It can refuse all writes from some point on, as if the process had been killed just
+/// before.
 final class FakeDisk: RuleSetStore, TrialStore {
   struct State {
     var confirmed: StoredRuleSet?
@@ -14,7 +14,7 @@ final class FakeDisk: RuleSetStore, TrialStore {
     var note: RuleSetTrial.Note?
     var candidate: StoredRuleSet?
     var isFull = false
-    /// Nil: all of them.
+    /// Nil: no limit.
     var writesLeft: Int?
     var writes = 0
   }
@@ -30,7 +30,7 @@ final class FakeDisk: RuleSetStore, TrialStore {
     let isTaken = state.withLock { state in
       state.writes += 1
       if let left = state.writesLeft {
-        // The process is dead by then: nobody is told.
+        // The process is dead by then, so nothing is reported.
         guard left > 0 else { return true }
         state.writesLeft = left - 1
       }
@@ -69,7 +69,7 @@ final class SetClock: Surroundings {
   func pass(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
 }
 
-/// One life of an agent on that disk, with a source on the web.
+/// One run of an agent on that disk, with a source on the web.
 struct TrialBench {
   let disk: FakeDisk
   let clock = SetClock()

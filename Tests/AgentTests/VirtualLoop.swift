@@ -5,8 +5,8 @@ import Synchronization
 
 @testable import Agent
 
-/// An event loop on a virtual clock: nothing happens until a test lets time pass, and then everything in its order, on
-/// the thread of the test.
+/// An event loop on a virtual clock: nothing happens until a test lets time pass, then everything in order, on the
+/// test's thread.
 final class VirtualLoop: EventLoop {
   private struct State {
     var now = Instant(nanoseconds: 0)
@@ -35,8 +35,8 @@ final class VirtualLoop: EventLoop {
   func cancel(_ timer: TimerID) { state.withLock { $0.timers.removeAll { $0.id == timer.number } } }
   func enqueue(_ body: @escaping @Sendable () -> Void) { add(.body(body)) }
   func enqueue(_ job: consuming ExecutorJob) {
-    // The runtime does not keep an executor: when the job's task goes on elsewhere, it may end the test and release this
-    // while we still look for further jobs.
+    // The runtime does not retain an executor: when the job's task continues elsewhere, it may end the test and release
+    // this while we are still looking for further jobs.
     let keeper = Unmanaged.passRetained(self)
     defer { keeper.release() }
     add(.task(UnownedJob(job)))
@@ -54,10 +54,10 @@ final class VirtualLoop: EventLoop {
     if start { drain() }
   }
 
-  /// Runs what waits; `running` is ours until it is done.
+  /// Runs the waiting jobs; `running` is ours until that is done.
   private func drain() { while runNext(orStop: true) {} }
 
-  /// False: nothing waits, and `running` is still ours, or no longer if we stop then.
+  /// False: nothing is waiting, and `running` is still ours, unless we stop then.
   private func runNext(orStop stops: Bool) -> Bool {
     let job: Job? = state.withLock {
       if !$0.jobs.isEmpty { return $0.jobs.removeFirst() }
@@ -72,7 +72,7 @@ final class VirtualLoop: EventLoop {
     return true
   }
 
-  /// Waits for the thread that ran the last job: the test goes on elsewhere while that one still looks for more.
+  /// Waits for the thread that ran the last job: the test continues elsewhere while that thread still looks for more.
   private func takeOver() {
     while true {
       let isOurs = state.withLock { state in

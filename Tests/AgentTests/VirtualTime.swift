@@ -5,8 +5,8 @@ import Synchronization
 
 @testable import Agent
 
-/// A clock that a test moves, and one thread for everything that happens in it: actors and tasks run on it one after the
-/// other, and time passes only when nobody has anything left to do.
+/// A clock that a test moves, and one thread for everything: actors and tasks run on it one after the other, and time
+/// passes only when nothing is left to do.
 ///
 ///     try await VirtualTime.run { time in … await time.pass(.seconds(5)) … }
 final class VirtualTime: Surroundings, TaskExecutor {
@@ -61,11 +61,11 @@ final class VirtualTime: Surroundings, TaskExecutor {
 
   // MARK: What a test does
 
-  /// Returns when nobody has anything left to do at this time.
+  /// Returns when nothing is left to do at this time.
   func settle() async { await withCheckedContinuation { done in state.withLock { $0.waiting = done } } }
 
-  /// Lets this much time pass; alarms ring in their order. A test whose time limit is over goes no further: something may
-  /// ring for ever.
+  /// Lets this much time pass; alarms ring in their order. A test that is over its time limit stops, because an alarm
+  /// may ring for ever.
   func pass(_ duration: Duration) async {
     await settle()
     let end = now + duration

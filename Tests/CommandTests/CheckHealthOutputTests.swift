@@ -48,7 +48,7 @@ import Testing
     #expect(report.status == "critical" && report.code == 2 && report.findings.count == 1)
   }
 
-  @Test func aLessPreferredPathIsTold() {
+  @Test func aLessPreferredPathIsReported() {
     #expect(line(status("backhaul", "path:ams-a", by: "ams-a")).hasPrefix("BACKHAUL WARNING - rule office goes by the"))
   }
 }

@@ -48,7 +48,8 @@ import Testing
         "8       2026-08-01T12:00:01.000Z  info      applied    revision 3  12 steps"
           + String(repeating: " ", count: 97) + "-",
         "9       2026-08-01T14:00:02.000Z  warning   path_down  fra-a       path fra-a is down, was up: no answer "
-          + "(after 3 m 12 s) (before it the clock was set forward by 2 h 0 m)  cause=no answer duration_seconds=192.250",
+          + "(after 3 m 12 s) (before it the clock was set forward by 2 h 0 m)  cause=no answer "
+          + "duration_seconds=192.250",
       ])
   }
 
@@ -60,15 +61,15 @@ import Testing
     #expect(!EventsCommand.lines(report).joined().contains("\u{1b}"))
   }
 
-  @Test func nothingIsNoLineAndANote() {
+  @Test func noEventsPrintNoLineAndANote() {
     #expect(EventsCommand.lines(EventsReport(events: [])).isEmpty)
-    #expect(EventsCommand.notes(EventsReport(events: [])) == ["no such event"])
+    #expect(EventsCommand.notes(EventsReport(events: [])) == ["no such events"])
     #expect(EventsCommand.notes(report).isEmpty)
     let troubled = EventsReport(events: report.events, omitted: 12, trouble: "write journal: No space left on device")
     #expect(
       EventsCommand.notes(troubled) == [
         "12 older events not shown: --limit shows more",
-        "not all events are kept on disk: write journal: No space left on device",
+        "not all events are saved to disk: write journal: No space left on device",
       ])
   }
 
@@ -88,7 +89,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--kind", "failovr"], "no event is of kind \"failovr\"; did you mean \"failover\"?"),
+    (["--kind", "failovr"], "there is no kind of event \"failovr\"; did you mean \"failover\"?"),
     (["--limit", "0"], "limit takes 1 to 20000"), (["--since", "soon"], "90s, 15m, 2h or 3d"),
   ])
   func wrongArgumentsAreExplained(_ arguments: [String], _ words: String) {
@@ -125,21 +126,21 @@ import Testing
         "path fra-a: up for 3 m 10 s on bh-fra-a: every probe is answered",
         "rtt   ▁▁▃·×█▁  9.0 ms / 12.0 ms / 46.0 ms",
         "loss  ▁▁▂·█▅▁  0 % / 0.5 % / 100 %",
-        "      the last 7 minutes, the present one on the right; min / median / max",
+        "      the last 7 minutes, the current one on the right; min / median / max",
       ])
   }
 
   @Test func aSteadyLineHasNoPeaks() {
     let lines = HistoryCommand.lines(report((0..<60).map { bucket(60, 0, 10 + Double($0 % 2) / 100) }))
     #expect(lines[1] == "rtt   " + String(repeating: "▁", count: 60) + "  9.0 ms / 10.0 ms / 11.0 ms")
-    #expect(lines[3] == "      the last 60 minutes, the present one on the right; min / median / max")
+    #expect(lines[3] == "      the last 60 minutes, the current one on the right; min / median / max")
   }
 
   @Test func noAnswerAndNoProbe() {
     #expect(
       HistoryCommand.lines(report([bucket(3, 3, nil)])).dropFirst() == [
         "rtt   ×  no answer", "loss  █  100 % / 100 % / 100 %",
-        "      the last 1 minute, the present one on the right; min / median / max",
+        "      the last 1 minute, the current one on the right; min / median / max",
       ])
     #expect(
       HistoryCommand.lines(report([bucket(0, 0, nil)])).dropFirst().prefix(2) == [

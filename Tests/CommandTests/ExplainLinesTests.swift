@@ -59,15 +59,15 @@ import Testing
     let report = DoctorReport(
       device: device,
       [
-        Finding(.error, .mtu, "packets of 1476 bytes do not come through path fra-a", evidence: "e", fix: "f"),
+        Finding(.error, .mtu, "packets of 1476 bytes do not get through path fra-a", evidence: "e", fix: "f"),
         Finding(.warning, .reversePath, "w", evidence: "net\u{7}", fix: "sysctl"),
       ])
     #expect(
       DoctorCommand.lines(report) == [
-        "ERROR mtu: packets of 1476 bytes do not come through path fra-a", "  seen: e", "  fix:  f",
+        "ERROR mtu: packets of 1476 bytes do not get through path fra-a", "  seen: e", "  fix:  f",
         "WARNING rp_filter: w", "  seen: net ", "  fix:  sysctl", "branch-017: 1 error, 1 warning",
       ])
     #expect(
-      DoctorCommand.lines(DoctorReport(device: device, [])) == ["branch-017: nothing is wrong as far as can be seen"])
+      DoctorCommand.lines(DoctorReport(device: device, [])) == ["branch-017: found nothing wrong"])
   }
 }

@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  /// Of 300 paths, those that are named, and how many are up in all.
+  /// Of 300 paths, shows the named ones, and how many are up in total.
   private func part(_ names: [String], up: Int = 300, of all: Int = 300, rtt: Double = 99) -> StatusReport {
     var report = status(names.map { path($0, rtt: rtt) })
     report.pathsInAll = all
@@ -186,7 +186,7 @@ import Testing
     #expect(type("\r", &view) == [.force(path: "fra-a", force: "auto", seconds: nil)])
     #expect(type("fd\u{1b}", &view).isEmpty)
     #expect(view.mode == .normal)
-    // Typed in the middle of a filter it is text.
+    // In the middle of a filter, the key is text.
     #expect(type("/fd\r", &view).isEmpty)
   }
 

@@ -62,7 +62,7 @@ import Testing
       status([rule("backhaul", "path:fra-a", "first path in order that is up")], path: "up", cause: ""))
     #expect(
       lines == [
-        "PROTECTED: all that the rules are for goes through the hub",
+        "PROTECTED: all traffic that the rules cover goes through the hub",
         "branch-017: revision 42, agent 0.1.0 for 3 m 12 s",
         "rule office: backhaul by path:fra-a for 3 m 10 s: first path in order that is up",
         "path fra-a: up for 3 m 10 s on bh-fra-a, 12.3 ms, loss 0 %",
@@ -80,7 +80,7 @@ import Testing
     let lines = StatusCommand.lines(status([office], path: "up", cause: ""))
     #expect(
       lines[3...4] == [
-        "rule office: live flows drain on path:ams-a, for 12 s so far, those left are set up anew in 48 s",
+        "rule office: live flows drain on path:ams-a, for 12 s so far, those left are set up again in 48 s",
         "rule office: live flows drain on local_wan:wan0, for 1 m 30 s so far, until they end",
       ])
   }
@@ -102,7 +102,9 @@ import Testing
       lines[4] == "path fra-a: hub_down: hub 203.0.113.2 does not answer by wan0; 192.0.2.1 answers by wan0")
     #expect(
       lines[5]
-        == "uplink wan0: usable, gateway 198.51.100.1, up: gateway 198.51.100.1 has not answered, hub 203.0.113.2 is silent, target 192.0.2.1 answers, probes took 12 kB of 5 MB in this period of 24 h, intervals stretched 4.1 times"
+        == "uplink wan0: usable, gateway 198.51.100.1, up: gateway 198.51.100.1 has not answered, hub 203.0.113.2 is "
+        + "silent, target 192.0.2.1 answers, probes took 12 kB of 5 MB in this period of 24 h, intervals stretched "
+        + "4.1 times"
     )
   }
 
@@ -132,7 +134,7 @@ import Testing
       lines[3]
         == "FORCED: path fra-a is forced down since 2026-08-01T12:00:00.000Z by user 0 until 2026-08-01T14:00:00.000Z: "
         + "line is being mended")
-    #expect(lines[4].hasPrefix("FORCED: old is forced up since 2026-08-01T12:00:00.000Z by user 0; it is of no path"))
+    #expect(lines[4].hasPrefix("FORCED: old is forced up since 2026-08-01T12:00:00.000Z by user 0; the rule set has no such path"))
     let paths = PathsCommand.lines(PathsReport(paths: report.paths, forcesOfNoPath: report.forcesOfNoPath))
     #expect(paths[0].contains("FORCED  CAUSE"))
     #expect(paths[1].contains("down    forced down by an operator"))

@@ -19,7 +19,7 @@ import Testing
     var all: [Diagnosis.Evidence] = []
     for isTunnel in [true, false] {
       for uplink in [wan, nil] {
-        for obstacle in [Diagnosis.Obstacle.uplink("no carrier"), .tunnel("bh-a is set down"), nil] {
+        for obstacle in [Diagnosis.Obstacle.uplink("no carrier"), .tunnel("bh-a is administratively down"), nil] {
           for gateway in Self.answers {
             for hub in isTunnel ? Self.answers : [nil] {
               for first in Self.answers {
@@ -55,7 +55,7 @@ import Testing
         switch diagnosis.cause {
         case .hubDown: evidence.hub?.answer == .silent && internet && evidence.obstacle == nil
         case .tunnelDown:
-          evidence.obstacle == .tunnel("bh-a is set down")
+          evidence.obstacle == .tunnel("bh-a is administratively down")
             || (evidence.obstacle == nil && evidence.hub?.answer == .answers)
         case .uplinkDown:
           evidence.obstacle == .uplink("no carrier")
@@ -74,7 +74,7 @@ import Testing
     #expect(seen.count == Diagnosis.Cause.allCases.count)
   }
 
-  @Test func whoHasNeverAnsweredDecidesNothing() throws {
+  @Test func anAddressThatHasNeverAnsweredDecidesNothing() throws {
     for evidence in try everything() where evidence.gateway?.answer == .unknown || evidence.hub?.answer == .unknown {
       var without = evidence
       if evidence.gateway?.answer == .unknown { without.gateway = nil }
@@ -101,14 +101,16 @@ import Testing
         internet: [.init(Self.target, .answers)]))
     #expect(
       hub.summary
-        == "hub_down: hub 203.0.113.2 does not answer by wan0; gateway 198.51.100.1 answers by wan0; 198.18.0.9 answers by wan0"
+        == "hub_down: hub 203.0.113.2 does not answer by wan0; gateway 198.51.100.1 answers by wan0; 198.18.0.9 "
+        + "answers by wan0"
     )
     let unclear = Diagnosis(
       Diagnosis.Evidence(
         isTunnel: true, uplink: wan, gateway: .init(Self.gateway, .answers), hub: .init(Self.hub, .silent)))
     #expect(
       unclear.summary
-        == "unclear: hub 203.0.113.2 does not answer by wan0; gateway 198.51.100.1 answers by wan0; missing: no target of wan0 tells whether the internet answers"
+        == "unclear: hub 203.0.113.2 does not answer by wan0; gateway 198.51.100.1 answers by wan0; missing: no "
+        + "target of wan0 tells whether the internet answers"
     )
     #expect(
       Diagnosis(Diagnosis.Evidence(isTunnel: true, uplink: wan, obstacle: .uplink("wan0 has no carrier"))).summary

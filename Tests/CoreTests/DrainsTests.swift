@@ -18,7 +18,7 @@ import Testing
     #expect(drains.all.isEmpty)
   }
 
-  @Test func `several drain at once, each to its own limit`() throws {
+  @Test func `several ways drain at once, each to its own limit`() throws {
     let (b, c) = (try path("b"), RuleSelection.Choice.localWAN(try #require(InterfaceName("wan0"))))
     var drains = Drains()
     drains.left(c, limit: .seconds(10), at: start)
@@ -32,14 +32,14 @@ import Testing
     #expect(drains.nextDeadline == nil)
   }
 
-  @Test func `a way that is chosen again and left again begins anew`() throws {
+  @Test func `a way that is chosen again and left again starts over`() throws {
     let b = try path("b")
     var drains = Drains()
     drains.left(b, limit: .seconds(10), at: start)
     #expect(drains.ended(b)?.until == start + .seconds(10))
     #expect(drains.timePassed(to: start + .seconds(10)).isEmpty)
     drains.left(b, limit: .seconds(10), at: start + .seconds(20))
-    // Left twice without a return: the later word counts.
+    // Left twice without a return: the later event counts.
     drains.left(b, limit: .seconds(10), at: start + .seconds(25))
     #expect(drains.all.count == 1)
     #expect(drains.nextDeadline == start + .seconds(35))

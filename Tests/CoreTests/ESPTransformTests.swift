@@ -20,7 +20,8 @@ import Testing
     }
   }
 
-  /// All but Camellia's were measured on Linux 6.12: the IP_MTU of a socket behind a policy, and what it lets out.
+  /// All except Camellia's were measured on Linux 6.12: the IP_MTU of a socket behind a policy, and the packets it
+  /// sends.
   static let table: [Row] = [
     Row("AES_GCM_16", parts: [8, 16, 4], in1500: [1446, 1438, 1466, 1458], in1423: [1366, 1358, 1386, 1378]),
     Row("AES_GCM_12", parts: [8, 12, 4], in1500: [1450, 1442, 1470, 1462], in1423: [1370, 1362, 1390, 1382]),
@@ -65,14 +66,14 @@ import Testing
     }
   }
 
-  @Test(arguments: table) func `what an SA takes of a packet`(_ row: Row) throws {
+  @Test(arguments: table) func `how many bytes of a packet an SA takes`(_ row: Row) throws {
     let transform = try #require(ESPTransform(encryption: row.encryption, keyBits: 256, integrity: row.integrity))
     #expect([transform.ivBytes, transform.icvBytes, transform.alignment] == row.parts)
     for (mtu, largest) in row.largest { #expect(sizes(of: transform, in: mtu) == largest) }
   }
 
-  /// The other way round: the packet made of the largest inner one fits, and the one of a byte more does not.
-  @Test(arguments: table) func `the largest packet is the largest`(_ row: Row) throws {
+  /// The other way round: the packet made from the largest inner one fits, and one byte more does not.
+  @Test(arguments: table) func `a packet one byte larger than the largest does not fit`(_ row: Row) throws {
     let transform = try #require(ESPTransform(encryption: row.encryption, integrity: row.integrity))
     for mtu in 576...1600 {
       for isEncapsulated in [false, true] {
@@ -94,7 +95,7 @@ import Testing
     #expect(ESPTransform(encryption: "CHACHA20_POLY1305")?.description == "CHACHA20_POLY1305")
   }
 
-  @Test func `what is unknown has no size`() {
+  @Test func `an unknown cipher has no size`() {
     #expect(ESPTransform(encryption: "") == nil)
     #expect(ESPTransform(encryption: "AES_GCM_17") == nil)
     #expect(ESPTransform(encryption: "(1031)") == nil)
@@ -108,7 +109,7 @@ import Testing
     for mtu in [Int.min / 2, -1, 0, 20, 76, 91] { #expect(sizes(of: transform, in: mtu) == [0, 0, 0, 0]) }
   }
 
-  @Test func `the worst of what is offered is counted on`() throws {
+  @Test func `the size allows for the worst of the offered ciphers`() throws {
     func worst(_ texts: String..., in mtu: Int = 1500, isUDPEncapsulated: Bool = false) throws -> String? {
       let proposals = try texts.map { try Proposal.parse($0, for: .esp) }
       return ESPTransform.worst(of: proposals, underlayMTU: mtu, isUDPEncapsulated: isUDPEncapsulated)?.description
@@ -116,7 +117,7 @@ import Testing
     #expect(try worst("aes256gcm16-x25519") == "AES_GCM_16-256")
     #expect(try worst("aes256gcm16-x25519", "aes128-sha256") == "AES_CBC-128/HMAC_SHA2_256_128")
     #expect(try worst("aes128-sha256-sha512-aesxcbc") == "AES_CBC-128/HMAC_SHA2_512_256")
-    // Padding decides: on 1500 bytes CTR with the long value takes more, with NAT-T they take the same.
+    // Padding decides: on 1500 bytes, CTR with the long value costs more; with NAT-T both cost the same.
     #expect(try worst("aes128-sha256", "aes256ctr-sha512") == "AES_CTR-256/HMAC_SHA2_512_256")
     #expect(try worst("aes128-sha256", "aes256ctr-sha512", isUDPEncapsulated: true) == "AES_CBC-128/HMAC_SHA2_256_128")
     #expect(try worst("aes128-sha256", "aes256ctr-sha512", in: 1499) == "AES_CBC-128/HMAC_SHA2_256_128")

@@ -17,7 +17,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
   @Test func threeFallsKeepAPathOutForAMinuteAndAHalf() throws {
     let falls = [at(0), at(1), at(2)]
     let until = try #require(damping.suppressed(falls: falls, at: at(2)))
-    // 3,000 less a little decays to 1,000 in log2(3) half-lives.
+    // Slightly less than 3,000 decays to 1,000 in log2(3) half-lives.
     #expect(abs((until - at(2)).inSeconds - 94.1) < 1)
     #expect(damping.suppressed(falls: falls, at: until + .milliseconds(1)) == nil)
     #expect(damping.suppressed(falls: falls, at: at(50)) == until, "the answer does not depend on when it is asked")

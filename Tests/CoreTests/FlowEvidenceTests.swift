@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// When counters say that packets are lost on this router.
+/// When counters show that packets are lost on this router.
 @Suite struct FlowEvidenceTests {
   private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
   private let conditions: FlowEvidence.Conditions
@@ -12,7 +12,7 @@ import Testing
     conditions = .init(way: .path(try #require(Name("fra"))), generation: 7)
   }
 
-  /// Takes what each look adds, a second apart, and says what was found after each.
+  /// Takes what each look adds, a second apart, and returns the findings after each.
   private func follow(
     _ looks: [FlowEvidence.Counts], every seconds: Double = 1, under other: FlowEvidence.Conditions? = nil,
     evidence: inout FlowEvidence, from start: Double = 0
@@ -56,7 +56,7 @@ import Testing
     #expect(follow([none, none, none, none], evidence: &evidence).last == .some(nil), "nobody sends")
   }
 
-  /// What is seen after a change of the firewall, and left before it, proves nothing of the new one.
+  /// What is seen after a firewall change but left before it proves nothing about the new firewall.
   @Test func whatLeftBeforeAChangeIsNoProof() {
     var evidence = FlowEvidence()
     evidence.counted(.init(), under: conditions, at: at(0))
@@ -68,7 +68,7 @@ import Testing
     #expect(evidence.loss == .beforeForward)
   }
 
-  /// Belts carry what has lost its mark where it is to go; else it leaves elsewhere, or nowhere.
+  /// Belts carry packets that have lost their mark to the right place; otherwise they leave elsewhere, or nowhere.
   @Test func whereWhatHasNoMarkLeavesDecides() throws {
     let wan = try #require(InterfaceName("wan0"))
     func follow(carried: UInt64, strayed: UInt64) -> FlowEvidence {
@@ -91,7 +91,7 @@ import Testing
     #expect(TrafficFinding.unmarked(by: [], leavingBy: nil).state == .obstructed)
   }
 
-  /// A firewall that has let the rule's traffic through before may refuse one client's.
+  /// A firewall that has let the rule's traffic through before may still refuse one client's.
   @Test func whatWasProvenTakesLongerToDoubt() {
     var evidence = FlowEvidence()
     let knock = FlowEvidence.Counts(taken: 2, passed: 2)
@@ -112,7 +112,7 @@ import Testing
     #expect(evidence.loss == .afterForward)
   }
 
-  @Test func anotherWayOrNewCountersBeginAnew() {
+  @Test func anotherWayOrNewCountersStartOver() {
     var evidence = FlowEvidence()
     #expect(follow([none, lost, lost], evidence: &evidence).last == .afterForward)
     evidence.counted(.init(taken: 60, passed: 60), under: .init(way: .blocked, generation: 7), at: at(3))
@@ -185,7 +185,7 @@ import Testing
     #expect(sight.state == .obstructed, "what is wrong with its sources is wrong all the same")
   }
 
-  @Test func onceIsNoFinding() {
+  @Test func onceIsNotAFinding() {
     var sight = RuleSight(at: at(0))
     sight.looked([], at: at(0))
     sight.looked([refused], at: at(5))

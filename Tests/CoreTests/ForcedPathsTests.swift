@@ -13,7 +13,7 @@ import Testing
       reason: nil)
   }
 
-  @Test func `a force without an end stays until it is taken back`() throws {
+  @Test func `a force without an end stays until it is cleared`() throws {
     let a = try name("a")
     var forces = ForcedPaths()
     forces.forced(a, entry(), for: nil, at: start)
@@ -25,7 +25,7 @@ import Testing
     #expect(forces.entries.isEmpty)
   }
 
-  @Test func `those with an end end in their order, and the latest word counts`() throws {
+  @Test func `forces with an end expire in order, and the latest order counts`() throws {
     let (a, b) = (try name("a"), try name("b"))
     var forces = ForcedPaths()
     forces.forced(a, entry(seconds: 10), for: .seconds(10), at: start)
@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test(arguments: [(0, 7_200), (3_600, 3_600), (7_199, 1), (-31_536_000, 7_200)] as [(Double, Int64)])
-  func `after a restart the wall clock says what is left, and never more than was given`(
+  func `after a restart the wall clock decides how much time is left, never more than was given`(
     _ passed: Double, _ left: Int64
   ) throws {
     let time = WallTime(secondsSince1970: noon.secondsSince1970 + passed)
@@ -48,16 +48,16 @@ import Testing
     #expect(forces.nextDeadline == start + .seconds(left))
   }
 
-  @Test func `what was over while the agent was away is gone, and what has no end is not`() throws {
+  @Test func `forces that expired while the agent was away are gone, those without an end are not`() throws {
     let (a, b) = (try name("a"), try name("b"))
     let time = WallTime(secondsSince1970: noon.secondsSince1970 + 60)
     let forces = ForcedPaths([a: entry(seconds: 60), b: entry(.up)], at: start, time)
     #expect(forces.entries == [b: entry(.up)])
-    // One that says it ended before it began.
+    // One that claims to end before it began.
     #expect(ForcedPaths([a: entry(seconds: -5)], at: start, noon).entries.isEmpty)
   }
 
-  @Test func `there is room for so many, and always for a new word on one of them`() throws {
+  @Test func `the number of forced paths is limited, but each can always be changed`() throws {
     var forces = ForcedPaths()
     for number in 0..<ForcedPaths.capacity {
       let path = try name("p\(number)")
@@ -68,7 +68,7 @@ import Testing
     #expect(forces.hasRoom(for: try name("p7")))
   }
 
-  @Test func `a forced path is what was said, unless its device cannot carry`() throws {
+  @Test func `a forced path has the forced state, unless its device cannot carry traffic`() throws {
     var health = PathHealth(at: start)
     _ = health.judge(PathEvidence(obstacle: nil, probes: [], force: .down), at: start)
     #expect(health.state == .disabled)

@@ -66,7 +66,7 @@ import Testing
     #expect(queues.isIdle)
   }
 
-  @Test func whoeverIsTooSlowMissesTheOldestAndIsToldHowMany() throws {
+  @Test func aHookThatIsTooSlowMissesTheOldestAndIsToldHowMany() throws {
     let queues = Queues()
     let calls = try (0..<(HookQueues.capacity + 6)).map { try call("\($0)") }
     for call in calls { _ = queues.came(call, for: "a") }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Core
 
-/// One machine, the charon that it drives and the hub at the other end. Things happen to them by chance; the machine is
-/// served as a keeper would: told what happened, asked what to do, and charon looked at when it wants that.
+/// One machine, the charon that it drives and the hub at the other end. Random things happen to them; the machine is
+/// driven as a keeper would: it is told what happened and asked what to do, and charon is inspected when it wants that.
 private struct World {
   enum Hub: CaseIterable { case accepts, refuses, silent }
 
@@ -22,7 +22,7 @@ private struct World {
   // the hub
   var hub = Hub.accepts
   private var number: UInt32 = 0
-  /// Nothing may be asked of charon before this.
+  /// Charon may not be asked anything before this.
   private var quietUntil: Instant?
   var steps = 0
   var breaches: [String] = []
@@ -96,7 +96,7 @@ private struct World {
       if answers { machine.charonWent() }
       (answers, hasConnection, sas) = (false, nil, TunnelAssociations())
     case 1:
-      // Only the connection to it is lost: what it has, it keeps.
+      // Only the connection to it is lost; it keeps what it has.
       if answers { machine.charonWent() }
       answers = false
     case 2, 3:
@@ -128,7 +128,7 @@ private struct World {
     serve()
   }
 
-  /// Lets time pass, in steps as the deadlines say.
+  /// Lets time pass, from deadline to deadline.
   mutating func pass(_ duration: Duration) {
     let end = now + duration
     while true {
@@ -136,7 +136,7 @@ private struct World {
       // A keeper never serves the same instant again.
       now = max(next, now + .milliseconds(20))
       if now >= end { break }
-      // A hub that is there again meets charon's next packet.
+      // A hub that is back answers charon's next packet.
       if hub == .accepts, sas.ike?.isConnecting == true, let connection = madeBy { negotiate(connection) }
       serve()
     }
@@ -146,7 +146,7 @@ private struct World {
 }
 
 @Suite struct IKEMachinePropertyTests {
-  @Test("whatever happens, it comes up when the hub accepts", arguments: 0..<200)
+  @Test("whatever happened before, the tunnel comes up when the hub accepts", arguments: 0..<200)
   func converges(_ seed: Int) throws {
     var world = try World(seed: UInt64(seed) &* 0x9e37)
     for _ in 0..<60 {
@@ -176,7 +176,7 @@ private struct World {
     (world.answers, world.refusesToLoad) = (true, true)
     world.machine.charonCame(at: world.now)
     world.pass(.seconds(600))
-    // 0.5 s to 30 s, doubled each time: at most 6 until the longest, and one in 15 s at most then.
+    // Pauses from 0.5 s to 30 s, doubled each time: at most 6 until the longest, then at most one in 15 s.
     #expect(world.steps <= 6 + 600 / 15)
     #expect(world.steps >= 600 / 30)
     #expect(world.breaches.isEmpty)

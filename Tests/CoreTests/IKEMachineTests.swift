@@ -103,7 +103,7 @@ enum IKESample {
     (.idsAreShared, ["absent", "unloaded, load", "unloaded, load", "unloaded, load", "unloaded, load"]),
     (.settingsChanged, ["absent", "unloaded, load", "unloaded, load", "unloaded, load", "unloaded, load"]),
     (.reload, ["absent", "unloaded, load", "unloaded, load", "unloaded, load", "unloaded, load"]),
-    // What was unloaded has not been looked at, so nobody knows whether there are SAs.
+    // The unloaded connection has not been inspected, so it is unknown whether there are SAs.
     (.loaded, ["absent", "idle", "idle, initiate", "connecting", "up"]),
     (.refused, ["absent", "unloaded", "idle", "idle", "up"]),
     (.initiating, ["absent", "unloaded, load", "connecting", "connecting", "up"]),
@@ -305,7 +305,7 @@ enum IKESample {
   }
 
   @Test func anSAThatWentIsMadeAgainSoonIfItHadLastedAndLaterIfNot() throws {
-    // Two routers of one name: each that comes throws the other out.
+    // Two routers with one name: each newcomer throws the other out.
     var machine = try IKESample.machine(.idle)
     var now = at(0)
     var waits: [Double] = []
@@ -377,7 +377,7 @@ enum IKESample {
     #expect(machine.isUndecided(at: at(100)), "another life of charon's")
   }
 
-  @Test("the most certain word of an attempt is shown", arguments: IKETrouble.Certainty.allCases)
+  @Test("the most certain reason for a failed attempt is shown", arguments: IKETrouble.Certainty.allCases)
   func theMostCertainWord(_ first: IKETrouble.Certainty) throws {
     for second in IKETrouble.Certainty.allCases {
       var machine = try IKESample.machine(.connecting)
@@ -387,7 +387,7 @@ enum IKESample {
     }
   }
 
-  /// The word of an attempt before goes when this one has shown as much, or that the hub is silent.
+  /// An earlier attempt's reason is dropped once this attempt has given an equally certain one, or the hub is silent.
   @Test("an older word", arguments: IKETrouble.Certainty.allCases)
   func anOlderWord(_ second: IKETrouble.Certainty) throws {
     var machine = try IKESample.machine(.connecting)

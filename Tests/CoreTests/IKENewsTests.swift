@@ -5,20 +5,20 @@ import Testing
 
 private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
-/// What is told of charon and of SAs, each thing once.
+/// Events about charon and SAs, each reported once.
 @Suite struct IKENewsTests {
   private var news = IKENews()
 
   private func kinds(_ events: [AgentEvent]) -> [AgentEvent.Kind] { events.map(\.kind) }
 
-  @Test mutating func anOutageIsToldOnceAndItsEndToo() {
+  @Test mutating func anOutageIsReportedOnceAndItsEndToo() {
     #expect(kinds(news.charonAnswered("strongSwan 5.9.8", complaints: ["x"])) == [.charonUp, .charonSettings])
     #expect(kinds(news.charonWent("closed", hasLasted: true)) == [.charonDown])
     #expect(news.charonIsSilent("refused") == [])
     #expect(kinds(news.charonAnswered("strongSwan 5.9.8", complaints: [])) == [.charonUp])
   }
 
-  @Test mutating func aCharonThatComesAndGoesAtOnceIsToldOfOnce() {
+  @Test mutating func aCharonThatComesAndGoesAtOnceIsReportedOnce() {
     _ = news.charonAnswered("v", complaints: [])
     #expect(kinds(news.charonWent("closed", hasLasted: true)) == [.charonDown])
     _ = news.charonAnswered("v", complaints: [])
@@ -26,7 +26,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     #expect(kinds(news.charonWent("another reason", hasLasted: false)) == [.charonDown])
   }
 
-  @Test mutating func whatIsMissingIsToldOnceAndAgainAfterItWasThere() throws {
+  @Test mutating func whatIsMissingIsReportedOnceAndAgainAfterItWasThere() throws {
     let (a, b) = (try #require(Name("fra-a")), try #require(Name("fra-b")))
     #expect(kinds(news.inventory(missing: [a])) == [.driftRepaired])
     #expect(news.inventory(missing: [a]) == [])
@@ -52,7 +52,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     #expect(news.saw(machine.associations, of: machine.connection.tunnel, before: machine.associations) == [])
   }
 
-  @Test mutating func aTroubleIsToldOnceUntilTheSAIsUp() throws {
+  @Test mutating func aTroubleIsReportedOnceUntilTheSAIsUp() throws {
     var machine = try IKESample.machine(.connecting)
     machine.refused("no such file", at: at(1), chance: 0.5)
     #expect(kinds(news.judge(machine, at: at(1)).events).filter { $0 == .saFailed }.count == 1)

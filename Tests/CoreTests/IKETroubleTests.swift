@@ -3,17 +3,18 @@ import Testing
 @testable import Core
 
 /// Lines as charon 5.9.8 and 6.0 write them (the formats in its src/libcharon/sa, src/libstrongswan/credentials and
-/// src/libcharon/plugins/kernel_netlink), and what an operator is told of them.
+/// src/libcharon/plugins/kernel_netlink), and what an operator is told about them.
 @Suite struct IKETroubleTests {
   private static let authentication =
-    "the hub refused our authentication (AUTHENTICATION_FAILED): another pre-shared key, a certificate that it does not "
-    + "trust, or an id that it does not know"
+    "the hub refused our authentication (AUTHENTICATION_FAILED): a different pre-shared key, a certificate that it "
+    + "does "
+    + "not trust, or an id that it does not know"
   private static let untrusted = "the hub's certificate comes from no authority that we trust"
 
   @Test(
     "troubles",
     arguments: [
-      // What the hub says of it (ike_auth.c, ike_init.c, child_create.c, task_manager_v2.c).
+      // What the hub answers (ike_auth.c, ike_init.c, child_create.c, task_manager_v2.c).
       ("received AUTHENTICATION_FAILED notify error", authentication),
       ("received NO_PROPOSAL_CHOSEN notify error", "the hub accepts none of our proposals (NO_PROPOSAL_CHOSEN)"),
       (
@@ -26,7 +27,7 @@ import Testing
       ),
       (
         "received INVALID_SYNTAX notify error, destroying IKE_SA",
-        "the hub could not read us (INVALID_SYNTAX): often another pre-shared key"
+        "the hub could not read our message (INVALID_SYNTAX): often the pre-shared keys differ"
       ),
       ("received NO_ADDITIONAL_SAS notify, no CHILD_SA built", "the hub wants no more SAs (NO_ADDITIONAL_SAS)"),
       ("received FAILED_CP_REQUIRED notify error", "the hub refused (FAILED_CP_REQUIRED)"),
@@ -37,10 +38,10 @@ import Testing
       ("giving up after 5 retransmits", "the hub does not answer"),
       ("peer not responding, trying again (2/0)", "the hub does not answer"),
       ("establishing IKE_SA failed, peer not responding", "the hub does not answer"),
-      // We are the ones who do not believe (psk_authenticator.c, pubkey_authenticator.c, auth_cfg.c).
+      // We do not accept the hub's proof (psk_authenticator.c, pubkey_authenticator.c, auth_cfg.c).
       (
         "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mismatched",
-        #"the hub has another pre-shared key than we: "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mis…""#
+        #"the hub's pre-shared key differs from ours: "tried 1 shared key for 'branch-017' - 'hub.example', but MAC mis…""#
       ),
       (
         "no shared key found for 'branch-017' - 'hub.example'",
@@ -73,15 +74,15 @@ import Testing
       // 5.9.8, then 6.0.
       (
         "constraint check failed: identity 'hub.example' required ",
-        "the hub is not who the profile names: \"constraint check failed: identity 'hub.example' required \""
+        "the hub is not the one that the profile names: \"constraint check failed: identity 'hub.example' required \""
       ),
       (
         "constraint check failed: identity 'hub.example' (ID_FQDN) required, not matched by 'other.example' (ID_FQDN)",
-        "the hub is not who the profile names: \"constraint check failed: identity 'hub.example' (ID_FQDN) requir…\""
+        "the hub is not the one that the profile names: \"constraint check failed: identity 'hub.example' (ID_FQDN) requir…\""
       ),
       (
         "constraint requires public key authentication, but pre-shared key was used",
-        "the hub proves who it is in another way than the profile says: "
+        "the hub authenticates in another way than the profile says: "
           + "\"constraint requires public key authentication, but pre-shared ke…\""
       ),
       (
@@ -95,11 +96,11 @@ import Testing
       ),
       (
         "no acceptable traffic selectors found",
-        "the hub wants other traffic than we: \"no acceptable traffic selectors found\""
+        "the hub wants other traffic selectors than we do: \"no acceptable traffic selectors found\""
       ),
       (
         "TUNNEL mode requested by responder is unacceptable",
-        "the hub wants another mode than we: \"TUNNEL mode requested by responder is unacceptable\""
+        "the hub wants another mode than we do: \"TUNNEL mode requested by responder is unacceptable\""
       ),
       // The kernel (kernel_netlink_ipsec.c, child_create.c).
       (
@@ -142,7 +143,7 @@ import Testing
       // The hub sends again what was lost on its way to us.
       "received retransmit of request with ID 1, retransmitting response",
       "giving up after 5 retries",
-      // Whatever a hub may call itself.
+      // Whatever name a hub may have.
       "received $(reboot) notify error",
       "received (8192; reboot) notify error",
       "received \(String(repeating: "A", count: 41)) notify error",
@@ -163,7 +164,7 @@ import Testing
     #expect(IKETrouble.recognised(in: line)?.certainty == certainty)
   }
 
-  @Test func whatIsToldIsOneShortLineWhateverAHubSendsInItsCertificate() {
+  @Test func whatIsReportedIsOneShortLineWhateverAHubSendsInItsCertificate() {
     let name = "CN=\u{1b}[2J\n\"\\" + String(repeating: "x", count: 10_000)
     let told = IKETrouble.recognised(in: "no trusted RSA public key found for '\(name)'")?.text
     #expect(told?.utf8.count ?? 0 < 200)

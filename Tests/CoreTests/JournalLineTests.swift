@@ -42,7 +42,7 @@ private func record(
     #expect(JournalLine.decode(JournalLine.encode(wanted).dropLast()) == wanted)
   }
 
-  @Test func lineWithAnyByteAlteredIsNone() {
+  @Test func lineWithAnyByteAlteredIsRefused() {
     let line = JournalLine.encode(record(details: ["cause": "x"])).dropLast()
     for index in line.indices {
       for bit in 0..<8 {
@@ -122,7 +122,7 @@ private func record(
     #expect(JournalScan(bytes + bytes).records == records)
   }
 
-  /// Text of the right form with the right checksum, and yet no record.
+  /// Text of the right form with the right checksum that is still not a record.
   @Test(arguments: [
     "", "1", "x\t2026-08-01T12:00:00.000Z\t-\tinfo\tk\ts\tt", "0\t2026-08-01T12:00:00.000Z\t-\tinfo\tk\ts\tt",
     "1\tnow\t-\tinfo\tk\ts\tt", "1\t2026-08-01T12:00:00.000Z\t-1\tinfo\tk\ts\tt",
@@ -155,7 +155,7 @@ private func record(
     "2026-13-01", "2026-00-01", "2026-01-00", "2026-04-31", "1900-02-29", "2026-08-01 12:00:61", "2026-08-01 12:00:00.",
     "2026-08-01 12:00+2", "2026-08-01 12:00Zx", " 2026-08-01", "1969-12-31", "1970-01-01T00:00:00+01:00", "٢٠٢٦-08-01",
   ])
-  func anythingElseIsNoTime(_ text: String) { #expect(WallTime(text: text) == nil) }
+  func anythingElseIsNotATime(_ text: String) { #expect(WallTime(text: text) == nil) }
 
   @Test func everyDayIsWrittenAsItIsRead() {
     // A prime number of hours, so that days and times of day mix, over five centuries.

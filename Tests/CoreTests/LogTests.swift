@@ -63,7 +63,7 @@ import Testing
     var suppressed: Int { gate.suppressedInAll }
   }
 
-  @Test func whatHappensOverAndOverIsToldAFewTimesAndThenCounted() {
+  @Test func whatHappensOverAndOverIsLoggedAFewTimesAndThenCounted() {
     let gate = Gate()
     for _ in 0..<LogGate.most { #expect(gate.came(.pathDown, at: begin)) }
     for _ in 0..<7 { #expect(!gate.came(.pathDown, at: begin + .seconds(1))) }
@@ -76,7 +76,7 @@ import Testing
     #expect(gate.suppressed == 7)
   }
 
-  @Test func whatHappensNowAndThenIsAlwaysTold() {
+  @Test func whatHappensNowAndThenIsAlwaysLogged() {
     let gate = Gate()
     for second in 0..<1_000 { #expect(gate.came(.failover, at: begin + .seconds(second))) }
   }

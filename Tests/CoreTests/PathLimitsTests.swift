@@ -5,7 +5,7 @@ import Testing
 
 private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(milliseconds) * 1_000_000) }
 
-/// Machines with results as a test wants them.
+/// Machines with the results that a test wants.
 private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws -> ProbeMachine {
   let name = try #require(Name(name))
   var machine = ProbeMachine(
@@ -17,7 +17,7 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
     number += 1
     let now = at(index * 1_000)
     let next = UInt64(machine.sentInAll) + 1
-    // The first is the one that is due. What follows is rehearsed, and its results are none.
+    // The first is the one that is due. The following ones are rehearsals, which do not count as results.
     for case .send(next) in machine.timePassed(to: now) { number = next }
     if let result {
       _ = machine.came(.answered(roundTrip: .milliseconds(result)), of: number, at: now)
@@ -77,7 +77,7 @@ private func machine(_ name: String, _ results: [Int?], fall: Int = 3) throws ->
       _ = health.judge(PathEvidence(obstacle: nil, probes: probes, quorum: quorum), at: at(0))
       return "\(health.state): \(health.cause)"
     }
-    #expect(state([good, bad], 1) == "up: 1 of 2 probes are answered, as many as needed")
+    #expect(state([good, bad], 1) == "up: 1 of 2 probes are answered, which is enough")
     #expect(state([good, bad], nil) == "down: probe b: 3 in a row without an answer (lost)")
     #expect(state([good, bad, other], 2) == "down: probe b: 3 in a row without an answer (lost), as 1 other")
     #expect(state([good, bad, other], 1).hasPrefix("up"))

@@ -34,7 +34,7 @@ import Testing
     for number in 0..<10_000 {
       looks += news.heard(576, to: IPv4Address(value: UInt32(number)), at: at(number))
     }
-    // Ten, and a second one for one in three.
+    // Ten, and a second one for one path in three.
     #expect(looks.count <= 15)
   }
 }

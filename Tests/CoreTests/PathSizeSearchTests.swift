@@ -2,8 +2,8 @@ import Core
 import Testing
 
 @Suite struct PathSizeSearchTests {
-  /// What is found where packets up to `limit` come through, all but the ones at `lost` in the order in which they are sent;
-  /// and how many were sent.
+  /// The size found when packets up to `limit` get through, except those with the numbers in `lost`, and how many were
+  /// sent.
   private func found(mtu: Int, limit: Int, lost: Set<Int> = []) -> (largest: Int?, sent: Int) {
     var search = PathSizeSearch(mtu: mtu)
     var sent = 0

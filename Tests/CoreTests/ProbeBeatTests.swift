@@ -13,7 +13,7 @@ import Testing
     return ProbeMachine(probe, at: Instant(nanoseconds: 0), phase: milliseconds(phase) - Instant(nanoseconds: 0))
   }
 
-  /// When it sends in so many milliseconds, where each answer comes after one.
+  /// When it sends within this many milliseconds, if each answer takes one.
   private func sends(_ machine: ProbeMachine, during time: Double) -> [Instant] {
     var machine = machine
     var sends: [Instant] = []
@@ -29,7 +29,7 @@ import Testing
 
   @Test func aHundredPathsLeaveOnTenBeatsOfTheirFirstFiftyMilliseconds() throws {
     let all = try (0..<100).map { sends(try machine(interval: 100, phase: Double($0) / 2), during: 10_000) }
-    // A rehearsal of the first answers is not on the beat.
+    // The rehearsal after the first answer is not on the beat.
     let late = Set(all.joined().filter { $0 >= milliseconds(2_000) })
     #expect(late.allSatisfy { $0.nanoseconds % 5_000_000 == 0 })
     #expect(late.count == 80 * 10)

@@ -15,7 +15,7 @@ import Testing
     #expect(ProbeBudget(100_000, at: at(5)).stretch([], at: at(5)) == 1)
   }
 
-  /// Sends as stretched, in steps, with bursts in between, for two days and a half.
+  /// Sends at the stretched intervals, with bursts in between, for two and a half days.
   @Test(arguments: [100_000, 1_000_000, 5_000_000, 20_000_000], [0, 3, 50]) func theDaysBudgetHolds(
     limit: Int, bursts: Int
   ) {
@@ -32,7 +32,7 @@ import Testing
       spent[Int(now / 86_400)] += bytes
     }
     #expect(spent.allSatisfy { $0 <= limit })
-    // What there is is used: nobody wants a verdict later than it must be.
+    // The whole budget is used, because no verdict should come later than necessary.
     #expect(Double(spent[1]) >= Double(min(limit, 24_000_000)) * 0.85)
     #expect(budget.spentYesterday == spent[1])
   }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Every fact in every state: the table of `ProbeMachine.state(after:)`, told from outside.
+/// Every fact in every state: the table of `ProbeMachine.state(after:)`, seen from outside.
 @Suite struct ProbeMachineTableTests {
   enum Fact: String, CaseIterable, CustomStringConvertible {
     case oneAnswer, asManyAnswersAsRise, oneLoss, asManyLossesAsFall, asManyLossesWithinPatience, oneUnsent
@@ -20,7 +20,7 @@ import Testing
     (.asManyAnswersAsRise, [.up, .up, .up]),
     (.oneLoss, [.unknown, .up, .down]),
     (.asManyLossesAsFall, [.down, .down, .down]),
-    // Of what was never up nothing is borne.
+    // A path that was never up gets no patience.
     (.asManyLossesWithinPatience, [.down, .up, .down]),
     (.oneUnsent, [.unknown, .up, .down]),
     (.asManyUnsentAsFall, [.unknown, .unknown, .unknown]),
@@ -29,7 +29,7 @@ import Testing
     (.socketChanged, [.unknown, .up, .down]),
   ]
 
-  /// A machine, and the clock that it has come to.
+  /// A machine, and the time that it has reached.
   private struct Trial {
     var machine: ProbeMachine
     var now = Instant(nanoseconds: 0)
@@ -42,7 +42,7 @@ import Testing
       machine = ProbeMachine(probe, at: now, phase: .zero)
     }
 
-    /// Gives every probe this outcome, until so many more are counted.
+    /// Gives every probe this outcome until this many more have counted.
     mutating func give(_ outcome: ProbeOutcome, _ count: Int, more counted: (ProbeMachine) -> Int) {
       let wanted = counted(machine) + count
       for _ in 0..<200 where counted(machine) < wanted {

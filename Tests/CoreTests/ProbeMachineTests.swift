@@ -102,7 +102,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.window.loss == 0)
   }
 
-  /// What is sent until then on a path that answers each probe after this time.
+  /// What is sent until then on a path that answers each probe after this delay.
   private func sent(_ machine: inout ProbeMachine, until end: Instant, answering delay: Duration) -> Int {
     var arriving: [(at: Instant, number: UInt64)] = []
     var sent = 0
@@ -259,7 +259,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.answered == 0)
   }
 
-  @Test func whatCouldNotBeSentIsNoLoss() throws {
+  @Test func whatCouldNotBeSentIsNotLost() throws {
     var machine = answered(try probe(fall: 2))
     for round in 1...5 {
       let number = next(machine)
@@ -271,16 +271,16 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.window.loss == 0)
   }
 
-  @Test func silenceThatOurOwnTroubleExplainsIsNoLoss() throws {
+  @Test func silenceThatOurOwnTroubleExplainsIsNotALoss() throws {
     var machine = answered(try probe(fall: 2))
-    machine.hindrance = "the table of tracked connections is full"
+    machine.hindrance = "the connection tracking table is full"
     for _ in 0..<20 { _ = machine.timePassed(to: machine.nextDeadline) }
     #expect(machine.state == .unknown)
     #expect(machine.lost == 0)
     #expect(machine.window.loss == 0)
-    #expect(machine.trouble == "could not be sent: the table of tracked connections is full")
+    #expect(machine.trouble == "could not be sent: the connection tracking table is full")
     machine = answered(try probe(fall: 2))
-    machine.hindrance = "the table of tracked connections is full"
+    machine.hindrance = "the connection tracking table is full"
     for _ in 0..<2 {
       let number = next(machine)
       var due = machine.nextDeadline
@@ -290,7 +290,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(machine.state == .down, "somebody has said so")
   }
 
-  @Test func whatAClosedSocketHasSentIsNoLoss() throws {
+  @Test func whatAClosedSocketHasSentDoesNotCountAsLost() throws {
     var machine = ProbeMachine(try probe(fall: 1), at: at(0), phase: .zero)
     _ = machine.timePassed(to: at(0))
     _ = machine.came(.answered(roundTrip: .milliseconds(1)), of: 1, at: at(1))
@@ -311,7 +311,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
 
   // MARK: Prompts
 
-  /// Up since 1 ms, next probe due at 100 ms, and nothing on its way since 21 ms.
+  /// Up since 1 ms, next probe due at 100 ms, and no probe in flight since 21 ms.
   private func up() throws -> ProbeMachine { answered(try probe()) }
 
   @Test func aPromptMakesTheNextProbeDue() throws {
@@ -370,7 +370,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(down == at(100), "30, 50 and 60 ms, and two fifths of an interval without an answer to the last one")
   }
 
-  @Test func whatBeginsAnewTrustsTheFirstAnswer() throws {
+  @Test func whatStartsOverTrustsTheFirstAnswer() throws {
     var machine = ProbeMachine(try probe(), at: at(0), phase: .zero)
     let (_, down) = silence(&machine, from: at(0))
     let now = try #require(down)
@@ -397,9 +397,9 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
   }
 }
 
-/// What is borne, and what a dead path costs then: the table of etc/rule-set.md.
+/// How much loss is tolerated, and how long a dead path then takes to be left: the table in etc/rule-set.md.
 @Suite struct PatienceTests {
-  /// A target on a line that is cut in places, by a virtual clock. Answers take 10 ms.
+  /// A target on a line that is cut at times, on a virtual clock. Answers take 10 ms.
   private struct Bench {
     var machine: ProbeMachine
     var gaps: [(from: Instant, to: Instant)] = []
@@ -435,7 +435,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
   }
 
   @Test(
-    "gaps that are borne, wherever they fall",
+    "gaps that are tolerated, wherever they fall",
     arguments: [
       (nil, 5, 300), (0, 5, 80), (200, 5, 180), (1_000, 5, 980),
       (5_000, 5, 3_000), (5_000, 1, 4_980), (nil, 100, 9_000), (nil, 10, 880),
@@ -450,7 +450,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     }
   }
 
-  /// The greatest and the least time from the cut to the verdict.
+  /// The longest and shortest time from the cut to the verdict.
   @Test(
     "a dead path is left",
     arguments: [
@@ -472,7 +472,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(longest == .milliseconds(milliseconds), "from the first probe that is lost")
   }
 
-  /// A token bucket, as nftables' `limit rate 2/second burst 2 packets`: what is dropped takes no token.
+  /// A token bucket, like nftables' `limit rate 2/second burst 2 packets`: dropped packets take no token.
   private func policer(_ perSecond: Double, burst: Double) -> (Instant) -> Bool {
     final class Bucket { var tokens: Double; var last = at(0); init(_ tokens: Double) { self.tokens = tokens } }
     let bucket = Bucket(burst)
@@ -485,7 +485,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     }
   }
 
-  @Test("a target that polices pings is not left for one that is lost", arguments: [1.0, 2, 4])
+  @Test("one lost ping of a target that polices pings does not bring the path down", arguments: [1.0, 2, 4])
   func policed(_ burst: Double) throws {
     for loss in stride(from: 5_000, to: 200_000, by: 997) {
       var bench = Bench(try probe(interval: 1_000, timeout: 800, fall: 5))
@@ -505,7 +505,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     }
   }
 
-  @Test func oneThatPolicesIsFoundDeadAllTheSame() throws {
+  @Test func oneThatPolicesIsFoundDeadAnyway() throws {
     var bench = Bench(try probe(interval: 1_000, timeout: 800, fall: 5))
     bench.answers = policer(2, burst: 1)
     bench.gaps = [(at(100_000), at(1_000_000))]
@@ -522,7 +522,7 @@ private func at(_ milliseconds: Int) -> Instant { Instant(nanoseconds: Int64(mil
     #expect(bench.machine.window.loss == 0)
   }
 
-  @Test func whatARehearsalLosesIsNoLossOfThePath() throws {
+  @Test func whatARehearsalLosesDoesNotCountForThePath() throws {
     var bench = Bench(try probe(interval: 1_000, timeout: 800, fall: 5))
     bench.answers = policer(1.1, burst: 1)
     bench.run(until: at(600_000))

@@ -4,7 +4,7 @@ import Testing
 @testable import Core
 
 @Suite struct ProbeScheduleTests {
-  @Test func `probes come up by time, whatever was changed before`() throws {
+  @Test func `probes come up in order of time, whatever was changed before`() throws {
     var schedule = ProbeSchedule()
     var random = SystemRandomNumberGenerator()
     var expected: [Int: Int64] = [:]
@@ -25,7 +25,7 @@ import Testing
     #expect(schedule.next == Instant(nanoseconds: 2_000))
   }
 
-  @Test func `those that are due at one time come up in an order that stays`() {
+  @Test func `probes due at the same time always come up in the same order`() {
     var schedule = ProbeSchedule()
     for turn in 1...20 {
       for probe in (0..<100).shuffled() { schedule.set(probe, at: Instant(nanoseconds: Int64(turn))) }
@@ -38,7 +38,7 @@ import Testing
     }
   }
 
-  @Test func `none is due before its time`() {
+  @Test func `no probe is due before its time`() {
     var schedule = ProbeSchedule()
     schedule.set(3, at: Instant(nanoseconds: 10))
     #expect(schedule.due(at: Instant(nanoseconds: 9)) == nil)

@@ -30,7 +30,7 @@ import Testing
       "aes256gcm16-prfsha384-x25519-ke2_x448-ke2_none-ke7_ecp512bp"
     ),
   ])
-  func `other spellings and orders have one text`(_ written: String, _ expected: String?) throws {
+  func `different spellings and orders give one text`(_ written: String, _ expected: String?) throws {
     #expect((try? text(written, .ike)) == expected)
     if let expected { #expect(try text(expected, .ike) == expected) }
   }
@@ -83,12 +83,12 @@ import Testing
     (.esp, "aes256gcm16-ke1_mlkem768", "ke1_mlkem768 needs a key exchange before it, such as x25519"),
     (.esp, "aes256gcm16-none-ke1_mlkem768", "ke1_mlkem768 needs a key exchange before it, such as x25519"),
   ])
-  func `is refused in words`(_ use: ProposalUse, _ written: String, _ words: String) {
+  func `a bad proposal is refused with a reason`(_ use: ProposalUse, _ written: String, _ words: String) {
     let refusal = #expect(throws: Proposal.Refusal.self) { try Proposal.parse(written, for: use) }
     #expect(refusal?.description == words)
   }
 
-  /// Everything at once: whoever writes it mends it in one go.
+  /// Every fault at once, so that the author can fix them in one go.
   @Test(arguments: [
     (
       ProposalUse.ike, "aes256gmc16-prfsha348-x25591",
@@ -106,12 +106,12 @@ import Testing
       #""sha256" is there twice; aes256gcm16 has its own integrity: leave sha256 out; "prfsha384": ESP has no PRF"#
     ),
   ])
-  func `is faulted whole`(_ use: ProposalUse, _ written: String, _ words: String) {
+  func `every fault of a proposal is listed`(_ use: ProposalUse, _ written: String, _ words: String) {
     let refusal = #expect(throws: Proposal.Refusal.self) { try Proposal.parse(written, for: use) }
     #expect(refusal?.description == words)
   }
 
-  /// All that charon takes and we do not: each is refused with its reason, not as unknown.
+  /// What charon accepts and we do not: each is refused with a reason, not as unknown.
   @Test(arguments: [
     "null", "des", "3des", "blowfish", "blowfish256", "cast128", "serpent", "serpent192", "twofish256", "aes128gmac",
     "aes256gcm8", "aes256gcm64", "aes128ccm8", "aes128ccm64", "md5", "md5_128", "sha", "sha1", "sha1_160", "sha256_96",
@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  @Test func `hostile texts cost little`() {
+  @Test func `hostile texts are refused cheaply`() {
     let texts = [
       String(repeating: "a", count: 1 << 20), String(repeating: "-", count: 512),
       String(repeating: "ke1_", count: 128), String(repeating: "ke1_", count: 1 << 18),
@@ -141,7 +141,7 @@ import Testing
     }
   }
 
-  @Test func `a document's field says what was expected and why not`() {
+  @Test func `a complaint about a field says what was expected and why`() {
     let document = DocumentValue.object([.init("ike", .string("3des-sha256-x25519")), .init("esp", .integer(3))])
     let book = ComplaintBook()
     let fields = FieldReader(document, at: "ipsec", keys: ["ike", "esp"], book: book)
@@ -191,7 +191,7 @@ import Testing
     #expect(try Proposal.parse("aes256gcm16-prfsha384-x25519", for: .ike).unsupported(by: Self.old).isEmpty)
   }
 
-  @Test func `of ESP charon does the key exchange alone`() throws {
+  @Test func `for ESP, only the key exchange needs charon`() throws {
     let esp = try Proposal.parse("aes256ccm12-x25519-ke1_mlkem1024-ke1_none-esn", for: .esp)
     #expect(
       esp.unsupported(by: Self.new) == [
@@ -233,7 +233,7 @@ import Testing
     #expect(standard.first?.unsupported(by: none).count == 7)
   }
 
-  @Test func `the defaults are what we would take from an operator`() throws {
+  @Test func `the defaults would be accepted from an operator`() throws {
     for use in [ProposalUse.ike, .esp] {
       for charon in [nil, Self.old, Self.new] {
         for proposal in Proposal.defaults(for: use, offeredBy: charon) {

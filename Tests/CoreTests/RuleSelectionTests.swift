@@ -83,7 +83,7 @@ private struct Bench {
 }
 
 @Suite struct RuleSelectionTests {
-  /// What `status` says of a rule holds now: what made it flip may be over long since.
+  /// What `status` says about a rule is true now; whatever made it flip may be long over.
   @Test func theCauseIsOfNow() throws {
     var bench = try Bench()
     #expect(bench.standing(at: at(0)) == "no path has been judged yet")
@@ -96,12 +96,12 @@ private struct Bench {
     #expect(bench.standing(at: at(10)).hasPrefix("path a is down: probe a: 1 in a row"))
     bench.set(bench.a, .up, at: at(20))
     _ = bench.decide(at: at(20))
-    #expect(bench.standing(at: at(21)) == "path a is up, and returned to in 29 s if it stays so")
+    #expect(bench.standing(at: at(21)) == "path a is up, and is returned to in 29 s if it stays so")
     _ = bench.decide(at: at(51))
     #expect(bench.standing(at: at(51)) == "first path in order that is up")
   }
 
-  @Test func anUplinkThatCanBeUsedAgainIsNoCauseAnyMore() throws {
+  @Test func anUplinkThatCanBeUsedAgainIsNoLongerACause() throws {
     var bench = try Bench()
     for path in [bench.a, bench.b] { bench.set(path, .up, at: at(0)) }
     _ = bench.decide(at: at(0))
@@ -132,7 +132,7 @@ private struct Bench {
   @Test func whatTheKernelHadIsJudgedLikeAnyOther() throws {
     let name = try #require(Name("a"))
     var bench = try Bench(adopted: .path(name))
-    #expect(bench.standing(at: at(0)) == "no verdict on path a now, and nothing speaks against it")
+    #expect(bench.standing(at: at(0)) == "no verdict on path a now, and there is no evidence against it")
     bench.set(bench.a, .up, at: at(1))
     #expect(bench.standing(at: at(1)) == "first path in order that is up")
     bench.degrade(bench.a, at: at(2))
@@ -224,7 +224,7 @@ private struct Bench {
     #expect(bench.selection.nextDeadline == nil)
   }
 
-  @Test func aFlapStartsTheHoldDownAnew() throws {
+  @Test func aFlapStartsTheHoldDownAgain() throws {
     var bench = try Bench(adopted: nil)
     bench.set(bench.a, .up, at: at(0))
     bench.set(bench.b, .up, at: at(0))
@@ -286,7 +286,7 @@ private struct Bench {
     #expect(flip?.to == .localWAN(bench.wan1))
   }
 
-  @Test func aPathThatIsTakenAwayIsKeptUntilAnotherWorksButNoUplinkIs() throws {
+  @Test func aPathThatIsRemovedIsKeptUntilAnotherWorksButNoUplinkIs() throws {
     for isUplink in [false, true] {
       var bench = try Bench(fallback: .block)
       bench.set(bench.a, .up, at: at(0))
@@ -313,7 +313,7 @@ private struct Bench {
     return bench
   }
 
-  @Test(arguments: [Egress.Fallback.localWAN, .underlay]) func aFallbackThatIsNoneAnyMoreIsLeftForAPathThatIsUp(
+  @Test(arguments: [Egress.Fallback.localWAN, .underlay]) func aFallbackThatIsNoLongerOneIsLeftForAPathThatIsUp(
     _ fallback: Egress.Fallback
   ) throws {
     var bench = try waiting(fallback)

@@ -5,8 +5,8 @@ import Testing
 
 private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
-/// `fallback: underlay`: with its tunnels down, a rule's traffic goes in the clear by the private line below them, as long
-/// as that can be used, and nowhere else.
+/// `fallback: underlay`: while its tunnels are down, a rule's traffic goes in the clear by the private line below them
+/// if that can be used, and nowhere else.
 @Suite struct RuleSelectionUnderlayTests {
   /// A rule with the paths `a` and `b` over the private lines `mpls0` and `mpls1`; beside them the uplink `wan0`.
   private struct Bench {
@@ -60,7 +60,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     }
   }
 
-  /// At this second this happens; what follows: `KIND to: cause`, or nothing.
+  /// At this second this happens; the result is `KIND to: cause`, or nothing.
   private func check(_ rows: [(Double, String, String)], adopted: String? = nil) throws {
     var bench = try Bench(adopted: adopted)
     for (second, what, expected) in rows {

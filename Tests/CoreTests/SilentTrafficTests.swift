@@ -6,7 +6,7 @@ import Testing
 @Suite struct SilentTrafficTests {
   private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
-  /// The seconds at which a hint is given, where each second this much comes in and goes out.
+  /// The seconds at which a hint is given, if this much comes in and goes out each second.
   private func hints(_ seconds: Int, _ traffic: (Int) -> (bytesIn: UInt64, bytesOut: UInt64)) -> [Int] {
     var machine = SilentTraffic()
     var (bytesIn, bytesOut): (UInt64, UInt64) = (0, 0)
@@ -45,7 +45,7 @@ import Testing
     #expect(all.count >= 5)
   }
 
-  @Test func aDeviceThatIsMadeAnewBeginsAnew() {
+  @Test func aDeviceThatIsRecreatedStartsOver() {
     var machine = SilentTraffic()
     let samples: [(bytesIn: UInt64, bytesOut: UInt64)] = [(5_000, 90_000), (0, 50_000), (0, 60_000)]
     let hints = samples.enumerated().map { second, sample in

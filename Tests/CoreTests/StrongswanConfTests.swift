@@ -50,7 +50,8 @@ private func conf(_ text: String) throws -> StrongswanConf {
 
   @Test func `charon-systemd falls back to charon, and that to libstrongswan`() throws {
     let text =
-      "libstrongswan { a = 1\n b = 1\n p { c = 1 } } charon { b = 2\n p { d = 2\n e = 2 } } charon-systemd { p { e = 3 } }"
+      "libstrongswan { a = 1\n b = 1\n p { c = 1 } } charon { b = 2\n p { d = 2\n e = 2 } } charon-systemd { p { e = "
+      + "3 } }"
     for (key, expected) in ["a": "1", "b": "2", "p.c": "1", "p.d": "2", "p.e": "3"] {
       #expect(try value(key, text) == expected)
     }
@@ -70,7 +71,7 @@ private func conf(_ text: String) throws -> StrongswanConf {
     #expect(try value("p.a", "charon-systemd { p : q { } } q { a = 1 } charon { p { a = 2 } }") == "1")
   }
 
-  @Test func `references in circles end`() throws {
+  @Test func `circular references end`() throws {
     let fan = (0..<40).map { level in
       "s\(level) : " + (0..<40).map { "s\(($0 + level) % 40).x" }.joined(separator: ", ") + " { x : s\(level) { } }"
     }
@@ -91,7 +92,7 @@ private func conf(_ text: String) throws -> StrongswanConf {
     ("include a\"b c\"d = e", "ab c"),
     ("include x}", nil),
   ])
-  func `an include is left to who read the file`(_ text: String, _ pattern: String?) throws {
+  func `an include is left to the caller`(_ text: String, _ pattern: String?) throws {
     let statements = try? StrongswanConf.parse(Array(text.utf8), file: "t.conf")
     let first = StrongswanConf.Place(file: "t.conf", line: 1)
     #expect(statements?.first == pattern.map { .include(pattern: $0, first) })
@@ -111,8 +112,8 @@ private func conf(_ text: String) throws -> StrongswanConf {
     ("\n\n\"a\" = b", #"t.conf:3: expected the name of a setting or section, found "\"""#),
     ("{ }", #"t.conf:1: expected the name of a setting or section, found "{""#),
     ("a", #"t.conf:1: expected "=" or "{" after "a", found the end of the file"#),
-    ("a = \"b\nc", "t.conf:1: a quoted text has no end"),
-    ("a = \"b\\", "t.conf:1: a quoted text has no end"),
+    ("a = \"b\nc", "t.conf:1: a quoted string has no end"),
+    ("a = \"b\\", "t.conf:1: a quoted string has no end"),
     ("a : { }", #"t.conf:1: expected the name of a section to refer to, found "{""#),
     ("a : b, c.d. { }", #"t.conf:1: expected names with one dot between them, found "c.d.""#),
     ("a : b c { }", #"t.conf:1: expected "=" or "{" after "a", found "c""#),
@@ -122,12 +123,12 @@ private func conf(_ text: String) throws -> StrongswanConf {
     ("a = \"\u{0}\"", "t.conf:1: expected text, found a zero byte"),
     (String(repeating: "a {", count: 5000), "t.conf:1: sections are nested too deeply"),
   ])
-  func `where charon would not start, the place is named`(_ text: String, _ words: String) {
+  func `a text with which charon would not start is refused with its place`(_ text: String, _ words: String) {
     let complaint = #expect(throws: Complaint.self) { try conf(text) }
     #expect(complaint?.description == words)
   }
 
-  /// Nothing that bytes can be stops it, cut off or altered anywhere.
+  /// No bytes can crash it, cut off or altered anywhere.
   @Test func `any bytes are read or refused`() {
     let text = Array("a : b.c, d { x = \"y\\n\" z # w\n include \"p q\" \n include r\\ s } \r\n b { } e =".utf8)
     for length in 0...text.count { _ = try? StrongswanConf.parse(Array(text[..<length]), file: "t") }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Core
 
-/// Which of a tunnel's SAs is looked at while there are several.
+/// Which of a tunnel's SAs counts while there are several.
 @Suite struct TunnelAssociationsTests {
   private func ike(_ number: UInt32, _ state: IKEAssociation.State) -> IKEAssociation {
     IKEAssociation(number: number, state: state)
@@ -12,7 +12,7 @@ import Testing
     ChildAssociation(number: number, state: state, mode: "tunnel")
   }
 
-  /// Whatever the order in which charon tells of them.
+  /// In whatever order charon reports them.
   private func best(_ all: (IKEAssociation, [ChildAssociation])...) -> [TunnelAssociations] {
     [all, all.reversed()].map { order in
       order.reduce(into: TunnelAssociations()) { $0.add($1.0, children: $1.1) }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct VitalsTests {
   private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1_000_000_000)) }
 
-  @Test func whoHasJustStartedIsAlive() {
+  @Test func aPartThatHasJustStartedIsAlive() {
     let vitals = Vitals(watchdog: .seconds(10), at: at(100))
     #expect(vitals.silent(at: at(105)).isEmpty)
     #expect(vitals.silent(at: at(105.1)).map(\.part) == [.watch, .reconciler])
@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func whoOwesAnAnswerIsNotAskedAgain() {
+  @Test func aPartThatOwesAnAnswerIsNotAskedAgain() {
     var vitals = Vitals(watchdog: .seconds(10), at: at(0))
     #expect(vitals.due() == [.watch, .reconciler])
     #expect(vitals.due().isEmpty)
@@ -33,7 +33,7 @@ import Testing
     #expect(vitals.due() == [.reconciler])
   }
 
-  @Test func whoIsLateWithItsWorkShowsNoLifeAndIsAskedAgain() {
+  @Test func aPartThatIsBehindShowsNoLifeAndIsAskedAgain() {
     var vitals = Vitals(watchdog: .seconds(10), at: at(0))
     for second in 1...6 {
       for part in vitals.due() { vitals.answered(part, well: part != .watch, at: at(Double(second))) }
@@ -41,9 +41,9 @@ import Testing
     #expect(vitals.silent(at: at(6)).map(\.part) == [.watch])
   }
 
-  @Test func whatStandsStillIsEndedAfterOneAndAHalfOfTheTime() {
+  @Test func aStalledAgentIsEndedAfterOneAndAHalfOfTheTime() {
     let vitals = Vitals(watchdog: .seconds(10), at: at(0))
-    // The last word is told within `patience`; the service manager then waits for the whole time.
+    // The last sign of life is sent within `patience`; the service manager then waits for its whole time.
     #expect(vitals.patience + .seconds(10) == .seconds(15))
     #expect(vitals.period * 2 <= vitals.patience, "two words may be lost")
   }

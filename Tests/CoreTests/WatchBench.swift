@@ -3,8 +3,8 @@ import Testing
 
 @testable import Core
 
-/// The machine of the watch over two tunnels and an uplink, on a virtual clock: what it asks for is done at once, by lines,
-/// routes and a journal in memory.
+/// The machine of the watch over two tunnels and an uplink, on a virtual clock: its requests are carried out at once,
+/// by lines, routes and a journal in memory.
 final class WatchBench {
   let loop = Clock()
   let prober: Lines
@@ -73,7 +73,7 @@ final class WatchBench {
 }
 
 extension WatchBench {
-  /// Nothing happens until time passes, and then everything in its order.
+  /// Nothing happens until time passes, then everything in order.
   final class Clock {
     private(set) var now = Instant(nanoseconds: 0)
     private var later: [(due: Instant, order: Int, body: () -> Void)] = []
@@ -111,7 +111,7 @@ extension WatchBench {
     init(_ clock: Clock) { self.clock = clock }
 
     func set(_ device: InterfaceName, _ behaviour: Behaviour) { behaviours[device] = behaviour }
-    /// Whatever its device does, nobody answers there.
+    /// Nothing answers there, whatever its device does.
     func silence(_ targets: Set<IPv4Address>) { silentTargets = targets }
 
     func flow(_ use: (probe: Probe, binding: ProbeBinding)) -> TrackedFlow? {
@@ -173,7 +173,7 @@ extension WatchBench {
     private let routes: Routes
     private let journal: Journal
     private(set) var swept: [ConnectionSweep] = []
-    /// A socket that is opened anew is another one.
+    /// A socket that is opened again is a new one.
     private var openings: [Int: Int] = [:]
     private var timer = 0
     private var due: Instant?

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Who is asked by an uplink, and what follows from their answers.
+/// What is pinged over an uplink, and what follows from the answers.
 @Suite struct WatchCauseTests {
   /// The tunnels `a` (to one hub) and `b` (to another) over `wan0`, which has two targets.
   private struct Bench {
@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  @Test func eachCauseIsToldOnceAfterTheFlip() throws {
+  @Test func eachCauseIsReportedOnceAfterTheFlip() throws {
     let cases: [(silent: (Bench) -> [IPv4Address], cause: String)] = [
       ({ [$0.hubs[0], $0.hubs[1]] }, "hub_down"), ({ _ in [] }, "tunnel_down"),
       ({ $0.hubs + $0.targets }, "internet_down"), ({ $0.hubs + $0.targets + [$0.gateway] }, "uplink_down"),
@@ -77,7 +77,7 @@ import Testing
     bench.bench.loop.advance(by: .seconds(20))
     #expect(bench.bench.flipper.log.count <= before.count + 1, "to the other tunnel at the most, never to the uplink")
     #expect(!bench.bench.goesBy(bench.bench.wan))
-    // Those that go on by the other tunnel, and what was left of them.
+    // Those that continue by the other tunnel, and what was left of them.
     #expect(bench.bench.swept.count <= swept + 2)
     let snapshot = bench.bench.watch.snapshot()
     #expect(snapshot.usableUplinks.isEmpty)
@@ -103,7 +103,7 @@ import Testing
     #expect(hub() == .up, "its turn comes each ten seconds")
   }
 
-  @Test func aHubThatIsGoneIsLeftWithoutWaitingForAnybody() throws {
+  @Test func aHubThatIsGoneIsLeftWithoutWaiting() throws {
     for targets in [true, false] {
       let bench = try Bench()
       try bench.begin(targets: targets)
@@ -160,7 +160,7 @@ import Testing
     #expect(bench.bench.watch.snapshot().diagnoses.isEmpty)
   }
 
-  @Test func aCauseThatBecomesAnotherIsToldAgain() throws {
+  @Test func aCauseThatBecomesAnotherIsReportedAgain() throws {
     let bench = try Bench()
     try bench.begin()
     bench.die(silent: bench.hubs)
@@ -170,7 +170,7 @@ import Testing
     #expect(bench.causes == ["hub_down", "internet_down"])
   }
 
-  @Test func whoHasNeverAnsweredIsNoWitness() throws {
+  @Test func anAddressThatHasNeverAnsweredIsNoEvidence() throws {
     let bench = try Bench()
     bench.bench.prober.silence(Set(bench.hubs))
     try bench.begin()

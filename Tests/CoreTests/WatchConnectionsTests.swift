@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// A client fills the table of tracked connections, and the hub lives, or does not.
+/// A client fills the connection tracking table, and the hub lives, or does not.
 @Suite struct WatchConnectionsTests {
   private let outer = TrackedFlow(.ipip, from: IPv4Address(value: 1), to: IPv4Address(value: 2))
   private let other = TrackedFlow(.esp, from: IPv4Address(value: 1), to: IPv4Address(value: 2))
@@ -39,7 +39,9 @@ import Testing
     bench.watch.connectionTableChanged(isFull: true, missing: [])
     #expect(try silence(bench) == .up)
     #expect(bench.goesBy(bench.a))
-    #expect(bench.watch.snapshot().health[try #require(Name("a"))]?.cause.contains("connections is full") == true)
+    #expect(
+      bench.watch.snapshot().health[try #require(Name("a"))]?.cause.contains("connection tracking table is full")
+        == true)
     bench.watch.connectionTableChanged(isFull: false, missing: [])
     bench.loop.advance(by: .seconds(1))
     #expect(bench.goesBy(bench.b), "there was room, and no answer")

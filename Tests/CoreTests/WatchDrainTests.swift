@@ -46,7 +46,7 @@ private struct Bench {
     #expect(bench.watch.events.count(.drainEnded) == 0)
   }
 
-  @Test func `when the limit is over the rule's flows are swept, once`() throws {
+  @Test func `when the limit is over, the rule's flows are swept once`() throws {
     let bench = try Bench(limit: .seconds(60))
     bench.watch.loop.advance(by: .seconds(50))
     #expect(bench.sweepsOfB().isEmpty)
@@ -62,7 +62,7 @@ private struct Bench {
     #expect(ended.subject == "office")
   }
 
-  @Test func `a way that is chosen again drains no more`() throws {
+  @Test func `a way that is chosen again stops draining`() throws {
     let bench = try Bench(limit: .seconds(60))
     bench.watch.prober.set(bench.watch.a, .silent)
     bench.watch.loop.advance(by: .seconds(1))
@@ -102,13 +102,13 @@ private struct Bench {
     plan.rules = []
     try bench.watch.watch.watch(plan, links: bench.watch.links, generation: 0)
     #expect(bench.draining().isEmpty)
-    #expect(bench.watch.events.all.last { $0.kind == .drainEnded }?.details["cause"] == "the rule is no more")
+    #expect(bench.watch.events.all.last { $0.kind == .drainEnded }?.details["cause"] == "the rule is gone")
     let before = bench.sweepsOfB().count
     bench.watch.loop.advance(by: .seconds(100))
     #expect(bench.sweepsOfB().count == before)
   }
 
-  @Test func `what a life before left drains for the limit at most`() throws {
+  @Test func `ways left by an earlier agent drain for the limit at most`() throws {
     let watch = try WatchBench()
     watch.flipper.active = [watch.table: .out(device: watch.a, gateway: nil)]
     watch.prober.set(watch.a, .answers(.milliseconds(1)))

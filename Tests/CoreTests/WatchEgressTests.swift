@@ -30,7 +30,7 @@ import Testing
     return bench
   }
 
-  @Test func `they flip at once, and it is told once`() throws {
+  @Test func `rules that share an egress flip together, with one event`() throws {
     let bench = try running(["office", "lab"])
     let before = bench.swept.count
     bench.prober.set(bench.a, .silent)
@@ -38,7 +38,7 @@ import Testing
     #expect(bench.flipper.log == ["\(bench.table) → bh-a", "\(bench.table) → bh-b"])
     let flips = bench.events.all.filter { $0.kind == .failover }
     #expect(flips.map(\.subject) == ["hub"])
-    #expect(flips.first?.text.hasPrefix("egress hub (rules office, lab): traffic goes path:b, was path:a") == true)
+    #expect(flips.first?.text.hasPrefix("egress hub (rules office, lab): now path:b, was path:a") == true)
     #expect(flips.first?.rules == ["office", "lab"])
     let moved = bench.swept.dropFirst(before).filter { !$0.heirs.isEmpty }
     #expect(moved.map(\.sources) == [[0xc0a8_0a00...0xc0a8_0aff, 0xc0a8_0c00...0xc0a8_0cff]])
@@ -53,7 +53,7 @@ import Testing
     #expect(tally.failovers[EventTally.Key("office", "probes")] == 1)
   }
 
-  @Test func `a rule that comes or goes moves nobody else`() throws {
+  @Test func `adding or removing a rule does not move other rules' traffic`() throws {
     let bench = try running(["office", "lab"])
     bench.prober.set(bench.a, .silent)
     bench.loop.advance(by: .seconds(1))
@@ -79,7 +79,7 @@ import Testing
     let bench = try running(["office"], egress: egress)
     let event = try #require(bench.events.all.first { $0.kind == .initial })
     #expect(event.subject == "office")
-    #expect(event.text.hasPrefix("\(title): traffic goes path:a"))
+    #expect(event.text.hasPrefix("\(title): now path:a"))
     #expect(event.rules == ["office"])
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// What happens to traffic and neighbours makes probes confirm at once; and a metered uplink's budget makes them rare.
+/// Traffic and neighbours can make probes confirm at once; a metered uplink's budget makes them rare.
 @Suite struct WatchHintTests {
   private let wire = (gateway: IPv4Address(value: 0xc633_6401), source: IPv4Address(value: 0xc633_6402))
 
@@ -74,9 +74,9 @@ import Testing
     #expect(bench.events.all.last { $0.kind == .causeFound }?.details["evidence"]?.contains("198.51.100.1") == true)
   }
 
-  @Test func aMeteredUplinkIsProbedAsItsBudgetAllowsAndDeadPathsAreLeftAllTheSame() throws {
+  @Test func aMeteredUplinkIsProbedAsItsBudgetAllowsAndDeadPathsAreLeftAnyway() throws {
     let bench = try WatchBench()
-    // Two pings a second of 216 bytes and a gateway: 449 bytes a second, where there are 50.
+    // Two pings of 216 bytes a second and a gateway: 449 bytes a second, where the budget is 50.
     try begin(bench, interval: .seconds(1), budget: 4_320_000)
     let before = bench.prober.probesSent.count
     bench.loop.advance(by: .seconds(600))

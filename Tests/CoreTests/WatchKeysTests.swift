@@ -3,12 +3,12 @@ import Testing
 
 @testable import Core
 
-/// What the keys of a tunnel do to the verdict on its path: with probes they hurry, without probes they are all that
-/// there is.
+/// How a tunnel's keys affect the verdict on its path: with probes they hurry it, without probes they are the only
+/// evidence.
 @Suite struct WatchKeysTests {
   private func name(_ text: String) throws -> Name { try #require(Name(text)) }
 
-  /// Both paths secured, both answered, traffic by `a`.
+  /// Both paths have keys and answer; traffic goes by `a`.
   private func running(probed: Bool = true, fallback: Egress.Fallback = .localWAN) throws -> WatchBench {
     let bench = try WatchBench()
     for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(1))) }
@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test(
-    "the cause of a dead path says what is known of its keys",
+    "the cause of a dead path says what is known about its keys",
     arguments: [
       (IKENews.Word.up, "; the SA is up, so the data plane is dead"),
       (.down("the hub refused"), "; no SA: the hub refused"), (.unknown, "; charon does not answer"),
@@ -230,7 +230,7 @@ import Testing
     #expect(bench.flipper.log.isEmpty)
   }
 
-  @Test func aTunnelThatIsNoMoreIsForgotten() throws {
+  @Test func aTunnelThatIsGoneIsForgotten() throws {
     let bench = try running()
     bench.prober.set(bench.a, .silent)
     bench.watch.keysChanged(of: try name("a"), .down("the hub refused"))

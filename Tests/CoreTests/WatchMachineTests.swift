@@ -5,7 +5,7 @@ import Testing
 
 private typealias Bench = WatchBench
 
-/// What probes, devices and plans make of paths, rules and live flows.
+/// What probes, devices and plans do to paths, rules and live flows.
 @Suite struct WatchMachineTests {
   @Test func steersAsSoonAsThePathAnswers() throws {
     let bench = try Bench()
@@ -71,7 +71,7 @@ private typealias Bench = WatchBench
     bench.loop.advance(by: .seconds(30))
     bench.prober.set(bench.a, .answers(.milliseconds(85)))
     bench.loop.advance(by: .seconds(60))
-    // A new plan with the same path goes on with it.
+    // A new plan with the same path continues it.
     try bench.watch.watch(try bench.plan(failback: .drain), links: bench.links, generation: 0)
     let history = try #require(bench.watch.history(of: name))
     let minutes = history.minutes(at: bench.loop.now)
@@ -163,12 +163,12 @@ private typealias Bench = WatchBench
     bench.loop.advance(by: .seconds(1))
     let generation = bench.watch.linkGeneration
     bench.watch.linkChanged(bench.a, bench.link(carrier: false))
-    // A reconcile that read the kernel before the carrier went, and hands its reading over only now.
+    // A reconcile that read the kernel before the carrier was lost, and only hands over its reading now.
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: generation)
     #expect(bench.goesBy(bench.b))
   }
 
-  @Test func aRuleThatIsTakenAwayGivesItsConnectionsBack() throws {
+  @Test func aRuleThatIsRemovedGivesItsConnectionsBack() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -199,7 +199,7 @@ private typealias Bench = WatchBench
     #expect(bench.swept.dropFirst(before).contains { $0.mark == Mark(value: 2 << 20) && $0.sources == nil })
   }
 
-  @Test func anAddressThatChangesMovesNobody() throws {
+  @Test func anAddressThatChangesMovesNoTraffic() throws {
     let bench = try Bench()
     for device in [bench.a, bench.b] { bench.prober.set(device, .answers(.milliseconds(30))) }
     func plan(_ source: UInt32) throws -> WatchPlan {
@@ -213,7 +213,7 @@ private typealias Bench = WatchBench
     try bench.watch.watch(try plan(0x0a01_0101), links: bench.links, generation: 0)
     bench.loop.advance(by: .milliseconds(1_010))
     #expect(bench.goesBy(bench.a))
-    // A probe is on its way, and its answer finds no socket.
+    // A probe is in flight, and its answer finds no socket.
     try bench.watch.watch(try plan(0x0a01_0105), links: bench.links, generation: 0)
     bench.loop.advance(by: .seconds(1))
     #expect(bench.goesBy(bench.a))

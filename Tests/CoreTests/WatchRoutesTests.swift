@@ -28,7 +28,7 @@ private typealias Bench = WatchBench
       bench.flipper.active[bench.table] == .out(device: bench.wan, gateway: .ipv4(IPv4Address(value: 0xc633_64fe))))
   }
 
-  @Test func whatAnotherTookAwayIsPutBack() throws {
+  @Test func whatAnotherProgramRemovedIsRestored() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -51,7 +51,7 @@ private typealias Bench = WatchBench
     #expect(bench.goesBy(bench.a))
   }
 
-  @Test func aPathThatLeadsElsewhereIsJudgedAnewBeforeItIsUsed() throws {
+  @Test func aPathThatLeadsElsewhereIsJudgedAgainBeforeItIsUsed() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     bench.prober.set(bench.b, .silent)
@@ -73,7 +73,7 @@ private typealias Bench = WatchBench
     #expect(bench.goesBy(other))
   }
 
-  @Test func aPathThatIsTakenAwayIsLeftForOneThatIsKnownToWork() throws {
+  @Test func aPathThatIsRemovedIsLeftForOneThatIsKnownToWork() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)
@@ -113,7 +113,7 @@ private typealias Bench = WatchBench
     named.rules[0].rule.egress.paths = [lte]
     try bench.watch.watch(named, links: bench.links, generation: 0)
     #expect(bench.goesBy(bench.wan))
-    // Another took its route away, so that the kernel does not tell by what the rule goes.
+    // Another program removed its route, so the kernel does not show which way the rule goes.
     bench.flipper.active = [:]
     var unnamed = try bench.plan(fallback: .block)
     unnamed.paths = named.paths
@@ -142,7 +142,7 @@ private typealias Bench = WatchBench
     bench.watch.linkChanged(bench.wan, bench.link(carrier: false))
     #expect(bench.goesBy(bench.wan), "the kernel refuses the flip")
     bench.flipper.fail(with: nil)
-    // Path a's device is gone as well, so that there is no route to put in its place.
+    // Path a's device is gone as well, so there is no route to restore.
     var links = bench.links
     links[bench.a] = nil
     var gone = try bench.plan(fallback: .block)
@@ -170,7 +170,7 @@ private typealias Bench = WatchBench
     #expect(bench.flipper.active[bench.table] == nil)
   }
 
-  @Test func aFlipThatCameLateIsToldAndSwept() throws {
+  @Test func aFlipThatCameLateIsReportedAndSwept() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))
     try bench.watch.watch(try bench.plan(), links: bench.links, generation: 0)

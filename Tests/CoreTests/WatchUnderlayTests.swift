@@ -20,7 +20,7 @@ import Testing
     func plan(_ fallback: Egress.Fallback = .underlay) throws -> WatchPlan {
       var plan = try bench.plan(fallback: fallback, secured: true)
       for index in plan.paths.indices { plan.paths[index].underlay = line }
-      // The better tier: `local_wan` must not take it all the same.
+      // It has the better tier; `local_wan` must still not use it.
       plan.uplinks.insert(
         .init(
           interface: line, tier: 1, isPrivate: true, mark: Mark(value: 6 << 20),
@@ -60,7 +60,7 @@ import Testing
     #expect(selection.isUnencrypted)
   }
 
-  @Test func theEndIsToldWithTheSecondsThatItTook() throws {
+  @Test func theEndIsReportedWithTheSecondsThatItTook() throws {
     let bench = try Bench()
     try bench.fallBack()
     bench.bench.prober.set(bench.bench.a, .answers(.milliseconds(1)))
@@ -75,7 +75,7 @@ import Testing
     #expect(bench.bench.events.count(.unencryptedStarted) == 1)
   }
 
-  @Test func connectionsOfTheLineAreSetUpAnewWhenItIsLeft() throws {
+  @Test func connectionsOfTheLineAreSetUpAgainWhenItIsLeft() throws {
     let bench = try Bench()
     try bench.fallBack()
     let before = bench.bench.swept.count
@@ -110,7 +110,7 @@ import Testing
     #expect(bench.bench.events.count(.unencryptedStarted) == 0)
   }
 
-  @Test func aRestartKeepsTheLineAndTellsOfItAnew() throws {
+  @Test func aRestartKeepsTheLineAndReportsItAgain() throws {
     let bench = try Bench()
     bench.bench.flipper.active = [
       bench.bench.table: .out(device: bench.line, gateway: .ipv4(IPv4Address(value: 0x0a63_0001)))

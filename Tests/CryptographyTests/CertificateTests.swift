@@ -96,7 +96,7 @@ import Testing
   }
 
   /// OpenSSL, and so libcurl, would not see the first block, and it might be the only one.
-  @Test func aByteOrderMarkIsTold() {
+  @Test func aByteOrderMarkIsReported() {
     #expect(failure("\u{feff}" + TestCertificate().pem).contains("byte order mark"))
     #expect(failure("\u{feff}").contains("byte order mark"))
   }
@@ -123,10 +123,10 @@ import Testing
     "9912312359595", "991231235959+0100", "9912312359Z", "            Z", "", "-91231235959Z", "20500101000000.5Z",
     "20500230000000Z", "205001010000Z", "20500101000000+0100", "205001010000000",
   ])
-  func aDateThatIsNoneIsRefused(_ text: String) {
-    #expect(failure(TestCertificate(notBefore: text).der) == "certificate 1, CN=test, has a date that is none")
+  func anInvalidDateIsRefused(_ text: String) {
+    #expect(failure(TestCertificate(notBefore: text).der) == "certificate 1, CN=test, has an invalid date")
     let second = TestCertificate(notAfter: text, subject: Array("hub".utf8)).pem
-    #expect(failure(Self.real + second) == "certificate 2, CN=hub, has a date that is none")
+    #expect(failure(Self.real + second) == "certificate 2, CN=hub, has an invalid date")
   }
 
   // MARK: Subjects
@@ -156,7 +156,7 @@ import Testing
   @Test(arguments: ["", "nonsense", "-----BEGIN CERTIFICATE----", "\n\n\0\0\n", "0", "0\u{3}"])
   func garbageIsRefused(_ text: String) { #expect(failure(text) != "") }
 
-  @Test func aDamagedBlockIsToldWithItsPlace() throws {
+  @Test func aDamagedBlockIsReportedWithItsPlace() throws {
     let good = TestCertificate().pem
     let empty = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
     #expect(failure(good + empty) == "the PEM block after certificate 1 is damaged: it is empty")
@@ -203,7 +203,7 @@ import Testing
     #expect(try read(many + "-----BEGIN CERTIFICATE-----\n*").count == Certificate.mostCertificates)
   }
 
-  /// Whatever a byte or a length is changed to, it is read or refused, and nothing is read past the end.
+  /// Whatever a byte or a length is changed to, the file is read or refused, and nothing past the end is read.
   @Test func noBytesBreakIt() {
     let whole = TestCertificate(notAfter: "20500101000000Z").der
     for place in whole.indices {

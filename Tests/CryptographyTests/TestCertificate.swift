@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// Certificates made by hand, so that every part can be what no certificate tool would write. Their signatures are zeros.
+/// Certificates made by hand, so that every part can be something that no tool would write. Their signatures are zeros.
 struct TestCertificate {
   /// `YYMMDDHHMMSSZ`, or longer: a GeneralizedTime.
   var notBefore = "260101000000Z"

@@ -4,7 +4,7 @@ import SeededRandom
 
 @testable import Core
 
-/// Two tables by chance, and what a planner makes of the way from one to the other.
+/// Two random tables, and a planner's changes from one to the other.
 struct ChangeTrial {
   typealias Planned = (_ present: NftTable, _ wanted: NftTable, _ room: Int) -> NftChange?
 
@@ -16,7 +16,7 @@ struct ChangeTrial {
     var dice = SeededRandom(seed: seed)
     let old = Self.table(&dice)
     var kernel = FakeNftTable(adopting: old)
-    // Each rule has counted something of its own, and others have filled what is theirs.
+    // Each rule has counted something different, and other parts have filled their sets.
     for chain in kernel.table.chains {
       for case let handle? in chain.handles { kernel.counted[handle] = 1_000 + handle.value }
     }
@@ -29,7 +29,7 @@ struct ChangeTrial {
 
   /// What is wrong with it; nil: nothing.
   func flaw(of plan: Planned) -> String? {
-    // As reading knows the sets that others fill.
+    // The fed sets, as they are read.
     var seen = present.table
     for (index, set) in seen.sets.enumerated() {
       let isFed = wanted.sets.contains { $0.name == set.name && $0.isFed }
@@ -47,7 +47,7 @@ struct ChangeTrial {
     return lost(in: kernel) ?? superfluous(in: change)
   }
 
-  /// What nobody asked to be changed, and is.
+  /// What was changed although nothing asked for it.
   private func lost(in kernel: FakeNftTable) -> String? {
     for set in wanted.sets where set.isFed && present.fed[set.name] != nil {
       if kernel.fed[set.name] != present.fed[set.name] { return "what others put into \(set.name) is gone" }
@@ -64,7 +64,7 @@ struct ChangeTrial {
     return nil
   }
 
-  /// Not more rules written than must be.
+  /// No more rules are written than necessary.
   private func superfluous(in change: NftChange) -> String? {
     for chain in wanted.chains {
       let written = change.edits.count { if case .addRule(_, chain.name, _) = $0 { true } else { false } }
@@ -73,8 +73,8 @@ struct ChangeTrial {
     return nil
   }
 
-  /// How many rules of a chain can stay: the longest common subsequence, by hand. Those that ask a set that another may
-  /// take the place of are not counted.
+  /// How many rules of a chain can stay: the longest common subsequence, by hand. Rules that use a replaceable set do
+  /// not count.
   private func keepable(in chain: NftChain) -> Int {
     guard let old = present.table.chains.first(where: { $0.name == chain.name }), old.hook == chain.hook else {
       return 0
@@ -135,7 +135,7 @@ extension ChangeTrial {
       for _ in 0..<Int.random(in: 0...6, using: &dice) {
         table.chains[index].rules.append(rule(of: table.chains[index], in: table, &dice))
       }
-      // Equal rules of one chain are taken for one another.
+      // Equal rules of one chain are interchangeable.
       var seen: Set<NftRule> = []
       table.chains[index].rules.removeAll { !seen.insert($0).inserted }
     }
@@ -152,7 +152,7 @@ extension ChangeTrial {
     return NftMap(name: name, kind: .mark, elements: elements)
   }
 
-  /// What maps lead to has no hook, and leads nowhere itself.
+  /// Chains that maps lead to have no hook, and lead nowhere themselves.
   private static func rule(of chain: NftChain, in table: NftTable, _ dice: inout SeededRandom) -> NftRule {
     let comment = "rule \(Int.random(in: 0..<12, using: &dice))"
     var matches: [NftRule.Match] = [.ipv4]
@@ -168,7 +168,7 @@ extension ChangeTrial {
     return NftRule(matches, actions, comment: comment)
   }
 
-  /// A few things otherwise, as from one rule set to the next.
+  /// A few differences, as from one rule set to the next.
   private static func altered(_ old: NftTable, _ dice: inout SeededRandom) -> NftTable {
     var table = old
     for _ in 0..<Int.random(in: 0...4, using: &dice) {

@@ -1,7 +1,7 @@
 internal import RuleSets
 @testable import Core
 
-// Values as text, for tests alone: what is no valid name or address is a mistake in the test and ends it.
+// Values as text, only for tests: an invalid name or address is a mistake in the test and ends it.
 extension Name: ExpressibleByStringLiteral {
   public init(stringLiteral text: String) { self = literal(Name(text), text) }
 }
@@ -60,7 +60,7 @@ enum Branch {
       backhaulRules: rules, directDestinations: direct)
   }
 
-  /// What the kernel has before we come.
+  /// What the kernel has before we start.
   static func kernel() -> ActualState {
     var state = ActualState()
     state.links = [

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// What charon is given, and what the kernel gets for tunnels that charon makes the keys of.
+/// What charon is given, and what the kernel gets for tunnels whose keys charon negotiates.
 @Suite struct DesiredIPsecTests {
   private func lines(_ compiler: EdgeCompiler = Branch.secureCompiler()) -> [String] {
     PlanText().lines(Planner.plan(desired: compiler.compile(), actual: compiler.actual))

@@ -58,7 +58,7 @@ import Testing
     var kernel = Branch.kernel()
     kernel.links["enp3s0"] = kernel.links.removeValue(forKey: "lan0")
     kernel.addresses["enp3s0"] = kernel.addresses.removeValue(forKey: "lan0")
-    // A device of another network is not meant, nor is a way out.
+    // Neither a device in another network nor a way out counts.
     kernel.addresses["docker0"] = ["172.17.0.1/16"]
     kernel.addresses["wan0"] = ["192.168.10.99/24"]
     let compiler = Branch.compiler(Branch.ruleSet(rules: [rule]), Branch.configuration(), kernel)
@@ -190,17 +190,17 @@ import Testing
     #expect(
       warnings(.block, ["192.168.10.0/24"], present: ["enp3s0"]) == [
         place
-          + "what comes from the prefixes of rule office is steered and held by whatever interface it comes in, and "
-          + "nothing else that comes in by another",
+          + "traffic from the prefixes of rule office is steered and held whichever interface it comes in by; "
+          + "nothing else that comes in by another interface is",
         "lans: this machine has no interface lan1",
       ])
     #expect(
       warnings(.block, [], present: ["lan1"]) == [
-        place + "nothing that comes in by another is steered or held by rule office"
+        place + "nothing that comes in by another interface is steered or held by rule office"
       ])
     #expect(
       warnings(.localWAN, [], present: ["lan1"]) == [
-        place + "nothing that comes in by another is steered by rule office"
+        place + "nothing that comes in by another interface is steered by rule office"
       ])
   }
 
@@ -213,7 +213,7 @@ import Testing
     let same = Tunnel(name: "same", kind: .external(device: "bh-fra-a"), hub: "fra")
     #expect(
       complaints(Branch.ruleSet(tunnels: [Branch.gre, twin, long, lan, same])) == [
-        "tunnels[1]: same kind, uplink, hub address and key as tunnel fra-a: the kernel has room for one",
+        "tunnels[1]: same kind, uplink, hub address and key as tunnel fra-a: the kernel allows only one such tunnel",
         "tunnels[2].name: expected at most 12 characters, since the device is called bh-a-tunnel-with-a-long-name, "
           + "found 25",
         "tunnels[3].device: lan0 is a LAN or an uplink of this router",
@@ -226,8 +226,8 @@ import Testing
     configuration.kernel.tables = 7900...7904
     #expect(
       complaints(Branch.ruleSet(), configuration) == [
-        "5 tunnels, uplinks and egresses in all, and the kernel's mark mask and table range of the local "
-          + "configuration have room for 3"
+        "5 tunnels, uplinks and egresses in all, but kernel.mark_mask and the table range in the local "
+          + "configuration have room for only 3"
       ])
   }
 }

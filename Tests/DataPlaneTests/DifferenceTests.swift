@@ -3,11 +3,11 @@ import Testing
 
 @testable import Core
 
-/// What is said of a kernel that somebody has changed.
+/// How a kernel that somebody has changed is described.
 @Suite struct DifferenceTests {
   private let ruleSet = Branch.ruleSet()
 
-  /// The lines, once the kernel that the rule set made was changed like this.
+  /// The lines after the rule set's kernel was changed like this.
   private func lines(
     active: RuleSelection.Choice? = nil, _ change: (inout ActualState) -> Void = { _ in }
   ) throws -> [String] {
@@ -65,7 +65,7 @@ import Testing
     #expect(!gone.contains { $0.contains("address") || $0.contains("sysctl") }, "the device stands for all of it")
   }
 
-  @Test func aDeviceOfAnotherKindIsToldWithWhatItIs() throws {
+  @Test func aDeviceOfAnotherKindIsReportedWithWhatItIs() throws {
     func found(_ device: InterfaceName, _ change: (inout TunnelParameters) -> Void) throws -> [String] {
       try lines { state in
         guard var tunnel = state.links[device]?.tunnel else { return }

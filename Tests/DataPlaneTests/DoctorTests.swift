@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Each finding, and what is none.
+/// Each finding, and what does not count as one.
 @Suite struct DoctorTests {
   private let now = WallTime(secondsSince1970: 1_800_000_000)
 
@@ -52,7 +52,7 @@ import Testing
         $0.agent = .success(AgentSigns(applyTrouble: "a", pullTrouble: "b", journalTrouble: "c"))
       } == ["error agent", "warning rule_set", "warning journal"])
     #expect(try found { $0.agent = .success(AgentSigns(rolledBack: "revision 8, as x")) } == ["warning rule_set"])
-    // What runs in the kernel is of an agent before, where no rule set is known.
+    // The kernel has an earlier agent's objects, and no rule set is known.
     #expect(try found { $0.ruleSet = .success(nil) } == ["error rule_set"])
     let untouched = try found {
       $0.ruleSet = .success(nil)
@@ -77,7 +77,7 @@ import Testing
     #expect(try found { $0.connections = .failure(.init("denied")) } == ["warning connections"])
   }
 
-  @Test func aForeignDeviceOfOurNameIsTold() throws {
+  @Test func aForeignDeviceOfOurNameIsReported() throws {
     let all = try found { examination in
       guard case .success(var kernel) = examination.kernel else { return }
       kernel.links["bh-fra-a"] = Link(
@@ -106,18 +106,18 @@ import Testing
     #expect(try found { $0.nameservers = .failure(.init("open: no such file")) } == ["warning dns"])
   }
 
-  @Test func whatTheAgentSeesOfTrafficIsTold() throws {
+  @Test func whatTheAgentSeesOfTrafficIsReported() throws {
     let signs = [
       TrafficSign(rule: "office", cause: "is sent to tun9", step: "remove it", isError: true),
-      TrafficSign(rule: "guests", cause: "is taken, and not as written", step: "name br0", isError: false),
+      TrafficSign(rule: "guests", cause: "is taken, but not as written", step: "name br0", isError: false),
     ]
     #expect(
       try found { $0.agent = .success(AgentSigns(traffic: signs, sightTrouble: "EPERM")) }
         == ["error traffic", "warning traffic", "warning traffic"])
   }
 
-  /// Whatever a next step sends a person here for, there is a finding about it.
-  @Test func uplinksAndSourcesThatAreNotThereAreTold() throws {
+  /// Whenever a next step refers to doctor, doctor has a finding about it.
+  @Test func uplinksAndSourcesThatAreNotThereAreReported() throws {
     func with(_ change: (inout ActualState) -> Void, _ ruleSet: RuleSet = Branch.ruleSet()) throws -> [String] {
       try found {
         $0.ruleSet = .success(ruleSet)
@@ -142,7 +142,7 @@ import Testing
       } == ["error lans"])
   }
 
-  @Test func nobodyIsToldToStartAnAgentThatRuns() throws {
+  @Test func noStepSaysToStartARunningAgent() throws {
     func fix(_ agent: Result<AgentSigns, Examination.Unseen>) throws -> String? {
       var examination = try healthy()
       examination.agent = agent
@@ -155,7 +155,7 @@ import Testing
     #expect(try fix(.failure(.init("none answers")))?.contains("start the agent") == true)
   }
 
-  @Test func packetsThatAreLostForTheirSizeAreTold() throws {
+  @Test func packetsThatAreLostForTheirSizeAreReported() throws {
     func with(_ largest: Int?, tunnel: Name? = "fra-a") throws -> [String] {
       try found {
         $0.sizes = .success([PathSize(path: "p", tunnel: tunnel, device: "d", mtu: 1472, largest: largest)])
@@ -166,7 +166,7 @@ import Testing
     #expect(try with(nil) == [], "a path that is down says nothing of sizes")
   }
 
-  @Test func settingsThatStopTrafficAreTold() throws {
+  @Test func settingsThatStopTrafficAreFound() throws {
     func with(_ device: InterfaceName, _ key: InterfaceSetting.Key, _ value: Int) throws -> [String] {
       try found {
         guard var kernel = try? $0.kernel.get() else { return }
@@ -182,7 +182,7 @@ import Testing
     #expect(try with("lan0", .forwarding, 0) == ["error forwarding"])
   }
 
-  @Test func othersAreToldOfWhereTheyAreInOurWay() throws {
+  @Test func otherSoftwareInOurWayIsReported() throws {
     func rule(_ priority: UInt32, mask: UInt32 = 0, table: UInt32? = 52) -> ForeignRule {
       ForeignRule(
         priority: RulePriority(priority), mask: mask, mark: mask & 0x0101_0101, table: table.map { TableID($0) })
@@ -206,7 +206,7 @@ import Testing
     #expect(try with(ForeignObjects(flowtables: [flows(["eth7"]), flows(["lan0", "eth7"])])) == ["warning offload"])
   }
 
-  @Test func certificatesAreToldInTime() throws {
+  @Test func certificatesAreReportedInTime() throws {
     #expect(try found { $0.certificates = [file(-10, 31)] } == [])
     #expect(try found { $0.certificates = [file(-10, 29)] } == ["warning certificates"])
     #expect(try found { $0.certificates = [file(-10, -1)] } == ["error certificates"])
@@ -221,7 +221,7 @@ import Testing
 
   @Test(
     arguments: [
-      (-1, 0, "has expired"), (-1, -0.001, "has expired"), (0, 31, nil), (0.001, 31, "does not hold yet"),
+      (-1, 0, "has expired"), (-1, -0.001, "has expired"), (0, 31, nil), (0.001, 31, "is not valid yet"),
       (-1, 30, nil), (-1, 29.999, "expires in 29 days"), (-1, 1.5, "expires in 1 day"),
       (-1, 0.001, "expires in 0 days"),
       // Never, as RFC 5280 writes it; and one that was valid before 1970.
@@ -235,7 +235,7 @@ import Testing
     #expect(Doctor.findings(examination).isEmpty)
   }
 
-  @Test func aDiskThatTakesNothingIsTold() throws {
+  @Test func aDiskThatTakesNothingIsReported() throws {
     func with(_ obstacle: String?, _ free: UInt64, _ files: UInt64?) throws -> [String] {
       try found {
         $0.state = .success(StateDirectory(path: "/s", obstacle: obstacle, freeBytes: free, freeFiles: files))
@@ -248,7 +248,7 @@ import Testing
     #expect(try found { $0.journalTrouble = "read journal: Is a directory" } == ["warning journal"])
   }
 
-  @Test func whatWasDamagedIsTold() throws {
+  @Test func whatWasDamagedIsReported() throws {
     #expect(
       try found {
         $0.state = .success(
@@ -269,7 +269,7 @@ import Testing
     #expect(try found { $0.charon = words } == ["error charon", "error charon", "error charon", "warning charon"])
   }
 
-  @Test func whatTheKernelLacksIsToldWhereItIsKnown() throws {
+  @Test func whatTheKernelLacksIsReportedWhereItIsKnown() throws {
     let text = "# CONFIG_NET_IPGRE is not set\nCONFIG_NET_IPIP=m\nCONFIG_NF_CONNTRACK_MARK=y\n"
     let configuration = KernelEvidence.configuration(text)
     #expect(configuration == ["NET_IPIP": "m", "NF_CONNTRACK_MARK": "y"])

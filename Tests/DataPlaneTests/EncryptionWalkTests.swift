@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// What rules that ask for addresses, protocols and IPsec make of packets.
+/// What rules that match addresses, protocols and IPsec do with packets.
 @Suite struct EncryptionWalkTests {
   private func state(_ chains: [NftChain] = []) -> ActualState {
     var state = Branch.kernel()

@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  /// TTL and MTU are looked at, and routes may be missing, before a packet is forwarded or delivered.
+  /// TTL and MTU are checked, and routes may turn out to be missing, before a packet is forwarded or delivered.
   @Test func aFirstPacketsConnectionIsBoundBeforeTheKernelCanAnswerIt() throws {
     let (state, layout) = try Branch.router(ruleSet(), active: .path("fra-a"))
     var before = state
@@ -77,8 +77,8 @@ import Testing
     }
   }
 
-  /// A host behind the router that sends under a false name: what is said about it goes to no uplink.
-  @Test func errorsToWhoeverBeganAFlowLeaveByTheUplinkThatItCameInByAlone() throws {
+  /// A host behind the router that spoofs its source: errors about its packets leave by no uplink.
+  @Test func errorsToTheOneWhoBeganAFlowOnlyLeaveByTheUplinkThatItCameInBy() throws {
     let (state, layout) = try Branch.router(ruleSet(), active: .localWAN("wan0"))
     let walk = PacketWalk(state)
     let marks = layout.uplinkWays.map(\.mark.value) + [layout.bypass.value, 0]
@@ -100,7 +100,7 @@ import Testing
     }
   }
 
-  /// As it comes by once more between an XFRM interface and its uplink.
+  /// As it passes again between an XFRM interface and its uplink.
   @Test func whatWillBeEncryptedMayLeave() throws {
     let walk = PacketWalk(try Branch.router(ruleSet(), active: .path("fra-a")).state)
     var sealed = error(to: internet, .invalid)
@@ -108,7 +108,7 @@ import Testing
     #expect(walk.fate(of: sealed).devices == ["wan0"])
   }
 
-  /// Whoever sends through a tunnel may claim to be of a network that main has a route to.
+  /// A sender in a tunnel may claim an address in a network that main has a route to.
   @Test func aSourceThatMainLeadsToByAnUplinkGetsNothing() throws {
     let (state, layout) = try Branch.router(ruleSet(), active: .path("fra-a"))
     let site = TableRoute(
@@ -130,7 +130,7 @@ import Testing
     let walk = PacketWalk(state)
     let gateways: [InterfaceName: IPv4Address] = ["wan0": "192.0.2.1", "wan1": "198.51.100.1"]
     for way in layout.uplinkWays {
-      // To whoever sent the answer to a host that has gone, and to whoever asked one that is not there.
+      // To the sender of an answer to a host that has gone, and to the sender of a question to a missing one.
       for (direction, mark): (Packet.Tracking.Direction, Mark) in [
         (.original, way.mark), (.reply, try #require(way.inbound)),
       ] {
@@ -138,7 +138,7 @@ import Testing
         #expect(fate.end == .left(way.device, gateway: gateways[way.device].map { .ipv4($0) }), "\(way.title)")
       }
     }
-    // A flow of the router's own, and one to a direct destination.
+    // One of the router's own flows, and one to a direct destination.
     for mark in [0, layout.bypass.value] {
       let fate = walk.fate(of: error(to: internet, .related(.original, mark: mark)))
       #expect(fate.end == .left("wan0", gateway: "192.0.2.1"))
@@ -158,7 +158,7 @@ import Testing
     }
   }
 
-  /// `reject with tcp reset` in another's forward chain; its connection is bound by then.
+  /// `reject with tcp reset` in another program's forward chain; its connection is bound by then.
   @Test func aFirewallsResetGoesTheFlowsWay() throws {
     let (state, layout) = try Branch.router(ruleSet(), active: .localWAN("wan0"))
     let walk = PacketWalk(state)
@@ -185,7 +185,7 @@ import Testing
     #expect(forwarded("lan0", from: host, .related(.reply, mark: tunnel)).devices.first == "bh-fra-b")
     let inbound = try #require(layout.uplinkWays[1].inbound).value
     #expect(forwarded("lan0", from: host, .related(.reply, mark: inbound)).devices == ["wan1"])
-    // One that no rule takes is not ours.
+    // A flow that no rule takes is not ours.
     #expect(forwarded("lan0", from: "192.168.99.9", .invalid).devices == ["wan0"])
   }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// What is said of packets on a router that runs a rule set.
+/// What is said about packets on a router that runs a rule set.
 @Suite struct ExplanationTests {
   private let host = "192.168.10.50"
   private let internet = "8.8.8.8"
@@ -58,7 +58,8 @@ import Testing
     #expect(explanation.outcome == .localWAN && explanation.isTranslated && explanation.path == "lte")
     #expect(
       explanation.verdict
-        == "It leaves by uplink wan1 with the uplink's own address: rule office takes it and has fallen back to the local WAN."
+        == "It leaves by uplink wan1 with the uplink's own address: rule office takes it and has fallen back to the "
+        + "local WAN."
     )
   }
 
@@ -83,10 +84,10 @@ import Testing
     #expect(held.outcome == .blocked && held.reason == "rule office: block")
   }
 
-  @Test func theRoutersOwnIsNobodysToSteer() throws {
+  @Test func theRoutersOwnTrafficIsNeverSteered() throws {
     let own = try explainer().explain(question("192.0.2.2", internet))
     #expect(own.taker == .router && own.outcome == .localWAN && own.mark.value == 0 && own.packet.incoming == nil)
-    #expect(own.verdict == "It leaves by uplink wan0: it is the router's own, which no rule takes.")
+    #expect(own.verdict == "It leaves by uplink wan0: it is the router's own traffic, which no rule takes.")
     #expect(try explainer().explain(question(host, "192.168.10.1")).outcome == .router)
   }
 
@@ -107,7 +108,7 @@ import Testing
     #expect(esp.outcome == .hub && esp.outerDevice == "wan0" && esp.outer == nil)
   }
 
-  @Test func ofIPv6TheRulesChoiceIsTold() throws {
+  @Test func theRulesChoiceForIPv6IsReported() throws {
     let question = try question("2001:db8:10::2", "2001:db8:9::9")
     #expect(try explainer().explain(question).outcome == .localWAN)
     let blocked = try explainer(strict(.block)).explain(question)
@@ -116,13 +117,13 @@ import Testing
   }
 
   @Test(arguments: [
-    ("8.8.8.8", "1.1.1.1", nil, "8.8.8.8 lies behind no LAN: the way to it leads by wan0"),
+    ("8.8.8.8", "1.1.1.1", nil, "8.8.8.8 is not behind any LAN: the route to it leads out by wan0"),
     ("192.168.10.1", "8.8.8.8", "lan0", "nothing from it comes in by lan0"),
     ("192.168.10.1", "192.0.2.2", nil, "both ends are the router's own"),
     ("192.168.10.50", "8.8.8.8", "lan7", "did you mean lan0?"),
     ("192.168.10.50", "192.168.10.255", nil, "stands for the whole network of lan0"),
   ])
-  func whatIsNoPacketIsRefused(_ source: String, _ destination: String, _ incoming: String?, _ words: String) throws {
+  func whatIsNotAPacketIsRefused(_ source: String, _ destination: String, _ incoming: String?, _ words: String) throws {
     let explainer = try explainer()
     let question = try question(source, destination, in: incoming)
     let complaint = #expect(throws: Complaint.self) { try explainer.explain(question) }
@@ -135,7 +136,7 @@ import Testing
     ("8.8.8.8", "1.1.1.1", "tcp/0"), ("8.8.8.8", "1.1.1.1", "tcp/65536"), ("8.8.8.8", "1.1.1.1", "tcp/"),
     ("8.8.8.8", "1.1.1.1", "icmp/8"), ("8.8.8.8", "1.1.1.1", "tcp/+5"), ("8.8.8.8", "1.1.1.1", ""),
   ])
-  func whatIsNoQuestionIsRefused(_ source: String, _ destination: String, _ service: String?) {
+  func whatIsNotAQuestionIsRefused(_ source: String, _ destination: String, _ service: String?) {
     #expect(throws: Complaint.self) { try question(source, destination, service) }
   }
 
@@ -167,7 +168,7 @@ import Testing
     let asked = try question(host, internet)
     let complaint = #expect(throws: Complaint.self) { try two.explain(asked) }
     #expect(
-      complaint?.description.contains("may come in by lan0 or lan1; --in says by which interface it does") == true)
+      complaint?.description.contains("may come in by lan0 or lan1; use --in to say which one") == true)
     #expect(try two.explain(question(host, internet, in: "lan1")).packet.incoming == "lan1")
     let six = try question("2001:db8:10::2", "2001:db8:9::9")
     let gone = try explainer { $0.links["lan0"] = nil }
@@ -183,12 +184,13 @@ import Testing
     #expect(explanation.path == nil && explanation.tunnel == nil && explanation.outer == nil)
     #expect(
       explanation.verdict
-        == "It leaves by tun9 and not as rule office wants: it is sent to tun9 by ip rule 5270: lookup 52 of another program."
+        == "It leaves by tun9 and not as rule office wants: it is sent to tun9 by ip rule 5270: lookup 52 of another "
+        + "program."
     )
     explanation = try explainer().explain(question(host, internet))
     explanation.corrected(by: .unreachable, nil)
     #expect(
-      explanation.verdict == "It goes nowhere, and not as rule office wants: the kernel has no way for it."
+      explanation.verdict == "It goes nowhere, and not as rule office wants: the kernel has no route for it."
         && explanation.outcome == .unreachable && explanation.device == nil)
     explanation = try explainer().explain(question(host, internet))
     explanation.corrected(by: .local, nil)
@@ -206,7 +208,7 @@ import Testing
     #expect(explanation.outcome == .obstructed)
     #expect(
       explanation.verdict
-        == "It does not get through: what its rule takes is dropped on this router, by whom cannot be seen.")
+        == "It does not get through: its rule's traffic is dropped on this router, but the agent cannot see by what.")
   }
 
   @Test func whatIsWantedIsTheDevicesOfTheRoute() throws {
@@ -219,7 +221,7 @@ import Testing
     #expect(hub.contradiction(by: .out("bh-fra-a", gateway: nil, table: TableID(7905))) == nil)
     #expect(
       hub.contradiction(by: .out("wan0", gateway: "192.0.2.1", table: .main))
-        == "the kernel answers otherwise than the rule set wants: via 192.0.2.1 dev wan0 table main instead of dev bh-fra-a"
+        == "the kernel's answer differs from the rule set's: via 192.0.2.1 dev wan0 table main instead of dev bh-fra-a"
     )
     for answer in [LookupAnswer.local, .unreachable, .spoofed] { #expect(hub.contradiction(by: answer) != nil) }
     let blocked = try explainer(strict(), .blocked).explain(question(host, internet))

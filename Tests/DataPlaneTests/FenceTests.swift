@@ -4,7 +4,7 @@ import Testing
 
 @testable import Core
 
-/// What belts may not leave to the main table, and what leaves by no way out that nobody has configured.
+/// What belts may not leave to the main table, and what must not leave by an unconfigured way out.
 @Suite struct FenceTests {
   private let internet: IPv4Address = "8.8.8.8"
   private let host: IPv4Address = "192.168.10.50"
@@ -138,7 +138,7 @@ import Testing
     }
   }
 
-  /// The model of a look-up: the longest prefix, and by which kind of device.
+  /// A model of a route lookup: the longest prefix, and the kind of device it leads to.
   @Test func postsSayWhatTheLongestPrefixSays() {
     typealias Known = MainSites<IPv4Prefix>
     var random = SeededRandom(seed: 7)
@@ -155,7 +155,7 @@ import Testing
         let address = IPv4Address(
           value: UInt32(random.next() % 16) << 28 | UInt32(random.next() % 8) << 11)
         let longest = known.all.filter { $0.prefix.contains(address) }.max { $0.prefix.length < $1.prefix.length }
-        // As the kernel asks: deeper ones first.
+        // In the kernel's order: deeper ones first.
         let asked = fence.posts.sorted { $0.depth > $1.depth }.first { $0.prefix.contains(address) }
         #expect((asked?.way ?? .main) == (longest?.devices == ["wan0"] ? .shut : .main), "\(address) of \(sites)")
       }
@@ -181,7 +181,7 @@ import Testing
     return packet
   }
 
-  /// From routing on the VRF's name stands for its device's, and its table is asked before our ip rules.
+  /// From routing on, the VRF's name replaces its device's, and its table comes before our ip rules.
   private func forwarded(_ packet: Packet, _ state: ActualState, by device: InterfaceName = "wan0")
     -> NftWalk.Verdict
   {
@@ -216,7 +216,7 @@ import Testing
     #expect(forwarded(fromVRF(), open) == .pass)
   }
 
-  /// Whatever becomes of its device between the two hooks.
+  /// Whatever happens to its device between the two hooks.
   @Test func whatIsMarkedForAStrictRuleIsHeldWhateverItsDeviceIsCalled() throws {
     let state = try router([rule { $0.sources = Sources(interfaces: ["lan0"]) }], kernel())
     var packet = fromVRF()

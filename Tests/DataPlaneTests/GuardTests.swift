@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// What holds before there is an agent.
+/// What holds before the agent starts.
 @Suite struct GuardTests {
   private let internet: IPv4Address = "8.8.8.8"
   private let host: IPv4Address = "192.168.10.50"
@@ -16,7 +16,7 @@ import Testing
     return rule
   }
 
-  /// A router at boot, or in whatever state it is, on which the guard was put.
+  /// A router at boot, or in any other state, on which the guard has run.
   private func guarded(_ ruleSet: RuleSet, _ kernel: ActualState = Branch.kernel()) throws -> ActualState {
     var model = ModelKernel(kernel)
     let compiler = Branch.compiler(ruleSet, Branch.configuration(), kernel)
@@ -63,7 +63,7 @@ import Testing
     #expect(fate(state).end == .unreachable)
   }
 
-  @Test func othersGoAsTheMainTableSays() throws {
+  @Test func otherTrafficFollowsTheMainTable() throws {
     let guests = rule {
       $0.name = "guests"
       $0.egress.fallback = .localWAN
@@ -168,7 +168,7 @@ import Testing
   }
 }
 
-/// What holds where nobody knows which rules are strict.
+/// What holds if nobody knows which rules are strict.
 @Suite struct DoubtTests {
   private let internet: IPv4Address = "8.8.8.8"
   private let host: IPv4Address = "192.168.10.50"
@@ -210,7 +210,7 @@ import Testing
     let state = try held()
     let own = Packet(incoming: nil, source: "192.168.10.1", destination: internet)
     #expect(PacketWalk(state).fate(of: own).devices == ["wan0"])
-    // What nobody could answer is refused by the reverse-path check.
+    // The reverse-path check refuses what could not be answered.
     #expect(fate(state, "wan0", to: host) == .spoofed)
   }
 
@@ -227,7 +227,7 @@ import Testing
     #expect(Planner.holdPlan(desired: desired, actual: model.state).isEmpty)
   }
 
-  /// Its own table takes the place of the other in one transaction, and nothing of strict rules leaves on the way there.
+  /// Its own table replaces the other in one transaction, and no strict rule's traffic leaves meanwhile.
   @Test func theAgentTakesOverAndNothingIsLeftBehind() throws {
     var rule = Branch.office
     rule.egress.fallback = .block
@@ -260,12 +260,12 @@ import Testing
   }
 }
 
-/// Who has which slot, where the book is lost and the kernel is not.
+/// Which slot belongs to what, if the book is lost but the kernel is not.
 @Suite struct SlotsReadBackTests {
   @Test func flowsKeepTheirMarks() throws {
     let configuration = Branch.configuration()
     let ruleSet = Branch.ruleSet(rules: [Branch.office])
-    // As after a long life: nobody has the slot that a fresh book would give.
+    // As after a long time: nothing has the slot that a fresh book would give it.
     let owners = Layout.owners(ruleSet, configuration)
     let scattered = Dictionary(
       uniqueKeysWithValues: zip(owners, stride(from: 40, to: 0, by: -3).compactMap { Slot($0) }))
@@ -277,7 +277,7 @@ import Testing
     let readBack = SlotBook.readBack(from: model.state, ruleSet, configuration)
     let after = try #require(Layout.slots(ruleSet, configuration, after: readBack))
     for owner in owners { #expect(after[owner] == before[owner], "\(owner)") }
-    // What the kernel is asked for holds the rule that is there.
+    // The kernel is asked about the rule that is there.
     let asked = SlotBook.marking(model.state, ruleSet, configuration).chains.flatMap(\.rules)
     let there = try #require(model.state.nftTable?.chains.first { $0.name == "steer" }?.rules)
     #expect(there.contains { $0.comment == "rule office" && asked.contains($0) })
@@ -289,7 +289,7 @@ import Testing
     #expect(!scattered.values.contains(rule), "not known, but never another's")
   }
 
-  /// A rule that has fallen back to an uplink has a route by it too: then it is not known whose table is whose.
+  /// A rule that has fallen back to an uplink also has a route by it, so it is not clear which table belongs to which.
   @Test func whatIsInUseGoesToNobodyElse() throws {
     let configuration = Branch.configuration()
     let ruleSet = Branch.ruleSet(rules: [Branch.office])

@@ -38,7 +38,7 @@ import Testing
   @Test func outerPacketsLeaveByTheirTunnelsUplinkWhateverMainPrefersAndWhateverTheirMark() throws {
     for active: RuleSelection.Choice? in [.path("fra-s"), .path("fra-g"), .underlay("mpls0"), nil] {
       let walk = PacketWalk(try router(active: active))
-      // What ESP takes along from the inner packet: nothing, the rule's mark, a tunnel's, an uplink's.
+      // The mark that ESP inherits from the inner packet: none, the rule's, a tunnel's, an uplink's.
       for mark: UInt32 in [0, 0x600_0000, 0x200_0000, 0x300_0000, 0x400_0000, 0x500_0000] {
         for (local, end): (IPv4Address, PacketFate.End) in [("192.0.2.2", wanWay), ("10.99.0.2", lineWay)] {
           let esp = Packet(incoming: nil, source: local, destination: hub, protocolNumber: 50, mark: mark)
@@ -179,7 +179,7 @@ import Testing
         #expect(fate.devices.first != "wan0", "\(String(describing: active)): \(fate.trace)")
       }
     }
-    // main's default by the line: what is not the rule's own doing does not leave by it either.
+    // main's default by the line: nothing but the rule's own fallback leaves by it.
     var state = try router()
     state.rules = []
     state.nftTable?.chains.removeAll { $0.name == "classify" }

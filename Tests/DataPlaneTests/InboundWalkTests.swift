@@ -23,7 +23,7 @@ extension Branch {
   static let internetAddress: IPv4Address = "8.8.8.8"
 }
 
-/// What came in by an uplink is answered by that uplink.
+/// What comes in by an uplink is answered by that uplink.
 @Suite struct InboundWalkTests {
   private let host = Branch.hostAddress
   private let internet = Branch.internetAddress
@@ -67,7 +67,7 @@ extension Branch {
     for active: RuleSelection.Choice? in [.path("fra-a"), .localWAN("wan0"), .localWAN("wan1"), nil] {
       let walk = PacketWalk(try Branch.router(ruleSet(), active: active).state)
       for uplink in Self.uplinks {
-        // Another's destination NAT has led it to the host.
+        // Another program's destination NAT has sent it to the host.
         let question = try asked(walk, by: uplink.device, of: host)
         #expect(question.end == .left("lan0", gateway: nil))
         let answer = Packet(
@@ -82,7 +82,7 @@ extension Branch {
     }
   }
 
-  /// `drain` keeps what the rule itself sent by an uplink, and a host that the internet asks is another's guest there.
+  /// `drain` keeps what the rule itself sent by an uplink; a connection from the internet to a host is not among that.
   @Test func noRuleTakesWhatCameIn() throws {
     for failback: Egress.Failback in [.move, .drain] {
       let walk = PacketWalk(try Branch.router(ruleSet { $0.egress.failback = failback }, active: .path("fra-b")).state)
@@ -125,7 +125,7 @@ extension Branch {
     }
   }
 
-  /// The far end of a private line may ask the router; what a host would answer it goes as it went before, in no clear.
+  /// The far end of a private line may ask the router; a host's answer to it goes the usual way, never in the clear.
   @Test func aPrivateLineIsTheRoutersAlone() throws {
     let configuration = Branch.configuration(uplinks: [
       .init(interface: "wan0", tier: 1), .init(interface: "wan1", tier: 2, isPrivate: true, gateway: "198.51.100.1"),
@@ -165,7 +165,7 @@ extension Branch {
     #expect(walk.fate(of: answer).end == .left("wan0", gateway: "192.0.2.1"))
   }
 
-  /// The marks of what came in stand at the end of the mask, where no owner gets.
+  /// The marks for incoming connections are at the end of the mask, where no owner's mark can be.
   @Test func noOwnerGetsTheirMarks() throws {
     var configuration = Branch.configuration()
     configuration.kernel.markMask = try #require(MarkMask(bits: 0xf0_0000))

@@ -46,13 +46,13 @@ import Testing
   }
 
   @Test(
-    "whatever step it has come to, each packet goes where it went",
+    "at every step of the migration, each packet goes where it went before",
     arguments: masks, [(2, false), (2, true), (14, false), (14, true)])
   func everyStep(_ bits: UInt32, _ start: (first: Int, isKilled: Bool)) throws {
     for former in Self.masks where former != bits {
       let before = try #require(MarkMask(bits: former))
       let after = try #require(MarkMask(bits: bits))
-      // Some masks have 31 slots alone.
+      // Some masks have only 31 slots.
       let (old, new) = (layout(before, from: start.first), layout(after, from: start.first))
       var model = try router(old)
       func mark(_ owner: SlotBook.Owner) throws -> UInt32 { try #require(old.mark(owner)).value }
@@ -62,8 +62,8 @@ import Testing
       ]
       let desired = EdgeCompiler(new, model.state).compile()
       let plan = Planner.plan(desired: desired, actual: model.state)
-      // From 16 on a number may be one owner's mark under one mask and another's under the other: then what goes past the
-      // tunnels may take a wrong way for one step.
+      // From 16 on, a number may be one owner's mark under one mask and another owner's under the other: then traffic
+      // past the tunnels may take a wrong way for one step.
       let isPlain = start.first < 10 && ![bits, former].contains(0xf800_0000)
       try check(model, isPlain: isPlain)
       for step in plan.steps {
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  /// Where numbers of the two masks are not told apart, a packet may be dropped for a step, but never gets out.
+  /// Where numbers of the two masks cannot be told apart, a packet may be dropped for a step, but never gets out.
   private func checkThatNothingLeaks(_ model: ModelKernel) throws {
     for mark in [0, model.connections[0], model.connections[1]] {
       let fate = fate(model, .connection(.original, mark: mark, isNew: mark == 0))

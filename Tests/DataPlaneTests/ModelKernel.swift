@@ -79,7 +79,7 @@ struct ModelKernel {
     }
   }
 
-  /// A link goes down: the kernel drops the routes by it and tells nobody.
+  /// A link goes down: the kernel drops the routes by it without an event.
   mutating func setDown(_ name: InterfaceName) {
     state.links[name]?.isUp = false
     state.links[name]?.hasCarrier = false

@@ -2,7 +2,7 @@ internal import Fakes
 
 @testable import Core
 
-/// Planners of the table in place that are wrong on purpose, each in one way: what the trials are measured by.
+/// In-place planners that are each wrong in one way on purpose, to measure the trials.
 enum MutantChange: String, CaseIterable, CustomStringConvertible {
   case deletesChainsBeforeWhatLeadsToThem
   case deletesSetsBeforeTheRulesThatAskThem
@@ -30,7 +30,7 @@ enum MutantChange: String, CaseIterable, CustomStringConvertible {
       for index in unknown.chains.indices { unknown.chains[index].handles = [] }
       return NftChange(from: unknown, to: wanted, room: room)
     case .keepsRulesThatAreInTheWrongOrder:
-      // Takes a chain for the same one where it has the same rules.
+      // Considers a chain unchanged if it has the same rules.
       var sorted = present
       for index in sorted.chains.indices {
         guard let chain = wanted.chains.first(where: { $0.name == sorted.chains[index].name }),
@@ -67,7 +67,7 @@ enum MutantChange: String, CaseIterable, CustomStringConvertible {
         if case .addRule(let rule, let chain, _) = edit { .addRule(rule, chain: chain, before: nil) } else { edit }
       }
     case .addsRulesAfterTheOneTheyStandBefore:
-      // Each new one before the same, from the last to the first: they come out the other way around.
+      // Inserts each new rule before the same one, from last to first, so they come out in reverse.
       let added = edits.filter { if case .addRule = $0 { true } else { false } }
       return edits.filter { if case .addRule = $0 { false } else { true } } + added.reversed()
     case .forgetsRulesThatAreNotWanted: return edits.filter { if case .deleteRule = $0 { false } else { true } }

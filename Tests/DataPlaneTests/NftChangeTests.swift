@@ -16,7 +16,7 @@ import Testing
     NftTable(name: "backhaul", sets: [], chains: [NftChain(name: "steer", rules: names.map(rule))])
   }
 
-  /// What a change from one to the other is, where the kernel has the first.
+  /// The change from one to the other, for a kernel that has the first.
   private func edits(_ old: NftTable, _ new: NftTable) throws -> [NftEdit] {
     try #require(NftChange(from: FakeNftTable(old).table, to: new)).edits
   }
@@ -32,15 +32,15 @@ import Testing
       try edits(chain(many), chain(many + ["another"])) == [.addRule(rule("another"), chain: "steer", before: nil)])
   }
 
-  @Test func aRuleThatMovesIsTheOneThatIsMadeAnew() throws {
+  @Test func aRuleThatMovesIsTheOneThatIsRecreated() throws {
     #expect(
       try edits(chain(["a", "b", "c", "d", "e"]), chain(["b", "c", "d", "a", "e"])) == [
         .deleteRule(chain: "steer", NftHandle(1)), .addRule(rule("a"), chain: "steer", before: NftHandle(5)),
       ])
   }
 
-  /// Whatever is not known by a number is not deleted by one.
-  @Test func aChainWhoseRulesHaveNoNumbersIsWrittenAnew() throws {
+  /// What has no known number is not deleted by number.
+  @Test func aChainWhoseRulesHaveNoNumbersIsWrittenAgain() throws {
     let hook = NftChain.Hook(kind: .filter, point: .forward, priority: -150)
     for (isHooked, edits) in [
       (true, [NftEdit.flushChain("steer"), .putChain("steer", hook)]),
@@ -54,7 +54,7 @@ import Testing
       let change = try #require(NftChange(from: present, to: wanted))
       #expect(change.edits == edits + ["a", "b"].map { .addRule(rule($0), chain: "steer", before: nil) })
     }
-    // Nobody knows what the kernel calls them.
+    // Their numbers in the kernel are unknown.
     var unknown = chain(["a", "b"])
     unknown.chains[0].handles = []
     let change = try #require(NftChange(from: unknown, to: chain(["a"])))
@@ -148,7 +148,7 @@ import Testing
     }
   }
 
-  /// One that no trial tells from the real one would show that the trials are too weak.
+  /// A mutant that no trial catches would show that the trials are too weak.
   @Test(arguments: MutantChange.allCases) func isFoundOut(_ mutant: MutantChange) {
     let found = (0..<1500).first { number in
       ChangeTrial(seed: 20_261_130 &+ UInt64(number)).flaw(of: mutant.change) != nil

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Which devices are ours: by evidence that nobody gives by accident, and with any one piece of it lost.
+/// Which devices are ours: by evidence that no one produces by accident, even with any one piece lost.
 @Suite struct OwnershipTests {
   private let ranges = KernelRanges()
 

@@ -5,7 +5,7 @@ import Testing
 @testable import Core
 
 @Suite struct PlanPropertyTests {
-  /// Printed with every failure; another one explores other cases.
+  /// The seed, printed with every failure; another one explores other cases.
   static let seed: UInt64 = 20_261_121
 
   private func compile(_ ruleSet: RuleSet, _ chance: RandomBranch, _ book: SlotBook, _ state: ActualState) throws
@@ -21,7 +21,7 @@ import Testing
       remembered: model.remembered)
   }
 
-  /// Every rule's table gets an active route by chance: what the watch would do.
+  /// Every rule's table gets a random active route, as from the watch.
   private func flip(_ compiler: EdgeCompiler, _ model: inout ModelKernel, _ random: inout SeededRandom) throws {
     let now = EdgeCompiler(compiler.layout, model.state)
     for active in now.layout.activeRules {
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  /// Of what a source may send, everything that could tell ways apart.
+  /// Every packet of a source that could take a different way.
   private func packets(_ layout: Layout) -> [Packet] {
     let marks = [0] + (layout.ways.map(\.mark) + [layout.bypass]).map(\.value)
     let trackings =
@@ -141,7 +141,7 @@ import Testing
     try flip(new, &killed, &chance.random)
     let closed = packets(new.layout).filter { isBlocked(newRules, $0) }
     #expect(leak(killed.state, closed) == nil, "in the end, seed \(Self.seed &+ 2000 &+ number)")
-    // One of the two guards may be torn off: nftables by a flush, the ip rules by a network manager.
+    // One of the two lines of defence may be gone: nftables by a flush, the ip rules by a network manager.
     var flushed = killed.state
     flushed.nftTable = nil
     #expect(leak(flushed, closed) == nil, "without nftables, seed \(Self.seed &+ 2000 &+ number)")

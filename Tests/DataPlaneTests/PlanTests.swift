@@ -28,7 +28,7 @@ import Testing
     #expect(try lines(running()).isEmpty)
   }
 
-  /// They say that they are ours, and are none that we make.
+  /// They look like ours, but are not of a kind that we make.
   @Test func strangeRoutesAreReplacedOrDeleted() throws {
     let table = TableID(7902)
     let route = TableRoute(table: table, metric: RouteMetric(20), way: .out(device: "wan0", gateway: nil))
@@ -89,7 +89,7 @@ import Testing
       all[table...].prefix(4) == [
         "nft -f - <<'EOF'", "table inet backhaul", "delete table inet backhaul", "table inet backhaul {",
       ])
-    // What holds packets to the SA, or to their way, is there before there is a way.
+    // What ties packets to the SA, or to their way, is in place before the way is.
     #expect(
       all.suffix(3) == [
         "EOF", "ip link set bh-fra-a up", "ip route replace default dev bh-fra-a table 7902 metric 10 proto 201",
@@ -153,7 +153,7 @@ import Testing
       all.filter { $0.contains("@direct") || $0.contains("set inet backhaul direct") } == [
         "delete set inet backhaul direct"
       ])
-    // What asked it goes before, and no chain is written anew.
+    // What used it goes first, and no chain is rewritten.
     let set = try #require(all.firstIndex(of: "delete set inet backhaul direct"))
     #expect(all[1..<set].allSatisfy { $0.hasPrefix("delete rule inet backhaul ") }, "\(all)")
     #expect(all.count < 20, "\(all)")
@@ -197,7 +197,7 @@ import Testing
     ruleSet.paths[0] = Path(name: "fra-a", way: .tunnel("paris"))
     let compiler = Branch.compiler(ruleSet, Branch.configuration(), model.state, after: Branch.compiler().layout.slots)
     let plan = Planner.plan(desired: compiler.compile(), actual: model.state)
-    #expect(plan.steps.first == .deleteDevice("bh-fra-a"), "the kernel has room for one of the same ends and key")
+    #expect(plan.steps.first == .deleteDevice("bh-fra-a"), "the kernel allows only one with the same ends and key")
     try model.apply(plan.steps)
     #expect(model.state.links["bh-paris"]?.isUp == true)
   }

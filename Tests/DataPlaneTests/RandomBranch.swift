@@ -3,7 +3,7 @@ import SeededRandom
 
 @testable import Core
 
-/// Rule sets and accidents made up by chance, the same ones for the same seed.
+/// Random rule sets and accidents, the same ones for the same seed.
 struct RandomBranch {
   var random: SeededRandom
   let configuration = Branch.configuration(lans: ["lan0", "lan1"])
@@ -56,7 +56,7 @@ struct RandomBranch {
     return random.chance(70) ? Branch.withWireGuard(state) : state
   }
 
-  /// What others do to a kernel.
+  /// What other programs do to a kernel.
   mutating func accident(_ model: inout ModelKernel) {
     let ours = model.state.links.filter { $0.value.isOurs }.keys.sorted()
     switch Int.random(in: 0..<14, using: &random) {

@@ -4,9 +4,9 @@ import Testing
 
 @testable import Core
 
-/// What a large change of sets does at each of its moments.
+/// What a large change of sets looks like at each moment.
 @Suite struct SetSweepTests {
-  /// So many addresses, none of which touches the next.
+  /// This many addresses, no two adjacent.
   private func hosts(from first: UInt32, _ count: Int) -> [ClosedRange<UInt32>] {
     (0..<UInt32(count)).map { number in
       let address: UInt32 = first + number * 4
@@ -18,7 +18,7 @@ import Testing
     for change in piece {
       let index = try #require(sets.firstIndex { $0.name == change.set })
       let there = Set(sets[index].ranges)
-      // The kernel deletes what is there alone, exactly so.
+      // The kernel deletes only exactly what is there.
       #expect(change.remove.allSatisfy(there.contains))
       sets[index].ranges = (there.subtracting(change.remove) + change.add).sorted { $0.lowerBound < $1.lowerBound }
       for (range, next) in zip(sets[index].ranges, sets[index].ranges.dropFirst()) {
@@ -34,7 +34,7 @@ import Testing
   /// Each moment between `old` and `new`: bounded, and each address in the old sets or in the new, never a mixture.
   private func check(_ old: [NftSet], _ new: [NftSet], limit: Int, _ note: String) throws {
     let pieces = SetSweep.pieces(from: old, to: new, limit: limit)
-    // What could differ changes at a range's edge alone.
+    // Differences can only begin at a range's edge.
     let edges = Set((old + new).flatMap(\.ranges).flatMap { [$0.lowerBound, $0.upperBound &+ 1, $0.upperBound] })
     var sets = old
     for (number, piece) in pieces.enumerated() {
@@ -53,7 +53,7 @@ import Testing
     #expect(SetSweep.pieces(from: sets, to: new, limit: limit).isEmpty, "\(note)")
   }
 
-  /// Ranges by chance between two addresses, merged as those of a set are.
+  /// Random ranges between two addresses, merged as in a set.
   private func ranges(_ random: inout SeededRandom, within span: ClosedRange<UInt32>, _ count: Int) -> [ClosedRange<
     UInt32
   >] {
@@ -89,7 +89,7 @@ import Testing
     #expect(pieces.count == 1 && pieces[0].count == 1 && pieces[0][0].add.count == 10 && pieces[0][0].remove.isEmpty)
   }
 
-  /// The most that a rule set may hold, apart from one another, and all of them other ones.
+  /// As many as a rule set may hold, none adjacent, and all different from the ones before.
   @Test func theWorstCaseIsBounded() {
     let (old, new) = (hosts(from: 0, RuleSetBounds.prefixes), hosts(from: 2, RuleSetBounds.prefixes))
     let pieces = SetSweep.pieces(

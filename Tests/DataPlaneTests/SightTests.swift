@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// What follows from what the kernel says of clients' packets.
+/// What follows from the kernel's answers about clients' packets.
 @Suite struct SourceSurveyTests {
   private func survey(
     _ change: (inout ActualState) -> Void = { _ in }, sources: Sources? = nil, lans: [InterfaceName] = ["lan0"],
@@ -24,7 +24,7 @@ import Testing
     Link(index: InterfaceIndex(9), isUp: true, hasCarrier: true, mtu: 1500, stack: stack)
   }
 
-  @Test func aClientIsNoRouter() {
+  @Test func aClientIsNotARouter() {
     #expect(survey().entrances == [.init("lan0", "192.168.10.2")])
     #expect(survey().issues == [])
     #expect(survey { $0.addresses["lan0"] = ["192.168.10.2/30"] }.entrances == [.init("lan0", "192.168.10.1")])
@@ -193,7 +193,7 @@ import Testing
       "who leads everything away leads the answers away too")
   }
 
-  /// A default route that discards comes before any rule of ours, as no suppressor passes over it.
+  /// A default route that discards comes before any rule of ours, because no suppressor skips it.
   @Test func whatEndsEveryLookUpIsNamed() {
     let wall = DeadEnd(.type("blackhole"), metric: RouteMetric(1))
     for answer in [LookupAnswer.discarded, .unreachable] {
@@ -206,11 +206,11 @@ import Testing
     let finding = TrafficFinding.ended(by: wall)
     #expect(
       finding.cause
-        == "has no way: the main table's first default route, blackhole default metric 1, ends every look-up")
+        == "has no route: the main table's first default route, blackhole default metric 1, ends every lookup")
     #expect(finding.step(for: "office", KernelRanges()).hasSuffix("ip route del blackhole default metric 1"))
   }
 
-  /// What is said of a detour by an uplink that is shut follows our own table.
+  /// Whether a detour's uplink counts as shut follows from our own table.
   @Test func aShutUplinkHoldsWhereItsChainsDo() {
     for isHeld in [true, false] {
       let judgement = question().judge(
@@ -264,7 +264,7 @@ import Testing
   }
 }
 
-/// Packets that others single out of those of office (192.168.10.0/24 behind lan0, the router is .1).
+/// Packets that other programs single out among office's (192.168.10.0/24 behind lan0, the router is .1).
 @Suite struct SingledOutTests {
   private func questions(
     _ rules: [ForeignRule], routes: [ForeignRoute] = [], ranges: [ClosedRange<UInt32>]? = nil,

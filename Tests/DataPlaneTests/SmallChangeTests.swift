@@ -4,7 +4,7 @@ import Testing
 
 @testable import Core
 
-/// A small change concerns few connections.
+/// A small change affects few connections.
 @Suite struct SmallChangeTests {
   private let plan = WatchPlan(
     paths: [], uplinks: [],
@@ -38,7 +38,7 @@ import Testing
     #expect(changed { $0.rules[0].table = TableID(7903) }.sources == own)
   }
 
-  /// Whoever's connections are translated loses them with their entry, so untouched rules keep theirs.
+  /// Translated connections are lost with their entries, so untouched rules keep theirs.
   @Test func rulesThatComeGoAndChangePlacesLeaveTheOthersAlone() throws {
     func rule(_ name: Name, _ sources: Sources, _ known: IPv4Prefix, table: UInt32) -> WatchPlan.WatchedRule {
       let rule = BackhaulRule(name: name, sources: sources, paths: ["fra-a"], fallback: .localWAN)
@@ -65,7 +65,7 @@ import Testing
       hosts.map { AddressRanges.contain($0, more) } == [false, false, true, true], "lab may have some behind a router")
   }
 
-  @Test func whoseConnectionsAreSetUpAnew() throws {
+  @Test func whoseConnectionsAreSetUpAgain() throws {
     let table = NftTable(name: "backhaul", sets: [], chains: [])
     let sources: [ClosedRange<UInt32>] = [10...20, 30...40]
     func early(_ steps: [Step], former: [ClosedRange<UInt32>]? = sources) -> [ClosedRange<UInt32>] {

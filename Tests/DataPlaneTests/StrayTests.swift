@@ -16,7 +16,7 @@ import Testing
     return rule
   }
 
-  /// lan0 has become enp3s0, which nobody has told us of.
+  /// lan0 has become enp3s0, which we have not been told.
   private func renamed() -> ActualState {
     var state = Branch.withWireGuard(Branch.kernel())
     state.links["enp3s0"] = state.links.removeValue(forKey: "lan0")
@@ -131,7 +131,7 @@ import Testing
     #expect(fate(state, in: "docker0").devices == ["bh-fra-a", "wan0"], "whatever it comes from")
   }
 
-  /// Other software's ip rules may ask for the whole mark, as `ip rule add fwmark 1` does.
+  /// Other software's ip rules may match the whole mark, as `ip rule add fwmark 1` does.
   @Test func whatNoBeltHoldsKeepsItsMarkAsItIs() throws {
     let state = try router([rule()], active: nil, Branch.withWireGuard(Branch.kernel()))
     var guest = Packet(incoming: "lan0", source: "192.168.99.9", destination: internet)
@@ -161,7 +161,7 @@ import Testing
 
   // MARK: More prefixes than belts
 
-  /// Scattered over all of 10.0.0.0/8, so that belts hold hosts that no prefix does.
+  /// Scattered over 10.0.0.0/8, so that belts also hold hosts outside any prefix.
   private func scattered(_ count: UInt32) -> [IPv4Prefix] {
     (0..<count).compactMap {
       IPv4Prefix(containing: IPv4Address(value: 0x0a00_0000 | ($0 &* 2_654_435_761) >> 8), length: 24)
@@ -224,7 +224,7 @@ import Testing
     }
   }
 
-  @Test func itIsExplainedAsNobodys() throws {
+  @Test func itIsExplainedAsTakenByNoRule() throws {
     let prefixes = scattered(100)
     var kernel = Branch.kernel()
     kernel.addresses["lan0"] = ["10.0.0.1/8"]

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Core
 
-/// What an operator is told of every way in which clients' packets go astray: the word, how bad it is, and what to do.
+/// What an operator is told about every way in which clients' packets go astray: the word, its severity, and what to
+/// do.
 @Suite struct TrafficFindingTests {
   private struct Expected: Equatable {
     var kind: String
@@ -43,7 +44,7 @@ import Testing
       Expected(
         kind: "diverted", state: .diverted,
         step:
-          "the main table's route 128.0.0.0/1 dev tun9 takes what office is for: remove it, or have its program put "
+          "the main table's route 128.0.0.0/1 dev tun9 takes what office is for: remove it, or have that program put "
           + "its routes into a table of its own")
     ),
     (
@@ -51,8 +52,8 @@ import Testing
       Expected(
         kind: "diverted", state: .diverted,
         step:
-          "table 10, asked before ours, sends traffic of office to tun9: ip rule and ip route show table 10 say whose "
-          + "it is")
+          "table 10, which is consulted before ours, sends traffic of office to tun9: ip rule and ip route show table 10 "
+          + "show whose it is")
     ),
     (
       .unrouted(by: refusal),
@@ -63,25 +64,27 @@ import Testing
     (
       .unrouted(by: nil),
       Expected(
-        kind: "unrouted", state: .obstructed, step: "the kernel has no way for traffic of office: see backhaul diff")
+        kind: "unrouted", state: .obstructed, step: "the kernel has no route for traffic of office: see backhaul diff")
     ),
     (
       .unforwarded("lan0"),
       Expected(
         kind: "unforwarded", state: .obstructed,
-        step: "sysctl -w net.ipv4.conf.lan0.forwarding=1, and in /etc/sysctl.d")
+        step: "sysctl -w net.ipv4.conf.lan0.forwarding=1, and set it in /etc/sysctl.d too")
     ),
     (
       .refused("lan0"),
       Expected(
         kind: "refused", state: .obstructed,
-        step: "sysctl -w net.ipv4.conf.lan0.rp_filter=2, or a route back to the sources of office by lan0")
+        step: "sysctl -w net.ipv4.conf.lan0.rp_filter=2, or add a route back to the sources of office by lan0")
     ),
     (
       .dropped(.afterForward, by: []),
       Expected(
         kind: "dropped", state: .obstructed,
-        step: "something on this router drops what office sends on: nft list ruleset and iptables-save show what could")
+        step:
+          "something on this router drops traffic of office that is to be forwarded: nft list ruleset and iptables-save show what could"
+      )
     ),
     (
       .dropped(.beforeForward, by: [filter("A"), filter("B"), filter("C")]),
@@ -95,8 +98,9 @@ import Testing
       .unmarked(by: [mark("inet fw4")], leavingBy: nil),
       Expected(
         kind: "unmarked", state: .obstructed,
-        step: "give chain PREROUTING of nft table inet fw4 a mask without \(MarkMask.standard), or kernel.mark_mask of "
-          + "agent.toml others")
+        step: "give chain PREROUTING of nft table inet fw4 a mask without \(MarkMask.standard), or choose other bits "
+          + "for "
+          + "kernel.mark_mask in agent.toml")
     ),
     (
       .unmarked(
@@ -104,19 +108,19 @@ import Testing
       Expected(
         kind: "unmarked", state: .diverted,
         step: "give chain PREROUTING of nft table ip mangle or chain PREROUTING of iptables-legacy table mangle a mask "
-          + "without \(MarkMask.standard), or kernel.mark_mask of agent.toml others")
+          + "without \(MarkMask.standard), or choose other bits for kernel.mark_mask in agent.toml")
     ),
     (
       .unanswered("bh-a", by: []),
       Expected(
         kind: "unanswered", state: .obstructed,
-        step: "let what comes back by bh-a through: nft list ruleset shows who drops it")
+        step: "let replies that come back by bh-a through: nft list ruleset shows what drops them")
     ),
     (
       .unanswered("bh-a", by: [filter("A")]),
       Expected(
         kind: "unanswered", state: .obstructed,
-        step: "let what comes back by bh-a through in chain A of nft table ip filter (policy drop)")
+        step: "let replies that come back by bh-a through in chain A of nft table ip filter (policy drop)")
     ),
     (.untaken(issue), Expected(kind: "untaken", state: .untaken, step: issue.step(for: "office"))),
     (.misnamed(issue), Expected(kind: "misnamed", state: .misnamed, step: issue.step(for: "office"))),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Core
 
-/// Which address is an uplink's, and what follows from it.
+/// Which address an uplink uses, and what follows from it.
 @Suite struct UplinkAddressTests {
   private func kernel(_ change: (inout ActualState) -> Void) -> ActualState {
     var state = Branch.kernel()
@@ -68,7 +68,7 @@ import Testing
     let named = UplinkConfiguration(interface: "wan0", source: "198.51.100.77")
     let absent = uplink(named) { _ in }
     #expect(absent.address == nil)
-    #expect(absent.obstacle == "its source, 198.51.100.77, is no address of this router")
+    #expect(absent.obstacle == "its source, 198.51.100.77, is not an address of this router")
     let there = uplink(named) { $0.addresses["lo"]?.append("198.51.100.77/32") }
     #expect(there.address == "198.51.100.77")
     #expect(there.way == .out(device: "wan0", gateway: "192.0.2.1", terms: RouteTerms(source: "198.51.100.77")))
@@ -95,7 +95,7 @@ import Testing
     #expect(only("169.254.84.69/16") == "its only address, 169.254.84.69, is link-local: no DHCP lease")
     #expect(
       only("10.0.0.5/24", AddressStanding(scope: .link))
-        == "its only address, 10.0.0.5, has link scope: it is good for its own link alone")
+        == "its only address, 10.0.0.5, has link scope: it is valid on its own link only")
     #expect(
       only("10.0.0.5/24", AddressStanding(flaw: .tentative))
         == "its only address, 10.0.0.5, is tentative: another host may have it too")
@@ -110,7 +110,7 @@ import Testing
         == "its default route names no gateway (scope link), as if all the internet were on its own link")
   }
 
-  @Test func severalFlawsAreToldOneByOne() {
+  @Test func severalFlawsAreReportedOneByOne() {
     let state = uplink {
       $0.addresses["wan0"] = ["169.254.84.69/16", "10.0.0.5/24"]
       $0.standings["wan0"] = ["10.0.0.5/24": AddressStanding(flaw: .deprecated)]
@@ -192,7 +192,7 @@ import Testing
 
   @Test func aDeadOneIsPassedOver() {
     #expect(
-      uplink { $0.mainDefaults[0].isDead = true }.obstacle == "the kernel holds its default route for dead")
+      uplink { $0.mainDefaults[0].isDead = true }.obstacle == "the kernel considers its default route dead")
     let other = uplink {
       $0.mainDefaults[0].isDead = true
       $0.mainDefaults.append(MainDefault(device: "wan0", gateway: "192.0.2.9", metric: RouteMetric(300)))
@@ -249,7 +249,7 @@ import Testing
     let rules = compiler.compile().rules
     #expect(
       rules.contains { $0.priority == RulePriority(9210) && $0.action == .lookup(.main, suppressPrefixLength: 1) })
-    // What is steered keeps its way through the hub.
+    // Steered traffic keeps going through the hub.
     var model = ModelKernel(state)
     try model.apply(Planner.plan(desired: compiler.compile(), actual: state).steps)
     let after = EdgeCompiler(compiler.layout, model.state)

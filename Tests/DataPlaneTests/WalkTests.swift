@@ -129,7 +129,7 @@ import Testing
     #expect(walk.fate(of: own(to: "203.0.113.2", from: "192.168.10.1")).devices == ["wan0"])
   }
 
-  @Test func othersTrafficIsNotOurs() throws {
+  @Test func otherHostsTrafficIsNotOurs() throws {
     let walk = PacketWalk(try router(ruleSet(), active: .path("fra-a")))
     let fate = walk.fate(of: Packet(incoming: "lan0", source: "192.168.99.9", destination: internet))
     #expect(fate.end == left("wan0", via: "192.0.2.1"))

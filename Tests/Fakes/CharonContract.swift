@@ -128,7 +128,7 @@ extension CharonGround {
     try await connect()
     let connection = try await connection()
     try await charon.apply(.load(connection))
-    // Nobody is at the other end.
+    // Nothing is at the other end.
     try await charon.apply(.initiate(connection.tunnel))
     try await eventually("an SA is begun") { all in
       guard let ike = all[connection.tunnel]?.ike, ike.isConnecting else { return false }
@@ -140,7 +140,7 @@ extension CharonGround {
     try await expectLoaded([connection.tunnel])
   }
 
-  /// Asks until it is so; who runs the contract bounds the time.
+  /// Asks until it is so; the test that runs the contract limits the time.
   private func eventually(_ what: String, _ holds: ([Name: TunnelAssociations]) -> Bool) async throws {
     while !holds(try await charon.associations(of: nil)) {
       if Task.isCancelled { throw ContractBreach("never: \(what)") }
@@ -178,7 +178,7 @@ extension CharonGround {
   }
 
   func foreignLeftAlone() async throws {
-    // The third is as near to ours as one of another's can be.
+    // The third resembles ours as closely as another client's can.
     let names = ["site-to-site", "fra-a", "backhaul", "backhaul-", "Backhaul-fra-a", "backhaul-No Name"]
     var before: [String?] = []
     for name in names { try await addForeign(name) }

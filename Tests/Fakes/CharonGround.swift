@@ -3,10 +3,10 @@ package import Core
 package import RuleSets
 import Synchronization
 
-/// A charon to try the contract on, which nobody has told anything yet, with what an operator does beside us.
+/// A fresh charon to try the contract on, and things that an operator does beside us.
 package protocol CharonGround: Sendable {
   var charon: any CharonPort { get }
-  /// Files that a connection names, made so that they are what is asked for.
+  /// Makes the files that a connection names, as requested.
   func credentials(_ kind: CharonSecret) async throws -> IKEConnection.Credentials
   /// What this charon does not offer.
   func lackedProposal() async throws -> Proposal
@@ -15,13 +15,13 @@ package protocol CharonGround: Sendable {
   func addForeign(_ name: String) async throws
   /// What charon has under that name, as text; nil: nothing.
   func foreign(_ name: String) async throws -> String?
-  /// What another client takes away.
+  /// Another client removes it.
   func takeConnection(of tunnel: Name) async throws
   func takeSecrets(of tunnel: Name) async throws
 
   /// charon ends; returns once it has.
   func end() async throws
-  /// Another life of it; returns once it answers.
+  /// It starts again; returns once it answers.
   func start() async throws
 }
 
@@ -37,7 +37,7 @@ package enum CharonSecret: String, CaseIterable, Sendable, CustomStringConvertib
   package static let marker = "tr0ub4dor"
 }
 
-/// What charon told without being asked.
+/// charon's unsolicited events.
 package final class CharonEvents: Sendable {
   private let events: AsyncStream<CharonEvent>
   private let inbox: AsyncStream<CharonEvent>.Continuation
@@ -62,7 +62,7 @@ extension CharonGround {
     if actual != expected { throw ContractBreach("\(what): \(actual), not \(expected)") }
   }
 
-  /// The call fails and says so without a secret; returns what it says.
+  /// The call must fail without revealing a secret; returns its text.
   @discardableResult
   func refusal(of step: IKEStep, isGone: Bool = false) async throws -> CharonFailure {
     do throws(CharonFailure) { try await charon.apply(step) } catch {

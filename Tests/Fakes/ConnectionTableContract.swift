@@ -2,7 +2,7 @@ package import Agent
 package import Core
 internal import RuleSets
 
-/// What every table of tracked connections must do: tried on the fake and on Linux.
+/// What every connection tracking table must do: tried on the fake and on Linux.
 package enum ConnectionTableContract: String, CaseIterable, Sendable, CustomStringConvertible {
   case whatIsNotThereIsMissingAndNotMade
   case whatIsThereIsHeld
@@ -49,9 +49,9 @@ package enum ConnectionTableContract: String, CaseIterable, Sendable, CustomStri
 /// A table to try the contract on, without any of the connections that it tries.
 package protocol ConnectionGround {
   var table: any ConnectionTablePort { get }
-  /// Its first packet has come, and its answer.
+  /// Its first packet and the answer have been seen.
   func track(_ flow: TrackedFlow) throws
-  /// The kernel throws out others before it.
+  /// The kernel evicts others before it.
   func isHeld(_ flow: TrackedFlow) throws -> Bool
 }
 

@@ -2,8 +2,8 @@ package import Agent
 package import Core
 package import RuleSets
 
-/// charon in memory, with hubs that answer or not: refuses what charon refuses (a child that no connection has, secrets
-/// that cannot be used, any call while it is not running), forgets everything when it ends, and says nothing of
+/// A charon in memory, with hubs that answer or not: refuses what charon refuses (a child that no connection has,
+/// secrets that cannot be used, any call while it is not running), forgets everything when it ends, and says nothing of
 /// connections that are not ours.
 package actor FakeCharon: CharonPort {
   /// What a hub makes of a negotiation.
@@ -17,7 +17,7 @@ package actor FakeCharon: CharonPort {
   private var hubs: [Name: Hub] = [:]
   private var everyHub = Hub.accepts
   private var lastNumber: UInt32 = 0
-  /// Tunnels whose secrets another took away.
+  /// Tunnels whose secrets another program removed.
   private var withoutSecrets: Set<Name> = []
   private var spoiltFiles: [String: String] = [:]
   private var lackingKeywords: Set<String> = []
@@ -30,7 +30,7 @@ package actor FakeCharon: CharonPort {
   private var held: CheckedContinuation<Void, Never>?
   /// Every step that was asked for, in order.
   package private(set) var log: [IKEStep] = []
-  /// How often anything was asked of it, and how often a connection.
+  /// How many requests it had, and how many connections.
   package private(set) var calls = 0
   package private(set) var connects = 0
 
@@ -44,7 +44,7 @@ package actor FakeCharon: CharonPort {
 
   package func start() { isRunning = true }
 
-  /// Whoever is connected is told; what it held is gone.
+  /// Connected clients are told; everything it held is gone.
   package func end() {
     isRunning = false
     connections = [:]
@@ -53,13 +53,13 @@ package actor FakeCharon: CharonPort {
     dropSession("charon: closed the connection")
   }
 
-  /// The connection breaks, and charon goes on with all that it has.
+  /// The connection breaks, but charon keeps everything.
   package func dropSession(_ why: String) {
     handler?(.gone(why))
     handler = nil
   }
 
-  /// From now on each connection breaks at the first question; nil: no more.
+  /// From now on each connection breaks at the first question; nil: no longer.
   package func dropEverySession(_ why: String?) { dropsAtOnce = why }
 
   package func set(_ hub: Hub, for tunnel: Name) { hubs[tunnel] = hub }
@@ -90,7 +90,7 @@ package actor FakeCharon: CharonPort {
     handler?(.changed(tunnel))
   }
 
-  /// The same, and nobody is told.
+  /// The same, without an event.
   package func dropAssociationsSilently(of tunnel: Name) { sas[tunnel] = nil }
 
   /// An SA from an earlier life of the agent.
@@ -111,7 +111,7 @@ package actor FakeCharon: CharonPort {
     handler?(.trouble(tunnel, IKETrouble(trouble, certainty)))
   }
 
-  /// A hub that was silent is there, and meets the next packet.
+  /// A hub that was silent is back, and answers the next packet.
   package func hubComesBack(for tunnel: Name) {
     hubs[tunnel] = .accepts
     if let connection = connections[IKEConnection.prefix + tunnel.text], sas[tunnel] != nil {
@@ -124,7 +124,7 @@ package actor FakeCharon: CharonPort {
   package func connection(of tunnel: Name) -> IKEConnection? { connections[IKEConnection.prefix + tunnel.text] }
   package func associations(now tunnel: Name) -> TunnelAssociations? { sas[tunnel] }
 
-  /// The next step for which this holds is left unanswered until `goOn`.
+  /// The next step that matches is left unanswered until `goOn`.
   package func hold(at which: @escaping @Sendable (IKEStep) -> Bool) { isHeldAt = which }
   package var isHeld: Bool { held != nil }
   package func goOn() {

@@ -19,7 +19,7 @@ package struct FakeCharonGround: CharonGround {
     case .psk, .certificate: break
     case .missingPSK, .missingCertificate: await fake.spoil(file, "No such file or directory")
     case .emptyPSK: await fake.spoil(file, "it is empty: no pre-shared key")
-    case .openPSK, .openKey: await fake.spoil(file, "group or others may use it: chmod 600")
+    case .openPSK, .openKey: await fake.spoil(file, "group or others have access to it: chmod 600")
     case .brokenCertificate: await fake.spoil(file, "charon refused: invalid value for: certs, config discarded")
     case .brokenKey: await fake.spoil(file, "charon refused: parsing any private key failed")
     }

@@ -2,7 +2,7 @@ package import Agent
 package import Core
 internal import Synchronization
 
-/// A table of tracked connections in memory, that throws out whoever is not held.
+/// A connection tracking table in memory that evicts entries that are not held.
 package final class FakeConnectionTable: ConnectionTablePort, ConnectionGround {
   private struct State {
     var flows: Set<TrackedFlow> = []
@@ -37,7 +37,7 @@ package final class FakeConnectionTable: ConnectionTablePort, ConnectionGround {
   package func track(_ flow: TrackedFlow) throws { state.withLock { _ = $0.flows.insert(flow) } }
   package func isHeld(_ flow: TrackedFlow) -> Bool { state.withLock { $0.held.contains(flow) } }
 
-  /// Others take every place that is not held.
+  /// Other connections take every place that is not held.
   package func flood() {
     state.withLock { state in
       state.evicted += state.flows.subtracting(state.held).count

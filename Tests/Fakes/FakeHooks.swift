@@ -1,8 +1,8 @@
 package import Agent
 internal import Synchronization
 
-/// A folder of hooks that a test fills, and what was run of it. It refuses what Linux refuses, and keeps of the output what
-/// the agent keeps.
+/// A folder of hooks that a test fills, and a record of the runs. It refuses what Linux refuses, and keeps as much
+/// output as the agent does.
 package final class FakeHooks: HookPort {
   package struct Run: Equatable, Sendable {
     package var hook: String
@@ -24,7 +24,7 @@ package final class FakeHooks: HookPort {
   package init(_ hooks: [String]) { for hook in hooks { put(hook, .exits(0)) } }
 
   package var begun: [Run] { state.withLock { $0.begun } }
-  /// How many runs of one hook there were at once, at most.
+  /// The largest number of simultaneous runs of one hook.
   package var mostAtOnce: Int { state.withLock { $0.mostAtOnce.values.max() ?? 0 } }
 
   package func put(_ hook: String, _ program: HookProgram, _ flaw: HookFlaw? = nil) {
@@ -34,7 +34,7 @@ package final class FakeHooks: HookPort {
         switch flaw {
         case nil: nil
         case .belongsToAnother: "it belongs to user 12345, not to root"
-        case .canBeWritten: "it can be written by others than root"
+        case .canBeWritten: "it can be written by others besides root"
         case .isNotExecutable: "it is not executable"
         case .isALink: "it is a symbolic link; the program itself belongs here"
         }

@@ -7,7 +7,7 @@ internal import Synchronization
 package final class FakeJournalDisk: Sendable {
   fileprivate struct State {
     var records: [EventRecord] = []
-    /// Handed over, but not on the disk for good.
+    /// Handed over, but not yet safely on disk.
     var unsynced = 0
     var syncs = 0
     var tornBytes = 0
@@ -23,9 +23,9 @@ package final class FakeJournalDisk: Sendable {
   package var records: [EventRecord] { state.withLock { $0.records } }
   package var syncs: Int { state.withLock { $0.syncs } }
   package func fail(with failure: StoreFailure?) { state.withLock { $0.failure = failure } }
-  /// Calls wait from now on, until `goOn`.
+  /// From now on calls hang until `goOn`.
   package func hang() { state.withLock { $0.isHanging = true } }
-  /// Whether a call waits.
+  /// Whether a call is hanging.
   package var isAwaited: Bool { state.withLock { !$0.waiting.isEmpty } }
   package func goOn() {
     let waiting = state.withLock { state in

@@ -135,7 +135,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
 
   package func ipv6() throws(KernelFailure) -> SeenIPv6 { state.withLock { $0.ipv6 } }
 
-  /// Its IPv6 has no routes: what is looked up is what a test has put there.
+  /// Its IPv6 has no routes: lookups return what a test has set.
   package func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer {
     state.withLock { $0.ipv6Answers[question.incoming] ?? .refused }
   }
@@ -212,7 +212,7 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
   }
 }
 
-/// Why the fake did not do it: what Linux answers.
+/// Why the fake refused: what Linux answers.
 package struct FakeRefusal: Error, Equatable, Sendable {
   package var errno: Int32
   package var cause: String
@@ -245,7 +245,7 @@ package struct FakeConnection: Equatable, Sendable {
     self.isAnswered = isAnswered
   }
 
-  /// Where it leads to is nowhere.
+  /// It leads nowhere.
   fileprivate var seen: SweepWalk.Connection {
     let uplink = IPv4Address(value: source.value ^ 1)
     return SweepWalk.Connection(

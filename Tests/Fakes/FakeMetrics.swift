@@ -2,11 +2,11 @@ package import Agent
 package import Core
 internal import Synchronization
 
-/// A machine in memory where metrics are asked for in one place and written to one file, and that outlasts the agents on
-/// it. Refuses a place that somebody has, and what the test says it must.
+/// A machine in memory where metrics are served in one place and written to one file, and which outlasts the agents on
+/// it. Refuses a place that is taken, and whatever the test says it must.
 package final class FakeMetricsMachine: Sendable {
   fileprivate struct State {
-    /// Who listens, with their page; nil: another program.
+    /// The listener's page; nil: another program listens.
     var listener: (owner: ObjectIdentifier?, page: @Sendable () async -> [UInt8])?
     var sitting = 0
     var file: [UInt8]?

@@ -1,11 +1,12 @@
 package import Core
 import Glibc
 
-/// nf_tables, as far as our table needs it: takes transactions, gives each rule a number, and refuses what Linux refuses.
+/// nf_tables, as far as our table needs it: accepts transactions, gives each rule a number, and refuses what Linux
+/// refuses.
 package struct FakeNftTable: Sendable {
   package private(set) var table: NftTable
-  /// What counters of rules have counted, by rule, and those that rules share, by name: a rule that goes takes its own
-  /// along.
+  /// The counters of rules, by rule, and shared counters, by name: a rule that is deleted takes its own counter with
+  /// it.
   package var counted: [NftHandle: UInt64] = [:]
   package var shared: [String: UInt64] = [:]
   /// Sets that others have filled.
@@ -14,7 +15,7 @@ package struct FakeNftTable: Sendable {
 
   /// A table in place of whatever was there before.
   ///
-  /// - Parameter former: what was there: no number is given twice, and what fed sets hold stays.
+  /// - Parameter former: what was there: no number is given twice, and fed sets keep their elements.
   package init(_ table: NftTable, after former: FakeNftTable? = nil) throws(FakeRefusal) {
     self.table = table
     last = former?.last ?? 0
@@ -25,14 +26,14 @@ package struct FakeNftTable: Sendable {
     try check()
   }
 
-  /// A table as it stands, whoever made it, and however badly.
+  /// Any table, whoever made it, and however badly.
   package init(adopting table: NftTable) {
     self.table = table
     last = table.chains.flatMap(\.handles).compactMap { $0?.value }.max() ?? 0
     alter { _ in }
   }
 
-  /// So many packets come by a hook, and are counted by each rule there that counts whatever comes.
+  /// This many packets pass a hook, and every rule there that counts all packets counts them.
   package mutating func pass(_ packets: UInt64, at point: NftChain.Hook.Point) {
     for chain in table.chains where chain.hook?.point == point {
       for (rule, handle) in zip(chain.rules, chain.handles) where rule.matches.allSatisfy({ $0 == .ipv4 }) {
@@ -58,7 +59,7 @@ package struct FakeNftTable: Sendable {
     fed[set] ?? table.sets.first { $0.name == set && !$0.isFed }?.ranges
   }
 
-  /// Another's hand in it.
+  /// Another program changes it.
   package mutating func alter(_ change: (inout NftTable) -> Void) {
     change(&table)
     for index in table.chains.indices where table.chains[index].handles.count != table.chains[index].rules.count {
@@ -125,7 +126,7 @@ package struct FakeNftTable: Sendable {
       remove(rule, of: index)
     case .flushChain(let chain):
       let index = try place(of: chain, in: table.chains.map(\.name))
-      // A policy is no rule.
+      // A policy is not a rule.
       for rule in table.chains[index].handles.indices.reversed() where table.chains[index].handles[rule] != nil {
         remove(rule, of: index)
       }
@@ -143,7 +144,7 @@ package struct FakeNftTable: Sendable {
         return table.chains.append(NftChain(name: name, hook: hook, rules: []))
       }
       if let hook, table.chains[index].hook != hook { throw FakeRefusal(EOPNOTSUPP, "a hook is for life") }
-      // It accepts what no rule judges.
+      // It accepts what no rule decides.
       for rule in table.chains[index].handles.indices.reversed() where table.chains[index].handles[rule] == nil {
         remove(rule, of: index)
       }
@@ -207,7 +208,7 @@ package struct FakeNftTable: Sendable {
     return index
   }
 
-  /// In the end: what depends on more than one command.
+  /// At the end: checks that depend on more than one command.
   private func check() throws(FakeRefusal) {
     for set in table.sets { try check(set) }
     for rule in rules { try checkReferences(of: rule) }
@@ -257,7 +258,7 @@ package struct FakeNftTable: Sendable {
     }
   }
 
-  /// Also in what the chain jumps to.
+  /// Also in chains that it jumps to.
   private func refuseUnknown(
     at point: NftChain.Hook.Point, in chain: NftChain, depth: Int
   ) throws(FakeRefusal) {

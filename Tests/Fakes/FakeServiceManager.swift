@@ -1,14 +1,14 @@
 package import Agent
 internal import Synchronization
 
-/// A service manager in memory, which may not take what it is told.
+/// A service manager in memory, which may refuse messages.
 package final class FakeServiceManager: ServiceManagerPort {
   package let watchdog: Duration?
   private let state = Mutex<(words: [ServiceWord], isFull: Bool)>(([], false))
 
   package init(watchdog: Duration?) { self.watchdog = watchdog }
 
-  /// All that it has taken, in order.
+  /// All messages that it has accepted, in order.
   package var words: [ServiceWord] { state.withLock { $0.words } }
   package var isReady: Bool { words.contains(.ready) }
   package var status: String? {

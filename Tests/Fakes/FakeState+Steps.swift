@@ -107,8 +107,8 @@ extension FakeState {
     }
   }
 
-  /// From ETH_MIN_MTU up to what is left of 65,535: an XFRM interface takes it whole (xfrmi_dev_setup), a tunnel leaves
-  /// room for the outer header.
+  /// From ETH_MIN_MTU up to 65,535: an XFRM interface may use all of it (xfrmi_dev_setup), a tunnel leaves room for the
+  /// outer header.
   private func checkMTU(_ mtu: Int, _ encapsulation: TunnelDevice.Encapsulation?) throws(FakeRefusal) {
     let most = if case .xfrm? = encapsulation { 65_535 } else { 65_515 }
     guard (68...most).contains(mtu) else { throw FakeRefusal(EINVAL, "MTU \(mtu) is out of range") }
@@ -134,7 +134,7 @@ extension FakeState {
       case .ipv4(let address):
         if addresses[device]?.contains(where: { $0.subnet.contains(address) }) == true { continue }
         throw FakeRefusal(ENETUNREACH, "Nexthop has invalid gateway")
-      // On any other than a link-local one IPv6 routes decide, of which the fake has none.
+      // For anything but a link-local one, IPv6 routes decide, and the fake has none.
       case .ipv6(let address):
         if !address.isLinkLocal { throw FakeRefusal(EHOSTUNREACH, "Nexthop has invalid gateway") }
       }

@@ -26,7 +26,7 @@ package struct FakeState: Sendable {
   var rules: [Rule] = []
   var hasIPv6Rules = true
   var nft: FakeNftTable?
-  /// To change it is another's hand in it.
+  /// Changing it is another program's doing.
   var nftTable: NftTable? {
     get { nft?.table }
     set {
@@ -45,10 +45,10 @@ package struct FakeState: Sendable {
   package var counts: [String: UInt64] = [:]
   package var filters = SeenFilters()
   package var generation: UInt32 = 1
-  /// Of IPv6: what is there, and what is answered to packets that come in by a device.
+  /// For IPv6: what is there, and the answers for packets that come in by a device.
   package var ipv6 = SeenIPv6()
   package var ipv6Answers: [InterfaceName: IPv6Question.Answer] = [:]
-  /// Whoever only looks is refused.
+  /// Callers that only look are refused.
   package var isBlind = false
 
   var foreignRules: [ForeignRule] {
@@ -116,7 +116,7 @@ package struct FakeState: Sendable {
     actual.exits = Set(mainDefaults.map(\.device) + others.flatMap(\.way.devices))
   }
 
-  /// With everyone's routes and rules: what the kernel looks up in.
+  /// All programs' routes and rules, which the kernel uses for lookups.
   var withForeign: ActualState {
     var all = read { _ in nil }
     all.routes = Set(routes.map(\.route).filter { $0.table != .main })
@@ -124,10 +124,10 @@ package struct FakeState: Sendable {
     return all
   }
 
-  /// Others' routes of the main table.
+  /// Other programs' routes in the main table.
   var mainRoutes: [TableRoute] { routes.map(\.route).filter { $0.table == .main } }
 
-  /// A rule that is not expected in its chain comes as its text, as from the real kernel.
+  /// A rule that is not expected in its chain is reported as text, as from the real kernel.
   private func recognised(_ table: NftTable, _ expecting: NftTable?) -> NftTable {
     var table = table
     for (index, set) in table.sets.enumerated() {
@@ -165,7 +165,7 @@ package struct FakeState: Sendable {
     judge(name)
   }
 
-  /// The device goes down for it, as the kernel wants.
+  /// The device goes down for this, as the kernel requires.
   mutating func rename(_ name: InterfaceName, to other: InterfaceName) {
     setLink(name, isUp: false)
     links[other] = links.removeValue(forKey: name)
@@ -177,7 +177,7 @@ package struct FakeState: Sendable {
   package mutating func setLink(_ name: InterfaceName, isUp: Bool) {
     links[name]?.isUp = isUp
     links[name]?.hasCarrier = isUp
-    // The kernel drops IPv4 routes of a device that goes down, and says nothing.
+    // The kernel drops IPv4 routes of a device that goes down, without an event.
     if !isUp { dropRoutes(of: name, isGone: false) }
   }
 
@@ -202,13 +202,13 @@ package struct FakeState: Sendable {
   package mutating func setMainDefaults(_ defaults: [MainDefault]) { mainDefaults = defaults }
   package mutating func addForeign(_ route: TableRoute) { routes.append(Route(route: route, isOurs: false)) }
   package mutating func addForeign(_ rule: RoutingRule) { insert(Rule(rule: rule, isOurs: false)) }
-  /// `nft flush ruleset` and its like, or another's hand in our table.
+  /// `nft flush ruleset` and the like, or another program changing our table.
   package mutating func setNftTable(_ table: NftTable?) { nftTable = table }
-  /// A router on the way said that no more fits; nil: the kernel forgot it, as it does after ten minutes.
+  /// A router along the path reported this MTU; nil: the kernel forgot it, as it does after ten minutes.
   package mutating func learnPathMTU(_ mtu: Int?, to destination: IPv4Address, by device: InterfaceName) {
     pathMTUs[PathMTUKey(destination, by: device)] = mtu
   }
-  /// It carried so much more.
+  /// It carried this much more.
   package mutating func carry(_ more: Traffic, by device: InterfaceName) {
     guard let before = traffic[device] else { return }
     traffic[device] = Traffic(
@@ -217,7 +217,7 @@ package struct FakeState: Sendable {
   }
   package mutating func setSetting(_ setting: InterfaceSetting, to value: Int) { settings[setting] = value }
 
-  /// A shared route stays while one of its devices is up; with one that is deleted it goes (fib_sync_down_dev,
+  /// A shared route stays while one of its devices is up, but goes if one is deleted (fib_sync_down_dev,
   /// net/ipv4/fib_semantics.c).
   mutating func dropRoutes(of name: InterfaceName, isGone: Bool) {
     mainDefaults.removeAll { $0.device == name }
@@ -247,7 +247,7 @@ package struct FakeState: Sendable {
       encapsulation: device.encapsulation, local: device.local, remote: device.remote, underlay: device.underlay,
       lookupMark: device.lookupMark, ttl: TunnelDevice.ttl)
     if case .xfrm = device.encapsulation {
-      // That is all that the kernel keeps of it.
+      // The kernel keeps no more of it than that.
       parameters.local = IPv4Address(value: 0)
       parameters.remote = IPv4Address(value: 0)
       parameters.lookupMark = Mark(value: 0)
@@ -257,7 +257,7 @@ package struct FakeState: Sendable {
     judge(device.name)
   }
 
-  /// Whose it is, by what is known of it now.
+  /// Whose it is, by its present attributes.
   mutating func judge(_ name: InterfaceName) {
     guard let link = links[name] else { return }
     links[name]?.isOurs = link.tunnel?.areOurs(name, alias: link.alias, in: ranges) ?? false

@@ -27,13 +27,13 @@ package enum ForceContract: String, CaseIterable, Sendable, CustomStringConverti
 
 /// A disk to try the contract on, empty.
 package protocol ForceGround: Sendable {
-  /// The store as another life of the agent takes it up.
+  /// The store as the next agent finds it.
   func restarted() throws -> any ForceStore
   /// Spoils what was saved.
   func damage() throws
   /// What a crash in the middle of a save leaves behind.
   func crashWhileSaving() throws
-  /// There is something at the place that `setAside` named.
+  /// There is a file at the place that `setAside` named.
   func isThere(_ place: String) throws -> Bool
 }
 
@@ -80,7 +80,7 @@ extension ForceGround {
     try restarted().save(try some())
     try damage()
     try expectDamage()
-    // Looking does not mend it.
+    // Reading it does not repair it.
     try expectDamage()
   }
 

@@ -33,7 +33,7 @@ package enum HookProgram: Sendable {
   case exits(Int32, printing: [String] = [])
   case dies(signal: Int32)
   case hangs
-  /// Its variables, but for those that a shell makes, one on a line, in alphabetic order.
+  /// Its variables, except those that a shell sets, one per line, in alphabetical order.
   case printsItsEnvironment
 }
 

@@ -29,11 +29,11 @@ package enum JournalContract: String, CaseIterable, Sendable, CustomStringConver
 
 /// A disk to try the contract on, empty.
 package protocol JournalGround: Sendable {
-  /// More records than this of the contract's it cannot hold.
+  /// The number of the contract's records that it can hold.
   var capacity: Int { get }
-  /// The journal as another life of the agent takes it up.
+  /// The journal as the next agent finds it.
   func restarted() throws -> any JournalStore
-  /// A crash takes the end of the last record, its last byte at least.
+  /// A crash loses the end of the last record, at least its last byte.
   func tear() throws
 }
 

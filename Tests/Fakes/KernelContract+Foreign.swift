@@ -3,7 +3,7 @@ import Core
 internal import RuleSets
 
 extension KernelGround {
-  /// What is ours, and what the kernel comes with, is not among it.
+  /// Our own objects, and those that the kernel comes with, are not included.
   func foreignTold() throws {
     try expect(try foreign.foreign(), is: ForeignObjects(), "in a fresh kernel")
     let table = TableID(ranges.tables.lowerBound + 5)
@@ -26,7 +26,7 @@ extension KernelGround {
     try expect(
       told.routes, is: [ForeignRoute(table: table, destination: .all, origin: RouteProtocol(77))], "routes")
     try expect(told.marks, is: [mark], "marks")
-    // Flowtables that a rule uses are told too; few kernels that tests run on have them, so a scenario sees to that.
+    // Flowtables in use are reported too; few kernels that tests run on have them, so a scenario checks that.
     try expect(told.flowtables, is: [], "flowtables")
   }
 }

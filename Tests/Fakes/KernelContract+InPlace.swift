@@ -5,7 +5,7 @@ internal import RuleSets
 
 /// The table that is there, changed in place.
 extension KernelGround {
-  /// Plans from what the kernel has, makes that one change, and finds the table as it is wanted.
+  /// Plans from the kernel's state, makes that one change, and finds the desired table.
   func changeInPlace(to table: NftTable, _ what: String) throws {
     let present = try read(expecting: table).nftTable
     let plan = Planner.plan(desired: DesiredState(nftTable: table), actual: ActualState(nftTable: present))
@@ -28,7 +28,7 @@ extension KernelGround {
     }
   }
 
-  /// Others of the sample, each of which differs from the one before in another way.
+  /// Variants of the sample, each differing from the one before in another way.
   private func variants() throws -> [(String, NftTable)] {
     let sample = try sampleNftTable()
     var table = sample
@@ -143,7 +143,7 @@ extension KernelGround {
     try expect(try read().nftTable?.sets.contains { $0.name == "domain_cdn" } == false, "it goes where nobody wants it")
   }
 
-  /// By hand, as no planner of ours makes them. What is refused is refused whole.
+  /// By hand, because our planner never makes them. A refused transaction is refused as a whole.
   private func expectRefused(_ edits: [NftEdit], with errno: Int32, _ what: String) throws {
     guard let present = try read(expecting: try sampleNftTable()).nftTable else { throw ContractBreach("no table") }
     let more = NftEdit.addSet(NftSet(name: "unwanted", ranges: []))

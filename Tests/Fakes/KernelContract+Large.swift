@@ -3,7 +3,7 @@ import Core
 
 /// Sets that are too large for one transaction.
 extension KernelGround {
-  /// So many addresses, none of which touches the next; others for another shift.
+  /// This many addresses, no two adjacent; different ones for a different shift.
   private func hosts(_ count: Int, shift: UInt32 = 0) -> [ClosedRange<UInt32>] {
     (0..<UInt32(count)).map { number in
       let address: UInt32 = 0x1400_0000 + number * 4 + shift
@@ -72,7 +72,7 @@ extension KernelGround {
     }
   }
 
-  /// As after a kill: a set that no rule asks.
+  /// As after a kill: a set that no rule uses.
   func foreignSetGoes() throws {
     let table = try table(direct: hosts(2500), source: hosts(3))
     var left = table
@@ -88,7 +88,7 @@ extension KernelGround {
     try check(table, "without it")
   }
 
-  /// Sets that are too large for one transaction come, change and go together with the rules that ask them.
+  /// Sets that are too large for one transaction are added, changed and deleted together with the rules that use them.
   func largeChangeInPlace() throws {
     var first = try table(direct: hosts(2500), source: hosts(3))
     first.chains[2].rules.append(NftRule([.ipv4], [.count], comment: "stays"))

@@ -41,7 +41,7 @@ extension KernelGround {
   func lookupByMark() throws {
     let (lan, wan) = try router()
     let out = LookupAnswer.out(wan, gateway: .ipv4(try Sample.address("192.0.2.1")), table: table)
-    // Bits of others are no hindrance.
+    // Other programs' bits do not interfere.
     try expect(try answer("192.168.10.2", "8.8.8.8", in: lan, mark: mark.value | 3), is: out, "with our mark")
     for service in PacketQuestion.Service.allCases {
       let port: UInt16? = service == .icmp ? nil : 53
@@ -72,8 +72,8 @@ extension KernelGround {
     throw ContractBreach("a device that is not there answers")
   }
 
-  /// A belt holds what comes from a prefix, by whatever device, but not the router's own packets from an address in it, nor
-  /// what has a mark that leads around it.
+  /// A belt holds what comes from a prefix, by any device, but neither the router's own packets from an address in it,
+  /// nor packets whose mark leads around it.
   func lookupAroundBelts() throws {
     let (lan, wan) = try router()
     let gateway = try Sample.address("192.0.2.1")
@@ -96,7 +96,7 @@ extension KernelGround {
     try expect(try answer("192.168.10.2", "8.8.8.8", in: lan), is: .unreachable, "from the LAN")
     try expect(try answer("192.168.10.2", "8.8.8.8", in: lan, mark: passed.value | 3), is: out, "with the mark")
     try expect(try answer("192.168.10.1", "8.8.8.8"), is: out, "the router's own")
-    // The check of an answer's way back asks the belt too, and sees no mark where it is not told to.
+    // The reverse-path check also consults the belt, and ignores the mark unless told otherwise.
     try kernel.apply(.changeSettings([InterfaceSetting(wan, .reversePathFilter): 2]))
     try expect(try answer("8.8.8.8", "192.168.10.2", in: wan), is: .spoofed, "an answer to the LAN")
     try expect(

@@ -6,7 +6,7 @@ internal import RuleSets
 #endif
 
 extension KernelGround {
-  /// Every match and every action, with both kinds of chain and of map.
+  /// Every match and every action, with both kinds of chain and map.
   package func sampleNftTable() throws -> NftTable {
     let mask = ranges.markMask
     let mark = Mark(value: 0x1200_0000)

@@ -228,7 +228,7 @@ extension KernelGround {
     }
   }
 
-  /// No plan takes it away and no step touches it.
+  /// No plan removes it and no step touches it.
   func checkForeign(_ device: InterfaceName) throws {
     let actual = try read()
     try expect(actual.links[device]?.isOurs, is: false, "\(device) is told as ours")

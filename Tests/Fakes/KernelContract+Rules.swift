@@ -6,7 +6,7 @@ extension KernelGround {
   private func priority(_ offset: UInt32) -> RulePriority { RulePriority(ranges.priorities.lowerBound + offset) }
   private var table: TableID { TableID(ranges.tables.lowerBound + 5) }
 
-  /// All forms of the data plane. The mark is no palindrome of bytes, so that a wrong byte order shows.
+  /// All forms of the data plane. The mark's bytes are not a palindrome, so that a wrong byte order shows.
   private func forms() throws -> [RoutingRule] {
     let mask = ranges.markMask
     let lan = try Sample.device("lan0")
@@ -35,7 +35,7 @@ extension KernelGround {
         priority: priority(80), source: prefix, incoming: lan, action: .lookup(.main, suppressPrefixLength: 0)),
       RoutingRule(priority: priority(90), source: prefix, incoming: lan, action: .unreachable),
       RoutingRule(priority: priority(90), incoming: lan, action: .unreachable),
-      // These differ in their destinations alone, and the last asks for none.
+      // These differ only in their destinations, and the last has none.
       RoutingRule(
         priority: priority(95), source: own, destination: try Sample.prefix("203.0.113.2/32"),
         action: .lookup(table, suppressPrefixLength: nil)),
@@ -49,7 +49,7 @@ extension KernelGround {
         priority: priority(95), destination: try Sample.prefix("203.0.113.2/32"),
         action: .lookup(table, suppressPrefixLength: nil)),
       RoutingRule(priority: priority(95), source: own, action: .lookup(table, suppressPrefixLength: nil)),
-      // Two that differ in where they lead to alone, and what they lead to.
+      // Two that differ only in their targets, and the targets.
       RoutingRule(priority: priority(96), mark: .init(Mark(value: mask.bits), mask), action: .goto(priority(98))),
       RoutingRule(priority: priority(97), incoming: .loopback, action: .goto(priority(98))),
       RoutingRule(priority: priority(98), action: .nop),
@@ -72,7 +72,7 @@ extension KernelGround {
       try apply([.deleteRule(rule)])
       try expect(Set(try read().rules), is: Set(rules[(index + 1)...]), "rules without \(rule)")
     }
-    // The other way around the broad ones go, and are added, while the narrow ones are there.
+    // In reverse, the broad ones are deleted and added while the narrow ones exist.
     for rule in rules.reversed() { try apply([.addRule(rule)]) }
     for (index, rule) in rules.enumerated().reversed() {
       try apply([.deleteRule(rule)])

@@ -3,7 +3,7 @@ import Core
 internal import RuleSets
 
 extension KernelGround {
-  /// Ours are not among them, nor that of the kernel which finds the router's own addresses.
+  /// Neither ours nor the kernel's own for local addresses are among them.
   func foreignRulesTold() throws {
     let lan = try Sample.device("lan0")
     try addDevice(lan, address: Sample.interfaceAddress("192.168.10.1/24"))
@@ -21,7 +21,7 @@ extension KernelGround {
     let told = ForeignRule(
       priority: rule.priority, mask: 0, mark: 0, table: TableID(52), source: try Sample.prefix("192.168.10.0/25"),
       destination: try Sample.prefix("128.0.0.0/1"), incoming: lan)
-    // Those that the kernel comes with look into main and default, after ours.
+    // The kernel's default ones look up main and default, after ours.
     try expect(seen.rules.filter { $0.priority < RulePriority(32_766) }, is: [told], "rules of others")
     try expect(seen.addresses[lan], is: [try Sample.interfaceAddress("192.168.10.1/24")], "addresses")
   }

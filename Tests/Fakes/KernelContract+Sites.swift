@@ -2,7 +2,8 @@ import Core
 internal import RuleSets
 
 extension KernelGround {
-  /// Main's better routes: devices' own subnets, others' routes, the best of several to one prefix; and who leads out.
+  /// Main's more specific routes: the devices' own subnets, other programs' routes, the best of several to one prefix;
+  /// and which lead out.
   func sitesTold() throws {
     let (lan, wan) = (try Sample.device("lan0"), try Sample.device("wan0"))
     try addDevice(lan, address: try Sample.interfaceAddress("192.168.10.1/24"))

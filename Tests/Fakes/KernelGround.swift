@@ -2,7 +2,7 @@ package import Agent
 package import Core
 package import RuleSets
 
-/// A kernel to try the contract on, empty but for loopback, with what an operator does beside us.
+/// A kernel to try the contract on, empty except for loopback, and things that an operator does beside us.
 package protocol KernelGround {
   var ranges: KernelRanges { get }
   var kernel: any KernelPort { get }
@@ -16,27 +16,27 @@ package protocol KernelGround {
   func addDevice(_ name: InterfaceName, address: InterfaceAddress?) throws
   /// A default route of main, metric 0, by a gateway that no address of the device covers.
   func addMainDefault(_ device: InterfaceName, onLink gateway: IPv4Address) throws
-  /// The router at the other end of the device says that no packet of more bytes than this (1472 at most) fits on the
-  /// way to an address that main leads to it.
+  /// The router at the other end of the device reports that no packet larger than this (at most 1472) fits along the
+  /// path to an address that main routes to it.
   func learnPathMTU(_ mtu: Int, to destination: IPv4Address, by device: InterfaceName, from router: IPv4Address) throws
   func setDown(_ name: InterfaceName) throws
   func removeDevice(_ name: InterfaceName) throws
-  /// Another's route or rule: not of our protocol.
+  /// Another program's route or rule, without our protocol number.
   func addForeign(_ route: TableRoute) throws
   func addForeign(_ rule: RoutingRule) throws
-  /// A base chain of another's, in a table that is not there yet.
+  /// Another program's base chain, in a new table.
   func addForeign(_ filter: PacketFilter) throws
-  /// A chain of another's, in a table that is not there yet, with a rule that sets these bits of packets' marks.
+  /// Another program's chain, in a new table, with a rule that sets these bits of packets' marks.
   func addForeign(_ mark: ForeignMark) throws
-  /// Another's GRE tunnel over wan0, as one makes it by hand.
+  /// Another program's GRE tunnel over wan0, as made by hand.
   func addForeignTunnel(_ name: InterfaceName, alias: String) throws
   func setAlias(_ name: InterfaceName, _ alias: String) throws
-  /// What `unspoilt` has; routes and rules of another's making say that they are ours.
+  /// The objects of `unspoilt`, made by another program so that routes and rules look like ours.
   func spoil(_ spoiling: Spoiling, table: TableID) throws
   func spoil(_ spoiling: TunnelSpoiling, of device: TunnelDevice) throws
-  /// Another puts addresses into a set of our table.
+  /// Another program puts addresses into a set of our table.
   func feed(_ set: String, _ range: ClosedRange<UInt32>) throws
-  /// The router sends so many IPv4 packets to itself.
+  /// The router sends this many IPv4 packets to itself.
   func sendToItself(_ packets: Int) throws
   /// What a counter of our table has counted, in packets.
   func counted(by counter: String) throws -> UInt64
@@ -44,7 +44,7 @@ package protocol KernelGround {
   func rules(at priority: RulePriority) throws -> Int
 }
 
-/// What a kernel did otherwise than the contract says.
+/// How a kernel broke the contract.
 package struct ContractBreach: Error, CustomStringConvertible {
   package var description: String
   package init(_ description: String) { self.description = description }

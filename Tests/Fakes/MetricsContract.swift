@@ -1,7 +1,7 @@
 package import Agent
 internal import Core
 
-/// What every way out for metrics must do: each case is one promise, tried on the fake and on Linux.
+/// What every metrics outlet must do: each case is one promise, tried on the fake and on Linux.
 package enum MetricsContract: String, CaseIterable, Sendable, CustomStringConvertible {
   case whoeverAsksGetsThePageOfThatMoment
   case whoIsSlowHindersNobody
@@ -30,24 +30,24 @@ package enum MetricsContract: String, CaseIterable, Sendable, CustomStringConver
   }
 }
 
-/// A machine to try the contract on: nobody listens yet, and no file is there.
+/// A machine to try the contract on: nothing listens yet, and there is no file.
 package protocol MetricsGround: Sendable {
-  /// So many are served at once.
+  /// This many are served at once.
   var capacity: Int { get }
-  /// As another life of the agent takes it up; false: with nothing configured.
+  /// As the next agent finds it; false: with nothing configured.
   func restarted(configured: Bool) throws -> any MetricsPort
-  /// What one who asks gets; nil: no page.
+  /// What a scraper gets; nil: no page.
   func scrape() async throws -> [UInt8]?
-  /// One more who comes, asks for nothing yet, and stays until `leave`.
+  /// One more client connects, asks for nothing yet, and stays until `leave`.
   func sit() async throws
-  /// All of them go.
+  /// All of them leave.
   func leave() throws
-  /// Another program takes the place where metrics are asked for, and gives it back.
+  /// Another program takes the metrics port or socket, and gives it back.
   func occupy() throws
   func vacate() throws
   /// Nil where there is none.
   func file() throws -> [UInt8]?
-  /// One opens the file, and reads it when the answer is called, once.
+  /// Opens the file, and reads it once, when the returned function is called.
   func opened() throws -> () throws -> [UInt8]
   /// Every user may read it.
   func isForEveryone() throws -> Bool
@@ -70,7 +70,7 @@ extension MetricsGround {
     return String(UnicodeScalar(letter))
   }
 
-  /// What takes another thread a moment.
+  /// Waits for what takes another thread a moment.
   private func soon(_ what: String, is expected: String, _ body: () async throws -> String) async throws {
     var actual = try await body()
     for _ in 0..<1_000 where actual != expected {

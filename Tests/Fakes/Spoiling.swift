@@ -1,7 +1,6 @@
 package import Core
 
-/// What another's hand makes of something of ours without taking it away: it is all there, and does nothing, or something
-/// else.
+/// Ways to spoil something of ours without deleting it: it is all still there, but does nothing, or something else.
 package enum Spoiling: String, CaseIterable, Sendable, CustomStringConvertible {
   case tableIsDormant
   case chainDropsByDefault
@@ -42,7 +41,7 @@ extension KernelGround {
   var spoilTable: TableID { TableID(ranges.tables.lowerBound + 5) }
   package var spoilPriority: RulePriority { RulePriority(ranges.priorities.lowerBound + 20) }
 
-  /// What stands before it is spoilt.
+  /// Something in front of it spoils it.
   func unspoilt() throws -> DesiredState {
     let device = try Sample.device("wan0")
     return DesiredState(
@@ -85,7 +84,7 @@ extension KernelGround {
     let actual = try read(expecting: desired.nftTable)
     let differences = Difference.all(desired: desired, actual: actual, remembered: [:], ranges: ranges, active: [:])
     try expect(!differences.isEmpty, "\(what): nothing differs")
-    // What is read again, the store knows by its generation.
+    // The store knows by the generation what to read again.
     try settle(desired, what)
   }
 
@@ -102,7 +101,7 @@ extension KernelGround {
 }
 
 extension TunnelSpoiling {
-  /// Of an XFRM interface the kernel keeps no such thing.
+  /// The kernel keeps no such thing for an XFRM interface.
   fileprivate func isPossible(of encapsulation: TunnelDevice.Encapsulation) -> Bool {
     guard case .xfrm = encapsulation else { return true }
     switch self {

@@ -4,8 +4,8 @@ import Glibc
 internal import RuleSets
 
 extension KernelGround {
-  /// One that a lookup mark of ours may have, and an XFRM interface as well. No palindrome of bytes: a wrong byte order
-  /// shows.
+  /// A number that both a lookup mark of ours and an XFRM interface may have. Not a byte palindrome, so that a wrong
+  /// byte order shows.
   var number: UInt32 { 0x0500_0000 }
   private var otherNumber: UInt32 { 0x0300_0000 }
 
@@ -83,7 +83,7 @@ extension KernelGround {
     let table = TableID(ranges.tables.lowerBound + 3)
     let route = TableRoute(table: table, metric: .active, way: .out(device: device.name, gateway: nil))
     try converge(on: device, [.floor(table), route])
-    // It stays, up and with its routes, and says an index that nothing has any more.
+    // It stays, up and with its routes, and refers to an index that no longer exists.
     try removeDevice(device.underlay)
     try addDevice(device.underlay, address: try Sample.interfaceAddress("192.0.2.2/24"))
     try expect(try read().links[device.name]?.tunnel?.underlay, is: nil, "underlay")
@@ -92,7 +92,7 @@ extension KernelGround {
     try converge(on: device, [.floor(table), route])
     device.underlay = try addSecondUplink()
     try converge(on: device, [.floor(table), route])
-    // The number is what another has until now.
+    // Another one has the number until now.
     var heir = device
     heir.name = try Sample.device("bh-heir")
     try converge(on: heir, [.floor(table)])

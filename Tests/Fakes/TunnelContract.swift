@@ -2,7 +2,8 @@ import Agent
 import Core
 import Glibc
 
-/// What every kernel port must do with tunnel devices. Apart from the rest, as not every kernel has GRE, IPIP and XFRM.
+/// What every kernel port must do with tunnel devices. Separate from the rest, because not every kernel has GRE, IPIP
+/// and XFRM.
 package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvertible {
   case tunnelIsReadBackAsItWasMade
   case tunnelIsThereOnceHoweverOftenItIsMade

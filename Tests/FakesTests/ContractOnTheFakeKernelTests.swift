@@ -12,7 +12,7 @@ struct ContractOnTheFakeKernelTests {
 }
 
 /// The real kernel at hand has IPv6, as nearly all have.
-@Suite("A kernel without IPv6, as the fake is one")
+@Suite("A fake kernel without IPv6")
 struct KernelWithoutIPv6Tests {
   @Test("says so, and refuses rules of it")
   func refusesRules() throws {

@@ -40,7 +40,7 @@ extension RealGround {
 
   package func spoil(_ spoiling: TunnelSpoiling, of device: TunnelDevice) throws {
     let name = device.name
-    // ip(8) keeps what it is not told to change.
+    // ip(8) leaves unchanged what it is not told to change.
     let kind = if case .gre = device.encapsulation { "gre" } else { "ipip" }
     switch spoiling {
     case .isDown: try shell("ip link set \(name) down")

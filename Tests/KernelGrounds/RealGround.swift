@@ -94,8 +94,9 @@ package struct RealGround: KernelGround {
     }
   }
 
-  /// Makes the other end of a device that `addDevice` made a router, in a namespace of its own, with a way on to
-  /// everywhere that takes no more than `mtu` bytes; it ends with this ground. `body` gets the start of a command line that runs there.
+  /// Turns the other end of a device from `addDevice` into a router, in a namespace of its own, with a route to
+  /// everywhere that carries at most `mtu` bytes; it ends with this ground. `body` gets the start of a command line
+  /// that runs there.
   package func withRouter(
     _ router: IPv4Address, at device: InterfaceName, narrow mtu: Int, _ body: (String) throws -> Void
   ) throws {
@@ -162,7 +163,7 @@ package struct RealGround: KernelGround {
   }
 
   package func sendToItself(_ packets: Int) throws {
-    // An answer is one more.
+    // An answer counts as one more.
     try shell("ip link set lo up && ping -q -c \((packets + 1) / 2) -i 0.01 127.0.0.1 >/dev/null")
   }
 

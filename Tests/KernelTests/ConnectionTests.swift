@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Deleting connections")
 struct ConnectionTests {
-  /// One a source address; the last had its source translated on its way out.
+  /// One for each source address; the last had its source translated on the way out.
   private func track(_ ground: RealGround) throws {
     for (source, mark) in [
       ("192.168.10.1", "0x12000000"), ("192.168.10.2", "0x12000042"), ("192.168.20.1", "0x12000000"),
@@ -31,7 +31,7 @@ struct ConnectionTests {
 
   private let mark = Mark(value: 0x1200_0000)
 
-  @Test("by mark and mask takes those alone, whatever the other bits of the mark")
+  @Test("by mark and mask deletes only those, whatever the other bits of the mark")
   func byMark() throws {
     try RealGround.with { ground in
       try track(ground)
@@ -42,7 +42,7 @@ struct ConnectionTests {
     }
   }
 
-  @Test("by mark and source leaves those of other sources")
+  @Test("by mark and source spares those of other sources")
   func bySource() throws {
     try RealGround.with { ground in
       try track(ground)
@@ -59,7 +59,7 @@ struct ConnectionTests {
   func moved() throws {
     try RealGround.with { ground in
       try track(ground)
-      // One that an operator translated on this way: that is of no use on another.
+      // One that an operator translated on this way, which is useless on another.
       try ground.shell(
         """
         conntrack -I -p udp -s 192.168.10.9 -d 198.51.100.7 --sport 4109 --dport 53 -t 100 -m 0x12000000 \
@@ -88,7 +88,7 @@ struct ConnectionTests {
     )
   }
 
-  @Test("gives those of another mask their marks of now, and leaves all other bits")
+  @Test("gives connections marked under an old mask their new marks, and leaves all other bits")
   func migrated() throws {
     try RealGround.with { ground in
       try track(ground)
@@ -112,12 +112,12 @@ struct ConnectionTests {
     }
   }
 
-  @Test("that left with an address of which nothing comes back are deleted, others of the mark are not")
+  @Test("that left with an address to which nothing returns deletes only those with the mark")
   func stale() throws {
     try RealGround.with { ground in
       try ground.shell("ip address add 192.0.2.2/32 dev lo; ip address add 192.0.2.3/32 dev lo")
-      // The mark comes after -u, which conntrack(8) 1.4.7 writes over it otherwise.
-      // Left as 192.0.2.2, which is left; as .3, which the router still has, answered and not; as .9, which is gone.
+      // The mark comes after -u, which conntrack(8) 1.4.7 writes over it otherwise. One left as 192.0.2.2, the address
+      // being left; two as .3, which the router still has, one answered and one not; one as .9, which is gone.
       for (host, left, status) in [
         (1, 2, "ASSURED,SEEN_REPLY"), (2, 3, "ASSURED,SEEN_REPLY"), (3, 3, "ASSURED"), (4, 9, "ASSURED,SEEN_REPLY"),
       ] {
@@ -135,7 +135,7 @@ struct ConnectionTests {
     }
   }
 
-  @Test("that came before the rules takes unmarked, translated ones of the sources alone")
+  @Test("from before the rules deletes only unmarked, translated ones of the sources")
   func early() throws {
     try RealGround.with { ground in
       try track(ground)

@@ -5,7 +5,7 @@ import KernelGrounds
 internal import RuleSets
 import Testing
 
-@Suite("Default routes of others")
+@Suite("Default routes of other programs")
 struct DefaultRouteTests {
   private func defaults(_ setUp: String) throws -> ActualState {
     var state = ActualState()
@@ -18,7 +18,7 @@ struct DefaultRouteTests {
     return state
   }
 
-  /// `wan0 192.0.2.1` of each, with what more is said.
+  /// `wan0 192.0.2.1` for each, with further details.
   private func words(_ state: ActualState) -> [String] {
     state.mainDefaults.map { route in
       "\(route.device) \(route.gateway.map(\.description) ?? "-")"
@@ -43,7 +43,7 @@ struct DefaultRouteTests {
       ("via 192.0.2.1 dev wan0 tos 0x10", []),
     ])
   func forms(_ route: String, _ expected: [String]) throws {
-    // -4: ip(8) takes the family from the gateway's otherwise.
+    // -4: otherwise ip(8) takes the family from the gateway.
     #expect(words(try defaults("ip -4 route add default \(route)")) == expected)
   }
 
@@ -82,7 +82,7 @@ struct DefaultRouteTests {
     #expect(words(state) == ["wan0 192.0.2.1 metric 900", "wan0 192.0.2.8 table 101", "wan0 192.0.2.7 table 100"])
   }
 
-  @Test("that lead nowhere, or where nobody knows, are told as such")
+  @Test("that lead nowhere, or nobody knows where, are reported as such")
   func deadEnds() throws {
     for type in ["blackhole", "unreachable", "prohibit", "throw"] {
       #expect(
@@ -96,15 +96,15 @@ struct DefaultRouteTests {
     #expect(wrapped.deadEnds == [DeadEnd(.form("encap ip"), metric: RouteMetric(0), device: wan)])
   }
 
-  /// The link says that it has no carrier; its gateway is still the one to ask.
-  @Test("without carrier are told as they are")
+  /// The link has no carrier; its gateway is still the one to ping.
+  @Test("without a carrier are reported as such")
   func withoutCarrier() throws {
     let state = try defaults("ip route add default via 192.0.2.1 dev wan0; ip link set wan0-peer down")
     #expect(words(state) == ["wan0 192.0.2.1"])
     #expect(state.links[try #require(InterfaceName("wan0"))]?.hasCarrier == false)
   }
 
-  @Test("an address is told with its scope, flags and peer")
+  @Test("an address is reported with its scope, flags and peer")
   func standings() throws {
     let state = try defaults(
       """
@@ -125,7 +125,7 @@ struct DefaultRouteTests {
   }
 
   @Test(
-    "the source that we work out is the kernel's own choice",
+    "the source address that we work out is the one that the kernel would choose",
     arguments: [
       "ip route add default via 192.0.2.1 dev wan0",
       "ip address flush dev wan0; ip address add 10.0.0.5/24 dev wan0; ip address add 192.0.2.2/24 dev wan0; ip route add default via 192.0.2.1 dev wan0",

@@ -41,7 +41,7 @@ struct ForeignMarkTests {
     }
   }
 
-  /// Newer kernels may come without; then there are none to be told of.
+  /// Newer kernels may lack it; then there are none to report.
   @Test("in its own tables")
   func legacy() throws {
     try RealGround.with { ground in

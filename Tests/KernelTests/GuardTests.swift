@@ -26,7 +26,7 @@ struct GuardOnTheRealKernelTests {
     return Layout(ruleSet, configuration, try #require(Layout.slots(ruleSet, configuration, after: SlotBook())))
   }
 
-  @Test("is put before any device is there, and only once")
+  @Test("is set up before any device exists, and only once")
   func isPutOnce() throws {
     let layout = try layout()
     try RealGround.with { ground in
@@ -37,7 +37,7 @@ struct GuardOnTheRealKernelTests {
       let actual = try ground.kernel.read(expecting: compiler.compileGuard().nftTable)
       #expect(actual.nftTable == compiler.compileGuard().nftTable)
       #expect(try ground.kernel.guardPlan(for: layout).isEmpty)
-      // What another takes away is back, and nothing else is touched.
+      // What another program removes is restored, and nothing else is touched.
       let rule = try #require(actual.rules.last)
       try ground.kernel.apply(.deleteRule(rule))
       #expect(try ground.kernel.guardPlan(for: layout).steps == [.addRule(rule)])

@@ -18,7 +18,7 @@ struct KernelEventTests {
     func clear() { events.withLock { $0 = [] } }
     var all: [KernelEvent] { events.withLock { $0 } }
 
-    /// Waits ten seconds at most: events come within a millisecond or never, but for a thread that is kept from its work.
+    /// Waits ten seconds at most: events come within a millisecond or never, unless a thread is held up.
     func waits(for isIt: (KernelEvent) -> Bool) -> Bool {
       for _ in 0..<1_000 {
         if events.withLock({ $0.contains(where: isIt) }) { return true }
@@ -28,7 +28,7 @@ struct KernelEventTests {
     }
   }
 
-  /// What one thread waits for and another opens.
+  /// A gate that one thread waits for and another opens.
   private final class Gate: Sendable {
     private let isOpen = Mutex(false)
     func open() { isOpen.withLock { $0 = true } }
@@ -53,7 +53,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell devices, addresses and the main default route that come and go")
+  @Test("report devices, addresses and main default routes that come and go")
   func others() throws {
     try listening { ground, told in
       let wan = try #require(InterfaceName("wan0"))
@@ -70,7 +70,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell main's better routes and IPv6's, which belts follow, but none of every link")
+  @Test("report more specific routes of the main table, for IPv4 and IPv6, but not the ones every link has")
   func sites() throws {
     try listening { ground, told in
       try ground.addDevice(try #require(InterfaceName("wan0")), address: InterfaceAddress("192.0.2.2/24"))
@@ -90,7 +90,7 @@ struct KernelEventTests {
     }
   }
 
-  /// Enough for several queues. Nobody reads while they come.
+  /// Enough to overflow several queues. Nothing reads while they come.
   private func flood(_ ground: RealGround, table: String, first: Int) throws {
     try ground.shell(
       """
@@ -100,7 +100,7 @@ struct KernelEventTests {
       """)
   }
 
-  @Test("are not pushed out by another's routes, however many")
+  @Test("are not lost among another program's routes, however many")
   func floods() throws {
     try listening { ground, told, reactor in
       let wan = try #require(InterfaceName("wan0"))
@@ -142,19 +142,19 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell a neighbour that does not answer")
+  @Test("report a neighbour that does not answer")
   func neighbour() throws {
     try listening { ground, told in
       let wan = try #require(InterfaceName("wan0"))
       try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
-      // The kernel tells only of one that was there, or that it has asked for in vain.
+      // The kernel only reports a neighbour that existed, or that it has failed to resolve.
       try ground.shell("ip neigh replace 192.0.2.1 lladdr 02:00:00:00:00:01 dev wan0 nud reachable")
       try ground.shell("ip neigh replace 192.0.2.1 dev wan0 nud failed")
       #expect(told.waits { $0 == .neighbourFailed(wan, IPv4Address(value: 0xc000_0201)) })
     }
   }
 
-  @Test("tell that a router has refused a packet for its size")
+  @Test("report that a router has refused a packet for its size")
   func pathMTU() throws {
     try listening { ground, told in
       let wan = try #require(InterfaceName("wan0"))
@@ -172,7 +172,7 @@ struct KernelEventTests {
     }
   }
 
-  @Test("tell what another does to our rules, routes and nftables table")
+  @Test("report what another program does to our rules, routes and nftables table")
   func ours() throws {
     try listening { ground, told in
       try ground.shell("ip rule add priority 9210 fwmark 1 lookup 7905 protocol 77")
@@ -186,7 +186,7 @@ struct KernelEventTests {
       told.clear()
       try ground.shell("nft add table inet other; nft flush ruleset; ip rule add priority 100 lookup main")
       #expect(told.waits { $0 == .ours("nft table inet backhaul") })
-      // The rule is another's, but before ours, and may lead to an uplink's default route.
+      // The rule belongs to another program but comes before ours, and may lead to an uplink's default route.
       #expect(told.waits { $0 == .foreign("ip rule 100") })
       #expect(told.waits { $0 == .mainRoute })
       #expect(told.all.count == 3, "\(told.all)")
@@ -203,7 +203,7 @@ struct KernelEventTests {
         try ground.kernel.apply(step)
       }
       try ground.flip.activate(TableRoute(table: table, metric: .active, way: .unreachable))
-      // Another's change behind ours shows that all before it was heard.
+      // Another program's later change shows that everything before it was heard.
       try ground.shell("ip rule add priority 9299 lookup main")
       #expect(told.waits { $0 == .ours("ip rule 9299") })
       #expect(told.all == [.ours("ip rule 9299")])

@@ -9,10 +9,10 @@ import Synchronization
 import System
 import Testing
 
-/// What a rule set may hold at the most, on the kernel at hand.
+/// As much as a rule set may hold, on the kernel at hand.
 @Suite("Sets too large for one transaction")
 struct LargeTableTests {
-  /// None touches the next.
+  /// No two are adjacent.
   private func hosts(_ count: Int, shift: UInt32 = 0) -> [ClosedRange<UInt32>] {
     (0..<UInt32(count)).map { number in
       let address: UInt32 = 0x1400_0000 + number * 4 + shift
@@ -31,7 +31,7 @@ struct LargeTableTests {
     return try socket.generation()
   }
 
-  @Test("are written in many, each bounded, and changed a little in one")
+  @Test("are written in many bounded transactions, and changed a little in one")
   func bounded() throws {
     try RealGround.with { ground in
       let most = RuleSetBounds.prefixes / 4
@@ -49,7 +49,7 @@ struct LargeTableTests {
     }
   }
 
-  @Test("and their table wakes up where another made it dormant")
+  @Test("and their table, made dormant by another program, wake up again")
   func dormant() throws {
     try RealGround.with { ground in
       let table = try sample(ground, direct: 3000)
@@ -63,7 +63,7 @@ struct LargeTableTests {
     }
   }
 
-  /// Another program that changes nftables as fast as it can, in the namespace that this is called in.
+  /// Another program that changes nftables as fast as it can, in the caller's namespace.
   private func underChurn(_ ground: RealGround, _ body: () throws -> Void) throws {
     try ground.shell(
       """
@@ -77,7 +77,7 @@ struct LargeTableTests {
     try body()
   }
 
-  @Test("are read and written while others change nftables all the time")
+  @Test("are read and written while other programs keep changing nftables")
   func churn() throws {
     try RealGround.with { ground in
       let table = try sample(ground, direct: 20_000)
@@ -93,10 +93,10 @@ struct LargeTableTests {
     }
   }
 
-  @Test("and so is all else while devices come and go")
+  @Test("and everything else are read and written while devices come and go")
   func deviceChurn() throws {
     try RealGround.with { ground in
-      // Enough that no dump of them is done between two changes.
+      // Enough that no dump of them finishes between two changes.
       try ground.shell(
         """
         for number in $(seq 300); do echo link add many$number type bridge; done | ip -batch -
@@ -124,7 +124,7 @@ struct LargeTableTests {
     var all: [KernelEvent] { events.withLock { $0 } }
   }
 
-  @Test("are no news while we write them, and what another does afterwards is")
+  @Test("cause no event while we write them, but another program's later change does")
   func news() throws {
     try RealGround.with { ground in
       let reactor = try Reactor(name: "events")
@@ -144,7 +144,7 @@ struct LargeTableTests {
     }
   }
 
-  @Test("and where another changed nftables meanwhile, that is told, heard or not")
+  @Test("written while another program changed nftables are reported so, whether the change was seen or not")
   func missed() throws {
     try RealGround.with { ground in
       let reactor = try Reactor(name: "events")

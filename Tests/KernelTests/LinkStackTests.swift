@@ -11,7 +11,7 @@ import Testing
     try #require(try ground.kernel.read(expecting: nil).links[device(name)]).stack
   }
 
-  /// A type of device is a module, which not every kernel has.
+  /// A device type needs a module, which not every kernel has.
   private static func hasDevices(of type: String) -> Bool {
     var isThere = false
     try? RealGround.with { ground in
@@ -22,8 +22,8 @@ import Testing
     return isThere
   }
 
-  /// By whose name packets come in follows from it.
-  @Test func portsAndDevicesOnTopAreTold() throws {
+  /// It decides under which name packets come in.
+  @Test func portsAndDevicesOnTopAreReported() throws {
     try RealGround.with { ground in
       try ground.shell(
         """

@@ -32,7 +32,7 @@ struct NftReloadTests {
   }
 
   @Test(
-    "what another does to our maps is seen",
+    "what another program does to our maps is seen",
     arguments: [
       "delete element inet backhaul bind_to { \"wan0\" }",
       "add element inet backhaul bind_to { \"lan0\" : jump bind_wan0 }",

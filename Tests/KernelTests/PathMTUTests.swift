@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Path MTUs of the kernel")
 struct PathMTUTests {
-  @Test("are the smallest of all tables, of each device")
+  @Test("are, for each device, the smallest of all tables")
   func smallest() throws {
     try RealGround.with { ground in
       let wan = try #require(InterfaceName("wan0"))

@@ -19,8 +19,8 @@ struct SettingTests {
     }
   }
 
-  /// Where the kernel tells them they are in one long array each, and a number of the wrong place would go unnoticed.
-  @Test("are told as their files say, each for itself", arguments: Self.keys)
+  /// The kernel reports them in one long array each, where a wrong index would go unnoticed.
+  @Test("are reported one by one, as their files say", arguments: Self.keys)
   func asInFiles(_ changed: InterfaceSetting.Key) throws {
     try RealGround.with { ground in
       let wan = try #require(InterfaceName("wan0"))
@@ -35,7 +35,7 @@ struct SettingTests {
   }
 
   @Test(
-    "for all devices together are told, changed and put back",
+    "for all devices together are reported, changed and put back",
     arguments: InterfaceSetting.Key.allCases.filter(\.isOfAllAlone))
   func ofAll(_ key: InterfaceSetting.Key) throws {
     try RealGround.with { ground in

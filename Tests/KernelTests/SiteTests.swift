@@ -5,7 +5,7 @@ import KernelGrounds
 internal import RuleSets
 import Testing
 
-@Suite("Main's better routes and ways out")
+@Suite("The main table's more specific routes and ways out")
 struct SiteTests {
   private func state(_ setUp: String) throws -> ActualState {
     var state = ActualState()
@@ -48,7 +48,7 @@ struct SiteTests {
     #expect(Set(state.exits.map(\.text)) == ["wan0", "wan1"])
   }
 
-  @Test("and those of IPv6")
+  @Test("are read for IPv6 too")
   func ipv6() throws {
     let state = try state(
       """
@@ -68,7 +68,7 @@ struct SiteTests {
     #expect(state.exits.isEmpty)
   }
 
-  @Test("a router that has learnt the internet's keeps none but its own subnets")
+  @Test("keep only its own subnets on a router that has learnt the internet's routes")
   func many() throws {
     let state = try state(
       "for a in $(seq 0 65); do for b in $(seq 0 250); do echo route add 10.$a.$b.0/24 via 192.0.2.1; done; done | ip -batch -"

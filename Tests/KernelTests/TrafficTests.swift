@@ -17,7 +17,7 @@ struct TrafficTests {
         let before = try #require(try ground.traffic.traffic()[wan])
         try ground.shell("ping -q -s 1000 -c 10 -i 0.01 192.0.2.1 > /dev/null")
         let after = try #require(try ground.traffic.traffic()[wan])
-        // An Ethernet frame is 14 bytes more than its packet; ARP comes on top.
+        // An Ethernet frame is 14 bytes longer than its packet; ARP comes on top.
         #expect((10..<20).contains(after.packetsIn - before.packetsIn))
         #expect((10..<20).contains(after.packetsOut - before.packetsOut))
         #expect((10_420..<11_500).contains(after.bytesIn - before.bytesIn))

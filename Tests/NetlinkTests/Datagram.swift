@@ -1,4 +1,4 @@
-/// Netlink bytes by hand, label by label, so that a test can lie in any of them.
+/// Netlink bytes by hand, label by label, so that a test can falsify any of them.
 struct Datagram {
   private(set) var bytes: [UInt8] = []
 

@@ -3,7 +3,7 @@ import Testing
 @testable import Netlink
 
 /// A table's entries as IPT_SO_GET_ENTRIES gives them.
-@Suite("iptables before nftables")
+@Suite("iptables-legacy")
 struct LegacyTableTests {
   /// 112 bytes of struct ipt_entry with the places of the target and of the next entry, then matches, then the target.
   private func entry(
@@ -22,7 +22,7 @@ struct LegacyTableTests {
     entry("ERROR", Array(chain.utf8) + [UInt8](repeating: 0, count: 32 - chain.utf8.count))
   }
 
-  /// `chain: target`, and at the end whether every length was true.
+  /// `chain: target`, and at the end whether every length was right.
   private func read(_ entries: [UInt8], chains: [Int: String] = [:]) -> [String] {
     var found: [String] = []
     let isGood = entries.withUnsafeBytes {
@@ -34,7 +34,7 @@ struct LegacyTableTests {
   private let accept = [UInt8]([0xfe, 0xff, 0xff, 0xff, 0, 0, 0, 0])
   private let mark = [UInt8]([0, 0, 0x10, 0, 0, 0, 0xf0, 0x0f])
 
-  @Test("targets are told with their chain, whatever matches stand before them")
+  @Test("targets are reported with their chain, whatever matches come before them")
   func chains() {
     let first = entry("MARK", revision: 2, mark, matches: 48)
     let policy = entry("", accept)
@@ -50,13 +50,13 @@ struct LegacyTableTests {
     #expect(read([]) == [])
   }
 
-  @Test("an entry whose places lie ends it", arguments: [0, 111, 121, 65_535] as [UInt16])
+  @Test("an entry with impossible offsets ends the list", arguments: [0, 111, 121, 65_535] as [UInt16])
   func lies(_ place: UInt16) {
     #expect(read(entry("", accept) + entry("MARK", revision: 2, mark, target: place)).suffix(1) == ["lies"])
     #expect(read(entry("", accept) + entry("MARK", revision: 2, mark, next: place)).suffix(1) == ["lies"])
   }
 
-  @Test("a table that is cut off anywhere lies")
+  @Test("a table that is cut off anywhere is refused")
   func cut() {
     let table = entry("MARK", revision: 2, mark)
     for length in 1..<table.count { #expect(read(Array(table.prefix(length))) == ["lies"]) }

@@ -23,7 +23,7 @@ struct ParserTests {
   private let device = Datagram.attribute(4, Datagram.raw(UInt32(5)))
   private let metric = Datagram.attribute(6, Datagram.raw(UInt32(10)))
 
-  @Test("a route's table is the attribute's, which a byte could not hold")
+  @Test("a route's table comes from the attribute, because a byte could not hold it")
   func routeTable() {
     let expected = RouteMessage(
       table: 7902, metric: 10, origin: 201, hops: [RouteMessage.NextHop(index: 5)], scope: 0)
@@ -61,7 +61,7 @@ struct ParserTests {
   private let linkLocal: [UInt8] = [0xfe, 0x80] + [UInt8](repeating: 0, count: 13) + [1]
   private let parsedLinkLocal = RouteMessage.Gateway.ipv6(high: 0xfe80_0000_0000_0000, low: 1)
 
-  @Test("a gateway of another family is told by struct rtvia, of a route and of each of several ways")
+  @Test("a gateway of another family is read from struct rtvia, for a route and for each of several ways")
   func via() {
     let via = Datagram.attribute(18, [10, 0] + linkLocal)
     #expect(
@@ -109,7 +109,7 @@ struct ParserTests {
     #expect(object(2, way) == nil)
   }
 
-  /// What is known of the way to 203.0.113.2.
+  /// What is known about the path to 203.0.113.2.
   private func exception(length: UInt8 = 32, flags: UInt32 = 0x200, _ attributes: [UInt8]) -> PathMTUMessage? {
     var datagram = Datagram()
     datagram.message(type: 24, [2, length, 0, 0, 254, 0, 0, 1] + Datagram.raw(flags) + attributes)
@@ -133,7 +133,7 @@ struct ParserTests {
     #expect(exception(destination + device + metrics(Datagram.raw(UInt32(1400)), length: 255)) == nil)
   }
 
-  @Test("counters that are cut off are none")
+  @Test("counters that are cut off count as absent")
   func counters() {
     func traffic(_ numbers: [UInt64]) -> TrafficMessage? {
       var datagram = Datagram()
@@ -149,7 +149,7 @@ struct ParserTests {
     #expect(traffic(Array(numbers.dropLast())) == nil)
   }
 
-  @Test("a rule without a mark attribute but with a mask asks for mark 0")
+  @Test("a rule with a mask but no mark attribute matches mark 0")
   func zeroMark() {
     var datagram = Datagram()
     let mask = Datagram.attribute(16, Datagram.raw(UInt32(0x0ff0_0000)))
@@ -173,7 +173,7 @@ struct ParserTests {
     #expect(rule(33) == nil)
   }
 
-  @Test("a rule of IPv6 is told with its addresses")
+  @Test("an IPv6 rule is read with its addresses")
   func ipv6Rule() {
     func rule(_ length: UInt8, _ attributes: [UInt8] = [], action: UInt8 = 8) -> RuleMessage? {
       var datagram = Datagram()
@@ -214,7 +214,7 @@ struct ParserTests {
     return first(datagram, LinkMessage.init)
   }
 
-  @Test("an XFRM interface has a number and an underlay, and one whose packets say the number is no tunnel")
+  @Test("an XFRM interface has a number and an underlay; one whose number comes from the packets is not a tunnel")
   func xfrm() {
     let underlay = Datagram.attribute(1, Datagram.raw(UInt32(5)))
     let number = Datagram.attribute(2, Datagram.raw(UInt32(0x0102_0304)))
@@ -262,9 +262,9 @@ struct ParserTests {
     #expect(link("ipip", Datagram.attribute(2, [192, 0]) + Datagram.attribute(4, []))?.tunnel == none, "cut off")
   }
 
-  /// The kernel at hand may have no such tunnels; what we write to it is at least what we would read of it.
+  /// The kernel at hand may have no such tunnels, but at least we read back what we write.
   @Test(
-    "what is written of a tunnel is read as the same",
+    "a tunnel is read back as it was written",
     arguments: [.gre(key: nil), .gre(key: 0), .gre(key: .max), .ipip, .xfrm(interfaceID: 9)] as [TunnelMessage.Kind])
   func writtenTunnels(_ kind: TunnelMessage.Kind) throws {
     var tunnel = TunnelMessage(
@@ -284,7 +284,7 @@ struct ParserTests {
     #expect(isWhole && found?.name == "bh-fra" && found?.tunnel == tunnel)
   }
 
-  @Test("what the kernel says of every rule, whatever it asks, is no selector")
+  @Test("what the kernel reports for every rule does not count as a selector")
   func neutralSelectors() {
     func hasMore(_ attributes: [UInt8]) -> Bool? {
       var datagram = Datagram()
@@ -303,7 +303,7 @@ struct ParserTests {
     }
   }
 
-  @Test("bytes of every kind are read or refused, wherever they are cut off")
+  @Test("any bytes are read or refused, wherever they are cut off")
   func anything() {
     let datagrams = [
       route(table + device + metric).bytes, Datagram.attribute(1, [1, 2, 3]), [UInt8](repeating: 0xff, count: 64),
@@ -333,7 +333,7 @@ struct ParserTests {
     #expect(SetFormat.ranges(starts: [0, 5, 5, 0], ends: []) == [0...4, 5...UInt32.max])
   }
 
-  @Test("a comment whose length lies is none")
+  @Test("a comment with a wrong length counts as absent")
   func comment() {
     func decode(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { RuleComment.decode(Bytes($0)) } }
     #expect(decode(RuleComment.encode("LAN lan0")) == "LAN lan0")
@@ -341,7 +341,7 @@ struct ParserTests {
     #expect(decode([7, 1, 0, 0, 3, 65, 66, 0]) == "AB")
   }
 
-  @Test("an element that is no plain address has no key, and is no mistake")
+  @Test("an element that is not a plain address has no key, and is not an error")
   func oddElements() {
     let key = Datagram.attribute(1, Datagram.attribute(1, [10, 0, 0, 0]))
     let comment = Datagram.attribute(6, [1, 2, 3, 4])
@@ -360,7 +360,7 @@ struct ParserTests {
     #expect(keys(Datagram.attribute(3, [0, 0, 0, 2])) == [nil], "for whatever has no other")
   }
 
-  @Test("a route that says more than ours do is told from ours")
+  @Test("a route with more attributes than ours have is told apart from ours")
   func strangeRoutes() {
     func message(_ attributes: [UInt8], service: UInt8 = 0) -> RouteMessage? {
       var datagram = Datagram()
@@ -480,7 +480,7 @@ struct NeighbourTests {
 
   private let address = Datagram.attribute(1, [192, 0, 2, 1])
 
-  @Test("one that is not there is told, and nothing else of neighbours is")
+  @Test("a missing one is reported, and nothing else about neighbours")
   func failed() {
     #expect(event(state: 0x20, address) == .neighbourFailed(index: 5, address: 0xc000_0201))
     for state in [UInt16(0x01), 0x02, 0x04, 0x10, 0x40] { #expect(event(state: state, address) == nil) }

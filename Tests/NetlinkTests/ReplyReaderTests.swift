@@ -9,7 +9,7 @@ struct ReplyReaderTests {
   private let multi: UInt16 = 2
   private let interrupted: UInt16 = 0x10
 
-  /// What `take` made of it, and how many messages were handed on.
+  /// The result of `take`, and how many messages were handed on.
   private func take(_ datagram: Datagram, understands: Bool = true) throws -> (ReplyReader.Progress, Int) {
     var reader = ReplyReader(operation: "test", sequence: 7, port: 9)
     var count = 0
@@ -37,7 +37,7 @@ struct ReplyReaderTests {
     #expect(try take(datagram) == (.finished, 2))
   }
 
-  @Test("is not that to another request or another's socket")
+  @Test("is told apart from answers to other requests and other sockets")
   func stale() throws {
     var datagram = Datagram()
     datagram.message(type: 16, sequence: 6)
@@ -46,7 +46,7 @@ struct ReplyReaderTests {
     #expect(try take(datagram) == (.unfinished, 0))
   }
 
-  @Test("that changed while it was dumped is read to its end, and then an interruption")
+  @Test("is read to its end and then counts as interrupted if the objects changed during the dump")
   func dumpInterrupted() {
     var datagram = Datagram()
     datagram.message(type: 16, flags: multi | interrupted)
@@ -55,7 +55,7 @@ struct ReplyReaderTests {
     #expect(refusal(datagram)?.isInterrupted == true)
   }
 
-  @Test("with an error is a failure with the kernel's words")
+  @Test("with an error is a failure with the kernel's text")
   func words() {
     var datagram = Datagram()
     let text = Datagram.attribute(1, Array("Nexthop has invalid gateway".utf8) + [0])
@@ -65,7 +65,7 @@ struct ReplyReaderTests {
       refusal(datagram) == NetlinkFailure(operation: "test", errno: 101, kernelText: "Nexthop has invalid gateway"))
   }
 
-  @Test("whose text lies about its place is a failure without words")
+  @Test("whose text has an impossible offset is a failure without text")
   func lyingText() {
     var datagram = Datagram()
     // Not capped, and a request that claims to be 4 GB.
@@ -74,7 +74,7 @@ struct ReplyReaderTests {
     #expect(refusal(datagram) == NetlinkFailure(operation: "test", errno: 22))
   }
 
-  @Test("cut off at any byte never passes for whole", arguments: 1..<36)
+  @Test("never counts as whole if it is cut off at any byte", arguments: 1..<36)
   func truncated(_ length: Int) {
     var datagram = Datagram()
     datagram.message(type: done, Datagram.raw(Int32(0)) + [UInt8](repeating: 0, count: 16))
@@ -84,14 +84,14 @@ struct ReplyReaderTests {
     }
   }
 
-  @Test("with a length that lies is refused", arguments: [0, 1, 15, 17, 4096, UInt32.max])
+  @Test("with an impossible length is refused", arguments: [0, 1, 15, 17, 4096, UInt32.max])
   func lyingLength(_ length: UInt32) {
     var datagram = Datagram()
     datagram.message(type: 16, length: length)
     #expect(refusal(datagram) == NetlinkFailure.malformed("test"))
   }
 
-  @Test("that nobody understands is refused")
+  @Test("of an unknown kind is refused")
   func notUnderstood() {
     var datagram = Datagram()
     datagram.message(type: 16)

@@ -23,12 +23,12 @@ import Testing
           lans: lans))
   }
 
-  /// What the sample shows commented out is the default: with the hashes taken off nothing changes but what is optional.
+  /// What the sample shows commented out is the default: without the hashes nothing changes except optional values.
   @Test func theSamplesCommentedKeysAreTheDefaults() throws {
     let text = try Repository.text("etc/agent.toml")
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       let isKey = line.hasPrefix("# ") && line.contains(" = ") && !line.contains("\"http://")
-      // The other uplinks are examples, and their tables' heads would be without an interface.
+      // The other uplinks are examples, and would have no interface.
       let isExample = exampleKeys.contains { line.contains($0) }
       return isKey && !isExample ? line.dropFirst(2) : line
     }
@@ -61,7 +61,7 @@ import Testing
       RuleSetCheck.complaints(ruleSet, try ConfigurationFile.load(Repository.path("etc/agent.toml"))) == [])
   }
 
-  /// The guard looks for the state directory also in a file that is no configuration any more.
+  /// The guard looks for the state directory even in a broken configuration file.
   @Test(arguments: [
     ("state_directory = \"/srv/state\"", "/srv/state"), ("[files\n  state_directory='/srv/state' # here", "/srv/state"),
     ("# state_directory = \"/srv/state\"", "/var/lib/backhaul"), ("state_directory = \"srv\"", "/var/lib/backhaul"),
@@ -76,7 +76,7 @@ import Testing
     #expect(ConfigurationFile.stateDirectory(ofUnusable: "/nonexistent.toml") == "/var/lib/backhaul")
   }
 
-  /// A parser that aborts at a typing error would take the agent and the guard with it.
+  /// A parser that crashes on a typo would take the agent and the guard with it.
   @Test(arguments: [
     ("[[[", "line 1, column 3: expected a table's name after \"[\""),
     ("[+a]", "line 1, column 2: expected a table's name after \"[\""),
@@ -97,7 +97,7 @@ import Testing
     _ = try TOMLDocument.parse(text)
   }
 
-  /// Each byte of a configuration damaged in many ways: refused or read, and nothing worse.
+  /// Each byte of a configuration is damaged in many ways: it is refused or read, and nothing worse.
   @Test func anyByteMayBeDamaged() throws {
     let text = Array(
       """

@@ -56,11 +56,11 @@ import Testing
     #expect(complaints(ruleSet, router).count == 1)
     #expect(
       complaints(ruleSet, router).first?.hasSuffix(
-        "\(wanted) tunnels, uplinks and egresses in all, and the kernel's mark mask and table range of the local "
-          + "configuration have room for \(wanted - 1)") == true)
+        "\(wanted) tunnels, uplinks and egresses in all, but kernel.mark_mask and the table range in the local "
+          + "configuration have room for only \(wanted - 1)") == true)
     router.kernel.tables = 7900...7999
     router.kernel.priorities = 9200...9298
-    #expect(complaints(ruleSet, router).first?.hasSuffix("gives 99 ip rule priorities, 100 are needed") == true)
+    #expect(complaints(ruleSet, router).first?.hasSuffix("gives 99 ip rule priorities, but 100 are needed") == true)
     router.kernel.priorities = 9200...9299
     #expect(complaints(ruleSet, router).isEmpty)
   }
@@ -70,8 +70,8 @@ import Testing
     var router = try router(uplinks: ["wan0", "mpls0"], lans: ["lan0", "lan1"])
     router.ipsec.pskFile = "/etc/backhaul/secrets/hubs.psk"
     let refusal =
-      "backhaul_rules[0].fallback: \"underlay\" sends in the clear, and none of its tunnels goes over a private line "
-      + "(an uplink with private = true in the local configuration)"
+      "backhaul_rules[0].fallback: \"underlay\" sends in the clear by a private line, but none of its tunnels goes "
+      + "over one (an uplink with private = true in the local configuration)"
     #expect(complaints(ruleSet, router) == [refusal])
     router.uplinks[1].isPrivate = true
     #expect(complaints(ruleSet, router).isEmpty)

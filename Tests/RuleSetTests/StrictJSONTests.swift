@@ -112,7 +112,7 @@ import Testing
   }
 }
 
-/// A tree as JSONDecoder makes it: without order of keys, and without a difference between 1 and 1.0.
+/// A tree as JSONDecoder makes it: keys have no order, and 1 equals 1.0.
 private indirect enum LibraryValue: Decodable, Equatable {
   case null
   case boolean(Bool)

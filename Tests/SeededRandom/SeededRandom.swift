@@ -1,5 +1,5 @@
-/// The same numbers in every run, on every machine (SplitMix64): what a test throws its dice with. Whoever prints the seed
-/// with a failure can have it again.
+/// The same numbers in every run, on every machine (SplitMix64): a test's source of randomness. Print the seed with a
+/// failure to be able to repeat it.
 package struct SeededRandom: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
@@ -13,10 +13,10 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     return mixed ^ (mixed >> 31)
   }
 
-  /// True in so many of 100 cases.
+  /// True in this many of 100 cases.
   package mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
 
-  /// Each element by itself is among them with that chance.
+  /// Each element is included with that probability.
   package mutating func some<Element>(_ elements: [Element], percent: Int = 50) -> [Element] {
     elements.filter { _ in chance(percent) }
   }

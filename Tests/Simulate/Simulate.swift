@@ -13,7 +13,7 @@ internal import Simulation
 @main struct Simulate {
   /// Of the machines and the watch together.
   private static let faults = 1_000_000
-  /// A mutant that does as much unnoticed is none, or the invariants are.
+  /// If a mutant survives this much unnoticed, either it is not a mutant or the invariants are too weak.
   private static let mutantFaults = 400_000
 
   static func main() {
@@ -37,7 +37,7 @@ internal import Simulation
     finish((subjects + mutants).allSatisfy { $0 })
   }
 
-  /// Prints each decision: how many probes had been sent, and what it was.
+  /// Prints each decision, with the number of probes sent before it.
   private static func follow(_ settings: [Int]) -> Bool {
     var text = ""
     while let line = readLine(strippingNewline: false) { text += line }
@@ -93,7 +93,7 @@ internal import Simulation
     print(
       "mutant \(mutant.name): caught by \(failure.violation.invariant.rawValue) after \(campaign.tally.faultCount) faults: \(failure.violation.text)"
     )
-    // What finds the honest machine wrong as well has not found the mutant.
+    // An invariant that also condemns the correct machine has not caught the mutant.
     guard let doubt = Campaign.replay(failure.seed, mutant.honest).0 else { return true }
     print(
       "FAILED: so does the machine as it is: \(doubt.text); see backhaul-simulate replay \(mutant.honest.name) \(failure.seed)"

@@ -3,7 +3,7 @@ internal import RuleSets
 
 // The invariants that hold over time.
 extension World {
-  /// Looks at everything, between two turns.
+  /// Checks everything, between two turns.
   func audit() {
     guard pilot != nil, !isAsleep else { return }
     for rule in witness.rules.indices {
@@ -51,7 +51,7 @@ extension World {
     }
   }
 
-  /// An uplink that cannot be used is left at once, where there is anywhere to go.
+  /// An unusable uplink is left at once, if there is anywhere to go.
   private func checkUplink(of rule: Int) {
     guard let choice = witness.rules[rule].choice, let known = known(rule) else { return }
     switch choice {
@@ -71,7 +71,7 @@ extension World {
 
   // MARK: - The kernel
 
-  /// The kernel was not asked too much lately.
+  /// The kernel was not asked too often lately.
   private var kernelTakes: Bool { now > kernel.refusesUntil + 500 * millisecond }
 
   /// No uplink carries the rule's traffic that the rule does not allow.
@@ -121,7 +121,7 @@ extension World {
     switch witness.rules[rule].choice {
     case nil, .blocked?: return .exactly(nil)
     case .path(let name)?:
-      // One that the rule set took away, or that leads elsewhere now, keeps its route until it is left.
+      // A path that the rule set removed, or that leads elsewhere now, keeps its route until it is left.
       guard let number = town.pathNumbers[name], let path = known(path: number), witness.paths[number].state != .unknown
       else { return .anything }
       return wanted(path.way, by: town.paths[number].device)
@@ -141,7 +141,7 @@ extension World {
     }
   }
 
-  /// With a device that is down, or a gateway that is lost, there is no route to have.
+  /// While a device is down or a gateway is lost, there can be no route.
   private func wanted(_ way: TableRoute.Way?, by device: Int) -> Wanted {
     way == nil || !town.devices[device].carries ? .anything : .exactly(way)
   }

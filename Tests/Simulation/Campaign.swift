@@ -2,7 +2,7 @@ import Core
 
 /// Many simulations, one after another, each from a seed of its own that follows from the campaign's.
 package struct Campaign {
-  /// Of one simulation. Few enough that one is replayed in a moment, and enough for everything to meet everything.
+  /// Faults in one simulation: few enough to replay in a moment, and enough for everything to meet everything.
   package static let faultsEach = 500
 
   package let seed: UInt64
@@ -21,7 +21,7 @@ package struct Campaign {
     return dice.next()
   }
 
-  /// Goes on until so many faults are made, or an invariant fails.
+  /// Continues until this many faults were made, or an invariant fails.
   package mutating func run(faults: Int) {
     var number = 0
     while tally.faultCount < faults, failure == nil {
@@ -61,9 +61,9 @@ package struct Subject: Sendable {
     World(seed: seed, faults: Campaign.faultsEach, weights: weights, trace: trace, pilot: pilot)
   }
 
-  /// The machine of the watch, with as little around it as can be.
+  /// The watch's machine, with as little around it as possible.
   package static let machines = Subject(name: "machines") { MachinePilot($0) }
-  /// What is tried by this name; mutants have theirs.
+  /// What is tested under this name; mutants have their own.
   package static func named(_ name: String) -> Subject? {
     ([machines, watch] + Mutant.all.flatMap { [$0.subject, $0.honest] }).first { $0.name == name }
   }

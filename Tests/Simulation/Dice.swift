@@ -12,12 +12,13 @@ package struct Dice: RandomNumberGenerator {
     return z ^ (z >> 31)
   }
 
-  /// 0 up to but not including `bound`. By multiplication: the library's way rejects and repeats, and this is the hot path.
+  /// 0 up to but not including `bound`. By multiplication, because the library rejects and repeats, and this is the hot
+  /// path.
   mutating func below(_ bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
 
   mutating func between(_ range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
 
-  /// True in so many of 1,000 cases.
+  /// True in this many of 1,000 cases.
   mutating func chance(_ perMille: Int) -> Bool { perMille > 0 && below(1_000) < perMille }
 
   mutating func of<Element>(_ elements: [Element]) -> Element { elements[below(elements.count)] }
@@ -26,8 +27,8 @@ package struct Dice: RandomNumberGenerator {
     range.lowerBound + Nanoseconds(below(Int(range.upperBound - range.lowerBound) + 1))
   }
 
-  /// Exponentially distributed, as the time between two things that know nothing of each other: the bits of a random
-  /// number before its first one are a whole number of halvings, and the rest is linear between them.
+  /// Exponentially distributed, like the time between two independent things: the bits of a random number before its
+  /// first one are a whole number of halvings, and the rest is linear between them.
   mutating func wait(mean: Nanoseconds) -> Nanoseconds {
     let random = next()
     let halvings = Nanoseconds(min(random.leadingZeroBitCount, 12))

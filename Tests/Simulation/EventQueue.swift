@@ -1,5 +1,5 @@
-/// What will happen, in the order of its time; at one time, what a descriptor brings before what a timer brings, as the
-/// reactor does it, and else in the order in which it was planned.
+/// What will happen, in order of time; at one time, descriptors come before timers, as in the reactor, and otherwise
+/// the order of planning counts.
 struct EventQueue {
   struct Entry {
     let at: Nanoseconds
@@ -62,7 +62,7 @@ struct EventQueue {
 
 /// Something that the world does at its time.
 enum Event {
-  /// Something became of a probe, and its socket is readable.
+  /// A probe has a result, and its socket is readable.
   case arrival(socket: Int, number: UInt64, Arrival)
   case news(News)
   case timer(life: Int, token: UInt64)
@@ -82,7 +82,7 @@ enum Arrival {
 enum News {
   case link(device: Int)
   case plan
-  /// Another has changed something of ours.
+  /// Another program has changed something of ours.
   case stirred
   /// Keys of the path's tunnel came or went.
   case keys(path: Int)

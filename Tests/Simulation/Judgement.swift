@@ -44,7 +44,7 @@ extension World {
     defer { witness.paths[path].state = state }
     if state == .down && before != .down {
       if Self.isUsable(before) { witness.paths[path].falls = witness.paths[path].falls.suffix(2) + [now] }
-      // Among several that may fail, one that has failed is still down until it was answered as often as `rise` says.
+      // Among several that may fail, one that has failed stays down until it was answered `rise` times.
       let failed = witness.paths[path].hadQuorum ? doubtfulProbes(known) : failedProbes(known)
       if !hasObstacle(known) && failed <= Self.spare(known) {
         fail(
@@ -71,7 +71,7 @@ extension World {
     }
   }
 
-  /// Those that are down, or of whom nobody says whether they are.
+  /// Those that are down, or whose state is unknown.
   private func doubtfulProbes(_ path: WatchPlan.WatchedPath) -> Int {
     path.probes.count { probe in
       town.targetNumbers[probe.name].map { witness.probeStates[$0] == .down || witness.probeStates[$0] == nil } ?? false
@@ -82,8 +82,8 @@ extension World {
     path.probes.count { probe in
       guard let ledger = town.targetNumbers[probe.name].map({ network.ledgers[$0] }) else { return false }
       guard surely else { return ledger.failures(at: now) >= probe.fall }
-      // What a rehearsal loses is none, and which those are is not seen from without. An agent that wakes does many things
-      // at one time: what comes out at this very moment may come after the verdict.
+      // Losses of rehearsals do not count, and which probes those are cannot be seen from outside. An agent that wakes
+      // does many things at one time: what comes out at this very moment may come after the verdict.
       let before = now - 1
       return ledger.failures(at: before, surely: true) >= probe.fall + Promise.probesInARehearsal(probe)
         && ledger.silence(at: before, surely: true, rehearsed: Promise.probesInARehearsal(probe))
@@ -159,7 +159,7 @@ extension World {
     witness.isStirred = true
   }
 
-  /// What it says of why is so.
+  /// The reason it gives is true.
   private func checkReason(of move: Move, _ rule: Int, _ known: WatchPlan.WatchedRule) {
     let paths = known.rule.paths
     switch (move.kind, move.from) {
@@ -197,7 +197,7 @@ extension World {
     }
   }
 
-  /// The rule has them all, in one tier.
+  /// The rule has all of them, in one tier.
   private func isTier(_ paths: [Name], of rule: BackhaulRule) -> Bool {
     rule.tiers.contains { tier in paths.allSatisfy { name in tier.contains { $0.path == name } } }
   }
@@ -234,7 +234,8 @@ extension World {
     }
     witness.rules[rule].returns[number] = period
     forgetReturns(rule, behind: name, known.rule)
-    // While blocked nothing is won by waiting; and at the start the first verdict on a path is no return.
+    // While blocked there is nothing to gain by waiting; and at the start the first verdict on a path does not count as
+    // a return.
     if move.from == .blocked || (seen.falls.isEmpty && witness.rules[rule].isFresh) { return }
     if isDamped(seen, known.rule.damping) {
       fail(.flipsAreBounded, "rule \(known.rule.name) returns to path \(name), which fell three times a moment ago")
@@ -248,8 +249,8 @@ extension World {
     }
   }
 
-  /// Once a better path has been returned to and has fallen, one behind it is returned to anew: it may have been passed over
-  /// for falling too often. Returns stay bounded by those to the better one.
+  /// Once a better path has been returned to and has fallen, one behind it is returned to again: it may have been
+  /// skipped for falling too often. Returns stay bounded by those to the better one.
   private func forgetReturns(_ rule: Int, behind path: Name, _ known: BackhaulRule) {
     guard let tier = known.tiers.firstIndex(where: { $0.contains { $0.path == path } }) else { return }
     for share in known.tiers.dropFirst(tier + 1).joined() {
@@ -273,7 +274,7 @@ extension World {
     else { return fail(.bestWayIsTaken, "rule \(known.rule.name) returns to \(move.to), which is not better") }
   }
 
-  /// Where it goes is the best there is.
+  /// Where it goes is the best available.
   private func checkTarget(of move: Move, _ rule: Int, _ known: WatchPlan.WatchedRule) {
     let name = known.rule.name
     let usable = usablePaths(of: known)
@@ -292,16 +293,16 @@ extension World {
     for path in move.to.paths {
       guard let number = town.pathNumbers[path] else { continue }
       let state = witness.paths[number].state
-      // What it was on before, and nothing is known of, is no reason to leave.
+      // A current path of unknown state is no reason to leave it.
       let isKept = move.from?.paths.contains(path) == true && state == .unknown
       if !usable.contains(number) && !isKept {
         fail(.bestWayIsTaken, "rule \(name) goes by path \(path), which is \(state)")
       }
     }
-    // A better one that keeps falling may be passed over.
+    // A better one that keeps falling may be skipped.
     let steady = usable.filter { witness.paths[$0].falls.count < 3 && witness.paths[$0].state == .up }
       .map { town.paths[$0].name }
-    // One that goes on carrying flows need not be left in haste for a better one, and its own tier may join it.
+    // A path that keeps carrying flows need not be left in haste for a better one, and its own tier may join it.
     let goesOn = move.to.paths.contains { (move.from?.paths ?? []).contains($0) }
     if move.kind != .failback, !isDegraded(move.from), !goesOn, let first = steady.first,
       let best = tier(of: [first], known.rule), let taken = tier(of: [path], known.rule), best < taken

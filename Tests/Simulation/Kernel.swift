@@ -7,11 +7,11 @@ struct Kernel {
   fileprivate(set) var routes: [TableRoute.Way?] = []
   /// As they were when the agent last took a plan.
   fileprivate(set) var routesBefore: [TableRoute.Way?] = []
-  /// Whose doing a table's route is: another's, until the agent has had its time to put it right.
+  /// Who made a table's route: another program, until the agent has had time to repair it.
   fileprivate(set) var isForeign: [Bool] = []
   /// Until then it answers ENOBUFS.
   var refusesUntil: Nanoseconds = 0
-  /// Since when, as far as was seen, a table does not lead where its rule's choice does, on the clock that stands still in sleep.
+  /// Since when a table was seen not to lead where its rule's choice does, on the clock that stops during sleep.
   var strayedSince: [Nanoseconds?] = []
 
   mutating func begin(_ town: Town) {
@@ -22,7 +22,7 @@ struct Kernel {
 
   mutating func remember() { routesBefore = routes }
 
-  /// With a device that goes down its routes go, and nobody is told.
+  /// When a device goes down its routes go too, without an event.
   mutating func flush(_ device: InterfaceName, isGone: Bool, isUp: (InterfaceName) -> Bool) {
     for number in routes.indices {
       // One that shares stays while one of its devices is up; the fake kernel's contract has it from Linux.
@@ -33,7 +33,7 @@ struct Kernel {
     }
   }
 
-  /// The table is no rule's any more.
+  /// The table no longer belongs to a rule.
   mutating func forget(_ rule: Int) { put(nil, rule, isForeign: false) }
 
   mutating func wipe() { for number in routes.indices { forget(number) } }
@@ -45,7 +45,7 @@ struct Kernel {
   }
 }
 
-// What a pilot asks.
+// Questions from a pilot.
 extension World {
   private func refusal() -> KernelFailure? {
     now < kernel.refusesUntil ? KernelFailure(operation: "simulated", errno: 105, cause: "no buffer space") : nil

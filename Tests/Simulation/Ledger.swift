@@ -1,23 +1,23 @@
-/// What really became of the last probes of one target that left this router: not what the machine makes of it.
+/// What really happened to the last probes of one target, not what the machine thinks happened.
 struct Ledger {
   struct Sent {
     let number: UInt64
     let at: Nanoseconds
     /// The end of its timeout.
     let deadline: Nanoseconds
-    /// An answer that is here by then is never missed.
+    /// An answer that has arrived by then never counts as missed.
     let prompt: Nanoseconds
-    /// When its answer, or a refusal, is at this host.
+    /// When its answer, or a refusal, arrives at this host.
     var arrival = never
     var isRefusal = false
     /// When the agent took it.
     var taken = Moment.never
     /// When the agent gave it up.
     var abandoned = Moment.never
-    /// Its socket was closed when it was late already.
+    /// Its socket was closed when it was already late.
     var isVoid = false
 
-    /// There is an answer, and it is here in time: whenever a suspended agent takes it.
+    /// There is an answer, and it arrived in time, whenever a suspended agent reads it.
     var isAnswered: Bool { !isRefusal && arrival <= deadline }
   }
 
@@ -29,12 +29,12 @@ struct Ledger {
     static func < (left: Self, right: Self) -> Bool { (left.time, left.order) < (right.time, right.order) }
   }
 
-  /// More than any `fall` and `rise` with all that may be on its way. A ring, the newest at `count - 1`.
+  /// More than any `fall` and `rise` plus everything that may be in flight. A ring, the newest at `count - 1`.
   private static let capacity = 32
   private var ring: [Sent] = []
   private var count = 0
   private var moments = 0
-  /// When the agent last took an answer; or could not send; or began. By the clock that stands still while it sleeps.
+  /// When the agent last took an answer; or could not send; or began. By the clock that stops while it sleeps.
   private(set) var lastSign: Nanoseconds = 0
   private var lastRoundTrip: Nanoseconds = 0
   private var lastAnswer: Nanoseconds = -1
@@ -52,7 +52,7 @@ struct Ledger {
     wasAnswered = false
   }
 
-  /// That there was no answer until now says nothing.
+  /// The lack of an answer so far proves nothing.
   mutating func excuse(awake: Nanoseconds) { lastSign = max(lastSign, awake) }
 
   mutating func sent(_ sent: Sent) {
@@ -68,7 +68,7 @@ struct Ledger {
     return nil
   }
 
-  /// When the so-many-th last was sent; nil where there were fewer.
+  /// When the N-th last was sent; nil if there were fewer.
   func sentAt(back: Int) -> Nanoseconds? {
     back <= min(count, ring.count) ? ring[(count - back) % Self.capacity].at : nil
   }
@@ -98,7 +98,7 @@ struct Ledger {
     return Moment(time: now, order: moments)
   }
 
-  /// What is on its way is void, but for what is late already.
+  /// Probes in flight are void, except those that are already late.
   mutating func forget(since now: Nanoseconds) {
     let oldest = ring.count == Self.capacity ? count % Self.capacity : 0
     ring = (ring[oldest...] + ring[..<oldest]).compactMap { sent in
@@ -114,14 +114,14 @@ struct Ledger {
 
   private enum Result {
     case success, failure
-    /// Late, but a sleeping agent found it before it looked at the clock: the one or the other.
+    /// Late, but a sleeping agent found it before it looked at the clock: either is possible.
     case either
-    /// Late, and there may still be an answer to it; or too late, and an agent that has just woken may not know yet; or
-    /// failed, and an older one was answered after that became likely.
+    /// Late, but it may still be answered; or too late, but an agent that has just woken may not know yet; or failed,
+    /// but an older one was answered after failure became likely.
     case pending
   }
 
-  /// What has come out by now, the newest first. A probe that a newer one's answer made uninteresting is no result.
+  /// The results so far, the newest first. A probe that a newer answer made irrelevant is not a result.
   private func results(at now: Nanoseconds) -> [Result] {
     var results: [(at: Moment, Result)] = []
     // When the first answer to a newer probe was taken.
@@ -145,12 +145,12 @@ struct Ledger {
     return results.map(\.1)
   }
 
-  /// Its answer is not missed by a machine that keeps what it promises.
+  /// A machine that keeps its promises does not miss its answer.
   private func isPrompt(_ sent: Sent) -> Bool {
     sent.isAnswered && sent.arrival <= max(sent.prompt, sent.at + lastRoundTrip)
   }
 
-  /// How many probes in a row have failed by now. `surely`: whatever one may see as the agent likes.
+  /// How many probes in a row have failed by now. `surely`: in the agent's favour wherever there is a choice.
   func failures(at now: Nanoseconds, surely: Bool = false) -> Int {
     let results = results(at: now)
     return surely
@@ -158,16 +158,16 @@ struct Ledger {
       : results.prefix { $0 != .success }.count
   }
 
-  /// How long it was silent at least, as far as probes have shown it by now: from the first that was sent after what was last
-  /// answered to the last one. `surely`: to the last one that cannot be answered any more, and without the first `rehearsed`,
-  /// which may have been none of the row.
+  /// The minimum silence that probes have shown so far: from the first one sent after the last answer to the last one.
+  /// `surely`: to the last one that can no longer be answered, and without the first `rehearsed`, which may not have
+  /// counted.
   func silence(at now: Nanoseconds, surely: Bool = false, rehearsed: Int = 0) -> Nanoseconds {
     // The newest first.
     var missed: [Nanoseconds] = []
     for back in 1...Self.capacity where back <= count {
       let sent = ring[(count - back) % Self.capacity]
       if sent.taken < sent.abandoned && sent.taken.time <= now && !sent.isRefusal { break }
-      // What a socket had sent that was bound anew is no loss, and so no silence.
+      // Probes of a socket that was rebound do not count as lost, and so not as silence.
       if surely && (sent.isVoid || sent.isAnswered || min(sent.taken, sent.abandoned).time > now) { continue }
       missed.append(sent.at)
     }
@@ -175,7 +175,7 @@ struct Ledger {
     return (missed.first ?? now) - (missed.last ?? now)
   }
 
-  /// How many in a row were answered, if one sees it as the agent likes.
+  /// How many in a row were answered, in the agent's favour wherever there is a choice.
   func successes(at now: Nanoseconds) -> Int {
     results(at: now).filter { $0 != .pending }.prefix { $0 != .failure }.count
   }

@@ -6,11 +6,11 @@ package struct LossyHours {
   /// How often a rule's traffic left a path for another, in all.
   package let failovers: Int
   package let probes: Int
-  /// What was lost of them: the share of answers that never came.
+  /// The share of answers that never came.
   package let loss: Double
   package let violation: Violation?
 
-  /// - Parameter loss: of 1,000 packets, how many each tunnel's line loses on the way there, and as many back.
+  /// - Parameter loss: of 1,000 packets, how many each tunnel's line loses in each direction.
   /// - Parameter fall: nil: as by default.
   package init(_ hours: Int, loss: Int, fall: Int? = nil, seed: UInt64) {
     let world = World(
@@ -24,8 +24,8 @@ package struct LossyHours {
 }
 
 extension Town {
-  /// One uplink, two hubs with a tunnel to each, and a rule that prefers the first. Whatever a rule set need not say of
-  /// probes and rules is as by default.
+  /// One uplink, two hubs with a tunnel to each, and a rule that prefers the first. Everything optional about probes
+  /// and rules has its default.
   fileprivate static func lossy(_ loss: Int, fall: Int?) -> Town {
     var town = Town()
     town.devices = ["wan0", "bh-0", "bh-1"].map { Device(name: interface($0)) }

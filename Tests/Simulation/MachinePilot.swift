@@ -2,9 +2,9 @@ internal import Agent
 import Core
 internal import RuleSets
 
-/// Drives the machine of the agent's watch, as it is or with a step that errs: what it asks for is done in this world.
+/// Drives the agent's watch machine, unchanged or with one faulty step: its requests are carried out in this world.
 final class MachinePilot: Pilot {
-  /// What the machine was seen to do in one turn, in its order.
+  /// What the machine did in one turn, in order.
   private final class Record: @unchecked Sendable {
     var adopted: [(rule: Name, choice: RuleSelection.Choice?)] = []
     var probes: [(probe: Name, from: ProbeMachine.State, to: ProbeMachine.State)] = []
@@ -21,7 +21,7 @@ final class MachinePilot: Pilot {
   /// The world's sockets by the machine's, and the other way.
   private var sockets: [Int?] = []
   private var askers: [Int: Int] = [:]
-  /// A timer of another number is one that was cancelled.
+  /// A timer with another number was cancelled.
   private var timer: (token: UInt64, due: Instant)?
   private var lastToken: UInt64 = 0
 
@@ -201,8 +201,7 @@ extension Move {
   }
 }
 
-/// As the keeper of keys does: the keys of a new tunnel are being made, and will be there soon; a tunnel that is no more has
-/// none.
+/// Like the key keeper: the keys of a new tunnel are being made and will be there soon; a removed tunnel has none.
 struct ToldKeys {
   private var secured: Set<Name> = []
 
@@ -232,7 +231,7 @@ extension World {
   /// Spreads the first probes.
   var chance: Double { Double(dice.below(1_000)) / 1_000 }
 
-  /// Probes that are new to the agent, or asked otherwise.
+  /// Probes that are new to the agent, or changed.
   func machinesMade(by plan: WatchPlan, since old: WatchPlan) {
     let known = Dictionary(old.paths.flatMap(\.probes).map { ($0.name, $0) }) { first, _ in first }
     for probe in plan.paths.flatMap(\.probes) where known[probe.name] != probe { machineMade(for: probe.name) }

@@ -3,15 +3,15 @@ internal import RuleSets
 
 extension Mutant {
   static let ofHealth: [Mutant] = [
-    // What is not known is down.
+    // Unknown counts as down.
     Mutant("unknown-is-down", .answeringPathIsKept) {
       .judging($0) { evidence in
         let isUnknown = evidence.probes.contains { $0.state == .unknown && $0.unsent > 0 }
         if isUnknown { evidence.obstacle = evidence.obstacle ?? "not known" }
       }
     },
-    // The second probe of a path is not looked at. Where a quorum is enough without the first, it holds for down what is
-    // not.
+    // The second probe of a path is ignored, so a path whose quorum does not need the first one may wrongly count as
+    // down.
     Mutant(
       "ignores-the-second-probe", .onlyAnswersMakeUp, .answeringPathIsKept, .deadPathIsLeft, .historyLeavesNoTrace
     ) {
@@ -19,11 +19,11 @@ extension Mutant {
     },
     // All probes must be answered, whatever the quorum.
     Mutant("ignores-the-quorum", .answeringPathIsKept, .historyLeavesNoTrace) { .judging($0) { $0.quorum = nil } },
-    // However bad it is, what is not down is up.
+    // Whatever is not down is up, however bad it is.
     Mutant("ignores-limits", .historyLeavesNoTrace) { .judging($0) { $0.limits = nil } },
     // Only probes count, not the device.
     Mutant("ignores-the-device", .onlyAnswersMakeUp, .deadPathIsLeft) { .judging($0) { $0.obstacle = nil } },
-    // It tells of the first time that the path came up as if it had been up ever since.
+    // It reports the first time that the path came up as if it had been up ever since.
     Mutant("forgets-the-last-fall", .flipsAreBounded) { world in
       let firstUp = Remembered<[Name: PathHealth]>([:])
       return .seeing(world) { name, health, _, _ in
@@ -37,7 +37,7 @@ extension Mutant {
 }
 
 extension MachinePilot {
-  /// One that judges paths by other evidence than there is.
+  /// A mutant that judges paths by false evidence.
   fileprivate static func judging(
     _ world: World, _ twist: @escaping @Sendable (inout PathEvidence) -> Void
   ) -> MachinePilot {
@@ -50,9 +50,9 @@ extension MachinePilot {
     }
   }
 
-  /// One that decides by other states of paths than they have.
+  /// A mutant that decides by false path states.
   ///
-  /// - Parameter twist: is told the path, what is known of it, the selection that looks, and the time.
+  /// - Parameter twist: gets the path, what is known about it, the selection that is looking, and the time.
   static func seeing(
     _ world: World,
     _ twist: @escaping @Sendable (Name, PathHealth, RuleSelection, Instant) -> PathHealth

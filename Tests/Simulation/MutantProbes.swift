@@ -3,7 +3,7 @@ internal import RuleSets
 
 extension Mutant {
   static let ofProbes: [Mutant] = [
-    // What could not be sent counts as lost.
+    // Unsent probes count as lost.
     Mutant("unsent-is-lost", .answeringPathIsKept) { world in
       .erring(world) { steps in
         steps.came = { machine, outcome, number, now in
@@ -12,7 +12,7 @@ extension Mutant {
         }
       }
     },
-    // An answer does not end a row of losses: with as many as `fall` of them, however far apart, none counts any more.
+    // An answer does not end a row of losses: after `fall` of them, however far apart, answers no longer count.
     Mutant("forgets-to-reset-lost", .answeringPathIsKept) { world in
       let losses = Remembered<[Name: Int]>([:])
       @Sendable func count(_ machine: ProbeMachine, since before: Int) {
@@ -42,11 +42,11 @@ extension Mutant {
     },
     // One loss is enough, whatever `fall` says.
     Mutant("one-loss-is-enough", .answeringPathIsKept) { .misled($0, probes: { $0.fall = 1 }) },
-    // However long a silence shall be borne, it is not.
+    // It ignores the patience.
     Mutant("ignores-patience", .answeringPathIsKept) { .misled($0, probes: { $0.patience = .zero }) },
     // One answer is enough to be back, whatever `rise` says.
     Mutant("one-answer-is-enough", .onlyAnswersMakeUp) { .misled($0, probes: { $0.rise = 1 }) },
-    // After a sleep it makes up for what it missed.
+    // After a sleep it sends all the probes that it missed.
     Mutant("makes-up-for-sleep", .probesKeepTheirPace, .answeringPathIsKept) { world in
       .erring(world) { steps in
         steps.timePassed = { machine, now in
@@ -58,7 +58,7 @@ extension Mutant {
         }
       }
     },
-    // What a closed socket had sent counts as lost: as it was until a simulation found it.
+    // Probes of a closed socket count as lost, as they did until a simulation found it.
     Mutant("closed-socket-loses", .answeringPathIsKept, amid: [.sourceLost]) {
       .erring($0) { $0.socketChanged = { _ in } }
     },

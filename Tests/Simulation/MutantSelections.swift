@@ -5,7 +5,7 @@ extension Mutant {
   static let ofSelection: [Mutant] = [
     // It returns as soon as the better path is up.
     Mutant("ignores-hold-down", .flipsAreBounded) { .misled($0, rules: { $0.egress.holdDown = .zero }) },
-    // It returns to a path that comes and goes as often as that comes.
+    // It returns to a flapping path every time.
     Mutant("ignores-damping", .flipsAreBounded, amid: [.cut, .carrier]) {
       .misled($0, rules: { $0.egress.damping = FlapDamping(halfLife: .zero) })
     },
@@ -27,7 +27,7 @@ extension Mutant {
         return isBetter && health.state == .up ? PathHealth(at: now) : health
       }
     },
-    // It tells nobody when it wants to be asked again.
+    // It does not say when it wants to be asked again.
     Mutant("forgets-to-ask-again", .historyLeavesNoTrace) { .erring($0) { $0.deadline = { _ in nil } } },
     // It stays on a path that is down.
     Mutant("stays-on-the-dead", .deadPathIsLeft, .bestWayIsTaken) {
@@ -35,7 +35,7 @@ extension Mutant {
         selection.choice == .path(name) && health.state == .down ? PathHealth(at: now) : health
       }
     },
-    // It leaves a path of which nothing is known.
+    // It leaves a path of unknown state.
     Mutant("leaves-the-unknown", .answeringPathIsKept, .bestWayIsTaken) {
       .seeing($0) { _, health, _, now in
         guard health.state == .unknown else { return health }
@@ -44,7 +44,7 @@ extension Mutant {
         return dead
       }
     },
-    // Now and then it takes another path, for a change.
+    // Now and then it takes another path for no reason.
     Mutant("wanders", .answeringPathIsKept, .everyFlipHasACause, .bestWayIsTaken) { world in
       let asked = Remembered<[Name: Int]>([:])
       return .erring(world) { steps in
@@ -84,7 +84,7 @@ extension Mutant {
     Mutant("takes-nothing-over", .kernelFollowsChoice) {
       .erring($0) { $0.adopt = { rule, _, now in RuleSelection(rule, adopted: nil, at: now) } }
     },
-    // It keeps a path that the rule set took away, also where that is an uplink: as it was until a simulation found it.
+    // It keeps a path that the rule set removed, even an uplink, as it did until a simulation found it.
     Mutant(
       "keeps-an-uplink", .noUplinkUnderBlock, amid: [.ruleChanged, .pathToggled, .probeChanged], isRare: true
     ) {
@@ -99,7 +99,7 @@ extension Mutant {
   ]
 }
 
-/// The world, which holds whoever holds this.
+/// The world, which owns this object's owner.
 struct Weak {
   weak var world: World?
   init(_ world: World) { self.world = world }

@@ -1,15 +1,15 @@
 import Core
 internal import RuleSets
 
-/// A watch that is wrong in one way. That the invariants find each is what shows that they hold anything.
+/// A watch that is wrong in one way. The invariants must catch each mutant, or they prove nothing.
 package struct Mutant: Sendable {
   package let subject: Subject
-  /// The watch as it should be, in the same storm.
+  /// The correct watch, in the same storm.
   package let honest: Subject
-  /// What finds it, in the order of likelihood.
+  /// The invariants that catch it, the likeliest first.
   package let caughtBy: [Invariant]
 
-  /// It errs only where several things come together: in one of some ten thousand faults.
+  /// It only errs when several things coincide: once in some ten thousand faults.
   package let isRare: Bool
 
   package var name: String { subject.name }
@@ -34,7 +34,7 @@ package struct Mutant: Sendable {
 }
 
 extension MachinePilot {
-  /// One whose watch is told of other probes than there are.
+  /// A mutant whose watch gets false probes.
   static func misled(_ world: World, probes twist: @escaping @Sendable (inout Probe) -> Void) -> MachinePilot {
     MachinePilot(
       world,
@@ -47,7 +47,7 @@ extension MachinePilot {
       })
   }
 
-  /// One whose watch is told of other rules than there are.
+  /// A mutant whose watch gets false rules.
   static func misled(_ world: World, rules twist: @escaping @Sendable (inout BackhaulRule) -> Void) -> MachinePilot {
     MachinePilot(
       world,
@@ -58,7 +58,7 @@ extension MachinePilot {
       })
   }
 
-  /// One with a step that errs.
+  /// A mutant with a faulty step.
   static func erring(_ world: World, _ change: (inout WatchSteps) -> Void) -> MachinePilot {
     var steps = WatchSteps()
     change(&steps)

@@ -1,14 +1,14 @@
 import Core
 internal import RuleSets
 
-/// The lines between the router and what its probes ask, with the sockets of the probes.
+/// The lines between the router and its probes' targets, with the probes' sockets.
 struct Network {
-  /// The target that a socket asks; nil: it is closed.
+  /// The target of a socket; nil: it is closed.
   fileprivate var sockets: [Int?] = []
   var ledgers: [Ledger] = []
   /// Which paths can send.
   private var canSend: [Bool] = []
-  /// When a path last could not send, on the clock that stands still while the agent sleeps.
+  /// When a path last could not send, on the clock that stops while the agent sleeps.
   private(set) var couldNotSend: [Nanoseconds] = []
 
   mutating func begin(_ town: Town) {
@@ -34,7 +34,7 @@ struct Network {
 
   mutating func closeAll() { for index in sockets.indices { sockets[index] = nil } }
 
-  /// The agent takes what its socket has. False where there is no such socket any more.
+  /// The agent reads its socket. False if there is no such socket any more.
   mutating func take(
     _ arrival: Arrival, of number: UInt64, by socket: Int, at now: Nanoseconds, awake: Nanoseconds
   ) -> Bool {
@@ -44,14 +44,14 @@ struct Network {
   }
 }
 
-// What a pilot asks.
+// Questions from a pilot.
 extension World {
   func open(_ probe: Name) -> Int {
     network.sockets.append(town.targetNumbers[probe])
     return network.sockets.count - 1
   }
 
-  /// What the socket has sent is never answered then.
+  /// Then the probes of that socket are never answered.
   func close(_ socket: Int) {
     if let target = network.sockets[socket] { network.ledgers[target].forget(since: now) }
     network.sockets[socket] = nil
@@ -106,11 +106,11 @@ extension Town {
     var isTwice = false
   }
 
-  /// The way of one probe, there and back; nil where it is lost.
+  /// One probe's round trip; nil if it is lost.
   fileprivate mutating func fate(of target: Int, _ dice: inout Dice) -> Fate? {
     let path = targets[target].path
     let (uplink, hub) = (carrier(of: path), paths[path].hub)
-    // What the uplink's own device does not carry is lost inside the tunnel, and nobody is told.
+    // What the uplink's own device does not carry is silently lost inside the tunnel.
     if let uplink, !devices[uplink].carries { return nil }
     var fate = Fate()
     if let uplink, !Self.pass(&uplinks[uplink].line, &fate, &dice) { return nil }

@@ -1,7 +1,7 @@
 import Core
 internal import RuleSets
 
-/// What the machines promise of a probe, as numbers: the invariants ask for no more, and know of no others.
+/// What the machines promise about a probe, in numbers: the invariants ask for no more, and know no others.
 enum Promise {
   /// Two fifths of an interval, 150 ms at most: see `ProbeMachine.Limits`.
   /// A path that answers no slower than this, or than it did the last time, is never left.
@@ -17,8 +17,8 @@ enum Promise {
     return (probe.interval + row + probe.timeout).nanoseconds
   }
 
-  /// As many as confirm a first failure, one at the least where there is a patience to outlast, and no more than fit into an
-  /// interval.
+  /// The number of probes that confirm a first failure: at least one if there is patience to outlast, and no more than
+  /// fit into an interval.
   static func probesInARehearsal(_ probe: Probe) -> Int {
     min(max(probe.fall - 1, probe.patienceInForce > .zero ? 1 : 0), 10)
   }

@@ -1,10 +1,10 @@
 package import Core
 package import RuleSets
 
-/// What a real line did to one probe, packet by packet: recorded from the wire, so that the machine can be shown the same
-/// line on the virtual clock, and be asked whether it decides the same.
+/// What a real line did to one probe, packet by packet, recorded from the wire, so that the machine can be tested on
+/// the same line on the virtual clock and must decide the same.
 package struct RecordedLine: Sendable {
-  /// Of each probe that was sent, in that order: how long its answer took; nil: there was none.
+  /// For each probe, in sending order: how long its answer took; nil: there was none.
   package var answers: [Duration?]
 
   package init(answers: [Duration?]) { self.answers = answers }
@@ -24,12 +24,12 @@ package struct RecordedLine: Sendable {
 
   package struct Decision: Equatable, Sendable {
     package var state: ProbeMachine.State
-    /// How many probes had been sent by then.
+    /// The number of probes sent by then.
     package var sent: Int
     package var at: Instant
   }
 
-  /// What a machine that sends its probes over this line decides, until one is due that the recording does not have.
+  /// The decisions of a machine that sends its probes over this line, until the recording ends.
   package func decisions(of probe: Probe) -> [Decision] {
     var machine = ProbeMachine(probe, at: Instant(nanoseconds: 0), phase: .zero)
     var decisions: [Decision] = []

@@ -1,9 +1,9 @@
 import Core
 internal import RuleSets
 
-// What must be so once nothing happens any more.
+// What must be true once nothing more happens.
 extension World {
-  /// Lets the faults come, then quiet, and compares what has come of it with what the world as it is calls for.
+  /// Lets the faults come, then quiet, and compares the result with what the state of the world calls for.
   package func live() {
     while storm.left > 0, violation == nil { _ = step() }
     settle()
@@ -17,7 +17,7 @@ extension World {
     count { $0.settlements += 1 }
   }
 
-  /// From now on nothing is left to chance, and everybody is told of everything.
+  /// From now on nothing is random, and every change is reported.
   private func settle() {
     guard violation == nil else { return }
     note { "CALM" }
@@ -33,12 +33,12 @@ extension World {
     compare()
   }
 
-  /// Waits until no verdict and no return is due any more.
+  /// Waits until no further verdict or return is due.
   private func letBe() {
     var quiet = 2 * second
     for target in town.targets {
       let probe = target.probe
-      // And until nothing of the storm is in the window that limits look at.
+      // And until the storm has left the window that limits use.
       let results = max(probe.rise, town.paths[target.path].limits?.window ?? 0) + 2
       quiet = max(quiet, Promise.bound(probe) * 2 + (probe.interval * results).nanoseconds)
     }
@@ -60,8 +60,7 @@ extension World {
     plan(.birth, in: 100 * millisecond)
     letBe()
     for rule in before.indices where violation == nil && before[rule] != kernel.routes[rule] {
-      // With nowhere to go traffic may still go by a path that the rule does not list any more: nobody can tell then whose
-      // doing it was.
+      // With nowhere to go, traffic may still use a path that the rule no longer lists: then the cause is ambiguous.
       guard let known = known(rule) else { continue }
       if let way = before[rule], choices(by: way, of: known).isEmpty { continue }
       if hasSoundPath(known) && !hasUpPath(known) { continue }
@@ -108,7 +107,8 @@ extension World {
       }
       let best = up.first { !$0.isEmpty }.map { RuleSelection.Choice($0) }
       let has = witness.rules[rule].choice
-      // Where the best path is degraded, nothing says which of several, or whether the fallback is left for it.
+      // If the best path is degraded, it is not defined which of several is used, or whether the fallback is left for
+      // it.
       if best == nil && paths.contains(where: isSound) && has != .blocked { continue }
       if has != best ?? fallback(of: known) {
         fail(
@@ -126,7 +126,7 @@ extension World {
     let trips = town.targetsOf[path].filter { town.targets[$0].isListed && answers($0) }.map(roundTrip)
     guard !trips.isEmpty else { return [.up] }
     let mean = Duration.nanoseconds(trips.reduce(0, +) / Nanoseconds(trips.count))
-    // To a microsecond, as everybody rounds otherwise.
+    // To a microsecond, because everything rounds differently.
     if mean > limit.over + .microseconds(1) { return [.degraded] }
     return mean <= limit.under - .microseconds(1) ? [.up] : [.up, .degraded]
   }
@@ -135,7 +135,7 @@ extension World {
     rule.rule.paths.compactMap { town.pathNumbers[$0] }.contains(where: isSound)
   }
 
-  /// And not only degraded ones, or such that are as they were.
+  /// And not only degraded ones, or unchanged ones.
   private func hasUpPath(_ rule: WatchPlan.WatchedRule) -> Bool {
     let expected = rule.rule.paths.compactMap { town.pathNumbers[$0] }.map(expected)
     return expected.contains([.up]) && !expected.contains { $0.count > 1 }
@@ -146,7 +146,7 @@ extension World {
     fallback(of: rule) == nil && !rule.rule.paths.compactMap { town.pathNumbers[$0] }.contains(where: isSound)
   }
 
-  /// All that the path needs is there, and all its probes are answered in time.
+  /// Everything that the path needs is there, and all its probes are answered in time.
   private func isSound(_ path: Int) -> Bool {
     guard let known = known(path: path), !hasObstacle(known) else { return false }
     return town.targetsOf[path].count { town.targets[$0].isListed && !answers($0) } <= Self.spare(known)

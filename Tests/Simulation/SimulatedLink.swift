@@ -1,10 +1,10 @@
-/// One stretch of the way between the router and what its probes ask: an uplink, a hub, a tunnel or a target.
+/// One segment of the way between the router and its probes' targets: an uplink, a hub, a tunnel or a target.
 struct SimulatedLink {
   enum Cut: String { case none, requests, answers, both }
 
   /// Loss that comes in bursts (Gilbert and Elliott): in a burst nine of ten are lost.
   struct Bursts {
-    /// Of 1,000 packets, how many begin a burst or end it.
+    /// How many of 1,000 packets begin or end a burst.
     var begin: Int
     var end: Int
     var isOn = false
@@ -15,24 +15,24 @@ struct SimulatedLink {
   var bursts: Bursts?
   /// There and back.
   var delay: Nanoseconds
-  /// Added to each packet's delay by chance.
+  /// The random part of each packet's delay.
   var jitter: Nanoseconds = 0
-  /// Of 1,000 answers, how many are held back so long that later ones overtake them.
+  /// How many of 1,000 answers are held back so long that later ones overtake them.
   var reordering = 0
   var duplication = 0
   var cut = Cut.none
-  /// Whoever is at its end says that it will not (ICMP "unreachable", a wrong status).
+  /// The far end refuses (ICMP "unreachable", a wrong status).
   var refuses = false
 
   init(delay: Nanoseconds) { self.delay = delay }
 
-  /// A line is as a line should be: no slower than most.
+  /// A healthy line: no slower than most.
   var isClean: Bool {
     delay <= 20 * millisecond && loss == 0 && bursts == nil && jitter == 0 && reordering == 0 && duplication == 0
       && cut == .none && !refuses
   }
 
-  /// Nothing is left to chance: it carries all or nothing, each packet as long as the last.
+  /// Nothing is random: it carries everything or nothing, each packet as slowly as the last.
   mutating func calm() {
     loss = 0
     bursts = nil

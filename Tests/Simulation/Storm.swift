@@ -1,7 +1,7 @@
 import Core
 internal import RuleSets
 
-/// What can go wrong, or be changed. Each is one fault.
+/// What can go wrong or change. Each is one fault.
 package enum Fault: String, CaseIterable, Sendable {
   // A line.
   case loss, bursts, delay, jitter, reordering, duplicates, refusal
@@ -41,7 +41,7 @@ package enum Fault: String, CaseIterable, Sendable {
 
   package typealias Weight = (fault: Fault, weight: Int)
 
-  /// How often each comes. What breaks a line heals it as well where it is broken already.
+  /// How often each comes. A fault on a line that is already broken repairs it.
   package static let weights: [Weight] = allCases.compactMap { fault in
     switch fault {
     case .healed, .deviceBack: nil
@@ -62,9 +62,10 @@ package enum Fault: String, CaseIterable, Sendable {
 struct Storm {
   let faults: Int
   var left: Int
-  /// The mean time between two.
+  /// The mean time between two faults.
   private let tempo: Nanoseconds
-  /// How many things are broken at a time, about: with more everything is down and stays so, and nothing is tried.
+  /// Roughly how many things are broken at a time: with more, everything would be down and stay so, and nothing would
+  /// be tested.
   let misery: Int
   private let weights: [Fault.Weight]
   private let total: Int
@@ -102,7 +103,7 @@ extension World {
     let fault = broken.count > storm.misery && dice.chance(750) ? mend(dice.of(broken)) : inflict(storm.kind(&dice))
     count { $0.faults[fault, default: 0] += 1 }
     guard storm.left > 0 else { return }
-    // Nobody is there in a gap of hours to whom anything could happen.
+    // In a gap of hours nothing is running that anything could happen to.
     let gap = awakeIn > 30 * second ? awakeIn : 0
     plan(.fault, in: gap + storm.wait(&dice))
   }
@@ -155,7 +156,7 @@ extension World {
 
   private func strikeHub(_ fault: Fault) -> Fault { hit(.hub(dice.below(town.hubs.count)), fault) }
 
-  /// Breaks a line or, more often than not where it is broken, heals it.
+  /// Breaks a line or, more often than not if it is broken, repairs it.
   private func hit(_ place: Town.Line, _ fault: Fault) -> Fault {
     let healed = !town[place].isClean && dice.chance(600)
     if healed {
@@ -287,7 +288,7 @@ extension World {
     }
   }
 
-  /// What the rule set does not list no rule may name.
+  /// No rule may name what the rule set does not list.
   private func togglePath() {
     let number = dice.below(town.paths.count)
     town.paths[number].isListed.toggle()

@@ -1,6 +1,6 @@
 package import Core
 
-/// What a simulation has come by: that it was no walk in the sun is to be seen in it.
+/// What a simulation has met, to show that it was not too easy.
 package struct Tally: Sendable {
   package var events = 0
   package var probes = 0
@@ -9,7 +9,7 @@ package struct Tally: Sendable {
   package var verdicts: [PathHealth.State: Int] = [:]
   package var flips: [String: Int] = [:]
   package var settlements = 0
-  /// Of all flips and verdicts, in their order: the same for the same seed, on every machine.
+  /// A hash of all flips and verdicts in order: the same for the same seed, on every machine.
   package var digest: UInt64 = 0xcbf2_9ce4_8422_2325
 
   package var faultCount: Int { faults.values.reduce(0, +) }
@@ -25,7 +25,7 @@ package struct Tally: Sendable {
     ]
   }
 
-  /// What never came up, though it should have: then nothing is shown.
+  /// Something never came up although it should have, so nothing is proved.
   package var untried: [String] {
     Fault.allCases.filter { faults[$0] == nil }.map(\.rawValue)
       + [PathHealth.State.up, .down, .unknown].filter { verdicts[$0] == nil }.map(\.rawValue)

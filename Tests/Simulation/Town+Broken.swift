@@ -13,7 +13,7 @@ extension Town {
     case path(Int)
     case rule(Int)
 
-    /// What its mending counts as.
+    /// What its repair counts as.
     var fault: Fault {
       switch self {
       case .line: .healed

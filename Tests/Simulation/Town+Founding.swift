@@ -2,7 +2,7 @@ import Core
 internal import RuleSets
 
 extension Town {
-  /// Names that need no doubt: what is none is a mistake in the simulation.
+  /// Names that must be valid: an invalid one is a mistake in the simulation.
   static func name(_ text: String) -> Name {
     guard let name = Name(text) else { preconditionFailure("no name: \(text)") }
     return name
@@ -12,7 +12,7 @@ extension Town {
     return name
   }
 
-  /// A town made up by chance: two to four uplinks, one to three hubs, two to six paths, one to four rules that share them.
+  /// A random town: two to four uplinks, one to three hubs, two to six paths, one to four rules that share them.
   static func found(_ dice: inout Dice) -> Town {
     var town = Town()
     town.foundUplinks(&dice)
@@ -81,7 +81,7 @@ extension Town {
       window: dice.of([5, 10]))
   }
 
-  /// None, or one that a simulation lives to see the end of.
+  /// None, or one that ends within the simulation.
   static func damping(_ dice: inout Dice) -> FlapDamping {
     FlapDamping(halfLife: .seconds(dice.of([0, 1, 1, 3])))
   }
@@ -110,7 +110,7 @@ extension Town {
 
   static func holdDown(_ dice: inout Dice) -> Duration { .milliseconds(dice.of([0, 100, 500, 1_000, 3_000])) }
 
-  /// Some of the paths, now and then several in a tier: all tunnels, as a rule set may.
+  /// Some of the paths, occasionally several in a tier, all of them tunnels, as a rule set may have.
   func someTiers(_ dice: inout Dice) -> [[PathShare]] {
     var tiers: [[PathShare]] = []
     for name in somePaths(&dice) {

@@ -1,8 +1,8 @@
 import Core
 internal import RuleSets
 
-/// The world around one router, as it is: lines, hubs, devices, and the rule set that is asked for. What the agent knows
-/// of it is another thing.
+/// The real world around one router: lines, hubs, devices, and the rule set. What the agent knows about it is another
+/// matter.
 struct Town {
   /// A device, as the kernel has it.
   struct Device {
@@ -31,7 +31,7 @@ struct Town {
     let isTunnel: Bool
     /// The number of its device; an uplink path has its uplink's.
     let device: Int
-    /// The uplink below it; nil where another than the agent decides that.
+    /// The uplink below it; nil if something other than the agent decides that.
     let uplink: Int?
     let hub: Int?
     let mark: Mark
@@ -41,7 +41,7 @@ struct Town {
     /// In the rule set.
     var isListed = true
     var hasSource = true
-    /// This router's own trouble with sending: no buffer, no permission.
+    /// This router's own send errors: no buffer, no permission.
     var cannotSend = false
   }
 
@@ -69,7 +69,7 @@ struct Town {
   private(set) var pathNumbers: [Name: Int] = [:]
   private(set) var deviceNumbers: [InterfaceName: Int] = [:]
   private(set) var targetNumbers: [Name: Int] = [:]
-  /// Of each path, the numbers of its probes.
+  /// For each path, the numbers of its probes.
   private(set) var targetsOf: [[Int]] = []
 
   mutating func index() {
@@ -197,7 +197,7 @@ struct Town {
   /// The uplink that its packets leave by.
   func carrier(of path: Int) -> Int? { paths[path].uplink ?? (paths[path].isTunnel ? nil : paths[path].device) }
 
-  /// From now on nothing is left to chance, and this router can send.
+  /// From now on nothing is random, and this router can send.
   mutating func calm() {
     for number in uplinks.indices { uplinks[number].line.calm() }
     for number in hubs.indices { hubs[number].calm() }

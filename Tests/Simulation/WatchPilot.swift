@@ -2,8 +2,8 @@ internal import Agent
 import Core
 internal import RuleSets
 
-/// Drives the agent's own watch over paths, as it is, by the ports that it has: what the machines are in the real agent.
-/// What it does is seen in the journal and in its snapshot.
+/// Drives the agent's own path watch, unchanged, through its ports, as in the real agent. Its actions show in the
+/// journal and in its snapshot.
 final class WatchPilot: Pilot {
   private unowned let world: World
   private let loop: WorldLoop
@@ -81,7 +81,7 @@ final class WatchPilot: Pilot {
 
   private var snapshot: WatchSnapshot { run { $0.snapshot() } }
 
-  /// Tells the witness what changed, as far as the journal gave cause to look.
+  /// Tells the witness what changed, if the journal gave a reason to look.
   private func tell(newRules: [Name] = [], allPaths: Bool = false) {
     let events = ports.takeEvents()
     guard !events.isEmpty || allPaths || world.now < world.kernel.refusesUntil else { return }
@@ -106,7 +106,7 @@ final class WatchPilot: Pilot {
     }
   }
 
-  /// The flip that the journal tells of. A kernel that refuses keeps it back.
+  /// The flip that the journal reports. A kernel that refuses it delays the report.
   private func move(of rule: Name, in events: [AgentEvent], to choice: RuleSelection.Choice?) -> Move? {
     for event in events where event.subject == rule.text {
       guard let kind = RuleSelection.Flip.Kind(rawValue: event.kind.rawValue), let choice,
@@ -121,7 +121,7 @@ final class WatchPilot: Pilot {
 }
 
 extension World {
-  /// The choice that events write so.
+  /// The choice for an event's text.
   fileprivate func choice(written text: String) -> RuleSelection.Choice? {
     if text == "blocked" { return .blocked }
     let uplinks = town.devices.map(\.name)
@@ -155,7 +155,7 @@ private final class WorldLoop: EventLoop, @unchecked Sendable {
     jobs = []
   }
 
-  /// One turn: what is to be done, then all jobs that come of it.
+  /// One turn: the pending work, then all jobs that result from it.
   func turn<Result>(_ body: () -> Result) -> Result {
     depth += 1
     defer { depth -= 1 }

@@ -6,9 +6,9 @@ struct Witness {
   struct SeenPath {
     var state: PathHealth.State = .unknown
     var upSince: Nanoseconds = 0
-    /// It was up without some of its probes: what they are owes itself to more than the last few.
+    /// It was up without some of its probes, so their states depend on more than the last few results.
     var hadQuorum = false
-    /// The keys of its tunnel are being made: while nothing is known of it, what its probes lose is no evidence.
+    /// The keys of its tunnel are being made: while its state is unknown, lost probes are no evidence.
     var awaitsKeys = false
     /// Up, or degraded.
     var usableSince: Nanoseconds = 0
@@ -20,23 +20,23 @@ struct Witness {
     var choice: RuleSelection.Choice?
     /// The numbers of the paths that are chosen: more than one where they share the flows.
     var paths: [Int] = []
-    /// Of each of them, since when there is another way to go, by the clock that stands still in sleep.
+    /// For each of them, since when there is another way, by the clock that stops during sleep.
     var couldGoSince: [Int: Nanoseconds] = [:]
-    /// Of each path, the beginning of the time up in which it was last returned to.
+    /// For each path, the start of the up period in which traffic last returned to it.
     var returns: [Int: Nanoseconds] = [:]
-    /// The agent has not told of its choice yet, as the kernel has not taken it.
+    /// The agent has not reported its choice yet, because the kernel has not accepted it.
     var isUntold = false
-    /// Its first choice in this life was its own.
+    /// Its first choice since its start was its own.
     var isFresh = false
   }
 
   var paths: [SeenPath]
   var rules: [SeenRule]
-  /// As the agent has been told of them; nil: it has not.
+  /// As the agent has been told; nil: it has not.
   var probes: [Probe?]
   /// What each probe's machine says; nil: it has not said.
   var probeStates: [ProbeMachine.State?]
-  /// What the agent told in this turn.
+  /// What the agent reported in this turn.
   var said: [Observation] = []
   /// Something changed that choices follow from.
   var isStirred = false
@@ -58,7 +58,7 @@ struct Witness {
   }
 }
 
-// What a pilot tells.
+// Reports from a pilot.
 extension World {
   func saw(_ observation: Observation) { witness.said.append(observation) }
 }
@@ -88,7 +88,7 @@ extension World {
   /// A tunnel's first keys are being made.
   func keysAwaited(of path: Int) { witness.paths[path].awaitsKeys = true }
 
-  /// They are there: its probes begin anew.
+  /// They are there: its probes start over.
   func keysCame(to path: Int) {
     guard witness.paths[path].awaitsKeys else { return }
     witness.paths[path].awaitsKeys = false
@@ -108,7 +108,7 @@ extension World {
     for (number, rule) in town.rules.enumerated() {
       let known = knownPlan.rules.first { $0.rule.name == rule.rule.name }
       if known == nil {
-        // Whoever reconciles takes away the tables of rules that are no more.
+        // The reconciler removes the tables of removed rules.
         witness.rules[number] = Witness.SeenRule()
         kernel.forget(number)
       }
@@ -137,7 +137,7 @@ extension World {
     return !link.isUp || !link.hasCarrier
   }
 
-  /// The agent knows of something that keeps the path from carrying.
+  /// The agent knows of something that keeps the path from carrying traffic.
   func hasObstacle(_ path: WatchPlan.WatchedPath) -> Bool {
     path.obstacle != nil || isTroubled(path.device) || (path.underlay.map(isTroubled) ?? false)
   }

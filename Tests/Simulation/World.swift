@@ -16,14 +16,14 @@ package final class World {
   // The agent.
   private let makePilot: (World) -> any Pilot
   private(set) var pilot: (any Pilot)?
-  /// Rises with each birth: what an earlier life planned is void.
+  /// Increases with each start: what an earlier run planned is void.
   private(set) var life = 0
   /// What the agent has been told.
   private(set) var knownLinks: [InterfaceName: Link] = [:]
   private(set) var knownPlan = WatchPlan.empty(.standard)
-  /// Which rule set and addresses are told, and which are so: a plan on its way is one behind.
+  /// Which rule set and addresses the agent was told, and which are real: a plan in flight is one behind.
   private var planIsOnItsWay = false
-  /// What it chose last in its life before.
+  /// Its last choice before the restart.
   private(set) var memory: [Name: RuleSelection.Choice] = [:]
 
   // Its thread.
@@ -32,7 +32,7 @@ package final class World {
   private var inbox: [Event] = []
   private var inboxStart = 0
   private var lateTimers: [(at: Nanoseconds, token: UInt64)] = []
-  /// Until then each event may be followed by a nap.
+  /// Until then each event may be followed by a short sleep.
   var busyUntil: Nanoseconds = 0
 
   var network = Network()
@@ -41,7 +41,7 @@ package final class World {
   var storm: Storm
 
   package internal(set) var violation: Violation?
-  /// Nil where nobody looks: writing it takes ten times as long as all else.
+  /// Nil if unused: writing it takes ten times as long as everything else.
   let trace: Trace?
   package private(set) var tally = Tally()
 
@@ -70,13 +70,13 @@ package final class World {
   var isAsleep: Bool { now < asleepUntil }
   /// How long the agent still sleeps.
   var awakeIn: Nanoseconds { max(0, asleepUntil - now) }
-  /// A clock that stands still while the agent sleeps.
+  /// A clock that stops while the agent sleeps.
   var awake: Nanoseconds { max(now, asleepUntil) - slept }
 
   func plan(_ event: Event, in wait: Nanoseconds) { queue.plan(event, at: now + wait) }
   func plan(_ event: Event, at time: Nanoseconds) { queue.plan(event, at: time) }
 
-  /// Does what is next. False where nothing is.
+  /// Does what comes next. False if there is nothing.
   func step() -> Bool {
     guard let entry = queue.next() else { return false }
     now = max(now, entry.at)
@@ -101,7 +101,7 @@ package final class World {
 
   // MARK: - The agent's thread
 
-  /// Nothing of the agent runs for so long.
+  /// The agent does not run for this long.
   func sleep(_ duration: Nanoseconds) {
     let end = now + duration
     guard end > asleepUntil else { return }
@@ -209,7 +209,7 @@ package final class World {
     if let trace { trace.add(now, text()) }
   }
 
-  /// Of single probes: only where somebody wants to see those as well.
+  /// Events of single probes, only if somebody wants to see those as well.
   func noteProbe(_ text: () -> String) {
     if let trace, trace.showsProbes { trace.add(now, text()) }
   }

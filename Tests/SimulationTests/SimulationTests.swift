@@ -6,7 +6,7 @@ import Testing
 
 /// A little of what `Tests/run simulation` does at length.
 @Suite struct SimulationTests {
-  /// Named with every failure; another one explores other worlds.
+  /// The seed, printed with every failure; another one explores other worlds.
   static let seed: UInt64 = 11
 
   @Test(arguments: ["machines", "watch"]) func theInvariantsHold(_ name: String) throws {
@@ -53,8 +53,8 @@ import Testing
   }
 }
 
-/// What etc/rule-set.md says of losses by chance: with probes as by default a path that loses one answer in twenty is left
-/// 3600 × 0.05^5 = 0.0011 times an hour, and with `fall` 3 it would be 3600 × 0.05^3 = 0.45 times.
+/// What etc/rule-set.md says about random loss: with default probes a path that loses one answer in twenty is left 3600
+/// × 0.05^5 = 0.0011 times an hour, and with `fall` 3 it would be 3600 × 0.05^3 = 0.45 times.
 @Suite struct LossyHoursTests {
   @Test(arguments: 1...4) func noPathIsLeftForOneLossInTwenty(_ seed: UInt64) {
     let hours = LossyHours(1, loss: 25, seed: seed)
@@ -107,7 +107,7 @@ import Testing
     #expect(ledger.successes(at: 380) == 0)
   }
 
-  @Test func whatANewerAnswerOvertookIsNoFailure() {
+  @Test func whatANewerAnswerOvertookDoesNotCountAsFailed() {
     var ledger = Ledger()
     ledger.sent(sent(1, at: 0))
     ledger.sent(sent(2, at: 40, answer: 60))

@@ -5,7 +5,7 @@ import KernelGrounds
 internal import RuleSets
 import Testing
 
-/// What our nftables matches and the kernel make of packets that IPsec has or will have. Needs ESP as well.
+/// How our nftables matches and the kernel treat packets before and after IPsec. Needs ESP as well.
 @Suite("Packets of IPsec, on the real kernel")
 struct IPsecPacketTests {
   /// Where the far end's commands run, and what both ends need. The keys are no secret.
@@ -63,7 +63,7 @@ struct IPsecPacketTests {
       let wan = try #require(InterfaceName("wan0"))
       try ground.addDevice(wan, address: InterfaceAddress("192.0.2.2/24"))
       try ground.withRouter(try #require(IPv4Address("192.0.2.1")), at: wan, narrow: 1400) { there in
-        // A device that comes up asks for IPv6 routers when it likes: packets that nobody here sent.
+        // A device that comes up solicits IPv6 routers at any time, so there are packets that this test did not send.
         for prefix in ["", there] {
           try ground.shell(
             "\(prefix)sh -ec 'for all in all default; do echo 1 > /proc/sys/net/ipv6/conf/$all/disable_ipv6; done'")
@@ -90,7 +90,7 @@ struct IPsecPacketTests {
     NftChain(name: "at_\(point.rawValue)", hook: .init(kind: .filter, point: point, priority: -150), rules: rules)
   }
 
-  @Test("a GRE packet that a policy will encrypt is told from one that would leave in the clear")
+  @Test("a GRE packet that a policy will encrypt is told apart from one that would leave in the clear")
   func greInTransportMode() throws {
     try withPair { pair in
       let gre = try #require(InterfaceName("bh-fra"))
@@ -131,7 +131,7 @@ struct IPsecPacketTests {
     }
   }
 
-  @Test("what comes by an XFRM interface says so, and passes a strict reverse-path check")
+  @Test("a packet that comes by an XFRM interface is recognised, and passes a strict reverse-path check")
   func xfrmInterface() throws {
     try withPair { pair in
       let xfrm = try #require(InterfaceName("bh-fra"))

@@ -2,7 +2,7 @@ import Fakes
 import KernelGrounds
 import Testing
 
-/// Needs a kernel that has GRE, IPIP and XFRM interfaces: fails, and is never skipped, on one that has not.
+/// Needs a kernel that has GRE, IPIP and XFRM interfaces: on one that lacks them it fails, and is never skipped.
 @Suite("The contract of tunnels, on the real kernel")
 struct TunnelContractOnTheRealKernelTests {
   @Test("holds", arguments: TunnelContract.allCases)

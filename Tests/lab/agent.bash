@@ -1,4 +1,4 @@
-# The agent under test, its local configuration and its rule sets: what every scenario sources.
+# The agent under test, its local configuration and its rule sets. Every scenario sources this.
 # shellcheck shell=bash
 
 # shellcheck source=../lab/topology.bash
@@ -8,8 +8,8 @@ revision=0
 last_edit=.
 source_url=http://198.18.0.9:8080/rule-set.json
 
-# configure [UPLINK[:private]...] — the local configuration; wan0 is the only uplink unless more are named, in order of
-# tier. With ipsec.bash it says where the daemon and the secrets are.
+# configure [UPLINK[:private]...] — writes the local configuration; wan0 is the only uplink unless others are named, in
+# order of tier. With ipsec.bash it also says where charon and the secrets are.
 configure() {
   local uplink tier=0
   [ $# -gt 0 ] || set -- wan0
@@ -39,12 +39,12 @@ T
   } >"$W/agent.toml"
 }
 
-# What the tunnels of that rule set look like on the way, as tcpdump and nftables say it.
+# What the tunnels of that rule set look like on the wire, as tcpdump and nftables match it.
 # shellcheck disable=SC2034 # read by two-hubs.bash and scenarios
 tunnel_packets='ip proto 47' tunnel_match='ip protocol gre'
 
-# The rule set that most scenarios begin with: one GRE tunnel, watched by pings, fast enough to wait for.
-# Nothing is damped: most break a path oftener than traffic would follow.
+# The rule set that most scenarios begin with: one GRE tunnel, watched by pings that are fast enough to wait for.
+# Damping is off, because most scenarios break a path more often than traffic would follow.
 basic_rule_set='{
   schema: 1, device: "branch-017", revision: 0,
   hubs: [{name: "fra", address: "203.0.113.2"}],
@@ -57,7 +57,7 @@ basic_rule_set='{
   direct_destinations: []
 }'
 
-# publish [JQ-EDIT] — the basic rule set with this edit, as the next revision, where the rule sets' server finds it.
+# publish [JQ-EDIT] — puts the basic rule set with this edit, as the next revision, where the rule set server finds it.
 publish() {
   revision=$((revision + 1))
   mkdir -p "$W/www"
@@ -65,7 +65,7 @@ publish() {
   mv "$W/www/rule-set.json.next" "$W/www/rule-set.json"
 }
 
-# The rule sets' server, out on the internet: pulls are the router's own traffic.
+# Starts the rule set server, out on the internet, so that pulls are the router's own traffic.
 serve_rule_sets() {
   local lives
   misbehave ok
@@ -77,7 +77,7 @@ serve_rule_sets() {
 }
 misbehave() { printf '%s\n' "$1" >"$W/www/mode.next" && mv "$W/www/mode.next" "$W/www/mode"; }
 
-# Asks for the rule set now, not at the next interval.
+# Makes the agent pull the rule set now, not at the next interval.
 poll() { kill -HUP "${processes[agent]}"; }
 start_agent() { start agent edge "$backhaul" agent --config "$W/agent.toml"; }
 ask() { on edge "$backhaul" "$1" --json --socket "$W/agent.sock"; }
@@ -89,8 +89,8 @@ path_state() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $p
 applied_revision() { ask status | jq -r .revision; }
 count_events() { ask events | jq -r --arg kind "$1" '[.events[] | select(.kind == $kind)] | length'; }
 
-# seconds_between KIND LATER — from the last event of that kind before the last one of the later kind to that, by the
-# agent's own clock: what asks may be slow.
+# seconds_between KIND LATER — the time from the last KIND event before the last LATER event to that one, by the agent's own
+# clock, because asking may be slow.
 seconds_between() {
   ask events | jq -r --arg kind "$1" --arg later "$2" 'def at: .time |
       (sub("\\.[0-9]+"; "") | fromdate) + (capture("\\.(?<part>[0-9]+)").part | "0.\(.)" | tonumber);
@@ -98,12 +98,12 @@ seconds_between() {
     | ([.events[] | select(.kind == $kind and .number < $last.number)][-1] // halt_error) as $first | ($last | at) - ($first | at)'
 }
 
-# The client's connections, by the mark of the tunnel's path.
+# The client's connections with the mark of the tunnel's path.
 path_mark() { ask paths | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .mark'; }
 connections_of_client() { on edge conntrack -L -s $client -d $server 2>/dev/null; }
 none_on_tunnel() { not_one connections_of_client "mark=$(path_mark fra-a) "; }
 all_on_tunnel() { not_one connections_of_client '' "mark=$(path_mark fra-a) "; }
-# not_one COMMAND WITH [WITHOUT] — COMMAND prints lines, but none that has WITH and has not WITHOUT.
+# not_one COMMAND WITH [WITHOUT] — COMMAND prints lines, but none with WITH and without WITHOUT.
 not_one() {
   local lines found
   lines=$($1)
@@ -117,11 +117,11 @@ mode_is() { is "$1" mode "${2:-office}"; }
 way_is() { is "$1" way "${2:-office}"; }
 path_is() { is "$2" path_state "$1"; }
 revision_is() { is "$1" applied_revision; }
-# The rule set that runs is no longer on trial: nothing of it is to be written any more.
+# The running rule set is no longer on trial, so nothing about it will be written any more.
 confirmed() { is null eval 'ask status | jq -r ".trial"'; }
 had_event() { [ "$(count_events "$1")" -gt "${2:-0}" ] || { echo "no (new) event $1"; ask events | jq -c '.events[-5:][]'; return 1; }; }
 
-# bring_up [JQ-EDIT] — everything as most scenarios want it to begin: network, hub, rule set, agent, traffic steered.
+# bring_up [JQ-EDIT] — sets up what most scenarios start from: network, hub, rule set, agent, and steered traffic.
 bring_up() {
   put_up
   hub_tunnel hub1 1 "${hub_kind:-gre}" $wan0
@@ -132,7 +132,7 @@ bring_up() {
   must "the agent steers the client's traffic into the tunnel" soon 15 mode_is backhaul
 }
 
-# A picture of everything that is not ours to change, in the edge: the same before and after means untouched.
+# A picture of everything in the edge that is not ours to change: if it is the same before and after, nothing was touched.
 picture_of_edge() {
   on edge nft list ruleset
   ip -n edge rule show
@@ -142,7 +142,7 @@ picture_of_edge() {
   on edge bash -c 'cd /proc/sys/net && grep -H . ipv4/conf/*/{rp_filter,forwarding} ipv6/conf/*/disable_ipv6' | sort
 }
 
-# watch_kernel NAME — whatever changes in the edge's links, addresses, routes, rules and nft tables from now on.
+# watch_kernel NAME — from now on, records changes of the edge's links, addresses, routes, rules and nft tables.
 watch_kernel() {
   : >"$W/$1.changes"
   ip netns exec edge ip -o monitor link address route rule >>"$W/$1.changes" 2>&1 &
@@ -151,20 +151,20 @@ watch_kernel() {
   processes[nft-monitor]=$!
   soon 10 listens ip-monitor && soon 10 listens nft-monitor
 }
-# listens NAME — one of its sockets is in a group of netlink's, whose messages it gets from now on.
+# listens NAME — one of its sockets has joined a netlink group, so it gets that group's messages from now on.
 listens() {
   local folder=/proc/${processes[$1]} inodes
   inodes=$(find "$folder/fd" -lname 'socket:*' -printf '%l ' | tr -c '0-9\n' ' ')
   awk -v inodes=" $inodes " 'index(inodes, " " $10 " ") && $4 !~ /^0+$/ { found = 1 } END { exit !found }' "$folder/net/netlink"
 }
-# no_change NAME — nothing has; the watch is over.
+# no_change NAME — nothing has changed; ends the watch.
 no_change() {
   sleep 0.3
   stop ip-monitor
   stop nft-monitor
   [ ! -s "$W/$1.changes" ] || { head -20 "$W/$1.changes"; return 1; }
 }
-# check_watch_kernel — that such a watch can see.
+# check_watch_kernel — proves that such a watch notices changes.
 check_watch_kernel() {
   watch_kernel witness
   ip -n edge route add 10.66.0.0/16 via 198.51.100.1
@@ -175,14 +175,14 @@ check_watch_kernel() {
   on edge nft delete table inet witness
 }
 
-# --- what several scenarios claim of a tunnel ------------------------------------------------------------------------
+# --- what several scenarios claim about a tunnel ------------------------------------------------------------------------
 
 device_mtu() { ip -n edge -j link show "$1" | jq '.[0].mtu'; }
 
-# fits BYTES — a packet of the client's of this size, not to be fragmented, gets to the internet and back. One of three:
-# a busy lab's pauses can be long enough for a failover.
+# fits BYTES — an unfragmentable packet of this size from the client reaches the internet and comes back. One of three is
+# enough: pauses in a busy lab can be long enough for a failover.
 fits() { on client ping -q -c 3 -i 0.3 -W 2 -M 'do' -s $(($1 - 28)) "$server"; }
-# too_big BYTES MTU — one of this size does not, and the sender is told the right size.
+# too_big BYTES MTU — a packet of this size does not, and the sender is told the right size.
 too_big() {
   local answer
   answer=$(on client ping -c 3 -i 0.3 -W 2 -M 'do' -s $(($1 - 28)) "$server" 2>&1)
@@ -204,7 +204,7 @@ check_sizes() {
 }
 syn_says() { captured "$1" | tr -d '\n' | grep -oE "$2" || { captured "$1"; return 1; }; }
 
-# The router answers what came by the tunnel through the tunnel, for itself and for hosts behind it (promise 11).
+# The router sends answers to what came by the tunnel back through it, for itself and for hosts behind it (promise 11).
 check_replies() {
   forget_counters
   check "a host behind the router answers the hub through the tunnel" \

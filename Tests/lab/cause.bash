@@ -1,18 +1,18 @@
-# Where the trouble of a dead path lies: what the scenarios of causes source.
+# Why a path is dead: sourced by the scenarios about causes.
 # shellcheck shell=bash
 
 # shellcheck source=../lab/agent.bash
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/agent.bash"
 
-# uplink_has INTERFACE LINE... — more of the uplink in the local configuration.
+# uplink_has INTERFACE LINE... — adds lines to the uplink in the local configuration.
 uplink_has() {
   local interface=$1 line
   shift
   for line; do sed -i "/^interface = \"$interface\"/a $line" "$W/agent.toml"; done
 }
 
-# bring_up_scouted [JQ-EDIT [UPLINK...]] — as bring_up, with two targets behind each uplink, and all who are asked by the
-# first have answered.
+# bring_up_scouted [JQ-EDIT [UPLINK...]] — like bring_up, with two targets behind each uplink; returns when everything that
+# is pinged over the first uplink has answered.
 bring_up_scouted() {
   local edit=${1:-.} uplink
   shift
@@ -36,7 +36,7 @@ time_to_cause() {
     | [.events[] | select(.kind == "cause_found" and .number > $down)][0].number as $found
     | [.events[] | select(.number > $down and .number <= $found) | .after_seconds] | add'
 }
-# check_cause CAUSE — found, and told in an event.
+# check_cause CAUSE — this cause was found, and an event says so.
 check_cause() {
   must "the cause is $1" soon 10 cause_is "$1"
   say "$(evidence)"
@@ -45,8 +45,8 @@ check_cause() {
   say "found $lag s after the verdict"
   check "so does the status" soon 5 status_has "$1: "
 }
-# check_quick CAUSE CUT MEND — that was within half a second of the verdict, this last time or when CUT does it once more: a
-# busy machine may hold up any one. Traffic is back where it was, and is so in the end.
+# check_quick CAUSE CUT MEND — the cause was found within half a second of the verdict, the last time or when CUT breaks the
+# path once more, because a busy machine may delay any single one. In the end traffic is back where it was.
 check_quick() {
   local before
   for _ in 1 2 3 4; do
@@ -62,5 +62,5 @@ check_quick() {
   check "$1 was found within half a second" at_most "$lag" 0.5
 }
 
-# Nothing was torn down since there were so many of both events.
+# Nothing has been torn down since these counts of both events.
 untouched() { is "$1 $2" eval 'echo "$(count_events failover) $(count_events connections_deleted)"'; }

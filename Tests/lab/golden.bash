@@ -1,10 +1,10 @@
-# Screens as golden files: what a person sees, word for word, but for numbers that no two runs share. Sourced.
+# Screens as golden files: what a person sees, word for word, except for numbers that differ between runs. Sourced.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # of scenario.bash
 
-# numberless — ages, round trips, losses of moments, versions, what charon was asked just then, and paths of the lab's folder
-# as letters. What a path measured that is down is left out: it is forgotten after so many probes. So is what a rule heard of
-# keys that are missing: the verdict may come before charon's word, which stands beside the path in any case.
+# numberless — replaces ages, round trips, momentary losses, versions, charon's current request, and paths in the lab's folder
+# by letters. It leaves out what a path measured before it went down, which is forgotten after some probes, and what a rule
+# says about missing keys: the verdict may come before charon's reason, which the path's own line shows in any case.
 numberless() {
   sed -E -e "s|$W|WORK|g" \
     -e 's/[0-9]+ (s|m|h|d)( [0-9]+ (s|m|h))?( |$|:|,|;|\))/AGE\4/g' \
@@ -15,7 +15,7 @@ numberless() {
     -e '/^rule /s/; (no SA|charon does not answer).*//' \
     -e 's/^(path [^:]+: down for AGE on [^,: ]+), TIME, loss SHARE/\1/'
 }
-# golden NAME COMMAND... — what COMMAND prints is what the golden file has; else how it differs, and all that it prints.
+# golden NAME COMMAND... — COMMAND prints what the golden file has; if not, shows the difference and all that it prints.
 golden() {
   local name=$1
   shift
@@ -23,13 +23,13 @@ golden() {
   "$@" | numberless >"$W/$name.screen"
   diff "$tests/golden/$name.txt" "$W/$name.screen" || { sed 's/^/GOLDEN /' "$W/$name.screen"; return 1; }
 }
-# technician [WORD...] — asks for the status as a person does, by WORD... where that is not root: what is said to either
-# output, and the exit status where it is not 0. `patience` is what the question waits for an answer, in seconds.
+# technician [WORD...] — asks for the status as a person would, through WORD... if that person is not root: prints both
+# outputs, and the exit status if it is not 0. `patience` is how long the question waits for an answer, in seconds.
 technician() {
   local got=0
   on edge "$@" "$backhaul" status --socket "$W/agent.sock" --timeout "${patience:-5}" 2>&1 || got=$?
   [ $got = 0 ] || echo "exit status $got"
 }
-# screen NAME [WORD...] — what a technician sees is the golden file of that name, once all who are asked have answered. When
-# one has failed the others are waited for less long, so that all are shown.
+# screen NAME [WORD...] — a technician sees the golden file of that name, once everything that is pinged has answered. After
+# one has failed, the others are waited for less long, so that all are shown.
 screen() { check "the screen: $1" soon $((failures ? 12 : 30)) golden "status/$1" technician "${@:2}"; }

@@ -1,5 +1,5 @@
-# IPsec in the lab: an IKE daemon in each namespace that needs one, hubs by hand, keys, certificates, a NAT, and watches
-# for what leaves unencrypted. Sourced in place of agent.bash.
+# IPsec in the lab: a charon in each namespace that needs one, hubs set up by hand, keys, certificates, a NAT, and watches
+# for anything that leaves unencrypted. Sourced instead of agent.bash.
 # shellcheck shell=bash
 
 # shellcheck source=../lab/agent.bash
@@ -9,15 +9,15 @@
 
 # What a router gets with the product.
 charon_snippet=$tests/../packaging/strongswan/backhaul.conf
-# The plugins are named, so that both ends are the same on every machine, whatever else of strongSwan lies there. All of
+# The plugins are listed, so that both ends are the same on every machine, whatever other parts of strongSwan it has. All of
 # them are in Debian's libstrongswan, libstrongswan-standard-plugins (gcm, openssl) and strongswan-libcharon.
 charon_plugins="random nonce aes sha1 sha2 hmac kdf gcm openssl pem pkcs1 pkcs8 x509 pubkey revocation constraints \
 kernel-netlink socket-default vici updown counters"
 tool_plugins="random sha1 sha2 openssl pem pkcs1 pkcs8 x509 pubkey"
-# Debian 13's strongSwan has those in openssl, and complains at each call of those that are not there.
+# Debian 13's strongSwan has those in openssl, and complains at each call about plugins that it cannot find.
 [ -e /usr/lib/ipsec/plugins/libstrongswan-sha2.so ] || charon_plugins=${charon_plugins/ sha1 sha2/} tool_plugins=${tool_plugins/ sha1 sha2/}
 
-# What hubs' daemons have beside.
+# What the hubs' daemons load as well.
 hub_settings=''
 
 charon_settings() {
@@ -39,7 +39,7 @@ S
   if [ "$1" = edge ]; then
     echo "include $charon_snippet"
   else
-    # A hub routes by its devices as well, and gives up as early.
+    # A hub also routes by its devices, and gives up just as early.
     cat <<S
 charon {
   install_routes = no
@@ -53,8 +53,8 @@ S
   fi
 }
 
-# start_charon NAMESPACE — with settings, a VICI socket and a log of its own; returns when it answers, and, at a hub, knows
-# its connections. It makes no pid file, so any number may run.
+# start_charon NAMESPACE — starts charon with its own settings, VICI socket and log; returns when it answers and, at a hub,
+# knows its connections. It makes no pid file, so any number may run.
 start_charon() {
   charon_settings "$1" >"$W/$1.strongswan.conf"
   make_folders "$1"
@@ -63,7 +63,7 @@ start_charon() {
   [ "$1" = edge ] || load_hub "$1" || exit 1
 }
 
-# Where the daemon's tool looks. It complains of each one that is not there.
+# Where swanctl looks. It complains about each folder that is missing.
 make_folders() {
   mkdir -p "$W/$1.swanctl"/{conf.d,x509,x509ca,x509ocsp,x509aa,x509ac,x509crl,pubkey,private,rsa,ecdsa,bliss,pkcs8,pkcs12}
   echo "include conf.d/*.conf" >"$W/$1.swanctl/swanctl.conf"
@@ -73,7 +73,7 @@ make_folders() {
 stop_charon() { stop "charon-$1" "${2:-TERM}"; }
 restart_charon() { stop_charon "$@"; start_charon "$1"; }
 
-# swanctl_on NAMESPACE COMMAND... — the tool of that namespace's daemon.
+# swanctl_on NAMESPACE COMMAND... — runs swanctl against that namespace's charon.
 swanctl_on() {
   local namespace=$1
   shift
@@ -82,7 +82,7 @@ swanctl_on() {
 }
 load_hub() { swanctl_on "$1" --load-all --clear --noprompt >"$W/load-$1" 2>&1 || { cat "$W/load-$1"; return 1; }; }
 
-# How many IKE SAs, or child SAs, of this name (all, where none is given) NAMESPACE's daemon has.
+# How many IKE SAs, or child SAs, with this name (or any) NAMESPACE's charon has.
 count_ike() { swanctl_on "$1" --list-sas | grep -cE "^${2:-[^ ]+}: #.* ESTABLISHED,"; }
 count_children() { swanctl_on "$1" --list-sas | grep -cE "^  ${2:-[^ ]+}: #.* INSTALLED,"; }
 has_sa() { swanctl_on "$1" --list-sas | grep -E "^  ${2:-[^ ]+}: #.* INSTALLED,"; }
@@ -92,9 +92,9 @@ has_sa() { swanctl_on "$1" --list-sas | grep -E "^  ${2:-[^ ]+}: #.* INSTALLED,"
 edge_id=branch-017
 secret="correct horse battery staple"
 
-# hub_ipsec HUB NUMBER EDGE-ADDRESS [OPTION=VALUE...] — the hub's end of a tunnel, by hand: the device tNUMBER with
-# 10.1.NUMBER.2/30 and the routes to the edge's LAN, and the connection eNUMBER in its daemon, if one runs. Made again
-# where it is there already. EDGE-ADDRESS is %any for an edge behind a NAT. Options, with what they are by default:
+# hub_ipsec HUB NUMBER EDGE-ADDRESS [OPTION=VALUE...] — sets up the hub's end of a tunnel by hand: the device tNUMBER with
+# 10.1.NUMBER.2/30 and the routes to the edge's LAN, and the connection eNUMBER in its charon, if one is running. Replaces
+# what is there already. EDGE-ADDRESS is %any for an edge behind a NAT. Options, with their defaults:
 #   auth=psk          certificate: `issue` has made the hub's and `make_authority` what it trusts
 #   secret=…          the pre-shared key      id=HUB.example   its own name      edge_id=branch-017   the edge's
 #   mode=tunnel       gre or ipip: a transport for the device that hub_tunnel made, which is left alone
@@ -121,7 +121,7 @@ hub_ipsec() {
   if running "charon-$hub"; then load_hub "$hub" || exit 1; fi
 }
 
-# hub_connection — of what hub_ipsec has understood.
+# hub_connection — prints the connection for hub_ipsec's options.
 hub_connection() {
   local auth=psk certificate='' selector=0.0.0.0/0 identifiers='' rekey=${option[child_rekey]}
   if [ "${option[auth]}" = certificate ]; then auth=pubkey certificate="certs = $hub.pem"; fi
@@ -159,7 +159,7 @@ connections {
         remote_ts = $selector
         esp_proposals = ${option[esp]}
         rekey_time = $rekey
-        # By default a tenth more, so what lives for seconds would end before it is rekeyed.
+        # The default is a tenth more, so an SA that lives a few seconds would expire before it is rekeyed.
         life_time = $((rekey + 60))
         rand_time = 0
         $identifiers
@@ -179,11 +179,11 @@ S
 
 # --- keys and certificates ------------------------------------------------------------------------------------------
 
-# What the edge's rule sets name lies here, as `secrets_directory` of its local configuration.
+# The files that the edge's rule sets name: `secrets_directory` of its local configuration.
 secrets=$W/secrets
 install -d -m 700 "$secrets"
 
-# keep_secret FILE — standard input, for root alone.
+# keep_secret FILE — writes standard input to a file that only root can read.
 keep_secret() { (umask 077; cat >"$secrets/$1.next") && mv "$secrets/$1.next" "$secrets/$1"; }
 write_psk() { printf '%s\n' "${2:-$secret}" | keep_secret "$1"; }
 
@@ -192,7 +192,7 @@ pki_quietly() {
   STRONGSWAN_CONF=$W/pki.conf pki "$@" 2>>"$W/pki.log"
 }
 
-# make_authority [NAME] — a certification authority. Edge and hubs trust the one called `authority`, from now on.
+# make_authority [NAME] — makes a certification authority. Edge and hubs trust the one called `authority` from now on.
 make_authority() {
   local name=${1:-authority} hub
   pki_quietly --gen --type ecdsa --size 384 --outform pem >"$W/$name.key" || return
@@ -205,8 +205,8 @@ make_authority() {
   done
 }
 
-# issue NAME TYPE [AUTHORITY] — a key (rsa, ecdsa or ed25519) and a certificate for it. A hub's name, HUB.example, and files
-# go to its daemon; anyone else's is the name itself, and NAME.pem and NAME.key lie among the edge's secrets.
+# issue NAME TYPE [AUTHORITY] — makes a key (rsa, ecdsa or ed25519) and a certificate for it. A hub's certificate is for
+# HUB.example and goes to its charon; any other is for NAME itself, with NAME.pem and NAME.key among the edge's secrets.
 issue() {
   local name=$1 type=$2 authority=${3:-authority} identity=$1 size=()
   [[ $name != hub* ]] || identity=$name.example
@@ -227,8 +227,8 @@ issue() {
 
 # --- a NAT, and lines that lose --------------------------------------------------------------------------------------
 
-# nat_between — what the edge sends to hubs by wan0 comes from inet's own address and from ports that nobody chose; ESP
-# without UDP does not pass, and what was not asked for is lost.
+# nat_between — what the edge sends to hubs by wan0 comes from inet's own address and from random ports; ESP without UDP does
+# not pass, and unsolicited packets are dropped.
 nat_between() {
   on inet nft -f - <<'N'
 table inet nat {
@@ -249,12 +249,12 @@ table inet nat {
 N
 }
 
-# nat_forgets — every mapping; what the edge sends next comes from other ports.
+# nat_forgets — the NAT forgets every mapping, so what the edge sends next comes from other ports.
 nat_forgets() { on inet conntrack -D -p udp --orig-src "$wan0" >/dev/null 2>&1; }
-# The ports that it is known by at the hubs now.
+# The ports that the hubs currently see the edge at.
 nat_ports() { on inet conntrack -L -p udp --orig-src "$wan0" 2>/dev/null | grep -o 'dport=2[0-9]*' | sort -u; }
 
-# cut_esp [MATCH] — what is encrypted (and matches) is lost without a word, and IKE still passes. cut_ike — so is IKE.
+# cut_esp [MATCH] — silently drops encrypted packets (that match), and lets IKE pass. cut_ike — drops IKE too.
 cut_esp() {
   on inet nft -f - <<N
 table inet lose_esp {
@@ -282,21 +282,21 @@ N
 mend_esp() { on inet nft delete table inet lose_esp; }
 mend_ike() { on inet nft delete table inet lose_ike; }
 
-# ESP that crossed the internet, in UDP or not.
+# ESP that crossed the internet, in UDP or bare.
 esp_crossed() { echo $(($(crossed bare_esp) + $(crossed natt))); }
 
 # --- watches --------------------------------------------------------------------------------------------------------
 
-# All that an edge may send while nothing is to leave in the clear: ESP and IKE to a hub, its kernel's word that nobody
-# listens at IKE's port, the agent's own pings, and what a link needs (ARP, neighbour discovery).
+# All that an edge may send while nothing may leave in the clear: ESP and IKE to a hub, its kernel's "port unreachable" for
+# IKE, the agent's own pings, and what a link needs (ARP, neighbour discovery).
 to_hub="(dst host $hub1 or dst host $hub2)"
 ike="(udp and (src port 500 or src port 4500) and (dst port 500 or dst port 4500))"
 nobody_listens="(icmp[0] = 3 and icmp[17] = 17 and (icmp[30:2] = 500 or icmp[30:2] = 4500))"
 in_the_clear="(ip and not $own_pings and not ($to_hub and (ip proto 50 or $ike or $nobody_listens)))
   or (ip6 and not dst net ff02::/16 and not (icmp6 and (ip6[40] = 135 or ip6[40] = 136)))"
 
-# watch_clear NAME — from now on, whatever else leaves the edge by an uplink is kept, and counted where it arrives: a
-# capture may miss a packet, the internet does not.
+# watch_clear NAME — from now on, whatever else leaves the edge by an uplink is captured, and counted where it arrives: a
+# capture may miss a packet, the counter does not.
 watch_clear() {
   on inet nft -f - <<N
 table inet clear-$1 {
@@ -319,7 +319,7 @@ N
 }
 heard_clear() { on inet nft -j list counter inet "clear-$1" heard | jq '.nftables[] | .counter? // empty | .packets'; }
 
-# check_clear NAME — nothing was; the watch is over.
+# check_clear NAME — nothing has left in the clear; ends the watch.
 check_clear() {
   check "$1: nothing left by wan0 in the clear" saw_none "clear-$1-wan0"
   check "$1: nor by wan1" saw_none "clear-$1-wan1"
@@ -327,7 +327,7 @@ check_clear() {
   on inet nft delete table inet "clear-$1"
 }
 
-# check_watch — that such a watch can see: the router itself sends a packet in the clear.
+# check_watch — proves that such a watch notices: the router itself sends a packet in the clear.
 check_watch() {
   watch_clear witness
   on edge ping -q -c 1 -W 1 "$server" >/dev/null
@@ -343,14 +343,14 @@ basic_rule_set="$basic_rule_set"'
   | .ipsec_profiles = [{name: "to-fra", auth: "psk", remote_id: "hub1.example", psk_file: "fra.psk"}]
   | .tunnels[0] += {kind: "ipsec", profile: "to-fra"}'
 
-# bring_up_ipsec [JQ-EDIT] — as bring_up, with a daemon at each end. The hub's takes what is in `hub_options`.
+# bring_up_ipsec [JQ-EDIT] — like bring_up, with a charon at each end. `hub_options` are for the hub's.
 hub_options=()
 bring_up_ipsec() {
   put_up_ipsec "$wan0"
   steer "${1:-.}"
 }
 
-# put_up_ipsec EDGE-ADDRESS — the network, both daemons, and the hub's end of the tunnel.
+# put_up_ipsec EDGE-ADDRESS — sets up the network, both daemons, and the hub's end of the tunnel.
 put_up_ipsec() {
   put_up
   write_psk fra.psk
@@ -359,7 +359,7 @@ put_up_ipsec() {
   start_charon edge
 }
 
-# steer [JQ-EDIT] — publishes, starts the agent and waits until it does its work.
+# steer [JQ-EDIT] — publishes, starts the agent and waits until it steers.
 steer() {
   publish "${1:-.}"
   [[ $source_url = file://* ]] || serve_rule_sets
@@ -368,7 +368,7 @@ steer() {
   must "the agent steers the client's traffic into the tunnel" soon 30 mode_is backhaul
 }
 
-# tunnel_says NAME JQ — of `backhaul tunnels`.
+# tunnel_says NAME JQ — a value of this tunnel from `backhaul tunnels`.
 tunnel_says() { ask tunnels | jq -r --arg name "$1" ".tunnels[] | select(.name == \$name) | $2"; }
 tunnel_is() { is "$3" tunnel_says "$1" "$2"; }
 ike_is() { tunnel_is "$1" .ike.state "$2"; }
@@ -379,8 +379,8 @@ path_cause() { ask status | jq -r --arg path "$1" '.paths[] | select(.name == $p
 event_says() { ask events | jq -c --arg kind "$1" '[.events[] | select(.kind == $kind)][-1] // "no such event"'; }
 event_names() { event_says "$1" | grep -iE -- "$2" || { event_says "$1"; return 1; }; }
 
-# What an edge's child SA is known by, new with each rekeying.
+# What identifies an edge's child SA; every rekeying changes it.
 spi_of() { swanctl_on edge --list-sas | grep -A 8 "^  $1: #.* INSTALLED," | sed -n 's/^ *in  \([0-9a-f]*\).*/\1/p' | tail -1; }
 
-# forget_sas NAMESPACE — as a reboot does, what the kernel has of IPsec is gone.
+# forget_sas NAMESPACE — removes all IPsec state from the kernel, as a reboot does.
 forget_sas() { ip -n "$1" xfrm state flush; ip -n "$1" xfrm policy flush; }

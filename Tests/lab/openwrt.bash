@@ -1,6 +1,5 @@
-# The router as OpenWrt has it: a root of its own with busybox, the package's files as its Makefile lays them out, /var in
-# memory, init scripts run by stand-ins of rc.common and procd, and no C library but the one that the package brings.
-# Sourced.
+# The router as OpenWrt sets it up: a root of its own with busybox, the package's files as its Makefile lays them out, /var
+# in memory, init scripts run by stand-ins for rc.common and procd, and no C library except the package's own. Sourced.
 # shellcheck shell=bash
 
 # shellcheck source=../lab/agent.bash
@@ -10,10 +9,10 @@ tarballs=${BACKHAUL_TARBALLS:-$tests/../.build/tarball}
 stand_ins=$tests/lab/openwrt
 router=$W/router
 
-# In the router's root and network. /proc is mounted for that command alone, in the mount namespace that ip gives it.
+# Runs a command in the router's root and network. /proc is mounted only for that command, in ip's mount namespace.
 # shellcheck disable=SC2016
 router() { ip netns exec edge sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$router" "$@"; }
-# init SCRIPT ACTION — as /etc/init.d/SCRIPT ACTION would.
+# init SCRIPT ACTION — does what /etc/init.d/SCRIPT ACTION would.
 init() { router /bin/busybox ash /etc/rc.common "/etc/init.d/$1" "$2"; }
 
 prepare_router() {
@@ -35,8 +34,8 @@ install_package() {
     TOPDIR="$stand_ins" STAGING="$W/staging" DL_DIR="$tarballs" ROOT="$router" ARCH="$(uname -m)"
 }
 
-# boot_router [FROM TO] — the services that are enabled, in order, as at power-on; or those of these places in it. What
-# netifd does is done for it.
+# boot_router [FROM TO] — starts the enabled services in order, as at power-on, or only those with numbers FROM to TO. It
+# also does what netifd would.
 boot_router() {
   local link
   for link in "$router"/etc/rc.d/S*; do
@@ -53,12 +52,12 @@ network_up() {
   ip -n edge route replace default via 198.51.100.1 dev wan0 metric 100
 }
 
-# What procd was told, and did.
+# What procd was told to do, and did.
 told() { grep -F -- "$1" "$W/procd.log"; }
 times_told() { grep -cF -- "$1" "$W/procd.log"; }
 start_procd() { start procd edge "$stand_ins/procd" "$router" edge; soon 10 test -p "$router/tmp/procd/inbox" >/dev/null; }
 
-# As a cable that is pulled from the wall: no process ends in order, what only the kernel and the RAM disk knew is gone.
+# Like pulling the power cable: no process ends in order, and what only the kernel and the RAM disk knew is gone.
 pull_the_plug() {
   local device
   stop procd KILL
@@ -69,7 +68,7 @@ pull_the_plug() {
   for device in lan0 wan0; do ip -n edge link set "$device" down; done
 }
 
-# The package's own configuration, and what a technician adds.
+# The package's own configuration, plus what a technician adds.
 configure_router() {
   sed -e 's/^# device = .*/device = "branch-017"/' -e 's/"br-lan"/"lan0"/' -e 's/interface = "wan"/interface = "wan0"/' \
     -e "s|^# source = .*|source = \"$source_url\"\nallow_insecure_http = true\ninterval_seconds = 3600\ntimeout_seconds = 3|" \

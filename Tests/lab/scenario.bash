@@ -1,4 +1,4 @@
-# What every scenario stands on: a folder of its own, checks, processes in namespaces, captures and flows. Sourced.
+# The base of every scenario: a folder of its own, checks, processes in namespaces, captures and flows. Sourced.
 # shellcheck shell=bash
 set -u
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -19,7 +19,7 @@ declare -A processes=()
 
 say() { printf '%s\n' "# $*"; }
 
-# check WHAT COMMAND... — one claim. A claim that does not hold fails the scenario, which goes on to show the others.
+# check WHAT COMMAND... — one claim. If it does not hold, the scenario fails but goes on to show the others.
 check() {
   local what=$1
   shift
@@ -32,14 +32,14 @@ check() {
   fi
 }
 
-# must WHAT COMMAND... — a claim without which the rest says nothing.
+# must WHAT COMMAND... — a claim without which the rest would prove nothing.
 must() {
   local failures_before=$failures
   check "$@"
   [ "$failures" = "$failures_before" ] || exit 1
 }
 
-# is EXPECTED COMMAND... — what COMMAND prints is EXPECTED.
+# is EXPECTED COMMAND... — COMMAND prints EXPECTED.
 is() {
   local expected=$1 got
   shift
@@ -47,8 +47,8 @@ is() {
   [ "$got" = "$expected" ] || { printf 'got:      %s\nexpected: %s\n' "$got" "$expected"; return 1; }
 }
 
-# soon SECONDS COMMAND... — COMMAND succeeds before SECONDS are over. After each look it rests for twice as long as that took:
-# who looks all the time keeps those busy who are waited for. On a busy machine a second is as long as two looks take, up to
+# soon SECONDS COMMAND... — COMMAND succeeds within SECONDS. After each try it rests for twice as long as the try took,
+# because constant polling would slow down what it waits for. On a busy machine a second is as long as two tries take, up to
 # four seconds.
 soon() {
   local limit=$(($1 * 1000000)) begun=${EPOCHREALTIME/./} looks=0 look now rest
@@ -68,7 +68,7 @@ soon() {
 
 not() { ! "$@"; }
 
-# --- numbers: bash has whole ones only, so seconds are handled as microseconds ---------------------------------------
+# --- numbers: bash only has integers, so seconds are handled as microseconds ----------------------------------------
 
 microseconds() {
   local whole=${1%.*} part=0
@@ -80,7 +80,7 @@ before() { [ "$(microseconds "$1")" -lt "$(microseconds "$2")" ]; }
 at_most() { before "$1" "$(add "$2" 0.000001)" || { echo "$1 is more than $2"; return 1; }; }
 at_least() { at_most "$2" "$1" || { echo "$1 is less than $2"; return 1; }; }
 milliseconds_since() { echo $((($(microseconds "$EPOCHREALTIME") - $(microseconds "$1")) / 1000)); }
-# A pause of FROM to TO milliseconds: no cut may fall into step with the probes.
+# A random pause of FROM to TO milliseconds, so that cuts do not fall into step with the probes.
 random_pause() {
   local milliseconds=$(($1 + RANDOM % ($2 - $1)))
   sleep "$(printf '%d.%03d' $((milliseconds / 1000)) $((milliseconds % 1000)))"
@@ -90,7 +90,7 @@ random_pause() {
 
 on() { ip netns exec "$@"; }
 
-# start NAME NAMESPACE COMMAND... — in the background; its output goes to a log of that name.
+# start NAME NAMESPACE COMMAND... — runs it in the background; its output goes to a log of that name.
 start() {
   local name=$1 namespace=$2
   shift 2
@@ -100,7 +100,7 @@ start() {
 
 running() { [ -n "${processes[$1]:-}" ] && kill -0 "${processes[$1]}" 2>/dev/null; }
 
-# stop NAME [SIGNAL] — and waits until it has ended; status is the process's own.
+# stop NAME [SIGNAL] — signals it and waits until it has ended; returns the process's own status.
 stop() {
   local process=${processes[$1]:-}
   [ -n "$process" ] || return 0
@@ -111,7 +111,7 @@ stop() {
 
 # --- captures --------------------------------------------------------------------------------------------------------
 
-# capture NAME NAMESPACE DEVICE FILTER — begins to capture; returns when every packet from now on is seen.
+# capture NAME NAMESPACE DEVICE FILTER — starts a capture; returns when it sees every packet from now on.
 capture() {
   local name=$1 namespace=$2 device=$3
   shift 3
@@ -122,20 +122,20 @@ capture() {
   soon 10 grep -q 'listening on' "$W/$name.capture.log"
 }
 
-# has_read_all NAME — tcpdump waits for a packet, so all that have come are in its file; or it has ended.
+# has_read_all NAME — tcpdump is waiting for a packet, so all earlier ones are in its file; or it has ended.
 has_read_all() {
   local status
   read -r status 2>/dev/null <"/proc/${processes[capture-$1]}/stat" || return 0
   [[ ${status##*) } = [SZX]* ]]
 }
-# end_capture NAME — if it still runs, and with all that has come by now: a signal makes tcpdump drop what it has not read.
+# end_capture NAME — ends it if it is still running, once it has read everything: a signal makes tcpdump drop unread packets.
 end_capture() {
   [ -n "${processes[capture-$1]:-}" ] || return 0
   soon 10 has_read_all "$1" >/dev/null
   stop "capture-$1" INT
 }
 
-# captured NAME [FILTER] — ends the capture if it still runs, and prints its packets.
+# captured NAME [FILTER] — ends the capture if it is still running, and prints its packets.
 captured() {
   local name=$1
   shift

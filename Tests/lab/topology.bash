@@ -1,4 +1,4 @@
-# The network that the scenarios play in. Sourced.
+# The network that the scenarios use. Sourced.
 #
 #   client 192.168.10.2 ── lan0 .1 EDGE wan0 198.51.100.2 ── .1 ┐
 #                                       wan1 192.0.2.2 ───── .1 INET ── .1 server 198.18.0.9, 198.19.0.9
@@ -19,8 +19,8 @@
   wan0=198.51.100.2 wan1=192.0.2.2
   hub1=203.0.113.2 hub2=203.0.113.6
 }
-# The agent's own pings: of gateways and of hubs' outer addresses, by which it tells where trouble lies. No host behind the
-# router asks one of those.
+# The agent's own pings of gateways and hubs' outer addresses, by which it finds out what is at fault. No host behind the
+# router pings any of those.
 # shellcheck disable=SC2034 # read by the scenarios
 own_pings="(icmp and (net 198.51.100.0/24 or net 192.0.2.0/24)
   and (host 198.51.100.1 or host 192.0.2.1 or host $hub1 or host $hub2))"
@@ -37,7 +37,7 @@ wire() {
 # An IPv6 address that can be used at once.
 wire6() { ip -n "$1" -6 addr add "$3" dev "$2" nodad; }
 
-# Every namespace is a router with IPv6; the edge is as strict about return paths as a careful operator's.
+# Every namespace is a router with IPv6; the edge has strict reverse-path checks, as a careful operator's would.
 prepare_namespace() {
   ip netns add "$1"
   ip -n "$1" link set lo up
@@ -87,8 +87,8 @@ put_up_ipv6() {
   ip -n inet -6 route add 2001:db8:10::/64 via 2001:db8:1::2
 }
 
-# What crosses the internet is counted by kind; whatever is in `cut` or `cut_links` is lost without a word. A counter called
-# `gre` newer versions of nft would take for a word of theirs.
+# What crosses the internet is counted by kind; whatever is in `cut` or `cut_links` is silently dropped. Newer versions of nft
+# would take a counter called `gre` for a keyword.
 internet_rules='
 table inet internet {
   set cut { type ipv4_addr; }
@@ -113,7 +113,7 @@ table inet internet {
     ip protocol 47 counter name crossed_gre
     ip protocol 4 counter name crossed_ipip
     ip protocol 50 counter name crossed_bare_esp
-    # In UDP: what is no IKE message (four zero bytes first) and longer than a keepalive.
+    # In UDP: everything longer than a keepalive that is not an IKE message, which begins with four zero bytes.
     udp dport 4500 @th,64,32 != 0 counter name crossed_natt
     udp sport 4500 @th,64,32 != 0 counter name crossed_natt
     ip saddr 192.168.0.0/16 counter name crossed_untranslated
@@ -150,8 +150,8 @@ table inet hub {
 N
 }
 
-# hub_tunnel HUB NUMBER KIND EDGE-ADDRESS [OPTIONS] — the hub's end of a tunnel, by hand: 10.1.NUMBER.2/30. Made again
-# where it is there already.
+# hub_tunnel HUB NUMBER KIND EDGE-ADDRESS [OPTIONS] — sets up the hub's end of a tunnel by hand: 10.1.NUMBER.2/30. Replaces
+# an existing one.
 hub_tunnel() {
   local hub=$1 number=$2 kind=$3 edge=$4
   shift 4
@@ -171,7 +171,7 @@ join_tunnel() {
   ip -n "$hub" rule show | grep -q "lookup $table\$" || ip -n "$hub" rule add fwmark "$2" lookup "$table"
 }
 
-# hub_says HUB STATUS BODY — what the hub's health page says from now on.
+# hub_says HUB STATUS BODY — sets what the hub's health page says from now on.
 hub_says() {
   printf '%s %s' "$2" "$3" >"$W/$1.health.next"
   mv "$W/$1.health.next" "$W/$1.health"
@@ -188,8 +188,8 @@ take_down() {
 
 # --- flows ----------------------------------------------------------------------------------------------------------
 
-# begin_flow NAME [OPTIONS] — from the client to the internet; returns when the first packet is on its way. end_flow prints
-# what became of it.
+# begin_flow NAME [OPTIONS] — starts a flow from the client to the internet; returns when the first packet has been sent.
+# end_flow ends it and prints its statistics.
 begin_flow() {
   local name=$1
   shift
@@ -203,14 +203,14 @@ begin_flow() {
 
 end_flow() { stop "flow-$1" INT; cat "$W/$1.flow" "$W/$1.flow.log"; }
 flow_says() { jq -r "$2" "$W/$1.flow"; }
-# Of several flows that have ended, the shortest of their longest pauses: what a busy machine has not delayed.
+# The longest pause of the ended flow whose longest pause was the shortest, so that a busy machine's delays do not count.
 quickest_blackout() { local name; for name; do flow_says "$name" .blackout_ms; done | sort -n | head -1; }
 # The addresses that the flow came out at, in order.
 flow_ways() { flow_says "$1" '[.ways[].address] | join(" ")'; }
-# flow_moved NAME ADDRESS — it comes out there by now.
+# flow_moved NAME ADDRESS — the flow comes out there now.
 flow_moved() { is "$2" jq -r '.ways[-1].address // "nobody"' "$W/$1.progress"; }
 
-# goes_on NAME [MORE] — so many more answers come from now on.
+# goes_on NAME [MORE] — this many more answers come from now on.
 goes_on() {
   local before
   before=$(jq '.answered // 0' "$W/$1.progress")
@@ -220,7 +220,7 @@ has_answers() { at_least "$(jq '.answered // 0' "$W/$1.progress")" "$2"; }
 
 # --- questions ------------------------------------------------------------------------------------------------------
 
-# Which address the internet sees the client, and the router itself, come from. A flow of its own each time.
+# The source address that the internet sees for the client, and for the router itself. Each call is a new flow.
 client_seen_as() { on client "$flow" client "${1:-$server}" 7000 --rate 20 --seconds 0.2 | jq -r '.ways[0].address // "nobody"'; }
 router_seen_as() { on edge "$serve" ask "$1" "$server" 5; }
 client_comes_out_as() { is "$1" client_seen_as "${2:-$server}"; }

@@ -1,11 +1,11 @@
-# Installs what packaging/build-tarball has made; put backhaul_0.1.0_ARCH.tar.xz beside this recipe, in files/. Swift is not
-# built by it: no layer of Yocto's has a compiler of Swift 6.2. The program needs glibc 2.36 or later (Yocto 4.1), built
-# for arm64 by packaging/build-arm64 2.38 (Yocto 4.3).
-SUMMARY = "Agent that takes a branch's internet traffic to a hub"
+# Installs what packaging/build-tarball has made; put backhaul_0.1.0_ARCH.tar.xz beside this recipe, in files/. The recipe
+# compiles nothing, because no Yocto layer has a compiler for Swift 6.2. The program needs glibc 2.36 or later (Yocto 4.1);
+# for arm64, as packaging/build-arm64 builds it, 2.38 or later (Yocto 4.3).
+SUMMARY = "Agent that sends a branch's internet traffic to a hub"
 DESCRIPTION = "Sends the internet traffic of the devices behind this router to a hub, watches the hub, and moves the \
 traffic to the local WAN when the hub is gone."
 SECTION = "net"
-# None is stated by the repository yet.
+# The repository does not state a license yet.
 LICENSE = "CLOSED"
 
 COMPATIBLE_HOST = "(x86_64|aarch64).*-linux"
@@ -16,8 +16,8 @@ SRC_URI = "file://backhaul_${PV}_${BACKHAUL_ARCH}.tar.xz;subdir=${BP}"
 
 inherit bin_package systemd useradd
 
-# The image's own libraries; which of them the program needs is found by their names, except libcurl, which it loads when
-# it first uses it.
+# The image's own libraries. BitBake finds by itself which of them the program needs, except libcurl, which is loaded only
+# when it is first used.
 DEPENDS = "libmnl libnftnl curl openssl"
 RDEPENDS:${PN} += "ca-certificates libcurl"
 RRECOMMENDS:${PN} += "kernel-module-nf-tables kernel-module-nft-masq kernel-module-nft-ct kernel-module-ip-gre \
@@ -34,12 +34,12 @@ do_install:append() {
         cp -r ${D}/lib/systemd/system/. ${D}${systemd_system_unitdir}/
         rm -r ${D}/lib
     fi
-    # The users are made by useradd.
+    # The useradd class creates the users.
     rm -r ${D}${nonarch_libdir}/sysusers.d
     chown -R root:root ${D}
 }
 
 FILES:${PN} += "${systemd_system_unitdir} ${nonarch_libdir}/tmpfiles.d ${nonarch_libdir}/backhaul ${datadir}"
 CONFFILES:${PN} = "${sysconfdir}/strongswan.d/backhaul.conf"
-# It is stripped when it comes.
+# The program comes stripped.
 INSANE_SKIP:${PN} = "already-stripped ldflags"

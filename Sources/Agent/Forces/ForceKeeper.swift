@@ -27,8 +27,8 @@ package actor ForceKeeper {
 
   package var entries: [Name: ForcedPaths.Entry] { forces.entries }
 
-  /// Takes up what a life before has kept. To be called before the watch gets a plan, so that no verdict is made without
-  /// it.
+  /// Takes over what an earlier agent saved. To be called before the watch gets a plan, so that no verdict is made
+  /// without it.
   package func start() async {
     let kept: [Name: ForcedPaths.Entry]
     do {
@@ -51,12 +51,12 @@ package actor ForceKeeper {
     alarm = nil
   }
 
-  /// Returns why it will not outlast a restart; nil where it will.
+  /// Returns why it will not outlast a restart; nil if it will.
   package func force(
     _ path: Name, _ force: PathHealth.Force, for lasting: Duration?, by user: UInt32, reason: String?
   ) async throws(LocalAPI.Refusal) -> StoreFailure? {
     guard forces.hasRoom(for: path) else {
-      throw LocalAPI.Refusal("\(ForcedPaths.capacity) paths are forced already, as many as can be kept")
+      throw LocalAPI.Refusal("\(ForcedPaths.capacity) paths are forced already, which is the limit")
     }
     let time = surroundings.wallTime
     let until = lasting.map { WallTime(secondsSince1970: time.secondsSince1970 + $0.inSeconds) }
@@ -67,7 +67,7 @@ package actor ForceKeeper {
     return save()
   }
 
-  /// Returns whether it was forced, and why a restart will force it again; nil where none will.
+  /// Returns whether it was forced, and why a restart will force it again; nil if it will not.
   package func takeBack(_ path: Name, by user: UInt32, reason: String?) async -> (was: Bool, trouble: StoreFailure?) {
     guard let entry = forces.takenBack(path) else { return (false, nil) }
     var details = ["force": "auto", "was": entry.force.rawValue, "user": "\(user)"]
@@ -105,7 +105,7 @@ package actor ForceKeeper {
     } catch {
       trouble = error
       events.record(
-        AgentEvent(.storeFailed, "forces", "paths are forced as was said, but a restart will not know it: \(error)"))
+        AgentEvent(.storeFailed, "forces", "paths are forced as ordered, but a restart will forget it: \(error)"))
       return error
     }
   }
@@ -120,14 +120,15 @@ package actor ForceKeeper {
     events.record(
       AgentEvent(
         .pathForced, path.text,
-        "path \(path) is forced \(entry.force.rawValue)\(end) by user \(entry.user)\(entry.reason.map { ": \($0)" } ?? "")",
+        "path \(path) is forced \(entry.force.rawValue)\(end) by user "
+          + "\(entry.user)\(entry.reason.map { ": \($0)" } ?? "")",
         details: details))
   }
 
   private func tellOver(_ path: Name) {
     events.record(
       AgentEvent(
-        .pathForced, path.text, "path \(path) is judged by its probes again: the time that it was forced for is over",
+        .pathForced, path.text, "path \(path) is judged by its probes again: the force has expired",
         details: ["force": "auto"]))
   }
 
@@ -141,6 +142,6 @@ package actor ForceKeeper {
     events.record(
       AgentEvent(
         .storeFailed, "forces",
-        "what operators said of paths cannot be read and is \(what); every path is judged by its probes: \(failure)"))
+        "the list of forced paths cannot be read and is \(what); every path is judged by its probes: \(failure)"))
   }
 }

@@ -1,7 +1,7 @@
 internal import Core
 internal import RuleSets
 
-/// What an operator says of a path.
+/// An operator's order for a path.
 package struct PathForceReport: Codable, Equatable, Sendable {
   package var path: String
   /// `up` or `down`.
@@ -14,7 +14,7 @@ package struct PathForceReport: Codable, Equatable, Sendable {
   package var reason: String?
 }
 
-/// What became of `force`.
+/// The result of `force`.
 package struct ForceReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var path: String
@@ -22,7 +22,7 @@ package struct ForceReport: Codable, Equatable, Sendable {
   package var force: String
   package var until: String?
   package var reason: String?
-  /// Of the path, now; null where the rule set has no such path.
+  /// The path's present state; null if the rule set has no such path.
   package var state: String?
   package var cause: String?
   /// What an operator may not have meant.
@@ -67,7 +67,7 @@ struct ForceRequest: Sendable {
       guard seconds >= 1, seconds <= longest else {
         throw LocalAPI.Refusal("for takes from one second to \(Int(longest / 86_400)) days")
       }
-      guard force != nil else { throw LocalAPI.Refusal("auto has no end: for goes with up and down") }
+      guard force != nil else { throw LocalAPI.Refusal("auto has no end: use for with up or down") }
       lasting = .milliseconds(Int64(seconds * 1_000))
     }
     if let text = asked.reason {
@@ -89,7 +89,7 @@ extension ForceReport {
     case nil: return []
     case .up?:
       guard let health = watch.health[path], health.state != .up else { return [] }
-      return ["path \(path) is \(health.state.rawValue) all the same: \(health.cause)"]
+      return ["path \(path) is still \(health.state.rawValue): \(health.cause)"]
     case .down?:
       return watch.plan.rules.map(\.rule).filter { rule in
         rule.paths.contains(path) && !rule.paths.contains { isAlive($0, watch) }

@@ -2,7 +2,7 @@ package import Core
 package import RuleSets
 internal import Synchronization
 
-/// Runs hooks for events, each hook once at a time. Whoever records an event only puts it into a bounded queue.
+/// Runs hooks for events, each hook once at a time. Recording an event only puts it into a bounded queue.
 package actor HookRunner {
   /// Events that wait to be looked at: the folder is read for each.
   static let capacity = 256
@@ -43,7 +43,7 @@ package actor HookRunner {
     isDone = true
   }
 
-  /// Ends it, and waits a little for those that run: the last of them are told that the agent stops.
+  /// Ends it, and waits a little for running hooks: the last ones are told that the agent is stopping.
   package func finish(within patience: Duration) async {
     inbox.finish()
     let deadline = surroundings.now + patience
@@ -103,7 +103,7 @@ package actor HookRunner {
     if missed > 0 {
       events?.record(
         AgentEvent(
-          .hookFailed, hook, "hook \(hook) is slower than events come: it was not told of \(missed) of them",
+          .hookFailed, hook, "hook \(hook) cannot keep up with events: it was not told of \(missed) of them",
           details: ["cause": "too slow", "missed": "\(missed)"]))
     }
     if let next { start(hook, next) }

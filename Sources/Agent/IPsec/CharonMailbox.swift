@@ -12,7 +12,7 @@ final class CharonMailbox: Sendable {
     /// There was no room for all: anything may have changed.
     var isOverfull = false
 
-    /// A rule set has no more tunnels; other names are none of ours.
+    /// A rule set has at most this many tunnels; other names are not ours.
     static let most = RuleSetBounds.tunnels
 
     mutating func add(_ event: CharonEvent) {

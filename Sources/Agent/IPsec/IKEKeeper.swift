@@ -7,7 +7,7 @@ package import RuleSets
 package actor IKEKeeper {
   /// What the keeper calls when a tunnel's SAs change. It awaits each call before the next one.
   package struct Listeners: Sendable {
-    /// An SA came or went: worth a probe at once. Nil: the tunnel is no more.
+    /// An SA came or went: worth a probe at once. Nil: the tunnel is gone.
     package var word: @Sendable (Name, IKENews.Word?) async -> Void
     /// What ESP costs a tunnel's packets, of every tunnel that has had an SA.
     package var negotiated: @Sendable ([Name: ESPEncapsulation]) async -> Void
@@ -61,7 +61,7 @@ package actor IKEKeeper {
   /// charon may have connections of ours that no rule set wants.
   private var mayHaveStrangers = false
   private var alarm: Alarm?
-  /// What ESP costs, and what the listener was last told of it.
+  /// ESP's overhead, and what the listener was last told about it.
   private var negotiated: [Name: ESPEncapsulation] = [:]
   private var negotiatedTold: [Name: ESPEncapsulation] = [:]
   /// Removed tunnels whose end the listener has not been told yet.
@@ -235,7 +235,7 @@ package actor IKEKeeper {
   /// Unloads what no rule set wants, and reloads what another client took away.
   private func takeInventory() async {
     nextInventory = surroundings.now + Self.inventoryPeriod
-    // Taken before charon is asked: what goes missing meanwhile is found the next time.
+    // Taken before charon is asked, so that what goes missing meanwhile is found the next time.
     let unloads = mayHaveStrangers
     mayHaveStrangers = false
     do {

@@ -1,6 +1,6 @@
 package import Core
 
-/// Brings metrics to where the configuration says. What fails is told once and tried again: no traffic waits for it.
+/// Brings metrics to where the configuration says. A failure is reported once and tried again; no traffic waits for it.
 package struct MetricsExport: Sendable {
   /// How soon a listener is tried again that could not be had: another program may have its port.
   static let pauseAfterFailure: Duration = .seconds(10)
@@ -37,10 +37,10 @@ package struct MetricsExport: Sendable {
       let pages = pages
       do throws(StoreFailure) {
         try port.listen { await pages.page() }
-        if trouble != nil { tellOfRecovery("metrics can be asked for again") }
+        if trouble != nil { tellOfRecovery("metrics can be scraped again") }
         while !Task.isCancelled { await surroundings.sleep(.seconds(3_600)) }
       } catch {
-        tell(error, "metrics cannot be asked for", knowing: &trouble)
+        tell(error, "metrics cannot be scraped", knowing: &trouble)
       }
       await surroundings.sleep(Self.pauseAfterFailure)
     }
@@ -66,7 +66,7 @@ package struct MetricsExport: Sendable {
     guard cause != trouble else { return }
     trouble = cause
     events.record(
-      AgentEvent(.metricsFailed, "metrics", "\(effect), tried again: \(cause)", details: ["cause": cause]))
+      AgentEvent(.metricsFailed, "metrics", "\(effect), will try again: \(cause)", details: ["cause": cause]))
   }
 
   private func tellOfRecovery(_ text: String) { events.record(AgentEvent(.metricsRecovered, "metrics", text)) }

@@ -25,8 +25,7 @@ package actor MetricsPages {
     while true {
       if let last, asked - last.begun < Self.lifetime { return last.page }
       guard let rendering else { break }
-      // A page begun too long ago may be out of date. We wait for it all the same, so that only one is ever being
-      // rendered.
+      // A page begun too long ago may be out of date. We still wait for it, so that only one is ever being rendered.
       let page = await rendering.task.value
       if asked - rendering.begun < Self.lifetime { return page }
     }

@@ -1,7 +1,7 @@
 package import Core
 package import RuleSets
 
-/// What the loops know at one moment, as far as metrics tell of it.
+/// What the loops know at one moment, as far as metrics show it.
 package struct MetricsReading: Sendable {
   package var watch: WatchSnapshot
   package var version: String
@@ -14,7 +14,7 @@ package struct MetricsReading: Sendable {
   package var events = EventTally()
   package var sight = ClientSight.View()
   package var tunnels: [MeteredTunnel] = []
-  /// Nil where no tunnel needs charon.
+  /// Nil if no tunnel needs charon.
   package var charonAnswers: Bool?
   package var forced: [Name: ForcedPaths.Entry] = [:]
   package var hooks = HookTally()
@@ -37,7 +37,7 @@ package struct MeteredTunnel: Sendable {
   /// The device is up and has a carrier.
   package var isUp: Bool
   package var traffic: Traffic?
-  /// Nil where charon makes no keys for it.
+  /// Nil if charon makes no keys for it.
   package var keys: TunnelAssociations?
 
   package init(name: Name, kind: String, isUp: Bool, traffic: Traffic? = nil, keys: TunnelAssociations? = nil) {

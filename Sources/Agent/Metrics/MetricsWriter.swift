@@ -41,53 +41,56 @@ package struct MetricsWriter {
   // MARK: - The agent
 
   private mutating func tellOfAgent() {
-    page.family("backhaul_build_info", .gauge, "1, with the version of the agent.")
+    page.family("backhaul_build_info", .gauge, "Always 1, labelled with the agent's version.")
     page.sample(Labels("version", reading.version), 1)
-    page.family("backhaul_agent_uptime_seconds", .gauge, "Since the agent started.")
+    page.family("backhaul_agent_uptime_seconds", .gauge, "Seconds since the agent started.")
     page.sample(Labels(), age(reading.started))
-    page.family("backhaul_events_total", .counter, "Events by kind, as backhaul events has them.")
+    page.family("backhaul_events_total", .counter, "Events by kind, as backhaul events lists them.")
     for kind in AgentEvent.Kind.allCases {
       page.sample(Labels("kind", kind.rawValue), reading.events.events[kind] ?? 0)
     }
-    page.family("backhaul_journal_healthy", .gauge, "1 while events get to the disk.")
+    page.family("backhaul_journal_healthy", .gauge, "1 while events are saved to disk.")
     page.sample(Labels(), reading.journalTrouble == nil)
-    page.family("backhaul_flip_seconds", .summary, "From a verdict to the kernel's answer.")
+    page.family("backhaul_flip_seconds", .summary, "Time from a verdict to the kernel's answer.")
     page.summary(Labels(), count: reading.watch.flips.count, sum: reading.watch.flips.sum)
-    page.family("backhaul_hook_runs_total", .counter, "Runs of hooks by how they ended.")
+    page.family("backhaul_hook_runs_total", .counter, "Hook runs by outcome.")
     page.sample(Labels("result", "success"), reading.hooks.successes)
     page.sample(Labels("result", "failure"), reading.hooks.failures)
-    page.family("backhaul_hook_dropped_total", .counter, "Events that a hook was not told of, as it was too slow.")
+    page.family("backhaul_hook_dropped_total", .counter, "Events that a hook missed because it was too slow.")
     page.sample(Labels(), reading.hooks.dropped)
-    page.family("backhaul_log_suppressed_total", .counter, "Lines kept out of the log, as too many were alike.")
+    page.family("backhaul_log_suppressed_total", .counter, "Log lines left out because too many were alike.")
     page.sample(Labels(), reading.suppressedLogLines)
-    page.family("backhaul_metrics_render_seconds", .gauge, "How long the page before this one took to write.")
+    page.family("backhaul_metrics_render_seconds", .gauge, "How long the previous metrics page took to write.")
     if let lastRendering { page.sample(Labels(), lastRendering) }
   }
 
   private mutating func tellOfRuleSet() {
     let pull = reading.pull
-    page.family("backhaul_rule_set_revision", .gauge, "Of the rule set that runs; no sample where none does.")
+    page.family(
+      "backhaul_rule_set_revision", .gauge, "Revision of the running rule set; no sample while none is running.")
     if let revision = pull.revision { page.sample(Labels(), Int(clamping: revision)) }
-    page.family("backhaul_rule_set_age_seconds", .gauge, "Since the agent took over the rule set that runs.")
+    page.family("backhaul_rule_set_age_seconds", .gauge, "Seconds since the agent took over the running rule set.")
     if let taken = pull.taken { page.sample(Labels(), age(taken)) }
     page.family(
-      "backhaul_rule_set_contact_age_seconds", .gauge, "Since the source last gave a usable answer; no sample before.")
+      "backhaul_rule_set_contact_age_seconds", .gauge,
+      "Seconds since the source last gave a usable answer; no sample before its first.")
     if let contact = pull.lastContact { page.sample(Labels(), age(contact)) }
-    page.family("backhaul_rule_set_pull_failures", .gauge, "Pulls in a row that failed.")
+    page.family("backhaul_rule_set_pull_failures", .gauge, "Consecutive failed pulls.")
     page.sample(Labels(), pull.failures)
   }
 
   private mutating func tellOfReconcile() {
     let tally = reading.reconcile
-    page.family("backhaul_reconcile_runs_total", .counter, "Looks at the kernel.")
+    page.family("backhaul_reconcile_runs_total", .counter, "Times the agent compared the kernel with the rule set.")
     page.sample(Labels(), tally.runs)
-    page.family("backhaul_reconcile_failures_total", .counter, "Looks at the kernel that failed.")
+    page.family("backhaul_reconcile_failures_total", .counter, "Comparisons with the kernel that failed.")
     page.sample(Labels(), tally.failures)
-    page.family("backhaul_reconcile_changes_total", .counter, "Steps made in the kernel, flips left out.")
+    page.family("backhaul_reconcile_changes_total", .counter, "Changes made to the kernel, not counting flips.")
     page.sample(Labels(), tally.changes)
-    page.family("backhaul_reconcile_repairs_total", .counter, "Looks that put back what another had changed of ours.")
+    page.family(
+      "backhaul_reconcile_repairs_total", .counter, "Times the agent repaired what another program had changed.")
     page.sample(Labels(), tally.repairs)
-    page.family("backhaul_reconcile_healthy", .gauge, "1 while the kernel takes what it is told.")
+    page.family("backhaul_reconcile_healthy", .gauge, "1 while the kernel accepts what the rule set needs.")
     page.sample(Labels(), reading.applyTrouble == nil)
   }
 
@@ -102,20 +105,20 @@ package struct MetricsWriter {
     for (label, clock) in zip(labels, clocks) {
       for mode in Self.modes { page.sample(label.adding("mode", mode.rawValue), clock?.mode == mode) }
     }
-    page.family("backhaul_rule_mode_seconds_total", .counter, "How long a rule's traffic went which way.")
+    page.family("backhaul_rule_mode_seconds_total", .counter, "Seconds that a rule's traffic spent in each mode.")
     for (label, clock) in zip(labels, clocks) {
       for mode in Self.modes {
         page.sample(label.adding("mode", mode.rawValue), clock?.time(in: mode, at: now) ?? .zero)
       }
     }
-    page.family("backhaul_rule_traffic", .gauge, "What is seen of a rule's traffic: 1 for the state that it is in.")
+    page.family("backhaul_rule_traffic", .gauge, "What the agent sees of a rule's traffic: 1 for its state.")
     for (label, rule) in zip(labels, rules) {
       let seen = reading.sight.rules[rule.name]?.state ?? .unseen
       for state in TrafficFinding.State.allCases { page.sample(label.adding("state", state.rawValue), seen == state) }
     }
     page.family("backhaul_rule_unencrypted", .gauge, "1 while a rule's traffic goes by a private line in the clear.")
     for (label, selection) in zip(labels, selections) { page.sample(label, selection?.isUnencrypted ?? false) }
-    page.family("backhaul_rule_unencrypted_seconds_total", .counter, "How long a rule's traffic went in the clear.")
+    page.family("backhaul_rule_unencrypted_seconds_total", .counter, "Seconds that a rule's traffic went in the clear.")
     for (label, selection) in zip(labels, selections) {
       page.sample(label, selection?.unencrypted(at: now) ?? .zero)
     }
@@ -142,7 +145,7 @@ package struct MetricsWriter {
         page.sample(Labels("rule", rule.name.text).adding("kind", kind.rawValue), count)
       }
     }
-    page.family("backhaul_rule_failovers_total", .counter, "Failovers of a rule's traffic by what forced them.")
+    page.family("backhaul_rule_failovers_total", .counter, "Failovers of a rule's traffic by cause.")
     for rule in rules {
       for cause in FailoverCause.allCases {
         let count = reading.events.failovers[.init(rule.name.text, cause.rawValue)] ?? 0
@@ -158,7 +161,7 @@ package struct MetricsWriter {
     let paths = watch.plan.paths
     let labels = paths.map { Labels("path", $0.name.text) }
     let health = paths.map { watch.health[$0.name] ?? PathHealth(at: now) }
-    page.family("backhaul_path_state", .gauge, "A path's state: 1 for the one that it is in.")
+    page.family("backhaul_path_state", .gauge, "A path's state: 1 for the current one.")
     for (label, health) in zip(labels, health) {
       for state in PathHealth.State.allCases {
         page.sample(label.adding("state", state.rawValue), health.state == state)
@@ -172,13 +175,13 @@ package struct MetricsWriter {
       if let trip = window?.lastRoundTrip { page.sample(label, trip) }
     }
     page.family(
-      "backhaul_path_loss_ratio", .gauge, "Of a path's first probe, the share of the last 100 that were lost.")
+      "backhaul_path_loss_ratio", .gauge, "Share of a path's last 100 probes that were lost (its first probe only).")
     for (label, window) in zip(labels, windows) {
       if let loss = window?.loss { page.sample(label, loss) }
     }
-    page.family("backhaul_path_forced", .gauge, "1 for a path of which an operator says what it is.")
+    page.family("backhaul_path_forced", .gauge, "1 for a path that an operator has forced up or down.")
     for (label, path) in zip(labels, paths) where reading.forced[path.name] != nil { page.sample(label, 1) }
-    page.family("backhaul_path_causes_total", .counter, "Where the trouble of a path lay, each time it was found out.")
+    page.family("backhaul_path_causes_total", .counter, "Diagnoses of why a path was down, by cause.")
     let found = reading.events.causesFound.map { ($0.key.subject, $0.key.word, $0.value) }
     for (path, cause, count) in found.sorted(by: { ($0.0, $0.1) < ($1.0, $1.1) }) {
       page.sample(Labels("path", path).adding("cause", cause), count)
@@ -189,9 +192,9 @@ package struct MetricsWriter {
     let probes = reading.watch.plan.paths.flatMap(\.probes).compactMap { probe in
       reading.watch.probes[probe.name].map { ProbeCounts(probe, $0) }
     }
-    page.family("backhaul_probe_up", .gauge, "1 while a probe is answered as it should be.")
+    page.family("backhaul_probe_up", .gauge, "1 while a probe counts as answered.")
     for probe in probes { page.sample(probe.labels, probe.isUp) }
-    page.family("backhaul_probe_sent_total", .counter, "Probes sent, those that could not leave included.")
+    page.family("backhaul_probe_sent_total", .counter, "Probes sent, including those that could not leave.")
     for probe in probes { page.sample(probe.labels, probe.sent) }
     page.family("backhaul_probe_unsent_total", .counter, "Probes that could not leave.")
     for probe in probes { page.sample(probe.labels, probe.unsent) }
@@ -203,7 +206,7 @@ package struct MetricsWriter {
     for probe in probes { page.summary(probe.labels, count: probe.answered, sum: .nanoseconds(probe.roundTrips)) }
   }
 
-  /// What is told of one probe: its whole machine is not carried through each family.
+  /// What is exported of one probe, so that its whole machine is not passed to each family.
   private struct ProbeCounts {
     var labels: Labels
     var isUp: Bool
@@ -234,25 +237,28 @@ package struct MetricsWriter {
     let meters = uplinks.compactMap { uplink in
       reading.watch.meters[uplink.interface].map { (Labels("uplink", uplink.interface.text), $0) }
     }
-    page.family("backhaul_uplink_probe_budget_bytes", .gauge, "What probes may take of a metered uplink in 24 hours.")
+    page.family(
+      "backhaul_uplink_probe_budget_bytes", .gauge, "Bytes that probes may use of a metered uplink in 24 hours.")
     for (label, meter) in meters { page.sample(label, meter.budget) }
-    page.family("backhaul_uplink_probe_spent_bytes", .gauge, "What probes took of it in this period of 24 hours.")
+    page.family(
+      "backhaul_uplink_probe_spent_bytes", .gauge, "Bytes that probes have used in the current period of 24 hours.")
     for (label, meter) in meters { page.sample(label, meter.spent) }
-    page.family("backhaul_uplink_probe_stretch_ratio", .gauge, "By how much the intervals of its probes are longer.")
+    page.family(
+      "backhaul_uplink_probe_stretch_ratio", .gauge, "Factor by which the intervals of its probes are stretched.")
     for (label, meter) in meters { page.sample(label, meter.stretch) }
   }
 
   private mutating func tellOfConnections() {
     let reading = reading.connections.reading
-    page.family("backhaul_connections_used", .gauge, "Entries in the kernel's table of tracked connections.")
+    page.family("backhaul_connections_used", .gauge, "Entries in the kernel's connection tracking table.")
     if let reading { page.sample(Labels(), reading.used) }
-    page.family("backhaul_connections_limit", .gauge, "How many entries that table may have; 0: any number.")
+    page.family("backhaul_connections_limit", .gauge, "Entries that the table may hold; 0: any number.")
     if let reading { page.sample(Labels(), reading.limit) }
-    page.family("backhaul_connections_dropped_total", .counter, "Connections that found no place there.")
+    page.family("backhaul_connections_dropped_total", .counter, "Connections refused because the table was full.")
     if let reading { page.sample(Labels(), reading.refused) }
-    page.family("backhaul_connections_evicted_total", .counter, "Connections that were thrown out to make room there.")
+    page.family("backhaul_connections_evicted_total", .counter, "Connections evicted to make room in the table.")
     if let reading { page.sample(Labels(), reading.evicted) }
-    page.family("backhaul_connections_full", .gauge, "1 while that table is full.")
+    page.family("backhaul_connections_full", .gauge, "1 while the table is full.")
     if reading != nil { page.sample(Labels(), self.reading.connections.isFull) }
   }
 
@@ -262,13 +268,13 @@ package struct MetricsWriter {
     page.family("backhaul_tunnel_up", .gauge, "1 while a tunnel's device is up.")
     for (label, tunnel) in zip(labels, tunnels) { page.sample(label.adding("kind", tunnel.kind), tunnel.isUp) }
     let counted = zip(labels, tunnels).compactMap { label, tunnel in tunnel.traffic.map { (label, $0) } }
-    page.family("backhaul_tunnel_receive_bytes_total", .counter, "Inner bytes that came by a tunnel.")
+    page.family("backhaul_tunnel_receive_bytes_total", .counter, "Inner bytes received through a tunnel.")
     for (label, traffic) in counted { page.sample(label, Int(clamping: traffic.bytesIn)) }
-    page.family("backhaul_tunnel_transmit_bytes_total", .counter, "Inner bytes that left by a tunnel.")
+    page.family("backhaul_tunnel_transmit_bytes_total", .counter, "Inner bytes sent through a tunnel.")
     for (label, traffic) in counted { page.sample(label, Int(clamping: traffic.bytesOut)) }
-    page.family("backhaul_tunnel_receive_packets_total", .counter, "Inner packets that came by a tunnel.")
+    page.family("backhaul_tunnel_receive_packets_total", .counter, "Inner packets received through a tunnel.")
     for (label, traffic) in counted { page.sample(label, Int(clamping: traffic.packetsIn)) }
-    page.family("backhaul_tunnel_transmit_packets_total", .counter, "Inner packets that left by a tunnel.")
+    page.family("backhaul_tunnel_transmit_packets_total", .counter, "Inner packets sent through a tunnel.")
     for (label, traffic) in counted { page.sample(label, Int(clamping: traffic.packetsOut)) }
   }
 
@@ -278,21 +284,21 @@ package struct MetricsWriter {
     let encrypted = reading.tunnels.compactMap { tunnel in
       tunnel.keys.map { (Labels("tunnel", tunnel.name.text), $0) }
     }
-    page.family("backhaul_tunnel_ike_state", .gauge, "The state of a tunnel's IKE SA: 1 for the one that it is in.")
+    page.family("backhaul_tunnel_ike_state", .gauge, "The state of a tunnel's IKE SA: 1 for the current one.")
     for (label, keys) in encrypted {
       page.sample(label.adding("state", "none"), keys.ike == nil)
       for state in IKEAssociation.State.allCases {
         page.sample(label.adding("state", state.rawValue.lowercased()), keys.ike?.state == state)
       }
     }
-    page.family("backhaul_tunnel_child_state", .gauge, "The state of a tunnel's CHILD SA: 1 for the one that it is in.")
+    page.family("backhaul_tunnel_child_state", .gauge, "The state of a tunnel's CHILD SA: 1 for the current one.")
     for (label, keys) in encrypted {
       page.sample(label.adding("state", "none"), keys.child == nil)
       for state in ChildAssociation.State.allCases {
         page.sample(label.adding("state", state.rawValue.lowercased()), keys.child?.state == state)
       }
     }
-    page.family("backhaul_tunnel_child_age_seconds", .gauge, "Since a tunnel's keys were made.")
+    page.family("backhaul_tunnel_child_age_seconds", .gauge, "Seconds since a tunnel's keys were made.")
     for (label, keys) in encrypted { if let made = keys.child?.installed { page.sample(label, age(made)) } }
   }
 }

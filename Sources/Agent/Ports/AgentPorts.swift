@@ -22,9 +22,9 @@ package struct AgentPorts: Sendable {
   package var forces: any ForceStore
   package var permits: any PermitStore
   package var surroundings: any Surroundings
-  /// Nil where no service manager started the agent.
+  /// Nil if no service manager started the agent.
   package var serviceManager: (any ServiceManagerPort)?
-  /// Why the local configuration is not kept for the guard; nil where it is.
+  /// Why the local configuration is not kept for the guard; nil if it is.
   package var configurationTrouble: @Sendable () -> String?
   /// Returns freed memory to the kernel.
   package var giveMemoryBack: @Sendable () -> Void

@@ -3,15 +3,15 @@ package import RuleSets
 
 /// strongSwan's charon: the daemon that does IKE. Never called from the event loop of the probes.
 ///
-/// Contract: every call ends within a few seconds, whatever charon does. Only what is ours by its name (`IKEConnection`)
-/// is told of or changed. A step whose effect is there already succeeds. After a failure that says `isGone` nothing works
-/// until the next `connect`.
+/// Contract: every call ends within a few seconds, whatever charon does. Only what is ours by its name
+/// (`IKEConnection`) is reported or changed. A step whose effect is there already succeeds. After a failure that says
+/// `isGone` nothing works until the next `connect`.
 package protocol CharonPort: Sendable {
-  /// Connects, anew where there was a connection, and tells `handler` of what happens from now on, on a thread of its own.
-  /// Throws where nobody answers.
+  /// Connects, replacing any earlier connection, and from now on calls `handler` for what happens, on a thread of its
+  /// own. Throws if nobody answers.
   func connect(_ handler: @escaping @Sendable (CharonEvent) -> Void) async throws(CharonFailure) -> CharonIdentity
   func apply(_ step: IKEStep) async throws(CharonFailure)
-  /// What charon holds of ours. Cheap: it is asked every second.
+  /// What charon holds of ours. Must be cheap: it is called every second.
   func holdings() async throws(CharonFailure) -> CharonHoldings
   /// What charon has of one tunnel, or (nil) of all that have anything.
   func associations(of tunnel: Name?) async throws(CharonFailure) -> [Name: TunnelAssociations]
@@ -21,7 +21,7 @@ package protocol CharonPort: Sendable {
 package struct CharonIdentity: Equatable, Sendable {
   /// `charon-systemd 5.9.8`.
   package var version: String
-  /// What of its settings contradicts what the agent needs, in words.
+  /// Which of its settings contradict what the agent needs, in words.
   package var complaints: [String]
 
   package init(version: String, complaints: [String] = []) {
@@ -45,7 +45,7 @@ package struct CharonHoldings: Equatable, Sendable {
 
 /// Something that charon told without being asked. A hint: what is so must be asked.
 package enum CharonEvent: Equatable, Sendable {
-  /// An SA of the tunnel came, went, or was made anew.
+  /// An SA of the tunnel came, went, or was replaced.
   case changed(Name)
   /// A negotiation of the tunnel failed, or seems to.
   case trouble(Name, IKETrouble)

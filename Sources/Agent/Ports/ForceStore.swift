@@ -6,7 +6,7 @@ package import RuleSets
 /// Contract: what was saved last is loaded, also after a crash in the middle of the next `save`, which leaves the old or
 /// the new. What cannot be read throws, until it is set aside, which keeps it for a person to look at, or replaced.
 package protocol ForceStore: Sendable {
-  /// Empty where none was saved.
+  /// Empty if none was saved.
   func load() throws(StoreFailure) -> [Name: ForcedPaths.Entry]
   func save(_ forces: [Name: ForcedPaths.Entry]) throws(StoreFailure)
   /// Moves what is there out of the way. Returns where to.

@@ -21,7 +21,7 @@ package struct JournalCondition: Equatable, Sendable {
   package var lastNumber: UInt64
   /// Of a torn record, now gone.
   package var bytesCutOff: Int
-  /// What stood in the journal's place and was none, and where it is now.
+  /// What was in the journal's place but was not a journal, and where it is now.
   package var setAside: [String]
 
   package init(lastNumber: UInt64, bytesCutOff: Int, setAside: [String] = []) {

@@ -11,14 +11,14 @@ package protocol KernelPort: Sendable {
   /// as `unrecognised`.
   func read(expecting: (ActualState) -> NftTable?) throws(KernelFailure) -> ActualState
   func apply(_ step: Step) throws(KernelFailure)
-  /// The values that foreign interfaces' settings had before `changeSettings` changed them.
-  /// Never fails: they are a help, and what stands in their way is told beside them.
+  /// The values that foreign interfaces' settings had before `changeSettings` changed them. Never fails: the values are
+  /// a help, and any trouble is reported beside them.
   func rememberedSettings() -> RememberedSettings
   /// Deletes connections, or gives them another mark, as if one sweep were made after the other, and returns once the
-  /// kernel has done it. Addresses of sweeps are ascending and apart. What a connection's mark has outside of the mask
-  /// stays.
+  /// kernel has done it. Addresses of sweeps are ascending and apart. Bits of a connection's mark outside the mask
+  /// stay.
   ///
-  /// - Returns: how many each has met; nil where the kernel does not say.
+  /// - Returns: how many connections each has matched; nil if the kernel does not say.
   func sweep(_ sweeps: [ConnectionSweep], mask: MarkMask) throws(KernelFailure) -> [Int?]
 }
 
@@ -27,7 +27,7 @@ package struct RememberedSettings: Equatable, Sendable {
   package var values: [InterfaceSetting: Int]
   /// Why a restart would not know them; nil while it would.
   package var trouble: String?
-  /// What an earlier run kept that cannot be used, and what became of it; nil where there is nothing of the kind.
+  /// Saved data from an earlier run that cannot be used, and what was done with it; nil if there is none.
   package var damage: String?
 
   package init(values: [InterfaceSetting: Int] = [:], trouble: String? = nil, damage: String? = nil) {
@@ -62,8 +62,8 @@ package enum KernelEvent: Equatable, Sendable {
   case address(InterfaceName)
   /// A default route that is not ours may have changed: one of main, or of a table that an ip rule leads to.
   case mainRoute
-  /// A rule or a short route of another's changed that may take clients' packets before ours: nothing of ours follows
-  /// from it.
+  /// Another program's rule or short route changed that may take clients' packets before ours; it does not affect our
+  /// own objects.
   case foreign(String)
   /// A route, rule or nftables object of ours, or in our ranges, changed.
   case ours(String)
@@ -77,8 +77,8 @@ package enum KernelEvent: Equatable, Sendable {
 
 /// Notices of changes in the kernel, as they happen.
 package protocol KernelEventsPort: Sendable {
-  /// Calls `handler` on the loop for each event, from now on. Our own changes are not reported, but for
-  /// devices: a path's health follows from them, whoever changed them.
+  /// Calls `handler` on the loop for each event, from now on. Our own changes are not reported, except for devices: a
+  /// path's health follows from them, whoever changed them.
   func start(on loop: any EventLoop, _ handler: @escaping @Sendable (KernelEvent) -> Void) throws(KernelFailure)
 }
 

@@ -2,10 +2,10 @@ package import Core
 
 /// Keeps an operator's word on revisions over restarts: one small file, replaced whole.
 package protocol PermitStore: Sendable {
-  /// Nil where there is none; throws where there is one that cannot be read.
+  /// Nil if there is none; throws if there is one that cannot be read.
   func load() throws(StoreFailure) -> RevisionPermit?
   /// Nil: it is used up, or taken back.
   func save(_ permit: RevisionPermit?) throws(StoreFailure)
-  /// Moves what is there out of the way. Returns what became of it, in words.
+  /// Moves what is there out of the way. Returns what happened to it, in words.
   func setAside() -> String
 }

@@ -15,7 +15,7 @@ package protocol OpenProbe: Sendable {
   /// Gives up waiting for this one.
   func abandon(_ number: UInt64)
   func close()
-  /// The tracked connection that all its packets belong to; nil where each makes one of its own.
+  /// The tracked connection that all its packets belong to; nil if each packet makes its own.
   var flow: TrackedFlow? { get }
 }
 

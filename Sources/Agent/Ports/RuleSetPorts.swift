@@ -38,9 +38,9 @@ package struct StoredRuleSet: Equatable, Sendable {
   }
 }
 
-/// What is still known of the rule set that was accepted last.
+/// What is still known about the rule set that was accepted last.
 package struct KeptRuleSet: Equatable, Sendable {
-  /// Nil where there never was one, or it is lost.
+  /// Nil if there never was one, or it is lost.
   package var stored: StoredRuleSet?
   /// One was accepted once, whether or not it can still be read.
   package var wasAccepted: Bool
@@ -68,7 +68,7 @@ package protocol RuleSetStore: Sendable {
   /// Never fails: files that cannot be read are reported as damage.
   func load() -> KeptRuleSet
   func save(_ stored: StoredRuleSet) throws(StoreFailure)
-  /// Moves copies that cannot be used out of the way, for a person to look at. Returns what became of each, in words.
+  /// Moves copies that cannot be used out of the way, for a person to look at. Returns what happened to each, in words.
   func setAsideDamaged() -> [String]
 }
 

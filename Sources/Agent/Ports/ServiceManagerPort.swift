@@ -2,15 +2,15 @@
 ///
 /// Contract: `tell` never blocks. Each call is one message; its words are taken together or not at all.
 package protocol ServiceManagerPort: Sendable {
-  /// How long it waits for a sign of life before it starts the agent anew; nil: it waits for none.
+  /// How long it waits for a sign of life before it restarts the agent; nil: it does not wait for any.
   var watchdog: Duration? { get }
-  /// False where the words were not taken: its queue is full, or it is gone for a moment.
+  /// False if the message was not accepted: its queue is full, or it is briefly absent.
   func tell(_ words: [ServiceWord]) -> Bool
 }
 
-/// What a service manager is told, as sd_notify(3) writes it.
+/// A message to the service manager, in the format of sd_notify(3).
 package enum ServiceWord: Equatable, Sendable {
-  /// The service does what it can do: a rule set runs, or there is none to run.
+  /// The service is working: a rule set is running, or there is none to run.
   case ready
   case alive
   case stopping

@@ -4,7 +4,7 @@ package import RuleSets
 /// What the kernel itself says about clients' packets, with everyone's rules, routes and chains. Called from any
 /// thread; changes nothing, and does not hold up those that do.
 package protocol SightPort: Sendable {
-  /// Addresses of all devices, all ip rules but ours in the order in which they are asked, and others' routes in these
+  /// Addresses of all devices, all ip rules except ours in the kernel's order, and other programs' routes in these
   /// tables.
   func network(tables: Set<TableID>) throws(KernelFailure) -> SeenNetwork
   /// As `LookupPort.lookup`.
@@ -12,15 +12,15 @@ package protocol SightPort: Sendable {
   /// What the answer rests on. Asked only where the answer is not the one we want.
   func grounds(for question: LookupQuestion) throws(KernelFailure) -> SeenGrounds
   /// The main table's first default route, where that leads nowhere (`blackhole`, `unreachable`, …). The table may be
-  /// large, so this is asked only where there is no route.
+  /// large, so this is only called if there is no route.
   func deadEnd() throws(KernelFailure) -> DeadEnd?
-  /// IPv6 addresses of all devices, and all ip rules for it but ours in the order in which they are asked.
+  /// IPv6 addresses of all devices, and all IPv6 ip rules except ours in the kernel's order.
   func ipv6() throws(KernelFailure) -> SeenIPv6
   func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer
   /// What these chains of our table have counted; a chain that is not there is left out.
   func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts
-  /// Others' base chains that packets pass, and which rules write marks. A firewall may be large, so this is asked only
-  /// where something is suspected.
+  /// Other programs' base chains that packets pass, and rules that write marks. A firewall may be large, so this is
+  /// only called if something is suspected.
   func filters() throws(KernelFailure) -> SeenFilters
 }
 
@@ -58,7 +58,7 @@ package struct SeenIPv6: Equatable, Sendable {
 
 /// Why the kernel answers a lookup as it does.
 package struct SeenGrounds: Equatable, Sendable {
-  /// The prefix of the route that decides; nil where none does.
+  /// The prefix of the route that decides; nil if none does.
   package var entry: IPv4Prefix?
   /// The device that the packet comes in by takes part in forwarding; true where it comes in by none.
   package var isForwarded: Bool

@@ -2,11 +2,11 @@ package import Core
 package import RuleSets
 
 extension KernelPort {
-  /// What the kernel has otherwise than this layout wants it, as it is now. Changes nothing.
+  /// How the kernel currently differs from this layout. Changes nothing.
   ///
   /// - Parameters:
   ///   - negotiated: what ESP costs each tunnel, as far as charon has said.
-  ///   - choices: which way each rule's traffic goes; a rule that is not in it is not compared.
+  ///   - choices: which way each rule's traffic goes; rules that are not listed are not compared.
   package func differences(
     from layout: Layout, negotiated: [Name: ESPEncapsulation] = [:], choices: [Name: RuleSelection.Choice] = [:]
   ) throws(KernelFailure) -> [Difference] {

@@ -37,8 +37,8 @@ extension KernelPort {
     return Planner.guardPlan(desired: desired, actual: actual)
   }
 
-  /// Makes a step of a plan. A change of our nftables table is refused where another has changed the table since it was
-  /// seen: it is put whole then. Returns what was made.
+  /// Makes a step of a plan. A change of our nftables table is refused if another program has changed the table since
+  /// it was read; then the whole table is replaced. Returns what was made.
   @discardableResult package func make(_ step: Step) throws(KernelFailure) -> Step {
     do throws(KernelFailure) {
       try apply(step)

@@ -39,7 +39,7 @@ package actor Reconciler: RuleSetApplier {
   private let inbox: AsyncStream<Work>.Continuation
 
   private var running: Running?
-  /// What is held back until a rule set runs.
+  /// What is held back until a rule set is running.
   private(set) var held: Hold?
   /// The router's surroundings as the last look found them.
   private(set) var surroundings = ActualState()
@@ -48,8 +48,8 @@ package actor Reconciler: RuleSetApplier {
   /// Why a restart would not know what settings were before; nil while it would.
   private(set) package var memoryTrouble: String?
   private var toldDamage: String?
-  /// Fingerprints of what was last wanted, and of the devices that the watch was last told of. Both are worked out or
-  /// read anew at each look, and with a thousand devices they are megabytes.
+  /// Fingerprints of the last desired state, and of the devices last reported to the watch. Both are computed or read
+  /// again at each look, and with a thousand devices they are megabytes.
   private var desired: Fingerprint?
   private var watchedLinks: Fingerprint?
   private var watched: WatchPlan?
@@ -69,10 +69,10 @@ package actor Reconciler: RuleSetApplier {
   private var waits = 0
   /// The next look that no event asks for.
   private(set) var retry: Task<Void, Never>?
-  /// No look is asked for and none is under way.
+  /// No look is requested and none is in progress.
   private(set) var isIdle = true
 
-  /// - Parameter onSweep: is told which connections to delete after a change; must not block.
+  /// - Parameter onSweep: called with the connections to delete after a change; must not block.
   package init(
     kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
     events: any EventSink, surroundings: any Surroundings,
@@ -90,7 +90,7 @@ package actor Reconciler: RuleSetApplier {
     (work, inbox) = AsyncStream.makeStream(of: Work.self)
   }
 
-  /// The running rule set's layout; nil where none runs.
+  /// The running rule set's layout; nil if none is running.
   package var layout: Layout? { running?.layout }
 
   /// Does the work until cancelled. What it leaves in the kernel stays.
@@ -145,8 +145,8 @@ package actor Reconciler: RuleSetApplier {
     look(because: .event("keys"))
   }
 
-  /// Queues the rule set and waits until it is in the kernel. Throws where the kernel refuses it or the agent is
-  /// stopping; the rule set that ran before then runs on.
+  /// Queues the rule set and waits until it is in the kernel. Throws if the kernel refuses it or the agent is stopping;
+  /// the rule set that ran before then runs on.
   package func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal) {
     try await taken(ruleSet, slots).get()
   }
@@ -165,7 +165,7 @@ package actor Reconciler: RuleSetApplier {
     putHold()
   }
 
-  /// Works the slots out from the devices, routes and marks in the kernel. The book is empty where the kernel cannot be
+  /// Works the slots out from the devices, routes and marks in the kernel. The book is empty if the kernel cannot be
   /// read.
   package func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
     let actual = try? kernel.read { [configuration] seen in SlotBook.marking(seen, ruleSet, configuration) }
@@ -194,14 +194,17 @@ package actor Reconciler: RuleSetApplier {
       retries = 0
       guard !plan.isEmpty else { return }
       let changes = "\(plan.steps.count) change\(plan.steps.count == 1 ? "" : "s") made to the kernel"
-      events.record(AgentEvent(.trafficHeld, "kernel", "\(held.description), until a rule set runs: \(changes)"))
+      events.record(AgentEvent(.trafficHeld, "kernel", "\(held.description), until a rule set is running: \(changes)"))
     } catch {
       let told = trouble
       trouble = error.description
       retries = min(retries + 1, 6)
       if told != trouble {
         events.record(
-          AgentEvent(.applyFailed, "kernel", "what may not leave cannot be held back, tried again: \(error)"))
+          AgentEvent(
+            .applyFailed, "kernel",
+            "traffic that must not leave cannot be held back, will try again: "
+              + "\(error)"))
       }
       lookAgain(in: .milliseconds(100 << retries))
     }
@@ -209,7 +212,7 @@ package actor Reconciler: RuleSetApplier {
 
   private static let stopping = RuleSetRefusal(["the agent is stopping"])
 
-  /// How the kernel differs from the running rule set, with its revision; nil where none runs.
+  /// How the kernel differs from the running rule set, with its revision; nil if none is running.
   package func differences(
     choices: [Name: RuleSelection.Choice]
   ) throws(KernelFailure) -> (revision: UInt64, differences: [Difference])? {
@@ -236,19 +239,19 @@ package actor Reconciler: RuleSetApplier {
       trouble = settingFailure?.description
       if let settingFailure {
         events.record(
-          AgentEvent(.applyFailed, "kernel", "steering goes on without a setting, tried again: \(settingFailure)"))
+          AgentEvent(.applyFailed, "kernel", "steering goes on without a setting, will try again: \(settingFailure)"))
         lookAgain(in: .milliseconds(100 << retries))
       }
       return .success(())
     } catch {
       tally.failed()
       if let old = running {
-        // The new table may have stood for a moment: whoever it steered is set up anew.
+        // The new table may have been in force for a moment: connections that it steered are set up again.
         watched = nil
         do { _ = try await bring(to: old) } catch let again {
           trouble = again.description
           events.record(
-            AgentEvent(.applyFailed, "revision \(old.revision)", "could not go back, tried again: \(again)"))
+            AgentEvent(.applyFailed, "revision \(old.revision)", "could not go back, will try again: \(again)"))
         }
         look(because: .ruleSet)
       }
@@ -273,7 +276,7 @@ package actor Reconciler: RuleSetApplier {
       trouble = error.description
       retries = min(retries + 1, 6)
       if told != trouble {
-        events.record(AgentEvent(.applyFailed, "kernel", "\(error); tried again until it succeeds"))
+        events.record(AgentEvent(.applyFailed, "kernel", "\(error); will keep trying until it succeeds"))
       }
       lookAgain(in: .milliseconds(100 << retries))
     }
@@ -299,7 +302,7 @@ package actor Reconciler: RuleSetApplier {
     let shown = lines.prefix(6).joined(separator: "; ") + (lines.count > 6 ? "; and \(lines.count - 6) more" : "")
     events.record(
       drift
-        ? AgentEvent(.driftRepaired, "kernel", "changed by another and put back: \(shown)")
+        ? AgentEvent(.driftRepaired, "kernel", "changed by another program and put back: \(shown)")
         : AgentEvent(.uplinkChanged, "kernel", "followed a change of the uplinks or devices: \(shown)"))
   }
 
@@ -323,9 +326,9 @@ package actor Reconciler: RuleSetApplier {
         made.append(try kernel.make(step))
       } catch {
         if case .moveMarks = step {
-          // This kernel does not list its connections. Those with older marks are set up anew in time.
+          // This kernel does not list its connections. Those with older marks are set up again in time.
           events.record(
-            AgentEvent(.applyFailed, "marks", "flows of older marks may hang until they time out: \(error)"))
+            AgentEvent(.applyFailed, "marks", "flows with older marks may hang until they time out: \(error)"))
           continue
         }
         guard repairing || step.isSetting else { throw error }
@@ -383,7 +386,7 @@ package actor Reconciler: RuleSetApplier {
       events.record(
         AgentEvent(
           .storeFailed, "sysctls",
-          "what sysctls were before is not kept, and a restart will not put it back: \(trouble)"))
+          "the sysctls' earlier values are not saved, and a restart will not put them back: \(trouble)"))
     }
     memoryTrouble = remembered.trouble
   }

@@ -21,7 +21,7 @@ extension ArraySlice<Step> {
 }
 
 extension Step {
-  /// Of a sysctl: where it cannot be set, the rest is worth having all the same.
+  /// A sysctl: if it cannot be set, the rest is still worth having.
   var isSetting: Bool {
     switch self {
     case .changeSettings, .restoreSettings: true

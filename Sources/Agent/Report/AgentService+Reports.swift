@@ -34,7 +34,7 @@ extension AgentService {
     return report.keeping(choice)
   }
 
-  /// - Parameter report: of it, what is told in words and judged by none.
+  /// - Parameter report: the parts of the report that are only shown, and that no judgement depends on.
   private func view(
     _ writer: ReportWriter, _ moment: Moment, _ seen: ClientSight.View, _ report: StatusReport
   ) -> RouterView {
@@ -63,8 +63,8 @@ extension AgentService {
     var disabled: [BackhaulRule]
   }
 
-  /// The loops are asked one after the other: where a rule set is taken over in between, they are asked again, for as
-  /// long as that may take.
+  /// The loops are asked one after the other: if a rule set is taken over in between, they are asked again, for as long
+  /// as that may take.
   private func moment(of choice: PathChoice) async -> Moment {
     var tries = 0
     while true {
@@ -116,10 +116,10 @@ extension AgentService {
   }
 
   /// Every tunnel's device, addresses and SAs, with counters read from the kernel now. Asks charon too, which takes
-  /// seconds where it hangs. Empty while no rule set runs.
+  /// seconds where it hangs. Empty while no rule set is running.
   package func tunnels() async -> TunnelsReport {
     guard let layout = await reconciler.layout else { return TunnelsReport(tunnels: []) }
-    // Before the clock is read: ages and deadlines are those of the moment that is told of.
+    // Before the clock is read, so that ages and deadlines fit the reported moment.
     let machines = await ike.current()
     let snapshot = await watch.snapshot()
     // Counters are a help and no condition: without them the rest is still told.
@@ -156,7 +156,7 @@ extension AgentService {
   /// Includes events from before the agent's start, as far back as the journal on disk goes.
   package func events(_ query: EventQuery) async -> EventsReport {
     let numbered = journal.isNumbered
-    // Whoever follows asks often, and what is new is in memory.
+    // Followers ask often, and new events are in memory.
     let isFollowed = query.after > 0 && journal.firstNumber.map { query.after >= $0 - 1 } == true
     let disk = isFollowed ? [] : await writer.read()
     let (memory, newestAge) = journal.records(after: disk?.last?.number ?? 0)
@@ -177,20 +177,20 @@ extension AgentService {
       throw LocalAPI.Refusal("the kernel cannot be read: \(error)")
     }
     guard let found else {
-      throw LocalAPI.Refusal("no rule set runs yet, so there is nothing to compare the kernel with")
+      throw LocalAPI.Refusal("no rule set is running yet, so there is nothing to compare the kernel with")
     }
     return DiffReport(revision: found.revision, from: "agent", found.differences)
   }
 
-  /// Says where a packet goes, and why. Throws where the request is malformed, no rule set runs or the kernel cannot be
-  /// read.
+  /// Says where a packet goes, and why. Throws if the request is malformed, no rule set is running or the kernel cannot
+  /// be read.
   package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
     try await PacketExplanations(
       lookup: ports.lookup, sight: ports.sight, seen: await sight.view, reconciler: reconciler, watch: watch, ike: ike
     ).explain(asked, ranges: configuration.kernel)
   }
 
-  /// One path's last hour. Throws where no path is named, or none has this name.
+  /// One path's last hour. Throws if no path is named, or none has this name.
   package func history(of path: String?) async throws(LocalAPI.Refusal) -> HistoryReport {
     guard let path else { throw LocalAPI.Refusal("history needs a path") }
     let snapshot = await watch.snapshot()
@@ -209,7 +209,7 @@ extension AgentService {
     let request = try ForceRequest(asked)
     guard let text = asked.path else { throw LocalAPI.Refusal("force needs a path") }
     let known = await watch.snapshot(of: .some([])).plan.paths.map(\.name)
-    // One that the rule set no longer has can be taken back all the same.
+    // A force for a path that the rule set no longer has can still be cleared.
     let kept = await forces.entries
     guard let name = Name(text), known.contains(name) || (request.force == nil && kept[name] != nil) else {
       throw unknown(text, among: known.map(\.text))
@@ -217,7 +217,7 @@ extension AgentService {
     var warnings: [String] = []
     if let force = request.force {
       let failure = try await forces.force(name, force, for: request.lasting, by: user, reason: request.reason)
-      if let failure { warnings.append("a restart of the agent will not know it: \(failure)") }
+      if let failure { warnings.append("a restart of the agent will forget it: \(failure)") }
     } else {
       let (was, failure) = await forces.takeBack(name, by: user, reason: request.reason)
       if !was { warnings.append("path \(name) was not forced") }

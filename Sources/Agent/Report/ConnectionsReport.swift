@@ -1,8 +1,8 @@
 internal import Core
 internal import RuleSets
 
-/// How full the kernel's table of tracked connections is. Once it is full, a new connection pushes out an unanswered
-/// one or is dropped.
+/// How full the kernel's connection tracking table is. Once it is full, a new connection pushes out an unanswered one
+/// or is dropped.
 package struct ConnectionsReport: Codable, Equatable, Sendable {
   package var used: Int
   /// The most it can hold; 0: there is no limit.
@@ -14,7 +14,7 @@ package struct ConnectionsReport: Codable, Equatable, Sendable {
   /// How long the table has been full; null while it has room.
   package var fullSeconds: Double?
 
-  /// Nil where the table was not read yet, or there is none.
+  /// Nil if the table was not read yet, or there is none.
   init?(_ table: ConnectionTable, at now: Instant) {
     guard let reading = table.reading else { return nil }
     used = reading.used

@@ -6,7 +6,7 @@ package struct DrainReport: Codable, Equatable, Sendable {
   /// As a rule's `choice`.
   package var way: String
   package var sinceSeconds: Double
-  /// Until those that are left are set up anew; null: never, they stay until they end.
+  /// Until those that are left are set up again; null: never, they stay until they end.
   package var endsInSeconds: Double?
 }
 

@@ -28,7 +28,7 @@ package struct EventQuery: Equatable, Sendable {
   /// Reads a request's fields; the refusal is worded for a person.
   package init(_ request: LocalAPI.Request) throws(LocalAPI.Refusal) {
     if let text = request.since {
-      guard let time = WallTime(text: text) else { throw LocalAPI.Refusal("since: \(quoted(text)) is no time") }
+      guard let time = WallTime(text: text) else { throw LocalAPI.Refusal("since: \(quoted(text)) is not a time") }
       since = .time(time)
     }
     if let seconds = request.sinceSeconds {
@@ -40,7 +40,7 @@ package struct EventQuery: Equatable, Sendable {
       guard known.contains(kind) else {
         let near = nearest(to: kind, among: known).map { "did you mean \(quoted($0))?" }
         throw LocalAPI.Refusal(
-          "no event is of kind \(quoted(kind)); " + (near ?? "there are \(known.joined(separator: ", "))"))
+          "there is no kind of event \(quoted(kind)); " + (near ?? "the kinds are \(known.joined(separator: ", "))"))
       }
       kinds.insert(kind)
     }

@@ -9,7 +9,7 @@ package struct ExplainReport: Codable, Equatable, Sendable {
   /// `tcp`, `udp` or `icmp`; null for any.
   package var service: String?
   package var port: UInt16?
-  /// The interface by which it comes in; null where the router sends it.
+  /// The interface by which it comes in; null if the router sends it.
   package var incoming: String?
   /// `rule`, `direct`, `router` (it is the router's own) or `nobody`.
   package var takenBy: String
@@ -17,7 +17,7 @@ package struct ExplainReport: Codable, Equatable, Sendable {
   /// As a rule's `mode` and `cause`.
   package var mode: String?
   package var cause: String?
-  /// Of the packet when it is looked up, ours of its bits; null where none is set.
+  /// The packet's mark when it is looked up, only our bits; null if none is set.
   package var mark: UInt32?
   package var mask: UInt32
   /// As ip(8) takes it, with its priority.
@@ -36,12 +36,12 @@ package struct ExplainReport: Codable, Equatable, Sendable {
   /// Null where no IPsec is involved.
   package var child: ChildReport?
   /// `hub`, `local_wan`, `private_line`, `site` (a LAN, or another's device), `router` (it takes it itself), `blocked`,
-  /// `unreachable`, `spoofed`, `lost` (in a tunnel that cannot send it on), `diverted` (the kernel sends it another way than
-  /// the rule set wants) or `obstructed` (somebody on this router drops it).
+  /// `unreachable`, `spoofed`, `lost` (in a tunnel that cannot send it on), `diverted` (the kernel sends it another way
+  /// than the rule set wants) or `obstructed` (something on this router drops it).
   package var outcome: String
   /// One sentence.
   package var verdict: String
-  /// The kernel's live answer; null where it was not asked, as for IPv6.
+  /// The kernel's live answer; null if it was not asked, as for IPv6.
   package var kernel: LookupReport?
   package var warnings: [String]
 }
@@ -54,7 +54,7 @@ package struct OuterPacketReport: Codable, Equatable, Sendable {
   package var device: String?
 }
 
-/// What the kernel says of a packet's way, by everyone's rules and routes.
+/// The kernel's answer about a packet's way, with everyone's rules and routes.
 package struct LookupReport: Codable, Equatable, Sendable {
   /// `out`, `local`, `unreachable` or `spoofed`.
   package var answer: String

@@ -15,7 +15,7 @@ package struct HealthReport: Codable, Equatable, Sendable {
   package var status: String
   /// The exit status that goes with `status`.
   package var code: Int
-  /// The worst finding first; empty where all is well.
+  /// The worst finding first; empty if all is well.
   package var findings: [Finding]
 
   package init(_ check: HealthCheck) {

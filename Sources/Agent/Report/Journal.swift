@@ -49,8 +49,8 @@ package final class Journal: EventSink {
     (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
 
-  /// Stamps the event and puts it in the ring, where it takes the oldest one's place once 1,000 are held; then tells
-  /// the log. Takes a lock, but does no I/O itself.
+  /// Stamps the event and puts it in the ring, where it replaces the oldest once 1,000 are held; then passes it to the
+  /// log. Takes a lock, but does no I/O itself.
   package func record(_ event: AgentEvent) {
     let time = surroundings.wallTime
     ring.withLock { ring in
@@ -78,10 +78,10 @@ package final class Journal: EventSink {
   /// Takes the last number on disk. Returns how many of this life's events are there already.
   func opened(lastNumber: UInt64) -> UInt64 {
     ring.withLock { ring in
-      // Lost or taken away, the file is written anew, with numbers that go on rising.
+      // If it is lost or removed, the file is started again, and the numbers keep rising.
       if let base = ring.base, lastNumber < base { return 0 }
       if let base = ring.base, lastNumber - base <= ring.count { return lastNumber - base }
-      // Numbers are known only now, or another has put a longer journal there: what is recorded comes after it.
+      // The numbers are known only now, or something has put a longer journal there: new records come after it.
       let written = ring.base == nil ? 0 : ring.count
       ring.base = lastNumber - written
       return written
@@ -114,7 +114,7 @@ package final class Journal: EventSink {
   /// Counts all events of this life.
   package var tally: EventTally { ring.withLock { $0.tally } }
 
-  /// The number of the oldest event in memory; nil where there is none, or numbers are not final yet.
+  /// The number of the oldest event in memory; nil if there is none, or numbers are not final yet.
   var firstNumber: UInt64? {
     ring.withLock { ring in ring.count > 0 ? ring.base.map { $0 + ring.first } : nil }
   }

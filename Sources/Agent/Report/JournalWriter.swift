@@ -1,15 +1,15 @@
 package import Core
 internal import RuleSets
 
-/// Brings the journal's events to the disk, and tells once where that does not succeed. The agent goes on without it.
+/// Writes the journal's events to disk, and reports once if that fails. The agent goes on without it.
 package actor JournalWriter {
-  /// Every event is handed to the kernel at once, so that it outlasts the agent; the disk is waited for no more often
-  /// than this, so that a path that flaps does not wear out a router's flash. After a pause the first event is on disk
-  /// at once.
+  /// Every event is handed to the kernel at once, so that it outlasts the agent; the disk is synced no more often than
+  /// this, so that a flapping path does not wear out a router's flash. After a pause the first event is on disk at
+  /// once.
   static let pauseBetweenSyncs: Duration = .milliseconds(250)
   /// How soon the disk is tried again after a failure.
   static let pauseAfterFailure: Duration = .seconds(10)
-  /// A disk that takes longer is not waited for by whoever only wants to read.
+  /// Readers do not wait for a disk that takes longer.
   static let patience: Duration = .seconds(2)
 
   private let journal: Journal
@@ -47,7 +47,7 @@ package actor JournalWriter {
   /// Makes `run` write what is left and return.
   package nonisolated func finish() { journal.endBells() }
 
-  /// The events on disk; nil where they cannot be read, or the disk is too slow to wait for.
+  /// The events on disk; nil if they cannot be read, or the disk is too slow to wait for.
   package func read() async -> [EventRecord]? {
     if let busySince, surroundings.now - busySince > Self.patience { return nil }
     return try? await store.read()
@@ -75,13 +75,13 @@ package actor JournalWriter {
     written = journal.opened(lastNumber: found.lastNumber)
     isOpen = true
     for words in found.setAside {
-      journal.record(AgentEvent(.stateDamaged, "journal", "what stood in the journal's place is none: \(words)"))
+      journal.record(AgentEvent(.stateDamaged, "journal", "the file in the journal's place is not a journal: \(words)"))
     }
     guard found.bytesCutOff > 0 else { return }
     journal.record(
       AgentEvent(
         .journalRepaired, "journal",
-        "\(found.bytesCutOff) bytes at the journal's end were torn by a crash, and are cut off",
+        "\(found.bytesCutOff) bytes at the journal's end were damaged by a crash, and have been cut off",
         details: ["bytes": "\(found.bytesCutOff)"]))
   }
 
@@ -114,11 +114,11 @@ package actor JournalWriter {
     if trouble != nil {
       journal.record(
         AgentEvent(
-          .journalRecovered, "journal", "events are kept on disk again\(gone)", details: ["missing": "\(lost)"]))
+          .journalRecovered, "journal", "events are being saved to disk again\(gone)", details: ["missing": "\(lost)"]))
     } else if lost > 0 {
       journal.record(
         AgentEvent(
-          .journalFailed, "journal", "the disk takes events slower than they come\(gone)",
+          .journalFailed, "journal", "the disk cannot keep up with events\(gone)",
           details: ["missing": "\(lost)"]))
     }
     lost = 0
@@ -136,7 +136,8 @@ package actor JournalWriter {
     journal.record(
       AgentEvent(
         .journalFailed, "journal",
-        "events are not kept on disk, but only the last \(Journal.capacity) in memory, until that succeeds: \(failure)",
+        "events are not being saved to disk, only the last \(Journal.capacity) are kept in memory, until that works "
+          + "again: \(failure)",
         details: ["cause": "\(failure)"]))
   }
 

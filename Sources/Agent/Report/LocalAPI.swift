@@ -18,17 +18,17 @@ package struct LocalAPI: Sendable {
   package struct Request: Codable, Equatable, Sendable {
     package var schema: Int
     package var verb: String
-    /// `events`: from this time on (RFC 3339), or of so many last seconds; both null: all.
+    /// `events`: from this time on (RFC 3339), or of the last this many seconds; both null: all.
     package var since: String?
     package var sinceSeconds: Double?
-    /// `events`: of these kinds, about this subject, at most so many, the newest.
+    /// `events`: of these kinds, about this subject, at most this many, the newest.
     package var kinds: [String]?
     package var subject: String?
     package var limit: Int?
-    /// `events`: those with a greater number, for whoever follows them.
+    /// `events`: those with a greater number, for following them.
     package var after: UInt64?
-    /// `status`: of the paths only these, at most 100, and those that a person must see: all where they are few
-    /// (`StatusReport.fewPaths`), else so many that are not up, or forced. Null: all.
+    /// `status`: of the paths only these, at most 100, and those that a person must see: all if they are few
+    /// (`StatusReport.fewPaths`), otherwise that many that are not up, or forced. Null: all.
     package var paths: [String]?
     /// `history`, `force`: of this path.
     package var path: String?
@@ -38,7 +38,7 @@ package struct LocalAPI: Sendable {
     package var to: String?
     package var service: String?
     package var incoming: String?
-    /// `force`: `up`, `down` or `auto`; for so many seconds, null for until it is taken back; why.
+    /// `force`: `up`, `down` or `auto`; for how many seconds, null for until it is cleared; why.
     package var force: String?
     package var forSeconds: Double?
     package var reason: String?
@@ -55,9 +55,9 @@ package struct LocalAPI: Sendable {
   package struct Refusal: Codable, Equatable, Sendable {
     package var schema: Int
     package var error: String
-    /// True where only the user is to blame: root would not have been refused.
+    /// True if only the user is to blame: root would not have been refused.
     package var isDenied: Bool?
-    /// True where asking again later may succeed.
+    /// True if asking again later may succeed.
     package var isBusy: Bool?
 
     package init(_ error: String, isDenied: Bool? = nil, isBusy: Bool? = nil) {
@@ -77,7 +77,7 @@ package struct LocalAPI: Sendable {
 
   package init(_ agent: AgentService) { self.agent = agent }
 
-  /// - Parameter user: who asks, as the kernel knows it.
+  /// - Parameter user: the client's user, as the kernel knows it.
   package func answer(_ request: [UInt8], from user: UInt32) async -> [UInt8] {
     do throws(Refusal) {
       let (verb, asked) = try Self.read(request)
@@ -108,10 +108,10 @@ package struct LocalAPI: Sendable {
       throw Refusal("the request is not of the form {\"schema\": \(Reports.schema), \"verb\": \"status\"}")
     }
     guard asked.schema == Reports.schema else {
-      throw Refusal("schema \(asked.schema) is not spoken here, only \(Reports.schema)")
+      throw Refusal("schema \(asked.schema) is not supported, only \(Reports.schema)")
     }
     guard let verb = Verb(rawValue: asked.verb) else {
-      throw Refusal("no such verb; there are \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
+      throw Refusal("no such verb; the verbs are \(Verb.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     return (verb, asked)
   }
@@ -120,7 +120,8 @@ package struct LocalAPI: Sendable {
   package static func check(_ verb: Verb, from user: UInt32) throws(Refusal) {
     guard verb.isForRoot && user != 0 else { return }
     throw Refusal(
-      "\(verb.rawValue) changes which way traffic goes, or may go: only root may, not user \(user)", isDenied: true)
+      "\(verb.rawValue) changes which way traffic goes, or may go: only root may do that, not user "
+        + "\(user)", isDenied: true)
   }
 
   package static func encode(_ value: some Encodable) -> [UInt8] {

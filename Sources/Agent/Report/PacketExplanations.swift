@@ -23,19 +23,20 @@ package struct PacketExplanations: Sendable {
     self.ike = ike
   }
 
-  /// The answer while no rule set runs.
+  /// The answer while no rule set is running.
   private func withoutRuleSet() async -> String {
     if let left = await reconciler.leftovers() {
-      return "no rule set runs, and the kernel still has \(left) of an agent before this one, so nobody knows where "
-        + "this packet is meant to go: ip route get tells where it goes"
+      return "no rule set is running, and the kernel still has \(left) from an earlier agent, so nobody knows where "
+        + "this packet is meant to go: ip route get shows where it goes"
     }
     return await reconciler.held == nil
-      ? "no rule set runs yet, so nothing is steered: everything goes as the main table says"
-      : "no rule set runs, and what may not leave is held off the uplinks until one does: backhaul status says why"
+      ? "no rule set is running yet, so nothing is steered: everything follows the main table"
+      : "no rule set is running, and traffic that must not leave is held off the uplinks until one is: backhaul "
+        + "status says why"
   }
 
-  /// The rule set's word, the kernel's own lookup beside it, and warnings where something could not be asked. Throws
-  /// where the addresses cannot be read, no rule set runs or the kernel's state cannot be read.
+  /// What the rule set says, the kernel's own lookup beside it, and warnings if something could not be asked. Throws if
+  /// the addresses cannot be read, no rule set is running or the kernel's state cannot be read.
   package func explain(
     _ asked: LocalAPI.Request, ranges: KernelRanges
   ) async throws(LocalAPI.Refusal) -> ExplainReport {
@@ -43,7 +44,7 @@ package struct PacketExplanations: Sendable {
     guard let layout = await reconciler.layout else {
       throw LocalAPI.Refusal(await withoutRuleSet())
     }
-    // Before the clock is read: ages are those of the moment that is told of.
+    // Before the clock is read, so that ages fit the reported moment.
     let machines = await ike.current()
     let snapshot = await watch.snapshot()
     var warnings: [String] = []
@@ -52,7 +53,7 @@ package struct PacketExplanations: Sendable {
       throw LocalAPI.Refusal("the kernel could not be read: \(error)")
     }
     actual.links = snapshot.links
-    if let trouble = await reconciler.trouble { warnings.append("the kernel is not as it should be: \(trouble)") }
+    if let trouble = await reconciler.trouble { warnings.append("the kernel does not match the rule set: \(trouble)") }
     let secured = Set(machines.filter { $0.value.associations.child?.isInstalled == true }.keys)
     let question: PacketQuestion
     var explanation: Explanation
@@ -89,7 +90,7 @@ package struct PacketExplanations: Sendable {
       tunnels.first { $0.name == explanation.tunnel?.name.text })
   }
 
-  /// Why the kernel answers otherwise, as far as it can be seen.
+  /// Why the kernel's answer differs, as far as it can be seen.
   private func cause(
     of explanation: Explanation, _ question: PacketQuestion, _ answer: LookupAnswer, _ ranges: KernelRanges
   ) -> TrafficFinding? {
@@ -151,8 +152,8 @@ package struct PacketExplanations: Sendable {
     return meant.map { watched in
       let names = layout.interfaces(of: watched.rule).map(\.text).joined(separator: ", ")
       return
-        "rule \(watched.rule.name) is for \(explanation.packet.source) where it comes in by \(names), and this comes in "
-        + "by \(incoming)"
+        "rule \(watched.rule.name) takes traffic from \(explanation.packet.source) that comes in by \(names), but this "
+        + "comes in by \(incoming)"
     }
   }
 

@@ -1,14 +1,14 @@
 internal import Core
 internal import RuleSets
 
-/// Which paths a status tells of. A screen has room for some, and to write a thousand of them takes the agent and the client
-/// longer than everything else.
+/// Which paths a status includes. A screen has room for some, and to write a thousand of them takes the agent and the
+/// client longer than everything else.
 package enum PathChoice: Equatable, Sendable {
   case all
   /// These, and those that a person must see.
   case some(Set<String>)
 
-  /// As many as a request has room for.
+  /// As many as fit into a request.
   static let mostNamed = 100
 
   package init(_ names: [String]?) throws(LocalAPI.Refusal) {
@@ -17,12 +17,12 @@ package enum PathChoice: Equatable, Sendable {
       return
     }
     guard names.count <= Self.mostNamed else {
-      throw LocalAPI.Refusal("paths: \(names.count) names, but \(Self.mostNamed) are the most")
+      throw LocalAPI.Refusal("paths: \(names.count) names, but the limit is \(Self.mostNamed)")
     }
     self = .some(Set(names))
   }
 
-  /// Whether this path, in that state, is one of them, or needs a look.
+  /// Whether this path, in that state, is one of them, or needs attention.
   ///
   /// - Parameter count: how many paths there are.
   func tells(of path: Name, _ state: PathHealth.State?, isForced: Bool, of count: Int) -> Bool {
@@ -32,7 +32,7 @@ package enum PathChoice: Equatable, Sendable {
 }
 
 extension StatusReport {
-  /// So many paths a screen lists; of more only those that are not as they should be.
+  /// A screen lists up to this many paths; if there are more, only those that are not as they should be.
   package static let fewPaths = 12
 
   /// With the paths that were asked for. What was judged of all of them stays.

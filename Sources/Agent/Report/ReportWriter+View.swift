@@ -1,11 +1,11 @@
 internal import Core
 internal import RuleSets
 
-/// The same that the reports tell, as values to judge by.
+/// What the reports show, as values to judge by.
 extension ReportWriter {
-  /// Rules, paths and uplinks of it; the rest is whoever's that knows it.
+  /// Its rules, paths and uplinks; the rest comes from other parts.
   ///
-  /// - Parameter seen: of clients' packets.
+  /// - Parameter seen: what was seen of clients' packets.
   func view(_ seen: ClientSight.View, _ ranges: KernelRanges) -> RouterView {
     var view = RouterView(revision: watch.plan.revision)
     view.rules = watch.selections.values.filter(\.rule.enabled).sorted { $0.rule.name < $1.rule.name }.map {

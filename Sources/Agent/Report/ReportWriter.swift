@@ -50,7 +50,7 @@ package struct ReportWriter: Sendable {
 
   func mode(of selection: RuleSelection) -> RuleMode { selection.mode { watched[$0]?.isTunnel ?? false } }
 
-  /// A disabled rule has no selection; it is reported all the same.
+  /// A disabled rule has no selection, but it is still reported.
   package func disabled(_ rule: BackhaulRule) -> RuleReport {
     RuleReport(
       name: rule.name.text, enabled: false, mode: RuleMode.bypass.rawValue, choice: nil, path: nil, device: nil,
@@ -89,7 +89,7 @@ package struct ReportWriter: Sendable {
 
   package var pathsUp: Int { watch.plan.paths.count { watch.health[$0.name]?.state == .up } }
 
-  /// Those that are asked for, and all that need a look: what is to be done follows from them.
+  /// Those that are asked for, and all that need attention, because the next steps follow from them.
   package func paths(for choice: PathChoice) -> [PathReport] {
     watch.plan.paths.compactMap { path in
       let health = watch.health[path.name] ?? PathHealth(at: watch.at)
@@ -128,7 +128,7 @@ package struct ReportWriter: Sendable {
     }
   }
 
-  /// Why it cannot be used, nil where it can; and what those say who are asked by it.
+  /// Why it cannot be used, nil if it can; and the answers to the pings over it.
   func standing(
     of uplink: WatchPlan.WatchedUplink
   ) -> (obstacle: String?, state: ProbeMachine.State, outlook: UplinkOutlook) {
@@ -141,7 +141,7 @@ package struct ReportWriter: Sendable {
       : link?.isUp == false ? "the interface is down" : link?.hasCarrier == false ? "no carrier" : nil
     let silence = outlook.isCutOff ? "none of its targets answers" : nil
     // The device's own state is known at once, what follows from it a moment later.
-    return (trouble ?? uplink.obstacle ?? silence ?? "it cannot carry", .down, outlook)
+    return (trouble ?? uplink.obstacle ?? silence ?? "it cannot carry traffic", .down, outlook)
   }
 
   package var probes: [ProbeReport] {

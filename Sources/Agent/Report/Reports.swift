@@ -14,17 +14,17 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var pid: Int32
   /// How long the agent has run.
   package var uptimeSeconds: Double
-  /// The running rule set's revision; null where none runs.
+  /// The running rule set's revision; null if none is running.
   package var revision: UInt64?
   /// Where rule sets come from.
   package var source: String
-  /// How long ago the source last answered; null where it has not yet.
+  /// How long ago the source last answered; null if it has not yet.
   package var lastContactSeconds: Double?
   /// Consecutive failed pulls.
   package var pullFailures: Int
   /// Why the last pull failed.
   package var pullTrouble: String?
-  /// Why the kernel does not match the rule set; null where it does.
+  /// Why the kernel does not match the rule set; null if it does.
   package var applyTrouble: String?
   package var rules: [RuleReport]
   /// Every path, unless the request's `paths` picked some.
@@ -35,7 +35,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var uplinks: [UplinkReport]
   /// Null where no tunnel needs it.
   package var charon: CharonReport?
-  /// The kernel's table of tracked connections; null where it tracks none.
+  /// The kernel's connection tracking table; null if it tracks none.
   package var connections: ConnectionsReport?
   /// How long the last flips took, from the verdict to the kernel's answer.
   package var flipMicroseconds: [Double]
@@ -44,12 +44,12 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var journalTrouble: String?
   /// What else is not reaching the disk, and why: a restart will not know it.
   package var notKept: [String] = []
-  /// What is held off the uplinks while no rule set runs and one should: `everything` or `strict_rules`; `left_over`
+  /// What is held off the uplinks while no rule set is running and one should: `everything` or `strict_rules`; `left_over`
   /// where the kernel still has what an agent before this one put there; null for nothing.
   package var hold: String?
-  /// Why no rule set runs then.
+  /// Why no rule set is running then.
   package var holdCause: String?
-  /// A rule set that is not confirmed yet, or was rolled back; null where what runs is confirmed and none was.
+  /// A rule set that is not confirmed yet, or was rolled back; null if what runs is confirmed and none was.
   package var trial: TrialReport?
   /// The lowest revision that is accepted once although a higher one runs (`accept-revision`); null for none.
   package var acceptsRevision: UInt64?
@@ -62,7 +62,7 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var protection: String = ""
   /// The same as a sentence.
   package var summary: String = ""
-  /// What to do about it, the worst problem first; empty where all is well.
+  /// What to do about it, the worst problem first; empty if all is well.
   package var nextSteps: [String] = []
 }
 
@@ -99,7 +99,7 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var tiers: [[ShareReport]]
   package var interfaces: [String]
   package var prefixes: Int
-  /// The egress that it names; null where it says itself where its traffic goes.
+  /// The egress that it names; null if it says itself where its traffic goes.
   package var egress: String?
   package var table: UInt32?
   package var mark: UInt32?
@@ -133,7 +133,7 @@ package struct PathReport: Codable, Equatable, Sendable {
   package var loss: Double?
   /// The rules whose traffic it carries now.
   package var carries: [String]
-  /// The state an operator has forced; null where none is.
+  /// The state an operator has forced; null if none is.
   package var forced: PathForceReport?
   /// Where the trouble lies: `hub_down`, `tunnel_down`, `uplink_down`, `internet_down` or `unclear`; null while the
   /// path is not down or some of those asked have yet to answer.
@@ -143,7 +143,7 @@ package struct PathReport: Codable, Equatable, Sendable {
   package var missing: String?
   /// Why its device cannot be used at all, for example because another program's device has its name.
   package var obstacle: String?
-  /// `up`, `down`, `pending`, or `unknown` where charon does not answer; null where the path needs no keys.
+  /// `up`, `down`, `pending`, or `unknown` where charon does not answer; null if the path needs no keys.
   package var keys: String?
 }
 
@@ -156,10 +156,10 @@ package struct UplinkReport: Codable, Equatable, Sendable {
   package var usable: Bool
   package var obstacle: String?
   package var gateway: String?
-  /// `up`, `down` or `unknown`, as the scouts that are asked through it see it.
+  /// `up`, `down` or `unknown`, according to the scouts that are pinged over it.
   package var state: String = "unknown"
   package var scouts: [ScoutReport] = []
-  /// How much of it probes may use; null where it is not metered.
+  /// How much of it probes may use; null if it is not metered.
   package var probeBudget: ProbeBudgetReport?
 }
 
@@ -280,8 +280,8 @@ package struct EventReport: Codable, Equatable, Sendable {
   /// What it is about: a rule, path or tunnel, or the egress that several rules share.
   package var subject: String
   package var text: String
-  /// More about it, by name. Where several rules share an egress, `rules` has their names with commas between, as far as
-  /// 1,024 bytes hold them.
+  /// More about it, by name. If several rules share an egress, `rules` has their names separated by commas, up to 1,024
+  /// bytes.
   package var details: [String: String]
   /// The time since event `number - 1` by the monotonic clock; null for the first event after the agent's start.
   package var afterSeconds: Double?

@@ -2,8 +2,8 @@ package import Core
 internal import RuleSets
 
 extension RouterView {
-  /// Of a status that came as text, from an agent that may be of another version: a word of that one's is taken for the
-  /// worst that it can mean.
+  /// From a status that came as text, from an agent that may be of another version: an unknown word counts as the worst
+  /// that it can mean.
   package init(_ status: StatusReport) {
     self.init(
       revision: status.revision, source: status.source, pullTrouble: status.pullTrouble,

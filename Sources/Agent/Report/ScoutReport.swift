@@ -1,10 +1,10 @@
 internal import Core
 internal import RuleSets
 
-/// Someone who is asked by an uplink, to tell where the trouble lies when a path is down.
+/// An address that is pinged over an uplink, to find out what is at fault when a path is down.
 package struct ScoutReport: Codable, Equatable, Sendable {
   package var address: String
-  /// `gateway`, `hub`, `target`: why it is asked.
+  /// `gateway`, `hub`, `target`: why it is pinged.
   package var roles: [String]
   /// `answers`, `silent`, or `unknown`: it has never answered or cannot be asked.
   package var answer: String

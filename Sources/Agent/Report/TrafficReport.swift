@@ -3,13 +3,13 @@ internal import RuleSets
 
 /// What was seen of one rule's traffic, by the kernel's own answers and counters.
 package struct TrafficReport: Codable, Equatable, Sendable {
-  /// `as_intended`; `diverted` (it goes another way than the rule says); `untaken` (it goes as the main table says, as the
+  /// `as_intended`; `diverted` (it goes another way than the rule says); `untaken` (it follows the main table, as the
   /// rule's interface is not what it was); `obstructed` (it does not leave, or no answer gets back); `misnamed` (it is taken,
   /// though an interface that the rule names is not there); or `unseen` (not looked at yet, or it could not be).
   package var state: String
   package var sinceSeconds: Double
-  /// What was found, the worst of it: `diverted`, `leaking_ipv6`, `unmarked`, `untaken`, `unrouted`, `unforwarded`, `refused`, `dropped`,
-  /// `unanswered`, `misnamed` or `connection_table_full`; null where all is as intended.
+  /// What was found, the worst of it: `diverted`, `leaking_ipv6`, `unmarked`, `untaken`, `unrouted`, `unforwarded`,
+  /// `refused`, `dropped`, `unanswered`, `misnamed` or `connection_table_full`; null if all is as intended.
   package var finding: String?
   /// What happens to it and by whose doing: the end of a sentence that begins with the traffic.
   package var cause: String?

@@ -1,7 +1,7 @@
 internal import Core
 internal import RuleSets
 
-/// The tunnels of a rule set, with what the kernel says of their devices.
+/// The tunnels of a rule set, with the kernel's data about their devices.
 struct TunnelReports {
   private let layout: Layout
   /// Of each device the first.

@@ -1,12 +1,12 @@
 package import Core
 
-/// Both stored generations of the rule set and the note of a trial: from them the agent, the guard and whoever only looks
-/// know alike which one runs.
+/// Both stored generations of the rule set and the note of a trial: from them the agent, the guard and the other
+/// commands all know which one is running.
 package struct KeptGenerations: Sendable {
   package var confirmed: KeptRuleSet
   package var candidate: StoredRuleSet?
   package var note: RuleSetTrial.Note?
-  /// Why nobody knows how far a trial had come; nil where that is known.
+  /// Why it is unknown how far a trial had come; nil if it is known.
   package var noteDamage: StoreFailure?
 
   package init(_ store: any RuleSetStore, _ trials: any TrialStore) {

@@ -1,7 +1,7 @@
 internal import Core
 internal import RuleSets
 
-/// What an operator said of revisions, told and kept over restarts.
+/// An operator's order about revisions, reported and kept over restarts.
 struct RevisionPermits {
   /// Nil: nothing holds.
   private(set) var permit: RevisionPermit?
@@ -23,7 +23,8 @@ struct RevisionPermits {
       events.record(
         AgentEvent(
           .stateDamaged, "accept-revision",
-          "what an operator said of revisions cannot be read, and no lower one is accepted: \(error); \(store.setAside())"
+          "the operator's order about revisions cannot be read, and no lower one is accepted: \(error); "
+            + "\(store.setAside())"
         ))
     }
   }
@@ -33,9 +34,9 @@ struct RevisionPermits {
     let old = permit
     permit = revision.map { RevisionPermit(revision: $0, user: user, since: surroundings.wallTime) }
     if let revision {
-      tell("the next rule set of revision \(revision) or higher is accepted, by user \(user)", revision)
+      tell("the next rule set of revision \(revision) or higher is accepted, by order of user \(user)", revision)
     } else if let old {
-      tell("revision \(old.revision) is not accepted any more, by user \(user)", old.revision)
+      tell("revision \(old.revision) is no longer accepted, by order of user \(user)", old.revision)
     }
     return save()
   }
@@ -46,7 +47,7 @@ struct RevisionPermits {
     permit = nil
     let was = old.map { $0 >= revision ? "was needed" : "was not needed" } ?? "was not needed"
     tell(
-      "accepting revision \(used.revision) or higher \(was) for revision \(revision), and holds no longer",
+      "accepting revision \(used.revision) or higher \(was) for revision \(revision), and is used up",
       used.revision)
     _ = save()
   }
@@ -61,7 +62,10 @@ struct RevisionPermits {
       return nil
     } catch {
       events.record(
-        AgentEvent(.storeFailed, "accept-revision", "what is accepted is not kept over a restart: \(error)"))
+        AgentEvent(
+          .storeFailed, "accept-revision",
+          "which revision is accepted is not saved, and a restart will "
+            + "forget it: \(error)"))
       return error
     }
   }

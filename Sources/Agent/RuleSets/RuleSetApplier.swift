@@ -7,15 +7,15 @@ package protocol RuleSetApplier: Sendable {
   func apply(_ ruleSet: RuleSet, slots: SlotBook) async throws(RuleSetRefusal)
   /// Holds traffic back until a rule set is applied. Never fails: it is tried again until it succeeds.
   func hold(_ hold: Hold) async
-  /// Who has which slot, as far as the kernel can tell: for where the book is lost.
+  /// Which slot belongs to what, as far as the kernel shows it, in case the book is lost.
   func slotsInUse(by ruleSet: RuleSet) async -> SlotBook
-  /// What the kernel has of an agent before this one; nil where it has nothing, or cannot be read.
+  /// What the kernel has from an earlier agent; nil if it has nothing, or cannot be read.
   func leftovers() async -> Leftovers?
 }
 
-/// What is held back while no rule set runs and one should.
+/// What is held back while no rule set is running and one should.
 package enum Hold: Equatable, Sendable, CustomStringConvertible {
-  /// Nobody knows which rules are strict: nothing that is forwarded leaves by an uplink.
+  /// Nobody knows which rules are strict: no forwarded traffic leaves by an uplink.
   case everything
   /// What strict rules of this rule set hold back, which cannot be applied as a whole.
   case strictRules(RuleSet, SlotBook)
@@ -28,7 +28,7 @@ package enum Hold: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Why a rule set was not taken over.
+/// Why a rule set was refused.
 package struct RuleSetRefusal: Error, Equatable, Sendable, CustomStringConvertible {
   /// Each names a field, where one is to blame.
   package var complaints: [String]

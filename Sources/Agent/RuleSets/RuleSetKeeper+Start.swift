@@ -10,7 +10,7 @@ extension RuleSetKeeper {
       events.record(
         AgentEvent(
           .stateDamaged, "trial",
-          "which rule set was on trial last cannot be read, and none is refused for it: \(damage); "
+          "the note of the last trial cannot be read, and no rule set is refused because of it: \(damage); "
             + trials.setAside()))
     }
     let aside = kept.confirmed.damage.isEmpty ? [] : store.setAsideDamaged()
@@ -29,7 +29,7 @@ extension RuleSetKeeper {
   }
 
   private func revision(of stored: StoredRuleSet?) -> UInt64? {
-    // Only where it is not what is about to run: that one tells its revision itself.
+    // Only if it is not the one about to run, which reports its own revision.
     guard let stored, case .applying = trial.state else { return nil }
     return (try? parse(stored.bytes))?.ruleSet.revision
   }
@@ -49,13 +49,13 @@ extension RuleSetKeeper {
     }
   }
 
-  /// The configuration may no longer fit the rule set, or the kernel refuse it: its strict rules hold all the same.
+  /// The configuration may no longer fit the rule set, or the kernel may refuse it: its strict rules still hold.
   private func holdStrictRules(of stored: StoredRuleSet, _ refusal: RuleSetRefusal) async {
     guard status.hold == nil else { return }
     guard let old = (try? parse(stored.bytes))?.ruleSet,
       let slots = Layout.slots(old, configuration, after: stored.slots)
     else {
-      return await holdInDoubt("the rule set that ran last cannot be used any more")
+      return await holdInDoubt("the rule set that ran last can no longer be used")
     }
     let hold = Hold.strictRules(old, slots)
     status.hold = Status.Held(word: .strictRules, cause: "\(refusal)")
@@ -66,7 +66,9 @@ extension RuleSetKeeper {
     guard configuration.guard.whenInDoubt == .hold else {
       events.record(
         AgentEvent(
-          .stateDamaged, "rule set", "\(cause); nothing is held back, as guard.when_in_doubt of agent.toml is \"open\"")
+          .stateDamaged, "rule set",
+          "\(cause); nothing is held back, because guard.when_in_doubt in agent.toml is "
+            + "\"open\"")
       )
       return
     }
@@ -76,23 +78,23 @@ extension RuleSetKeeper {
 
   /// Without a rule set, what the kernel still has decides where traffic goes.
   private func tell(_ left: Leftovers) {
-    // Where a table is there already, what holds everything is not put beside it.
+    // If a table is there already, the one that holds everything is not added beside it.
     guard status.hold == nil || left.hasTable else { return }
     let why =
       status.hold?.cause
       ?? trial.rejection?.whatHappened
-      ?? "none is kept"
-    let cause = "\(why), and the kernel still has \(left) of an agent before this one"
+      ?? "none is cached"
+    let cause = "\(why), and the kernel still has \(left) from an earlier agent"
     status.hold = Status.Held(word: .leftOver, cause: cause)
     events.record(
-      AgentEvent(.stateDamaged, "kernel", "no rule set runs: \(cause); that goes on as it is until one does"))
+      AgentEvent(.stateDamaged, "kernel", "no rule set is running: \(cause); it stays as it is until one is"))
   }
 
   private func tellDamage(_ kept: KeptGenerations, _ aside: [String]) {
     let what = kept.confirmed.damage.map(\.description).joined(separator: "; ")
     let then =
       if kept.current == nil {
-        "the rule set that ran last is lost, and the source is asked"
+        "the rule set that ran last is lost, so the source is asked"
       } else if kept.confirmed.stored == nil {
         "the rule set on trial is used"
       } else {

@@ -7,7 +7,7 @@ extension RuleSetKeeper {
   enum Origin: Equatable {
     /// The source has it.
     case new
-    /// The store has it, as the confirmed one: it has run before, and is never refused for what became of the agent.
+    /// The store has it as the confirmed one: it has run before, and is never refused because of the agent's fate.
     case confirmed(isWhole: Bool)
     /// The store has it, as the one on trial.
     case onTrial
@@ -48,14 +48,14 @@ extension RuleSetKeeper {
       events.record(
         AgentEvent(
           .ruleSetAccepted, "revision \(new.revision)",
-          "revision \(new.revision) from \(origin.words) runs" + Self.words(decoded.remarks),
+          "revision \(new.revision) from \(origin.words) is running" + Self.words(decoded.remarks),
           details: ["revision": "\(new.revision)"]))
     }
     let stored = StoredRuleSet(bytes: bytes, etag: etag, slots: slots)
     await taken(stored, origin, isChanged: slots != before)
   }
 
-  /// What the text says, as far as this agent takes it.
+  /// What the text says, as far as this agent understands it.
   func parse(_ bytes: [UInt8]) throws(Complaints) -> RuleSetDecoder.Decoded {
     try RuleSetDecoder.decodeWithRemarks(bytes, limits: StrictJSON.Limits(bytes: configuration.ruleSet.maximumBytes))
   }
@@ -69,7 +69,7 @@ extension RuleSetKeeper {
 
   private func apply(_ new: RuleSet, _ slots: SlotBook, _ origin: Origin) async throws(RuleSetRefusal) {
     guard origin == .new || origin == .onTrial else { return try await applier.apply(new, slots: slots) }
-    // An agent that is told to end while it applies a rule set was not taken down by it.
+    // If the agent is told to stop while it applies a rule set, the rule set did not take it down.
     let note = trial.noteWhenStopped(at: surroundings.now)
     let result = await withTaskCancellationHandler {
       await applied(new, slots)
@@ -94,13 +94,13 @@ extension RuleSetKeeper {
     guard let old = ruleSet, permits.permit?.admits(new.revision) != true else { return [] }
     if new.revision < old.revision {
       return [
-        "revision: \(new.revision) is older than \(old.revision), which runs (backhaul accept-revision "
+        "revision: \(new.revision) is older than \(old.revision), which is running (backhaul accept-revision "
           + "\(new.revision) lets it in)"
       ]
     }
     guard new.revision == old.revision && new != old else { return [] }
     return [
-      "revision: \(new.revision) already runs with other content; a changed rule set needs a higher revision (or "
+      "revision: \(new.revision) is already running with other content; a changed rule set needs a higher revision (or "
         + "backhaul accept-revision \(new.revision))"
     ]
   }
@@ -113,7 +113,8 @@ extension RuleSetKeeper {
     events.record(
       AgentEvent(
         .ruleSetRefused, "rule set",
-        "the rule set from \(origin.words) is refused, \(ruleSet == nil ? "none runs" : "what runs keeps running"): \(shown)\(more)",
+        "the rule set from \(origin.words) is refused, "
+          + "\(ruleSet == nil ? "none is running" : "the running one stays"): \(shown)\(more)",
         details: ["cause": shown + more]))
   }
 }

@@ -1,7 +1,7 @@
 internal import Core
 internal import RuleSets
 
-/// Drives the trial: does what it says, and tells it what came of that.
+/// Drives the trial: carries out its directives, and tells it the results.
 extension RuleSetKeeper {
   /// A new rule set is applied next. Beside a confirmed one that can be gone back to, it is on trial.
   func begin(_ candidate: RuleSetTrial.Candidate) async {
@@ -55,7 +55,9 @@ extension RuleSetKeeper {
       guard let note, case .applying = note.phase else { return }
       events.record(
         AgentEvent(
-          .storeFailed, "trial", "revision \(note.candidate.revision) is applied without a note of it: \(error)"))
+          .storeFailed, "trial",
+          "revision \(note.candidate.revision) is applied, but the note of its trial could not "
+            + "be saved: \(error)"))
     }
   }
 
@@ -67,15 +69,15 @@ extension RuleSetKeeper {
       status.storeTrouble = nil
     } catch {
       tellUnsaved(
-        "revision \(status.revision ?? 0) is on trial, and a restart will run the one before: \(error)", error)
+        "revision \(status.revision ?? 0) is on trial, but a restart will run the one before it: \(error)", error)
     }
   }
 
   private func keep() async {
     guard let stored = unsaved ?? ((try? trials.candidate()) ?? nil) else {
-      // Its source is asked for its text once more.
+      // The source is asked for its text once more.
       running?.etag = nil
-      status.storeTrouble = "the text of revision \(status.revision ?? 0) cannot be read any more"
+      status.storeTrouble = "the text of revision \(status.revision ?? 0) can no longer be read"
       return
     }
     if save(stored) { await kept() }
@@ -102,7 +104,7 @@ extension RuleSetKeeper {
     if case .keeping = trial.state { await kept() }
   }
 
-  /// As the confirmed generation. True where it is on disk.
+  /// As the confirmed generation. True if it is on disk.
   @discardableResult private func save(_ stored: StoredRuleSet) -> Bool {
     do {
       try store.save(stored)
@@ -111,7 +113,7 @@ extension RuleSetKeeper {
       return true
     } catch {
       tellUnsaved(
-        "revision \(status.revision ?? 0) runs, but a restart will not know it: \(error)", error)
+        "revision \(status.revision ?? 0) is running, but a restart will not know it: \(error)", error)
       unsaved = stored
       return false
     }
@@ -119,7 +121,7 @@ extension RuleSetKeeper {
 
   /// Told once; tried again after each pull.
   private func tellUnsaved(_ text: String, _ failure: StoreFailure) {
-    if status.storeTrouble == nil { events.record(AgentEvent(.storeFailed, "cache", "\(text); tried again")) }
+    if status.storeTrouble == nil { events.record(AgentEvent(.storeFailed, "cache", "\(text); will try again")) }
     status.storeTrouble = "\(failure)"
   }
 

@@ -3,7 +3,7 @@ package import RuleSets
 
 /// Gets the rule set from the store at the start, then from its source, again and again. It is all or nothing: a rule
 /// set is fetched, parsed, validated, planned, applied, put on trial and only then kept. Whatever the source answers,
-/// the running rule set keeps running. `RuleSetTrial` decides what becomes of one that was applied; this drives it.
+/// the running rule set keeps running. `RuleSetTrial` decides what happens to an applied one; this drives it.
 package actor RuleSetKeeper {
   /// What runs and where it came from, for reports and metrics.
   package struct Status: Sendable {
@@ -16,14 +16,14 @@ package actor RuleSetKeeper {
     package var failures = 0
     /// Why a restart would not know the running rule set; nil while it would.
     package var storeTrouble: String?
-    /// The revision that a restart runs whatever becomes of a trial; nil where none is confirmed.
+    /// The revision that a restart runs however a trial ends; nil if none is confirmed.
     package var confirmedRevision: UInt64?
-    /// Nil where the running rule set is confirmed and none was rolled back.
+    /// Nil if the running rule set is confirmed and none was rolled back.
     package var trial: RuleSetTrial.Standing?
-    /// What is held back while no rule set runs; nil for nothing.
+    /// What is held back while no rule set is running; nil for nothing.
     package var hold: Held?
 
-    /// What is held back, and why no rule set runs.
+    /// What is held back, and why no rule set is running.
     package struct Held: Equatable, Sendable {
       package var word: RouterView.Hold
       package var cause: String
@@ -46,7 +46,7 @@ package actor RuleSetKeeper {
   package internal(set) var status = Status()
   /// Why the last text was refused: the same refusal is not reported twice.
   var lastRefusal: [String] = []
-  /// Rings for whoever waits for the next pull.
+  /// Wakes those waiting for the next pull.
   private var wake: AsyncStream<Void>.Continuation?
   /// Someone asked for a pull while one was under way.
   private var pullRequested = false
@@ -55,7 +55,7 @@ package actor RuleSetKeeper {
   var permits: RevisionPermits
   var trial = RuleSetTrial()
   /// The running rule set while it is not stored yet. It may be megabytes, so it is kept here only while it is being
-  /// taken over or the disk refuses it.
+  /// applied or the disk refuses it.
   var unsaved: StoredRuleSet?
 
   /// Just enough to recognise the running rule set: its text is as large as everything made from it.
@@ -74,7 +74,7 @@ package actor RuleSetKeeper {
 
   /// How soon the stored rule set is tried again after the kernel refused it.
   static let retryOfCache: Duration = .seconds(1)
-  /// How soon the source is asked again where its answer decides a trial.
+  /// How soon the source is asked again if its answer decides a trial.
   static let firstConfirmation: Duration = .seconds(1)
   static let nextConfirmation: Duration = .seconds(15)
 
@@ -180,10 +180,10 @@ package actor RuleSetKeeper {
   private func failed(_ failure: FetchFailure, _ wait: Duration) {
     status.lastTrouble = "\(failure)"
     status.failures = schedule.failures
-    let again = "asked again in \(max(1, Int(wait.inSeconds.rounded()))) s"
+    let again = "will ask again in \(max(1, Int(wait.inSeconds.rounded()))) s"
     let event = AgentEvent(
       .pullFailed, "rule set",
-      "\(failure); \(ruleSet == nil ? "no rule set runs" : "what runs keeps running"), \(again)",
+      "\(failure); \(ruleSet == nil ? "no rule set is running" : "the running one stays"), \(again)",
       details: ["cause": "\(failure)", "failures": "\(schedule.failures)"])
     // Reported at the first failure, then at each doubling: a source that is away for a week does not fill the journal.
     if schedule.failures.nonzeroBitCount == 1 { events.record(event) }
@@ -205,8 +205,8 @@ package actor RuleSetKeeper {
   /// The lowest revision that an operator lets in, until it is used; nil for none.
   package var permittedRevision: UInt64? { permits.permit?.revision }
 
-  /// From now on the next rule set of this revision or a higher one is taken over, also where a higher one runs; nil
-  /// takes the word back. Returns why a restart will not know it; nil where it will.
+  /// From now on the next rule set of this revision or a higher one is accepted, even if a higher one is running; nil
+  /// withdraws the permission. Returns why a restart will not know it; nil if it will.
   package func permit(_ revision: UInt64?, by user: UInt32) -> StoreFailure? {
     // A rule set that was refused for its revision is reported again if it is refused again.
     lastRefusal = []

@@ -6,10 +6,10 @@ enum ServiceLine {
   static func text(_ snapshot: WatchSnapshot, _ pull: RuleSetKeeper.Status) -> String {
     if let hold = pull.hold {
       let what = hold.word == .everything ? "all forwarded traffic" : "traffic of the last one's strict rules"
-      return "no rule set runs (\(hold.cause)): \(what) is held off the uplinks"
+      return "no rule set is running (\(hold.cause)): \(what) is held off the uplinks"
     }
     guard let revision = pull.revision else {
-      return "no rule set runs: " + (pull.lastTrouble ?? "none is cached, and the source is asked")
+      return "no rule set is running: " + (pull.lastTrouble ?? "none is cached, so the source is asked")
     }
     let tunnels = Set(snapshot.plan.paths.filter(\.isTunnel).map(\.name))
     let modes = snapshot.plan.rules.compactMap { snapshot.selections[$0.rule.name]?.mode { tunnels.contains($0) } }

@@ -1,9 +1,9 @@
 package import Core
 
-/// Tells the service manager how the agent fares: ready, alive as long as watch and reconciler are, stopping; and one
-/// line for people. It waits for nobody, so that it still speaks, and says who is silent, when another stands still.
+/// Tells the service manager how the agent is doing: ready, alive as long as watch and reconciler are, stopping; and
+/// one line for people. It waits for nothing, so that it can still report which part is silent when another one stalls.
 package actor ServicePulse {
-  /// How the rest of the agent is asked. Each returns at once, and calls back when the answer is there.
+  /// How to ask the rest of the agent. Each returns at once, and calls back when the answer is there.
   package struct Questions: Sendable {
     /// False: the part is late with its work.
     package var life: @Sendable (Vitals.Part, _ answer: @escaping @Sendable (Bool) -> Void) -> Void
@@ -45,14 +45,14 @@ package actor ServicePulse {
     _ = manager.tell([.stopping])
   }
 
-  /// The first rule set runs, or it is known that there is none.
+  /// The first rule set is running, or it is known that there is none.
   package func started() {
     isStarted = true
     ask()
     tell()
   }
 
-  /// One turn: ask everyone, and tell what is known by now.
+  /// One turn: ask all parts, and report what is known by now.
   package func beat() {
     ask()
     tell()

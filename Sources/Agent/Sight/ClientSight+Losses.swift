@@ -48,8 +48,8 @@ extension ClientSight {
       strayed: rule.strayChains.compactMapValues { counts.packets[$0] })
   }
 
-  /// Before the forward hook packets get lost for many reasons, of which most are nobody's doing: there somebody must be
-  /// known who can have done it.
+  /// Before the forward hook packets get lost for many reasons, most of them harmless, so here there must be a known
+  /// program that can have done it.
   private func finding(
     of place: LossPlace, leavingBy device: () -> InterfaceName?, _ generation: UInt32, at now: Instant
   ) -> TrafficFinding? {
@@ -64,8 +64,8 @@ extension ClientSight {
     return .dropped(place, by: suspects)
   }
 
-  /// Where a new connection of the rule's clients would leave without its mark; nil where it would leave as it should, or
-  /// nowhere. What has a connection by a tunnel is held all the same, and says nothing of new ones.
+  /// Where a new connection of the rule's clients would leave without its mark; nil if it would leave as it should, or
+  /// nowhere. A packet of a connection bound to a tunnel is held anyway, and says nothing about new ones.
   private func wayWithoutMark(_ rule: SightedRule, _ network: SightedNetwork, _ layout: Layout) -> InterfaceName? {
     guard let wanted = rule.wanted, let entrance = rule.survey.entrances.first,
       let destination = rule.destinations.joined().first
@@ -101,7 +101,7 @@ extension ClientSight {
     return AnswerEvidence.Received(all: traffic.packetsIn, own: own)
   }
 
-  /// Read once in a look, whoever asks.
+  /// Read once per look.
   private func traffic(at now: Instant) -> [InterfaceName: Traffic] {
     if let knownTraffic, knownTraffic.at == now { return knownTraffic.traffic }
     let read = (try? traffic.traffic()) ?? [:]

@@ -1,7 +1,7 @@
 package import Core
 package import RuleSets
 
-/// Looks at what becomes of clients' packets, regularly and soon after each change. It asks the kernel which way they
+/// Looks at what happens to clients' packets, regularly and soon after each change. It asks the kernel which way they
 /// go, checks each source against the devices, and reads how far how many of each rule's packets get. It only reports
 /// what it finds; nothing else follows from it.
 ///
@@ -26,7 +26,7 @@ package actor ClientSight {
   private let events: any EventSink
   private let surroundings: any Surroundings
   private let bell: SightBell
-  /// The table of tracked connections while it is full, which hits every client's new connections; nil while it has
+  /// The connection tracking table while it is full, which hits every client's new connections; nil while it has
   /// room.
   private let fullTable: @Sendable () async -> ConnectionTable.Reading?
 
@@ -102,7 +102,7 @@ package actor ClientSight {
     package var asked = 0
     /// Rules that the last look had no room for.
     package var unasked: [Name] = []
-    /// Why the kernel could not be asked; nil where it could.
+    /// Why the kernel could not be asked; nil if it could.
     package var trouble: String?
   }
 
@@ -122,7 +122,7 @@ package actor ClientSight {
       return
     }
     let surroundings = await reconciler.surroundings
-    // Of a thousand paths, only the probes of those that clients use.
+    // Even with a thousand paths, only the probes of those that clients use.
     let snapshot = await watch.snapshot(of: .some(Set(choices.values.flatMap(\.paths).map(\.text))))
     let overflow = (await fullTable()).map {
       TrafficFinding.connectionTableFull(used: $0.used, limit: $0.limit, dropped: UInt64(clamping: $0.refused))
@@ -311,7 +311,7 @@ package actor ClientSight {
   private func tellRestored(_ name: Name, after lasted: Duration) {
     events.record(
       AgentEvent(
-        .trafficRestored, name.text, "rule \(name): its traffic goes the way of the rule again",
+        .trafficRestored, name.text, "rule \(name): its traffic goes as the rule says again",
         details: ["duration_seconds": AgentEvent.seconds(lasted)]))
   }
 

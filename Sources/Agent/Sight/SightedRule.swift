@@ -8,16 +8,16 @@ struct SightedRule {
   var egress: Name
   var mark: Mark
   var table: TableID?
-  /// Of its prefixes; empty where it has none.
+  /// Of its prefixes; empty if it has none.
   var ranges: [ClosedRange<UInt32>]
   var choice: RuleSelection.Choice?
   /// Nil: there is no verdict yet, or its way is known to carry nothing.
   var wanted: WayQuestion.Wanted?
   var shut: Set<InterfaceName>
   var survey: SourceSurvey
-  /// For each part of the internet some addresses, of which one is asked about.
+  /// For each part of the internet some addresses, one of which is looked up.
   var destinations: [[IPv4Address]]
-  /// Of its tunnels: what counts the packets that came back and got through.
+  /// Its tunnels' counters of packets that came back and got through.
   var returnChains: [(device: InterfaceName, chain: String)]
   /// What counts unmarked packets of LANs that leave by the rule's devices, and by each other one.
   var carryingChains: Set<String>
@@ -59,7 +59,7 @@ struct SightedRule {
     }
   }
 
-  /// Those of the choice that carry: of a dead way the route may be gone, and its probes say so already.
+  /// The working ones of the choice: a dead way's route may be gone, and its probes already say so.
   private static func devices(
     of choice: RuleSelection.Choice?, _ paths: [Name: WatchPlan.WatchedPath], _ snapshot: WatchSnapshot
   ) -> Set<InterfaceName> {
@@ -86,7 +86,7 @@ struct SightedRule {
 struct SightedNetwork {
   /// Not ours, asked before them.
   let rules: [ForeignRule]
-  /// Others', in our rules' tables.
+  /// Other programs' routes in our rules' tables.
   let routes: [ForeignRoute]
   /// No rule of ours has this priority, or a later one.
   let last: RulePriority
@@ -94,7 +94,7 @@ struct SightedNetwork {
   let surroundings: ActualState
   let snapshot: WatchSnapshot
 
-  /// More than so many of one rule say nothing new.
+  /// More than this many for one rule say nothing new.
   static let mostEntrances = 6
 
   /// - Parameter surroundings: as the last reconcile has found them; addresses are those of now.

@@ -1,6 +1,6 @@
 internal import Core
 
-/// Wakes the one who looks at clients' packets.
+/// Wakes the task that looks at clients' packets.
 package struct SightBell: Sendable {
   let rung: AsyncStream<Void>
   private let ringer: AsyncStream<Void>.Continuation

@@ -1,7 +1,7 @@
 package import Core
 internal import RuleSets
 
-/// Looks at the table of tracked connections, keeps our own connections in it, and tells the watch what silence proves.
+/// Looks at the connection tracking table, keeps our own connections in it, and tells the watch what silence proves.
 package actor ConnectionKeeper {
   /// A flood fills a table within seconds.
   static let period: Duration = .seconds(1)
@@ -71,8 +71,9 @@ package actor ConnectionKeeper {
       events.record(
         AgentEvent(
           .connectionTableFull, "connections",
-          "the table of tracked connections is full (\(fill)): new ones of the clients find no place, and a probe that needs "
-            + "one shows nothing",
+          "the connection tracking table is full (\(fill)): clients cannot open new connections, and a probe that "
+            + "needs one "
+            + "proves nothing",
           details: [
             "used": "\(reading.used)", "limit": "\(reading.limit)", "refused": "\(reading.refused)",
             "evicted": "\(reading.evicted)",
@@ -80,7 +81,7 @@ package actor ConnectionKeeper {
     case .relieved(let after)?:
       events.record(
         AgentEvent(
-          .connectionTableRelieved, "connections", "the table of tracked connections has room again (\(fill))",
+          .connectionTableRelieved, "connections", "the connection tracking table has room again (\(fill))",
           details: ["duration_seconds": AgentEvent.seconds(after)]))
     case nil: break
     }
@@ -92,6 +93,6 @@ package actor ConnectionKeeper {
     events.record(
       AgentEvent(
         .applyFailed, "connections",
-        "the router's own connections cannot be kept in a full table, tried again: \(failure)"))
+        "cannot keep the router's own connections in a full table, will try again: \(failure)"))
   }
 }

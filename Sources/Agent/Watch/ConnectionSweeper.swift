@@ -41,8 +41,8 @@ package actor ConnectionSweeper {
     self.events = events
   }
 
-  /// Carries out the sweeps in one call to the kernel and records what became of them. A failure is recorded too and
-  /// not retried: those flows hang until the kernel times them out.
+  /// Carries out the sweeps in one call to the kernel and records the results. A failure is recorded too and not
+  /// retried: those flows hang until the kernel times them out.
   package func sweep(_ sweeps: [ConnectionSweep]) {
     guard !sweeps.isEmpty else { return }
     do {
@@ -54,24 +54,24 @@ package actor ConnectionSweeper {
     }
   }
 
-  /// - Parameter count: how many it met; nil where the kernel does not say.
+  /// - Parameter count: how many it matched; nil if the kernel does not say.
   private func tell(_ sweep: ConnectionSweep, _ count: Int?) {
     let way = sweep.way
     if let address = sweep.address {
       guard let count, count > 0 else { return }
       return events.record(
-        AgentEvent(.connectionsDeleted, way, "\(count) flows are set up anew: \(way) sends from \(address) now"))
+        AgentEvent(.connectionsDeleted, way, "\(count) flows are set up again: \(way) sends from \(address) now"))
     }
     if sweep.isOfTheUnmarked {
       guard let count, count > 0 else { return }
       return events.record(
-        AgentEvent(.connectionsDeleted, way, "\(count) connections from before the rules are set up anew"))
+        AgentEvent(.connectionsDeleted, way, "\(count) connections from before the rules are set up again"))
     }
     if !sweep.heirs.isEmpty {
       return events.record(
-        AgentEvent(.connectionsMoved, way, "live flows of \(way) go on by the way now chosen"))
+        AgentEvent(.connectionsMoved, way, "live flows of \(way) go on by the new way"))
     }
     events.record(
-      AgentEvent(.connectionsDeleted, way, "live flows of \(way) are set up anew on the way now chosen"))
+      AgentEvent(.connectionsDeleted, way, "live flows of \(way) are set up again on the new way"))
   }
 }

@@ -24,7 +24,7 @@ package actor PathWatch {
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-  /// - Parameter onSweep: is told which connections to delete after a flip; must not block.
+  /// - Parameter onSweep: called with the connections to delete after a flip; must not block.
   package init(
     loop: any EventLoop, prober: any ProbePort, flipper: any FlipPort, events: any EventSink, mask: MarkMask,
     chance: @escaping @Sendable () -> Double, onSweep: @escaping @Sendable (ConnectionSweep) -> Void
@@ -40,8 +40,8 @@ package actor PathWatch {
 
   // MARK: - What happens
 
-  /// Takes a new plan: after a rule set, and whenever addresses, gateways or devices have changed. Throws where the
-  /// kernel cannot be read; then nothing has changed.
+  /// Takes a new plan: after a rule set, and whenever addresses, gateways or devices have changed. Throws if the kernel
+  /// cannot be read; then nothing has changed.
   ///
   /// - Parameter generation: `linkGeneration` from before `actual` was read: what events said since is newer.
   package func watch(_ new: WatchPlan, links actual: [InterfaceName: Link], generation: UInt64) throws(KernelFailure) {
@@ -107,7 +107,7 @@ package actor PathWatch {
     act()
   }
 
-  /// The router's own connections, which must keep their places in the table of tracked connections.
+  /// The router's own connections, which must keep their places in the connection tracking table.
   package var trackedFlows: Set<TrackedFlow> { machine.trackedFlows }
 
   /// - Parameter missing: of `trackedFlows` those that are not in the table.
@@ -218,7 +218,7 @@ package actor PathWatch {
   /// The devices that rules' traffic leaves by now: none of them may be deleted until its traffic has moved.
   package var devicesInUse: Set<InterfaceName> { machine.devicesInUse }
 
-  /// The path's last hour; nil where the running plan has no such path.
+  /// The path's last hour; nil if the running plan has no such path.
   package func history(of path: Name) -> PathHistory? { machine.history(of: path) }
 
   /// - Parameter choice: which paths' probes shall be among it. What is handed out the loop has to copy before it

@@ -1,7 +1,7 @@
 package import Core
 package import RuleSets
 
-/// One walk through the table of tracked connections for many sweeps, with the result that the sweeps would have one
+/// One walk through the connection tracking table for many sweeps, with the result that the sweeps would have one
 /// after the other. Pure.
 package struct SweepWalk: Sendable {
   /// What a sweep has to know of one tracked connection.
@@ -26,7 +26,7 @@ package struct SweepWalk: Sendable {
     package var isTranslated: Bool { repliesTo != source }
   }
 
-  /// What becomes of a connection when the sweeps are through.
+  /// What happens to a connection once all sweeps are done.
   package enum Fate: Equatable, Sendable {
     case stays
     case goes

@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// What this router knows of itself: the local configuration, /etc/backhaul/agent.toml.
+/// What this router knows about itself: the local configuration, /etc/backhaul/agent.toml.
 package struct AgentConfiguration: Equatable, Sendable {
   package var device: Name
   package var ruleSet: RuleSetSourceConfiguration
@@ -76,11 +76,11 @@ package struct UplinkConfiguration: Equatable, Sendable {
   }
 }
 
-/// Where the rule set comes from and how it is asked for.
+/// Where the rule set comes from and how it is pulled.
 package struct RuleSetSourceConfiguration: Equatable, Sendable {
   /// Where the rule set is pulled from: a web server or a local file.
   package enum Location: Equatable, Sendable, CustomStringConvertible {
-    /// `https://…`, or `http://…` to loopback, or to anywhere where `allow_insecure_http` says so.
+    /// `https://…`, or `http://…` to loopback, or to anywhere if `allow_insecure_http` is true.
     case web(url: String)
     /// `file:///…`: an absolute path.
     case file(path: String)

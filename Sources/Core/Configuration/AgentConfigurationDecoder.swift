@@ -52,7 +52,10 @@ package enum AgentConfigurationDecoder {
       let isPrivate = fields.value("private", .boolean, default: false)
       let gateway = fields.optional("gateway", .hostAddress)
       if fields["gateway"] != nil && isPrivate == false {
-        fields.complain("gateway", "only a private line has one here; a WAN's is its DHCP client's, in the main table")
+        fields.complain(
+          "gateway",
+          "only a private line takes one here; a WAN gets its gateway from its DHCP client, "
+            + "by way of the main table")
       }
       if let interface { note(interface, at: fields.field("interface"), &seen, top.book) }
       let source = fields.optional("source", .hostAddress)
@@ -76,7 +79,7 @@ package enum AgentConfigurationDecoder {
     let items = fields.list("targets", 1...UplinkConfiguration.mostTargets, of: .hostAddress)
     for (place, item) in items.enumerated() {
       guard let first = items.prefix(place).first(where: { $0.value == item.value }) else { continue }
-      fields.complain("targets", "\(item.value) stands there twice, at \(first.index) and at \(item.index)")
+      fields.complain("targets", "\(item.value) is listed twice, at \(first.index) and at \(item.index)")
     }
     return items.map(\.value)
   }
@@ -88,7 +91,10 @@ package enum AgentConfigurationDecoder {
     if interface.text == "lo" {
       book.complain(field, "expected a LAN or WAN, found the loopback interface")
     } else if let first = seen[interface] {
-      book.complain(field, "\(quoted(interface.text)) is already \(first); an interface is one LAN or one uplink")
+      book.complain(
+        field,
+        "\(quoted(interface.text)) is already \(first); an interface can be listed only once, as a "
+          + "LAN or as an uplink")
     } else {
       seen[interface] = field
     }

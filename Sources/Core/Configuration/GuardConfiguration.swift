@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// What becomes of the devices' traffic while nobody knows which rules are strict.
+/// What happens to the devices' traffic while nobody knows which rules are strict.
 package struct GuardConfiguration: Equatable, Sendable {
   /// What to do where a rule set was accepted once and can no longer be read.
   package enum Doubt: String, CaseIterable, Equatable, Sendable {

@@ -3,7 +3,7 @@ internal import RuleSets
 /// `[hooks]`: the operator's own programs that are run when something happens.
 package struct HooksConfiguration: Equatable, Sendable {
   package var directory: String
-  /// For one run; whoever takes longer is killed.
+  /// For one run; a hook that takes longer is killed.
   package var timeLimit: Duration
   /// Who they run as where the agent is root; nil: `nobody`. Elsewhere the service that runs them says it.
   package var user: String?

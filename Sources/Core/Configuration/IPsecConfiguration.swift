@@ -42,10 +42,14 @@ enum IPsecConfigurationReader {
 
   private static let refused = Dictionary(
     uniqueKeysWithValues: ["psk", "secret", "key", "password"].map {
-      ($0, "a secret lies in a file of its own, for root alone: \"psk_file\" or \"key_file\" names it")
+      (
+        $0,
+        "keep a secret in a file of its own, which only the agent's user can read, and name it in \"psk_file\" or "
+          + "\"key_file\""
+      )
     })
 
-  /// A path, which is repeated where it is refused only if it looks like one.
+  /// A path; a refusal repeats it only if it looks like one.
   private static let secretPath: Form<String> = {
     let path = Form.absolutePath(atMost: 4000)
     return Form(path.expected) { value in
@@ -68,7 +72,7 @@ enum IPsecConfigurationReader {
     let authority = fields.optional("authority_file", .absolutePath(atMost: 4000))
     if (fields["certificate_file"] == nil) != (fields["key_file"] == nil) {
       let missing = fields["key_file"] == nil ? "key_file" : "certificate_file"
-      fields.complain(missing, "missing; a certificate and its key go together")
+      fields.complain(missing, "missing; set a certificate and its key together")
     }
     guard let socket, let secrets, let conf else { return nil }
     return IPsecConfiguration(

@@ -53,7 +53,7 @@ enum KernelRangesReader {
     if tables.overlaps(253...255) {
       fields.complain(
         "first_table",
-        "expected a range clear of 253 to 255 (default, main, local), found \(tables.lowerBound) to"
+        "expected a range without 253 to 255 (default, main, local), found \(tables.lowerBound) to"
           + " \(tables.upperBound)")
     }
     if tables.count < leastTables {
@@ -62,7 +62,7 @@ enum KernelRangesReader {
   }
 
   private static let maskForm = Form<MarkMask>(
-    "a mask of 32 bits, such as 0x7f000000: at least 4 bits, without a gap"
+    "a 32-bit mask such as 0x7f000000, with at least 4 bits set and no gap between them"
   ) { value in
     switch value {
     case .integer(let number):

@@ -25,7 +25,7 @@ enum LogTargetReader {
     let word = fields.value("target", Form<Word>.choice(), default: .auto)
     let receiver = fields.value("syslog", receiverForm, default: .standard)
     if fields["syslog"] != nil, let word, word != .syslog {
-      fields.complain("syslog", "has no use with this target; it is for target = \"syslog\"")
+      fields.complain("syslog", "applies only to target = \"syslog\"")
     }
     guard let word, let receiver else { return nil }
     return switch word {

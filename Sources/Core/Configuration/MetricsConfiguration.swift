@@ -2,7 +2,7 @@ package import RuleSets
 
 /// `[metrics]`: where monitoring finds the agent's metrics. Nowhere by default.
 package struct MetricsConfiguration: Equatable, Sendable {
-  /// Where they are asked for by HTTP: on this machine alone.
+  /// Where they are served by HTTP, on this machine only.
   package enum Listener: Equatable, Sendable, CustomStringConvertible {
     case loopback(IPv4Address, port: UInt16)
     case unix(path: String)
@@ -17,7 +17,7 @@ package struct MetricsConfiguration: Equatable, Sendable {
   }
 
   package var listener: Listener?
-  /// A file for node_exporter's textfile collector, written anew once in `textfileInterval`.
+  /// A file for node_exporter's textfile collector, rewritten once per `textfileInterval`.
   package var textfile: String?
   package var textfileInterval: Duration
 
@@ -41,8 +41,8 @@ enum MetricsConfigurationReader {
     return MetricsConfiguration(listener: listener, textfile: textfile, textfileInterval: interval)
   }
 
-  /// Metrics tell who talks to whom and what is broken: they are for this machine, and who wants them elsewhere puts
-  /// something in front that asks for a password.
+  /// Metrics show who talks to whom and what is broken, so they are served on this machine only; to get them elsewhere,
+  /// put something in front that asks for a password.
   private static let listenerForm = Form<MetricsConfiguration.Listener>(
     "a loopback address and a port such as 127.0.0.1:9469, or the absolute path of a Unix socket"
   ) { value in
@@ -60,7 +60,7 @@ enum MetricsConfigurationReader {
     guard let address = IPv4Address(parts[0]) else {
       return .refused(hint: parts[0] == "localhost" ? "an address, not a name" : nil)
     }
-    if !address.isLoopback { return .refused(hint: "only this machine itself may ask") }
+    if !address.isLoopback { return .refused(hint: "only loopback addresses are allowed") }
     guard parts.count == 2, let port = port(parts[1]) else { return .refused(hint: "with a port from 1 to 65535") }
     return .value(.loopback(address, port: port))
   }
@@ -74,7 +74,7 @@ enum MetricsConfigurationReader {
     let path = Form.absolutePath(atMost: 4000)
     return Form("\(path.expected) that ends with \".prom\"") { value in
       if case .string(let text) = value, text.hasPrefix("/"), !text.hasSuffix(".prom") {
-        return .refused(hint: "node_exporter reads no other")
+        return .refused(hint: "node_exporter ignores other files")
       }
       return path.read(value)
     }

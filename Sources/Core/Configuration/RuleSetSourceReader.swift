@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// `[rule_set]`: where the rule set comes from and how it is asked for.
+/// `[rule_set]`: where the rule set comes from and how it is pulled.
 enum RuleSetSourceReader {
   private static let keys = [
     "source", "allow_insecure_http", "interval_seconds", "timeout_seconds", "max_bytes", "credentials_file", "ca_file",
@@ -24,7 +24,7 @@ enum RuleSetSourceReader {
     let key = fields.optional("client_key_file", .absolutePath(atMost: 4000))
     if (fields["client_certificate_file"] == nil) != (fields["client_key_file"] == nil) {
       let missing = fields["client_key_file"] == nil ? "client_key_file" : "client_certificate_file"
-      fields.complain(missing, "missing; a client certificate and its key go together")
+      fields.complain(missing, "missing; set a client certificate and its key together")
     }
     if let source { check(source, isInsecureAllowed: isInsecureAllowed ?? false, fields) }
     guard let source, let interval, let timeout, let bytes else { return nil }
@@ -41,12 +41,12 @@ enum RuleSetSourceReader {
           "expected https://, as whoever can alter a rule set owns the router, found http:// to another machine"
             + " (allow_insecure_http = true allows it)")
       } else if fields["credentials_file"] != nil {
-        fields.complain("credentials_file", "a credential is not sent over http:// to another machine")
+        fields.complain("credentials_file", "credentials are never sent over http:// to another machine")
       }
     }
     let tlsKeys = ["ca_file", "client_certificate_file", "client_key_file"]
     for key in tlsKeys + (source.isFile ? ["credentials_file"] : []) where fields[key] != nil && !source.isTLS {
-      fields.complain(key, "has no use with this source; it is for https://")
+      fields.complain(key, "applies only to an https:// source")
     }
   }
 
@@ -72,7 +72,7 @@ enum RuleSetSourceReader {
 
   private static func file(_ path: Substring) -> Form<Source>.Reading {
     guard path.hasPrefix("/"), path.utf8.count > 1 else { return .refused(hint: "file:// and an absolute path") }
-    if path.contains("%") || path.contains("?") { return .refused(hint: "the path as it is, without % or ?") }
+    if path.contains("%") || path.contains("?") { return .refused(hint: "write the path literally, without % or ?") }
     if path.split(separator: "/").contains("..") { return .refused(hint: "without \"..\"") }
     return .value(Source(location: .file(path: String(path)), isFile: true))
   }
@@ -83,13 +83,13 @@ enum RuleSetSourceReader {
     let authority = text.dropFirst(isTLS ? 8 : 7).prefix { $0 != "/" && $0 != "?" }
     // The text is not repeated where it holds a password: the complaint ends up in logs.
     if authority.contains("@") { return .refusedSecret("no user name or password: use credentials_file") }
-    guard let host = host(of: authority) else { return .refused(hint: "a host name or address, and a port if any") }
+    guard let host = host(of: authority) else { return .refused(hint: "a host name or address, with an optional port") }
     let isLoopback = host == "localhost" || host == "[::1]" || IPv4Address(host)?.isLoopback == true
     return .value(
       Source(location: .web(url: text), isTLS: isTLS, isClearText: !isTLS, isLoopback: isLoopback))
   }
 
-  /// Without the port; nil where either is none.
+  /// Without the port; nil if either is invalid.
   private static func host(of authority: Substring) -> String? {
     var host = authority
     if authority.hasPrefix("[") {

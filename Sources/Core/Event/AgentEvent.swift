@@ -91,7 +91,7 @@ package struct AgentEvent: Equatable, Sendable {
   /// long it lasted.
   package var details: [String: String]
 
-  /// What is counted of it beside its kind; nil for nothing.
+  /// What is counted besides its kind; nil for nothing.
   package var payload: Payload?
 
   /// What an event says to programs of this process, which read no texts of it.

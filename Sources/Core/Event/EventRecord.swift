@@ -4,7 +4,7 @@ package import RuleSets
 package struct EventRecord: Equatable, Sendable {
   /// Rises by one with each event, over restarts too.
   package var number: UInt64
-  /// As the wall clock stood then. It steps: a router without a battery boots in another year.
+  /// The wall clock's time then. It steps: a router without a battery boots in another year.
   package var time: WallTime
   /// By the monotonic clock, since the record before; nil for the first of an agent's life.
   package var sincePrevious: Duration?
@@ -44,7 +44,7 @@ package struct EventRecord: Equatable, Sendable {
   private static let maximumDetail = 1_024
   private static let maximumDetails = 4_096
 
-  /// As it can be kept: no part longer than its bound, so that neither a line, nor what waits in memory, nor an answer is;
+  /// In storable form: no part longer than its limit, so that lines, events in memory and answers are bounded too;
   /// times to the millisecond.
   package var bounded: EventRecord {
     var record = self
@@ -65,7 +65,7 @@ package struct EventRecord: Equatable, Sendable {
   }
 }
 
-/// At most so many bytes of UTF-8, an ellipsis at the end where something was cut off.
+/// At most this many bytes of UTF-8, with an ellipsis at the end if something was cut off.
 private func cut(_ text: String, to limit: Int) -> String {
   guard text.utf8.count > limit else { return text }
   var kept = ""

@@ -2,7 +2,7 @@
 package enum EventSubject: String, CaseIterable, Sendable { case rule, path, tunnel }
 
 extension AgentEvent.Kind {
-  /// Nil: of none of these.
+  /// Nil: none of these.
   package var subject: EventSubject? {
     switch self {
     case .initial, .failover, .failback, .changed, .drainStarted, .drainEnded, .unencryptedStarted, .unencryptedEnded,
@@ -16,12 +16,12 @@ extension AgentEvent.Kind {
 }
 
 extension AgentEvent {
-  /// The rules that it is about, by name, where it is about rules: those that share an egress have their events together.
+  /// The names of the rules that it is about, if any: rules that share an egress have their events together.
   package var rules: [String] {
     guard kind.subject == .rule else { return [] }
     return details["rules"].map { $0.split(separator: ",").map(String.init) } ?? [subject]
   }
 
-  /// What it is about, as hooks and the log have it: where it is about rules, all of them.
+  /// What it is about, as hooks and the log show it: if it is about rules, all of them.
   package var part: String { kind.subject == .rule ? rules.joined(separator: ",") : subject }
 }

@@ -1,7 +1,7 @@
 internal import RuleSets
 
 extension JournalLine {
-  /// The record of a line without its end; nil where it is torn, altered or of another format.
+  /// The record of a line without its line end; nil if it is torn, altered or of another format.
   package static func decode(_ line: ArraySlice<UInt8>) -> EventRecord? {
     guard line.count > headBytes, line.starts(with: [format, UInt8(ascii: " ")]) else { return nil }
     let body = line.dropFirst(headBytes)

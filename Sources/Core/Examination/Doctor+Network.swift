@@ -5,18 +5,19 @@ extension Doctor {
   private var ranges: KernelRanges { seen.configuration.kernel }
 
   mutating func checkSizes() {
-    guard let sizes = value(seen.sizes, .mtu, "how large packets come through the paths") else { return }
+    guard let sizes = value(seen.sizes, .mtu, "how large packets get through the paths") else { return }
     for size in sizes {
       guard let largest = size.largest, largest < size.mtu else { continue }
-      let evidence = "\(size.device) has MTU \(size.mtu); the largest that was answered has \(largest) bytes"
+      let evidence = "\(size.device) has MTU \(size.mtu); the largest packet that was answered had \(largest) bytes"
       if let tunnel = size.tunnel {
         find(
-          .error, .mtu, "packets of \(size.mtu) bytes do not come through path \(size.path)", evidence: evidence,
+          .error, .mtu, "packets of \(size.mtu) bytes do not get through path \(size.path)", evidence: evidence,
           fix:
-            "\"mtu\": \(largest) of tunnel \(tunnel) in the rule set, or pass ICMP \"fragmentation needed\" on the way")
+            "\"mtu\": \(largest) of tunnel \(tunnel) in the rule set, or let ICMP \"fragmentation needed\" through "
+            + "along the way")
       } else {
         find(
-          .warning, .mtu, "packets of \(size.mtu) bytes do not come through path \(size.path)", evidence: evidence,
+          .warning, .mtu, "packets of \(size.mtu) bytes do not get through path \(size.path)", evidence: evidence,
           fix: "ip link set \(size.device) mtu \(largest)")
       }
     }
@@ -34,11 +35,11 @@ extension Doctor {
       guard kernel.settings[InterfaceSetting(device, .forwarding)] == 0 else { continue }
       find(
         .error, .forwarding, "\(device) does not forward", evidence: "net.ipv4.conf.\(device).forwarding is 0",
-        fix: "sysctl -w net.ipv4.ip_forward=1, and in /etc/sysctl.d")
+        fix: "sysctl -w net.ipv4.ip_forward=1, and set it in /etc/sysctl.d too")
     }
   }
 
-  /// What another has made under a name that a tunnel of ours needs is never touched.
+  /// A device of another program with a name that one of our tunnels needs is never touched.
   private mutating func checkDevices(_ ruleSet: RuleSet?, _ kernel: ActualState) {
     guard let ruleSet else { return }
     let layout = Layout(ruleSet, seen.configuration, SlotBook())
@@ -47,9 +48,10 @@ extension Doctor {
       guard let name = layout.device(of: tunnel), let link = kernel.links[name], !link.isOurs else { continue }
       let alias = link.alias.map { ", with the alias \(quoted($0)) of its own" } ?? ""
       find(
-        .error, .kernel, "tunnel \(tunnel.name) has no device: a foreign interface has the name \(name)",
-        evidence: "\(name) is not as the agent makes its devices\(alias)",
-        fix: "ip -d link show \(name) says what it is; rename or delete it, or kernel.interface_prefix of agent.toml")
+        .error, .kernel, "tunnel \(tunnel.name) has no device: an interface that is not ours has the name \(name)",
+        evidence: "\(name) is not a device that the agent made\(alias)",
+        fix: "ip -d link show \(name) shows what it is; rename or delete it, or change kernel.interface_prefix in "
+          + "agent.toml")
     }
   }
 
@@ -71,13 +73,16 @@ extension Doctor {
       (isRunning
         ? "backhaul events --kind drift_repaired shows how often another program sets it"
         : "start the agent, which sets it to 2")
-      + "; take rp_filter=1 out of /etc/sysctl.d"
+      + "; remove rp_filter=1 from /etc/sysctl.d"
     find(
-      .error, .reversePath, "answers that come by \(device) are dropped where main's routes lead elsewhere",
+      .error, .reversePath,
+      "answers that come by \(device) are dropped if the main table routes their senders "
+        + "elsewhere",
       evidence: "net.ipv4.conf.\(place).rp_filter is 1 (strict)",
       fix: own == 1
         ? ownFix
-        : "sysctl -w net.ipv4.conf.all.rp_filter=0, and in /etc/sysctl.d; each interface has its own")
+        : "sysctl -w net.ipv4.conf.all.rp_filter=0, and set it in /etc/sysctl.d too; each interface has a setting of "
+          + "its own")
   }
 
   // MARK: Other software
@@ -86,8 +91,8 @@ extension Doctor {
     guard let foreign = value(seen.foreign, .marks, "what other software has in the kernel") else { return }
     if let trouble = foreign.legacyTrouble {
       find(
-        .warning, .marks, "rules of iptables-legacy could not be looked at", evidence: trouble,
-        fix: "iptables-legacy-save | grep -i mark shows whether one changes the agent's bits")
+        .warning, .marks, "rules of iptables-legacy could not be checked", evidence: trouble,
+        fix: "iptables-legacy-save | grep -i mark shows whether any of them changes the agent's bits")
     }
     for rule in foreign.rules { check(rule) }
     for (table, routes) in Dictionary(grouping: foreign.routes, by: \.table).sorted(by: { $0.key < $1.key }) {
@@ -96,15 +101,17 @@ extension Doctor {
       find(
         .warning, .tables, "other software has \(count) in table \(table), which is in our range",
         evidence: "\(first.destination) of protocol \(first.origin)",
-        fix: "move theirs, or kernel.first_table and last_table of agent.toml; ip route show table \(table)")
+        fix: "move them, or change kernel.first_table and kernel.last_table in agent.toml; ip route show table "
+          + "\(table)")
     }
     for mark in foreign.marks where mark.bits & ranges.markMask.bits != 0 {
       find(
         .warning, .marks,
-        "other software writes our bits of the \(mark.isConnections ? "connection mark" : "mark")",
+        "other software changes our bits of the \(mark.isConnections ? "connection mark" : "mark")",
         evidence:
-          "\(mark.isLegacy ? "iptables-legacy" : "nft") table \(mark.table) chain \(mark.chain) changes \(hexadecimal(mark.bits)), ours are \(ranges.markMask)",
-        fix: "give it a mask without ours, or kernel.mark_mask of agent.toml others")
+          "\(mark.isLegacy ? "iptables-legacy" : "nft") table \(mark.table) chain \(mark.chain) changes "
+          + "\(hexadecimal(mark.bits)), ours are \(ranges.markMask)",
+        fix: "give it a mask without our bits, or choose other bits for kernel.mark_mask in agent.toml")
     }
     for table in foreign.flowtables { check(table) }
   }
@@ -113,20 +120,25 @@ extension Doctor {
     let evidence = "ip rule \(rule.description)"
     if rule.mask & ranges.markMask.bits != 0 {
       find(
-        .warning, .marks, "an ip rule of other software asks for our bits of the mark (\(ranges.markMask))",
-        evidence: evidence, fix: "give it a mask without ours, or kernel.mark_mask of agent.toml others")
+        .warning, .marks, "another program's ip rule matches our bits of the mark (\(ranges.markMask))",
+        evidence: evidence,
+        fix: "give it a mask without our bits, or choose other bits for kernel.mark_mask in "
+          + "agent.toml")
     }
     if ranges.priorities.contains(rule.priority.value) {
       find(
-        .warning, .priorities, "an ip rule of other software is among ours", evidence: evidence,
+        .warning, .priorities, "another program's ip rule is among ours", evidence: evidence,
         fix:
-          "move it out of \(ranges.priorities.lowerBound) to \(ranges.priorities.upperBound), or kernel.first_priority and last_priority of agent.toml"
+          "move it out of \(ranges.priorities.lowerBound) to \(ranges.priorities.upperBound), or change "
+          + "kernel.first_priority and kernel.last_priority in agent.toml"
       )
     }
     if let table = rule.table, ranges.tables.contains(table.value) {
       find(
-        .warning, .tables, "an ip rule of other software looks up in table \(table), which is in our range",
-        evidence: evidence, fix: "another table for it, or kernel.first_table and last_table of agent.toml")
+        .warning, .tables, "another program's ip rule looks up table \(table), which is in our range",
+        evidence: evidence,
+        fix: "give it another table, or change kernel.first_table and kernel.last_table in "
+          + "agent.toml")
     }
   }
 
@@ -137,9 +149,11 @@ extension Doctor {
     guard !concerned.isEmpty else { return }
     find(
       .warning, .offload,
-      "connections are offloaded\(table.isHardware ? " to hardware" : ""): they go past rules and routes until they are set up anew",
+      "connections are offloaded\(table.isHardware ? " to hardware" : ""): they bypass rules and routes until they "
+        + "are set up again",
       evidence:
-        "nft flowtable \(table.name) of table \(table.table) on \(concerned.sorted().map(\.text).joined(separator: ", "))",
-      fix: "take the flow add rule out of table \(table.table), or what is steered out of what it takes")
+        "nft flowtable \(table.name) of table \(table.table) on "
+        + "\(concerned.sorted().map(\.text).joined(separator: ", "))",
+      fix: "remove the flow add rule from table \(table.table), or exclude steered traffic from it")
   }
 }

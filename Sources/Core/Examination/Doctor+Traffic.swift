@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// What becomes of clients' packets, and whether the devices that the configuration names are what it takes them for.
+/// What happens to clients' packets, and whether the devices that the configuration names are what it expects.
 extension Doctor {
   mutating func checkTraffic() {
     guard case .success(let signs) = seen.agent else { return }
@@ -8,13 +8,13 @@ extension Doctor {
       find(
         .warning, .traffic, "the agent cannot see where clients' packets go", evidence: trouble,
         fix:
-          "it needs CAP_NET_ADMIN, and asks again every few seconds; systemctl restart backhaul if that does not end it"
+          "it needs CAP_NET_ADMIN, and tries again every few seconds; if that does not help, systemctl restart backhaul"
       )
     }
     for sign in signs.traffic {
       find(
         sign.isError ? .error : .warning, .traffic, "traffic of rule \(sign.rule) \(sign.cause)",
-        evidence: "the kernel's own answers and counters, as the agent has them", fix: sign.step)
+        evidence: "the kernel's own answers and counters, as the agent sees them", fix: sign.step)
     }
   }
 
@@ -31,19 +31,23 @@ extension Doctor {
     }
   }
 
-  /// Without an agent too, as it is asked before the first start.
+  /// Also without an agent, because people run it before the first start.
   mutating func checkSources() {
     guard case .success(let kernel) = seen.kernel else { return }
     for lan in seen.configuration.lans {
       if kernel.links[lan] == nil {
         find(
           .warning, .lans, "there is no interface \(lan), which agent.toml names as a LAN",
-          evidence: "ip link has none of that name", fix: "lans of agent.toml, or give the interface its name back")
+          evidence: "ip link shows no interface of that name",
+          fix: "correct lans in agent.toml, or rename the "
+            + "interface back")
       } else if let master = kernel.links[lan]?.stack?.master, !seen.configuration.lans.contains(master) {
         find(
           .error, .lans,
-          "\(lan), which agent.toml names as a LAN, is a port of \(master): nothing comes in by its name",
-          evidence: "ip -d link show \(lan): master \(master)", fix: "put \(master) in its place in lans of agent.toml")
+          "\(lan), which agent.toml names as a LAN, is a port of \(master), so its packets come in by \(master)",
+          evidence: "ip -d link show \(lan): master \(master)",
+          fix: "put \(master) in its place in the lans of "
+            + "agent.toml")
       }
     }
     guard let ruleSet = (try? seen.ruleSet.get()) ?? nil else { return }

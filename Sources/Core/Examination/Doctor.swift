@@ -1,9 +1,9 @@
 internal import RuleSets
 
-/// Says what is wrong with a router, and what to do. Pure: it looks at nothing but the examination.
+/// Says what is wrong with a router, and what to do. Pure: it only looks at the examination.
 ///
-/// A finding is something that a field tech should do something about: what is as it is by the operator's own choice, and
-/// what the agent puts right by itself, is none.
+/// A finding is something that a field tech should act on, so neither the operator's own choices nor what the agent
+/// repairs by itself are findings.
 package struct Doctor {
   let seen: Examination
   private(set) var findings: [Finding] = []
@@ -48,7 +48,7 @@ package struct Doctor {
     case .success(let value): return value
     case .failure(let cause):
       find(
-        .warning, subject, "\(what) could not be looked at", evidence: "\(cause)", fix: "run backhaul doctor as root")
+        .warning, subject, "\(what) could not be checked", evidence: "\(cause)", fix: "run backhaul doctor as root")
       return nil
     }
   }
@@ -64,33 +64,34 @@ package struct Doctor {
     case .success(let signs):
       if let trouble = signs.applyTrouble {
         find(
-          .error, .agent, "the kernel is not as the rule set wants it", evidence: trouble,
-          fix: "backhaul diff names what differs; the agent tries again until it succeeds")
+          .error, .agent, "the kernel does not match the rule set", evidence: trouble,
+          fix: "backhaul diff shows what differs; the agent keeps trying until it succeeds")
       }
       if let trouble = signs.pullTrouble {
         find(
-          .warning, .ruleSet, "the rule set's source does not give one", evidence: trouble,
-          fix: "rule_set.source of agent.toml; traffic goes by the cached rule set meanwhile")
+          .warning, .ruleSet, "no rule set can be fetched from its source", evidence: trouble,
+          fix: "check rule_set.source in agent.toml; meanwhile the cached rule set steers traffic")
       }
       if let what = signs.rolledBack {
         find(
-          .warning, .ruleSet, "a rule set was rolled back, and the one before runs", evidence: what,
-          fix: "have its maintainer look at it; systemctl reload backhaul tries it again")
+          .warning, .ruleSet, "a rule set was rolled back, and the one before it is running", evidence: what,
+          fix: "ask its maintainer to fix it; systemctl reload backhaul tries it again")
       }
       if let cause = signs.holdCause {
         find(
-          .error, .agent, "no rule set runs, and traffic is held off the uplinks until one does", evidence: cause,
-          fix: "rule_set.source of agent.toml must give one; guard.when_in_doubt = \"open\" holds nothing in doubt")
+          .error, .agent, "no rule set is running, and traffic is held off the uplinks until one is", evidence: cause,
+          fix: "rule_set.source in agent.toml must supply one; with guard.when_in_doubt = \"open\" nothing is held "
+            + "while in doubt")
       }
       if !signs.notKept.isEmpty {
         find(
-          .error, .state, "a restart would not know everything that holds now",
+          .error, .state, "a restart would lose part of the present state",
           evidence: signs.notKept.joined(separator: "; "),
           fix: "df -h, df -i and mount of \(seen.configuration.files.stateDirectory); the agent tries again by itself")
       }
       if let trouble = signs.journalTrouble {
         find(
-          .warning, .journal, "events are not kept on disk", evidence: trouble,
+          .warning, .journal, "events are not being saved to disk", evidence: trouble,
           fix: "df -h and df -i of \(seen.configuration.files.stateDirectory)")
       }
     }
@@ -101,26 +102,26 @@ package struct Doctor {
       find(
         .warning, .ruleSet, "one copy of the cached rule set cannot be read",
         evidence: seen.damagedCopies.joined(separator: "; "),
-        fix: "the agent writes both anew when it starts; dmesg and fsck of the disk")
+        fix: "the agent writes both again when it starts; check the disk with dmesg and fsck")
     }
     switch seen.ruleSet {
     case .failure(let cause):
       find(
         .error, .ruleSet, "the cached rule set cannot be used", evidence: "\(cause)",
-        fix: "the next one that is pulled replaces it; backhaul check FILE says what is wrong with one")
+        fix: "the next pull replaces it; backhaul check FILE says what is wrong with a rule set")
     case .success(nil):
       if let left = (try? seen.kernel.get()).flatMap({
         Leftovers(in: $0, besides: .holdingEverything(seen.configuration, in: $0))
       }) {
         return find(
-          .error, .ruleSet, "no rule set is cached, but the kernel still has what an agent put there",
+          .error, .ruleSet, "no rule set is cached, but the kernel still has what an earlier agent put there",
           evidence: "\(left)",
           fix: "systemctl reload backhaul pulls a rule set; systemctl stop backhaul and backhaul teardown remove it")
       }
       find(
         .warning, .ruleSet, "no rule set is cached, so nothing is steered",
         evidence: "there is none in \(seen.configuration.files.stateDirectory)",
-        fix: "rule_set.source of agent.toml; backhaul status says what it answers")
+        fix: "check rule_set.source in agent.toml; backhaul status shows what it answers")
     case .success: break
     }
   }
@@ -130,7 +131,7 @@ package struct Doctor {
   private mutating func checkClock() {
     guard let clock = value(seen.clock, .clock, "the clock"), !clock.isSynchronised else { return }
     find(
-      .warning, .clock, "the clock is not synchronised: certificates and forces may end too early or too late",
+      .warning, .clock, "the clock is not synchronised: certificates and forces may expire too early or too late",
       evidence: "adjtimex: unsynchronised, at most \(clock.maximumError.inSeconds) s off",
       fix: "timedatectl set-ntp true, or chronyc tracking")
   }
@@ -142,9 +143,9 @@ package struct Doctor {
     if servers.isEmpty {
       guard let name else { return }
       find(
-        .error, .dns, "no nameserver is configured, and the rule set's source is called \(name)",
-        evidence: "/etc/resolv.conf has none",
-        fix: "nameserver ADDRESS in /etc/resolv.conf, or the uplink's DHCP client")
+        .error, .dns, "no nameserver is configured, but the rule set's source is a name: \(name)",
+        evidence: "/etc/resolv.conf lists none",
+        fix: "add nameserver ADDRESS to /etc/resolv.conf, or check the uplink's DHCP client")
       return
     }
     let answering = servers.contains { if case .answered = $0.answer { true } else { false } }
@@ -156,14 +157,15 @@ package struct Doctor {
         find(
           severity, .dns,
           name.map { "nameserver \(server.address) does not know \($0)" }
-            ?? "nameserver \(server.address) answers with a failure",
+            ?? "nameserver \(server.address) answers with an error",
           evidence: "RCODE \(code)" + (Self.codes[code].map { " (\($0))" } ?? ""),
           fix: "dig @\(server.address) \(name ?? ". NS")")
       case .silent(let why):
         find(
           severity, .dns, "nameserver \(server.address) does not answer", evidence: why,
           fix:
-            "dig @\(server.address) \(name ?? ". NS"); backhaul explain ROUTER-ADDRESS \(server.address) says its way")
+            "dig @\(server.address) \(name ?? ". NS"); backhaul explain ROUTER-ADDRESS \(server.address) shows which "
+            + "way the question goes")
       }
     }
   }
@@ -185,14 +187,14 @@ package struct Doctor {
     case .settings:
       return (
         "\(ipsec.strongswanConfiguration) and what it includes",
-        "backhaul.conf in /etc/strongswan.d, and systemctl restart strongswan"
+        "put backhaul.conf into /etc/strongswan.d, then systemctl restart strongswan"
       )
     case .secrets:
-      return ("the files that the profile names", "put the file there, for the agent's user alone: chmod 600")
+      return ("the files that the profile names", "put the file there, readable by the agent's user alone (chmod 600)")
     case .proposals:
-      return ("what charon says it offers", "other proposals in the profile, or the plugin that has them")
+      return ("what charon says it offers", "use other proposals in the profile, or load the plugin that has them")
     case .daemon:
-      return ("the socket \(ipsec.viciSocket)", "systemctl start strongswan; ipsec.vici_socket of agent.toml")
+      return ("the socket \(ipsec.viciSocket)", "systemctl start strongswan, or check ipsec.vici_socket in agent.toml")
     }
   }
 
@@ -202,7 +204,11 @@ package struct Doctor {
       guard let lack = seen.features.lack(of: feature) else { continue }
       find(
         .error, .kernel, "the kernel has no \(feature.name)", evidence: lack,
-        fix: "a kernel with CONFIG_\(feature.symbol)" + (feature.module.map { ", or its module \($0)" } ?? ""))
+        fix: "use a kernel with CONFIG_\(feature.symbol)"
+          + (feature.module.map {
+            ", or install its module "
+              + "\($0)"
+          } ?? ""))
     }
   }
 
@@ -210,7 +216,7 @@ package struct Doctor {
     guard let trouble = seen.transferTrouble else { return }
     find(
       .error, .libraries, "libcurl cannot be loaded: no rule set can be pulled and no HTTP probe can be sent",
-      evidence: trouble, fix: "apt install libcurl4, or the package of your system that has libcurl.so.4")
+      evidence: trouble, fix: "apt install libcurl4, or your system's package that has libcurl.so.4")
   }
 
   /// A fleet's certificates are renewed by hand often enough: a month is time to do it.
@@ -229,20 +235,21 @@ package struct Doctor {
     }
   }
 
-  /// Of a bundle of authorities those that are over are its maintainers' matter, as long as one holds.
+  /// Expired authorities in a bundle are its maintainers' business, as long as one is valid.
   private mutating func checkDates(_ all: [CertificateValidity], _ file: CertificateFile) {
     let now = seen.now.secondsSince1970
     guard let last = all.max(by: { $0.notAfter < $1.notAfter }) else { return }
-    let fix = "a new certificate in \(file.path)"
+    let fix = "put a new certificate into \(file.path)"
     if let early = all.first(where: { $0.notBefore > seen.now }), all.allSatisfy({ $0.notBefore > seen.now }) {
       find(
-        .error, .certificates, "the certificate of \(file.purpose) does not hold yet",
-        evidence: "\(file.path): not before \(early.notBefore.text), and it is \(seen.now.text) here",
+        .error, .certificates, "the certificate of \(file.purpose) is not valid yet",
+        evidence: "\(file.path): not before \(early.notBefore.text), and this router's clock says \(seen.now.text)",
         fix: "set the clock, or \(fix)")
     } else if last.notAfter <= seen.now {
       find(
         .error, .certificates, "the certificate of \(file.purpose) has expired",
-        evidence: "\(file.path): not after \(last.notAfter.text), and it is \(seen.now.text) here", fix: fix)
+        evidence: "\(file.path): not after \(last.notAfter.text), and this router's clock says "
+          + "\(seen.now.text)", fix: fix)
     } else if last.notAfter.secondsSince1970 - now < Self.notice {
       let days = Int((last.notAfter.secondsSince1970 - now) / 86_400)
       find(
@@ -254,31 +261,31 @@ package struct Doctor {
 
   // MARK: The disk
 
-  /// The journal takes 1 MiB, and a rule set is written beside the one that is there.
+  /// The journal takes 1 MiB, and a rule set is written beside the existing one.
   static var leastFree: UInt64 { 2 << 20 }
 
   private mutating func checkState() {
     if let trouble = seen.journalTrouble {
       find(
         .warning, .journal, "the journal on disk cannot be read", evidence: trouble,
-        fix: "the disk of \(seen.configuration.files.stateDirectory): dmesg, fsck")
+        fix: "the disk of \(seen.configuration.files.stateDirectory): check it with dmesg and fsck")
     }
     guard let state = value(seen.state, .state, "the state directory") else { return }
     if !state.damaged.isEmpty {
       find(
-        .warning, .state, "something that the agent had kept was damaged, and it went on without",
+        .warning, .state, "files that the agent had saved were damaged, and it went on without them",
         evidence: "set aside in \(state.path): \(state.damaged.joined(separator: ", "))",
-        fix: "dmesg and fsck of its disk; look at them, and delete them then")
+        fix: "check the disk with dmesg and fsck; look at the files, then delete them")
     }
     if let obstacle = state.obstacle {
       find(
-        .error, .state, "nothing can be written to \(state.path): a restart would not know what ran last",
+        .error, .state, "nothing can be written to \(state.path): a restart would not know which rule set ran last",
         evidence: obstacle, fix: "mount -o remount,rw its file system, or chown and chmod it for the agent's user")
     } else if state.freeBytes < Self.leastFree || state.freeFiles == 0 {
       let files = state.freeFiles.map { ", \($0) inodes" } ?? ""
       find(
         .error, .state, "the disk of \(state.path) is full",
-        evidence: "\(state.freeBytes >> 10) KiB\(files) free, and 2048 KiB are needed",
+        evidence: "\(state.freeBytes >> 10) KiB\(files) free, but 2048 KiB are needed",
         fix: "df -h \(state.path); df -i \(state.path)")
     }
   }

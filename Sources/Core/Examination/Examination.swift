@@ -10,9 +10,9 @@ package struct Examination: Sendable {
 
   package var configuration: AgentConfiguration
   package var now: WallTime
-  /// What the agent says of itself; a failure: none answers.
+  /// What the agent says about itself; a failure: none answers.
   package var agent: Result<AgentSigns, Unseen>
-  /// The one in the state directory; nil where none is cached.
+  /// The one in the state directory; nil if none is cached.
   package var ruleSet: Result<RuleSet?, Unseen>
   /// Copies of it that cannot be read, while another can.
   package var damagedCopies: [String]
@@ -26,11 +26,11 @@ package struct Examination: Sendable {
   package var features: KernelEvidence
   package var certificates: [CertificateFile]
   package var state: Result<StateDirectory, Unseen>
-  /// Nil where the kernel tracks no connections.
+  /// Nil if the kernel tracks no connections.
   package var connections: Result<ConnectionTable.Reading?, Unseen>
-  /// Why the journal on disk cannot be read; nil where it can, or there is none yet.
+  /// Why the journal on disk cannot be read; nil if it can, or there is none yet.
   package var journalTrouble: String?
-  /// Why libcurl cannot be loaded; nil where it can.
+  /// Why libcurl cannot be loaded; nil if it can.
   package var transferTrouble: String?
 
   package init(
@@ -62,16 +62,16 @@ package struct Examination: Sendable {
   }
 }
 
-/// What the agent says of itself when it is asked.
+/// What the agent says about itself.
 package struct AgentSigns: Equatable, Sendable {
   package var applyTrouble: String?
   package var pullTrouble: String?
   package var journalTrouble: String?
   /// What a restart would not know, and why.
   package var notKept: [String]
-  /// Why traffic is held off the uplinks, while no rule set runs; nil where none is.
+  /// Why traffic is held off the uplinks, while no rule set is running; nil if none is.
   package var holdCause: String?
-  /// Which rule set was rolled back, and why; nil where none was.
+  /// Which rule set was rolled back, and why; nil if none was.
   package var rolledBack: String?
   /// What it has seen of clients' packets that is not as it should be.
   package var traffic: [TrafficSign]
@@ -109,7 +109,7 @@ package struct TrafficSign: Equatable, Sendable {
   }
 }
 
-/// What the kernel says of its clock (adjtimex(2)).
+/// What the kernel says about its clock (adjtimex(2)).
 package struct ClockCondition: Equatable, Sendable {
   package var isSynchronised: Bool
   package var maximumError: Duration
@@ -202,10 +202,10 @@ package struct CertificateFile: Equatable, Sendable {
 /// The disk that the agent keeps its state on.
 package struct StateDirectory: Equatable, Sendable {
   package var path: String
-  /// Why nothing can be written there; nil where it can.
+  /// Why nothing can be written there; nil if it can.
   package var obstacle: String?
   package var freeBytes: UInt64
-  /// Inodes; nil where the file system does not count them.
+  /// Inodes; nil if the file system does not count them.
   package var freeFiles: UInt64?
   /// Names of files that an agent could not read and has set aside.
   package var damaged: [String]

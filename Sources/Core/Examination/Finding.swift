@@ -31,7 +31,7 @@ package struct Finding: Equatable, Sendable {
   package var severity: Severity
   package var subject: Subject
   package var text: String
-  /// What was seen that says so.
+  /// The evidence for it.
   package var evidence: String
   /// A command or a setting.
   package var fix: String

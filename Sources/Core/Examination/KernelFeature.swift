@@ -42,13 +42,13 @@ package struct KernelFeature: Equatable, Sendable {
   }
 }
 
-/// What is known of the running kernel's build. Nothing is tried: a missing module would be loaded by it.
+/// What is known about the running kernel's build. Nothing is tried: a missing module would be loaded by it.
 package struct KernelEvidence: Equatable, Sendable {
   /// `uname -r`.
   package var release: String
-  /// The values (`y`, `m`) of .config by symbol; nil where there is none to read.
+  /// The values (`y`, `m`) of .config by symbol; nil if there is none to read.
   package var configuration: [String: String]?
-  /// Modules that are loaded, built in, or lie on disk; nil where no list of them is there.
+  /// Modules that are loaded, built in, or on disk; nil if there is no list of them.
   package var modules: Set<String>?
   /// What is in use, by module, although no list says so.
   package var loaded: Set<String>
@@ -62,7 +62,7 @@ package struct KernelEvidence: Equatable, Sendable {
     self.loaded = loaded
   }
 
-  /// Why the kernel lacks it; nil where it has it, or nobody knows.
+  /// Why the kernel lacks it; nil if it has it, or that is unknown.
   package func lack(of feature: KernelFeature) -> String? {
     if let module = feature.module, loaded.contains(module) { return nil }
     switch configuration.map({ $0[feature.symbol] }) {

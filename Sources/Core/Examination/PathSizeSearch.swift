@@ -6,7 +6,7 @@ package struct PathSizeSearch: Equatable, Sendable {
   private static let ladder = [1480, 1450, 1420, 1400, 1380, 1340, 1280, 1200, 1000, 576, 84]
   /// New sizes in one round: nine times nearer each time.
   private static let steps = 8
-  /// The widest gap of the ladder takes five, and an answer that was lost one more; then what is known is told.
+  /// The widest gap of the ladder takes five, and a lost answer one more; then the result so far is reported.
   private static let mostRounds = 7
   private static let tries = 2
 

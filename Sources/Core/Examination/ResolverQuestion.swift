@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// What a nameserver is asked to see whether it answers (RFC 1035 section 4).
+/// A question to see whether a nameserver answers (RFC 1035 section 4).
 package struct ResolverQuestion: Equatable, Sendable {
   package var number: UInt16
   /// Empty: the root.
@@ -11,7 +11,7 @@ package struct ResolverQuestion: Equatable, Sendable {
     self.name = name
   }
 
-  /// An A question for the name, with recursion; for the root its NS. Nil where the name is none.
+  /// An A question for the name, with recursion; for the root its NS. Nil if the name is invalid.
   package var bytes: [UInt8]? {
     var bytes: [UInt8] = [UInt8(number >> 8), UInt8(number & 0xff), 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     let labels = name.split(separator: ".")
@@ -24,7 +24,7 @@ package struct ResolverQuestion: Equatable, Sendable {
     return bytes + [0, 0, labels.isEmpty ? 2 : 1, 0, 1]
   }
 
-  /// Nil where it is no answer to this question.
+  /// Nil if it does not answer this question.
   package func answer(_ bytes: [UInt8]) -> Nameserver.Answer? {
     guard bytes.count >= 12, UInt16(bytes[0]) << 8 | UInt16(bytes[1]) == number, bytes[2] & 0x80 != 0
     else { return nil }
@@ -45,7 +45,7 @@ package struct ResolverQuestion: Equatable, Sendable {
 }
 
 extension RuleSetSourceConfiguration.Location {
-  /// The name that has to be resolved before it can be asked; nil where it is a file or an address.
+  /// The name that must be resolved before the source can be asked; nil if the source is a file or an address.
   package var hostName: String? {
     guard case .web(let url) = self, let scheme = ["https://", "http://"].first(where: url.hasPrefix) else {
       return nil

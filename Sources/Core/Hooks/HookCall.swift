@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// One event as an operator's own programs are told of it: by environment variables, each on one line and bounded.
+/// One event as an operator's own programs get it: as environment variables, each bounded and on one line.
 package struct HookCall: Equatable, Sendable {
   /// What a hook has use for. What hooks themselves bring about is not among it: a hook that fails would call itself.
   package static let kinds: Set<AgentEvent.Kind> = [
@@ -15,7 +15,7 @@ package struct HookCall: Equatable, Sendable {
   /// This router's name.
   package let device: Name
 
-  /// Nil where no hook is told.
+  /// Nil if no hook gets it.
   package init?(_ event: AgentEvent, at time: WallTime, on device: Name) {
     guard Self.kinds.contains(event.kind) else { return nil }
     self.event = event

@@ -1,15 +1,15 @@
-/// Which hook is told of what next. Each runs once at a time, and has a queue of its own, of which the oldest is dropped
-/// where it is full: a hook that hangs holds up no other, and hears in the end of what is so now.
+/// Which hook gets which event next. Each runs once at a time and has its own queue, which drops the oldest when it is
+/// full: a hook that hangs holds up no other, and in the end gets the latest events.
 ///
 ///     idle ──came──▶ running ──came──▶ running, some wait ──ended──▶ running …
 ///      ▲                └──────ended, none waits─────┘
 package struct HookQueues: Equatable, Sendable {
-  /// An outage of everything tells of some dozen things.
+  /// A total outage causes a few dozen events.
   package static let capacity = 64
 
   private var waiting: [String: [HookCall]] = [:]
   private var running: Set<String> = []
-  /// Of each hook, since its queue was last empty.
+  /// For each hook, since its queue was last empty.
   private var dropped: [String: Int] = [:]
   /// Since the start.
   package private(set) var droppedInAll = 0

@@ -4,7 +4,7 @@ package struct HookTally: Equatable, Sendable {
   package var successes = 0
   /// Runs that ended otherwise, or could not begin.
   package var failures = 0
-  /// Events that a hook was not told of, as it was too slow.
+  /// Events that a hook missed because it was too slow.
   package var dropped = 0
 
   package init() {}

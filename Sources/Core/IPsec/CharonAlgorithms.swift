@@ -42,8 +42,8 @@ package struct CharonAlgorithms: Equatable, Sendable {
 }
 
 extension Proposal {
-  /// The transforms that charon does not offer, in words. Of ESP it does only the key exchange: the kernel encrypts, and
-  /// says what it cannot when the first SA is installed.
+  /// The transforms that charon does not offer, in words. For ESP it only does the key exchange: the kernel encrypts,
+  /// and rejects what it cannot do when the first SA is installed.
   package func unsupported(by charon: CharonAlgorithms) -> [String] {
     transforms.compactMap { transform in
       let noun: String
@@ -64,7 +64,7 @@ extension Proposal {
 
   /// The default proposals, the strongest first, without anything that RFC 8221 and RFC 8247 discourage.
   ///
-  /// - Parameter charon: nil where it was not asked yet; then as if it were 5.9.
+  /// - Parameter charon: nil if it has not been asked yet; then 5.9 is assumed.
   package static func defaults(for use: ProposalUse, offeredBy charon: CharonAlgorithms?) -> [Proposal] {
     // AES-GCM with its whole tag: what processors and the kernel's ESP are fastest at, and what every peer must have
     // (RFC 8221 section 5). ChaCha20-Poly1305 would be faster on processors without AES instructions, but many routers'
@@ -83,7 +83,8 @@ extension Proposal {
     return [Proposal(use, common + ["x25519", "ke1_mlkem768"], offeredBy: charon), classic]
   }
 
-  /// Without what charon lacks. Of a kind of which it lacks everything all stay: then `unsupported(by:)` says what.
+  /// Without what charon lacks. If it lacks everything of one kind, all stay, and `unsupported(by:)` says what is
+  /// missing.
   private init(_ use: ProposalUse, _ words: [String], offeredBy charon: CharonAlgorithms?) {
     let all = words.compactMap { Transform($0) }
     func isKept(_ transform: Transform) -> Bool {

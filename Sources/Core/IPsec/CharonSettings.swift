@@ -77,7 +77,8 @@ package struct CharonSettings {
     if isLoaded("bypass-lan") == true {
       complain(
         .warning, "plugins.bypass-lan.load", "no", standard: "yes",
-        "what has no XFRM interface (GRE over IPsec, other software's tunnels) would leave in the clear to a hub in an"
+        "traffic without an XFRM interface (GRE over IPsec, other software's tunnels) would leave in the clear to a "
+          + "hub in an"
           + " uplink's own subnet")
     }
   }
@@ -90,7 +91,7 @@ package struct CharonSettings {
     if found.hasPrefix("unix://"), plain(String(found.dropFirst(7))) == plain(expected.viciSocket) { return }
     complain(
       setting == nil ? .warning : .error, "plugins.vici.socket", "unix://\(expected.viciSocket)",
-      standard: "unix:///var/run/charon.vici where the distribution changed nothing",
+      standard: "unix:///var/run/charon.vici unless the distribution changed it",
       "that is where the agent looks for charon")
   }
 
@@ -99,23 +100,24 @@ package struct CharonSettings {
     if installsRoutes {
       complain(
         .error, "install_routes", "no", standard: "yes",
-        "charon's routes stand before everything of ours and the router's own traffic follows them, and it looks for"
-          + " its way to a hub in all tables at once, ours too")
+        "charon's routes would come before all of ours and take the router's own traffic, and charon would look for "
+          + "its route to a hub in all tables at once, ours included")
     }
     if flag("plugins.kernel-netlink.install_routes_xfrmi", standard: false) {
       complain(
         installsRoutes ? .error : .warning, "plugins.kernel-netlink.install_routes_xfrmi", "no", standard: "no",
-        "charon's own route into a tunnel takes the router's own traffic with it")
+        "charon's own route into a tunnel would take the router's own traffic with it")
     }
     if flag("install_virtual_ip", standard: true) {
       complain(
         .warning, "install_virtual_ip", "no", standard: "yes",
-        "an address that a hub hands out would become a source of the router's own traffic")
+        "an address that a hub hands out would become the source address of the router's own traffic")
     }
     if flag("process_route", standard: true) {
       complain(
         .warning, "process_route", "no", standard: "yes",
-        "charon would check the way of every tunnel at each change of a route, ours too, and was seen to hang by it")
+        "charon would check every tunnel's route again whenever any route changes, ours included, and has been seen "
+          + "to hang doing so")
     }
     for (key, standard, range, noun) in [
       ("routing_table", 220, expected.kernel.tables, "tables"),
@@ -132,12 +134,12 @@ package struct CharonSettings {
     if let mark = mark("plugins.socket-default.fwmark"), mark.value & mark.mask & ours.bits != 0 {
       complain(
         .error, "plugins.socket-default.fwmark", "none in \(ours)", standard: "none",
-        "IKE's own packets would be steered, into the tunnel that they are to build")
+        "IKE's own packets would be steered into the very tunnel that they are meant to set up")
     }
     if let mark = mark("plugins.kernel-netlink.fwmark"), mark.mask & ours.bits != 0 {
       complain(
         .error, "plugins.kernel-netlink.fwmark", "none in \(ours)", standard: "none",
-        "charon's rule stands before ours and would catch steered packets")
+        "charon's rule comes before ours and would catch steered packets")
     }
   }
 
@@ -151,12 +153,12 @@ package struct CharonSettings {
     guard !lost.isEmpty else { return }
     complain(
       .error, key, (isUsed ? "a list with " : "a list without ") + lost.joined(separator: ", "), standard: "",
-      "charon sends and takes no IKE there")
+      "charon neither sends nor accepts IKE there")
   }
 
   private mutating func checkPorts() {
     let (port, natPort) = (number("port", standard: 500), number("port_nat_t", standard: 4500))
-    let reason = "charon takes another port each time it starts, which no firewall or hub knows"
+    let reason = "charon uses a different port each time it starts, which no firewall or hub knows"
     if port == 0 { complain(.warning, "port", "500", standard: "500", reason) }
     if natPort == 0 || natPort == port {
       complain(.warning, "port_nat_t", natPort == 0 ? "4500" : "another than port", standard: "4500", reason)
@@ -171,12 +173,12 @@ package struct CharonSettings {
         CharonComplaint(
           severity: .warning, setting: "charon.retransmit_tries, _timeout, _base", found: words,
           needed: "at most 60 s until charon gives up",
-          reason: "so long does a dead hub look alive, and a tunnel wait for its next attempt"))
+          reason: "until then a dead hub looks alive, and the tunnel's next attempt waits"))
     }
     if !flag("make_before_break", standard: false) {
       complain(
         .warning, "make_before_break", "yes", standard: "no before charon 6",
-        "where a hub asks for reauthentication, the tunnel would be gone in between")
+        "when a hub asks for reauthentication, the tunnel would be down in between")
     }
   }
 
@@ -197,7 +199,7 @@ package struct CharonSettings {
 
   private func setting(_ key: String) -> StrongswanConf.Setting? { conf.setting(key, daemon: expected.daemon) }
 
-  /// Charon takes the default for what is none of its words (settings_value_as_bool).
+  /// Charon uses the default for words that it does not know (settings_value_as_bool).
   private func flag(_ key: String, standard: Bool) -> Bool {
     switch setting(key)?.value?.lowercased() {
     case "1", "yes", "true", "enabled": true
@@ -214,7 +216,7 @@ package struct CharonSettings {
     setting(key)?.value.flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil } ?? standard
   }
 
-  /// `[!]mark[/mask]` (mark_from_string); nil where there is none, or charon could not read it either.
+  /// `[!]mark[/mask]` (mark_from_string); nil if there is none, or charon could not read it either.
   private func mark(_ key: String) -> (value: UInt32, mask: UInt32)? {
     guard var text = setting(key)?.value?[...] else { return nil }
     if text.hasPrefix("!") { text = text.dropFirst() }
@@ -227,7 +229,7 @@ package struct CharonSettings {
     return parts.count == 1 ? (value, .max) : number(parts[1]).map { (value, $0) }
   }
 
-  /// As plugin_loader.c decides it; nil where that depends on what charon was built with.
+  /// As plugin_loader.c decides it; nil if that depends on what charon was built with.
   private func isLoaded(_ plugin: String) -> Bool? {
     let isModular = flag("load_modular", standard: false)
     let load = "plugins.\(plugin).load"

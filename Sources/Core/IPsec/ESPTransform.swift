@@ -46,7 +46,7 @@ package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Takes the names that list-sas gives; nil where they are unknown or don't go together. An SA may also use what no
+  /// Takes the names that list-sas gives; nil if they are unknown or don't go together. An SA may also use what no
   /// proposal of ours offers, if other software negotiated it.
   package init?(encryption: String, keyBits: Int? = nil, integrity: String? = nil) {
     guard let cipher = Cipher(encryption) else { return nil }
@@ -86,8 +86,8 @@ package struct ESPTransform: Hashable, Sendable, CustomStringConvertible {
     return encrypted - 2 + (mode == .transport ? 20 : 0)
   }
 
-  /// The offered transform that leaves the least room, to count on until the hub has chosen one. Nil where no proposal
-  /// is for ESP. The MTU matters because the padding depends on it.
+  /// The offered transform that leaves the least room, to count on until the hub has chosen one. Nil if no proposal is
+  /// for ESP. The MTU matters because the padding depends on it.
   package static func worst(of proposals: [Proposal], underlayMTU: Int, isUDPEncapsulated: Bool) -> ESPTransform? {
     let offered = proposals.filter { $0.use == .esp }.flatMap { proposal -> [ESPTransform] in
       let integrity = proposal[.integrity].map { Optional($0.name) }

@@ -33,7 +33,7 @@ package struct IKEConnection: Equatable, Sendable {
   package var reauthentication: Duration?
   package var deadPeerDetection: Duration
   package var isAlwaysInUDP: Bool
-  /// Another tunnel has the same ids at both ends: neither may be taken for the other's successor.
+  /// Another tunnel has the same ids at both ends, so neither may be mistaken for the other's successor.
   package var sharesIDs: Bool
 
   package init(

@@ -1,15 +1,15 @@
 package import RuleSets
 
-/// One tunnel's keys over time: when charon is given the connection, when it is asked to make SAs, how long to wait after
-/// a failure. charon does the IKE, this only sees to it that charon has what to do it with.
+/// One tunnel's keys over time: when charon is given the connection, when it is asked to make SAs, how long to wait
+/// after a failure. charon does the IKE; this only makes sure that charon has what it needs.
 ///
 ///     absent ──charon came──▶ unloaded ──loaded──▶ idle ──initiate──▶ connecting ──SA seen──▶ up
 ///       ▲                      ▲  ▲ again after     ▲                     │                    │
 ///       │                      │  └──a refusal      │ after the pause     │ no SA seen         │ SA gone
 ///       └──charon went         └──new settings      └──────── waiting ◀───┴────────────────────┘
 ///
-/// What charon has is looked at, never remembered: an SA that was there before this machine is as good as one that it
-/// asked for.
+/// charon's state is always inspected, never remembered: an SA from before this machine is as good as one that it asked
+/// for.
 package struct IKEMachine: Equatable, Sendable {
   /// How far the tunnel's keys have come; see the diagram above.
   package enum Phase: String, CaseIterable, Equatable, Sendable {
@@ -45,7 +45,7 @@ package struct IKEMachine: Equatable, Sendable {
   private var nextAttempt: Instant
   /// SAs are not ended before this: one that will not go is no reason to kill its successor again and again.
   private var nextTermination: Instant
-  /// When charon's word for what becomes of the SA is overdue.
+  /// When charon's report about the SA is overdue.
   private var nextLook: Instant
 
   package static let firstPause: Duration = .seconds(1)
@@ -73,7 +73,7 @@ package struct IKEMachine: Equatable, Sendable {
     loadAgain(at: now)
   }
 
-  /// charon no longer answers, so nothing is known of its SAs.
+  /// charon no longer answers, so its SAs are unknown.
   package mutating func charonWent() {
     phase = .absent
     associations = TunnelAssociations()
@@ -83,7 +83,7 @@ package struct IKEMachine: Equatable, Sendable {
 
   /// The rule set, the uplink's address or a secret is another.
   package mutating func connectionChanged(to new: IKEConnection, at now: Instant) {
-    // A number that only tells of other tunnels changes nothing that this one's SAs were made by.
+    // A number that only concerns other tunnels changes nothing that this one's SAs were made with.
     var same = connection
     same.sharesIDs = new.sharesIDs
     // SAs that exist but were not seen yet were made by older settings too.
@@ -155,7 +155,7 @@ package struct IKEMachine: Equatable, Sendable {
     wordIsOlder = false
   }
 
-  /// What charon has of it now. `chance` is asked for only where there is a pause.
+  /// What charon has of it now. `chance` is only called if there is a pause.
   package mutating func saw(_ new: TunnelAssociations, at now: Instant, chance: @autoclosure () -> Double) {
     guard phase != .absent else { return }
     let wasUp = associations.isUp
@@ -247,7 +247,7 @@ package struct IKEMachine: Equatable, Sendable {
     phase != .absent && !associations.isUp && word == nil && failures == 0 && now < undecidedUntil
   }
 
-  /// charon must be looked at: it was not yet, or its word for what becomes of the SA is overdue.
+  /// charon must be inspected: it has not been yet, or its report about the SA is overdue.
   package func wantsLook(at now: Instant) -> Bool {
     phase != .absent && (!isSeen || (phase == .connecting && nextLook <= now))
   }

@@ -1,9 +1,9 @@
 package import RuleSets
 
-/// What is worth telling of the tunnels' SAs and of charon, each thing once. Pure: it is given what was seen, and returns
-/// what to say.
+/// What is worth reporting about the tunnels' SAs and charon, each thing once. Pure: it is given what was seen, and
+/// returns what to say.
 package struct IKENews: Sendable {
-  /// What an SA says of its tunnel: a hint for whoever judges paths.
+  /// What an SA says about its tunnel: a hint for judging its path.
   package enum Word: Equatable, Sendable {
     /// charon does not answer, so nothing is known.
     case unknown
@@ -25,7 +25,8 @@ package struct IKENews: Sendable {
 
   /// An SA that is older was there before it was seen.
   static let youth: Duration = .seconds(5)
-  /// Different troubles of one tunnel that are told until its SA is up; then the oldest may be told again.
+  /// How many different troubles of one tunnel are remembered until its SA is up; beyond that the oldest may be
+  /// reported again.
   static let mostTroubles = 16
 
   private var words: [Name: Word] = [:]
@@ -39,7 +40,7 @@ package struct IKENews: Sendable {
 
   // MARK: - charon
 
-  /// Tunnels need charon, and none did before: whatever became of it meanwhile, it is told of from now on.
+  /// Tunnels need charon and none did before: from now on it is reported, whatever happened to it meanwhile.
   package mutating func charonIsNeeded() {
     outage = nil
     isOutageTold = true
@@ -49,21 +50,21 @@ package struct IKENews: Sendable {
   package mutating func charonAnswered(_ version: String, complaints: [String]) -> [AgentEvent] {
     guard isOutageTold else { return [] }
     isOutageTold = false
-    return [AgentEvent(.charonUp, "charon", "\(version) answers; it is given the tunnels' connections")]
+    return [AgentEvent(.charonUp, "charon", "\(version) answers; loading the tunnels' connections")]
       + complaints.map { AgentEvent(.charonSettings, "charon", "charon's settings, see `backhaul check`: \($0)") }
   }
 
   /// It does not answer.
   package mutating func charonIsSilent(_ why: String) -> [AgentEvent] {
-    tellOutage(why, "asked again until it answers, and no new keys are made until then")
+    tellOutage(why, "the agent keeps asking, and no new keys are made until it answers")
   }
 
-  /// - Parameter hasLasted: the connection was no passing one. Of one that comes and goes at once is told once.
+  /// - Parameter hasLasted: the connection was no passing one. One that comes and goes at once is reported once.
   package mutating func charonWent(_ why: String, hasLasted: Bool) -> [AgentEvent] {
     missing = []
     guard hasLasted || outage != why else { return [] }
     isOutageTold = false
-    return tellOutage(why, "SAs that the kernel has go on, and charon is asked again until it answers")
+    return tellOutage(why, "SAs that the kernel has stay up, and the agent keeps asking until charon answers")
   }
 
   /// Once an outage, whatever else goes wrong until charon answers.
@@ -78,17 +79,17 @@ package struct IKENews: Sendable {
   package mutating func unloadWasRefused(_ why: String) -> [AgentEvent] {
     guard refusal != why else { return [] }
     refusal = why
-    return [AgentEvent(.charonRefused, "charon", "what is no longer wanted may stay for now, tried again: \(why)")]
+    return [AgentEvent(.charonRefused, "charon", "what is no longer wanted may stay for now, will try again: \(why)")]
   }
 
-  /// charon does not have what it was given of these tunnels; of one that keeps nothing is told once.
+  /// charon no longer has what it was given for these tunnels; one that keeps nothing is reported once.
   package mutating func inventory(missing now: Set<Name>) -> [AgentEvent] {
     refusal = nil
     defer { missing = now }
     return now.subtracting(missing).sorted().map { name in
       AgentEvent(
         .driftRepaired, name.text,
-        "tunnel \(name): another took its connection or its key away from charon, and it is loaded again")
+        "tunnel \(name): another program removed its connection or key from charon, so it is loaded again")
     }
   }
 
@@ -105,10 +106,10 @@ package struct IKENews: Sendable {
     _ after: TunnelAssociations, of name: Name, before: TunnelAssociations
   ) -> [AgentEvent] {
     guard before.isUp, after.isUp, before.child?.number != after.child?.number else { return [] }
-    return [AgentEvent(.saRekeyed, name.text, "tunnel \(name): has new keys: \(Self.described(after))")]
+    return [AgentEvent(.saRekeyed, name.text, "tunnel \(name): new keys: \(Self.described(after))")]
   }
 
-  /// The word on a tunnel where it is another than before, and what to tell of it.
+  /// A tunnel's state if it has changed, and the event to report.
   package mutating func judge(_ machine: IKEMachine, at now: Instant) -> (word: Word?, events: [AgentEvent]) {
     let name = machine.connection.tunnel
     var events = tellTrouble(of: machine)
@@ -167,10 +168,10 @@ package struct IKENews: Sendable {
     return [
       isUp
         ? AgentEvent(
-          .charonRefused, name.text, "tunnel \(name): could not be loaded again, and its SAs go on: \(trouble)",
+          .charonRefused, name.text, "tunnel \(name): could not be loaded again, but its SAs stay up: \(trouble)",
           details: ["cause": trouble])
         : AgentEvent(
-          .saFailed, name.text, "tunnel \(name): no SA, tried again: \(trouble)", details: ["cause": trouble])
+          .saFailed, name.text, "tunnel \(name): no SA, will try again: \(trouble)", details: ["cause": trouble])
     ]
   }
 

@@ -1,7 +1,7 @@
 internal import RuleSets
 
-/// Why a tunnel has no keys, and how sure that is. charon tells of a failed negotiation in no other way that its versions
-/// share than in lines of its log; the names of the notifications are those of RFC 7296 section 3.10.1.
+/// Why a tunnel has no keys, and how sure that is. Log lines are the only way common to all versions in which charon
+/// reports a failed negotiation; the names of the notifications are those of RFC 7296 section 3.10.1.
 package struct IKETrouble: Equatable, Sendable {
   /// How much a word counts, least first. The most certain word of an attempt is shown, not the first or the last: a
   /// request that is sent again says little, and the hub's answer may follow it within milliseconds.
@@ -25,7 +25,7 @@ package struct IKETrouble: Equatable, Sendable {
     self.certainty = certainty
   }
 
-  /// Nil where the line tells of no failure that an operator must know.
+  /// Nil if the line reports no failure that an operator must know about.
   package static func recognised(in line: String) -> IKETrouble? {
     if let name = notification(in: line) { return IKETrouble(explained(name), .answer) }
     // A retransmission of the other end's is not ours to mention: `received retransmit of request with ID 1`.
@@ -59,18 +59,18 @@ package struct IKETrouble: Equatable, Sendable {
   private static func explained(_ name: String) -> String {
     switch name {
     case "AUTHENTICATION_FAILED":
-      "the hub refused our authentication (AUTHENTICATION_FAILED): another pre-shared key, a certificate that it does "
-        + "not trust, or an id that it does not know"
+      "the hub refused our authentication (AUTHENTICATION_FAILED): a different pre-shared key, a certificate that it "
+        + "does not trust, or an id that it does not know"
     case "NO_PROPOSAL_CHOSEN": "the hub accepts none of our proposals (NO_PROPOSAL_CHOSEN)"
     case "TS_UNACCEPTABLE": "the hub does not want this traffic (TS_UNACCEPTABLE): it expects other traffic selectors"
-    case "INVALID_SYNTAX": "the hub could not read us (INVALID_SYNTAX): often another pre-shared key"
+    case "INVALID_SYNTAX": "the hub could not read our message (INVALID_SYNTAX): often the pre-shared keys differ"
     case "NO_ADDITIONAL_SAS": "the hub wants no more SAs (NO_ADDITIONAL_SAS)"
     default: "the hub refused (\(name))"
     }
   }
 
   private static let marks: [(String, String)] = [
-    ("but MAC mismatched", "the hub has another pre-shared key than we"),
+    ("but MAC mismatched", "the hub's pre-shared key differs from ours"),
     ("no shared key found", "no pre-shared key for these ids"),
     ("no private key found", "no private key for our certificate"),
     ("(myself) failed", "we could not prove who we are"),
@@ -78,18 +78,18 @@ package struct IKETrouble: Equatable, Sendable {
     ("no issuer certificate found", "the hub's certificate comes from no authority that we trust"),
     ("certificate invalid", "a certificate is not valid now"),
     ("certificate was revoked", "a certificate was revoked"),
-    ("constraint check failed", "the hub is not who the profile names"),
-    ("constraint requires", "the hub proves who it is in another way than the profile says"),
-    ("constraint checking failed", "the hub is not who the profile names"),
+    ("constraint check failed", "the hub is not the one that the profile names"),
+    ("constraint requires", "the hub authenticates in another way than the profile says"),
+    ("constraint checking failed", "the hub is not the one that the profile names"),
     ("signature validation failed", "the hub could not prove that its certificate is its own"),
     ("no acceptable proposal found", "the hub proposes nothing that we accept"),
-    ("no acceptable traffic selectors found", "the hub wants other traffic than we"),
-    ("mode requested by responder is unacceptable", "the hub wants another mode than we"),
+    ("no acceptable traffic selectors found", "the hub wants other traffic selectors than we do"),
+    ("mode requested by responder is unacceptable", "the hub wants another mode than we do"),
     ("not supported by kernel", "the kernel lacks an algorithm"),
     ("unable to install", "charon could not install an SA or policy"),
   ]
 
-  /// Each line of these has a number in it; it shall not be told anew for each.
+  /// Each of these lines contains a number, which must not make it a new trouble each time.
   private static let silence = [" retransmits", "peer not responding"]
 }
 

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// What charon says of one tunnel: the best of its IKE_SAs and the best of its CHILD_SAs. There are several of each for
-/// a moment while keys are made anew.
+/// What charon says about one tunnel: the best of its IKE_SAs and the best of its CHILD_SAs. There are briefly several
+/// of each while keys are replaced.
 package struct TunnelAssociations: Equatable, Sendable {
   package var ike: IKEAssociation?
   package var child: ChildAssociation?
@@ -66,7 +66,7 @@ package struct IKEAssociation: Equatable, Sendable {
     self.nextReauthentication = nextReauthentication
   }
 
-  /// Both ends have proved who they are, and it is not on its way out.
+  /// Both ends have authenticated, and it is not being deleted.
   package var isEstablished: Bool {
     switch state {
     case .established, .rekeying, .passive: true
@@ -106,7 +106,7 @@ package struct ChildAssociation: Equatable, Sendable {
   package var mode: String
   /// `AES_GCM_16-256`, `AES_CBC-128/HMAC_SHA2_256_128`.
   package var cipher: String?
-  /// What it costs a packet; nil where the numbers of its algorithms are not known here.
+  /// Its overhead per packet; nil if the sizes of its algorithms are not known here.
   package var encapsulation: ESPEncapsulation?
   package var isInUDP: Bool
   package var installed: Instant?

@@ -1,8 +1,8 @@
 package import RuleSets
 
 extension StrongswanConf {
-  /// The statements of one file, by the grammar of settings_lexer.l and settings_parser.y. Where charon would not start
-  /// for it, `file:line: …`; a file that opens a section which another one closes is refused too.
+  /// The statements of one file, by the grammar of settings_lexer.l and settings_parser.y. If charon would not start
+  /// with it, `file:line: …`; a file that opens a section which another one closes is refused too.
   package static func parse(_ bytes: [UInt8], file: String) throws(Complaint) -> [Statement] {
     var scan = StrongswanConfScan(bytes: bytes, file: file)
     return try scan.statements(depth: 0)
@@ -164,7 +164,7 @@ private struct StrongswanConfScan {
       default: text.append(byte)
       }
     }
-    throw complaint("a quoted text has no end", line: start)
+    throw complaint("a quoted string has no end", line: start)
   }
 
   /// What a backslash and the next character mean; nil for the end of a line, which then counts for nothing.
@@ -181,7 +181,7 @@ private struct StrongswanConfScan {
     }
   }
 
-  /// The pattern after `include`; nil where that is the name of a setting or section.
+  /// The pattern after `include`; nil if that is the name of a setting or section.
   private mutating func include(_ place: StrongswanConf.Place) throws(Complaint) -> StrongswanConf.Statement? {
     guard let blank = current, Self.isBlank(blank), blank != UInt8(ascii: "\r") else { return nil }
     while let byte = current, Self.isBlank(byte) { step() }

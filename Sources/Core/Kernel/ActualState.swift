@@ -6,9 +6,9 @@ package struct ActualState: Equatable, Sendable {
   package var links: [InterfaceName: Link]
   /// IPv4 addresses, primary first.
   package var addresses: [InterfaceName: [InterfaceAddress]]
-  /// What more the kernel says of addresses that are not plain; see `standing(of:on:)`.
+  /// The kernel's further data about addresses that are not plain; see `standing(of:on:)`.
   package var standings: [InterfaceName: [InterfaceAddress: AddressStanding]]
-  /// Default routes of the main table, best metric first; then those of tables that others' ip rules lead to.
+  /// Default routes of the main table, best metric first; then those of tables that other programs' ip rules lead to.
   package var mainDefaults: [MainDefault]
   /// Default routes of the main table that are no way out.
   package var deadEnds: [DeadEnd]
@@ -25,7 +25,7 @@ package struct ActualState: Equatable, Sendable {
   package var rules: [RoutingRule]
   /// The kernel has IPv6 with policy routing. Without it (EAFNOSUPPORT) none of its rules can be wanted.
   package var hasIPv6Rules: Bool
-  /// Our nftables table; nil where there is none.
+  /// Our nftables table; nil if there is none.
   package var nftTable: NftTable?
   /// Present values of the settings of every interface, and of `all` under the name "all".
   package var settings: [InterfaceSetting: Int]
@@ -59,7 +59,7 @@ package struct ActualState: Equatable, Sendable {
     return part
   }
 
-  /// What the kernel says of an address beyond the address itself; `plain` where nothing else was noted.
+  /// The kernel's data about an address beyond the address itself; `plain` where nothing else was noted.
   package func standing(of address: InterfaceAddress, on device: InterfaceName) -> AddressStanding {
     standings[device]?[address] ?? .plain
   }
@@ -112,8 +112,8 @@ package struct Link: Hashable, Sendable {
 
 /// How a device is stacked with others. It decides under which name the device's packets come in.
 package struct LinkStack: Hashable, Sendable {
-  /// The bridge, bond or team that it is a port of: packets come in by that one. Nil too where it is in a VRF, which leaves
-  /// it its name.
+  /// The bridge, bond or team that it is a port of: packets come in by that one. Also nil if it is in a VRF, which
+  /// leaves it its name.
   package var master: InterfaceName?
   /// The device that it stands on, as a VLAN or macvlan (VRRP) does: what comes in by it does not come in by that one.
   package var lower: InterfaceName?
@@ -127,12 +127,12 @@ package struct LinkStack: Hashable, Sendable {
   }
 }
 
-/// What the kernel says of a tunnel device, as far as we set it.
+/// The kernel's data about a tunnel device, as far as we set it.
 package struct TunnelParameters: Hashable, Sendable {
   package var encapsulation: TunnelDevice.Encapsulation
   package var local: IPv4Address
   package var remote: IPv4Address
-  /// The device that it is bound to, nil where to none or where that is gone.
+  /// The device that it is bound to; nil if there is none or it is gone.
   package var underlay: InterfaceName?
   package var lookupMark: Mark
   package var ttl: UInt8
@@ -153,7 +153,7 @@ package struct TunnelParameters: Hashable, Sendable {
     self.hasMore = hasMore
   }
 
-  /// The kernel knows no more than this of an XFRM interface.
+  /// The kernel knows no more than this about an XFRM interface.
   package init(xfrm interfaceID: UInt32, underlay: InterfaceName?) {
     let none = IPv4Address(value: 0)
     self.init(

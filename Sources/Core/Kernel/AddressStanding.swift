@@ -11,8 +11,8 @@ package struct Scope: Hashable, Comparable, Sendable {
   package static func < (left: Self, right: Self) -> Bool { left.value < right.value }
 }
 
-/// What the kernel says of an address beside the address itself. Most are plain: primary, good everywhere and for good,
-/// the interface's own end of its subnet.
+/// The kernel's data about an address besides the address itself. Most are plain: primary, good everywhere and for
+/// good, the interface's own end of its subnet.
 package struct AddressStanding: Hashable, Sendable {
   /// Why the kernel would rather not use an address, or must not (IFA_F_… of linux/if_addr.h).
   package enum Flaw: Hashable, Sendable {

@@ -10,7 +10,7 @@ package struct ForeignObjects: Equatable, Sendable {
   package var marks: [ForeignMark]
   /// Those that a rule uses.
   package var flowtables: [Flowtable]
-  /// Why rules of iptables-legacy could not be looked at; nil where they could.
+  /// Why rules of iptables-legacy could not be checked; nil if they could.
   package var legacyTrouble: String?
 
   package init(
@@ -25,7 +25,7 @@ package struct ForeignObjects: Equatable, Sendable {
   }
 }
 
-/// A route of another's.
+/// Another program's route.
 package struct ForeignRoute: Hashable, Sendable {
   package var table: TableID
   package var destination: IPv4Prefix
@@ -39,7 +39,7 @@ package struct ForeignRoute: Hashable, Sendable {
   }
 }
 
-/// A rule of another's that writes a mark.
+/// Another program's rule that writes a mark.
 package struct ForeignMark: Hashable, Sendable {
   /// With its family: `inet fw4`. iptables-nft's are among them: `ip mangle`.
   package var table: String

@@ -1,17 +1,17 @@
 package import RuleSets
 
-/// An ip rule of another's, for IPv4.
+/// Another program's ip rule, for IPv4.
 package typealias ForeignRule = ForeignIPRule<IPv4Prefix>
 /// The same for IPv6.
 package typealias ForeignIPv6Rule = ForeignIPRule<IPv6Prefix>
 
-/// An ip rule of another's.
+/// Another program's ip rule.
 package struct ForeignIPRule<Prefix: AddressPrefix & CustomStringConvertible>: Hashable, Sendable {
   package var priority: RulePriority
   /// The bits of the mark that it asks for; 0: it asks for none.
   package var mask: UInt32
   package var mark: UInt32
-  /// Nil where it looks up in none.
+  /// Nil if it does not look up a table.
   package var table: TableID?
   package var source: Prefix
   package var destination: Prefix
@@ -40,7 +40,7 @@ package struct ForeignIPRule<Prefix: AddressPrefix & CustomStringConvertible>: H
     self.selector = selector
   }
 
-  /// As much as ip(8) would say of it.
+  /// As ip(8) would print it.
   package var description: String {
     var text = "\(priority):"
     if isInverted { text += " not" }
@@ -53,7 +53,7 @@ package struct ForeignIPRule<Prefix: AddressPrefix & CustomStringConvertible>: H
     return text + (table.map { " lookup \($0)" } ?? "")
   }
 
-  /// Which of the packets that it might take it is for, after "traffic of office": `by udp to port 7000`. Empty where it
+  /// Which of the packets that it might take it is for, after "traffic of office": `by udp to port 7000`. Empty if it
   /// is for all, or for those that its selector does not match.
   package var part: String {
     guard !isInverted else { return "" }

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// The next router on the way of an IPv4 route. The kernel finds an IPv6 one by neighbour discovery, and IPv4 packets go to
-/// it all the same (RTA_VIA, RFC 9229).
+/// The next router on the way of an IPv4 route. The kernel finds an IPv6 one by neighbour discovery, and still sends
+/// IPv4 packets to it (RTA_VIA, RFC 9229).
 package enum Gateway: Hashable, Sendable, CustomStringConvertible {
   case ipv4(IPv4Address)
   case ipv6(IPv6Address)
@@ -14,6 +14,6 @@ package enum Gateway: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Nil where it is an IPv6 one.
+  /// Nil if it is an IPv6 one.
   package var ipv4: IPv4Address? { if case .ipv4(let address) = self { address } else { nil } }
 }

@@ -34,7 +34,7 @@ package enum LookupAnswer: Equatable, Sendable {
   case out(InterfaceName, gateway: Gateway?, table: TableID)
   /// The router takes it itself.
   case local
-  /// There is no route, or one that says so.
+  /// There is no route, or an `unreachable` one.
   case unreachable
   /// A route discards it without a word (`blackhole`).
   case discarded

@@ -47,7 +47,7 @@ package struct DeadEnd: Hashable, Sendable {
 
   package var kind: Kind
   package var metric: RouteMetric
-  /// Nil where the route names none.
+  /// Nil if the route names none.
   package var device: InterfaceName?
 
   package init(_ kind: Kind, metric: RouteMetric, device: InterfaceName? = nil) {

@@ -3,7 +3,7 @@
 package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   package let bits: UInt32
 
-  /// Nil where `bits` is 0, has a gap, or has fewer than 4 bits.
+  /// Nil if `bits` is 0, has a gap, or has fewer than 4 bits.
   package init?(bits: UInt32) {
     guard bits != 0 else { return nil }
     let run = bits >> UInt32(bits.trailingZeroBitCount)
@@ -14,7 +14,7 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   private init(known bits: UInt32) { self.bits = bits }
 
   /// 0x7f000000: clear of mwan3 (0x3f00), pbr and Tailscale (0xff0000), NetBird (0x1bd00), VyOS (0xc9 and up), wg-quick
-  /// (0xca6c) and Kubernetes (0xc000). Of those known Calico alone (0xffff0000) has some of these bits.
+  /// (0xca6c) and Kubernetes (0xc000). Among known programs only Calico (0xffff0000) uses some of these bits.
   package static let standard = MarkMask(known: 0x7f00_0000)
 
   /// How many slots the mask holds; slot 0 means "not ours", and the highest value is `passed`.
@@ -27,7 +27,7 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   /// How many of them a number can stand for.
   package var marks: Int { min(slots, Slot.maximum) }
 
-  /// The mark of a slot; nil where the mask is too narrow for it.
+  /// The mark of a slot; nil if the mask is too narrow for it.
   package func mark(_ slot: Slot) -> Mark? {
     slot.number <= slots ? Mark(value: UInt32(slot.number) << UInt32(bits.trailingZeroBitCount)) : nil
   }
@@ -35,7 +35,7 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
   /// Both masks' bits, to compare and replace what may be of either. They need not be contiguous, so it has no slots.
   package func joined(_ other: MarkMask) -> MarkMask { MarkMask(known: bits | other.bits) }
 
-  /// The slot that a mark of this mask is of; nil where it is none's.
+  /// The slot of a mark under this mask; nil if it belongs to none.
   package func slot(_ mark: Mark) -> Slot? { Slot(Int((mark.value & bits) >> UInt32(bits.trailingZeroBitCount))) }
 
   package var description: String { hexadecimal(bits) }
@@ -67,11 +67,11 @@ package struct Slot: Hashable, Comparable, Sendable, CustomStringConvertible {
   package static let first = Slot(known: 2)
   package static let maximum = 65_535
 
-  /// The number (`if_id`) of the XFRM interface of a slot. It follows from the slot alone: with another mask of the marks
-  /// the device stays, and charon need not make keys anew. Slots of more than 12 bits come around.
+  /// The number (`if_id`) of the XFRM interface of a slot. It depends only on the slot: with another mask the device
+  /// stays, and charon need not negotiate new keys. Slots of more than 12 bits come around.
   package var interfaceID: UInt32 { UInt32(number) << 20 | UInt32(number) >> 12 }
 
-  /// Nil where that is no slot's number.
+  /// Nil if no slot has that number.
   package init?(interfaceID: UInt32) { self.init(Int(interfaceID >> 20 | interfaceID << 12)) }
 
   package var description: String { "\(number)" }

@@ -31,7 +31,7 @@ extension NftSet {
 }
 
 extension NftMap {
-  /// As nft(8) says what it leads from and to.
+  /// The map's type in nft(8)'s words.
   var typeText: String {
     switch kind {
     case .device: "ifname : verdict"
@@ -144,7 +144,7 @@ extension NftRule.Match {
     }
   }
 
-  /// As nft writes those that we ask for; it takes a number as well.
+  /// As nft writes those that we use; it also accepts a number.
   private static func name(ofICMPType number: UInt8) -> String {
     switch number {
     case 3: "destination-unreachable"
@@ -155,7 +155,7 @@ extension NftRule.Match {
     }
   }
 
-  /// As nft writes those that we ask for, from /etc/protocols; it takes a number as well.
+  /// As nft writes those that we use, from /etc/protocols; it also accepts a number.
   private static func name(ofProtocol number: UInt8) -> String {
     switch number {
     case IPProtocol.icmp: "icmp"

@@ -117,8 +117,8 @@ package struct NftChain: Hashable, Sendable {
   package var name: String
   package var hook: Hook?
   package var rules: [NftRule]
-  /// The kernel's handle of each of `rules`, in order; nil where an entry stands for something that is no rule, such as
-  /// another policy. Empty where the handles are not known. Comparison ignores them.
+  /// The kernel's handle of each of `rules`, in order; nil if an entry is not a rule, such as another policy. Empty if
+  /// the handles are not known. Comparison ignores them.
   package var handles: [NftHandle?] = []
 
   package init(name: String, hook: Hook? = nil, rules: [NftRule]) {
@@ -171,8 +171,9 @@ package struct NftRule: Hashable, Sendable {
     case ipv6DestinationIn(IPv6Prefix)
     /// `ip protocol gre`, by number; only after `.ipv4`, and not beside `.tcpSYN`, which asks for TCP itself
     case protocolIs(UInt8)
-    /// `rt ipsec exists` / `missing`: an IPsec policy holds for the packet's route, and the packet will leave as another.
-    /// Holds neither way before the packet is routed. What an XFRM interface encrypts is `missing` on its way there.
+    /// `rt ipsec exists` / `missing`: an IPsec policy holds for the packet's route, and the packet will leave as
+    /// another. Holds neither way before the packet is routed. What an XFRM interface will encrypt is still `missing`
+    /// on its way there.
     case willBeEncrypted(Bool)
     /// `meta ipsec exists` / `missing`: the packet came out of an IPsec packet. Prerouting, input and forward alone.
     case wasEncrypted(Bool)
@@ -189,8 +190,8 @@ package struct NftRule: Hashable, Sendable {
     case invalid
     /// `ct state untracked`: a foreign `notrack` rule took it out of connection tracking
     case untracked
-    /// `ct state related`: it is about a connection, as an ICMP error is, or begins one that another has announced. Its
-    /// direction is that of the packet that would go the same way.
+    /// `ct state related`: it is about a connection, like an ICMP error, or begins one that another connection has
+    /// announced. Its direction is that of the packet that would go the same way.
     case related
     /// `tcp flags & (syn | rst) == syn`
     case tcpSYN
@@ -202,7 +203,7 @@ package struct NftRule: Hashable, Sendable {
     case quotes(protocol: UInt8)
   }
 
-  /// What a map is asked for.
+  /// The key that a map is looked up by.
   package enum Subject: Hashable, Sendable {
     /// `iifname` / `oifname`
     case incoming

@@ -7,7 +7,7 @@ package import RuleSets
 /// Others may remove any single piece of evidence: a device of ours that has lost its alias, its name or its mark is
 /// still ours, and is repaired. The same holds for one from an older configuration with another prefix or other bits.
 extension TunnelParameters {
-  /// Whether we made the device with these parameters. `alias` is its IFLA_IFALIAS; nil where it has none.
+  /// Whether we made the device with these parameters. `alias` is its IFLA_IFALIAS; nil if it has none.
   package func areOurs(_ name: InterfaceName, alias: String?, in ranges: KernelRanges) -> Bool {
     let mask = ranges.markMask
     let hasOurNumber: Bool

@@ -8,7 +8,7 @@ package struct PacketQuestion: Equatable, Sendable {
     case ipv6(source: IPv6Address, destination: IPv6Address)
   }
 
-  /// `tcp`, `udp` or `icmp`: what the kernel's own lookup knows of.
+  /// `tcp`, `udp` or `icmp`, the ones that the kernel's own lookup knows.
   package enum Service: String, CaseIterable, Equatable, Sendable {
     case tcp, udp, icmp
 
@@ -49,18 +49,18 @@ package struct PacketQuestion: Equatable, Sendable {
     if let from = IPv6Address(source), let to = IPv6Address(destination) { return .ipv6(source: from, destination: to) }
     let from = try host(source, "source", other: destination)
     let to = try host(destination, "destination", other: source)
-    guard from != to else { throw Complaint(field: "destination", "it is the source as well") }
+    guard from != to else { throw Complaint(field: "destination", "it is the same as the source") }
     return .ipv4(source: from, destination: to)
   }
 
   private static func host(_ text: String, _ field: String, other: String) throws(Complaint) -> IPv4Address {
     guard let address = IPv4Address(text) else {
       if IPv6Address(text) != nil, IPv4Address(other) != nil {
-        throw Complaint(field: field, "an IPv6 address, and the other end is an IPv4 one")
+        throw Complaint(field: field, "an IPv6 address, but the other end is an IPv4 address")
       }
       throw Complaint(field: field, "expected an IPv4 or IPv6 address, found \(quoted(text))")
     }
-    guard address.isHost else { throw Complaint(field: field, "\(address) is no host's address") }
+    guard address.isHost else { throw Complaint(field: field, "\(address) is not a host's address") }
     return address
   }
 

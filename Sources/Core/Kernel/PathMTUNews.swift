@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// When the kernel is looked at because a router on the way says that packets to somebody are too large. It says so of
-/// every large packet, and anybody may say so.
+/// When the kernel is looked at because a router on the way says that packets to somebody are too large. A router
+/// reports it for every large packet, and anybody can send such a report.
 package struct PathMTUNews: Equatable, Sendable {
   private struct Word: Equatable, Sendable {
     var mtu: Int

@@ -8,7 +8,7 @@ package struct TableID: Hashable, Comparable, Sendable, CustomStringConvertible 
   package static func < (left: Self, right: Self) -> Bool { left.value < right.value }
 }
 
-/// The priority of an `ip rule`: lower is asked first (FRA_PRIORITY, linux/fib_rules.h).
+/// The priority of an `ip rule`: lower comes first (FRA_PRIORITY, linux/fib_rules.h).
 package struct RulePriority: Hashable, Comparable, Sendable, CustomStringConvertible {
   package let value: UInt32
   package init(_ value: UInt32) { self.value = value }

@@ -5,7 +5,7 @@ package struct RoutingRule: Hashable, Sendable {
   /// The address family: `ip rule` lists the rules of IPv4, `ip -6 rule` those of IPv6.
   package enum Family: Hashable, Sendable { case ipv4, ipv6 }
 
-  /// Matches packets whose mark, as far as `mask` goes, is `mark` (FRA_FWMARK, FRA_FWMASK).
+  /// Matches packets whose mark is `mark` in the bits of `mask` (FRA_FWMARK, FRA_FWMASK).
   package struct MarkMatch: Hashable, Sendable {
     package var mark: Mark
     package var mask: MarkMask

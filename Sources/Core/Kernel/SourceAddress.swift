@@ -13,13 +13,13 @@ package struct SourceAddress {
   }
 
   /// The kernel's choice (inet_select_addr, net/ipv4/devinet.c): of the device's primary addresses that are good far
-  /// enough the one whose subnet holds `destination`, else the first; without any, the first of the other devices, in the
-  /// order of their numbers. VRFs apart, each of which chooses among its own.
+  /// enough the one whose subnet holds `destination`, else the first; without any, the first of the other devices, in
+  /// the order of their numbers. Except for VRFs, each of which chooses among its own.
   ///
   /// - Parameters:
   ///   - destination: the gateway's address where the route has one; nil: none in particular.
   ///   - scope: the route's.
-  ///   - isEligible: what more is asked of an address than the kernel does.
+  ///   - isEligible: what is required of an address beyond the kernel's own conditions.
   package func choice(
     by device: InterfaceName, to destination: IPv4Address?, scope: Scope,
     where isEligible: (Place) -> Bool = { _ in true }
@@ -45,10 +45,10 @@ package struct SourceAddress {
     (actual.addresses[device] ?? []).map { Place(address: $0, device: device) }.filter { !standing(of: $0).isSecondary }
   }
 
-  /// What the kernel says of the address in this place.
+  /// The kernel's data about the address in this place.
   package func standing(of place: Place) -> AddressStanding { actual.standing(of: place.address, on: place.device) }
 
-  /// Where an address is; nil where the router does not have it.
+  /// Where an address is; nil if the router does not have it.
   package func place(of address: IPv4Address) -> Place? {
     for (device, addresses) in actual.addresses {
       if let own = addresses.first(where: { $0.address == address }) { return Place(address: own, device: device) }
@@ -74,12 +74,12 @@ package struct SourceAddress {
 }
 
 extension SourceAddress {
-  /// Why no traffic can leave with this address, in an operator's words after the address itself; nil where it can.
+  /// Why no traffic can leave with this address, in an operator's words that follow the address; nil if it can.
   package func flaw(of place: Place) -> String? {
     let standing = standing(of: place)
     if place.address.address.isLinkLocal { return "is link-local: no DHCP lease" }
-    if scope(of: place) >= .host { return "has host scope: it is good for this router alone" }
-    if scope(of: place) >= .link { return "has link scope: it is good for its own link alone" }
+    if scope(of: place) >= .host { return "has host scope: it is valid on this router only" }
+    if scope(of: place) >= .link { return "has link scope: it is valid on its own link only" }
     switch standing.flaw {
     case .tentative?: return "is tentative: another host may have it too"
     case .duplicate?: return "is a duplicate: another host has it too"
@@ -88,7 +88,7 @@ extension SourceAddress {
     }
   }
 
-  /// Why none of a device's addresses will do; nil where one does.
+  /// Why none of a device's addresses can be used; nil if one can.
   package func obstacle(of device: InterfaceName) -> String? {
     let places = primaries(of: device)
     guard let first = places.first else { return "no IPv4 address" }

@@ -8,14 +8,14 @@ package struct TableRoute: Hashable, Sendable {
     case out(device: InterfaceName, gateway: Gateway?, terms: RouteTerms = .none)
     /// Out of several, each with its part of the flows; two at least.
     case shared([Share])
-    /// The sender gets ICMP "host unreachable", and no later table is asked.
+    /// The sender gets ICMP "host unreachable", and no later table is consulted.
     case unreachable
     /// A form that we never use, on a route that carries our protocol. It is only ever read from the kernel, to be
     /// replaced or deleted.
     case strange(Strange)
   }
 
-  /// What tells such a route from ours, beside its table, destination and metric.
+  /// What distinguishes such a route from ours, besides its table, destination and metric.
   package struct Strange: Hashable, Sendable {
     /// RTN_…
     package var kind: UInt8
@@ -38,7 +38,7 @@ package struct TableRoute: Hashable, Sendable {
   package struct Share: Hashable, Sendable {
     package var device: InterfaceName
     package var gateway: Gateway?
-    /// 1 to 256, beside the others'.
+    /// 1 to 256, relative to the others'.
     package var weight: Int
 
     package init(device: InterfaceName, gateway: Gateway?, weight: Int) {
@@ -66,7 +66,7 @@ package struct TableRoute: Hashable, Sendable {
   }
 }
 
-/// What a route says beside where it leads: taken over from the route of the main table that ours follows.
+/// A route's further attributes, copied from the route of the main table that ours follows.
 package struct RouteTerms: Hashable, Sendable {
   /// RTA_PREFSRC: the address that the router's own packets take; nil: the kernel's choice.
   package var source: IPv4Address?
@@ -85,7 +85,7 @@ package struct RouteTerms: Hashable, Sendable {
 }
 
 extension TableRoute.Way {
-  /// Shares flows among the ways that lead out, by weight; nil where none does.
+  /// Shares flows among the ways that lead out, by weight; nil if none does.
   package static func sharing(_ ways: [(way: Self?, weight: Int)]) -> Self? {
     let shares = ways.compactMap { way, weight -> TableRoute.Share? in
       guard case .out(let device, let gateway, _)? = way else { return nil }

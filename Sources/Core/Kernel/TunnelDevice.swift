@@ -27,7 +27,7 @@ package struct TunnelDevice: Hashable, Sendable {
   package var address: InterfaceAddress?
   /// The hub's address inside, where `address` is a /32 and so does not cover it.
   package var peer: IPv4Address?
-  /// IFLA_IFALIAS: says that the device is ours and whose it is.
+  /// IFLA_IFALIAS: says that the device is ours and which tunnel it belongs to.
   package var alias: String
 
   /// Without an explicit TTL the outer packet takes the inner one's, and what starts with 1 dies at the first router.
@@ -51,7 +51,7 @@ package struct TunnelDevice: Hashable, Sendable {
     self.alias = alias
   }
 
-  /// What the kernel says of this device once it is made: its parameters are right exactly where they equal these.
+  /// The kernel's data about this device once it is made: its parameters are right only if they equal these.
   package var parameters: TunnelParameters {
     switch encapsulation {
     case .gre, .ipip:

@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Who has which mark, table and device: what everything that we put into the kernel is named and numbered by. It
+/// Which mark, table and device belongs to what: the names and numbers of everything that we put into the kernel. It
 /// depends on the rule set, the configuration and the slots, never on the kernel.
 package struct Layout: Sendable {
   package let ruleSet: RuleSet
@@ -31,7 +31,7 @@ package struct Layout: Sendable {
       + egresses.map { .egress($0) }
   }
 
-  /// The book for this rule set and configuration; nil where there are more owners than slots.
+  /// The book for this rule set and configuration; nil if there are more owners than slots.
   package static func slots(
     _ ruleSet: RuleSet, _ configuration: AgentConfiguration, after book: SlotBook
   ) -> SlotBook? {
@@ -48,9 +48,9 @@ package struct Layout: Sendable {
   package var bypass: Mark { mask.mark(.bypass) ?? none }
   package var passed: Mark { mask.passed }
 
-  /// The owner's mark; nil where it has no slot, or the mask has no room for that slot.
+  /// The owner's mark; nil if it has no slot, or the mask has no room for that slot.
   package func mark(_ owner: SlotBook.Owner) -> Mark? { slots[owner].flatMap { mask.mark($0) } }
-  /// The owner's routing table; nil where it has no slot.
+  /// The owner's routing table; nil if it has no slot.
   package func table(_ owner: SlotBook.Owner) -> TableID? { slots[owner].map { configuration.kernel.table(of: $0) } }
 
   /// The device of a tunnel: its maker's for an external one, else ours. Nil only where prefix and name are too long
@@ -65,13 +65,13 @@ package struct Layout: Sendable {
   /// What joins an `ipsec` tunnel's device to its SAs and policies (`if_id`).
   package func interfaceID(of tunnel: Tunnel) -> UInt32? { slots[.tunnel(tunnel.name)]?.interfaceID }
 
-  /// The IPsec profile of this name; nil where the rule set has none.
+  /// The IPsec profile of this name; nil if the rule set has none.
   package func profile(named name: Name) -> IPsecProfile? { ruleSet.profiles.first { $0.name == name } }
-  /// The hub at a tunnel's far end; nil where the rule set has none of that name.
+  /// The hub at a tunnel's far end; nil if the rule set has none of that name.
   package func hub(of tunnel: Tunnel) -> Hub? { ruleSet.hubs.first { $0.name == tunnel.hub } }
-  /// The tunnel of this name; nil where the rule set has none.
+  /// The tunnel of this name; nil if the rule set has none.
   package func tunnel(named name: Name) -> Tunnel? { tunnels[name].map { ruleSet.tunnels[$0] } }
-  /// The path of this name; nil where the rule set has none.
+  /// The path of this name; nil if the rule set has none.
   package func path(named name: Name) -> Path? { paths[name].map { ruleSet.paths[$0] } }
 
   /// The slot owner that a path leads through.
@@ -151,7 +151,7 @@ package struct Layout: Sendable {
     /// The enabled rules whose traffic goes by it, in the order of the rule set; never empty.
     package var rules: [BackhaulRule]
 
-    /// Whose it is, for comments: the rule, where there is only one.
+    /// Its owner's name, for comments: the rule, if there is only one.
     package var title: String { rules.count == 1 ? "rule \(rules[0].name)" : "egress \(egress.name)" }
   }
 

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// Who has which slot. Marks and tables are numbered by it, and live flows carry those marks, so an owner keeps its slot
-/// from one rule set to the next, over a restart too.
+/// Which slot belongs to what. Marks and tables are numbered by it, and live flows carry those marks, so an owner keeps
+/// its slot from one rule set to the next, over a restart too.
 package struct SlotBook: Equatable, Sendable {
   /// What a slot belongs to.
   package enum Owner: Hashable, Comparable, Sendable {
@@ -12,8 +12,8 @@ package struct SlotBook: Equatable, Sendable {
   }
 
   package private(set) var slots: [Owner: Slot]
-  /// Slots that something in the kernel still uses. They are given out only when no other slot is free. Never stored:
-  /// only a book read back from the kernel has them.
+  /// Slots that something in the kernel still uses. They are used only when no other slot is free. Never stored: only a
+  /// book read back from the kernel has them.
   private var reserved: Set<Slot>
 
   package init(_ slots: [Owner: Slot] = [:], reserved: Set<Slot> = []) {
@@ -21,12 +21,12 @@ package struct SlotBook: Equatable, Sendable {
     self.reserved = reserved
   }
 
-  /// The owner's slot; nil where it has none.
+  /// The owner's slot; nil if it has none.
   package subscript(owner: Owner) -> Slot? { slots[owner] }
 
   /// The book for these owners: those who had a slot keep it, the others get the lowest free ones in the order given. A
-  /// slot whose owner is gone is reused only when no other is free, since live flows may still carry its mark. Nil
-  /// where there are more owners than slots.
+  /// slot whose owner is gone is reused only when no other is free, since live flows may still carry its mark. Nil if
+  /// there are more owners than slots.
   package func assigning(_ owners: [Owner], of available: Int) -> SlotBook? {
     var result: [Owner: Slot] = [:]
     var taken: Set<Int> = []

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// Keeps the log readable when something happens over and over: of each kind of event only so many lines in a while, and
-/// then how many more there were. The journal of events has them all.
+/// Keeps the log readable when something happens over and over: only a limited number of lines for each kind of event
+/// in a while, and then how many more there were. The journal of events has them all.
 package struct LogGate: Equatable, Sendable {
   package static let window: Duration = .seconds(10)
   package static let most = 20
@@ -18,10 +18,10 @@ package struct LogGate: Equatable, Sendable {
 
   package init() {}
 
-  /// True where the line is to be told.
+  /// True if the line is to be told.
   package mutating func came(_ kind: AgentEvent.Kind, at now: Instant) -> Bool {
     var count = counts[kind] ?? Count(since: now)
-    // Its window is over, and nothing that was suppressed is still to be told of.
+    // Its window is over, and no suppressed line is still to be reported.
     if count.suppressed == 0 && now - count.since >= Self.window { count = Count(since: now) }
     defer { counts[kind] = count }
     guard count.told < Self.most else {

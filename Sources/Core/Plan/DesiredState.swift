@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// All that is ours in the kernel, as it should be, but for one thing: the active default route of each backhaul rule's
+/// Everything of ours in the kernel, as it should be, except one thing: the active default route of each backhaul rule's
 /// table, which `WatchMachine` owns and which changes far more often than the rest.
 package struct DesiredState: Hashable, Sendable {
   package var tunnels: [TunnelDevice]

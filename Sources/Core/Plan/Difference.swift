@@ -28,7 +28,7 @@ package struct Difference: Equatable, Sendable {
 }
 
 extension Difference {
-  /// Everything that differs; empty where nothing would be changed. A device that is missing stands for all that it would
+  /// Everything that differs; empty if nothing would be changed. A device that is missing stands for all that it would
   /// carry.
   ///
   /// - Parameter active: what `WatchMachine` has chosen for its tables, nil for none; a table that is not in it is not

@@ -18,7 +18,7 @@ extension Planner {
   }
 
   /// The steps that hold everything. None where a table of ours with rules is there already: whoever put it knew the
-  /// rule set, be it a living agent or a dead one, and that holds strict rules to theirs.
+  /// rule set, be it a living agent or a dead one, and that enforces strict rules.
   package static func holdPlan(desired: DesiredState, actual: ActualState) -> Plan {
     if let present = actual.nftTable, present != desired.nftTable, present.chains.contains(where: { !$0.rules.isEmpty })
     {

@@ -1,4 +1,4 @@
-/// What the kernel has of ours although no rule set runs: an agent before this one put it there, and nobody knows any more
+/// What the kernel has of ours although no rule set is running: an earlier agent put it there, and nobody knows any more
 /// which rule set it was for. It goes on doing what it did.
 package struct Leftovers: Equatable, Sendable, CustomStringConvertible {
   /// The nftables table is there.
@@ -7,7 +7,7 @@ package struct Leftovers: Equatable, Sendable, CustomStringConvertible {
   package var routes: Int
   package var devices: Int
 
-  /// Nil where there is nothing.
+  /// Nil if there is nothing.
   ///
   /// - Parameter wanted: what is there on purpose, and does not count.
   package init?(in actual: ActualState, besides wanted: DesiredState) {

@@ -6,7 +6,7 @@ package enum NewlySteered {
   /// - Parameters:
   ///   - steps: what was changed.
   ///   - sources: whose packets rules take now, ascending and apart.
-  ///   - former: whose they took before; nil where the table may have been anything.
+  ///   - former: whose they took before; nil if the table may have been anything.
   /// - Returns: ascending and apart.
   package static func sources(
     after steps: [Step], of sources: [ClosedRange<UInt32>], former: [ClosedRange<UInt32>]?

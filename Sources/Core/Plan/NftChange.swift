@@ -140,7 +140,7 @@ private struct MapEdits {
   private(set) var made: [NftEdit] = []
   private(set) var after: [NftEdit] = []
 
-  /// Nil where one is of another kind than it was.
+  /// Nil if one is of another kind than it was.
   init?(_ present: NftTable, _ wanted: NftTable) {
     let there = Dictionary(present.maps.map { ($0.name, $0) }) { first, _ in first }
     let names = Set(wanted.maps.map(\.name))

@@ -1,4 +1,4 @@
-/// The steps from what the kernel has to what it should have. Pure, minimal, and empty where nothing differs.
+/// The steps from what the kernel has to what it should have. Pure, minimal, and empty if nothing differs.
 ///
 /// create: devices ▸ settings ▸ addresses ▸ floors ▸ routes ▸ ip rules ▸ nftables ▸ up ▸ routes by what came up
 /// delete: nftables ▸ ip rules ▸ routes ▸ devices ▸ settings back

@@ -12,7 +12,7 @@ package enum SetSweep {
   /// transaction takes some milliseconds, in which no one else can change nftables.
   package static let rangesPerTransaction = 1000
 
-  /// Nil where more than the contents of owned sets differs: what asks them changes together with them then.
+  /// Nil if more than the contents of owned sets differs: what asks them changes together with them then.
   static func pieces(from present: NftTable, to wanted: NftTable) -> [[SetChange]]? {
     guard present.frame == wanted.frame else { return nil }
     return pieces(from: present.sets, to: wanted.sets.filter { !$0.isFed })

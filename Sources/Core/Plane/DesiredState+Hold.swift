@@ -42,7 +42,7 @@ extension DesiredState {
 
   private static func heldTable(_ configuration: AgentConfiguration) -> NftTable {
     let uplinks = configuration.uplinks.map(\.interface)
-    // What goes from one WAN to another is nobody's behind the router.
+    // Traffic from one WAN to another does not come from behind the router.
     let passing = uplinks.map { NftRule([.incoming($0)], [.return], comment: "from uplink \($0)") }
     let held = uplinks.map {
       NftRule([.outgoing($0)], [.count, .drop], comment: "held: no rule set can be read, uplink \($0)")

@@ -1,7 +1,7 @@
 internal import RuleSets
 
 /// How the whole agent fares, as monitoring asks it: everything that is not as it should be, and the worst of it as the
-/// status. Pure: the mapping is all there is.
+/// status. Pure: just a mapping.
 package struct HealthCheck: Equatable, Sendable {
   /// The numbers are the exit statuses that Nagios and its kin take from a plugin.
   package enum Status: Int, CaseIterable, Comparable, Sendable {
@@ -48,17 +48,27 @@ package struct HealthCheck: Equatable, Sendable {
   package init(_ view: RouterView) {
     var found: [Finding] = []
     if view.revision == nil {
-      found.append(.init(.critical, "no rule set runs" + (view.pullTrouble.map { ": \($0)" } ?? "")))
+      found.append(.init(.critical, "no rule set is running" + (view.pullTrouble.map { ": \($0)" } ?? "")))
     }
     if let trouble = view.applyTrouble {
-      found.append(.init(.critical, "the kernel is not as it should be: \(trouble)"))
+      found.append(.init(.critical, "the kernel does not match the rule set: \(trouble)"))
     }
     found += view.rules.compactMap { Self.finding($0, isLost: view.isLost($0)) }
     found += view.paths.compactMap(Self.finding)
     if view.revision != nil, view.pullFailures > Self.toleratedPullFailures {
-      found.append(.init(.warning, "no rule set comes: \(view.pullTrouble ?? "\(view.pullFailures) pulls failed")"))
+      found.append(
+        .init(
+          .warning,
+          "no rule set can be fetched: "
+            + "\(view.pullTrouble ?? "\(view.pullFailures) pulls failed")"))
     }
-    if let trouble = view.journalTrouble { found.append(.init(.warning, "events are not kept on disk: \(trouble)")) }
+    if let trouble = view.journalTrouble {
+      found.append(
+        .init(
+          .warning,
+          "events are not being saved to disk: "
+            + "\(trouble)"))
+    }
     findings = []
     for status in Status.allCases.sorted(by: >) { findings += found.filter { $0.status == status } }
   }
@@ -85,7 +95,7 @@ package struct HealthCheck: Equatable, Sendable {
   private static func modeFinding(_ rule: RouterView.Rule, isLost: Bool) -> Finding? {
     if rule.isUnencrypted { return .init(.critical, "rule \(rule.name) goes in the clear by \(rule.way ?? "a line")") }
     guard let way = rule.way else { return .init(.unknown, "rule \(rule.name) has no verdict yet: \(rule.cause)") }
-    if isLost { return .init(.critical, "rule \(rule.name) goes nowhere, by the dead \(way): \(rule.cause)") }
+    if isLost { return .init(.critical, "rule \(rule.name) goes nowhere, as \(way) is dead: \(rule.cause)") }
     switch rule.mode {
     case .bypass: return nil
     case .blocked: return .init(.critical, "rule \(rule.name) is blocked: \(rule.cause)")

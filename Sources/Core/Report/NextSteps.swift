@@ -15,37 +15,39 @@ package enum NextSteps {
       if let step = rule.step { add(step) }
     }
     if let trouble = view.sightTrouble {
-      add("clients' packets could not be looked at (\(trouble)): see backhaul doctor")
+      add("the agent cannot see where clients' packets go (\(trouble)): see backhaul doctor")
     }
     if let trouble = view.applyTrouble {
       add("the kernel refuses what the rule set needs (\(trouble)): see backhaul doctor and backhaul diff")
     }
     if view.charonAnswers == false {
       add(
-        "charon, which makes the keys of IPsec tunnels, does not answer: systemctl restart strongswan (what still works is "
-          + "interrupted for a moment)")
+        "charon, which negotiates the keys of IPsec tunnels, does not answer: systemctl restart strongswan (tunnels "
+          + "that "
+          + "still work are interrupted for a moment)")
     }
     if let table = view.fullTable {
       add(
-        "the table of tracked connections is full (\(table.used) of \(table.limit)): conntrack -L shows whose they "
-          + "are; sysctl -w net.netfilter.nf_conntrack_max=N gives it more room")
+        "the connection tracking table is full (\(table.used) of \(table.limit)): conntrack -L shows who opened "
+          + "the connections; sysctl -w net.netfilter.nf_conntrack_max=N makes room for more")
     }
     if view.hold == .leftOver {
       add(
-        "systemctl reload backhaul pulls a rule set now, also one that was not taken again by itself; to go on without one, "
-          + "systemctl stop backhaul and backhaul teardown remove what is left in the kernel")
+        "systemctl reload backhaul pulls a rule set now, even one that the agent would not try again by itself; to do "
+          + "without "
+          + "one, systemctl stop backhaul and backhaul teardown remove what is left in the kernel")
     }
     // The source has answered, and not with what could be used.
     let refusal = view.pullFailures == 0 ? view.pullTrouble : nil
     if let refusal {
-      let instead = view.revision.map { "revision \($0) stays in force" } ?? "no other runs"
+      let instead = view.revision.map { "revision \($0) stays in force" } ?? "none is running"
       add("the newest rule set cannot be used (\(refusal)): \(instead); ask its maintainer to fix it")
     } else if view.revision == nil {
       let why = view.pullTrouble.map { " (\($0))" } ?? ""
       add("no rule set has come from \(view.source) yet\(why): see backhaul doctor for the clock and DNS")
     }
     for path in view.forcesOfNoPath {
-      add("\(path) is forced, and no such path exists: backhaul force \(path) auto forgets it")
+      add("\(path) is forced, but no such path exists: backhaul force \(path) auto clears it")
     }
     // Those that a rule waits for first.
     let troubled = view.paths.filter(\.needsALook)
@@ -58,12 +60,16 @@ package enum NextSteps {
       if let step = leave(rule.device, view) { add(step) }
     }
     if let revision = view.revision, view.pullFailures > HealthCheck.toleratedPullFailures {
-      add("no rule set comes from its source (\(view.pullTrouble ?? "unknown")): revision \(revision) stays in force")
+      add(
+        "no rule set can be fetched from its source (\(view.pullTrouble ?? "unknown")): revision \(revision) stays "
+          + "in force")
     }
     if let first = view.notKept.first {
-      add("a restart would not know everything (\(first)): see whether the disk is full, broken or read-only")
+      add(
+        "a restart would lose part of the present state (\(first)): check whether the disk is full, broken or "
+          + "read-only")
     }
-    if view.journalTrouble != nil { add("events are not kept: see whether the disk is full or broken") }
+    if view.journalTrouble != nil { add("events are not being saved: check whether the disk is full or broken") }
     return Array(steps.prefix(most))
   }
 
@@ -76,8 +82,9 @@ package enum NextSteps {
       })
     else { return nil }
     return
-      "uplink \(uplink.interface) is silent and has no targets to be judged by: set `targets` of it in agent.toml, and "
-      + "traffic leaves it for \(other.interface)"
+      "uplink \(uplink.interface) is silent and has no targets to judge it by: set its `targets` in agent.toml, so "
+      + "that "
+      + "traffic can move to \(other.interface)"
   }
 
   private static func step(for path: RouterView.Path, _ view: RouterView) -> String? {
@@ -90,37 +97,41 @@ package enum NextSteps {
     }
     let uplink = path.uplink ?? path.device
     switch path.trouble {
-    case .hubDown: return "the hub of \(path.name) is silent by every way: call who runs it; nothing here can mend it"
+    case .hubDown:
+      return "the hub of \(path.name) does not answer by \(uplink), although the internet does: call "
+        + "whoever runs the hub"
     case .tunnelDown: return tunnelStep(for: path, view)
     // An uplink that cannot be used at all is reported below.
     case .uplinkDown where view.uplinks.contains { $0.interface == uplink && !$0.isUsable }: return nil
-    case .uplinkDown: return "uplink \(uplink) is dead up to its gateway: check its cable and modem"
-    case .internetDown: return "\(uplink)'s gateway answers and the internet behind it does not: call its provider"
+    case .uplinkDown: return "uplink \(uplink) is dead, not even its gateway answers: check its cable and modem"
+    case .internetDown: return "\(uplink)'s gateway answers, but the internet beyond it does not: call its provider"
     case .unclear: return unclearStep(for: path, uplink)
     case nil:
-      return "path \(path.name) is down (\(path.cause)): who is at fault is being asked; look again in some seconds"
+      return "path \(path.name) is down (\(path.cause)): still finding out what is at fault; look again in a few "
+        + "seconds"
     }
   }
 
-  /// What would tell more the next time.
+  /// What would give more evidence the next time.
   private static func unclearStep(for path: RouterView.Path, _ uplink: String) -> String {
     let name = path.name
     switch path.gap {
     case .hub:
       return
-        "path \(name) is down, and its hub's outer address has never answered a ping: have it answer them, and the next "
-        + "time that tells the hub from the tunnel"
+        "path \(name) is down, and its hub's outer address has never answered a ping: let it answer pings, to tell a "
+        + "dead "
+        + "hub from a dead tunnel the next time"
     case .targets:
       return
-        "path \(name) is down, and nobody tells whether the internet answers: set `targets` of uplink \(uplink) in "
+        "path \(name) is down, and nothing shows whether the internet answers: set `targets` of uplink \(uplink) in "
         + "agent.toml"
     case .gateway:
       return
-        "path \(name) is down, and uplink \(uplink) has no gateway that answers pings: set `targets` of it in agent.toml"
+        "path \(name) is down, and uplink \(uplink) has no gateway that answers pings: set its `targets` in agent.toml"
     case .probes:
-      return "the internet answers by \(uplink), and what the probes of \(name) ask does not: give them another target"
+      return "the internet answers by \(uplink), but the target of \(name)'s probes does not: give them another target"
     case .uplink, nil:
-      return "path \(name) is down, and another program makes its tunnel: see what that one says of it"
+      return "path \(name) is down, and another program makes its tunnel: see what that program says about it"
     }
   }
 
@@ -131,14 +142,16 @@ package enum NextSteps {
     case .unknown where view.charonAnswers == false: return nil
     case .down:
       return
-        "the hub gives \(path.name) no keys: compare pre-shared key, certificates and ids with the hub's, and see that UDP "
-        + "ports 500 and 4500 are let through"
+        "\(path.name) gets no keys from its hub: compare pre-shared key, certificates and ids with the hub's, and "
+        + "check that "
+        + "UDP ports 500 and 4500 are let through"
     case .up:
       return
-        "\(path.name) has keys, and nothing comes back: look for a firewall that drops ESP or UDP port 4500 on the way"
+        "\(path.name) has keys, but nothing comes back: look for a firewall along the way that drops ESP or UDP port "
+        + "4500"
     case .unknown, .pending, nil:
       return
-        "the hub answers beside \(path.name) and not through it: compare its settings with the hub's (backhaul tunnels)"
+        "the hub answers, but not through \(path.name): compare the tunnel's settings with the hub's (backhaul tunnels)"
     }
   }
 }

@@ -9,7 +9,7 @@ package struct Protection: Equatable, Sendable {
     case partly
     /// Other software makes it go another way than its rule says.
     case diverted
-    /// It is on its way and does not leave this router, or no answer gets back: dropped here, by another.
+    /// It does not leave this router, or no answer gets back: another program drops it here.
     case obstructed
     /// It goes by a local uplink, as the rules say for when the hub is gone.
     case unprotected
@@ -19,7 +19,7 @@ package struct Protection: Equatable, Sendable {
     case blocked
     /// The paths have not been judged yet, or no packet has been traced yet; until then strict rules' traffic waits.
     case undecided
-    /// No rule takes anything: none is in force, no rule set runs, or their interfaces are gone. All goes as the main table
+    /// No rule takes anything: none is in force, no rule set is running, or their interfaces are gone. All goes as the main table
     /// says.
     case unsteered
   }
@@ -56,22 +56,22 @@ package struct Protection: Equatable, Sendable {
     (word, sentence) = Self.held(view) ?? outlook.seen ?? outlook.decided(view)
   }
 
-  /// No rule set runs, and what was kept of the last one says that it must not be open; nil: nothing is held so.
+  /// No rule set is running, and what was kept of the last one says that it must not be open; nil: nothing is held so.
   private static func held(_ view: RouterView) -> (Word, String)? {
     guard let hold = view.hold else { return nil }
-    let start = "no rule set runs (\(view.holdCause ?? "unknown")): until one does, "
+    let start = "no rule set is running (\(view.holdCause ?? "unknown")): until one is, "
     if hold == .leftOver {
-      return (.undecided, start + "that decides where traffic goes, and nobody knows whether it gets anywhere")
+      return (.undecided, start + "what the kernel has decides where traffic goes, and nobody knows whether it arrives")
     }
     return (
       .blocked,
       hold == .everything
-        ? start + "nothing that is forwarded leaves by an uplink"
-        : start + "strict rules of the last one are held, and the rest goes as the main table says"
+        ? start + "no forwarded traffic leaves by an uplink"
+        : start + "the strict rules of the last one are held, and the rest follows the main table"
     )
   }
 
-  /// All rules in force, with what becomes of their traffic.
+  /// All rules in force, with what happens to their traffic.
   private struct Outlook {
     let rules: [(name: String, fate: Fate, cause: String)]
 
@@ -111,33 +111,33 @@ package struct Protection: Equatable, Sendable {
       }.joined(separator: "; ") + rest { $0 == fate }
     }
 
-    /// What was seen is otherwise than what was decided; nil: it is not.
+    /// What was seen, if it differs from what was decided; nil: it does not.
     var seen: (Word, String)? {
       if has(.diverted) { return (.diverted, sentence(of: .diverted)) }
       if has(.clear) { return nil }
       if !rules.isEmpty, areAll(.untaken) {
-        return (.unsteered, sentence(of: .untaken) + "; it goes as the main table says")
+        return (.unsteered, sentence(of: .untaken) + "; it follows the main table")
       }
       if has(.obstructed) { return (.obstructed, sentence(of: .obstructed)) }
       let reaches = has(.hub) || has(.misnamed)
       if has(.untaken) { return (reaches ? .partly : .unprotected, sentence(of: .untaken)) }
       if has(.misnamed), areAll(.hub, .misnamed) { return (.partly, sentence(of: .misnamed)) }
       if has(.unseen), areAll(.hub, .misnamed, .unseen) {
-        return (.undecided, "every rule leads to the hub; whether its traffic goes there has not been seen yet")
+        return (.undecided, "every rule leads to the hub; whether traffic gets there has not been seen yet")
       }
       return nil
     }
 
     func decided(_ view: RouterView) -> (Word, String) {
       guard !rules.isEmpty else {
-        let what = view.revision == nil ? "no rule set runs" : "no rule is in force"
-        return (.unsteered, "\(what): traffic goes as the main table says")
+        let what = view.revision == nil ? "no rule set is running" : "no rule is in force"
+        return (.unsteered, "\(what): traffic follows the main table")
       }
       if has(.clear) {
         let names = names { $0 == .clear }
         return (.unencrypted, "traffic of \(names) goes by a private line in the clear" + rest { $0 == .clear })
       }
-      if areAll(.hub) { return (.protected, "all that the rules are for goes through the hub") }
+      if areAll(.hub) { return (.protected, "all traffic that the rules cover goes through the hub") }
       let isThrough = { (fate: Fate) in fate == .hub || fate == .misnamed || fate == .unseen }
       if rules.contains(where: { isThrough($0.fate) }) {
         return (.partly, "through the hub: \(names(isThrough))" + rest(isThrough))
@@ -155,7 +155,9 @@ package struct Protection: Equatable, Sendable {
       }
       if areAll(.judged) {
         return (
-          .undecided, "the paths are being judged; until then nothing is steered, and what may not leave does not"
+          .undecided,
+          "the paths are being judged; until that is done, nothing is steered, and traffic that must not "
+            + "leave does not"
         )
       }
       return nowhere

@@ -3,18 +3,18 @@ internal import RuleSets
 /// How the router fares at one moment: what the status's first line, its next steps and monitoring judge by. Names and
 /// causes are plain texts because they are only shown; whatever decides something has a type.
 package struct RouterView: Equatable, Sendable {
-  /// The running rule set's revision; nil where none runs.
+  /// The running rule set's revision; nil if none is running.
   package var revision: UInt64?
   package var source: String
   package var pullTrouble: String?
   /// Consecutive failed pulls.
   package var pullFailures: Int
-  /// Why the kernel is not as the rule set wants it.
+  /// Why the kernel does not match the rule set.
   package var applyTrouble: String?
   package var journalTrouble: String?
   /// What a restart would not know, and why.
   package var notKept: [String] = []
-  /// What is held back while no rule set runs, and why none does; nil: nothing is.
+  /// What is held back while no rule set is running, and why none is; nil: nothing is.
   package var hold: Hold?
   package var holdCause: String?
   /// Enabled ones only.
@@ -48,7 +48,7 @@ package struct RouterView: Equatable, Sendable {
     }
   }
 
-  /// What is held back while no rule set runs. The words are those of the status's key `hold`.
+  /// What is held back while no rule set is running. The words are those of the status's key `hold`.
   package enum Hold: String, Sendable {
     case everything
     case strictRules = "strict_rules"
@@ -97,10 +97,10 @@ package struct RouterView: Equatable, Sendable {
     package var trouble: Diagnosis.Cause?
     package var gap: Diagnosis.Gap?
     package var obstacle: String?
-    /// Nil where it needs none.
+    /// Nil if it needs none.
     package var keys: Keys?
 
-    /// What is known of a tunnel's keys. The words are those of a path's key `keys`.
+    /// What is known about a tunnel's keys. The words are those of a path's key `keys`.
     package enum Keys: String, Sendable { case unknown, pending, up, down }
 
     package init(name: String, state: PathHealth.State, cause: String = "", device: String = "") {
@@ -119,7 +119,7 @@ package struct RouterView: Equatable, Sendable {
     package var isPrivate = false
     package var isUsable: Bool
     package var obstacle: String?
-    /// What those say who are asked by it.
+    /// The answers to the pings over it.
     package var state: ProbeMachine.State
     /// It has targets of its own.
     package var hasTargets = false

@@ -7,7 +7,7 @@ package enum SelfTest {
   package enum Kind: String, CaseIterable, Sendable {
     case gre, ipip, ipsec
 
-    /// What the kernel must have for it, for a person to mend.
+    /// What the kernel must have for it, for a person to fix.
     package var fix: String {
       switch self {
       case .gre: "tunnels of kind gre need the module ip_gre (CONFIG_NET_IPGRE)"
@@ -25,7 +25,7 @@ package enum SelfTest {
     package var name: String
     package var passed: Bool
     package var text: String
-    /// What to do; nil where it passed.
+    /// What to do; nil if it passed.
     package var fix: String?
 
     /// A check that passed, and what it saw.
@@ -82,7 +82,7 @@ package enum SelfTest {
       uplinks: [UplinkConfiguration(interface: uplink)], lans: lans.compactMap { InterfaceName($0) }, kernel: ranges)
   }
 
-  /// The sample with its numbers; nil where the ranges have no room for it.
+  /// The sample with its numbers; nil if the ranges have no room for it.
   package static func layout(_ kinds: [Kind], _ ranges: KernelRanges) throws(Complaints) -> Layout? {
     let ruleSet = try RuleSetDecoder.decode(Array(document(kinds).utf8))
     guard let configuration = configuration(ranges) else { return nil }

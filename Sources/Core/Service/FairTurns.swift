@@ -1,13 +1,14 @@
-/// Whose turn it is where several users wait for the same: whoever's last turn is longest ago, so that one who asks for
-/// much delays the others by one turn and no more.
+/// Whose turn it is if several users wait: the one whose last turn is longest ago, so that a heavy user delays the
+/// others by at most one turn.
 package struct FairTurns: Equatable, Sendable {
-  /// Of those who still waited at the last turn: no user has more than one entry, and who waits for nothing has none.
+  /// Only users who were still waiting at the last turn: each has at most one entry, and users with nothing waiting
+  /// have none.
   private var lastTurn: [UInt32: UInt64] = [:]
   private var turn: UInt64 = 0
 
   package init() {}
 
-  /// The place of the next one among `waiting`, the users in the order in which they came; nil where nobody waits.
+  /// The index of the next one in `waiting`, the users in order of arrival; nil if nobody is waiting.
   package mutating func next(of waiting: [UInt32]) -> Int? {
     guard let place = waiting.indices.min(by: { lastTurn[waiting[$0], default: 0] < lastTurn[waiting[$1], default: 0] })
     else { return nil }

@@ -1,13 +1,14 @@
 package import RuleSets
 
-/// Whether what comes back by a tunnel gets to where it leaves for the clients, by counters: where clients' packets leave by
-/// it and more comes in than probes are answered, and nothing gets there, somebody drops the answers. A reverse-path check
-/// of another's does, as its main table leads elsewhere, and so does a firewall that knows nothing of tunnels.
+/// Whether what comes back by a tunnel gets to where it leaves for the clients, by counters: where clients' packets
+/// leave by it and more comes in than probes are answered, and nothing gets there, somebody drops the answers. A
+/// reverse-path check does, because the main table leads elsewhere, and so does a firewall that does not know about
+/// tunnels.
 package struct AnswerEvidence: Equatable, Sendable {
   /// What the device itself has got, in packets.
   package struct Received: Equatable, Sendable {
     package var all: UInt64
-    /// Of those what the router's own probes account for, generously.
+    /// The share of those that the router's own probes account for, estimated generously.
     package var own: UInt64
 
     package init(all: UInt64, own: UInt64) {

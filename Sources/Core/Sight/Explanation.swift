@@ -12,7 +12,7 @@ package struct Explanation: Equatable, Sendable {
     case nobody
   }
 
-  /// What becomes of the packet. The raw values are those of `outcome` in the JSON of `backhaul explain`.
+  /// What happens to the packet. The raw values are those of `outcome` in the JSON of `backhaul explain`.
   package enum Outcome: String, CaseIterable, Equatable, Sendable {
     /// Through a tunnel.
     case hub
@@ -32,7 +32,7 @@ package struct Explanation: Equatable, Sendable {
     case lost
     /// Other software makes the kernel send it another way than the rule set wants.
     case diverted
-    /// Somebody on this router drops it on its way.
+    /// Something on this router drops it.
     case obstructed
   }
 
@@ -41,9 +41,9 @@ package struct Explanation: Equatable, Sendable {
   package var outcome: Outcome
   /// Our bits of the mark that it is looked up with.
   package var mark: Mark
-  /// The ip rule that decided; nil where none was asked.
+  /// The ip rule that decided; nil if none was consulted.
   package var rule: RoutingRule?
-  /// Nil where the lookup found none, or where the rule itself says `unreachable`.
+  /// Nil if the lookup found none, or where the rule itself says `unreachable`.
   package var route: TableRoute?
   /// The device that it leaves by.
   package var device: InterfaceName?
@@ -61,7 +61,7 @@ package struct Explanation: Equatable, Sendable {
   /// One sentence.
   package var verdict: String
 
-  /// The lookup to ask the kernel for; nil where nothing was looked up, or it is not IPv4.
+  /// The lookup to ask the kernel for; nil if nothing was looked up, or it is not IPv4.
   package func lookup(_ question: PacketQuestion) -> LookupQuestion? {
     guard !packet.isIPv6 else { return nil }
     return LookupQuestion(
@@ -69,7 +69,7 @@ package struct Explanation: Equatable, Sendable {
       service: question.service, port: question.port)
   }
 
-  /// How what the kernel says differs from this; nil where it comes to the same.
+  /// How the kernel's answer differs from this; nil if it comes to the same.
   package func contradiction(by answer: LookupAnswer) -> String? {
     let expected = expectation
     let isSame =
@@ -79,7 +79,7 @@ package struct Explanation: Equatable, Sendable {
       case (.local, .local), (.unreachable, .nowhere), (.discarded, .nowhere), (.spoofed, .spoofed): true
       default: false
       }
-    return isSame ? nil : "the kernel answers otherwise than the rule set wants: \(answer) instead of \(expected)"
+    return isSame ? nil : "the kernel's answer differs from the rule set's: \(answer) instead of \(expected)"
   }
 
   /// The devices that the rule set wants it to leave by.
@@ -88,9 +88,9 @@ package struct Explanation: Equatable, Sendable {
     return .devices(Set(ways.map(\.device)))
   }
 
-  /// What the kernel does with it instead: its answer is what happens.
+  /// What the kernel does with it instead: the kernel's answer is what happens.
   ///
-  /// - Parameter finding: by whose doing, as far as it is known.
+  /// - Parameter finding: what causes it, as far as that is known.
   package mutating func corrected(by answer: LookupAnswer, _ finding: TrafficFinding?) {
     let rule = if case .rule(let name) = taker { " as rule \(name) wants" } else { " as the rule set wants" }
     (path, tunnel, outer, outerDevice, way) = (nil, nil, nil, nil, nil)
@@ -99,7 +99,7 @@ package struct Explanation: Equatable, Sendable {
     switch answer {
     case .out(let device, let gateway, let table):
       (self.device, self.gateway) = (device, gateway)
-      let why = finding.map { "it \($0.cause)" } ?? "so says table \(table)"
+      let why = finding.map { "it \($0.cause)" } ?? "table \(table) says so"
       verdict = "It leaves by \(device) and not\(rule): \(why)."
     case .local:
       (device, gateway) = (nil, nil)
@@ -109,7 +109,7 @@ package struct Explanation: Equatable, Sendable {
       (device, gateway) = (nil, nil)
       outcome = .unreachable
       verdict =
-        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel has no way for it")."
+        "It goes nowhere, and not\(rule): \(finding.map { "it \($0.cause)" } ?? "the kernel has no route for it")."
     case .spoofed:
       (device, gateway) = (nil, nil)
       outcome = .spoofed
@@ -118,7 +118,7 @@ package struct Explanation: Equatable, Sendable {
     }
   }
 
-  /// It is IPv6 that is refused, and leaves all the same.
+  /// It is IPv6 that should be refused but leaves anyway.
   package mutating func leaks(_ leak: IPv6Leak) {
     outcome = .diverted
     device = leak.device
@@ -130,7 +130,7 @@ package struct Explanation: Equatable, Sendable {
   package mutating func obstructed(by finding: TrafficFinding) {
     outcome = .obstructed
     reason = finding.cause
-    verdict = "It does not get through: what its rule takes \(finding.cause)."
+    verdict = "It does not get through: its rule's traffic \(finding.cause)."
   }
 
   private struct Hop: Equatable, CustomStringConvertible {
@@ -153,7 +153,7 @@ package struct Explanation: Equatable, Sendable {
     }
   }
 
-  /// The lookup's result alone: a packet that nftables drops later has a route all the same.
+  /// Only the lookup's result: a packet that nftables drops later still has a route.
   private var expectation: Expectation {
     if outcome == .spoofed { return .spoofed }
     if outcome == .router { return .local }

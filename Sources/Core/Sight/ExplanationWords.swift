@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// What becomes of a packet, in one sentence for whoever stands before the router.
+/// What happens to a packet, in one sentence for a technician at the router.
 struct ExplanationWords {
   private let layout: Layout
   private let choices: [Name: RuleSelection.Choice]
@@ -46,8 +46,8 @@ struct ExplanationWords {
       return ": the main table has a route of its own to \(prefix), which comes before rule \(name)"
     case .rule(let name): return ": rule \(name) takes it" + (choices[name].map(since) ?? "")
     case .direct: return ": \(explanation.packet.destination) is a direct destination"
-    case .router: return ": it is the router's own, which no rule takes"
-    case .nobody: return ": no rule takes it, so it goes as the main table says"
+    case .router: return ": it is the router's own traffic, which no rule takes"
+    case .nobody: return ": no rule takes it, so it follows the main table"
     }
   }
 

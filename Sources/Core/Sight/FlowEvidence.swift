@@ -32,7 +32,7 @@ package struct FlowEvidence: Equatable, Sendable {
       self.left = left
     }
 
-    /// Nil where the counters were reset in between.
+    /// Nil if the counters were reset in between.
     fileprivate func since(_ before: Counts) -> Counts? {
       guard taken >= before.taken, kept >= before.kept, passed >= before.passed, left >= before.left,
         carried >= before.carried, strayed.allSatisfy({ $0.value >= before.strayed[$0.key] ?? 0 })
@@ -75,9 +75,9 @@ package struct FlowEvidence: Equatable, Sendable {
   private var suspicion: Suspicion?
   private var proven: Conditions?
   private var lastTraffic: Instant?
-  /// Where packets are lost; nil where no loss is known.
+  /// Where packets are lost; nil if no loss is known.
   package private(set) var loss: LossPlace?
-  /// The device that packets lost before the forward chain leave by all the same, unmarked; nil where none is known.
+  /// The device that packets which seemed lost before the forward chain still leave by, unmarked; nil if none is known.
   package private(set) var stray: InterfaceName?
 
   package init() {}
@@ -88,7 +88,7 @@ package struct FlowEvidence: Equatable, Sendable {
   /// The rule can count nothing now: its traffic goes nowhere, or there is no verdict yet.
   package mutating func rested() { self = FlowEvidence() }
 
-  /// The rule's counters were read. It judges what they gained since the reading before; counts that began anew, or a
+  /// The rule's counters were read. It judges their increase since the previous reading; counters that were reset, or a
   /// new way, end any suspicion.
   package mutating func counted(_ counts: Counts, under conditions: Conditions, at now: Instant) {
     defer { (last, self.conditions) = ((counts, now), conditions) }

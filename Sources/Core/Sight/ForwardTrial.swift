@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// Whether our nftables would hold a packet back on its way through the router: asked of the table as we made it, from the
-/// forward hook on.
+/// Whether our nftables would hold back a forwarded packet: evaluated on the table as we made it, from the forward hook
+/// on.
 package struct ForwardTrial: Sendable {
   private let table: NftWalk.Table
 

@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// An IPv6 packet of a LAN that a rule says `ipv6: block` for: would the kernel send it out all the same?
+/// An IPv6 packet of a LAN for which a rule says `ipv6: block`: would the kernel still send it out?
 package struct IPv6Question: Hashable, Sendable {
   package var incoming: InterfaceName
   package var source: IPv6Address
@@ -31,10 +31,10 @@ package struct IPv6Question: Hashable, Sendable {
   static let longestDefault: UInt8 = 3
 
   /// - Parameters:
-  ///   - rules: all ip rules of others for IPv6, in the order in which they are asked.
+  ///   - rules: all other programs' IPv6 ip rules, in the kernel's order.
   ///   - last: no rule of ours has this priority, or a later one.
-  ///   - lans: what leaves by one of these is on its way to a neighbour.
-  ///   - isHeld: whether our nftables hold back what would leave by a device.
+  ///   - lans: what leaves by one of these goes to a neighbour.
+  ///   - isHeld: whether our nftables rules hold back what would leave by a device.
   package func leak(
     _ answer: Answer, rules: [ForeignIPv6Rule], before last: RulePriority, lans: Set<InterfaceName>,
     isHeld: (InterfaceName) -> Bool
@@ -55,7 +55,7 @@ package struct IPv6Question: Hashable, Sendable {
   /// Global unicast addresses. A rule that leads anything else elsewhere leads it to somebody's site.
   private static let global = IPv6Prefix(of: IPv6Address(high: 0x2000_0000_0000_0000, low: 0), length: 3)
 
-  /// What is asked about one LAN.
+  /// The questions about one LAN.
   ///
   /// - Parameter addresses: the LAN's own, each with its network.
   package static func all(
@@ -100,11 +100,11 @@ package struct IPv6Question: Hashable, Sendable {
   }
 }
 
-/// IPv6 that a rule wants to be blocked, and that leaves all the same.
+/// IPv6 that a rule wants blocked but that still leaves.
 package struct IPv6Leak: Hashable, Sendable {
   package var device: InterfaceName
   package var table: TableID
-  /// That leads there; nil: no rule of others'.
+  /// The rule that leads there; nil: no other program's rule.
   package var rule: ForeignIPv6Rule?
   package var part: String
 
@@ -114,13 +114,13 @@ package struct IPv6Leak: Hashable, Sendable {
   var way: String {
     let whose =
       rule.map { "ip -6 rule \($0.description) of another program sends it there" }
-      ?? "so says the IPv6 table \(table)"
+      ?? "the IPv6 table \(table) says so"
     return "leaves by \(device) in the clear, though its rule says block: \(whose)"
   }
 
   func step(for rule: String, last: UInt32) -> String {
     guard let foreign = self.rule else {
-      return "ip -6 rule and ip -6 route show table \(table) say who sends IPv6 of \(rule) to \(device)"
+      return "ip -6 rule and ip -6 route show table \(table) show what sends IPv6 of \(rule) to \(device)"
     }
     return
       "ip -6 rule \(foreign.priority) of another program sends IPv6 of \(rule) to \(device): remove it, or give it a "
@@ -129,7 +129,7 @@ package struct IPv6Leak: Hashable, Sendable {
 }
 
 extension ForeignIPv6Rule {
-  /// Those that stand for all of a LAN's packets tell what it does.
+  /// Those that represent all of a LAN's packets show what it does.
   fileprivate var isForAll: Bool {
     isInverted || source.length == 0 && destination.length == 0 && selector.isEmpty
   }

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// Whether our nftables would mark a client's packet for a rule: asked of the table as we made it, as far as prerouting
-/// goes.
+/// Whether our nftables would mark a client's packet for a rule: evaluated on the table as we made it, up to
+/// prerouting.
 package struct NftTrial: Sendable {
   private let table: NftWalk.Table
   private let marks: [Name: Mark]

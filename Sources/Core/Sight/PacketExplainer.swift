@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Explains packets, from the kernel as the rule set wants it: what it really says is asked beside.
+/// Explains packets from the kernel state that the rule set wants; the real kernel's answer is obtained separately.
 package struct PacketExplainer {
   private let compiler: EdgeCompiler
   private let layout: Layout
@@ -33,7 +33,7 @@ package struct PacketExplainer {
     routes = RouteWalk(model, mainRoutes: mainRoutes)
   }
 
-  /// Explains one packet. Throws where the question has no answer: a destination that is a network's own address, an
+  /// Explains one packet. Throws if the question has no answer: a destination that is a network's own address, an
   /// interface that does not exist, or a source that may lie behind several.
   package func explain(_ question: PacketQuestion) throws(Complaint) -> Explanation {
     switch question.ends {
@@ -58,7 +58,7 @@ package struct PacketExplainer {
         let last = IPv4Address(value: address.subnet.range.upperBound)
         guard destination == last || destination == address.subnet.address else { continue }
         throw Complaint(
-          field: "destination", "\(destination) is no host's: it stands for the whole network of \(device)")
+          field: "destination", "\(destination) is not a host's address: it stands for the whole network of \(device)")
       }
     }
     if isOwn(source) {
@@ -78,10 +78,13 @@ package struct PacketExplainer {
     }
     let place: String
     switch back {
-    case .out(let device, _): place = "the way to it leads by \(device)"
+    case .out(let device, _): place = "the route to it leads out by \(device)"
     case .local, .unreachable, .noRoute: place = "no route leads to it"
     }
-    throw Complaint(field: "source", "\(source) lies behind no LAN: \(place); --in says by which interface it comes in")
+    throw Complaint(
+      field: "source",
+      "\(source) is not behind any LAN: \(place); use --in to say which interface it "
+        + "comes in by")
   }
 
   /// The device, LAN or not, where no other has the source's network as well. What comes in by a port comes in by its
@@ -95,7 +98,7 @@ package struct PacketExplainer {
     guard all.count == 1 else {
       throw Complaint(
         field: "source",
-        "\(source) may come in by \(all.map(\.text).joined(separator: " or ")); --in says by which interface it does")
+        "\(source) may come in by \(all.map(\.text).joined(separator: " or ")); use --in to say which one")
     }
     return all[0]
   }
@@ -190,7 +193,7 @@ package struct PacketExplainer {
     if packet.incoming == nil { return .router }
     if mark == layout.none || mark == layout.passed { return .nobody }
     if mark == layout.bypass { return .direct }
-    // Rules that share an egress have one mark: what the packet comes from and by tells them apart.
+    // Rules that share an egress have one mark, so the packet's source and interface tell them apart.
     let sharing = layout.activeRules.filter { $0.mark == mark }.map(\.rule)
     return (sharing.first { takes($0, packet) } ?? sharing.first).map { .rule($0.name) } ?? .nobody
   }
@@ -201,7 +204,7 @@ package struct PacketExplainer {
       && (prefixes.isEmpty || prefixes.contains { $0.contains(packet.source) })
   }
 
-  /// What the chains before the lookup made of it.
+  /// The result of the chains before the lookup.
   private static func mark(at stages: [PacketFate.Stage], _ mask: MarkMask) -> Mark {
     var mark: UInt32 = 0
     for stage in stages {
@@ -224,7 +227,7 @@ package struct PacketExplainer {
     } else {
       throw Complaint(
         field: "source",
-        "IPv6 addresses are not read, so --in has to say which LAN it comes from: "
+        "the agent does not read IPv6 addresses, so use --in to say which LAN it comes from: "
           + lans.map(\.text).joined(separator: ", "))
     }
     let none = IPv4Address(value: 0)

@@ -41,7 +41,7 @@ package enum LossPlace: Hashable, Sendable {
   case beforeForward
   /// Let through by our own forward chain, and never about to leave.
   case afterForward
-  /// What comes back by a tunnel, and never gets as far as where it would leave for its client.
+  /// What comes back by a tunnel but never reaches the point where it would leave for its client.
   case answers
 }
 

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// What was seen of one rule's traffic, look by look: what is found twice, a second apart, is said, and what is found no
-/// more is forgotten at once.
+/// What was seen of one rule's traffic, look by look: a finding is reported once it was seen twice, a second apart, and
+/// dropped as soon as it is no longer seen.
 package struct RuleSight: Equatable, Sendable {
   /// Between two looks of which the second confirms the first.
   package static let confirmation: Duration = .seconds(1)

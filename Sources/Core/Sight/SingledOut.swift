@@ -1,16 +1,16 @@
 package import RuleSets
 
-/// Packets of a rule's clients that others single out: by an ip rule that is asked before ours and takes a part of them (a
-/// protocol, a port, a network), or by a route that they put into the rule's own table. One packet that stands for all
-/// says nothing of these.
+/// Packets of a rule's clients that other programs single out: by an ip rule that comes before ours and takes a part of
+/// them (a protocol, a port, a network), or by a route in the rule's own table. One packet that stands for all says
+/// nothing of these.
 package struct SingledOut: Sendable {
-  /// Of one rule's packets in one look: the most general first.
+  /// For one rule's packets in one look: the most general first.
   package static let most = 64
 
   /// Whose packets, and where they are to go.
   package struct Clients: Sendable {
     package var entrances: [SourceSurvey.Entrance]
-    /// Of the rule's prefixes; empty where it has none.
+    /// Of the rule's prefixes; empty if it has none.
     package var ranges: [ClosedRange<UInt32>]
     package var addresses: [InterfaceName: [InterfaceAddress]]
     /// Destinations that are not the rule's.

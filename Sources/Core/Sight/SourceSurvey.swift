@@ -42,15 +42,17 @@ package struct SourceIssue: Hashable, Sendable {
     let place = instead.map { ", and \(prefix.map(\.description) ?? "its network") is behind \($0)" } ?? ""
     switch kind {
     case .absent: return "interface \(device) does not exist\(place)"
-    case .part(let master): return "interface \(device) is a port of \(master), by which its packets come in"
-    case .covered(let upper): return "\(upper) stands on \(device) and takes packets of its network under its own name"
+    case .part(let master): return "interface \(device) is a port of \(master), so its packets come in by \(master)"
+    case .covered(let upper):
+      return "\(upper) sits on top of \(device) and takes its network's packets under its own "
+        + "name"
     case .elsewhere:
-      return "\(prefix.map(\.description) ?? "its network") is behind \(device), which is none of its interfaces"
+      return "\(prefix.map(\.description) ?? "its network") is behind \(device), which is not one of its interfaces"
     }
   }
 
   func step(for rule: String) -> String {
-    let where_ = isNamed ? "lans of agent.toml and sources of rule \(rule)" : "lans of agent.toml"
+    let where_ = isNamed ? "lans in agent.toml and sources of rule \(rule)" : "lans in agent.toml"
     switch kind {
     case .absent:
       return instead.map { "\(where_) name \(device), which does not exist: put \($0) in its place, or rename it back" }
@@ -85,7 +87,7 @@ package struct SourceSurvey: Equatable, Sendable {
     package var ways: Set<InterfaceName>
     package var links: [InterfaceName: Link]
     package var addresses: [InterfaceName: [InterfaceAddress]]
-    /// The device that the main table leads to an address by, other than by a default route; nil where it has none.
+    /// The device by which the main table reaches an address, other than by a default route; nil if there is none.
     package var leading: (IPv4Address) -> InterfaceName?
 
     package init(
@@ -119,7 +121,7 @@ private struct Surveyor {
 
   private let view: SourceSurvey.View
   private let rule: BackhaulRule
-  /// The ranges of the rule's prefixes; empty where it has none.
+  /// The ranges of the rule's prefixes; empty if it has none.
   private let ranges: [ClosedRange<UInt32>]
   private let names: [InterfaceName]
   private let own: Set<IPv4Address>
@@ -164,7 +166,7 @@ private struct Surveyor {
   /// Devices on top of it that have addresses of the rule's networks, or of its own where the rule names none.
   private mutating func lookAbove(_ device: InterfaceName) {
     let own = (view.addresses[device] ?? []).map(\.subnet.range)
-    // Where it has lost its only address, whatever stands on it may have that now, unless the rule names such a device.
+    // If it has lost its only address, a device on top of it may have that now, unless the rule names such a device.
     let isBare = ranges.isEmpty && own.isEmpty && !names.contains { view.links[$0]?.stack?.lower == device }
     let networks = isBare ? [UInt32.min...UInt32.max] : ranges.isEmpty ? own : ranges
     for (name, link) in view.links.sorted(by: { $0.key < $1.key })
@@ -232,7 +234,7 @@ private struct Surveyor {
     let last = min(UInt64(range.upperBound), UInt64(range.lowerBound) + 64)
     for value in UInt64(range.lowerBound)...last {
       let address = IPv4Address(value: UInt32(value))
-      // A network without a device here has its ends all the same.
+      // A network without a device here still has its first and last address.
       if subnet == nil, range.count > 2, UInt32(value) == range.lowerBound { continue }
       if ends.contains(UInt32(value)) || own.contains(address) || !address.isHost { continue }
       return address

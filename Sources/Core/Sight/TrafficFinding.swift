@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Something that keeps clients' packets from going the way that their rule says, as it was seen.
+/// Something that was seen to keep clients' packets from going the way that their rule says.
 package enum TrafficFinding: Hashable, Sendable {
   /// The kernel itself leads a packet of the rule elsewhere.
   case diverted(Detour)
@@ -22,9 +22,9 @@ package enum TrafficFinding: Hashable, Sendable {
   case unanswered(InterfaceName, by: [PacketFilter])
   /// The rule does not take what it is for.
   case untaken(SourceIssue)
-  /// The rule names what is not there; what it is for is taken all the same.
+  /// The rule names a missing interface, but its traffic is still taken.
   case misnamed(SourceIssue)
-  /// The table of connections is full: packets of new connections are dropped, whoever they are for.
+  /// The connection tracking table is full: packets of new connections are dropped, whatever their destination.
   case connectionTableFull(used: Int, limit: Int, dropped: UInt64)
 
   /// What they come to for the traffic, the worst first.
@@ -120,26 +120,27 @@ extension TrafficFinding {
     case .diverted(let detour): detour.words
     case .leaking(let leak): leak.words
     case .ended(let end):
-      "has no way: the main table's first default route, \(end.words), ends every look-up"
-    case .unrouted(let rule?): "has no way: ip rule \(rule.description) of another program refuses it"
-    case .unrouted(nil): "has no way, though its rule has one: the kernel answers \"unreachable\""
+      "has no route: the main table's first default route, \(end.words), ends every lookup"
+    case .unrouted(let rule?): "has no route: ip rule \(rule.description) of another program refuses it"
+    case .unrouted(nil): "has no route, although its rule has a way: the kernel answers \"unreachable\""
     case .unforwarded(let device): "is not forwarded: net.ipv4.conf.\(device).forwarding is 0"
     case .refused(let device):
       "is refused by the kernel's reverse-path check: no answer would leave by \(device), where it comes in"
-    case .dropped(_, let filters) where filters.isEmpty: "is dropped on this router, by whom cannot be seen"
+    case .dropped(_, let filters) where filters.isEmpty: "is dropped on this router, but the agent cannot see by what"
     case .dropped(_, let filters): "is dropped on this router by \(Self.list(filters))"
     case .unmarked(let marks, let device?):
-      "loses its mark and leaves by \(device), as the main table says: \(Self.list(marks)) overwrites our bits of the mark"
+      "loses its mark and leaves by \(device), as the main table says: \(Self.list(marks)) overwrites our bits of the "
+        + "mark"
     case .unmarked(let marks, nil):
       "loses its mark and is held back: nothing leaks, and its devices are offline: \(Self.list(marks)) overwrites our "
         + "bits of the mark"
     case .unanswered(let device, let filters):
-      "leaves by \(device), and the answers are dropped on this router"
+      "leaves by \(device), but the answers are dropped on this router"
         + (filters.isEmpty ? "" : " by \(Self.list(filters))")
     case .untaken(let issue): "is not taken: \(issue.words)"
-    case .misnamed(let issue): "is taken, and not as written: \(issue.words)"
+    case .misnamed(let issue): "is taken, but not as written: \(issue.words)"
     case .connectionTableFull(let used, let limit, let dropped):
-      "meets a full table of connections (\(used) of \(limit), \(dropped) packets dropped)"
+      "meets a full connection tracking table (\(used) of \(limit), \(dropped) packets dropped)"
     }
   }
 
@@ -154,12 +155,13 @@ extension TrafficFinding {
           + "\(foreign.table.map(\.description) ?? "-"): remove it, or give it a priority above \(last)"
       case .route(let prefix):
         return
-          "the main table's route \(prefix) dev \(detour.device) takes what \(rule) is for: remove it, or have its "
+          "the main table's route \(prefix) dev \(detour.device) takes what \(rule) is for: remove it, or have that "
           + "program put its routes into a table of its own"
       case .table(let table):
         return
-          "table \(table), asked before ours, sends traffic of \(rule) to \(detour.device): ip rule and ip route show table "
-          + "\(table) say whose it is"
+          "table \(table), which is consulted before ours, sends traffic of \(rule) to \(detour.device): ip rule and "
+          + "ip route "
+          + "show table \(table) show whose it is"
       case .inside(let route):
         return
           "table \(route.table) is ours, and another program has put the route \(route.destination) into it: "
@@ -167,24 +169,29 @@ extension TrafficFinding {
       }
     case .leaking(let leak): return leak.step(for: rule, last: last)
     case .ended(let end):
-      return "the main table's first default route ends every look-up, that of \(rule) too: ip route del \(end.words)"
+      return "the main table's first default route ends every lookup, including that of \(rule): ip route del "
+        + "\(end.words)"
     case .unrouted(let foreign?):
       return
         "ip rule \(foreign.priority) of another program refuses traffic of \(rule): remove it, or give it a priority "
         + "above \(last)"
-    case .unrouted(nil): return "the kernel has no way for traffic of \(rule): see backhaul diff"
-    case .unforwarded(let device): return "sysctl -w net.ipv4.conf.\(device).forwarding=1, and in /etc/sysctl.d"
+    case .unrouted(nil): return "the kernel has no route for traffic of \(rule): see backhaul diff"
+    case .unforwarded(let device):
+      return "sysctl -w net.ipv4.conf.\(device).forwarding=1, and set it in "
+        + "/etc/sysctl.d too"
     case .refused(let device):
-      return "sysctl -w net.ipv4.conf.\(device).rp_filter=2, or a route back to the sources of \(rule) by \(device)"
+      return "sysctl -w net.ipv4.conf.\(device).rp_filter=2, or add a route back to the sources of \(rule) by \(device)"
     case .dropped(_, let filters) where filters.isEmpty:
-      return "something on this router drops what \(rule) sends on: nft list ruleset and iptables-save show what could"
+      return "something on this router drops traffic of \(rule) that is to be forwarded: nft list ruleset and "
+        + "iptables-save show what could"
     case .dropped(_, let filters):
       return "let traffic of \(rule) through in \(Self.list(filters)), from its interfaces to the tunnels and uplinks"
     case .unmarked(let marks, _):
-      return "give \(Self.list(marks)) a mask without \(ranges.markMask), or kernel.mark_mask of agent.toml others"
+      return "give \(Self.list(marks)) a mask without \(ranges.markMask), or choose other bits for kernel.mark_mask "
+        + "in agent.toml"
     case .unanswered(let device, let filters):
-      return "let what comes back by \(device) through"
-        + (filters.isEmpty ? ": nft list ruleset shows who drops it" : " in \(Self.list(filters))")
+      return "let replies that come back by \(device) through"
+        + (filters.isEmpty ? ": nft list ruleset shows what drops them" : " in \(Self.list(filters))")
     case .untaken(let issue), .misnamed(let issue): return issue.step(for: rule)
     case .connectionTableFull:
       return "find who opens so many connections (conntrack -L), or sysctl -w net.netfilter.nf_conntrack_max=…"

@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// What the kernel is asked about one rule's packets: would one of a client's go the way that the rule has chosen?
+/// A question to the kernel about one rule's packets: would a client's packet go the way that the rule has chosen?
 package struct WayQuestion: Equatable, Sendable {
   /// Where the rule's traffic is to go now.
   package enum Wanted: Equatable, Sendable {
@@ -65,15 +65,15 @@ package struct WayQuestion: Equatable, Sendable {
   package static let shortestSite: UInt8 = 8
 
   /// - Parameters:
-  ///   - rules: all ip rules that are not ours, in the order in which they are asked.
+  ///   - rules: all ip rules that are not ours, in the kernel's order.
   ///   - last: no rule of ours has this priority, or a later one.
-  ///   - routes: those of others in our tables.
+  ///   - routes: other programs' routes in our tables.
   ///   - grounds: the prefix of the route that decided, and whether the device of arrival forwards at all; asked for only
   ///     where the answer does not explain itself.
   ///   - deadEnd: the main table's first default route, where it leads nowhere; asked for only where nothing else explains
   ///     that there is no way.
-  ///   - isHeld: whether our nftables hold back what would leave by a device that is shut.
-  ///   - unchecked: the answer without the reverse-path check, as far as it can be had; asked for only where that refused.
+  ///   - isHeld: whether our nftables rules hold back what would leave by a closed device.
+  ///   - unchecked: the answer without the reverse-path check, if available; only called if that check refused.
   package func judge(
     _ answer: LookupAnswer, rules: [ForeignRule], before last: RulePriority, routes: [ForeignRoute] = [],
     grounds: () -> (entry: IPv4Prefix?, isForwarded: Bool)?,
@@ -111,7 +111,7 @@ package struct WayQuestion: Equatable, Sendable {
     case .spoofed:
       // An ip rule that discards may answer with the same error.
       if let rule = earlier.first(where: \.isRefusal) { return .found(.unrouted(by: rule)) }
-      // Whoever leads everything away leads the answers away as well.
+      // A rule that leads everything away also leads the answers away.
       if case .out(let device, _, let table)? = unchecked(), let rule = earlier.first(where: { $0.table == table }),
         wanted != .devices([device])
       {

@@ -1,5 +1,5 @@
-/// What is kept of a value to know it again by: 8 bytes, however large it is. Seeded anew in each process, so that nobody
-/// makes two values that have the same one; never stored.
+/// What is kept of a value to know it again by: 8 bytes, however large it is. Seeded differently in each process, so
+/// that nobody can construct two values with the same one; never stored.
 package struct Fingerprint: Equatable, Sendable {
   private let hash: Int
 
@@ -9,7 +9,7 @@ package struct Fingerprint: Equatable, Sendable {
     hash = hasher.finalize()
   }
 
-  /// Of a text: all at once, where an array is taken byte by byte.
+  /// For a text: all at once, whereas an array is hashed byte by byte.
   package init(bytes: [UInt8]) {
     var hasher = Hasher()
     hasher.combine(bytes.count)

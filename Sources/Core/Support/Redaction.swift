@@ -1,5 +1,5 @@
-/// Takes secrets out of text that a support bundle carries to others: those that are known, wherever they stand, and what
-/// looks like one.
+/// Removes secrets from the text of a support bundle: known ones wherever they appear, and anything that looks like
+/// one.
 ///
 /// What looks like one: the value of a key whose name says so (`token`, `psk`, `secret`, `password`, but not the name of a
 /// file), what follows `Bearer` or `Basic`, user and query of a URL, and PEM private keys.

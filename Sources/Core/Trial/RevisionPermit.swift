@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// An operator's word that a rule set may be taken over although its revision is not higher than the running one's. It
-/// holds until a rule set has been confirmed and stored, whichever it is.
+/// An operator's permission to accept a rule set although its revision is not higher than the running one's. It holds
+/// until a rule set has been confirmed and stored, whichever it is.
 package struct RevisionPermit: Equatable, Sendable {
   /// This revision and every higher one: by the time that the operator has typed it, the orchestrator may be further.
   package var revision: UInt64
@@ -14,6 +14,6 @@ package struct RevisionPermit: Equatable, Sendable {
     self.since = since
   }
 
-  /// Whether a rule set of this revision may be taken over.
+  /// Whether a rule set of this revision may be accepted.
   package func admits(_ revision: UInt64) -> Bool { revision >= self.revision }
 }

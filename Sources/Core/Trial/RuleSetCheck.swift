@@ -2,7 +2,7 @@ package import RuleSets
 
 /// Whether a rule set fits this router: what no decoder can know, because it depends on the local configuration.
 package enum RuleSetCheck {
-  /// Everything that is wrong, in the order of the document; empty where the rule set fits.
+  /// Everything that is wrong, in the order of the document; empty if the rule set fits.
   package static func complaints(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
     var all: [Complaint] = []
     if ruleSet.device != configuration.device {
@@ -42,7 +42,7 @@ package enum RuleSetCheck {
       return [
         Complaint(
           field: field,
-          "\"underlay\" sends in the clear, and none of its tunnels goes over a private line (an uplink with "
+          "\"underlay\" sends in the clear by a private line, but none of its tunnels goes over one (an uplink with "
             + "private = true in the local configuration)")
       ]
     }
@@ -54,7 +54,7 @@ package enum RuleSetCheck {
     guard all.isEmpty else { throw Complaints(all) }
   }
 
-  /// Of the profiles that a tunnel uses.
+  /// For the profiles that a tunnel uses.
   private static func profiles(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
     let used = Set(ruleSet.tunnels.compactMap(\.profile))
     var all: [Complaint] = []
@@ -128,7 +128,9 @@ package enum RuleSetCheck {
       if let identity, let other = identities.updateValue(tunnel.name, forKey: identity) {
         all.append(
           Complaint(
-            field: field, "same kind, uplink, hub address and key as tunnel \(other): the kernel has room for one"))
+            field: field,
+            "same kind, uplink, hub address and key as tunnel \(other): the kernel allows only one such "
+              + "tunnel"))
       }
       guard let device = layout.device(of: tunnel) else {
         let prefix = configuration.kernel.interfacePrefix
@@ -158,15 +160,15 @@ package enum RuleSetCheck {
       all.append(
         Complaint(
           field: "",
-          "\(owners) tunnels, uplinks and egresses in all, and the kernel's mark mask and table range of the "
-            + "local configuration have room for \(room)"))
+          "\(owners) tunnels, uplinks and egresses in all, but kernel.mark_mask and the table range in the "
+            + "local configuration have room for only \(room)"))
     }
     if configuration.kernel.priorities.count < 100 {
       all.append(
         Complaint(
           field: "",
           "the local configuration gives \(configuration.kernel.priorities.count) ip rule priorities, "
-            + "100 are needed"))
+            + "but 100 are needed"))
     }
     return all
   }

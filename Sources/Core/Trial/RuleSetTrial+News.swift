@@ -1,7 +1,7 @@
 internal import RuleSets
 
 extension RuleSetTrial {
-  /// What a person is told of a trial.
+  /// What a person is told about a trial.
   package enum News: Equatable, Sendable {
     case onTrial(Probation, left: Duration)
     case confirmed(Probation)
@@ -53,7 +53,7 @@ extension RuleSetTrial {
     }
   }
 
-  /// Of the one that was rolled back last; nil for none.
+  /// The checksum of the one that was rolled back last; nil for none.
   package var rejection: Rejection? {
     switch state {
     case .returning(let rejection, _), .rejected(let rejection): rejection
@@ -65,9 +65,9 @@ extension RuleSetTrial {
 extension RuleSetTrial.News {
   /// One sentence.
   ///
-  /// - Parameter running: the revision that runs once this is told; nil: none.
+  /// - Parameter running: the revision that is running when this is reported; nil: none.
   package func text(running: UInt64?) -> String {
-    let instead = running.map { "revision \($0) runs" } ?? "no rule set runs"
+    let instead = running.map { "revision \($0) is running" } ?? "no rule set is running"
     switch self {
     case .onTrial(let probation, let left):
       let before = probation.returnsTo.map { "revision \($0)" } ?? "the one before"
@@ -77,16 +77,18 @@ extension RuleSetTrial.News {
     case .confirmed(let probation):
       return "revision \(probation.candidate.revision) is confirmed: \(probation.terms.awaits.words) while it ran"
     case .rolledBack(let candidate, let cause):
-      return "revision \(candidate.revision) was rolled back, as \(cause.words); \(instead)"
+      return "revision \(candidate.revision) was rolled back, because \(cause.words); \(instead)"
     case .notRolledBack(let candidate, let cause, let why):
-      return "revision \(candidate.revision) stays, although \(cause.words): the one before cannot be restored (\(why))"
+      return "revision \(candidate.revision) stays, although \(cause.words): the one before it cannot be restored "
+        + "(\(why))"
     case .inconclusive(let candidate):
       return
-        "the source was silent after revision \(candidate.revision) was rolled back too, so it may not have been at "
+        "the source stayed silent after revision \(candidate.revision) was rolled back, so that may not have been at "
         + "fault: it is tried again"
     case .unreadable(let candidate):
       return
-        "revision \(candidate.revision) was on trial, and its text was not kept or cannot be read: \(instead), and the source is "
+        "revision \(candidate.revision) was on trial, but its text was not saved or cannot be read: \(instead), and "
+        + "the source is "
         + "asked"
     }
   }
@@ -114,7 +116,7 @@ extension RuleSetTrial.Cause {
   /// The end of a sentence that begins with "as".
   package var words: String {
     switch self {
-    case .died: "the agent or the router went down while it was applied"
+    case .died: "the agent or the router went down while it was being applied"
     case .unconfirmed(let missing): "its trial ended before \(missing.earlierWords)"
     case .startedTooOften(let missing):
       "the agent started \(RuleSetTrial.mostStarts) times with it before \(missing.earlierWords)"
@@ -126,15 +128,16 @@ extension RuleSetTrial.Rejection {
   /// What happened to it.
   package var whatHappened: String {
     switch cause {
-    case .died: "the agent or the router went down while revision \(candidate.revision) was applied"
-    case .unconfirmed, .startedTooOften: "revision \(candidate.revision) was rolled back, as \(cause.words)"
+    case .died: "the agent or the router went down while revision \(candidate.revision) was being applied"
+    case .unconfirmed, .startedTooOften: "revision \(candidate.revision) was rolled back, because \(cause.words)"
     }
   }
 
   /// Why the rule set is refused where its source gives it again.
   package var refusal: String {
     whatHappened
-      + "; it is not tried again until the source has another one, or an operator asks for it (systemctl reload backhaul)"
+      + "; it is not tried again until the source has another one, or an operator asks for it (systemctl reload "
+      + "backhaul)"
   }
 }
 

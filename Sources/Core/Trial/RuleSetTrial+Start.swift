@@ -73,13 +73,13 @@ extension RuleSetTrial {
       kept.confirmed != note.candidate.checksum
     else { return .confirmed }
     let mayStart = note.starts < mostStarts
-    // What is stored there was applied whole once. Without the confirmed one it is better than none, whatever is said of
-    // it, unless it takes down every agent that tries it.
+    // What is stored there was applied whole once. Without a confirmed one it is better than nothing, whatever its
+    // record, unless it takes down every agent that tries it.
     guard kept.confirmed != nil else { return note.phase == .running || mayStart ? .onTrial : .confirmed }
     return note.phase == .running && note.left > .zero && mayStart ? .onTrial : .confirmed
   }
 
-  /// A life of the agent begins.
+  /// An agent starts.
   package struct Start: Equatable, Sendable {
     package var trial: RuleSetTrial
     package var generation: Generation
@@ -145,7 +145,7 @@ extension RuleSetTrial {
 }
 
 extension RuleSetTrial.State {
-  /// What the store says of it; nil for nothing.
+  /// What the store says about it; nil for nothing.
   func note(at now: Instant) -> RuleSetTrial.Note? {
     switch self {
     case .settled, .keeping: nil

@@ -1,7 +1,8 @@
 package import RuleSets
 
-/// What becomes of a rule set that passed every check: it runs on probation first, and counts only once it is confirmed.
-/// Pure: clocks, disk and kernel are the driver's, who tells what happened and does what is returned, in that order.
+/// What happens to a rule set that passed every check: it first runs on probation, and counts only once it is
+/// confirmed. Pure: clocks, disk and kernel belong to the driver, which reports what happened and carries out what is
+/// returned, in that order.
 ///
 ///     verified ──▶ applying ──applied──▶ on trial ──all is seen──▶ keeping ──written──▶ settled
 ///                   │    │                  │
@@ -66,7 +67,7 @@ package struct RuleSetTrial: Equatable, Sendable {
   package struct Probation: Equatable, Sendable {
     package var candidate: Candidate
     package var terms: Terms
-    /// The revision to roll back to; nil where none exists, so that anything is better than nothing.
+    /// The revision to roll back to; nil if none exists, so that anything is better than nothing.
     package var returnsTo: UInt64?
     package var seen: Set<Evidence> = []
     /// How often an agent has started with it.
@@ -80,7 +81,7 @@ package struct RuleSetTrial: Equatable, Sendable {
 
   /// Why it does not run any more.
   package enum Cause: Equatable, Sendable {
-    /// The agent or the router went down while it was applied.
+    /// The agent or the router went down while it was being applied.
     case died
     case unconfirmed(missing: Set<Evidence>)
     case startedTooOften(missing: Set<Evidence>)
@@ -100,7 +101,7 @@ package struct RuleSetTrial: Equatable, Sendable {
 
   /// Where the trial stands; see the diagram above.
   package indirect enum State: Equatable, Sendable {
-    /// The confirmed generation is all there is.
+    /// There is only the confirmed generation.
     case settled
     /// It is being applied; before that it was like this.
     case applying(Probation, before: State)
@@ -114,7 +115,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     case rejected(Rejection)
   }
 
-  /// What the driver tells the machine.
+  /// The driver's reports to the machine.
   package enum Input: Equatable, Sendable {
     /// It passed every check and is applied next.
     case verified(Candidate, Terms, returnsTo: UInt64?)
@@ -177,7 +178,7 @@ package struct RuleSetTrial: Equatable, Sendable {
       return [.note(Note(probation, .applying, at: now))]
 
     case (.applying(let probation, let before), .refused):
-      // Whoever holds the text of one that ran before this agent tries it again.
+      // The driver tries the text again if it has one that ran before this agent.
       guard !probation.isStored else { return [] }
       state = before
       return [.note(before.note(at: now))]
@@ -229,7 +230,7 @@ package struct RuleSetTrial: Equatable, Sendable {
     return probation.isStored ? Note(probation, .running, at: now) : before.note(at: now)
   }
 
-  /// Why a rule set with this text is not taken; nil where it is.
+  /// Why a rule set with this text is not accepted; nil if it is.
   package func rejection(of checksum: String) -> Rejection? {
     rejection.flatMap { $0.candidate.checksum == checksum ? $0 : nil }
   }

@@ -121,8 +121,8 @@ struct NftWalk {
     return key.flatMap { table.maps[map]?[$0] }
   }
 
-  /// An expression that asks for a connection where there is none matches nothing (NFT_BREAK in nft_ct_get_eval), but
-  /// for its state.
+  /// An expression that refers to a missing connection matches nothing (NFT_BREAK in nft_ct_get_eval), except for its
+  /// state.
   private func holds(_ match: NftRule.Match) -> Bool {
     switch match {
     case .incoming(let device): packet.incoming == device

@@ -2,7 +2,7 @@ package import RuleSets
 
 /// One packet on its way through the router, as far as our data plane looks at it.
 package struct Packet: Equatable, Sendable {
-  /// What connection tracking knows of a packet.
+  /// What connection tracking knows about a packet.
   package enum Tracking: Equatable, Sendable {
     /// Whether the packet goes the way of the connection's first packet, or the way back.
     package enum Direction: Equatable, Sendable { case original, reply }
@@ -30,16 +30,16 @@ package struct Packet: Equatable, Sendable {
   package var quotedProtocol: UInt8?
   /// Nil: none that a rule asks for.
   package var protocolNumber: UInt8?
-  /// It came out of an IPsec packet, and still says so: by a policy, or by an XFRM interface.
+  /// It came out of an IPsec packet and is still recognisable as such, by a policy or an XFRM interface.
   package var wasEncrypted: Bool
-  /// An IPsec policy applies to its route. What an XFRM interface will encrypt has none until it gets there.
+  /// An IPsec policy applies to its route. Packets that an XFRM interface will encrypt have none until they get there.
   package var willBeEncrypted: Bool
   package var tracking: Tracking
   /// The packet's mark, all bits; of a packet of the router's own, what its socket gave it.
   package var mark: UInt32
   /// The device that the router's own socket is bound to; for forwarded IPv6 the one that its routes lead to.
   package var boundDevice: InterfaceName?
-  /// Only for IPv6: the destination, as far as anything asks for it; a prefix of one address.
+  /// Only for IPv6: the destination, if anything needs it; a prefix of one address.
   package var ipv6Destination: IPv6Prefix?
   package var ipv6Source: IPv6Prefix?
   /// Only for forwarded IPv6: a route more specific than a default leads there.
@@ -68,7 +68,7 @@ package struct Packet: Equatable, Sendable {
     self.lookupMark = lookupMark
   }
 
-  /// The connection's mark; nil where no connection is known.
+  /// The connection's mark; nil if no connection is known.
   package var connectionMark: UInt32? {
     switch tracking {
     case .connection(_, let mark, _), .related(_, let mark): mark
@@ -77,7 +77,7 @@ package struct Packet: Equatable, Sendable {
   }
 }
 
-/// What became of a packet, and why.
+/// What happened to a packet, and why.
 package struct PacketFate: Equatable, Sendable {
   /// Where the packet's way through the router ended.
   package enum End: Equatable, Sendable {
@@ -104,14 +104,14 @@ package struct PacketFate: Equatable, Sendable {
   package var segmentSize: UInt16?
   /// What each stage said, in order.
   package var stages: [Stage]
-  /// What became of the outer packet, where it left by a tunnel of ours. One element at most.
+  /// What happened to the outer packet, if it left by a tunnel of ours. One element at most.
   package var outer: [PacketFate]
 
   /// One decision on the packet's way.
   package enum Stage: Equatable, Sendable {
     /// A rule of our table took the packet.
     case nft(chain: String, NftRule)
-    /// A lookup ended at this rule; the route is nil where the rule itself refuses.
+    /// A lookup ended at this rule; the route is nil if the rule itself refuses.
     case lookup(RoutingRule, TableRoute?)
     case local
     case noRoute

@@ -21,7 +21,7 @@ package struct PacketWalk {
     table = NftWalk.Table(state.nftTable)
   }
 
-  /// What becomes of a packet, and of the outer packet where it leaves by a GRE or IPIP tunnel.
+  /// What happens to a packet, and to the outer packet if it leaves by a GRE or IPIP tunnel.
   package func fate(of packet: Packet) -> PacketFate { fate(of: packet, depth: 0) }
 
   private func fate(of packet: Packet, depth: Int) -> PacketFate {

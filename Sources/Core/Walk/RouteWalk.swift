@@ -4,7 +4,7 @@ package import RuleSets
 /// It knows our rules and tables and the main table, not the rules of other software.
 package struct RouteWalk {
   let state: ActualState
-  /// Main's too: what the caller tells, its defaults, and the subnets of the router's addresses.
+  /// Main's too: the routes from the caller, its defaults, and the subnets of the router's addresses.
   private let tables: [TableID: [TableRoute]]
   private let own: Set<IPv4Address>
   /// Asked in this order: ours by priority, then main (32766), as the kernel comes with it.
@@ -109,12 +109,12 @@ package struct RouteWalk {
     return (.noRoute, .noRoute)
   }
 
-  /// The rule that a `goto` leads to; nil where there is none, and the `goto` is passed over.
+  /// The rule that a `goto` leads to; nil if there is none, and the `goto` is skipped.
   private func place(of priority: RulePriority, in rules: [RoutingRule]) -> Int? {
     rules.firstIndex { $0.priority == priority }
   }
 
-  /// The ip rule that refuses IPv6 from this device; nil where none does. The packet itself says which routes exist.
+  /// The ip rule that refuses IPv6 from this device; nil if none does. The packet itself says which routes exist.
   package func refusalOfIPv6(_ packet: Packet, from incoming: InterfaceName) -> RoutingRule? {
     func takes(_ rule: RoutingRule) -> Bool {
       let selected =

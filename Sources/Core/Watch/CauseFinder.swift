@@ -46,18 +46,18 @@ struct CauseFinder: Sendable {
   private(set) var cutOff: Set<InterfaceName> = []
   private var returned: Set<Key> = []
 
-  /// Whoever suspects asks no more often than this, and whoever knows that a path is down than that: a lossy path is
+  /// A suspicion triggers pings no more often than the first, and a known outage than the second: a lossy path is
   /// suspected all the time.
   private static let pauseOfSuspicion: Duration = .seconds(1)
   private static let pauseOfVerdict: Duration = .milliseconds(250)
-  /// Where many tunnels go by one uplink: so many hubs besides the suspected one tell enough of the internet.
+  /// If many tunnels use one uplink, this many hubs besides the suspected one say enough about the internet.
   private static let otherHubs = 3
-  /// Where more than this are asked by one uplink, each is asked more seldom.
+  /// If more than this are pinged over one uplink, each is pinged less often.
   private static let fewScouts = 6.0
 
   // MARK: - Whom to ask
 
-  /// Takes a new plan. Who is asked by the same uplink as before keeps what was learnt.
+  /// Takes a new plan. An address that is pinged over the same uplink as before keeps what was learnt.
   mutating func follow(
     _ index: WatchIndex, _ sockets: inout SocketBook, _ effects: inout [WatchEffect], at now: Instant
   ) {
@@ -115,7 +115,7 @@ struct CauseFinder: Sendable {
     diagnoses = diagnoses.filter { names.contains($0.key) }
   }
 
-  /// Nobody is asked any more.
+  /// Nothing is pinged any more.
   mutating func close(_ effects: inout [WatchEffect]) {
     for number in posted.indices where posted[number].binding != nil {
       effects.append(.close(socket: posted[number].socket))
@@ -155,7 +155,7 @@ struct CauseFinder: Sendable {
     schedule.set(number, at: posted[number].scout.machine.nextDeadline)
   }
 
-  /// True where an uplink can or cannot be used any more because of it, or a doubt is over.
+  /// True if an uplink can or cannot be used any more because of it, or a doubt is over.
   mutating func timePassed(
     to now: Instant, _ number: Int, _ meter: inout ProbeMeter, _ effects: inout [WatchEffect]
   ) -> Bool {
@@ -311,7 +311,7 @@ struct CauseFinder: Sendable {
 
   // MARK: - What it means
 
-  /// Looks at every path that is down; the events tell of each cause that is found or is another one by now.
+  /// Looks at every path that is down; returns events for each cause that is new or has changed.
   mutating func review(_ view: View) -> [AgentEvent] {
     var events: [AgentEvent] = []
     var scenes: [InterfaceName: Scene] = [:]

@@ -1,7 +1,7 @@
 internal import RuleSets
 
 /// Whose traffic another rule, or none, takes since a plan became another one; the less it is, the fewer flows are set up
-/// anew.
+/// again.
 package struct ChangedHands: Equatable, Sendable {
   /// Whose traffic goes by another egress than before, or by none, or by one for the first time. All that untouched rules
   /// are known to take is not among it.

@@ -1,6 +1,6 @@
 internal import RuleSets
 
-/// How fast a target is asked to confirm a suspicion: no faster than it has been seen to answer. Many hubs and routers
+/// How fast a target is probed to confirm a suspicion: no faster than it has been seen to answer. Many hubs and routers
 /// police pings, and to take the silence that our own haste has made for a dead path would be our fault.
 ///
 /// While the path is up and nothing is suspected, the row of probes that would confirm a suspicion is rehearsed: once, after
@@ -35,7 +35,7 @@ struct ConfirmationPace: Equatable, Sendable {
 
   /// Between two probes that confirm.
   private let wanted: Int64
-  /// Where nothing is known of the target.
+  /// If nothing is known about the target.
   private let unproven: Int64
   private let interval: Int64
   /// After the first probe of a row.
@@ -64,7 +64,7 @@ struct ConfirmationPace: Equatable, Sendable {
     nextTry = now
   }
 
-  /// Between two probes that confirm, as far as the target is known to answer them.
+  /// The pause between two confirming probes, as fast as the target is known to answer.
   var spacing: Int64 { proven }
   /// When the next probe of a rehearsal is to be sent.
   var due: Instant? { rehearsal.flatMap { $0.left > 0 ? $0.due : nil } }
@@ -77,7 +77,7 @@ struct ConfirmationPace: Equatable, Sendable {
     rehearsal = Rehearsal(number: lastRehearsal, left: row, due: due)
   }
 
-  /// A probe of the rehearsal is on its way. Returns which rehearsal that is.
+  /// A probe of the rehearsal is in flight. Returns which rehearsal that is.
   mutating func sent(at now: Instant) -> UInt32 {
     rehearsal?.left -= 1
     rehearsal?.pending += 1
@@ -119,7 +119,7 @@ struct ConfirmationPace: Equatable, Sendable {
   /// Something is suspected, or nothing can be sent: the rehearsal is over, and shows nothing.
   mutating func brokenOff() { rehearsal = nil }
 
-  /// The path is down: what was known of its target is rehearsed anew, beginning with what it bore last.
+  /// The path is down: the target's pace is rehearsed again, starting with the last one that it could take.
   mutating func wentDown(at now: Instant) {
     guard row > 0 else { return }
     if proven < unproven { candidate = proven }

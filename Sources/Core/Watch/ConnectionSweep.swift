@@ -10,7 +10,7 @@ package struct ConnectionSweep: Equatable, Sendable {
   package var destinations: [ClosedRange<UInt32>]?
   /// The path or uplink that is left, for the event.
   package var way: String
-  /// The marks that they get, in turn; none: they are set up anew. One whose source was translated is set up anew in any
+  /// The marks that they get, in turn; none: they are set up again. One whose source was translated is set up again in any
   /// case: what it was translated to is of the way that it was made on.
   package var heirs: [Mark]
   /// The uplink sends from this address now: only what left it with another that is no good any more, because the router

@@ -1,8 +1,7 @@
 package import RuleSets
 
-/// The kernel's table of tracked connections (conntrack) as it fills. Whoever fills it, a client with many flows for
-/// example, keeps every new connection of everybody from being made: also those that HTTP probes need, whose silence then
-/// says nothing of a hub.
+/// The kernel's connection tracking table (conntrack) as it fills. When something fills it, for example a client with
+/// many flows, nobody can open new connections, not even HTTP probes, whose silence then says nothing about a hub.
 ///
 ///     has room ──at its limit, or connections find no place──▶ full ──five seconds without either──▶ has room
 package struct ConnectionTable: Equatable, Sendable {
@@ -43,7 +42,7 @@ package struct ConnectionTable: Equatable, Sendable {
 
   package var isFull: Bool { fullSince != nil }
 
-  /// Takes a new reading. Returns what has changed by it; nil where nothing has.
+  /// Takes a new reading. Returns what has changed; nil if nothing has.
   package mutating func read(_ new: Reading, at now: Instant) -> Change? {
     // The counters are 32 bits wide and wrap around.
     let isLosing = reading.map { new.refused > $0.refused || new.evicted > $0.evicted } ?? false
@@ -62,7 +61,7 @@ package struct ConnectionTable: Equatable, Sendable {
 
 /// A connection of the router's own that must not be thrown out of the table: of a probe, or of a tunnel's outer packets.
 package struct TrackedFlow: Hashable, Sendable {
-  /// What tells the connection from others between the same two addresses.
+  /// What distinguishes the connection from others between the same two addresses.
   package enum Kind: Hashable, Sendable {
     /// An echo with this identifier.
     case icmp(identifier: UInt16)

@@ -12,7 +12,7 @@ package struct Diagnosis: Equatable, Sendable {
     case uplinkDown = "uplink_down"
     /// Something beyond the gateway: it answers, and nothing behind it does.
     case internetDown = "internet_down"
-    /// What was asked does not tell them apart.
+    /// The answers do not tell them apart.
     case unclear
   }
 
@@ -36,11 +36,11 @@ package struct Diagnosis: Equatable, Sendable {
     func words(_ uplink: InterfaceName?) -> String {
       let uplink = uplink?.text ?? "the uplink"
       return switch self {
-      case .uplink: "the uplink below is not known"
-      case .probes: "only what its probes ask does not answer"
+      case .uplink: "the underlying uplink is not known"
+      case .probes: "only its probes' target does not answer"
       case .hub: "the hub's outer address has never answered by \(uplink): it may be the hub or the tunnel"
       case .targets: "no target of \(uplink) tells whether the internet answers"
-      case .gateway: "no gateway of \(uplink) tells whether it is the uplink or what is behind"
+      case .gateway: "no gateway of \(uplink) has answered yet, so it may be the uplink or what lies beyond it"
       }
     }
   }
@@ -54,7 +54,7 @@ package struct Diagnosis: Equatable, Sendable {
   /// The evidence in one line.
   package var words: String { (evidence + missing.map { "missing: \($0)" }).joined(separator: "; ") }
 
-  /// What is known of one address that was asked by the uplink.
+  /// What is known about one address that was pinged over the uplink.
   package enum Answer: String, CaseIterable, Equatable, Sendable {
     case answers
     /// It answered once, or an operator says that it does, and now it does not.
@@ -82,13 +82,13 @@ package struct Diagnosis: Equatable, Sendable {
     case tunnel(String)
   }
 
-  /// All that is known of a path that is down.
+  /// Everything that is known about a path that is down.
   package struct Evidence: Equatable, Sendable {
     package var isTunnel: Bool
     /// The uplink that the path leaves by; nil for an external tunnel, whose underlay is not ours to know.
     package var uplink: InterfaceName?
     package var obstacle: Obstacle?
-    /// Nil where the uplink needs none, or none is known.
+    /// Nil if the uplink needs none, or none is known.
     package var gateway: Witness?
     /// The hub's outer address, asked by the uplink; nil for an uplink's own path.
     package var hub: Witness?
@@ -96,7 +96,7 @@ package struct Diagnosis: Equatable, Sendable {
     package var internet: [Witness]
     /// Another tunnel over the same uplink that carries.
     package var carrying: Name?
-    /// What is known of the tunnel's keys. It explains, and decides nothing.
+    /// What is known about the tunnel's keys. It explains, and decides nothing.
     package var keys: String?
 
     package init(
@@ -160,7 +160,7 @@ package struct Diagnosis: Equatable, Sendable {
     words += evidence.internet.map { said($0, "\($0.address)", by) }
     if let carrying = evidence.carrying { words.append("path \(carrying)\(by) is up") }
     if let keys = evidence.keys { words.append(keys) }
-    return words.isEmpty ? ["nobody could be asked\(by)"] : words
+    return words.isEmpty ? ["there was nothing to ask\(by)"] : words
   }
 
   private static func said(_ witness: Witness, _ name: String, _ by: String) -> String {

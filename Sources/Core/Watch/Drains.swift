@@ -2,11 +2,12 @@ package import RuleSets
 
 /// The ways that live flows of one rule were left on when its traffic returned to a better one (`failback: drain`).
 ///
-///     chosen ──failback──▶ draining ──limit is over──▶ its flows are set up anew on the way chosen now
+///     chosen ──failback──▶ draining ──limit is over──▶ its flows are set up again on the way chosen now
 ///       ▲                     │  │
 ///       └──────chosen again───┘  └──▶ the way is dead or no more: its flows went with it
 ///
-/// Without a limit a way drains until its flows have ended, which nobody tells: it ends here with the way alone.
+/// Without a limit a way drains until its flows have ended, which nothing reports, so here the drain only ends with the
+/// way.
 package struct Drains: Equatable, Sendable {
   /// A way that traffic has left, and how long its live flows may stay on it.
   package struct Drain: Equatable, Sendable {
@@ -14,7 +15,7 @@ package struct Drains: Equatable, Sendable {
     package var since: Instant
     /// Nil: until its flows end.
     package var until: Instant?
-    /// False where an agent that has just started cannot know whether there are any flows.
+    /// False if the agent has just started and cannot know whether there are any flows.
     package var isCertain: Bool
   }
 
@@ -30,7 +31,7 @@ package struct Drains: Equatable, Sendable {
     all.append(Drain(way: way, since: now, until: limit > .zero ? now + limit : nil, isCertain: isCertain))
   }
 
-  /// It is the rule's way again, or carries nothing any more. Returns what is over; nil where it did not drain.
+  /// It is the rule's way again, or carries nothing any more. Returns what is over; nil if it did not drain.
   @discardableResult package mutating func ended(_ way: RuleSelection.Choice) -> Drain? {
     guard let index = all.firstIndex(where: { $0.way == way }) else { return nil }
     return all.remove(at: index)
@@ -41,7 +42,7 @@ package struct Drains: Equatable, Sendable {
     for index in all.indices { all[index].until = limit > .zero ? all[index].since + limit : nil }
   }
 
-  /// When the limit of one is over; nil where none has one.
+  /// When the next limit is over; nil if none has a limit.
   package var nextDeadline: Instant? { all.compactMap(\.until).min() }
 
   /// Removes those whose limit is over by now, and returns them.

@@ -35,7 +35,7 @@ struct EgressPlan: Equatable, Sendable {
 
   // MARK: - In events
 
-  /// The rule's name, where there is but one.
+  /// The rule's name, if there is only one.
   var subject: String { rules.count == 1 ? first.rule.name.text : egress.name.text }
 
   /// `rule office`, `rule office (egress hub)`, `egress hub (rules office, lab)`.

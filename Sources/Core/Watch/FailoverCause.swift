@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// Why traffic had to leave a way, in one word that can be counted by. Where the trouble lies (`Diagnosis`) is found out
-/// later, when those who are asked have answered.
+/// Why traffic had to leave a way, in one word that can be counted by. What is at fault (`Diagnosis`) is found out
+/// later, when the pinged addresses have answered.
 package enum FailoverCause: String, CaseIterable, Equatable, Sendable {
   /// The path's probes are not answered.
   case probes
@@ -14,7 +14,7 @@ package enum FailoverCause: String, CaseIterable, Equatable, Sendable {
   /// It was no path of the rule's that was left.
   case other
 
-  /// Of the first path that was left and is to blame.
+  /// The first path that was left and is to blame.
   package init(leaving choice: RuleSelection.Choice?, for target: RuleSelection.Choice, _ health: (Name) -> PathHealth?)
   {
     let left = (choice?.paths ?? []).filter { !target.paths.contains($0) }.compactMap(health)

@@ -11,7 +11,7 @@ extension FlapDamping {
   /// However often it fell: three half-lives to wait at most.
   static let ceiling = 8_000.0
 
-  /// Until when traffic shall not return to a path that fell at these times, ascending; nil where it may.
+  /// Until when traffic must not return to a path that fell at these times, ascending; nil if it may.
   package func suppressed(falls: [Instant], at now: Instant) -> Instant? {
     guard halfLife > .zero else { return nil }
     var penalty = 0.0

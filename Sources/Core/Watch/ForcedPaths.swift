@@ -26,7 +26,7 @@ package struct ForcedPaths: Equatable, Sendable {
     }
   }
 
-  /// As many as a rule set may have paths: only made-up names can exceed it.
+  /// As many as a rule set may have paths, so only made-up names can exceed it.
   package static let capacity = RuleSetBounds.paths
   /// How long a force may be meant for: a year. Without an end it may last for ever.
   package static let longest: Duration = .seconds(366 * 86_400)
@@ -39,7 +39,7 @@ package struct ForcedPaths: Equatable, Sendable {
 
   package init() {}
 
-  /// Takes up what a life before has kept, as far as it is not over.
+  /// Takes over what an earlier agent saved, unless it has expired.
   package init(_ kept: [Name: Entry], at now: Instant, _ time: WallTime) {
     for (path, entry) in kept.sorted(by: { $0.key < $1.key }).prefix(Self.capacity) {
       guard let until = entry.until else {
@@ -54,7 +54,7 @@ package struct ForcedPaths: Equatable, Sendable {
     }
   }
 
-  /// What the operator says of a path; nil where nothing is in force.
+  /// The operator's order for a path; nil if none is in force.
   package func force(of path: Name) -> PathHealth.Force? { entries[path]?.force }
 
   /// There is room for this path's.
@@ -66,13 +66,13 @@ package struct ForcedPaths: Equatable, Sendable {
     deadlines[path] = lasting.map { now + $0 }
   }
 
-  /// Returns what was taken back; nil where there was nothing.
+  /// Returns what was cleared; nil if there was nothing.
   @discardableResult package mutating func takenBack(_ path: Name) -> Entry? {
     deadlines[path] = nil
     return entries.removeValue(forKey: path)
   }
 
-  /// When one is over; nil where none ends.
+  /// When the next one expires; nil if none does.
   package var nextDeadline: Instant? { deadlines.values.min() }
 
   /// Removes what is over by now, and returns it in the order of names.

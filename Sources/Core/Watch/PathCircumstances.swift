@@ -1,13 +1,13 @@
 internal import RuleSets
 
-/// What is known of paths besides their probes: the devices, the keys of tunnels, and what operators say.
+/// What is known about paths besides their probes: the devices, the keys of tunnels, and operators' orders.
 struct PathCircumstances: Sendable {
   private(set) var links: [InterfaceName: Link] = [:]
   /// Rises with each event of a device.
   private(set) var generation: UInt64 = 0
-  /// Which event last told of a device.
+  /// Which event last reported a device.
   private var touched: [InterfaceName: UInt64] = [:]
-  /// What is known of the SAs of tunnels.
+  /// What is known about the tunnels' SAs.
   private(set) var keys: [Name: IKENews.Word] = [:]
   var forces: [Name: PathHealth.Force] = [:]
 
@@ -29,7 +29,7 @@ struct PathCircumstances: Sendable {
     touched = newer
   }
 
-  /// Nil: the tunnel is no more. True where these are the first keys of the tunnel.
+  /// Nil: the tunnel is gone. True if these are the first keys of the tunnel.
   mutating func keysChanged(of tunnel: Name, _ word: IKENews.Word?) -> Bool {
     let isFirst = keys[tunnel] == .pending && word == .up
     keys[tunnel] = word
@@ -42,7 +42,7 @@ struct PathCircumstances: Sendable {
   func obstacle(of path: WatchPlan.WatchedPath) -> String? {
     if let underlay = path.underlay, let trouble = trouble(of: underlay) { return "uplink \(trouble)" }
     if let trouble = path.obstacle ?? trouble(of: path.device) { return trouble }
-    // With no probe to ask, the keys are the only evidence that there is.
+    // Without probes, the keys are the only evidence.
     guard path.probes.isEmpty, case .down(let why)? = word(on: path) else { return nil }
     return "no SA: \(why)"
   }
@@ -73,7 +73,7 @@ struct PathCircumstances: Sendable {
   /// Why a device cannot carry.
   func trouble(of device: InterfaceName) -> String? {
     guard let link = links[device] else { return "\(device) does not exist" }
-    if !link.isUp { return "\(device) is set down" }
+    if !link.isUp { return "\(device) is administratively down" }
     return link.hasCarrier ? nil : "\(device) has no carrier"
   }
 }

@@ -1,7 +1,7 @@
 package import RuleSets
 
-/// What is known of one path: its device, the uplink below it, and its probes. The verdict is worked out anew from all
-/// evidence at each change.
+/// What is known about one path: its device, the uplink below it, and its probes. The verdict is worked out again from
+/// all evidence at each change.
 package struct PathHealth: Equatable, Sendable {
   /// `degraded`: it carries, but worse than its limits say; `disabled`: an operator has shut it.
   package enum State: String, CaseIterable, Equatable, Sendable { case up, degraded, down, unknown, disabled }
@@ -15,7 +15,7 @@ package struct PathHealth: Equatable, Sendable {
   /// A probe of the path cannot even be sent, or who would judge it in a probe's place does not answer: there may never be
   /// a verdict.
   package private(set) var cannotBeProbed = false
-  /// Up because an operator says so: nothing is won by waiting, whatever it did before.
+  /// Up because an operator says so: there is nothing to gain by waiting, whatever it did before.
   package private(set) var isForcedUp = false
   /// Its device or the uplink below it cannot carry.
   package private(set) var hasObstacle = false
@@ -23,7 +23,7 @@ package struct PathHealth: Equatable, Sendable {
   package private(set) var falls: [Instant] = []
   private static let rememberedFalls = 12
 
-  /// What an operator says of a path, whatever its probes say.
+  /// An operator's order for a path, whatever its probes say.
   package enum Force: String, CaseIterable, Codable, Equatable, Sendable { case up, down }
 
   /// Why a path cannot be judged.
@@ -36,7 +36,7 @@ package struct PathHealth: Equatable, Sendable {
 
   package init(at now: Instant) { since = now }
 
-  /// Judges by the device and the probes. True where the state changed, or whether there can be one.
+  /// Judges by the device and the probes. True if the state changed, or whether there can be one.
   package mutating func judge(_ evidence: PathEvidence, at now: Instant) -> Bool {
     let couldNotBeProbed = cannotBeProbed
     let (obstacle, probes) = (evidence.obstacle, evidence.probes)
@@ -79,7 +79,7 @@ package struct PathHealth: Equatable, Sendable {
     }
     if let obstacle { return (.down, obstacle) }
     switch evidence.doubt {
-    // Nothing says that what carried carries no more, nor that what did not does again.
+    // There is no evidence that a working path has failed, or that a failed one works again.
     case .passing(let why)? where probes.isEmpty, .lasting(let why)? where probes.isEmpty:
       return (isDead(before) ? .unknown : before, why)
     case .passing?, .lasting?, nil: break
@@ -103,7 +103,7 @@ package struct PathHealth: Equatable, Sendable {
   private static func words(_ probes: Int, _ answered: Int) -> String {
     if probes == 0 { return "the device is up; no probe watches it" }
     return answered == probes
-      ? "every probe is answered" : "\(answered) of \(probes) probes are answered, as many as needed"
+      ? "every probe is answered" : "\(answered) of \(probes) probes are answered, which is enough"
   }
 
   private static func words(_ failed: ProbeMachine, _ count: Int) -> String {
@@ -112,6 +112,7 @@ package struct PathHealth: Equatable, Sendable {
       return "probe \(failed.probe.name): \(failed.answered) of \(failed.probe.rise) answers needed\(others)"
     }
     return
-      "probe \(failed.probe.name): \(failed.lost) in a row without an answer (\(failed.trouble ?? "no answer"))\(others)"
+      "probe \(failed.probe.name): \(failed.lost) in a row without an answer "
+      + "(\(failed.trouble ?? "no answer"))\(others)"
   }
 }

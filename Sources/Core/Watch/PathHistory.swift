@@ -5,8 +5,8 @@ package import RuleSets
 package struct PathHistory: Equatable, Sendable {
   package static let minutes = 60
 
-  /// One minute. No path is asked a thousand times a second, nor does anyone wait for an answer for an hour: 16 bits count,
-  /// and 32 hold microseconds.
+  /// One minute. No path is probed a thousand times a second, and nothing waits an hour for an answer: 16 bits are
+  /// enough for counts, and 32 for microseconds.
   package struct Minute: Equatable, Sendable {
     package fileprivate(set) var answers: UInt16 = 0
     package fileprivate(set) var losses: UInt16 = 0
@@ -17,7 +17,7 @@ package struct PathHistory: Equatable, Sendable {
     package init() {}
 
     package var probes: Int { Int(answers) + Int(losses) }
-    /// 0...1; nil where no probe was sent.
+    /// 0...1; nil if no probe was sent.
     package var loss: Double? { probes == 0 ? nil : Double(losses) / Double(probes) }
     package var leastRoundTrip: Duration? { answers == 0 ? nil : .microseconds(Int64(least)) }
     package var meanRoundTrip: Duration? { answers == 0 ? nil : .microseconds(Int64(mean)) }

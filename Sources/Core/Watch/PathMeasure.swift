@@ -2,7 +2,7 @@ internal import RuleSets
 
 /// What the probes of a path have measured of late: the mean of those that are up.
 package struct PathMeasure: Equatable, Sendable {
-  /// Of the probe with the most.
+  /// For the probe with the worst value.
   package var results: Int
   /// In percent.
   package var loss: Double
@@ -26,7 +26,7 @@ package struct PathMeasure: Equatable, Sendable {
 
 /// Whether what was measured is within a path's limits.
 extension PathLimits {
-  /// What is over its limit, in words; nil where nothing is, or too little is known yet.
+  /// What exceeds its limit, in words; nil if nothing does, or too little is known yet.
   func excess(_ measure: PathMeasure, wasOver: Bool) -> String? {
     guard measure.results >= min(window, 5) else { return nil }
     var words: [String] = []

@@ -39,7 +39,7 @@ package struct ProbeBudget: Equatable, Sendable {
     return budget
   }
 
-  /// Probes took so many bytes. A negative count takes back what was booked for a probe that could not be sent.
+  /// Probes used this many bytes. A negative count takes back what was booked for a probe that could not be sent.
   package mutating func took(_ bytes: Int, at now: Instant) {
     turn(at: now)
     spent = max(0, spent + bytes)

@@ -36,7 +36,7 @@ package struct ProbeMachine: Equatable, Sendable {
     /// It belongs to this rehearsal, which measures how fast the target answers: without an answer it is no loss.
     var rehearsal: UInt32?
 
-    /// Nothing is known of it yet, and its loss would count.
+    /// It has no result yet, and its loss would count.
     var isOpen: Bool { !isMissed && rehearsal == nil }
   }
 
@@ -127,7 +127,7 @@ package struct ProbeMachine: Equatable, Sendable {
     pacing = ConfirmationPace(probe, at: now)
   }
 
-  /// However short a budget is, a path is asked this often.
+  /// However short the budget is, a path is probed at least this often.
   package static let longestPace: Duration = .seconds(3_600)
 
   /// Between two probes now.
@@ -150,7 +150,7 @@ package struct ProbeMachine: Equatable, Sendable {
     return suspicion.map { min(next, $0) } ?? next
   }
 
-  /// Between two probes that confirm a suspicion, as far as the target is known to answer them.
+  /// The pause between two probes that confirm a suspicion, as fast as the target is known to answer.
   package var confirmation: Duration { .nanoseconds(pacing.spacing) }
 
   /// When something is to be done about a probe that is not answered.
@@ -159,8 +159,8 @@ package struct ProbeMachine: Equatable, Sendable {
       ? unanswered.sent.advanced(byNanoseconds: limits.answer) : unanswered.deadline
   }
 
-  /// When the next probe is to be sent before its turn. Nil where there is nothing to confirm: nothing is late, the verdict
-  /// is made, enough are on their way to make it, or the path carries another probe's answers.
+  /// When the next probe is to be sent before its turn. Nil if there is nothing to confirm: nothing is late, the
+  /// verdict is made, enough probes are in flight to make it, or another probe's answers show that the path works.
   private var suspicion: Instant? {
     guard state == .up, !isCarried, let lastSend, limits.mayBeSuspected else { return nil }
     let first = waiting.first(where: \.isOpen)
@@ -247,7 +247,7 @@ package struct ProbeMachine: Equatable, Sendable {
     nextSend = soonest
   }
 
-  /// What was lost until now said nothing of the path, as it was still being made: as at the start, the next answer is
+  /// Losses so far said nothing about the path, because it was still being set up: as at the start, the next answer is
   /// enough. What was answered stays true.
   package mutating func begun(at now: Instant) {
     if state == .down { endRow() }
@@ -269,7 +269,7 @@ package struct ProbeMachine: Equatable, Sendable {
     pacing.brokenOff()
   }
 
-  /// Something became of probe `number`. Late and unknown numbers are ignored.
+  /// Probe `number` has an outcome. Late and unknown numbers are ignored.
   package mutating func came(_ outcome: ProbeOutcome, of number: UInt64, at now: Instant) -> [Directive] {
     guard let index = waiting.firstIndex(where: { $0.number == number }) else { return [] }
     let sent = waiting.remove(at: index)

@@ -8,7 +8,7 @@ struct ProbeMeter: Sendable {
   private var uplinks: [InterfaceName?] = []
   private var headers: [Int] = []
 
-  /// - Parameter scouts: how many are asked by an uplink.
+  /// - Parameter scouts: how many are pinged over an uplink.
   mutating func follow(_ plan: WatchPlan, scouts: (InterfaceName) -> Int, at now: Instant) {
     var kept: [InterfaceName: ProbeBudget] = [:]
     loads = [:]

@@ -1,4 +1,4 @@
-/// What became of one probe.
+/// The outcome of one probe.
 package enum ProbeOutcome: Equatable, Sendable {
   case answered(roundTrip: Duration)
   /// Something answered, but not what counts: a wrong status or body, ICMP "unreachable".

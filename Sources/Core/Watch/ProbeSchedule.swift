@@ -8,14 +8,15 @@ struct ProbeSchedule: Equatable, Sendable {
     var due: Int64
     var probe: Int
 
-    /// Of those that leave on one beat the order stays, so that none leaves now first and now last of many.
+    /// The order of those that leave on one beat stays the same, so that none is sometimes first and sometimes last of
+    /// many.
     static func < (left: Turn, right: Turn) -> Bool {
       left.due == right.due ? left.probe < right.probe : left.due < right.due
     }
   }
 
   private var turns: [Turn] = []
-  /// Of each probe in `turns`; -1: it has no turn.
+  /// For each probe, its index in `turns`; -1: it has no turn.
   private var places: [Int] = []
 
   init() {}

@@ -51,7 +51,7 @@ package struct ProbeWindow: Equatable, Sendable {
 
   package var count: Int { results.count }
 
-  /// The last so many results, or all where there are fewer.
+  /// The last results up to this number, or all if there are fewer.
   package func recent(_ count: Int) -> ProbeWindow {
     guard count < results.count else { return self }
     var window = ProbeWindow()

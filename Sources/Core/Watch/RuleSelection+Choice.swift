@@ -1,6 +1,6 @@
 package import RuleSets
 
-// What a rule can choose, what it looks at, and what comes of it.
+// What a rule can choose, what it looks at, and the result.
 extension RuleSelection {
   /// Where a rule's traffic goes.
   package enum Choice: Hashable, Sendable, CustomStringConvertible {
@@ -56,7 +56,7 @@ extension RuleSelection {
   /// What the machine looks at.
   package struct View {
     package var state: (Name) -> PathHealth?
-    /// The best usable uplink for `fallback: local_wan`, nil where there is none.
+    /// The best usable uplink for `fallback: local_wan`; nil if there is none.
     package var localWAN: InterfaceName?
     /// The first usable private line below the rule's tunnels, for `fallback: underlay`.
     package var underlay: InterfaceName?
@@ -100,8 +100,8 @@ extension RuleSelection {
 
     func isUp(_ choice: Choice) -> Bool { choice.paths.contains { view.state($0)?.state == .up } }
 
-    /// The paths that are up of the first tier that has any, those that keep falling only where there is no other; then
-    /// those that are degraded.
+    /// The paths that are up in the first tier that has any, with flapping ones only if there is no other; then
+    /// degraded ones.
     var firstUsable: Choice? {
       func first(_ isUsable: (Seen) -> Bool) -> Choice? {
         for tier in tiers {

@@ -4,7 +4,7 @@ extension RuleSelection {
   /// More paths than that nobody reads.
   private static let told = 4
 
-  /// Why the rule's traffic is where it is, by what holds now: a flip's own cause may be over long since.
+  /// Why the rule's traffic is where it is, judged by the present: a flip's own cause may be long gone.
   package func standing(_ view: View, at now: Instant) -> String {
     let states = rule.tiers.joined().map { (name: $0.path, health: view.state($0.path)) }
     switch choice {
@@ -38,7 +38,7 @@ extension RuleSelection {
     }
     let names = listed(current)
     if members.contains(where: { $0.state == .degraded }) { return "\(names) is degraded, and none is up" }
-    return "no verdict on \(names) now, and nothing speaks against it"
+    return "no verdict on \(names) now, and there is no evidence against it"
   }
 
   private func listed(_ paths: [Name]) -> String {
@@ -51,7 +51,7 @@ extension RuleSelection {
       guard let health else { return "path \(name) is gone" }
       if health.state == .up {
         let wait = (mayReturn(health, at: now) - now).inSeconds
-        if wait > 0 { return "path \(name) is up, and returned to in \(Int(wait.rounded(.up))) s if it stays so" }
+        if wait > 0 { return "path \(name) is up, and is returned to in \(Int(wait.rounded(.up))) s if it stays so" }
       }
       return "path \(name) is \(health.state.rawValue): \(health.cause)"
     }

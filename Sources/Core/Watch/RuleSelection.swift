@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Which way one backhaul rule's traffic goes now. A pure machine: it is told the states of the paths and of the local
+/// Which way one backhaul rule's traffic goes now. A pure machine: it gets the states of the paths and of the local
 /// WAN, and says when to flip and why.
 ///
 ///                first path up                       path down, another up
@@ -22,7 +22,7 @@ package struct RuleSelection: Equatable, Sendable {
   package private(set) var cause = "no path has been judged yet"
   /// When a path that is up may be returned to; the loop must ask again then.
   package private(set) var nextDeadline: Instant?
-  /// How long traffic has gone in the clear, as far as that has ended.
+  /// How long traffic has gone in the clear, not counting the present spell.
   private var unencryptedBefore: Duration = .zero
   /// Since when it goes in the clear now, by whatever line; nil: it does not.
   package private(set) var unencryptedSince: Instant?
@@ -53,7 +53,7 @@ package struct RuleSelection: Equatable, Sendable {
   package mutating func decide(_ view: View, at now: Instant) -> Flip? {
     nextDeadline = nil
     guard let flip = choose(view, at: now) else { return nil }
-    // A path better than those just taken, or beside them, may be up already, only not for long enough.
+    // A path better than or equal to those just chosen may already be up, but not for long enough.
     let taken = flip.to.paths
     nextDeadline = rule.tiers.prefix(worth).joined().compactMap { share in
       guard !taken.contains(share.path), let health = view.state(share.path), health.state == .up else { return nil }
@@ -116,7 +116,7 @@ package struct RuleSelection: Equatable, Sendable {
   private mutating func reconsider(_ current: [Name], _ look: Look) -> Flip? {
     guard let index = tier(of: current) else { return leave(unlisted: current, look) }
     let members = look.tiers[index].filter { current.contains($0.name) }
-    // One that nothing is known of is no reason to leave.
+    // A path of unknown state is no reason to leave it.
     let living = members.filter { $0.health?.isDead != true }
     guard !living.isEmpty else {
       let why = reasons(members)
@@ -180,8 +180,8 @@ package struct RuleSelection: Equatable, Sendable {
     return rule.fallback == .block ? nil : fallBack(.changed, look)
   }
 
-  /// Which paths of the present tier share the flows from now on: those that live, without those that are degraded where
-  /// another is not, and with those that may return. Where all are degraded, the best others after them.
+  /// Which paths of the present tier share the flows from now on: the living ones, without degraded ones if another is
+  /// not degraded, and with those that may return. Where all are degraded, the best others after them.
   private mutating func share(
     _ living: [Seen], of index: Int, leaving current: [Name], _ look: Look
   ) -> Flip? {

@@ -1,9 +1,9 @@
 package import RuleSets
 
-/// One address that is asked by one uplink, all the time but seldom, and at once when a path over the uplink is suspected:
-/// what it says tells a dead hub from a dead uplink.
+/// One address that is pinged over one uplink, always but rarely, and at once when a path over the uplink is suspected:
+/// its answers tell a dead hub from a dead uplink.
 package struct Scout: Equatable, Sendable {
-  /// What an address is asked as, the nearest first.
+  /// The roles in which an address is pinged, the nearest first.
   package enum Role: String, CaseIterable, Comparable, Sendable {
     case gateway, hub, target
     package static func < (left: Self, right: Self) -> Bool { left.rank < right.rank }
@@ -28,12 +28,12 @@ package struct Scout: Equatable, Sendable {
   /// The interval while nothing is suspected: 12 packets a minute, six out and six back.
   package static let interval: Duration = .seconds(10)
   package static let timeout: Duration = .seconds(1)
-  /// Three consecutive losses, as far apart as the machine confirms: a quarter of a second after it is asked.
+  /// Three consecutive losses at the machine's confirming pace: a quarter of a second after the first ping.
   package static let fall = 3
-  /// Ten seconds and what was asked at the first answer: an uplink that comes and goes is none to go back to.
+  /// Ten seconds and the probes at the first answer: traffic should not return to a flapping uplink.
   package static let rise = 2
 
-  /// Nil where no name could be made of the address, which every address has.
+  /// Nil if no name could be made from the address, which never happens.
   package init?(_ address: IPv4Address, _ role: Role, at now: Instant, phase: Duration) {
     guard let name = Name("scout-" + address.description.split(separator: ".").joined(separator: "-")) else {
       return nil
@@ -55,7 +55,7 @@ package struct Scout: Equatable, Sendable {
     if isUnreachable { return .silent }
     switch machine.state {
     case .up: return machine.unsent > 0 ? .unknown : .answers
-    // Many gateways and hubs answer no ping at all. Of a target an operator has said that it does.
+    // Many gateways and hubs answer no ping at all. For a target, the operator has said that it does.
     case .down: return machine.lastAnswer != nil || roles.contains(.target) ? .silent : .unknown
     case .unknown: return .unknown
     }
@@ -74,7 +74,7 @@ package struct Scout: Equatable, Sendable {
   }
 }
 
-/// All who are asked by one uplink.
+/// All addresses that are pinged over one uplink.
 package struct UplinkOutlook: Equatable, Sendable {
   package var scouts: [Scout]
   /// When most of them were last asked because something is suspected of a path over the uplink.
@@ -94,7 +94,7 @@ package struct UplinkOutlook: Equatable, Sendable {
   package var isCutOff: Bool { !targets.isEmpty && targets.allSatisfy { $0.machine.state == .down } }
 
   /// When it will be known at the latest whether the uplink is the trouble: a path over it is suspected, and none of
-  /// the targets that used to answer has answered since. Nil where there is no doubt.
+  /// the targets that used to answer has answered since. Nil if there is no doubt.
   package func doubt(at now: Instant) -> Instant? {
     guard let asked, now < asked + Self.longestDoubt, !isCutOff else { return nil }
     let answering = targets.filter { $0.machine.state == .up }

@@ -20,16 +20,16 @@ package struct SilentTraffic: Equatable, Sendable {
     var taken: Instant
   }
 
-  /// When something last came in, as far as samples show it.
+  /// When something last came in, according to the samples.
   private var heard: Sample?
   private var patience = Self.period
 
   package init() {}
 
-  /// Takes a sample of the device's counters. True where too much has left it without an answer.
+  /// Takes a sample of the device's counters. True if too much has left it without an answer.
   package mutating func counted(bytesIn: UInt64, bytesOut: UInt64, at now: Instant) -> Bool {
     let sample = Sample(bytesIn: bytesIn, bytesOut: bytesOut, taken: now)
-    // A device that was made anew counts from 0.
+    // A device that was recreated counts from 0.
     guard let heard, heard.bytesIn <= bytesIn, heard.bytesOut <= bytesOut else {
       heard = sample
       patience = Self.period

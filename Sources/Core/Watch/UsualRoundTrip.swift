@@ -17,8 +17,8 @@ struct UsualRoundTrip: Equatable, Sendable {
     self.mean = mean * 7 / 8 + roundTrip / 8
   }
 
-  /// As RFC 6298's clock granularity: where every answer takes exactly as long, the next one is not late for a nanosecond
-  /// that was rounded off.
+  /// Like RFC 6298's clock granularity: if every answer takes exactly as long, the next one must not be late by a
+  /// rounded-off nanosecond.
   private static let granularity: Int64 = 1_000_000
 
   /// An answer later than this is later than usual; nil before the first answer.

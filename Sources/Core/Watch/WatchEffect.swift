@@ -1,8 +1,8 @@
 internal import RuleSets
 
-/// What the watch asks of whoever drives it: to be done in this order, and before the watch is told of anything else.
+/// What the watch asks its driver to do, in this order, and before the driver reports anything else.
 package enum WatchEffect: Equatable, Sendable {
-  /// Open this socket for `WatchMachine.use(of:)`; its connection, if it keeps one, is told by `opened`.
+  /// Open this socket for `WatchMachine.use(of:)`; report its connection, if it keeps one, with `opened`.
   case open(socket: Int)
   /// Nothing that comes by it counts any more.
   case close(socket: Int)

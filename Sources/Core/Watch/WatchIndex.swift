@@ -47,7 +47,7 @@ struct WatchIndex: Sendable {
     }
   }
 
-  /// Which choice a route in the kernel stands for; nil where it stands for none of the egress's.
+  /// Which choice a route in the kernel stands for; nil if it stands for none of the egress's.
   func choice(of way: TableRoute.Way, for watched: EgressPlan) -> RuleSelection.Choice? {
     let egress = watched.egress
     if case .shared(let shares) = way {
@@ -106,7 +106,7 @@ struct WatchIndex: Sendable {
     }
   }
 
-  /// The same way as in the plan before: what is known of it, and what flows by it, stays.
+  /// The same way as in the previous plan: what is known about it, and the flows on it, stay.
   func isSameWay(_ way: RuleSelection.Choice, in old: WatchIndex) -> Bool {
     switch way {
     case .path(let name):

@@ -25,14 +25,14 @@ extension WatchMachine {
   mutating func settleDrains(since old: WatchIndex, of gone: [WatchedEgress], at now: Instant) {
     for egress in gone {
       for drain in egress.drains.all {
-        tellDrained(drain, of: egress.watched, because: "the rule is no more", at: now)
+        tellDrained(drain, of: egress.watched, because: "the rule is gone", at: now)
       }
     }
     for number in egresses.indices {
       let egress = egresses[number].watched.egress
       for drain in egresses[number].drains.all {
         if !index.isSameWay(drain.way, in: old) {
-          stopDraining(drain.way, of: number, because: "it is no more, or leads elsewhere", at: now)
+          stopDraining(drain.way, of: number, because: "it is gone, or leads elsewhere", at: now)
         } else if egress.failback == .move {
           sweepFlows(of: number, on: drain.way)
           stopDraining(drain.way, of: number, because: "the rule moves its flows now", at: now)
@@ -66,7 +66,7 @@ extension WatchMachine {
     for number in egresses.indices {
       for drain in egresses[number].drains.timePassed(to: now) {
         sweepFlows(of: number, on: drain.way)
-        let why = "the limit is over, and those that are left are set up anew"
+        let why = "the time limit is over, and those that are left are set up again"
         tellDrained(drain, of: egresses[number].watched, because: why, at: now)
       }
     }

@@ -1,9 +1,9 @@
 package import RuleSets
 
-// What happens to traffic, and the links below it, that probes confirm at once; and what a full table of tracked
-// connections makes of a probe's silence.
+// What happens to traffic, and the links below it, that probes confirm at once; and what a full connection tracking
+// table makes of a probe's silence.
 extension WatchMachine {
-  /// Paths that carry traffic and are probed so seldom that their traffic tells more.
+  /// Paths that carry traffic and are probed so rarely that their traffic says more.
   private var quiet: [Int] {
     let carrying = Set(egresses.flatMap { $0.selection.choice?.paths ?? [] }.compactMap { index.paths[$0] })
     return carrying.sorted().filter { path in
@@ -14,7 +14,7 @@ extension WatchMachine {
 
   package var awaitsTraffic: Bool { !quiet.isEmpty }
 
-  /// The devices have carried so much by now.
+  /// The devices' byte counts so far.
   package mutating func counted(_ traffic: [InterfaceName: Traffic], at now: Instant) {
     var known: [InterfaceName: SilentTraffic] = [:]
     for path in quiet {
@@ -43,7 +43,7 @@ extension WatchMachine {
     }
   }
 
-  // MARK: - The table of tracked connections
+  // MARK: - The connection tracking table
 
   /// The router's own connections: of ICMP probes and scouts, and of tunnels' outer packets.
   package var trackedFlows: Set<TrackedFlow> {
@@ -57,7 +57,7 @@ extension WatchMachine {
     guard isFull || isTableFull else { return }
     isTableFull = isFull
     for (path, watched) in plan.paths.enumerated() {
-      // Outer packets that find no place are dropped, and nobody is told.
+      // Outer packets that find no place are silently dropped.
       let isCarried = watched.outer.allSatisfy { $0.contains { !missing.contains($0) } }
       for number in index.probes[path] {
         let isHeld = probes[number].flow.map { !missing.contains($0) } ?? false
@@ -67,5 +67,5 @@ extension WatchMachine {
     causes.hinder(isFull ? Self.fullTable : nil, missing: missing)
   }
 
-  private static let fullTable = "the table of tracked connections is full"
+  private static let fullTable = "the connection tracking table is full"
 }

@@ -46,20 +46,20 @@ extension WatchMachine {
     ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way.description)))
   }
 
-  /// The rule's live flows on a way that it has left go on, or are set up anew, on the one that it goes now.
+  /// The rule's live flows on a way that it has left go on, or are set up again, on the one that it goes now.
   mutating func sweepFlows(of number: Int, on way: RuleSelection.Choice) {
     let watched = egresses[number].watched
-    // Where not every source is named all of the mark goes, for a flow that stays behind would hang, and one that is set
-    // up anew in vain does not.
+    // If not every source is known, all connections with the mark go: a flow left behind would hang, while one set up
+    // again needlessly does no harm.
     let exact = watched.isExact
     for (way, mark) in marks(of: way) where !move(flowsOf: number, on: way, mark) || !exact {
       sweep(way, mark, from: exact ? watched.sources : nil)
     }
   }
 
-  /// Between ways that translate nothing a flow goes on as it is: its connection is bound to the new one. To delete it
-  /// would lose the race against an answer that still comes by the old way, and would be taken for a connection that began
-  /// there. False where one of both translates.
+  /// Between ways that translate nothing a flow goes on as it is: its connection is bound to the new one. Deleting it
+  /// would race with an answer that still comes by the old way, which would then look like a connection that began
+  /// there. False if either of them translates.
   @discardableResult private mutating func move(
     flowsOf number: Int, on way: RuleSelection.Choice, _ mark: Mark
   ) -> Bool {
@@ -76,12 +76,12 @@ extension WatchMachine {
     return true
   }
 
-  /// A path that is down carries nothing: its connections are set up anew wherever the rules lead now, if anywhere.
+  /// A path that is down carries nothing: its connections are set up again wherever the rules lead now, if anywhere.
   mutating func sweepDead(_ path: Int, at now: Instant) {
     let way = RuleSelection.Choice.path(plan.paths[path].name)
     sweep(way, plan.paths[path].mark, from: nil)
     for number in egresses.indices {
-      stopDraining(way, of: number, because: "it is down, and its flows are set up anew", at: now)
+      stopDraining(way, of: number, because: "it is down, and its flows are set up again", at: now)
     }
   }
 
@@ -100,7 +100,7 @@ extension WatchMachine {
   }
 
   /// A connection belongs to the way that it was made on. Where a new rule set gives its source or its destination
-  /// another way, it would be held back as one made elsewhere, so it is set up anew.
+  /// another way, it would be held back as one made elsewhere, so it is set up again.
   mutating func sweepWhatChangedHands(since old: WatchIndex) {
     let changed = ChangedHands(from: old.plan, to: plan)
     guard !changed.sources.isEmpty || !changed.destinations.isEmpty else { return }
@@ -108,7 +108,7 @@ extension WatchMachine {
       let known = before.isExact ? before.sources : nil
       let sources = known.map { AddressRanges.common($0, changed.sources) } ?? changed.sources
       for (way, mark) in old.ways(of: before) {
-        // One of both: whose it is, or where to.
+        // One of the two: whose it is, or where it goes.
         if !sources.isEmpty { sweep(way, mark, from: sources) }
         if !changed.destinations.isEmpty { sweep(way.description, mark, from: known, to: changed.destinations) }
       }
@@ -129,7 +129,8 @@ extension WatchMachine {
     egresses.contains { $0.selection.choice?.paths.contains(path) == true }
   }
 
-  /// The mark of a way that is no more, or leads elsewhere now, may be another's soon: no connection may carry it then.
+  /// The mark of a way that is gone, or leads elsewhere now, may soon belong to another way: no connection may carry it
+  /// then.
   mutating func sweepVanished(since old: WatchPlan) {
     let living = Set(plan.paths.map(\.mark) + plan.uplinks.map(\.mark))
     for (name, mark) in orphans.sorted(by: { $0.key < $1.key }) where index.path(name) != nil || !isSelected(name) {

@@ -38,7 +38,7 @@ extension WatchMachine {
     decideAll(at: now)
   }
 
-  /// Each egress keeps what is known of the one of its name. Returns those that are no more.
+  /// Each egress keeps the state of the previous one with its name. Returns those that are gone.
   private mutating func bindEgresses(_ routes: [TableID: TableRoute.Way], at now: Instant) -> [WatchedEgress] {
     var known = egresses
     func take(_ isIt: (WatchedEgress) -> Bool) -> WatchedEgress? {

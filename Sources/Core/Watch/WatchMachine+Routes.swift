@@ -1,11 +1,11 @@
 package import RuleSets
 
-// The active routes in the kernel: brought to the choices, and put back where another has meddled.
+// The active routes in the kernel: set according to the choices, and restored if another program has changed them.
 extension WatchMachine {
   /// Other software changed something of ours. A flush reports each object that it took, and one look covers them all.
   package mutating func inspectSoon(at now: Instant) { inspectionDue = inspectionDue ?? now + Self.burst }
 
-  /// Looks at the active routes, and puts back those that another has changed.
+  /// Looks at the active routes, and restores those that another program has changed.
   package mutating func inspect() { ask(.look(Set(index.egresses.map(\.table)))) }
 
   /// The active routes that the kernel has in the tables that it was asked for.
@@ -14,9 +14,9 @@ extension WatchMachine {
     settleRoutes(repairing: true, at: now)
   }
 
-  /// The active routes could not be read; `failure` says why. They are asked for again after 200 ms.
+  /// The active routes could not be read; `failure` says why. They are tried again after 200 ms.
   package mutating func sawNoRoutes(_ failure: String, at now: Instant) {
-    ask(.tell(AgentEvent(.applyFailed, "routes", "the active routes could not be read, tried again: \(failure)")))
+    ask(.tell(AgentEvent(.applyFailed, "routes", "the active routes could not be read, will try again: \(failure)")))
     retrySoon(at: now)
   }
 
@@ -56,7 +56,7 @@ extension WatchMachine {
     ask(.lead(egress: number, egresses[number].watched.table, way))
   }
 
-  /// The kernel leads the egress's table where it was asked to.
+  /// The kernel's route in the egress's table is as requested.
   package mutating func led(egress number: Int, at now: Instant) {
     guard let (purpose, way) = takeWrite(of: number) else { return }
     egresses[number].active = way
@@ -77,7 +77,7 @@ extension WatchMachine {
         let watched = egresses[number].watched
         pending.append(
           watched.event(
-            .driftRepaired, "the active route of table \(watched.table) was gone or changed, and is back"))
+            .driftRepaired, "the active route of table \(watched.table) was deleted or changed, and is back"))
       }
     case .stray: break
     }
@@ -94,13 +94,13 @@ extension WatchMachine {
         .tell(
           AgentEvent(
             .flipFailed, "table \(table)",
-            "a stray active route could not be removed, tried again in 200 ms: \(failure)")))
+            "a stray active route could not be removed, will try again in 200 ms: \(failure)")))
     case .flip, .settle:
       let target = egresses[number].selection.choice?.description ?? "nothing"
       ask(
         .tell(
           AgentEvent(
-            .flipFailed, target, "cannot point table \(table) there, tried again in 200 ms: \(failure)")))
+            .flipFailed, target, "cannot point table \(table) there, will try again in 200 ms: \(failure)")))
     }
     if case .flip(var flip, let verdict) = purpose {
       if let late = egresses[number].unfinished { flip.from = late.flip.from }
@@ -130,7 +130,7 @@ extension WatchMachine {
     let from = flip.from?.description ?? "nothing"
     pending.append(
       egresses[number].watched.event(
-        kind, "traffic goes \(flip.to), was \(from): \(flip.cause)",
+        kind, "now \(flip.to), was \(from): \(flip.cause)",
         [
           "from": from, "to": flip.to.description, "cause": flip.cause,
           "flip_microseconds": "\((committed - verdict).nanoseconds / 1_000)",
@@ -150,8 +150,9 @@ extension WatchMachine {
 
   // MARK: - Settling
 
-  /// Brings the kernel's active routes to the choices, where a gateway changed, a flip failed or another has meddled. A
-  /// choice whose device is gone has no route to put back: the floor is right until the next verdict.
+  /// Sets the kernel's active routes according to the choices, after a gateway changed, a flip failed or another
+  /// program interfered. A choice whose device is gone has no route to put back: the floor is right until the next
+  /// verdict.
   mutating func settleRoutes(repairing: Bool, at now: Instant) {
     for number in egresses.indices where egresses[number].write == nil {
       guard let choice = egresses[number].selection.choice else {

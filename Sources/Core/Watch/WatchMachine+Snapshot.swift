@@ -2,7 +2,7 @@ package import RuleSets
 
 // What is seen from outside.
 extension WatchMachine {
-  /// What the path's probes brought over the last hour; nil where the plan has no such path.
+  /// The path's probe results over the last hour; nil if the plan has no such path.
   package func history(of path: Name) -> PathHistory? { index.paths[path].map { histories[$0] } }
 
   /// - Parameter tells: which paths' probes to include. What is handed out must be copied before it changes, and a

@@ -13,12 +13,12 @@ extension WatchMachine {
     var changed = false
     for path in index.paths(by: name) where judge(path, at: now) { changed = true }
     if changed || index.uplink(name) != nil { decideAll(at: now) }
-    // With a device that goes down the kernel takes its routes away, and tells nobody.
+    // When a device goes down, the kernel removes its routes without an event.
     inspectSoon(at: now)
   }
 
-  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs, but that what they lost before the
-  /// first keys were there is no evidence. Nil: the tunnel is no more.
+  /// Keys of a tunnel came or went: its probes are due now. The verdict stays theirs, but that what they lost before
+  /// the first keys were there is no evidence. Nil: the tunnel is gone.
   package mutating func keysChanged(of tunnel: Name, _ word: IKENews.Word?, at now: Instant) {
     let isFirst = circumstances.keysChanged(of: tunnel, word)
     var changed = false
@@ -52,7 +52,7 @@ extension WatchMachine {
       doubt: circumstances.doubt(about: path))
   }
 
-  /// True where the path's state changed.
+  /// True if the path's state changed.
   @discardableResult mutating func judge(_ number: Int, at now: Instant) -> Bool {
     let (before, since) = (health[number].state, health[number].since)
     let wasDead = health[number].isDead
@@ -119,7 +119,7 @@ extension WatchMachine {
     put(flip.to, number, .flip(flip, verdict: now))
   }
 
-  /// What the rules' machines look at, but for doubts.
+  /// What the rules' machines look at, without doubts.
   private func view(_ usable: [WatchPlan.WatchedUplink], _ health: [PathHealth]) -> RuleSelection.View {
     let paths = index.paths
     return RuleSelection.View(
@@ -171,7 +171,7 @@ extension WatchMachine {
     return !users.isEmpty && users.allSatisfy { $0.selection.choice?.paths.contains(path) == true }
   }
 
-  /// `before` is nil at the first look after a start, `after` where the egress is no more.
+  /// `before` is nil at the first look after a start, `after` if the egress is gone.
   mutating func tellOfEncryption(
     _ before: RuleSelection?, _ after: RuleSelection?, of watched: EgressPlan, at now: Instant
   ) {

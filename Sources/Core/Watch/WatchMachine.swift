@@ -1,14 +1,14 @@
 package import RuleSets
 
-/// The watch over paths: what becomes of each probe, which paths are up, where each rule's traffic goes, where the trouble
-/// lies, and which connections have to go on elsewhere. A pure machine: it is told what happened and when, and `effects`
-/// says what is to be done. Whoever drives it does that before telling it of anything else.
+/// The watch over paths: what happens to each probe, which paths are up, where each rule's traffic goes, what is at
+/// fault, and which connections have to continue elsewhere. A pure machine: it gets what happened and when, and
+/// `effects` says what to do. Its driver does that before reporting anything else.
 ///
 ///     plan, links, keys, forces ─┐
 ///     probe answered or not ─────┴─▶ verdict on a path ─▶ decision for each rule ─▶ active route ─▶ live flows
 ///     scouts ───────────────────────────────▲──▶ cause
 ///
-/// Words come after deeds: events are told once the kernel has taken the routes.
+/// Words come after deeds: events are reported once the kernel has accepted the routes.
 package struct WatchMachine: Sendable {
   let steps: WatchSteps
   var index: WatchIndex
@@ -20,7 +20,7 @@ package struct WatchMachine: Sendable {
   var sockets = SocketBook()
   /// Spreads the first probes.
   var bound = 0
-  /// Of each path, which its probes write together.
+  /// For each path, written by all its probes.
   var histories: [PathHistory] = []
   /// Of each path.
   var health: [PathHealth] = []
@@ -29,9 +29,9 @@ package struct WatchMachine: Sendable {
   /// Several probes are seen to at once, and one decision follows.
   var gathersVerdicts = false
   var hasNewVerdict = false
-  /// The table of tracked connections.
+  /// The connection tracking table.
   var isTableFull = false
-  /// Of devices that carry traffic now by paths that are probed seldom.
+  /// For devices that carry traffic now by paths that are rarely probed.
   var silences: [InterfaceName: SilentTraffic] = [:]
   var egresses: [WatchedEgress] = []
   /// How long each rule was in which mode.
@@ -47,7 +47,7 @@ package struct WatchMachine: Sendable {
   /// What is to be done once it has.
   var isDeciding = false
   var takenOver: PlanChange?
-  /// Events that are told once the flips are made.
+  /// Events to report once the flips are made.
   var pending: [AgentEvent] = []
   var effects: [WatchEffect] = []
 
@@ -55,7 +55,7 @@ package struct WatchMachine: Sendable {
   var decisionDue: Instant?
   /// When the limit of what drains is over.
   var drainDue: Instant?
-  /// When the active routes are looked at: after another has meddled, and after a failure of ours.
+  /// When to look at the active routes: after another program has interfered, and after a failure of ours.
   var inspectionDue: Instant?
   var retryDue: Instant?
   var causeDue: Instant?
@@ -136,7 +136,7 @@ package struct WatchMachine: Sendable {
 
   // MARK: - The sockets of probes
 
-  /// What a socket is opened for; nil where it is no more.
+  /// What a socket is opened for; nil if that is gone.
   package func use(of socket: Int) -> (probe: Probe, binding: ProbeBinding)? {
     switch sockets.user(of: socket) {
     case .probe(let number)?: probes[number].binding.map { (probes[number].machine.probe, $0) }
@@ -145,7 +145,7 @@ package struct WatchMachine: Sendable {
     }
   }
 
-  /// - Parameter flow: the tracked connection that all its packets belong to; nil where each makes one of its own.
+  /// - Parameter flow: the tracked connection that all its packets belong to; nil if each packet makes its own.
   package mutating func opened(_ socket: Int, flow: TrackedFlow?) {
     switch sockets.user(of: socket) {
     case .probe(let number)?: probes[number].flow = flow
@@ -154,7 +154,7 @@ package struct WatchMachine: Sendable {
     }
   }
 
-  /// What became of a probe that was sent by this socket.
+  /// The outcome of a probe that was sent by this socket.
   package mutating func came(_ outcome: ProbeOutcome, of number: UInt64, by socket: Int, at now: Instant) {
     switch sockets.user(of: socket) {
     case .probe(let probe)?: came(outcome, of: number, to: probe, at: now)

@@ -7,7 +7,7 @@ package struct WatchPlan: Equatable, Sendable {
   package struct WatchedPath: Equatable, Sendable {
     package var name: Name
     package var isTunnel: Bool
-    /// The tunnel that charon makes the keys of; nil where none does.
+    /// The tunnel whose keys charon negotiates; nil if there is none.
     package var securedTunnel: Name?
     package var device: InterfaceName
     /// The uplink below a tunnel; nil for an uplink path and for external tunnels.
@@ -16,7 +16,7 @@ package struct WatchPlan: Equatable, Sendable {
     package var mark: Mark
     /// How a rule's table leads into it; nil while that cannot be said (no gateway).
     package var way: TableRoute.Way?
-    /// Why it cannot carry, as far as that follows from addresses and routes.
+    /// Why it cannot carry traffic, as far as addresses and routes show.
     package var obstacle: String?
     /// The address that probes are sent from; nil while there is none.
     package var source: IPv4Address?
@@ -53,7 +53,7 @@ package struct WatchPlan: Equatable, Sendable {
       self.outer = outer
     }
 
-    /// The same name for the same device and mark: what is known of the one holds for the other.
+    /// The same name for the same device and mark: what is known about one holds for the other.
     package func isSameWay(as other: WatchedPath) -> Bool {
       name == other.name && device == other.device && mark == other.mark
     }
@@ -75,7 +75,7 @@ package struct WatchPlan: Equatable, Sendable {
     package var mark: Mark
     package var way: TableRoute.Way?
     package var obstacle: String?
-    /// The address that scouts are sent from; nil: no address is asked by this uplink.
+    /// The source address of the scouts; nil: nothing is pinged over this uplink.
     package var source: IPv4Address?
     package var targets: [IPv4Address]
     /// What probes may take of it in bytes a day; nil: it is not metered.
@@ -131,7 +131,7 @@ package struct WatchPlan: Equatable, Sendable {
   package var rules: [WatchedRule]
   package var directDestinations: [IPv4Prefix]
   package var mask: MarkMask
-  /// The revision of the rule set that it was made from; nil where there was none.
+  /// The revision of the rule set that it was made from; nil if there was none.
   package var revision: UInt64?
 
   package init(

@@ -10,7 +10,7 @@ package struct WatchSteps: Sendable {
     $0.came($1, of: $2, at: $3)
   }
   package var socketChanged: @Sendable (inout ProbeMachine) -> Void = { $0.socketChanged() }
-  /// True where the state changed, or whether there can be one.
+  /// True if the state changed, or whether there can be one.
   package var judge: @Sendable (inout PathHealth, PathEvidence, Instant) -> Bool = { $0.judge($1, at: $2) }
   /// A rule that is new: nil, or the choice that the kernel's route stands for.
   package var adopt: @Sendable (BackhaulRule, RuleSelection.Choice?, Instant) -> RuleSelection = {

@@ -5,7 +5,7 @@ struct WatchedEgress: Sendable {
   /// Why the kernel was asked to lead the table elsewhere.
   enum Purpose: Sendable {
     case flip(RuleSelection.Flip, verdict: Instant)
-    /// To bring the kernel to the choice; `repairing`: another has meddled.
+    /// To bring the kernel to the choice; `repairing`: another program has interfered.
     case settle(repairing: Bool)
     /// There is no choice that the route could be of.
     case stray

@@ -37,7 +37,7 @@ package struct ConnectionHandle: Equatable, Sendable {
 }
 
 extension ConnectionMessage {
-  /// Nil where the message is cut off, lies, or is of another family than IPv4.
+  /// Nil if the message is cut off, malformed, or of another family than IPv4.
   init?(_ message: Message) {
     guard let header = message.payload.load(nfgenmsg.self), Int32(header.nfgen_family) == AF_INET,
       let attributes = message.payload.dropping(MemoryLayout<nfgenmsg>.size)

@@ -1,7 +1,7 @@
 internal import CMnl
 internal import Glibc
 
-/// What tells a connection's packets apart from all others. Addresses are numbers in host order.
+/// What distinguishes a connection's packets from all others. Addresses are numbers in host order.
 package struct ConnectionTuple: Equatable, Sendable {
   /// What the protocol adds to the two addresses. Ports and identifiers are in host order.
   package enum Detail: Equatable, Sendable {
@@ -35,7 +35,7 @@ package struct ConnectionStatistics: Equatable, Sendable {
 
 extension NetfilterSocket {
   /// Sets a connection's assured bit and gives it at least `seconds` to live: the kernel evicts others before it
-  /// (early_drop_list, net/netfilter/nf_conntrack_core.c). Returns false where there is no such connection.
+  /// (early_drop_list, net/netfilter/nf_conntrack_core.c). Returns false if there is no such connection.
   package mutating func hold(_ tuple: ConnectionTuple, seconds: UInt32) throws(NetlinkFailure) -> Bool {
     guard let found = try status(of: tuple) else { return false }
     if found.bits & Self.assured != 0 && found.seconds >= seconds / 2 { return true }

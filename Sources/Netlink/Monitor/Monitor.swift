@@ -74,7 +74,7 @@ package struct Monitor: ~Copyable, @unchecked Sendable {
 }
 
 extension NetlinkEvent {
-  /// Nil where the message tells nothing that we ask for. One that cannot be read is an overrun: something happened.
+  /// Nil if the message has nothing that we need. One that cannot be read is an overrun: something happened.
   init?(_ message: Message) {
     switch Int(message.type) {
     case RTM_NEWLINK: self = LinkMessage(message).map { .link($0) } ?? .overrun
@@ -95,7 +95,7 @@ extension NetlinkEvent {
       }
       self = index.map { .setting(index: $0) } ?? .overrun
     case RTM_NEWNEIGH:
-      // Every host of a LAN changes its state every few seconds, and IPv6 and bridges tell theirs too.
+      // Every host of a LAN changes its state every few seconds, and IPv6 and bridges report theirs too.
       guard let header = message.payload.load(ndmsg.self), Int32(header.ndm_family) == AF_INET,
         Int32(header.ndm_state) & NUD_FAILED != 0
       else { return nil }

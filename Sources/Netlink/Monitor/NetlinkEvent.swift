@@ -7,11 +7,11 @@ package enum NetlinkEvent: Equatable, Sendable {
   case route(RouteMessage)
   case ipv6Route(IPv6RouteMessage)
   case rule(RuleMessage)
-  /// A nexthop object came, changed or went: the routes that lead by it tell nothing of their own.
+  /// A nexthop object came, changed or went; the routes that use it cause no events of their own.
   case nexthop
   /// Of a device, or of all of them (-1) or of those to come (-2).
   case setting(index: Int32)
-  /// A table of this name, or something in it; nil where the message names none.
+  /// A table of this name, or something in it; nil if the message names none.
   case table(String?)
   /// Nobody on the device's link has this IPv4 address (NUD_FAILED).
   case neighbourFailed(index: UInt32, address: UInt32)

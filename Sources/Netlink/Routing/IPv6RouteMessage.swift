@@ -9,7 +9,7 @@ package struct IPv6RouteMessage: Hashable, Sendable {
   package var destination: UInt128 = 0
   package var length: UInt8
   package var metric: UInt32 = 0
-  /// The devices that it leads by; empty where it leads nowhere, or a nexthop object alone says where.
+  /// The devices that it leads by; empty if it leads nowhere, or a nexthop object alone says where.
   package var indexes: [UInt32] = []
   /// A gateway stands between.
   package var hasGateway = false
@@ -22,7 +22,7 @@ package struct IPv6RouteMessage: Hashable, Sendable {
     self.length = length
   }
 
-  /// Nil where the message is cut off, lies, or is of another family than IPv6.
+  /// Nil if the message is cut off, malformed, or of another family than IPv6.
   init?(_ message: Message) {
     guard let header = message.payload.load(rtmsg.self), Int32(header.rtm_family) == AF_INET6,
       header.rtm_dst_len <= 128, let attributes = message.payload.dropping(MemoryLayout<rtmsg>.size)
@@ -62,7 +62,7 @@ package struct IPv6RouteMessage: Hashable, Sendable {
 }
 
 extension RoutingSocket {
-  /// IPv6 routes of all tables; without IPv6 the kernel sends others', and none is told.
+  /// IPv6 routes of all tables; without IPv6 the kernel sends other families' routes, and none is returned.
   package mutating func eachIPv6Route(
     restart: () -> Void, _ body: (IPv6RouteMessage) -> Void
   ) throws(NetlinkFailure) {

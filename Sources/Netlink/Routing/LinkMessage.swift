@@ -47,7 +47,7 @@ package struct LinkMessage: Equatable, Sendable {
   }
 }
 
-/// A device's own numbers in /proc/sys/net/ipv4/conf and …/ipv6/conf, by the names of their files. Nil where it has no
+/// A device's own numbers in /proc/sys/net/ipv4/conf and …/ipv6/conf, by the names of their files. Nil if it has no
 /// such file.
 package struct SettingsMessage: Equatable, Sendable {
   package var forwarding: Int32?

@@ -2,7 +2,7 @@ internal import CMnl
 internal import Glibc
 
 extension LinkMessage {
-  /// Nil where the message is cut off or lies.
+  /// Nil if the message is cut off or malformed.
   init?(_ message: Message) {
     guard let header = message.payload.load(ifinfomsg.self),
       let attributes = message.payload.dropping(MemoryLayout<ifinfomsg>.size)
@@ -73,7 +73,7 @@ extension SettingsMessage {
 }
 
 extension TrafficMessage {
-  /// Nil where the message is cut off, lies, or has no counters.
+  /// Nil if the message is cut off, malformed, or has no counters.
   init?(_ message: Message) {
     guard let attributes = message.payload.dropping(MemoryLayout<ifinfomsg>.size) else { return nil }
     var name = ""
@@ -96,7 +96,7 @@ extension TrafficMessage {
 }
 
 extension TunnelMessage {
-  /// Nil where the device is none of these kinds.
+  /// Nil if the device is none of these kinds.
   init?(linkInfo: Bytes) {
     var kind = ""
     var data: Bytes?
@@ -162,7 +162,7 @@ extension TunnelMessage {
     hasMore = hasMore || !discoversPathMTU
   }
 
-  /// Nil where its packets say the number themselves (IFLA_XFRM_COLLECT_METADATA): then it has none.
+  /// Nil if its packets say the number themselves (IFLA_XFRM_COLLECT_METADATA): then it has none.
   private init?(xfrm data: Bytes) {
     var number: UInt32 = 0
     var link: UInt32 = 0
@@ -183,7 +183,7 @@ extension TunnelMessage {
 }
 
 extension AddressMessage {
-  /// Nil where the message is cut off, lies, or is of another family than IPv4.
+  /// Nil if the message is cut off, malformed, or of another family than IPv4.
   init?(_ message: Message) {
     guard let header = message.payload.load(ifaddrmsg.self), Int32(header.ifa_family) == AF_INET,
       let attributes = message.payload.dropping(MemoryLayout<ifaddrmsg>.size)
@@ -214,7 +214,7 @@ package struct WideAddress: Equatable, Sendable {
   package var address: [UInt64]
   package var length: UInt8
 
-  /// Nil where the message is cut off, lies, or is of another family.
+  /// Nil if the message is cut off, malformed, or of another family.
   init?(_ message: Message) {
     guard let header = message.payload.load(ifaddrmsg.self), Int32(header.ifa_family) == AF_INET6,
       header.ifa_prefixlen <= 128, let attributes = message.payload.dropping(MemoryLayout<ifaddrmsg>.size)

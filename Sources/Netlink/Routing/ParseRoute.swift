@@ -2,7 +2,7 @@ internal import CMnl
 internal import Glibc
 
 extension RouteMessage {
-  /// Nil where the message is cut off, lies, or is of another family than IPv4.
+  /// Nil if the message is cut off, malformed, or of another family than IPv4.
   init?(_ message: Message) {
     guard let header = message.payload.load(rtmsg.self), Int32(header.rtm_family) == AF_INET,
       header.rtm_dst_len <= 32, let attributes = message.payload.dropping(MemoryLayout<rtmsg>.size)
@@ -93,7 +93,7 @@ extension RouteMessage.Gateway {
 }
 
 extension NexthopMessage {
-  /// Nil where the message is cut off or lies.
+  /// Nil if the message is cut off or malformed.
   init?(_ message: Message) {
     guard let header = message.payload.load(nhmsg.self),
       let attributes = message.payload.dropping(MemoryLayout<nhmsg>.size)
@@ -129,8 +129,8 @@ extension NexthopMessage {
 }
 
 extension PathMTUMessage {
-  /// Nil where the message is cut off, lies, or is no exception with an MTU: one that has expired has none
-  /// (rt_fill_info, net/ipv4/route.c).
+  /// Nil if the message is cut off, malformed, or not an exception with an MTU: an expired one has none (rt_fill_info,
+  /// net/ipv4/route.c).
   init?(_ message: Message) {
     guard let header = message.payload.load(rtmsg.self), Int32(header.rtm_family) == AF_INET,
       header.rtm_dst_len == 32, header.rtm_flags & UInt32(RTM_F_CLONED) != 0,
@@ -166,7 +166,7 @@ extension RouteMessage.Kind {
 }
 
 extension RuleMessage {
-  /// Nil where the message is cut off, lies, or is of another family than IPv4 and IPv6.
+  /// Nil if the message is cut off, malformed, or of another family than IPv4 and IPv6.
   init?(_ message: Message) {
     guard let header = message.payload.load(fib_rule_hdr.self), let family = Family(header.family),
       header.src_len <= family.bits, header.dst_len <= family.bits,

@@ -60,7 +60,7 @@ package struct RouteMessage: Hashable, Sendable {
   package var scope: UInt8?
   /// rtm_tos: only packets with this TOS take the route; 0: all do. It is part of a route's key.
   package var tos: UInt8
-  /// RTA_NH_ID: a nexthop object says where it leads. `hops` is empty where the kernel leaves that to the object
+  /// RTA_NH_ID: a nexthop object says where it leads. `hops` is empty if the kernel leaves that to the object
   /// (net.ipv4.nexthop_compat_mode is 0).
   package var object: UInt32?
   /// The route has more than this value holds: a metric other than the MTU, or a realm.
@@ -101,7 +101,7 @@ package struct NexthopMessage: Equatable, Sendable {
 
   package var object: UInt32
   package var isBlackhole: Bool
-  /// Nil where it is a group, or nothing but a blackhole.
+  /// Nil if it is a group, or nothing but a blackhole.
   package var hop: RouteMessage.NextHop?
   package var members: [Member]
 
@@ -132,7 +132,7 @@ package struct RuleMessage: Hashable, Sendable {
   /// AF_INET or AF_INET6.
   package enum Family: Hashable, Sendable { case ipv4, ipv6 }
 
-  /// What becomes of a packet that the rule selects (FR_ACT_…, linux/fib_rules.h).
+  /// What happens to a packet that the rule selects (FR_ACT_…, linux/fib_rules.h).
   package enum Action: Hashable, Sendable {
     case lookup
     case unreachable

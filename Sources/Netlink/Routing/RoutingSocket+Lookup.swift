@@ -1,7 +1,7 @@
 internal import CMnl
 internal import Glibc
 
-/// A packet whose way is asked for. Addresses are numbers in host order.
+/// A packet to look up. Addresses are numbers in host order.
 package struct RouteLookup: Equatable, Sendable {
   package var source: UInt32
   package var destination: UInt32
@@ -13,7 +13,7 @@ package struct RouteLookup: Equatable, Sendable {
   package var destinationPort: UInt16?
   package var sourcePort: UInt16?
   package var typeOfService: UInt8 = 0
-  /// The entry of the table that decides is wanted, with its own prefix, and not the route that is made of it.
+  /// We want the deciding entry of the table, with its own prefix, and not the route that is derived from it.
   package var wantsEntry = false
 
   package init(
@@ -50,11 +50,11 @@ package struct WideLookup: Equatable, Sendable {
 package struct WideRoute: Equatable, Sendable {
   package var table: UInt32
   package var kind: RouteMessage.Kind
-  /// Of the device; of several ways the first's. 0: none.
+  /// The device's index; with several ways the first's. 0: none.
   package var index: UInt32
   package var length: UInt8
 
-  /// Nil where the message is cut off, lies, or is of another family.
+  /// Nil if the message is cut off, malformed, or of another family.
   init?(_ message: Message) {
     guard let header = message.payload.load(rtmsg.self), Int32(header.rtm_family) == AF_INET6,
       header.rtm_dst_len <= 128, let attributes = message.payload.dropping(MemoryLayout<rtmsg>.size)

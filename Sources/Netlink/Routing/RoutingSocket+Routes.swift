@@ -38,7 +38,7 @@ extension RoutingSocket {
     }
   }
 
-  /// A nexthop object; nil where there is none of this number, or the kernel has none (before 5.3).
+  /// A nexthop object; nil if there is none with this number, or the kernel lacks them (before 5.3).
   package mutating func nexthop(_ object: UInt32) throws(NetlinkFailure) -> NexthopMessage? {
     var found: NexthopMessage?
     do throws(NetlinkFailure) {
@@ -86,7 +86,7 @@ extension RoutingSocket {
 
   // MARK: Rules
 
-  /// Rules of one family, in the order in which they are asked. A kernel without IPv6 has none of it (EAFNOSUPPORT).
+  /// Rules of one family, in the kernel's order. A kernel without IPv6 answers EAFNOSUPPORT.
   package mutating func rules(_ family: RuleMessage.Family = .ipv4) throws(NetlinkFailure) -> [RuleMessage] {
     var rules: [RuleMessage] = []
     try conversation.dump(family == .ipv4 ? "ip rule" : "ip -6 rule", type: RTM_GETRULE) { builder in

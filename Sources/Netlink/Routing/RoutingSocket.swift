@@ -54,7 +54,7 @@ package struct RoutingSocket: ~Copyable, Sendable {
     return all
   }
 
-  /// The device of this name; nil where there is none.
+  /// The device of this name; nil if there is none.
   package mutating func link(named name: String) throws(NetlinkFailure) -> LinkMessage? {
     var link: LinkMessage?
     do throws(NetlinkFailure) {

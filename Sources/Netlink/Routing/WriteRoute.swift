@@ -111,7 +111,7 @@ extension RouteMessage {
 }
 
 extension RouteMessage.Gateway {
-  /// RTA_GATEWAY with an IPv4 address, or RTA_VIA with a struct rtvia. Nil where it is none that can be written.
+  /// RTA_GATEWAY with an IPv4 address, or RTA_VIA with a struct rtvia. Nil if it cannot be written.
   fileprivate var attribute: (type: Int, value: [UInt8])? {
     func bytes<T: FixedWidthInteger>(_ number: T) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
     switch self {

@@ -2,8 +2,7 @@ internal import CMnl
 internal import CNftnl
 internal import Glibc
 
-/// A table of iptables as it was before nftables, which nftables does not show (linux/netfilter_ipv4/ip_tables.h). It is
-/// read alone.
+/// A table of legacy iptables, which nftables does not show (linux/netfilter_ipv4/ip_tables.h). It is read alone.
 package enum LegacyTable {
   /// Of 400,000 rules.
   static let largest: UInt32 = 64 << 20
@@ -40,7 +39,7 @@ package enum LegacyTable {
     }
   }
 
-  /// A question has the table's name, then, where entries are asked for, how many bytes they have.
+  /// A question has the table's name and, if entries are requested, their size in bytes.
   private static func ask(
     _ socket: Int32, _ option: Int32, _ name: [UInt8], entries: UInt32 = 0, size: Int, _ operation: String
   ) throws(NetlinkFailure) -> [UInt8] {
@@ -65,7 +64,7 @@ package enum LegacyTable {
     return chains
   }
 
-  /// False where a length lies.
+  /// False if a length is wrong.
   static func forEachTarget(
     in entries: Bytes, chains: [Int: String], _ body: (_ chain: String, NFTExpression) -> Void
   ) -> Bool {

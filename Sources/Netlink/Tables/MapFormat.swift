@@ -3,8 +3,8 @@ internal import CNftnl
 
 /// How the elements of a map of verdicts lie in messages: a key and a verdict each.
 enum MapFormat {
-  /// A page is one nested attribute, whose length is a UInt16. An element has 48 bytes beside its key and its chain's name,
-  /// which has at most 255 (NFT_NAME_MAXLEN).
+  /// A page is one nested attribute, whose length is a UInt16. An element takes 48 bytes besides its key and its
+  /// chain's name, which has at most 255 (NFT_NAME_MAXLEN).
   static let elementsPerPage = 200
 
   /// What nft(8) remembers of a set for itself, one TLV of it: NFTNL_UDATA_SET_KEYBYTEORDER (0) with BYTEORDER_HOST_ENDIAN
@@ -40,8 +40,8 @@ enum MapFormat {
     mnl_attr_nest_end(message, start)
   }
 
-  /// Calls `body` for each element of a NEWSETELEM message. False where it lies. What is no element of ours has no
-  /// verdict: one for all keys that have none (`*`), one that ends by itself, one that counts.
+  /// Calls `body` for each element of a NEWSETELEM message. False if it is malformed. Elements that are not ours have
+  /// no verdict here: one for all other keys (`*`), one with a timeout, one that counts.
   static func read(_ message: Message, _ body: (_ key: [UInt8], NFTExpression.Verdict?) -> Void) -> Bool {
     guard let attributes = message.payload.dropping(MemoryLayout<nfgenmsg>.size) else { return false }
     var isGood = true

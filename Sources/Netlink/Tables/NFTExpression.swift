@@ -34,7 +34,7 @@ package enum NFTExpression: Hashable, Sendable {
   case bitwise(mask: [UInt8], flip: [UInt8])
   case compare(isEqual: Bool, [UInt8])
   case lookup(set: String, isInverted: Bool)
-  /// The verdict that a map has for the register; where it has none, the rule ends.
+  /// The verdict that a map has for the register; if it has none, the rule ends.
   case choose(map: String)
   case load([UInt8])
   case verdict(Verdict)

@@ -30,7 +30,7 @@ package struct NFTChain: Equatable, Sendable {
 
 /// A named set, or a map.
 package struct NFTSet: Equatable, Sendable {
-  /// What a set holds, as far as we make use of it.
+  /// The contents of a set, as far as we use them.
   package enum Kind: Equatable, Sendable {
     /// Its keys are IPv4 addresses, its elements ranges of them, and nothing else is special about it.
     case addressRanges

@@ -96,7 +96,7 @@ extension NetfilterSocket {
 }
 
 extension FlowtableMessage {
-  /// Nil where the message is cut off or lies.
+  /// Nil if the message is cut off or malformed.
   init?(family: String, _ attributes: Bytes) {
     self.init(family: family, table: "", name: "")
     let isGood = attributes.forEachAttribute { attribute, value in

@@ -3,12 +3,12 @@ internal import CNftnl
 internal import Glibc
 
 /// Dumps are taken even where others changed nftables meanwhile, in whatever table: the kernel calls them all
-/// interrupted. Who reads several of them compares the generation, or reads twice.
+/// interrupted. To read several of them consistently, compare the generation, or read twice.
 extension NetfilterSocket {
-  /// Attempts at a dump: another's transactions may come faster than it is read.
+  /// Attempts at a dump: other programs' transactions may come faster than it is read.
   private static let attempts = 2
 
-  /// NFT_TABLE_F_…; nil where there is no such table.
+  /// NFT_TABLE_F_…; nil if there is no such table.
   package mutating func flags(ofTable name: String) throws(NetlinkFailure) -> UInt32? {
     var flags: UInt32 = 0
     do throws(NetlinkFailure) {
@@ -88,7 +88,7 @@ extension NetfilterSocket {
     return names
   }
 
-  /// What all counters of one chain have counted together; nil where there is no such chain, or it counts nothing.
+  /// The sum of one chain's counters; nil if there is no such chain, or it has no counter.
   package mutating func packets(in chain: String, table: String) throws(NetlinkFailure) -> UInt64? {
     var packets: UInt64?
     try conversation.dump("nft list chain inet \(table) \(chain)", type: Self.type(NFT_MSG_GETRULE)) { builder in
@@ -107,8 +107,8 @@ extension NetfilterSocket {
     return packets
   }
 
-  /// The ranges of a set of IPv4 addresses, ascending; nil where it holds what is none: an element for whatever has no
-  /// other (`*`), one that counts or limits.
+  /// The ranges of a set of IPv4 addresses, ascending; nil if it holds anything else: a catch-all element (`*`), one
+  /// that counts or limits.
   package mutating func ranges(of set: String, table: String) throws(NetlinkFailure) -> [ClosedRange<UInt32>]? {
     var starts: [UInt32] = []
     var ends: [UInt32] = []

@@ -5,7 +5,7 @@ internal import Glibc
 // libnftnl's own parser trusts that each string ends with a NUL, which a hostile message need not; this one checks.
 
 extension NFTExpression {
-  /// The value of NFTA_RULE_EXPRESSIONS. Nil where it lies.
+  /// The value of NFTA_RULE_EXPRESSIONS. Nil if it is malformed.
   static func list(_ bytes: Bytes) -> [NFTExpression]? {
     var expressions: [NFTExpression] = []
     let isGood = bytes.forEachAttribute { _, element in
@@ -64,7 +64,7 @@ extension NFTExpression {
     func isRegister(_ type: UInt32) -> Bool { number(type) == NFT_REG_1.rawValue }
   }
 
-  /// Nil where it is none that we write.
+  /// Nil if it is not one that we write.
   private init?(_ name: String, _ fields: Fields) {
     let expression: NFTExpression? =
       switch name {
@@ -174,7 +174,7 @@ extension NFTExpression {
     }
   }
 
-  /// The value of NFTA_SET_ELEM_DATA. Nil where it is no verdict that we write.
+  /// The value of NFTA_SET_ELEM_DATA. Nil if it is not a verdict that we write.
   static func verdict(_ data: Bytes) -> Verdict? { verdict(Fields(data)) }
 
   private static func option(_ fields: Fields) -> NFTExpression? {

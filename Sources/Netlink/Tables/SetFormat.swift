@@ -44,8 +44,8 @@ enum SetFormat {
     place += size
   }
 
-  /// Calls `body` with each element of a NEWSETELEM message; the key is nil where it is none that we write. False where
-  /// the message lies.
+  /// Calls `body` with each element of a NEWSETELEM message; the key is nil if it is not one that we write. False if
+  /// the message is malformed.
   static func read(_ message: Message, _ body: (_ key: UInt32?, _ isEnd: Bool) -> Void) -> Bool {
     guard let attributes = message.payload.dropping(MemoryLayout<nfgenmsg>.size) else { return false }
     var isGood = true

@@ -27,7 +27,7 @@ package struct WrittenMark: Equatable, Sendable {
         source = expression
         kept = .max
       case .bitwise(let mask, let flip):
-        // A bit that passes the mask and is not flipped stays as it was.
+        // A bit that passes the mask and is not flipped is unchanged.
         kept &= word(mask) & ~word(flip)
       case .setMeta(.mark):
         found.append(WrittenMark(bits: source == .meta(.mark) ? ~kept : .max, isConnections: false))

@@ -65,7 +65,7 @@ struct Conversation: ~Copyable, @unchecked Sendable {
   /// Dumps, again where the kernel says that what it dumped changed meanwhile. `restart` is called before each attempt.
   ///
   /// - Parameter takingInterrupted: where every attempt was interrupted, take what the last one brought. It is read to its
-  ///   end each time; only what came or went meanwhile, or stands beside it, may be missing or told twice.
+  ///   end each time; only what came or went meanwhile, or is next to it, may be missing or reported twice.
   /// - Returns: whether an attempt was not interrupted.
   @discardableResult
   mutating func dump(

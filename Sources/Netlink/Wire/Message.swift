@@ -9,7 +9,7 @@ struct Message {
   /// What follows the netlink header.
   let payload: Bytes
 
-  /// Calls `body` for each message of a datagram. False where a length in it lies; the messages before that were good.
+  /// Calls `body` for each message of a datagram. False if a length in it is wrong; the messages before that were good.
   static func forEach<E: Error>(
     in datagram: UnsafeRawBufferPointer, _ body: (Message) throws(E) -> Void
   ) throws(E) -> Bool {
@@ -32,7 +32,7 @@ struct Message {
 
   func has(_ flag: Int32) -> Bool { flags & UInt16(truncatingIfNeeded: flag) != 0 }
 
-  /// The errno of an NLMSG_ERROR or NLMSG_DONE: 0 is an acknowledgement. Nil where it is too short.
+  /// The errno of an NLMSG_ERROR or NLMSG_DONE: 0 is an acknowledgement. Nil if it is too short.
   var errorNumber: Int32? {
     guard let code = payload.load(Int32.self), code != .min else { return nil }
     return code < 0 ? -code : code
@@ -59,7 +59,7 @@ struct Bytes {
 
   var count: Int { raw.count }
 
-  /// Nil where the bytes end before the value does.
+  /// Nil if the bytes end before the value does.
   func load<T: BitwiseCopyable>(_: T.Type, at offset: Int = 0) -> T? {
     guard offset >= 0, raw.count - offset >= MemoryLayout<T>.size else { return nil }
     return raw.loadUnaligned(fromByteOffset: offset, as: T.self)
@@ -80,7 +80,7 @@ struct Bytes {
     return Bytes(UnsafeRawBufferPointer(rebasing: raw[count...]))
   }
 
-  /// Calls `body` for each attribute (type without its flag bits, payload). False where a length lies.
+  /// Calls `body` for each attribute (type without its flag bits, payload). False if a length is wrong.
   @discardableResult
   func forEachAttribute(_ body: (UInt16, Bytes) -> Void) -> Bool {
     let headerSize = MemoryLayout<nlattr>.size

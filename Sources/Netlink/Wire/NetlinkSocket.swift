@@ -68,7 +68,7 @@ package struct NetlinkSocket: ~Copyable, @unchecked Sendable {
     }
   }
 
-  /// One datagram; nil where none waits (a nonblocking socket, or `waiting` false). A blocking socket that gets nothing
+  /// One datagram; nil if none waits (a nonblocking socket, or `waiting` false). A blocking socket that gets nothing
   /// until the deadline throws ETIMEDOUT.
   func receive(
     into buffer: UnsafeMutableRawBufferPointer, waiting: Bool = true, _ operation: @autoclosure () -> String

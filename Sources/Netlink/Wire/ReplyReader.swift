@@ -1,7 +1,7 @@
 internal import CMnl
 internal import Glibc
 
-/// Takes the datagrams that answer one request and tells when the answer is whole. No socket, no clock.
+/// Takes the datagrams that answer one request and says when the answer is complete. No socket, no clock.
 struct ReplyReader {
   enum Progress: Equatable { case unfinished, finished }
 
@@ -42,7 +42,7 @@ struct ReplyReader {
     }
     guard isWhole else { throw NetlinkFailure.malformed(operation) }
     if progress == .finished && interrupted {
-      throw NetlinkFailure(operation: operation, errno: EINTR, kernelText: "what was dumped changed meanwhile")
+      throw NetlinkFailure(operation: operation, errno: EINTR, kernelText: "the objects changed during the dump")
     }
     return progress
   }

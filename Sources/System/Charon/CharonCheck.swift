@@ -17,7 +17,7 @@ package struct CharonCheck {
     return settings + profiles.flatMap { secrets(of: $0) } + proposals(of: profiles)
   }
 
-  /// What of charon's configuration file contradicts the agent's needs.
+  /// What in charon's configuration file contradicts the agent's needs.
   package static func complaints(_ configuration: AgentConfiguration) throws(Complaint) -> [CharonComplaint] {
     CharonSettings.complaints(
       try StrongswanConfFile.read(configuration.ipsec.strongswanConfiguration),
@@ -53,7 +53,7 @@ package struct CharonCheck {
       var session = try VICISession.open(socketPath: configuration.ipsec.viciSocket, timeout: LinuxCharon.patience)
       algorithms = CharonAlgorithms(try session.request("get-algorithms", timeout: LinuxCharon.patience))
     } catch {
-      return [CharonWord(.daemon, isError: false, text: "the proposals were not held against charon: \(error)")]
+      return [CharonWord(.daemon, isError: false, text: "the proposals were not checked against charon: \(error)")]
     }
     return profiles.flatMap { profile in
       (profile.ikeProposals + profile.espProposals).flatMap { proposal in

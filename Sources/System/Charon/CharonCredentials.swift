@@ -29,12 +29,12 @@ struct CharonCredentials {
   /// A certificate, key or authority with whatever text stands around it; charon takes 64 KiB at most in one value.
   private static let mostBytes = 60 << 10
 
-  /// Throws where a file is missing, too large, or a secret may be read by others than root.
+  /// Throws if a file is missing, too large, or a secret may be read by others than root.
   static func read(_ connection: IKEConnection) throws(SystemCallFailure) -> Content {
     try read(connection.credentials)
   }
 
-  /// Throws where `read` would; what was read is forgotten.
+  /// Throws if `read` would; what was read is forgotten.
   static func check(_ credentials: IKEConnection.Credentials) throws(SystemCallFailure) { _ = try read(credentials) }
 
   private static func read(_ credentials: IKEConnection.Credentials) throws(SystemCallFailure) -> Content {

@@ -6,7 +6,7 @@ internal import VICI
 /// Core's words for connections and SAs, and VICI's (swanctl.conf(5); strongSwan's
 /// src/libcharon/plugins/vici/README.md).
 enum CharonMessages {
-  /// What is listened to. `log` alone tells why a negotiation failed, in every version.
+  /// What is listened to. Only `log` says why a negotiation failed, in every version.
   static let events = ["ike-updown", "ike-rekey", "ike-update", "child-updown", "child-rekey", "log"]
   /// In answer to `list-sas`, one for each IKE_SA.
   static let associationEvent = "list-sa"
@@ -51,7 +51,7 @@ enum CharonMessages {
     ]
   }
 
-  /// The hub is told, and its answer not waited for.
+  /// The hub is told, without waiting for its answer.
   static func terminating(_ tunnel: Name) -> VICIMessage {
     VICIMessage {
       $0.set("ike", IKEConnection.prefix + tunnel.text)
@@ -106,8 +106,8 @@ enum CharonMessages {
     message.set("close_action", "start")
   }
 
-  /// How long keys that were not made anew in time may still be used. charon's own tenth leaves short-lived ones no time
-  /// for a packet that is lost.
+  /// How long keys that were not replaced in time may still be used. charon's default of a tenth leaves short-lived
+  /// ones no time for a lost packet.
   private static func grace(after rekey: Duration) -> Duration { max(rekey / 10, .seconds(60)) }
 
   private static func seconds(_ duration: Duration) -> String { "\(duration.components.seconds)s" }

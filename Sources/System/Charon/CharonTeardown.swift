@@ -4,11 +4,11 @@ package import RuleSets
 internal import VICI
 
 /// What is ours in charon, looked at and ended without an agent. Private keys that charon was given stay in its memory
-/// until it restarts: it has no names for them by which ours could be told from another's.
+/// until it restarts: it has no names for them by which ours could be told from other clients'.
 package struct CharonTeardown: ~Copyable {
   private var session: VICISession
 
-  /// Nil where no charon answers: then it holds nothing.
+  /// Nil if no charon answers: then it holds nothing.
   package static func open(_ configuration: IPsecConfiguration) throws(CharonFailure) -> CharonTeardown? {
     do throws(VICIFailure) {
       return CharonTeardown(

@@ -5,7 +5,7 @@ internal import VICI
 
 /// strongSwan's charon over its VICI socket: one connection for commands and one for events, on a thread of its own, so
 /// that a hanging charon holds up nothing else. A call that charon leaves unanswered ends the connections, because a
-/// late answer would be taken for the next call's.
+/// late answer would be mistaken for the next call's.
 package actor LinuxCharon: CharonPort {
   private let configuration: IPsecConfiguration
   private let complaints: @Sendable () -> [String]
@@ -51,7 +51,7 @@ package actor LinuxCharon: CharonPort {
 
   // MARK: CharonPort
 
-  /// Opens both connections anew, asks charon for its version and algorithms, and registers for events. Takes no longer
+  /// Reopens both connections, asks charon for its version and algorithms, and registers for events. Takes no longer
   /// than `patience` in all.
   package func connect(
     _ handler: @escaping @Sendable (CharonEvent) -> Void
@@ -85,7 +85,7 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
-  /// An `initiate` that succeeds has only been accepted: events tell what becomes of it.
+  /// An `initiate` that succeeds has only been accepted: events report the outcome.
   package func apply(_ step: IKEStep) async throws(CharonFailure) {
     switch step {
     case .load(let connection): try load(connection)
@@ -103,7 +103,7 @@ package actor LinuxCharon: CharonPort {
     }
   }
 
-  /// One to three short questions: keys are asked for only where this agent has given charon any.
+  /// One to three short questions: keys are requested only if this agent has given charon any.
   package func holdings() async throws(CharonFailure) -> CharonHoldings {
     let connections = Set(try ask("get-conns").list("conns").compactMap { IKEConnection.tunnel(ofConnection: $0) })
     let shared = credentials.shared.isEmpty ? [] : Set(try ask("get-shared").list("keys"))

@@ -9,12 +9,12 @@ package struct StrongswanConfFile {
 
   /// Of one file; Debian's largest has 15 KiB.
   static let maximumBytes = 1 << 20
-  /// Of a file that includes itself by whatever way, each round is one; an honest one needs three.
+  /// If a file includes itself in any way, each round counts as one; an honest configuration needs three.
   static let maximumDepth = 8
   /// Debian has 90.
   static let maximumFiles = 500
 
-  /// Throws where charon would not start, with the file and its line, and where a file cannot be read.
+  /// Throws if charon would not start, with the file and its line, and where a file cannot be read.
   package static func read(_ path: String = standardPath) throws(Complaint) -> StrongswanConf {
     var reading = StrongswanConfFile()
     return StrongswanConf(try reading.statements(of: path, depth: 0))
@@ -25,7 +25,7 @@ package struct StrongswanConfFile {
   private mutating func statements(of path: String, depth: Int) throws(Complaint) -> [StrongswanConf.Statement] {
     files += 1
     guard files <= Self.maximumFiles else {
-      throw Complaint(field: path, "expected at most \(Self.maximumFiles) files, this one is one too many")
+      throw Complaint(field: path, "expected at most \(Self.maximumFiles) files, but this is one more")
     }
     let bytes: [UInt8]
     do throws(SystemCallFailure) {
@@ -48,7 +48,7 @@ package struct StrongswanConfFile {
         resolved.append(.section(name, references: references, try resolve(inner, depth: depth)))
       case .include(let pattern, let place):
         guard depth < Self.maximumDepth else {
-          throw Complaint(field: "\(place)", "files include each other \(Self.maximumDepth) deep: in a circle?")
+          throw Complaint(field: "\(place)", "files include each other \(Self.maximumDepth) deep: in a loop?")
         }
         for path in Self.files(matching: pattern, from: place.file) {
           resolved += try self.statements(of: path, depth: depth + 1)

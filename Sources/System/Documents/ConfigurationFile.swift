@@ -25,8 +25,8 @@ package enum ConfigurationFile {
     }
   }
 
-  /// Where the state directory is, as far as a file tells that cannot be used as a whole: what a line says that sets
-  /// `state_directory`, else the standard place.
+  /// The state directory according to a file that cannot be used as a whole: the value of a line that sets
+  /// `state_directory`, otherwise the standard place.
   package static func stateDirectory(ofUnusable path: String) -> String {
     let standard = FileLocations().stateDirectory
     guard let bytes = try? read(path) else { return standard }

@@ -10,7 +10,7 @@ struct TOMLGuard {
   private var line = 1
   private var lineStart = 0
 
-  /// Nil where toml++ may have the text.
+  /// Nil if toml++ may have the text.
   static func complaint(_ text: String) -> Complaint? {
     var scan = TOMLGuard(bytes: Array(text.utf8))
     return scan.run()

@@ -14,7 +14,7 @@ package struct Examiner {
 
   package init(_ configuration: AgentConfiguration) { self.configuration = configuration }
 
-  /// - Parameter agent: what the agent said of itself, or why it did not.
+  /// - Parameter agent: what the agent said about itself, or why it did not.
   package func examine(agent: Result<AgentSigns, Examination.Unseen>) -> Examination {
     let kept = KeptGenerations(in: configuration.files.stateDirectory)
     let stored = seeing { () throws(StoreFailure) in try kept.usable() }
@@ -97,7 +97,7 @@ package struct Examiner {
 }
 
 extension KeptGenerations {
-  /// Throws where one was accepted once and is lost.
+  /// Throws if one was accepted once and is lost.
   fileprivate func usable() throws(StoreFailure) -> StoredRuleSet? {
     if let current { return current }
     if let first = confirmed.damage.first { throw first }

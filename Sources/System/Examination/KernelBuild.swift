@@ -2,7 +2,7 @@ package import Core
 internal import Glibc
 package import RuleSets
 
-/// What is known of the running kernel's build, from files alone.
+/// What is known about the running kernel's build, from files only.
 package enum KernelBuild {
   /// modules.dep of a distribution's kernel has some 600 KiB.
   static let largestList = 8 << 20
@@ -31,7 +31,7 @@ package enum KernelBuild {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// A module that is built in has a folder too where it has parameters.
+  /// A built-in module also has a folder if it has parameters.
   private static func loaded(_ links: [InterfaceName: Link]) -> Set<String> {
     var names: Set<String> = []
     for module in KernelFeature.all.compactMap(\.module) where access("/sys/module/\(module)", F_OK) == 0 {

@@ -22,7 +22,7 @@ package enum NameserverCheck {
 
   private static func answer(of server: String, _ name: String) -> Nameserver.Answer {
     let question = ResolverQuestion(number: .random(in: 0 ... .max), name: name)
-    guard let bytes = question.bytes else { return .silent("\(quoted(name)) is no name") }
+    guard let bytes = question.bytes else { return .silent("\(quoted(name)) is not a name") }
     do throws(SystemCallFailure) {
       let socket = try connected(to: server)
       guard send(socket.number, bytes, bytes.count, 0) == bytes.count else {
@@ -34,14 +34,14 @@ package enum NameserverCheck {
     }
   }
 
-  /// Connected, so that an ICMP refusal is told and nobody else's answer is taken.
+  /// Connected, so that an ICMP refusal is reported and nobody else's answer is accepted.
   private static func connected(to server: String) throws(SystemCallFailure) -> FileDescriptor {
     var hints = addrinfo()
     hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
     hints.ai_socktype = Int32(SOCK_DGRAM.rawValue)
     var found: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(server, "53", &hints, &found) == 0, let address = found?.pointee else {
-      throw SystemCallFailure("ask \(quoted(server))", cause: "it is no address")
+      throw SystemCallFailure("ask \(quoted(server))", cause: "it is not an address")
     }
     defer { freeaddrinfo(found) }
     let type = Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)

@@ -19,7 +19,7 @@ package struct PathSizeCheck {
   /// The first round waits as long as a slow line takes to answer; later ones go by the answers seen.
   static let firstRound: Duration = .milliseconds(1_200)
   static let shortestRound: Duration = .milliseconds(100)
-  /// No more paths than this are tried: a person is waiting, and each takes a socket.
+  /// No more paths than this are tried: a person is waiting, and each needs a socket.
   static let mostPaths = 64
   /// The bytes of the IP header; the ICMP header is part of the message.
   private static let header = 20
@@ -47,8 +47,8 @@ package struct PathSizeCheck {
     }.first
   }
 
-  /// Sends and waits until every target's size is found, all targets side by side. Blocks for seconds. Throws where a
-  /// raw socket cannot be opened or bound to its path.
+  /// Sends and waits until every target's size is found, all targets side by side. Blocks for seconds. Throws if a raw
+  /// socket cannot be opened or bound to its path.
   package static func measure(_ targets: [Target]) throws(SystemCallFailure) -> [PathSize] {
     var check = PathSizeCheck()
     for target in targets { try check.open(target) }
@@ -103,7 +103,7 @@ package struct PathSizeCheck {
     tries.append(Try(target, descriptor, identifier))
   }
 
-  /// Returns false where there is nothing left to find out. A packet that cannot be sent counts as unanswered.
+  /// Returns false if there is nothing left to find out. A packet that cannot be sent counts as unanswered.
   private mutating func send() -> Bool {
     var isOver = true
     for attempt in tries {

@@ -5,12 +5,12 @@ package enum BoundedFile {
   /// Who may read the file besides its owner.
   package enum Secrecy: Equatable, Sendable {
     case open
-    /// Group and others may do nothing with it, and it belongs to root or to us. Root, who looks at what the service's
+    /// Group and others may do nothing with it, and it belongs to root or to us. Root, who inspects what the service's
     /// user reads, may read anybody's.
     case ownerOnly
   }
 
-  /// The whole file; throws where it is no regular file or larger than `limit`.
+  /// The whole file; throws if it is not a regular file or is larger than `limit`.
   package static func read(
     _ path: String, atMost limit: Int, secrecy: Secrecy = .open
   ) throws(SystemCallFailure) -> [UInt8] {
@@ -28,7 +28,7 @@ package enum BoundedFile {
 
   private static func checkOwner(_ status: stat, _ path: String) throws(SystemCallFailure) {
     guard status.st_mode & 0o077 == 0 else {
-      throw SystemCallFailure("read \(path)", cause: "group or others may use it: chmod 600")
+      throw SystemCallFailure("read \(path)", cause: "group or others have access to it: chmod 600")
     }
     guard status.st_uid == 0 || status.st_uid == geteuid() || geteuid() == 0 else {
       throw SystemCallFailure("read \(path)", cause: "it belongs to another user")

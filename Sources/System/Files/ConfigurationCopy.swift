@@ -13,7 +13,7 @@ package struct ConfigurationCopy {
   /// `configuration.json` in this directory, which must be there before anything is saved.
   package init(directory: String) { path = directory + "/configuration.json" }
 
-  /// Nil where none was kept; throws where one was and cannot be used.
+  /// Nil if none was kept; throws if one was and cannot be used.
   package func load() throws(StoreFailure) -> AgentConfiguration? {
     guard let text = try text() else { return nil }
     do throws(Complaints) {
@@ -23,7 +23,7 @@ package struct ConfigurationCopy {
     }
   }
 
-  /// Writes nothing where it is kept already.
+  /// Writes nothing if it is saved already.
   package func save(_ bytes: [UInt8]) throws(StoreFailure) {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw StoreFailure(operation: "write \(path)", cause: "the configuration is not UTF-8")

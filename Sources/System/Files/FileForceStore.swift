@@ -17,12 +17,12 @@ package struct FileForceStore: ForceStore {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return [:] }
     guard contents.forces.count <= ForcedPaths.capacity else {
-      throw StoredDocument.refusal(of: path, "more forces than can be")
+      throw StoredDocument.refusal(of: path, "more forced paths than there can be")
     }
     var result: [Name: ForcedPaths.Entry] = [:]
     for kept in contents.forces {
       guard let name = Name(kept.path), let entry = kept.entry else {
-        throw StoredDocument.refusal(of: path, "unusable force of \(quoted(kept.path))")
+        throw StoredDocument.refusal(of: path, "unusable force for \(quoted(kept.path))")
       }
       result[name] = entry
     }

@@ -88,12 +88,12 @@ package actor FileJournal: JournalStore {
     }
   }
 
-  /// Reads both files anew: nothing of them is kept in memory.
+  /// Reads both files again: nothing of them is kept in memory.
   package func read() throws(StoreFailure) -> [EventRecord] {
     try Self.read(directory: Directory.holding(path), segmentBytes: segmentBytes)
   }
 
-  /// Reads a journal that another process may be writing to; empty where there is none. Changes nothing.
+  /// Reads a journal that another process may be writing to; empty if there is none. Changes nothing.
   package static func read(
     directory: String, segmentBytes: Int = FileJournal.segmentBytes
   ) throws(StoreFailure) -> [EventRecord] {
@@ -111,7 +111,7 @@ package actor FileJournal: JournalStore {
   // MARK: - Files
 
   /// Sets aside anything that is no journal: a directory, a pipe, a link, or a file larger than any version lets it
-  /// grow. Nil where nothing is in the way.
+  /// grow. Nil if nothing is in the way.
   private func clear(_ path: String) -> String? {
     var status = stat()
     guard lstat(path, &status) == 0 else { return nil }
@@ -122,7 +122,7 @@ package actor FileJournal: JournalStore {
   /// Another version may have used larger files.
   private static func mostBytes(_ segmentBytes: Int) -> Int { 8 * max(segmentBytes, FileJournal.segmentBytes) }
 
-  /// The file's bytes; empty where there is no file.
+  /// The file's bytes; empty if there is no file.
   private static func contents(of path: String, _ segmentBytes: Int) throws(SystemCallFailure) -> [UInt8] {
     do throws(SystemCallFailure) {
       return try BoundedFile.read(path, atMost: mostBytes(segmentBytes))

@@ -11,7 +11,7 @@ package struct FilePermitStore: PermitStore {
   /// `accept-revision.json` in this directory, which must be there before anything is saved.
   package init(directory: String) { path = directory + "/accept-revision.json" }
 
-  /// Throws where the file is there and cannot be read, is damaged, or is of another format.
+  /// Throws if the file is there and cannot be read, is damaged, or is of another format.
   package func load() throws(StoreFailure) -> RevisionPermit? {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return nil }

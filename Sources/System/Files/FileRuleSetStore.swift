@@ -35,8 +35,8 @@ package struct FileRuleSetStore: RuleSetStore {
       isWhole: areAlike && damage.isEmpty, damage: damage)
   }
 
-  /// Writes the first file, then the copy, then the marker. Where the first cannot be written and holds nothing
-  /// readable, the copy is written all the same, and the failure is thrown.
+  /// Writes the first file, then the copy, then the marker. If the first cannot be written and holds nothing readable,
+  /// the copy is still written, and the failure is thrown.
   package func save(_ stored: StoredRuleSet) throws(StoreFailure) {
     do throws(StoreFailure) {
       try StoredGeneration.write(stored, to: path)
@@ -83,7 +83,7 @@ package struct FileRuleSetStore: RuleSetStore {
     }
   }
 
-  /// The file's bytes; nil where there is no such file or it cannot be read, and then `damage` says why.
+  /// The file's bytes; nil if there is no such file or it cannot be read, and then `damage` says why.
   private func bytes(of path: String, _ damage: inout [StoreFailure]) -> [UInt8]? {
     do throws(SystemCallFailure) {
       return try BoundedFile.read(path, atMost: StoredGeneration.maximumBytes)

@@ -22,7 +22,12 @@ package struct FileTrialStore: TrialStore {
   package func note() throws(StoreFailure) -> RuleSetTrial.Note? {
     let kept: Contents? = try StoredDocument.read(path, atMost: Self.maximumBytes)
     guard let contents = kept else { return nil }
-    guard let note = contents.note else { throw StoredDocument.refusal(of: path, "words of another version's") }
+    guard let note = contents.note else {
+      throw StoredDocument.refusal(
+        of: path,
+        "it has words that this version does "
+          + "not know")
+    }
     return note
   }
 
@@ -35,7 +40,7 @@ package struct FileTrialStore: TrialStore {
   /// Renames it to `rule-set.trial.json.damaged`.
   package func setAside() -> String { SetAside.move(path) }
 
-  /// Throws where the file is there and cannot be read, is damaged, or is of another format.
+  /// Throws if the file is there and cannot be read, is damaged, or is of another format.
   package func candidate() throws(StoreFailure) -> StoredRuleSet? { try StoredGeneration.read(candidatePath) }
 
   /// Replaces the file.
@@ -91,7 +96,7 @@ private struct Contents: StoredContents {
     returnsTo = note.returnsTo
   }
 
-  /// The note; nil where it has words that this version does not know.
+  /// The note; nil if it has words that this version does not know.
   var note: RuleSetTrial.Note? {
     let known = awaits.compactMap(RuleSetTrial.Evidence.init)
     guard known.count == awaits.count, let phase = read(missing: Set(known)) else { return nil }

@@ -24,7 +24,7 @@ enum StoredDocument {
     do {
       data = try encoder.encode(sealed)
     } catch {
-      throw StoreFailure(operation: "write \(path)", cause: "not to be written as JSON")
+      throw StoreFailure(operation: "write \(path)", cause: "it cannot be written as JSON")
     }
     do throws(SystemCallFailure) {
       try AtomicFile.write(Array(data), to: path)
@@ -33,7 +33,7 @@ enum StoredDocument {
     }
   }
 
-  /// Nil where there is no such file. Throws where it is too long, cut off, of another format or changed.
+  /// Nil if there is no such file. Throws if it is too long, cut off, of another format or changed.
   static func read<Contents: StoredContents>(
     _ path: String, atMost maximumBytes: Int
   ) throws(StoreFailure) -> Contents? {
@@ -41,7 +41,7 @@ enum StoredDocument {
     do throws(SystemCallFailure) {
       bytes = try BoundedFile.read(path, atMost: maximumBytes)
     } catch {
-      // Where the directory is none, no file can be in it.
+      // If the directory is not one, no file can be in it.
       if error.errno == ENOENT || error.errno == ENOTDIR { return nil }
       throw StoreFailure(error)
     }
@@ -66,7 +66,7 @@ enum StoredDocument {
   static func remove(_ path: String) throws(StoreFailure) {
     do throws(SystemCallFailure) {
       guard unlink(path) == 0 else {
-        // Where the directory is none, no file can be in it.
+        // If the directory is not one, no file can be in it.
         if errno == ENOENT || errno == ENOTDIR { return }
         throw SystemCallFailure.last("remove \(path)")
       }

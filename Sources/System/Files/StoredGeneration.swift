@@ -2,8 +2,8 @@ internal import Agent
 internal import Core
 internal import RuleSets
 
-/// One generation of the rule set as a file has it: its text as it came, its ETag, and who has which slot, under one
-/// checksum, so that no two of them can be of different times.
+/// One generation of the rule set as a file has it: its text as it came, its ETag, and the slots, under one checksum,
+/// so that they cannot be of different times.
 enum StoredGeneration {
   /// A rule set is at most 16 MiB by default; JSON escapes can double it, and a configuration may allow more.
   static let maximumBytes = 256 << 20
@@ -17,7 +17,7 @@ enum StoredGeneration {
     try StoredDocument.write(Contents(etag: stored.etag, slots: slots, ruleSet: text), to: path)
   }
 
-  /// Nil where there is no such file.
+  /// Nil if there is no such file.
   static func read(_ path: String) throws(StoreFailure) -> StoredRuleSet? {
     let contents: Contents? = try StoredDocument.read(path, atMost: maximumBytes)
     return try contents.map { (contents) throws(StoreFailure) in try stored(contents, path) }

@@ -27,7 +27,7 @@ struct HookErrand: Equatable, Sendable {
     self.environment = environment
   }
 
-  /// Nil where it is none. Who may send one could have any program that root lets everyone run: variables that a loader
+  /// Nil if it is not one. Who may send one could have any program that root lets everyone run: variables that a loader
   /// or a shell obeys are not taken.
   init?(packet: [UInt8]) {
     guard packet.count <= Self.largest, let words = ZeroEndedWords.words(packet), words.count >= 4,
@@ -84,7 +84,7 @@ extension HookOutcome {
 private enum ZeroEndedWords {
   static func bytes(_ words: [String]) -> [UInt8] { words.flatMap { $0.utf8.filter { $0 != 0 } + [0] } }
 
-  /// Nil where the last has no end, or one is not UTF-8.
+  /// Nil if the last one has no end, or one is not UTF-8.
   static func words(_ bytes: [UInt8]) -> [String]? {
     guard bytes.last == 0 else { return nil }
     var words: [String] = []

@@ -1,8 +1,8 @@
 internal import Agent
 internal import Glibc
 
-/// The folder of hooks: which files in it may be run. Only what root alone can have put there, as the agent would lend
-/// its place to whoever can.
+/// The folder of hooks: which files in it may be run. Only what root alone can have put there, because otherwise the
+/// agent would lend its rights to others.
 enum HookFolder {
   /// More are none that a person keeps.
   static let mostHooks = 16
@@ -13,7 +13,7 @@ enum HookFolder {
     guard lstat(path, &status) == 0 else {
       return errno == ENOENT ? HookListing() : HookListing(refused: [path: "its folder: \(errorText(errno))"])
     }
-    guard status.st_mode & S_IFMT == S_IFDIR else { return HookListing(refused: [path: "this is no folder"]) }
+    guard status.st_mode & S_IFMT == S_IFDIR else { return HookListing(refused: [path: "this is not a folder"]) }
     if let fault = fault(status, owner) { return HookListing(refused: [path: "the folder \(fault)"]) }
     let names: [String]
     do throws(SystemCallFailure) { names = try DirectoryListing.names(in: path) } catch {
@@ -35,12 +35,12 @@ enum HookFolder {
       default: break
       }
     }
-    for name in listing.hooks.dropFirst(mostHooks) { listing.refused[name] = "\(mostHooks) hooks are the most" }
+    for name in listing.hooks.dropFirst(mostHooks) { listing.refused[name] = "the limit is \(mostHooks) hooks" }
     listing.hooks = Array(listing.hooks.prefix(mostHooks))
     return listing
   }
 
-  /// Whoever can write a folder on the way there can put another in its place, unless it is sticky (unlink(2)).
+  /// Anyone who can write to a folder above can replace what is in it, unless that folder is sticky (unlink(2)).
   private static func faultAbove(_ path: String, _ owner: UInt32) -> String? {
     var status = stat()
     var above = ""
@@ -57,11 +57,11 @@ enum HookFolder {
 
   private static func fault(_ status: stat, _ owner: UInt32) -> String? {
     if status.st_uid != owner { return "belongs to user \(status.st_uid), not to root" }
-    if status.st_mode & 0o022 != 0 { return "can be written by others than root" }
+    if status.st_mode & 0o022 != 0 { return "can be written by others besides root" }
     return nil
   }
 
-  /// As run-parts(8) has it: what editors and dpkg leave beside is none.
+  /// Like run-parts(8): files that editors and dpkg leave behind do not count.
   private static func isHook(_ name: String) -> Bool {
     (1...64).contains(name.utf8.count)
       && name.utf8.allSatisfy { byte in

@@ -23,7 +23,7 @@ final class HookProcess: @unchecked Sendable {
   private var timer: TimerID?
   private var floodTimer: TimerID?
 
-  /// Starts it. Throws where that cannot be; `done` is called once otherwise.
+  /// Starts it. Throws if that cannot be; `done` is called once otherwise.
   init(
     _ path: String, environment: [String], user: HookUser?, limit: Duration, on loop: Reactor,
     done: @escaping @Sendable (HookOutcome) -> Void

@@ -5,8 +5,8 @@ internal import Glibc
 /// The other end of a `HookVisit`: what systemd starts for each errand, as a user that has no right to anything of the
 /// agent's (packaging/systemd/backhaul-hooks@.service).
 package enum HookService {
-  /// Serves the errand that comes by this socket, and returns when its answer is on its way. Whether the hook may be run is
-  /// looked at anew: the agent's word is not enough.
+  /// Serves the errand that comes by this socket, and returns once its answer has been sent. Checks again whether the
+  /// hook may run: the agent's word is not enough.
   /// - Parameter owner: who the folder and the hook must belong to.
   package static func serve(
     _ connection: Int32 = STDIN_FILENO, trusting owner: UInt32 = 0
@@ -25,7 +25,7 @@ package enum HookService {
     _ = send(connection, packet, packet.count, Int32(MSG_NOSIGNAL))
   }
 
-  /// The hook ends with the agent that waits for it: the next one would start it beside itself.
+  /// The hook ends with the agent that waits for it: the next agent would start another one beside it.
   private static func run(
     _ errand: HookErrand, _ hooks: LinuxHooks, _ connection: Int32
   ) async throws(SystemCallFailure) -> HookOutcome {
@@ -58,7 +58,7 @@ package enum HookService {
     else {
       throw SystemCallFailure("take an errand", cause: "standard input is not a connection of backhaul-hooks.socket")
     }
-    // Whoever connects and says nothing.
+    // Against clients that connect and say nothing.
     var descriptor = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
     guard poll(&descriptor, 1, 5_000) == 1 else { throw SystemCallFailure("take an errand", cause: "none came in 5 s") }
     // One byte more than it may have, to see that there is more.
@@ -66,7 +66,7 @@ package enum HookService {
     let count = recv(connection, &buffer, buffer.count, Int32(MSG_DONTWAIT))
     guard count >= 0 else { throw SystemCallFailure.last("take an errand") }
     guard let errand = HookErrand(packet: Array(buffer[..<count])) else {
-      throw SystemCallFailure("take an errand", cause: "what came, \(count) bytes, is none")
+      throw SystemCallFailure("take an errand", cause: "the \(count) bytes that came are not an errand")
     }
     return errand
   }

@@ -14,7 +14,7 @@ final class HookVisit: @unchecked Sendable {
   private var timer: TimerID?
   private var isOver = false
 
-  /// Asks. Throws where that cannot be; `done` is called once otherwise.
+  /// Asks. Throws if that cannot be; `done` is called once otherwise.
   init(
     to address: String, _ errand: HookErrand, on loop: Reactor, done: @escaping @Sendable (HookOutcome) -> Void
   ) throws(SystemCallFailure) {
@@ -51,7 +51,7 @@ final class HookVisit: @unchecked Sendable {
     }
     end(
       HookOutcome(packet: Array(buffer[..<count]))
-        ?? HookOutcome(.notStarted("the service that runs hooks gives an answer that is none")))
+        ?? HookOutcome(.notStarted("the service that runs hooks gives an answer that makes no sense")))
   }
 
   private func end(_ outcome: HookOutcome) {

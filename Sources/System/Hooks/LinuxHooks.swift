@@ -52,7 +52,7 @@ package final class LinuxHooks: HookPort {
       return .nowhere(
         SystemCallFailure(
           "run hooks as \(user)",
-          cause: "only root can; the user is that of backhaul-hooks@.service here (systemctl edit)"))
+          cause: "only root can do that; here hooks run as the user of backhaul-hooks@.service (systemctl edit)"))
     }
     do throws(SystemCallFailure) { return .here(try HookUser.find(user)) } catch { return .nowhere(error) }
   }
@@ -66,7 +66,7 @@ package final class LinuxHooks: HookPort {
     return listing
   }
 
-  /// Why no hook can be run; nil where they can.
+  /// Why no hook can be run; nil if they can.
   private var obstacle: String? {
     switch place {
     case .here: return nil
@@ -74,7 +74,7 @@ package final class LinuxHooks: HookPort {
     case .service(let path):
       var status = stat()
       if lstat(path, &status) == 0 { return nil }
-      return "an agent that is not root has hooks run by backhaul-hooks.socket, and \(path) is not there"
+      return "an agent that is not root runs hooks through backhaul-hooks.socket, but \(path) is not there"
     }
   }
 

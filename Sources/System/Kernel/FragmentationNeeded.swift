@@ -4,7 +4,7 @@ package import RuleSets
 /// What a router says of a packet of ours that was too large for its next link and may not be fragmented (RFC 1191
 /// section 4).
 package struct FragmentationNeeded: Equatable, Sendable {
-  /// Where that packet was sent: a hub, where it was a tunnel's.
+  /// Where that packet was sent: to a hub, if it was a tunnel's.
   package var destination: IPv4Address
   /// Bytes of the largest that fits; 0 where the router says none.
   package var mtu: Int

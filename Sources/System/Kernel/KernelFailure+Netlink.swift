@@ -16,7 +16,7 @@ func asking<R: ~Copyable>(
 }
 
 extension NetlinkFailure {
-  /// A step that would touch what another made.
+  /// A step that would touch another program's object.
   static func foreign(_ what: String) -> NetlinkFailure {
     NetlinkFailure(operation: what, errno: 0, kernelText: "\(what) is not ours: left alone")
   }

@@ -3,7 +3,7 @@ internal import Core
 internal import Netlink
 internal import RuleSets
 
-/// Two monitor sockets and what must be remembered to tell their events in Core's words. Touched on the loop only, from
+/// Two monitor sockets, and the state needed to report their events in Core's terms. Touched on the loop only, from
 /// `watch` on.
 final class KernelListener: @unchecked Sendable {
   private let translation: RouteTranslation
@@ -14,12 +14,12 @@ final class KernelListener: @unchecked Sendable {
   private let tables: Monitor
   private var query: RoutingSocket
   private var names: [UInt32: InterfaceName] = [:]
-  /// Of each as it was last told: with a thousand of them what they are is not small.
+  /// Each as last reported; for a thousand of them the full data would not be small.
   private var links: [UInt32: Fingerprint] = [:]
-  /// Of main's routes only the shortest are heard: there are more than anybody looks at one by one.
+  /// Only the shortest of main's routes count: there are too many to look at one by one.
   private var isMainMuted = false
 
-  /// Hears what happens from here on; what is known of devices is read after that, so that nothing falls between.
+  /// Listens from here on; devices are read after that, so that no change is missed.
   init(
     _ translation: RouteTranslation, _ own: OwnPorts, _ news: TableNews,
     _ handler: @escaping @Sendable (KernelEvent) -> Void
@@ -103,7 +103,7 @@ final class KernelListener: @unchecked Sendable {
     for event in told { handler(event) }
   }
 
-  /// Reads all devices anew, and returns what no event told of them.
+  /// Reads all devices again, and returns changes that no event reported.
   private func lostLinks() -> [KernelEvent] {
     let before = Dictionary(
       names.compactMap { index, name in links[index].map { (name, $0) } }, uniquingKeysWith: { first, _ in first })
@@ -148,7 +148,7 @@ final class KernelListener: @unchecked Sendable {
     }
   }
 
-  /// Devices are told whoever changed them: the health of a path follows from them. What is no change is not told.
+  /// Devices are reported whoever changed them: the health of a path follows from them. What is no change is not told.
   private func changed(_ message: LinkMessage) -> [KernelEvent] {
     guard let name = InterfaceName(message.name) else { return [] }
     let before = names[message.index]
@@ -162,13 +162,13 @@ final class KernelListener: @unchecked Sendable {
 
   private func changed(_ message: RouteMessage) -> [KernelEvent] {
     if message.table == TableID.main.value {
-      // Of more specific ones belts have to know, but a router may learn a million.
+      // Belts need to know about more specific ones, but a router may learn a million.
       if message.length <= 1 || !news.isMainLarge { return [.mainRoute] + shortRoute(message) }
       return shortRoute(message)
     }
     let isOurs = message.origin == translation.ranges.routeProtocol.value
     if isOurs || translation.ranges.tables.contains(message.table) { return [.ours("ip route table \(message.table)")] }
-    // Another's table, which an uplink's default route may stand in.
+    // Another program's table, which may hold an uplink's default route.
     return message.length <= 1 ? [.mainRoute] : []
   }
 

@@ -30,7 +30,7 @@ package final class KernelLock: Sendable {
   package let ignored: [String]
   private let sockets: [Socket]
 
-  /// As many may ask at once who has it, before `answerAskers` is called again.
+  /// This many may ask at once who holds it, before `answerAskers` is called again.
   private static let backlog: Int32 = 4_096
   private static let pause: UInt32 = 20_000
 
@@ -44,7 +44,7 @@ package final class KernelLock: Sendable {
     self.ignored = ignored
   }
 
-  /// Takes it, or throws who has it.
+  /// Takes it, or throws an error that says who holds it.
   ///
   /// - Parameters:
   ///   - stateDirectory: its owner is trusted beside root and ourselves: the service's user, where root asks.
@@ -94,7 +94,7 @@ package final class KernelLock: Sendable {
 
   /// Two agents with different numbers would write over each other's files. By its path: it need not be there yet.
   private static func stateName(_ directory: String) -> (what: String, name: String) {
-    // A name has 107 bytes (unix(7)); of a longer path its end tells more.
+    // A name has 107 bytes (unix(7)); the end of a longer path says more than its beginning.
     ("state directory \(directory)", "@backhaul/state/" + String(decoding: directory.utf8.suffix(90), as: UTF8.self))
   }
 
@@ -124,19 +124,19 @@ package final class KernelLock: Sendable {
     }
   }
 
-  /// Nil where the name is taken.
+  /// Nil if the name is taken.
   private static func bound(_ address: UnixAddress, _ name: String) throws(SystemCallFailure) -> Socket? {
     let socket = try UnixAddress.newSocket()
     guard address.bind(socket.number) == 0 else {
       guard errno == EADDRINUSE else { throw SystemCallFailure.last("bind \(name)") }
       return nil
     }
-    // Whoever connects is told our process by the kernel (SO_PEERCRED, unix(7)).
+    // The kernel tells a client our process (SO_PEERCRED, unix(7)).
     guard listen(socket.number, backlog) == 0 else { throw SystemCallFailure.last("listen \(name)") }
     return Socket(socket)
   }
 
-  /// Nil where it is not to be known: gone by now, or too many ask.
+  /// Nil if it cannot be known: gone by now, or too many are asking.
   private static func holder(of address: UnixAddress) throws(SystemCallFailure) -> PeerCredentials? {
     let probe = try UnixAddress.newSocket()
     guard address.connect(probe.number) == 0 else { return nil }

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Netlink
 internal import RuleSets
 
-/// Others' default routes, in every form that the kernel gives them.
+/// Other programs' default routes, in every form that the kernel has for them.
 struct DefaultRoutes {
   private(set) var defaults: [MainDefault] = []
   private(set) var deadEnds: [DeadEnd] = []
@@ -89,7 +89,7 @@ extension KernelState {
     return DefaultRoutes(try resolved(found), names)
   }
 
-  /// In the order in which they are asked. Of main and the router's own addresses more is known, and our own are ours.
+  /// In the kernel's order. Of main and the router's own addresses more is known, and our own are ours.
   private func tables(of rules: [RuleMessage]) -> [UInt32] {
     var tables: [UInt32] = []
     for rule in rules where rule.action == .lookup && !translation.isOurs(rule) {

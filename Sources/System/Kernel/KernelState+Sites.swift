@@ -2,7 +2,7 @@ internal import Core
 internal import Netlink
 internal import RuleSets
 
-/// What routes of others' say of ways out and of sites, gathered route by route.
+/// What other programs' routes say about ways out and sites, gathered route by route.
 struct RouteSurvey {
   /// Enough to know that there are more than are kept; see `MainSites.maximum`.
   private static let most = MainSites<IPv4Prefix>.maximum + 1
@@ -86,7 +86,7 @@ extension KernelState {
     actual.ipv6Sites = MainSites(told)
   }
 
-  /// 2000::/3 is all that is given out.
+  /// 2000::/3 is everything that has been allocated.
   private static var widestIPv6Exit: UInt8 { 3 }
 
   private mutating func indexes(of message: IPv6RouteMessage) throws(NetlinkFailure) -> [UInt32] {

@@ -91,7 +91,7 @@ extension KernelState {
 
   private mutating func put(_ route: TableRoute) throws(NetlinkFailure) {
     let message = try translation.message(route)
-    // A replacement takes whatever has the same key, whoever made it.
+    // A replacement replaces whatever has the same key, whoever made it.
     let foreign = try routing.routes(table: route.table.value).contains {
       $0.origin != message.origin && $0.destination == message.destination && $0.length == message.length
         && $0.metric == message.metric && $0.tos == 0
@@ -100,7 +100,7 @@ extension KernelState {
     try Self.put(message, followingOthersOver: &routing)
   }
 
-  /// The route's protocol goes with the request, so that another's is not found.
+  /// The request names the route's protocol, so that another program's route does not match.
   private mutating func delete(_ route: TableRoute) throws(NetlinkFailure) {
     do throws(NetlinkFailure) { try routing.delete(try translation.message(route)) } catch {
       // A device that is gone took the route along.

@@ -40,7 +40,7 @@ package final class LinuxConnectionTable: ConnectionTablePort {
     }
   }
 
-  /// Nil where there is no such file: the kernel has no connection tracking, or its module is not loaded.
+  /// Nil if there is no such file: the kernel has no connection tracking, or its module is not loaded.
   private static func number(_ name: String) -> Int? {
     guard let bytes = try? BoundedFile.read("\(directory)/\(name)", atMost: 64) else { return nil }
     return Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))

@@ -15,7 +15,7 @@ package final class LinuxForeign: ForeignPort {
   private let ranges: KernelRanges
   private let sockets: Mutex<Sockets>
 
-  /// No more than this of one kind is reported: a person reads it.
+  /// At most this many of one kind are reported: a person reads them.
   private static let most = 100
 
   package init(_ ranges: KernelRanges) throws(KernelFailure) {

@@ -15,7 +15,7 @@ package final class LinuxKernel: KernelPort {
   package let news: TableNews
 
   /// - Parameters:
-  ///   - stateDirectory: where it is remembered what sysctls were before.
+  ///   - stateDirectory: where the sysctls' earlier values are remembered.
   ///   - mendsMemory: for the agent: a damaged memory is set aside, and what could not be written is tried again.
   package init(
     _ ranges: KernelRanges, stateDirectory: String, mendsMemory: Bool = false

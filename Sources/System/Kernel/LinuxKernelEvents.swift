@@ -17,7 +17,7 @@ package final class LinuxKernelEvents: KernelEventsPort {
     self.news = news
   }
 
-  /// Throws where netlink cannot be listened to. Without the right to a raw socket, path MTU events alone are missing.
+  /// Throws if netlink cannot be listened to. Without the right to a raw socket, path MTU events alone are missing.
   package func start(
     on loop: any EventLoop, _ handler: @escaping @Sendable (KernelEvent) -> Void
   ) throws(KernelFailure) {

@@ -32,7 +32,7 @@ package final class LinuxLookup: LookupPort {
     return false
   }
 
-  /// The prefix of the route that decides; nil where no route does.
+  /// The prefix of the route that decides; nil if no route does.
   package func entry(for question: LookupQuestion) throws(KernelFailure) -> IPv4Prefix? {
     do throws(KernelFailure) {
       let message = try route(question, wantsEntry: true)
@@ -71,7 +71,7 @@ package final class LinuxLookup: LookupPort {
     return .out(device, gateway: hop.gateway.flatMap { Gateway($0) }, table: TableID(message.table))
   }
 
-  /// The answer that an error stands for; nil where it is a real error. The errors of route types are in fib_props
+  /// The answer that an error represents; nil if it is a real error. The errors of route types are in fib_props
   /// (net/ipv4/fib_semantics.c; `prohibit` is EACCES), and EXDEV comes from the reverse-path check.
   private static func refusal(_ errno: Int32) -> LookupAnswer? {
     switch errno {

@@ -48,7 +48,7 @@ extension IPv6Question.Answer {
     }
   }
 
-  /// What is an answer although the kernel calls it an error (rt6_lookup's entries that refuse); nil: it is none.
+  /// An answer that the kernel reports as an error (rt6_lookup's refusing entries); nil: it is a real error.
   init?(errno: Int32) {
     guard [ENETUNREACH, EHOSTUNREACH, EACCES, EPERM, EINVAL, EAGAIN].contains(errno) else { return nil }
     self = .refused

@@ -70,7 +70,7 @@ package final class LinuxSight: SightPort {
     try lookup.lookup(question)
   }
 
-  /// Nil where the first default route leads somewhere, or there is none.
+  /// Nil if the first default route leads somewhere, or there is none.
   package func deadEnd() throws(KernelFailure) -> DeadEnd? {
     try sockets.withLock { (sockets) throws(KernelFailure) in
       try asking(nil) { () throws(NetlinkFailure) in
@@ -93,7 +93,7 @@ package final class LinuxSight: SightPort {
     }
   }
 
-  /// `ip -6 route get`. Throws where the device is not there, or the error is none that stands for an answer.
+  /// `ip -6 route get`. Throws if the device is missing, or the error does not represent an answer.
   package func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer {
     let index = if_nametoindex(question.incoming.text)
     let operation = "ip -6 route get \(question.destination) from \(question.source)"

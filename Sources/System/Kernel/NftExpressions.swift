@@ -22,7 +22,7 @@ extension NftRule.Match {
     case .sourceIs(let address): [.payload(.network, offset: 12, length: 4), .compare(isEqual: true, address.bytes)]
     case .destinationIs(let address):
       [.payload(.network, offset: 16, length: 4), .compare(isEqual: true, address.bytes)]
-    // RFC 8200: the destination stands 24 bytes into the header. As nft writes it: of whole bytes alone no mask is needed.
+    // RFC 8200: the destination stands 24 bytes into the header. As nft writes it: whole bytes need no mask.
     case .ipv6DestinationIn(let prefix) where prefix.length % 8 == 0 && prefix.length > 0:
       [
         .payload(.network, offset: 24, length: UInt32(prefix.length / 8)),

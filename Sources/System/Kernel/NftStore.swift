@@ -14,7 +14,7 @@ struct NftStore: ~Copyable, Sendable {
   private let name: String
   private let news: TableNews
   private var known: Known?
-  /// Sets that have another name in the kernel than in Core, as far as we know.
+  /// Sets whose name in the kernel differs from Core's, as far as we know.
   private var names = SetNames()
 
   private struct Known {
@@ -25,7 +25,7 @@ struct NftStore: ~Copyable, Sendable {
 
   /// Each is a fresh look.
   private static let attempts = 16
-  /// Bytes of a transaction that is worth going deaf for: of smaller ones there is little to tell.
+  /// The size in bytes of a transaction for which we stop listening: smaller ones cause few events.
   private static let smallTransaction = 4 << 10
 
   init(name: String, news: TableNews) {
@@ -35,7 +35,7 @@ struct NftStore: ~Copyable, Sendable {
 
   // MARK: Reading
 
-  /// In Core's words; nil where there is no such table.
+  /// In Core's terms; nil if there is no such table.
   mutating func nftTable(
     expecting expected: NftTable?, _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) -> NftTable? {
@@ -63,7 +63,7 @@ struct NftStore: ~Copyable, Sendable {
       if try socket.generation() == generation {
         known = Known(generation: generation, table: KnownTable(nftTable))
       } else if last != nftTable {
-        // Others' transactions come faster than our table is read. What was read twice is there.
+        // Other programs' transactions come faster than our table is read. What was read twice is there.
         last = nftTable
         continue
       }
@@ -71,7 +71,7 @@ struct NftStore: ~Copyable, Sendable {
       return nftTable
     }
     throw NetlinkFailure(
-      operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "the table changes without end")
+      operation: "nft list table inet \(name)", errno: EAGAIN, kernelText: "the table keeps changing")
   }
 
   // MARK: The whole table
@@ -87,7 +87,7 @@ struct NftStore: ~Copyable, Sendable {
       do throws(NetlinkFailure) {
         return try rebuild(table, &socket)
       } catch {
-        // Another has changed our table since it was read.
+        // Another program has changed our table since it was read.
         guard error.isMissing || error.isAlreadyPresent || error.isInterrupted || error.errno == EBUSY,
           attempt < Self.attempts
         else { throw error }
@@ -360,7 +360,7 @@ private struct KnownTable {
 }
 
 extension SetChange {
-  /// What of the change is still to be done where the set holds `present`.
+  /// What is still to be done of the change if the set holds `present`.
   fileprivate func left(of present: [ClosedRange<UInt32>]) -> SetChange {
     let there = Set(present)
     let kept = there.subtracting(remove)

@@ -17,7 +17,7 @@ struct RawTable {
   var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]]
   var rules: [NFTListedRule]
 
-  /// Nil where there is no such table.
+  /// Nil if there is no such table.
   ///
   /// - Parameters:
   ///   - fed: the sets that others fill.
@@ -127,7 +127,7 @@ struct RecognisedRules {
 }
 
 extension NftMap.Element {
-  /// Nil where it is none that we write.
+  /// Nil if it is not one that we write.
   fileprivate init?(_ bytes: [UInt8], of kind: NFTSet.Key, _ verdict: NFTExpression.Verdict?) {
     let key: NftMap.Key
     switch kind {
@@ -187,7 +187,7 @@ extension NFTChain.Hook {
 }
 
 extension NftChain.Hook {
-  /// Nil where it is a hook that we never use.
+  /// Nil if it is a hook that we never use.
   init?(_ hook: NFTChain.Hook) {
     guard let kind = Kind(rawValue: hook.type),
       let point = [Point.prerouting, .input, .forward, .output, .postrouting].first(where: { $0.number == hook.number })

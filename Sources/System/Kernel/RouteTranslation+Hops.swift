@@ -5,7 +5,7 @@ internal import RuleSets
 // Where routes lead, in Core's words and in rtnetlink's.
 
 extension Gateway {
-  /// Nil where it is of a family that nobody knows.
+  /// Nil if its family is unknown.
   init?(_ gateway: RouteMessage.Gateway) {
     switch gateway {
     case .ipv4(let address): self = .ipv4(IPv4Address(value: address))
@@ -23,7 +23,7 @@ extension Gateway {
 }
 
 extension RouteMessage.NextHop {
-  /// Why nothing can be sent this way by us, in a few words; nil where it can.
+  /// Why we cannot send anything this way, in a few words; nil if we can.
   var oddity: String? {
     // enum lwtunnel_encap_types
     let names: [UInt16: String] = [
@@ -45,7 +45,7 @@ extension RouteMessage {
     RouteTerms(source: source.map { IPv4Address(value: $0) }, mtu: mtu.map { Int($0) })
   }
 
-  /// Nil where it leads by a device that is gone meanwhile.
+  /// Nil if its device is gone by now.
   func way(_ names: [UInt32: InterfaceName]) -> TableRoute.Way? {
     guard hops.allSatisfy({ names[$0.index] != nil }) else { return nil }
     let shares = hops.compactMap { $0.share(names) }

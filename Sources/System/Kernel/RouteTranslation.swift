@@ -33,7 +33,7 @@ struct RouteTranslation {
     return message
   }
 
-  /// Nil where it is not ours, or leads by a device that is gone meanwhile.
+  /// Nil if it is not ours, or leads by a device that is gone meanwhile.
   func route(_ message: RouteMessage, _ names: [UInt32: InterfaceName]) -> TableRoute? {
     guard message.origin == ranges.routeProtocol.value, ranges.tables.contains(message.table),
       let destination = IPv4Prefix(IPv4Address(value: message.destination), length: message.length),
@@ -51,7 +51,7 @@ struct RouteTranslation {
     return index
   }
 
-  /// Nil where there is no such device.
+  /// Nil if there is no such device.
   static func name(of index: UInt32) -> InterfaceName? {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
       guard let start = buffer.baseAddress, if_indextoname(index, start) != nil else { return nil }
@@ -79,7 +79,7 @@ struct RouteTranslation {
     }
     message.incoming = rule.incoming?.text
     switch rule.action {
-    // What is strange is only ever deleted, as it was read.
+    // Strange objects are only ever deleted, exactly as they were read.
     case .unreachable, .strange: message.action = .unreachable
     case .prohibit: message.action = .prohibit
     case .goto(let priority): message.action = .goto(priority.value)
@@ -91,7 +91,7 @@ struct RouteTranslation {
     return message
   }
 
-  /// Nil where it is not ours.
+  /// Nil if it is not ours.
   func rule(_ message: RuleMessage) -> RoutingRule? {
     guard isOurs(message) else { return nil }
     var rule = RoutingRule(

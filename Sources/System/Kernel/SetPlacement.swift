@@ -14,7 +14,7 @@ struct SetNames: Equatable, Sendable {
 
   static func both(_ name: String) -> [String] { [name, name + suffix] }
 
-  /// Core's name of a set that goes by its second one in the kernel; nil where this is no such name.
+  /// Core's name of a set that goes by its second one in the kernel; nil if this is no such name.
   private static func first(_ name: String) -> String? {
     name.hasSuffix(suffix) ? String(name.dropLast(suffix.count)) : nil
   }
@@ -96,7 +96,7 @@ struct SetPlacement {
       let free = both.filter { !asked.contains($0) }
       guard set.ranges.count > room, let name = free.first(where: { Self.plain($0, in: present) != nil }) ?? free.first
       else {
-        // Small; or another has made rules of his own that ask both.
+        // Small; or another program has made rules that use both.
         room -= set.ranges.count
         made.append(set)
         continue
@@ -110,7 +110,7 @@ struct SetPlacement {
     dropped = (present?.sets ?? []).map(\.name).filter { !kept.contains($0) }
   }
 
-  /// Nil where there is no such set, or one with other elements than ours have.
+  /// Nil if there is no such set, or one with other elements than ours have.
   private static func plain(
     _ name: String, in present: RawTable?
   ) -> (name: String, ranges: [ClosedRange<UInt32>])? {

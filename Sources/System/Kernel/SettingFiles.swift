@@ -9,7 +9,7 @@ enum SettingFiles {
     return "/proc/sys/" + parts.joined(separator: "/")
   }
 
-  /// Nil where there is no such interface or no such setting (a kernel without IPv6).
+  /// Nil if there is no such interface or no such setting (a kernel without IPv6).
   static func read(_ setting: InterfaceSetting) throws(SystemCallFailure) -> Int? {
     let path = path(setting)
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

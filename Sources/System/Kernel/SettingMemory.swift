@@ -23,7 +23,7 @@ final class SettingMemory: Sendable {
     var told = RememberedSettings()
   }
 
-  /// A few hundred interfaces with four settings each; more is no file of ours.
+  /// Enough for a few hundred interfaces with four settings each; a larger file is not ours.
   private static let maximumBytes = 1 << 20
 
   init(stateDirectory: String, mends: Bool) {
@@ -98,7 +98,7 @@ final class SettingMemory: Sendable {
     } catch {
       kept.values = [:]
       kept.damage = "\(error)"
-      kept.told.damage = "what sysctls were before cannot be read, and will not be put back: \(error)"
+      kept.told.damage = "the sysctls' earlier values cannot be read, and will not be put back: \(error)"
     }
     kept.told.values = kept.values ?? [:]
   }
@@ -133,7 +133,7 @@ final class SettingMemory: Sendable {
     guard let damage = kept.damage else { return }
     kept.damage = nil
     kept.told.damage =
-      "what sysctls were before cannot be read, and will not be put back: \(damage); \(SetAside.move(path))"
+      "the sysctls' earlier values cannot be read, and will not be put back: \(damage); \(SetAside.move(path))"
   }
 
   private func save(_ kept: inout Kept) {

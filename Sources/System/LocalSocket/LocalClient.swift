@@ -16,7 +16,7 @@ package enum LocalFailure: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .noAgent(let path): "no agent answers at \(path): is it running?"
     case .noPermission(let path): "no permission to ask the agent at \(path)"
-    case .brokeOff: "the agent broke off before it had replied"
+    case .brokeOff: "the agent closed the connection before it had replied"
     case .timedOut: "the agent did not reply in time"
     case .system(let failure): failure.description
     }
@@ -85,7 +85,7 @@ package enum LocalClient {
     let head = try receive(4, on: socket, by: deadline)
     let length = head.reduce(0) { $0 << 8 | Int($1) }
     guard length <= LocalFrame.maximumReply else {
-      throw .system(SystemCallFailure("read the reply", cause: "it says that it is larger than any"))
+      throw .system(SystemCallFailure("read the reply", cause: "it claims to be larger than any reply"))
     }
     return try receive(length, on: socket, by: deadline)
   }

@@ -74,7 +74,7 @@ final class LocalConnection: @unchecked Sendable {
   private func ready(_ readiness: Readiness) {
     switch state {
     case .reading(let bytes): read(bytes)
-    // Nothing is asked for until the reply is there, so this is the client that went.
+    // Nothing is read until the reply is ready, so this means that the client has gone.
     case .waiting, .handling: end()
     case .writing(let reply, let sent): write(reply, sent)
     case .ended: break

@@ -25,7 +25,7 @@ package enum LocalFrame {
     package var description: String {
       switch self {
       case .empty: "an empty request"
-      case .tooLong(let length, let limit): "a request of \(length) bytes, but \(limit) are the most"
+      case .tooLong(let length, let limit): "a request of \(length) bytes, but the limit is \(limit)"
       case .trailing: "more than one request on a connection"
       }
     }

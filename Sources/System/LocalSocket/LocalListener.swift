@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// The agent's socket in the file system. One agent at a time has it: it holds a lock beside it as long as it lives, so
-/// that what a killed one left is replaced and a living one's is not.
+/// The agent's socket in the file system. Only one agent at a time has it: it holds a lock beside it as long as it
+/// lives, so that a killed agent's socket is replaced and a living one's is not.
 struct LocalListener: ~Copyable {
   let descriptor: FileDescriptor
   private let lock: FileDescriptor
@@ -10,7 +10,8 @@ struct LocalListener: ~Copyable {
   /// `group`: who may talk to the agent besides root; nil: root's group alone.
   static func open(_ path: String, group: UInt32?) throws(SystemCallFailure) -> LocalListener {
     let address = try UnixAddress(path)
-    // As the unit has it: a service manager makes it, and by hand there is none yet after each boot.
+    // Mode as in the unit: a service manager makes the folder; for an agent started by hand there is none after each
+    // boot.
     try Directory.make(Directory.holding(path), mode: 0o755)
     let lock = try takeLock(path)
     let socket = try UnixAddress.newSocket()
@@ -23,7 +24,7 @@ struct LocalListener: ~Copyable {
     }
     if let group, chown(path, uid_t.max, group) != 0 { throw SystemCallFailure.last("chgrp \(path)") }
     guard chmod(path, 0o660) == 0 else { throw SystemCallFailure.last("chmod \(path)") }
-    // As many as are served at once; who comes when that is full waits in connect.
+    // As many as are served at once; further clients block in connect.
     guard listen(socket.number, 64) == 0 else { throw SystemCallFailure.last("listen \(path)") }
     return LocalListener(descriptor: socket, lock: lock, path: path)
   }
@@ -48,12 +49,12 @@ struct LocalListener: ~Copyable {
     return lock
   }
 
-  /// Removes a socket that nobody listens on. Throws where somebody does, or where it is no socket.
+  /// Removes a socket that nobody listens on. Throws if something does, or if it is not a socket.
   private static func removeDead(_ address: UnixAddress) throws(SystemCallFailure) {
     var status = stat()
     guard lstat(address.path, &status) == 0 else { throw SystemCallFailure.last("stat \(address.path)") }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
-      throw SystemCallFailure("bind \(address.path)", cause: "something that is no socket is there")
+      throw SystemCallFailure("bind \(address.path)", cause: "something other than a socket is there")
     }
     let probe = try UnixAddress.newSocket()
     guard address.connect(probe.number) != 0, errno == ECONNREFUSED else {

@@ -39,7 +39,7 @@ package final class LocalServer: Sendable {
     package var deadline: Duration = .seconds(5)
     package init() {}
 
-    /// Whether `user` gets a place beside the users that have one.
+    /// Whether `user` gets a place besides the users that have one.
     package func admits(_ user: UInt32, beside users: [UInt32]) -> Bool {
       if user == 0 { return users.count < clients }
       return users.count < clients - keptForRoot && users.count(where: { $0 == user }) < ofOneUser
@@ -115,7 +115,7 @@ package final class LocalServer: Sendable {
 
   private func accept() {
     guard let listener = local.listener else { return }
-    // As many as the server has places for; more come with the next turn.
+    // As many as the server has places for; the others are accepted in the next turn.
     for _ in 0..<local.limits.clients {
       let number = linux_accept(listener.number)
       if number < 0 {

@@ -10,12 +10,12 @@ struct StreamForm: Sendable {
     case refused(reply: [UInt8])
   }
 
-  /// Of all that a client may send.
+  /// The limit for everything that a client sends.
   var maximumRequest: Int
   var parse: @Sendable (_ received: [UInt8]) -> Parsed
   /// The handler's answer as it is sent.
   var reply: @Sendable (_ body: [UInt8]) -> [UInt8]
-  /// For who is not served, as so many are.
+  /// The reply when the server is full.
   var busy: @Sendable (_ clients: Int) -> [UInt8]
 }
 

@@ -15,8 +15,8 @@ final class LoopbackListener: StreamListener {
 
   init(_ address: IPv4Address, port: UInt16) throws(SystemCallFailure) {
     let place = "\(address):\(port)"
-    // Whoever made the address has to keep to it: a mistake here would show everyone what is broken.
-    guard address.isLoopback else { throw SystemCallFailure("bind \(place)", cause: "no loopback address") }
+    // The caller must pass a loopback address: a mistake here would show everyone what is broken.
+    guard address.isLoopback else { throw SystemCallFailure("bind \(place)", cause: "not a loopback address") }
     let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
     descriptor = try FileDescriptor.adopting(socket(AF_INET, type, 0), "open a TCP socket")
     // Connections of an agent that was there before may still be ending.

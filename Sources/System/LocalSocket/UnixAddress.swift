@@ -6,7 +6,7 @@ struct UnixAddress {
   private var address = sockaddr_un()
   private var length = socklen_t(MemoryLayout<sockaddr_un>.size)
 
-  /// Throws where the path does not fit: 107 bytes are the most (unix(7)).
+  /// Throws if the path does not fit: the limit is 107 bytes (unix(7)).
   init(_ path: String) throws(SystemCallFailure) {
     self.path = path
     let bytes = Array(path.utf8)

@@ -3,8 +3,8 @@ internal import Glibc
 internal import Logging
 internal import Synchronization
 
-/// Log lines as datagrams with fields. What the receiver does not take is lost where it is slow, and goes to standard
-/// error where it is gone; whoever logs waits for nobody.
+/// Log lines as datagrams with fields. If the receiver is slow, lines are lost; if it is gone, they go to standard
+/// error. Logging never waits.
 struct DatagramLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel: Logger.Level = .info
@@ -30,7 +30,7 @@ struct DatagramLogHandler: LogHandler {
       Self.severity(event.level), "\(event.message)", fields: fields.map { .init($0.key, "\($0.value)") })
     let before = lost.count.exchange(0, ordering: .relaxed)
     if before > 0 {
-      let note = LogRecord(.warning, "\(before) lines of the log were lost, as nobody took them")
+      let note = LogRecord(.warning, "\(before) lines of the log were lost, because nobody read them")
       if !socket.send(encode(note)) { lost.count.add(before, ordering: .relaxed) }
     }
     if socket.send(encode(record)) { return }

@@ -25,7 +25,7 @@ final class LogSocket: Sendable {
     }
   }
 
-  /// False where it was not taken; errno says why.
+  /// False if it was not accepted; errno says why.
   func send(_ bytes: [UInt8]) -> Bool { send(bytes, descriptor.number) == bytes.count }
 
   private static func send(_ bytes: [UInt8], to address: IPv4Address, port: UInt16, by descriptor: Int32) -> Int {

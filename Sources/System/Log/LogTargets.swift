@@ -7,7 +7,7 @@ package struct LogWriter: Sendable {
   package var handler: any LogHandler
   /// Whether it keeps metadata apart from the text.
   package var keepsFields: Bool
-  /// Why it is not the target that the configuration asks for; nil where it is.
+  /// Why it is not the target that the configuration asks for; nil if it is.
   package var trouble: String?
 }
 

@@ -26,7 +26,7 @@ package final class HTTPProber: ProbePort {
   ) -> any OpenProbe {
     loop.checkIsolated()
     guard case .http(let check) = probe.kind else {
-      return UnsendableProbe(on: loop, "\(probe.name) is no HTTP probe", deliver)
+      return UnsendableProbe(on: loop, "\(probe.name) is not an HTTP probe", deliver)
     }
     var request = TransferRequest(
       url: Self.url(of: check), timeout: probe.timeout, maximumBytes: Self.bodyBytes)

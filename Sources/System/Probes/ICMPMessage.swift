@@ -1,7 +1,7 @@
 internal import Core
 package import RuleSets
 
-/// What a raw ICMP socket received, as far as it can be an answer to an echo request of ours (RFC 792).
+/// What a raw ICMP socket received, if it can be an answer to one of our echo requests (RFC 792).
 package enum ICMPMessage: Equatable, Sendable {
   case echoReply(from: IPv4Address, ICMPEcho)
   /// A router or the target says that the echo request that it quotes went no further. `to` is where that was sent. A
@@ -97,7 +97,7 @@ extension ICMPMessage {
   }
 }
 
-/// What we need of an IPv4 header (RFC 791 section 3.1); nil where it is none or cut off.
+/// What we need from an IPv4 header (RFC 791 section 3.1); nil if it is not one, or cut off.
 struct IPHeader {
   static let icmp: UInt8 = 1
 

@@ -29,7 +29,7 @@ package final class ICMPProber: ProbePort {
   ) -> any OpenProbe {
     loop.checkIsolated()
     guard case .icmp(let target) = probe.kind else {
-      return UnsendableProbe(on: loop, "\(probe.name) is no ICMP probe", deliver)
+      return UnsendableProbe(on: loop, "\(probe.name) is not an ICMP probe", deliver)
     }
     let socket = sockets.byBinding[bound] ?? ICMPSocket(bound, sharing: sockets.shared, on: loop)
     sockets.byBinding[bound] = socket
@@ -88,6 +88,6 @@ final class ICMPProbe: OpenProbe, @unchecked Sendable {
     sockets = nil
   }
 
-  /// The socket waits for it no more.
+  /// The socket no longer waits for it.
   func finished(_ number: UInt64, _ outcome: ProbeOutcome) { deliver(number, outcome) }
 }

@@ -69,7 +69,7 @@ final class ICMPSocket: @unchecked Sendable {
       sent = try transmit(request, to: probe.target)
     } catch {
       guard Self.tellsOfStaleBinding(error.errno) else { throw error }
-      // Its device was made anew or its address moved: once more with a new socket.
+      // Its device was recreated or its address moved: once more with a new socket.
       close()
       sent = try transmit(request, to: probe.target)
     }
@@ -135,7 +135,7 @@ final class ICMPSocket: @unchecked Sendable {
         linux_receive_stamped(handle.descriptor.number, $0.baseAddress, $0.count, &stamp)
       }
       guard length >= 0 else {
-        // Anything but "nothing there" would come back at once, turn after turn: the next send opens it anew.
+        // Anything but "nothing there" would return at once, turn after turn: the next send reopens it.
         if errno != EAGAIN && errno != EINTR { close() }
         return
       }

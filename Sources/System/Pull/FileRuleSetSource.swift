@@ -2,7 +2,7 @@ package import Agent
 package import Core
 package import Transfer
 
-/// The rule set from a file. Its ETag is made of its size and checksum, so a file that was only touched counts as
+/// The rule set from a file. Its ETag is made from its size and checksum, so a file that was only touched counts as
 /// unchanged.
 package struct FileRuleSetSource: RuleSetSource {
   private let path: String

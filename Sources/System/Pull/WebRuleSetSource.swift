@@ -45,7 +45,7 @@ package struct WebRuleSetSource: RuleSetSource {
       if isHTML(response) { throw failure("status 200 with a web page instead of a rule set") }
       return .document(bytes: response.body, etag: response.etag.flatMap(Self.usable))
     case 304:
-      guard etag != nil else { throw failure("status 304, but nothing was said to be known") }
+      guard etag != nil else { throw failure("status 304, but we sent no ETag") }
       return .unchanged
     case 300..<400: throw failure("status \(response.status): redirects are not followed")
     default: throw failure("status \(response.status)")
@@ -75,7 +75,7 @@ package struct WebRuleSetSource: RuleSetSource {
     while let last = line.last, last == 0x0a || last == 0x0d { line.removeLast() }
     // RFC 6750 section 2.1: b64token.
     guard !line.isEmpty, line.allSatisfy(Self.isTokenByte) else {
-      throw FetchFailure(operation: "read \(path)", cause: "not one line with a bearer token")
+      throw FetchFailure(operation: "read \(path)", cause: "it is not a single line with a bearer token")
     }
     return String(decoding: line, as: UTF8.self)
   }

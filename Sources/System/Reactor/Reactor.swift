@@ -164,7 +164,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   /// Traps where the caller is not on the loop's thread.
   package func checkIsolated() { precondition(isOnLoop, "called off the event loop's thread") }
 
-  /// Never nil: the thread's identity tells for certain.
+  /// Never nil: the thread's identity is certain.
   package func isIsolatingCurrentContext() -> Bool? { isOnLoop }
 
   /// Whether the caller runs on the loop's thread.
@@ -277,7 +277,7 @@ package final class Reactor: EventLoop, DescriptorWatcher {
     while let body = local.timers.takeDue(now, before: limit) { body(now) }
   }
 
-  /// False where the loop shall end.
+  /// False if the loop should end.
   private func runJobs() -> Bool {
     var jobs: [Job] = []
     swap(&jobs, &local.spare)
@@ -297,9 +297,9 @@ package final class Reactor: EventLoop, DescriptorWatcher {
   }
 
   private static let tick: Int64 = 500_000
-  /// As `ProbeBeat`'s longest: where many answer, who reads what has come is who is awake to send.
+  /// Equal to `ProbeBeat`'s longest: if many answer, the wake-up for sending also reads the answers.
   private static let longestRest = 10 * tick
-  /// So many that have patience make the rest longer by a tick.
+  /// This many patient descriptors make the pause longer by a tick.
   private static let patientOnesPerTick = 10
 
   /// The end of the tick in which it is; it may be that end.

@@ -40,10 +40,10 @@ package struct KernelTrial {
         Planner.plan(desired: DesiredState(tunnels: desired.tunnels), actual: try kernel.read(expecting: nil)), kernel)
       let left = Planner.plan(desired: DesiredState(tunnels: desired.tunnels), actual: try kernel.read(expecting: nil))
       guard !desired.tunnels.isEmpty, left.isEmpty else {
-        return .failed(kind.rawValue, "the device is not as it was made", fix: kind.fix)
+        return .failed(kind.rawValue, "the device differs from what was asked for", fix: kind.fix)
       }
       try apply(Planner.teardown(actual: try kernel.read(expecting: nil), remembered: [:]), kernel)
-      return .passed(kind.rawValue, "a tunnel device of this kind is made, read back and taken away")
+      return .passed(kind.rawValue, "a tunnel device of this kind can be made, read back and removed")
     } catch {
       return .failed(kind.rawValue, "\(error)", fix: kind.fix)
     }
@@ -54,7 +54,7 @@ package struct KernelTrial {
   }
 
   private func tryAll(_ kinds: [SelfTest.Kind]) -> [SelfTest.Check] {
-    let fix = "see backhaul doctor for the kernel's features; the kernel's own words are above"
+    let fix = "see backhaul doctor for the kernel's features; the kernel's own error is above"
     var checks: [SelfTest.Check] = []
     var step = "rules"
     do {
@@ -69,7 +69,7 @@ package struct KernelTrial {
       let left = try kernel.plan(for: layout)
       checks.append(
         left.isEmpty
-          ? .passed(step, "the kernel has all of it as it was put there")
+          ? .passed(step, "the kernel has all of it as it was written")
           : .failed(step, PlanText(ranges).lines(left).first ?? "something differs", fix: fix))
 
       step = "steering"
@@ -88,7 +88,7 @@ package struct KernelTrial {
       let rest = Planner.teardown(actual: try kernel.read(expecting: nil), remembered: [:])
       checks.append(
         rest.isEmpty
-          ? .passed(step, "nothing of it is left")
+          ? .passed(step, "nothing is left behind")
           : .failed(step, PlanText(ranges).lines(rest).first ?? "something is left", fix: fix))
     } catch {
       checks.append(.failed(step, "\(error)", fix: fix))
@@ -96,7 +96,7 @@ package struct KernelTrial {
     return checks
   }
 
-  /// By the kernel's own lookup: a rule's traffic follows the flip, and meets the floor where there is no way.
+  /// By the kernel's own lookup: a rule's traffic follows the flip, and meets the floor if there is no way.
   private func tryNftTable(_ kinds: [SelfTest.Kind], _ layout: Layout) throws -> [SelfTest.Check] {
     let flip = try LinuxFlip(ranges)
     let lookup = try LinuxLookup()
@@ -128,9 +128,9 @@ package struct KernelTrial {
       try flip.activate(route)
     }
     let took = (MonotonicClock.now - begun).nanoseconds / Int64(2 * rounds) / 1_000
-    checks.append(try check("flip", steered, "a flip takes the kernel \(took) µs in the mean"))
+    checks.append(try check("flip", steered, "a flip takes the kernel \(took) µs on average"))
     try flip.deactivate(strict.table)
-    checks.append(try check("floor again", .unreachable, "and when the way is taken away, the floor again"))
+    checks.append(try check("floor again", .unreachable, "once the way is removed, it meets the floor again"))
     return checks
   }
 

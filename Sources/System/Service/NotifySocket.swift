@@ -9,8 +9,8 @@ package final class NotifySocket: ServiceManagerPort {
   private let address: UnixAddress
   private let socket: FileDescriptor
 
-  /// The socket that this process's environment names; nil where it names none. Throws where it names one that cannot
-  /// be used.
+  /// The socket that this process's environment names; nil if it names none. Throws if it names one that cannot be
+  /// used.
   package static func ofEnvironment() throws(SystemCallFailure) -> NotifySocket? {
     guard let name = variable("NOTIFY_SOCKET"), !name.isEmpty else { return nil }
     let watchdog = watchdog(
@@ -25,14 +25,14 @@ package final class NotifySocket: ServiceManagerPort {
     self.watchdog = watchdog
   }
 
-  /// One datagram, one word a line. False where systemd's queue is full or the socket is gone.
+  /// One datagram, one word a line. False if systemd's queue is full or the socket is gone.
   package func tell(_ words: [ServiceWord]) -> Bool {
     let bytes = Array(words.map(\.text).joined(separator: "\n").utf8)
     return address.send(bytes, by: socket.number) == bytes.count
   }
 
-  /// The watchdog's time as sd_watchdog_enabled(3) reads it: it holds for the process that is named, or for any process
-  /// where none is.
+  /// The watchdog's time as sd_watchdog_enabled(3) reads it: it applies to the named process, or to any process if none
+  /// is named.
   package static func watchdog(microseconds: String?, process: String?, own: Int32) -> Duration? {
     guard let microseconds = microseconds.flatMap({ Int64($0) }), microseconds > 0 else { return nil }
     if let process, Int32(process) != own { return nil }

@@ -4,9 +4,9 @@ internal import Glibc
 internal import Synchronization
 
 /// For a service manager that restarts the agent when it exits, but does not notice when it hangs (OpenWrt's procd): a
-/// thread that ends the process once it has not been told for `watchdog` that the agent is alive.
+/// thread that ends the process if it has had no sign of life from the agent for `watchdog`.
 ///
-/// It counts its own turns and not time, so that a suspended machine is not taken for a hanging agent.
+/// It counts its own turns instead of time, so that a suspended machine does not look like a hanging agent.
 package final class OwnWatchdog: ServiceManagerPort {
   package let watchdog: Duration?
   private let turns = Atomic<Int>(0)
@@ -17,7 +17,7 @@ package final class OwnWatchdog: ServiceManagerPort {
   /// - Parameters:
   ///   - limit: whole seconds.
   ///   - turn: a second; less for tests.
-  ///   - end: what ends the process, with the last that was told of it.
+  ///   - end: ends the process, and gets the last status.
   package init(
     limit: Duration, turn: Duration = .seconds(1), end: @escaping @Sendable (String) -> Void = endProcess
   ) throws(SystemCallFailure) {
@@ -33,12 +33,12 @@ package final class OwnWatchdog: ServiceManagerPort {
     }
   }
 
-  /// Counts one more turn. Returns the last status told where it was one too many, and otherwise nil.
+  /// Counts one more turn. Returns the last status if this turn was one too many, otherwise nil.
   package func turn() -> String? {
     turns.add(1, ordering: .relaxed).newValue > most ? why.withLock { $0 } : nil
   }
 
-  /// Always true. `alive` starts the count anew, `stopping` ends it, and a status is kept for the last words.
+  /// Always true. `alive` restarts the count, `stopping` ends it, and a status is kept for the final message.
   package func tell(_ words: [ServiceWord]) -> Bool {
     for word in words {
       switch word {
@@ -54,7 +54,7 @@ package final class OwnWatchdog: ServiceManagerPort {
 
   /// Exits without asking the other threads, since one of them hangs.
   package static func endProcess(_ why: String) {
-    let line = "backhaul: the agent stands still and ends itself: \(why)\n"
+    let line = "backhaul: the agent has stalled and is ending itself: \(why)\n"
     _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
     _exit(70)
   }

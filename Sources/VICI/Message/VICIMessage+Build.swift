@@ -21,7 +21,7 @@ extension VICIMessage {
   /// Sets a list whose items need not be text.
   package mutating func set(_ name: String, items: [[UInt8]]) { put(name, .list(items)) }
 
-  /// Adds to the section of this name, and makes it first where there is none.
+  /// Adds to the section of this name, and creates it first if there is none.
   package mutating func section(_ name: String, _ build: (inout VICIMessage) -> Void) {
     var inner = section(name) ?? VICIMessage()
     build(&inner)

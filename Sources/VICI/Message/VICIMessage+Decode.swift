@@ -21,7 +21,7 @@ extension VICIMessage {
     from reader: inout VICIReader, depth: Int, _ elements: inout Int
   ) throws(VICIFailure) -> VICIMessage {
     var message = VICIMessage()
-    // Of keys and lists: a packet has room for so many that comparing each with each would take minutes.
+    // Limits keys and lists: a packet has room for so many that comparing all pairs would take minutes.
     var names: Set<String> = []
     while true {
       let start = reader.offset

@@ -1,6 +1,6 @@
 extension VICIMessage {
-  /// The message's bytes without the packet's head. Throws where a name or value is too long, or the message is too
-  /// deep or too large to be read back.
+  /// The message's bytes without the packet's head. Throws if a name or value is too long, or the message is too deep
+  /// or too large to be read back.
   package func encoded() throws(VICIFailure) -> [UInt8] {
     var writer = VICIWriter()
     try encode(to: &writer)

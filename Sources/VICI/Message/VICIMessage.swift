@@ -1,4 +1,4 @@
-/// What charon and its clients tell one another: an ordered tree of names with values ("Message format" in
+/// What charon and its clients send each other: an ordered tree of names with values ("Message format" in
 /// src/libcharon/plugins/vici/README.md of strongSwan).
 ///
 /// A value may be a key, so nothing that prints a message shows one: names and lengths only.
@@ -30,7 +30,7 @@ package struct VICIMessage: Equatable, Sendable {
 
 // Reads what charon sends by name. A value of another kind counts as absent.
 extension VICIMessage {
-  /// The first key of this name; nil where there is none.
+  /// The first key of this name; nil if there is none.
   package func bytes(_ name: String) -> [UInt8]? {
     for member in members where member.name == name { if case .bytes(let bytes) = member.value { return bytes } }
     return nil
@@ -46,7 +46,7 @@ extension VICIMessage {
   /// Whether the key is `yes`. charon leaves out most flags that are not set.
   package func flag(_ name: String) -> Bool { bytes(name) == Array("yes".utf8) }
 
-  /// The list's items as texts; empty where it is absent, since charon leaves out empty lists.
+  /// The list's items as texts; empty if it is absent, because charon leaves out empty lists.
   package func list(_ name: String) -> [String] {
     for member in members where member.name == name {
       if case .list(let items) = member.value { return items.map { String(decoding: $0, as: UTF8.self) } }

@@ -1,4 +1,4 @@
-/// Events that arrived while something else was waited for. The newest are kept: they tell what is.
+/// Events that arrived while something else was waited for. The newest are kept: they show the present state.
 struct VICIEventQueue {
   /// charon raises one or two for each SA that comes or goes; a router has tens.
   static let maximumCount = 4096
@@ -10,7 +10,7 @@ struct VICIEventQueue {
 
   var isEmpty: Bool { events.isEmpty }
 
-  /// False where older ones had to go.
+  /// False if older ones had to be dropped.
   mutating func append(_ name: String, _ message: VICIMessage, bytes: Int) -> Bool {
     var hasRoom = true
     while !events.isEmpty, events.count >= Self.maximumCount || self.bytes + bytes > Self.maximumBytes {

@@ -1,8 +1,8 @@
 /// One connection to charon, used by one thread at a time. Each call waits for its answer until its timeout, which
 /// covers the whole call.
 ///
-/// VICI numbers neither requests nor answers. After a failure that `breaksSession`, an answer may still be under way
-/// and would be taken for the next request's, so every later call throws at once: open another session.
+/// VICI numbers neither requests nor answers. After a failure that `breaksSession`, an answer may still arrive and
+/// would be mistaken for the next request's, so every later call throws at once: open another session.
 package struct VICISession: ~Copyable, Sendable {
   package let socketPath: String
   private let socket: VICISocket
@@ -61,17 +61,17 @@ package struct VICISession: ~Copyable, Sendable {
     return try answer.get()
   }
 
-  /// From now on events of this name come to `nextEvent`. Returns false where charon has no such event.
+  /// From now on events of this name come to `nextEvent`. Returns false if charon has no such event.
   package mutating func register(_ event: String, timeout: Duration) throws(VICIFailure) -> Bool {
     try register(event, by: VICIDeadline(after: timeout))
   }
 
-  /// Asks for no more events of this name. Those that have arrived already still come to `nextEvent`.
+  /// Unregisters for events of this name. Those that have arrived already still come to `nextEvent`.
   package mutating func unregister(_ event: String, timeout: Duration) throws(VICIFailure) {
     try unregister(event, by: VICIDeadline(after: timeout))
   }
 
-  /// The next event that has arrived, without waiting; nil where none is complete.
+  /// The next event that has arrived, without waiting; nil if none is complete.
   package mutating func nextEvent() throws(VICIFailure) -> (name: String, message: VICIMessage)? {
     let operation = "vici events"
     guard !isBroken else { throw failure(.broken, operation) }
@@ -105,7 +105,7 @@ extension VICISession {
 
   private mutating func register(_ event: String, by deadline: VICIDeadline) throws(VICIFailure) -> Bool {
     let operation = "vici register \(event)"
-    // charon would note a second registration beside the first, and send every event twice.
+    // charon would keep a second registration besides the first, and send every event twice.
     if registered.contains(event), !isBroken { return true }
     let answer = try ask(.register(event: event), operation, by: deadline)
     switch answer {
@@ -155,7 +155,7 @@ extension VICISession {
     }
   }
 
-  /// Hands out the events among what arrived, up to the first packet that is none.
+  /// Returns the events that arrived, up to the first packet that is not one.
   private mutating func sortFrames(
     streaming event: String? = nil, _ each: (VICIMessage) -> Void = { _ in }
   ) throws(VICIFailure) -> VICIPacket? {

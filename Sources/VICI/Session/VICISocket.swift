@@ -59,7 +59,7 @@ struct VICISocket: ~Copyable, Sendable {
     }
   }
 
-  /// What is there, some of it; waits where there is nothing.
+  /// Some of the available bytes; waits if there are none.
   func receive(by deadline: VICIDeadline) throws(VICIFailure) -> [UInt8] {
     while true {
       if let bytes = try receive() { return bytes }
@@ -67,7 +67,7 @@ struct VICISocket: ~Copyable, Sendable {
     }
   }
 
-  /// What is there, some of it; nil where there is nothing.
+  /// Some of the available bytes; nil if there are none.
   func receive() throws(VICIFailure) -> [UInt8]? {
     while true {
       var count = 0

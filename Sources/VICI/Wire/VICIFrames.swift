@@ -23,7 +23,7 @@ package struct VICIFrames: Sendable {
     start = 0
   }
 
-  /// The next packet; nil where it is not complete yet. A length that is refused stays refused: nobody knows where the
+  /// The next packet; nil if it is not complete yet. A length that is refused stays refused: nobody knows where the
   /// next packet would begin.
   package mutating func next() throws(VICIFailure) -> [UInt8]? {
     guard buffer.count - start >= Self.headLength else { return nil }

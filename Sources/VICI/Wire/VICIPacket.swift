@@ -67,7 +67,7 @@ package enum VICIPacket: Equatable, Sendable {
     guard reader.isAtEnd else { throw VICIFailure(.malformed(.trailing, at: reader.offset)) }
   }
 
-  /// The packet's bytes without the frame's length. Throws where a name or the message cannot be written.
+  /// The packet's bytes without the frame's length. Throws if a name or the message cannot be written.
   package func encoded() throws(VICIFailure) -> [UInt8] {
     var writer = VICIWriter()
     writer.byte(kind.rawValue)

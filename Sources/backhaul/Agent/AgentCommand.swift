@@ -24,14 +24,15 @@ struct AgentCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "agent", abstract: "Run the service, in the foreground.",
     discussion: """
-      SIGTERM and SIGINT end it and leave the kernel steering as it does; SIGHUP and SIGUSR1 ask for the rule set now.
+      SIGTERM and SIGINT stop the agent; the kernel goes on steering as before. SIGHUP and SIGUSR1 make it pull the rule \
+      set now.
       """)
 
   @OptionGroup var options: ConfigurationOptions
 
   @Option(
     help: ArgumentHelp(
-      "End where probes or the reconciler stand still for so long, for a service manager that has no watchdog of its own.",
+      "Exit if the probes or the reconciler stall for this many seconds; for service managers without a watchdog.",
       valueName: "seconds"))
   var watchdog: Int?
 

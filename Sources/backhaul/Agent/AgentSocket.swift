@@ -3,8 +3,8 @@ internal import Core
 internal import Synchronization
 internal import System
 
-/// The socket that questions and orders come by. Where its place cannot be used (a full or read-only /run, a directory in
-/// its place), the agent steers without it, says so, and tries again.
+/// The socket that questions and orders come by. If it cannot be created (a full or read-only /run, a directory in its
+/// place), the agent steers without it, says so, and tries again.
 final class AgentSocket: Sendable {
   private struct State {
     var server: LocalServer?
@@ -16,7 +16,7 @@ final class AgentSocket: Sendable {
   private let events: any EventSink
   private let state = Mutex(State())
 
-  /// Throws where another living program has it.
+  /// Throws if another living program has it.
   init(_ api: LocalAPI, at path: String, telling events: any EventSink) throws(SystemCallFailure) {
     self.api = api
     self.path = path
@@ -46,7 +46,10 @@ final class AgentSocket: Sendable {
     }
     guard isNew else { return }
     events.record(
-      AgentEvent(.storeFailed, "socket", "nobody can ask the agent, which steers all the same: \(failure); tried again")
+      AgentEvent(
+        .storeFailed, "socket",
+        "nobody can ask the agent, which steers all the same: \(failure); will try "
+          + "again")
     )
   }
 }

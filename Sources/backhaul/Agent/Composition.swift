@@ -13,7 +13,7 @@ final class Composition: Sendable {
   private let lock: KernelLock
   private let kept: KeptConfiguration
 
-  /// A guard at boot, or an agent that is told to end, is gone by then.
+  /// A guard at boot, or an agent that was told to stop, is gone by then.
   private static let patienceWithOthers: Duration = .seconds(3)
 
   /// - Parameter text: of the configuration's file.
@@ -59,7 +59,7 @@ final class Composition: Sendable {
     journal.record(
       AgentEvent(
         .storeFailed, "configuration",
-        "the guard will not know this configuration where agent.toml is damaged: \(trouble); tried again"))
+        "the guard will not know this configuration where agent.toml is damaged: \(trouble); will try again"))
   }
 
   /// Serves until a signal ends the process. To be called on the main thread, which takes in the signals.
@@ -69,7 +69,8 @@ final class Composition: Sendable {
       switch SignalWatch.next() {
       case .stop:
         service.cancel()
-        // Whatever still hangs then: the kernel steers on without us, and a service must end when it is told to.
+        // Even if something still hangs then: the kernel goes on steering without us, and a service must stop when it
+        // is told to.
         Task.detached {
           try? await Task.sleep(for: .seconds(2))
           exit(EXIT_SUCCESS)
@@ -88,8 +89,8 @@ final class Composition: Sendable {
     }
   }
 
-  /// Runs until cancelled. The socket is taken before anything in the kernel is touched, so that an agent whose socket is
-  /// another's ends without having done anything.
+  /// Runs until cancelled. The socket is taken before anything in the kernel is touched, so that an agent whose socket
+  /// is in use ends without having done anything.
   private func run() async throws {
     let socket = try AgentSocket(LocalAPI(agent), at: agent.configuration.files.socket, telling: journal)
     defer { socket.stop() }
@@ -110,7 +111,7 @@ final class Composition: Sendable {
       hooking.cancel()
     }
     try await agent.run()
-    // A service must end when it is told to: those that take longer are ended with it.
+    // A service must stop when it is told to: tasks that take longer are ended with it.
     await hooks.finish(within: .milliseconds(1_500))
   }
 

@@ -17,7 +17,7 @@ final class KeptConfiguration: Sendable {
     keep()
   }
 
-  /// Why it is not kept; nil where it is.
+  /// Why it is not saved; nil if it is.
   var trouble: String? { failure.withLock { $0 } }
 
   func keepAtLast() { if trouble != nil { keep() } }

@@ -23,7 +23,7 @@ final class Log: Sendable {
     if let trouble = writer.trouble { logger.warning("\(trouble)") }
   }
 
-  /// Does not wait but for standard error.
+  /// Waits for nothing except standard error.
   func tell(_ event: AgentEvent) {
     let level = Self.level(event.severity)
     guard level >= logger.logLevel else { return }
@@ -42,7 +42,7 @@ final class Log: Sendable {
   /// Lines that were not told one by one.
   var suppressed: Int { gate.withLock { $0.suppressedInAll } }
 
-  /// Tells how many lines were suppressed once their time is over.
+  /// Logs how many lines were suppressed once their window is over.
   private func waitForTheRest() {
     guard let deadline = gate.withLock({ $0.nextDeadline }) else { return }
     let isFirst = isWaiting.withLock { waiting in

@@ -5,9 +5,9 @@ internal import System
 /// For backhaul-hooks@.service alone.
 struct RunHookCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run-hook", abstract: "Run the one hook that the agent asks for on standard input.",
+    commandName: "run-hook", abstract: "Run one hook, which the agent names on standard input.",
     discussion: """
-      systemd runs it for each connection of backhaul-hooks.socket, as a user of its own. As root it does nothing.
+      systemd runs this for each connection to backhaul-hooks.socket, as a separate user. It refuses to run as root.
       """,
     shouldDisplay: false)
 

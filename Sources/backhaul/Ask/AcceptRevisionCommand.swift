@@ -4,12 +4,12 @@ internal import ArgumentParser
 struct AcceptRevisionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "accept-revision",
-    abstract: "Let a rule set in whose revision is not higher than the running one's.",
+    abstract: "Accept a rule set whose revision is not higher than the running one's.",
     discussion: """
-      The next rule set of this revision or a higher one is accepted, also where a higher one runs, or the same one with \
-      other content: for an orchestrator that has lost count, or was restored from a backup. The source is asked at once. \
-      It holds for one rule set, whichever is accepted next, and is kept over restarts until then; `none` takes it back. \
-      For root alone.
+      The agent accepts the next rule set with this revision or a higher one, even if the running revision is higher, or \
+      the same with different content. Use it when the orchestrator has lost count or was restored from a backup. The \
+      agent asks the source at once. The permission is good for one rule set, the next one accepted, and survives \
+      restarts until then; `none` withdraws it. Only root may use it.
       """)
 
   enum Lowest: Equatable, ExpressibleByArgument {
@@ -42,7 +42,7 @@ struct AcceptRevisionCommand: ParsableCommand {
   }
 
   static func lines(_ report: AcceptRevisionReport) -> [String] {
-    let running = report.running.map { "revision \($0) runs" } ?? "no rule set runs"
+    let running = report.running.map { "revision \($0) is running" } ?? "no rule set is running"
     guard let revision = report.revision else { return ["only a higher revision is accepted; \(running)"] }
     return ["the next rule set of revision \(revision) or higher is accepted; \(running)"]
   }

@@ -5,13 +5,13 @@ internal import System
 
 struct CheckHealthCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check-health", abstract: "One line for monitoring, as Nagios and its kin take it from a plugin.",
+    commandName: "check-health", abstract: "One line for monitoring, in the format of Nagios plugins.",
     discussion: """
       OK: every rule's traffic goes by its first paths, and all paths are up. WARNING: a path is down or degraded, or \
       traffic goes by a less preferred one. CRITICAL: traffic goes by the local WAN, in the clear or nowhere, no rule \
-      set runs, or no agent answers. UNKNOWN: there is no verdict yet, or the agent may not be asked.
+      set is running, or no agent answers. UNKNOWN: there is no verdict yet, or you may not ask the agent.
 
-      Its exit status is the plugin's: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+      The exit status follows the plugins' convention: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
       """)
 
   @OptionGroup var options: QuestionOptions
@@ -26,7 +26,7 @@ struct CheckHealthCommand: ParsableCommand {
     throw ExitCode(Int32(check.status.rawValue))
   }
 
-  /// The status is nil where the agent could not be asked.
+  /// The status is nil if the agent could not be asked.
   private func look() -> (HealthCheck, StatusReport?) {
     do {
       let bytes = try LocalClient.ask(
@@ -46,7 +46,7 @@ struct CheckHealthCommand: ParsableCommand {
     }
   }
 
-  /// Who is woken at night reads the worst; `status` has the rest.
+  /// Someone woken at night reads the worst first; `status` has the rest.
   private static let mostFindings = 4
   /// A monitoring system takes some 4 KiB of a plugin.
   private static let mostPaths = 24

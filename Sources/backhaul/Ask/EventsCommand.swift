@@ -9,37 +9,41 @@ struct EventsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "events", abstract: "What happened, when and why, oldest first.",
     discussion: """
-      From the journal in the state directory: it outlasts restarts and power losses, and holds the last some thousand \
-      events. Times are UTC. --since 2h follows the time that has passed, not the clock, as far as the agent has run.
-      With -f the last ten are printed, or those that are asked for, and then each as it happens; with --json as well, \
-      an event is a line.
+      Events come from the journal in the state directory, which survives restarts and power losses and holds the last \
+      few thousand. Times are UTC. As far back as the agent has been running, --since 2h measures elapsed time, whatever \
+      happened to the clock. With -f the last ten events, or those selected, are printed first and then each new one as \
+      it happens; add --json for one line of JSON per event.
       """)
 
   @OptionGroup var options: QuestionOptions
 
   @Option(
     help: ArgumentHelp(
-      "From then on: 90s, 15m, 2h, 3d ago, or a time in UTC, as \"2026-08-01 14:30\" or RFC 3339.", valueName: "time"),
+      "Only events since then: 90s, 15m, 2h or 3d ago, or a time in UTC such as \"2026-08-01 14:30\" or RFC "
+        + "3339.", valueName: "time"),
     transform: { try Since(argument: $0) })
   var since: Since?
 
-  @Option(help: ArgumentHelp("Of this kind only, as failover; more than one with commas.", valueName: "kind"))
+  @Option(
+    help: ArgumentHelp(
+      "Only events of this kind, such as failover; separate several with "
+        + "commas.", valueName: "kind"))
   var kind: [String] = []
 
-  @Option(help: ArgumentHelp("About this rule, path, tunnel or other subject only.", valueName: "name"))
+  @Option(help: ArgumentHelp("Only events about this rule, path, tunnel or other subject.", valueName: "name"))
   var subject: String?
 
   @Option(
-    help: ArgumentHelp("So many at most, the newest: 1000 if not said, and 10 with -f.", valueName: "count"))
+    help: ArgumentHelp("The newest COUNT events at most; the default is 1000, and 10 with -f.", valueName: "count"))
   var limit: Int?
 
-  @Flag(name: [.customShort("f"), .customLong("follow")], help: "Print what comes, until Ctrl-C.")
+  @Flag(name: [.customShort("f"), .customLong("follow")], help: "Print new events as they happen, until Ctrl-C.")
   var follows = false
 
-  @Flag(help: "Show numbers, subjects and details as well.")
+  @Flag(help: "Also show numbers, subjects and details.")
   var wide = false
 
-  @Option(help: ArgumentHelp("Read the journal in this directory; no agent is asked.", valueName: "path"))
+  @Option(help: ArgumentHelp("Read the journal in this directory, without asking the agent.", valueName: "path"))
   var stateDirectory: String?
 
   private var request: LocalAPI.Request {
@@ -133,8 +137,8 @@ struct EventsCommand: ParsableCommand {
     if let omitted = report.omitted, omitted > 0 {
       notes.append("\(omitted) older event\(omitted == 1 ? "" : "s") not shown: --limit shows more")
     }
-    if report.events.isEmpty { notes.append("no such event") }
-    if let trouble = report.trouble { notes.append("not all events are kept on disk: \(trouble)") }
+    if report.events.isEmpty { notes.append("no such events") }
+    if let trouble = report.trouble { notes.append("not all events are saved to disk: \(trouble)") }
     return notes
   }
 

@@ -7,24 +7,26 @@ struct ExplainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Where a packet goes, and what sends it there.",
     discussion: """
-      The first packet of a new connection, from a host behind the router or from the router itself: the rule that takes \
-      it, its mark, the ip rule, table and route, the path, the tunnel and its SA, and last what becomes of it. Beside \
-      what the rule set wants stands the kernel's own live answer, other software's rules and routes included; where the \
-      two differ, a warning says so, and the last line is the kernel's. No packet is sent.
+      Follows the first packet of a new connection, from a host behind the router or from the router itself: the rule \
+      that takes it, its mark, the ip rule, table and route, the path, the tunnel and its SA, and finally what happens to \
+      it. The kernel's own answer, which includes other software's rules and routes, is shown beside what the rule set \
+      wants; where the two differ, a warning says so and the last line follows the kernel. No packet is sent.
       """)
 
-  @Argument(help: "Where it comes from: an IPv4 or IPv6 address.")
+  @Argument(help: "The source: an IPv4 or IPv6 address.")
   var source: String
 
-  @Argument(help: "Where it goes: an address too.")
+  @Argument(help: "The destination: an IPv4 or IPv6 address.")
   var destination: String
 
-  @Argument(help: "tcp/PORT, udp/PORT or icmp; other software's ip rules may look at it, ours do not.")
+  @Argument(help: "tcp/PORT, udp/PORT or icmp; our rules ignore it, other software's ip rules may not.")
   var service: String?
 
   @Option(
     name: .customLong("in"),
-    help: ArgumentHelp("The interface by which it comes in, where its source does not say it.", valueName: "interface"))
+    help: ArgumentHelp(
+      "The interface that the packet comes in by, where its source does not "
+        + "tell.", valueName: "interface"))
   var incoming: String?
 
   @OptionGroup var options: QuestionOptions

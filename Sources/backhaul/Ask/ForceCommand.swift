@@ -4,11 +4,11 @@ internal import ArgumentParser
 struct ForceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "force",
-    abstract: "Say of a path that it is up or down, whatever its probes say, or let them judge again.",
+    abstract: "Force a path up or down, whatever its probes say, or let them judge it again.",
     discussion: """
-      Verdict and flip are made when the command returns. down: no traffic goes by it. up: its probes, its limits and \
-      the hold-down are not asked, but a path whose device is gone, set down or without carrier is down all the same. \
-      auto: its probes judge it again. A force is kept over restarts and new rule sets. For root alone.
+      When the command returns, the traffic has already moved. down: no traffic goes by the path. up: its probes, limits \
+      and hold-down are ignored, but a path whose device is missing, down or without carrier stays down. auto: its probes \
+      judge it again. A force survives restarts and new rule sets. Only root may use it.
       """)
 
   enum Force: String, ExpressibleByArgument, CaseIterable { case up, down, auto }
@@ -16,16 +16,16 @@ struct ForceCommand: ParsableCommand {
   @Argument(help: "The path, as backhaul paths names it.")
   var path: String
 
-  @Argument(help: "What it is.")
+  @Argument(help: "What to force it to.")
   var force: Force
 
   @Option(
     name: .customLong("for"),
-    help: ArgumentHelp("For so long, as 90s, 15m, 2h or 3d; then its probes judge it again.", valueName: "time"),
+    help: ArgumentHelp("How long, such as 90s, 15m, 2h or 3d; then its probes judge it again.", valueName: "time"),
     transform: { try Self.seconds($0) })
   var lasting: Double?
 
-  @Option(help: ArgumentHelp("Why, for whoever looks at it later.", valueName: "text"))
+  @Option(help: ArgumentHelp("Why, for anyone who looks at it later.", valueName: "text"))
   var reason: String?
 
   @OptionGroup var options: QuestionOptions
@@ -43,7 +43,11 @@ struct ForceCommand: ParsableCommand {
   }
 
   private static func seconds(_ text: String) throws -> Double {
-    guard let seconds = Since.seconds(text) else { throw ValidationError("it takes how long, as 90s, 15m, 2h or 3d") }
+    guard let seconds = Since.seconds(text) else {
+      throw ValidationError(
+        "expected a duration such as 90s, 15m, 2h or "
+          + "3d")
+    }
     return seconds
   }
 
@@ -67,6 +71,7 @@ extension Words {
   }
 
   static func stray(_ report: PathForceReport) -> String {
-    "FORCED: \(report.path) is \(force(report)); it is of no path of the rule set, and kept until it is taken back"
+    "FORCED: \(report.path) is \(force(report)); the rule set has no such path, and the force is kept until you clear "
+      + "it"
   }
 }

@@ -5,8 +5,8 @@ struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "history", abstract: "A path's round trips and losses over the last hour, drawn minute by minute.",
     discussion: """
-      Of all the path's probes, since the agent began to watch it: an agent that starts begins anew. A minute in which \
-      nothing was answered is ×, one without a probe ·; the right one is not over yet.
+      Covers all of the path's probes since the agent began to watch it; a restart of the agent starts over. A minute in \
+      which nothing was answered is drawn as ×, one without a probe as ·. The rightmost minute is not over yet.
       """)
 
   @Argument(help: "The path, as backhaul paths names it.")
@@ -36,7 +36,8 @@ struct HistoryCommand: ParsableCommand {
       Terminal.plain(head),
       "rtt   \(paint(String(trips), losses, colours))  \(scale(buckets))",
       "loss  \(paint(drawn, losses, colours))  \(scale(losses.compactMap { $0 }))",
-      "      the last \(buckets.count) minute\(buckets.count == 1 ? "" : "s"), the present one on the right; min / median / max",
+      "      the last \(buckets.count) minute\(buckets.count == 1 ? "" : "s"), the current one on the right; min / "
+        + "median / max",
     ]
   }
 

@@ -22,10 +22,10 @@ struct QuestionOptions: ParsableArguments {
 
 /// What questions take that are worth asking again and again.
 struct RepeatOptions: ParsableArguments {
-  @Flag(help: "Ask again and again, until Ctrl-C; with --json an answer is a line.")
+  @Flag(help: "Ask repeatedly, until Ctrl-C; with --json each answer is one line.")
   var watch = false
 
-  @Option(help: ArgumentHelp("How long between two answers of --watch, in seconds.", valueName: "seconds"))
+  @Option(help: ArgumentHelp("Seconds between answers with --watch.", valueName: "seconds"))
   var every = 2
 
   mutating func validate() throws {

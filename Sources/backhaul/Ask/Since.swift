@@ -15,7 +15,8 @@ enum Since: Equatable, Sendable {
       self = .time(time.text)
     } else {
       throw ValidationError(
-        "it takes how long ago, as 90s, 15m, 2h or 3d, or a time in UTC, as \"2026-08-01 14:30\" or 2026-08-01T14:30:00Z"
+        "expected how long ago, such as 90s, 15m, 2h or 3d, or a time in UTC, such as \"2026-08-01 14:30\" or "
+          + "2026-08-01T14:30:00Z"
       )
     }
   }

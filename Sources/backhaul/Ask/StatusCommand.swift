@@ -4,14 +4,16 @@ internal import Core
 
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "Is traffic protected, which way does it go, since when, why, and what to do.",
+    commandName: "status",
+    abstract: "Whether traffic is protected, which way it goes, since when, why, and what to "
+      + "do.",
     discussion: """
-      The first line is one word and a sentence. PROTECTED: all that the rules are for goes through the hub. PARTLY: some \
-      of it does. DIVERTED: it goes another way than its rule says, by another program's doing. OBSTRUCTED: it is on its \
-      way and dropped on this router. UNPROTECTED: it goes by the local WAN, as the rules say for when the hub is gone. UNENCRYPTED: it goes \
-      by a private line in the clear. BLOCKED: it goes nowhere, and nothing leaks. UNDECIDED: paths are being judged. \
-      UNSTEERED: no rule takes anything. Lines with \u{2192} say what to do next. Where there are many paths, those that are \
-      up are only counted: backhaul paths lists all.
+      The first line is one word and a sentence. PROTECTED: all traffic that the rules cover goes through the hub. \
+      PARTLY: some of it does. DIVERTED: because of another program, traffic goes another way than its rule says. \
+      OBSTRUCTED: traffic is dropped on this router. UNPROTECTED: traffic goes by the local WAN, as the rules allow when \
+      the hub is gone. UNENCRYPTED: traffic goes by a private line in the clear. BLOCKED: traffic goes nowhere, and \
+      nothing leaks. UNDECIDED: paths are being judged. UNSTEERED: no rule takes any traffic. Lines with \u{2192} say what \
+      to do next. Where there are many paths, those that are up are only counted; backhaul paths lists all of them.
       """)
 
   @OptionGroup var options: QuestionOptions
@@ -27,8 +29,8 @@ struct StatusCommand: ParsableCommand {
   }
 
   private static let withoutAgent = """
-    The kernel goes on steering as it was told last. The service's log says why there is no agent (journalctl -u backhaul, \
-    or logread), backhaul doctor what is wrong.
+    The kernel goes on steering as it was last told to. The service's log says why there is no agent (journalctl -u \
+    backhaul, or logread), and backhaul doctor says what is wrong.
     """
 
   static func lines(_ status: StatusReport, colours: Bool = false) -> [String] {
@@ -48,7 +50,7 @@ struct StatusCommand: ParsableCommand {
       if rule.unencrypted {
         lines.append(
           "UNENCRYPTED: traffic of rule \(rule.name) goes by the private line in the clear, for "
-            + "\(Words.age(rule.unencryptedSeconds)) in all since the agent started")
+            + "\(Words.age(rule.unencryptedSeconds)) in total since the agent started")
       }
     }
     let listed =
@@ -88,8 +90,8 @@ struct StatusCommand: ParsableCommand {
       lines.append(
         "ACCEPTED: the next rule set of revision \(revision) or higher, once (backhaul accept-revision none)")
     }
-    lines += status.notKept.map { Terminal.plain("not kept over a restart: \($0)") }
-    if let trouble = status.journalTrouble { lines.append("journal: events are not kept on disk: \(trouble)") }
+    lines += status.notKept.map { Terminal.plain("lost at a restart: \($0)") }
+    if let trouble = status.journalTrouble { lines.append("journal: events are not being saved to disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
     lines += status.nextSteps.map { "\u{2192} \(Terminal.plain($0))" }
     return lines

@@ -3,7 +3,7 @@ internal import ArgumentParser
 
 struct PathsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "paths", abstract: "Every path: its state, what carries it, what it carries.")
+    commandName: "paths", abstract: "Every path: its state, the device it uses, the rules it carries.")
 
   @OptionGroup var options: QuestionOptions
   @OptionGroup var repeating: RepeatOptions
@@ -30,12 +30,12 @@ struct PathsCommand: ParsableCommand {
 
 struct TunnelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tunnels", abstract: "Every tunnel: its kind, its ends, its keys, its sizes.")
+    commandName: "tunnels", abstract: "Every tunnel: its kind, endpoints, keys and sizes.")
 
   @OptionGroup var options: QuestionOptions
   @OptionGroup var repeating: RepeatOptions
 
-  @Flag(help: "Show devices, inner addresses, hubs, uplinks, segment sizes and profiles as well.")
+  @Flag(help: "Also show devices, inner addresses, hubs, uplinks, segment sizes and profiles.")
   var wide = false
 
   func run() throws {
@@ -76,7 +76,7 @@ struct TunnelsCommand: ParsableCommand {
 
 struct ProbesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "probes", abstract: "Every probe: its target, its answers, its round trips.")
+    commandName: "probes", abstract: "Every probe: its target, answers and round trips.")
 
   @OptionGroup var options: QuestionOptions
   @OptionGroup var repeating: RepeatOptions
@@ -98,7 +98,9 @@ struct ProbesCommand: ParsableCommand {
 
 struct RulesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rules", abstract: "Every backhaul rule: whose traffic, which way, what if the hub is gone.")
+    commandName: "rules",
+    abstract: "Every backhaul rule: whose traffic, which way it goes, and what happens when the "
+      + "hub is gone.")
 
   @OptionGroup var options: QuestionOptions
   @OptionGroup var repeating: RepeatOptions

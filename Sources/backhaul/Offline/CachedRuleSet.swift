@@ -14,7 +14,7 @@ enum CachedRuleSet {
         let causes = kept.confirmed.damage.map(\.description).joined(separator: "\n")
         throw complain("the cached rule set cannot be used:\n\(causes)", Exit.failed)
       }
-      throw complain("\(store.path): no rule set is cached, so no rule is known that holds anything back", Exit.noInput)
+      throw complain("\(store.path): no rule set is cached, so no rule that holds traffic back is known", Exit.noInput)
     }
     let ruleSet: RuleSet
     do {

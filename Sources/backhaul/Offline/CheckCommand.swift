@@ -7,12 +7,15 @@ internal import System
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Say whether a rule set would be taken over, and if not, everything that is wrong.",
+    commandName: "check",
+    abstract: "Say whether a rule set would be accepted and, if not, everything that is wrong "
+      + "with it.",
     discussion: """
-      With the local configuration at hand the rule set is also held against this router: its name, uplinks and \
-      LANs and, where a tunnel is encrypted, charon's settings and algorithms and the files with the secrets. A LAN that \
-      is not among this machine's interfaces is a warning. \
-      Exit status 0: it would be taken over; 1: it would be refused.
+      If there is a local configuration, the rule set is also checked against this router: its name, uplinks and LANs \
+      and, where a tunnel is encrypted, charon's settings and algorithms and the files that hold the secrets. A LAN that \
+      is not among this machine's interfaces is a warning.
+
+      Exit status: 0 it would be accepted; 1 it would be refused.
       """)
 
   @Argument(help: "The rule set, a JSON file.", completion: .file(extensions: ["json"]))
@@ -21,7 +24,7 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var options: ConfigurationOptions
 
   func run() throws {
-    // Both files are looked at before either is complained of: whoever writes them sees all that is wrong at once.
+    // Both files are read before any complaint, so that their author sees everything that is wrong at once.
     let configuration = configurationOrFault()
     let read = ruleSetOrFault()
     guard case .success(let decoded) = read else {
@@ -39,7 +42,7 @@ struct CheckCommand: ParsableCommand {
       warnOfMissingLANs(ruleSet, configuration)
       notes = widened(ruleSet, configuration)
       fits = "fits this router"
-    case .success(nil): fits = "not held against a router: there is no \(options.config)"
+    case .success(nil): fits = "not checked against a router: there is no \(options.config)"
     case .failure(let fault): throw complain(fault.text, fault.status)
     }
     print(
@@ -66,7 +69,7 @@ struct CheckCommand: ParsableCommand {
     do throws(RuleSetFile.Unusable) { return .success(try RuleSetFile.read(file)) } catch { return .failure(error) }
   }
 
-  /// Nil where there is none.
+  /// Nil if there is none.
   private func configurationOrFault() -> Result<AgentConfiguration?, RuleSetFile.Unusable> {
     guard access(options.config, F_OK) == 0 else { return .success(nil) }
     do throws(ConfigurationFailure) {
@@ -88,7 +91,7 @@ struct CheckCommand: ParsableCommand {
     }
   }
 
-  /// Warnings are told and no reason to refuse.
+  /// Warnings are printed and are no reason to refuse.
   private func check(_ ruleSet: RuleSet, on configuration: AgentConfiguration) throws {
     let findings = CharonCheck(configuration).findings(ruleSet)
     for warning in findings where !warning.isError { printError("backhaul: warning: \(warning.text)") }

@@ -6,13 +6,13 @@ internal import System
 
 struct DiffCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "diff", abstract: "Show what of ours the kernel has otherwise than the rule set wants it.",
+    commandName: "diff", abstract: "Show how the kernel differs from the rule set.",
     discussion: """
-      One line each, as ip(8), nft(8) and sysctl(8) name things: + what is missing, - what is there and should not be, \
-      ~ what is another than it should be. What other software has is not compared. The agent is asked, which puts \
-      right within a second whatever it can; where none answers, or with --offline, the cached rule set is held against \
-      the kernel here, without which way each rule goes, and with sizes of encrypted tunnels that only the agent knows \
-      for sure. Offline it has to be run as root.
+      Prints one line for each difference, in the terms of ip(8), nft(8) and sysctl(8): + for what is missing, - for what \
+      should not be there, ~ for what differs. Objects of other software are not compared. The agent answers, and repairs \
+      within a second whatever it can. If no agent answers, or with --offline, this command compares the cached rule set \
+      with the kernel by itself; it then ignores which way each rule goes, and the sizes of encrypted tunnels, which only \
+      the agent knows for sure, are estimates. Offline it must run as root.
 
       Exit status: 0 nothing differs; 1 something does; 66 no rule set is cached.
       """)
@@ -20,7 +20,7 @@ struct DiffCommand: ParsableCommand {
   @Flag(help: "Print the answer as JSON, for programs.")
   var json = false
 
-  @Flag(help: "Ask no agent.")
+  @Flag(help: "Do not ask the agent.")
   var offline = false
 
   @OptionGroup var options: ConfigurationOptions
@@ -36,7 +36,7 @@ struct DiffCommand: ParsableCommand {
     if !report.differences.isEmpty { throw Exit.bad }
   }
 
-  /// Nil where no agent answers.
+  /// Nil if no agent answers.
   private func asked(_ configuration: AgentConfiguration) throws -> DiffReport? {
     let bytes: [UInt8]
     do throws(LocalFailure) {

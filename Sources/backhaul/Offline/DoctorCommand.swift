@@ -7,13 +7,12 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Look for what is wrong on this router, and say what to do about it.",
     discussion: """
-      Looks at the agent, its rule set and its journal, the clock, DNS, how large packets come through each path, \
-      rp_filter and forwarding, offloaded connections, other software's marks (of nftables and of both kinds of \
-      iptables), tables and ip rules, charon's settings, the kernel's features, the dates of certificates and the disk. \
-      Works without an agent too, and says so first. Changes nothing; a few pings and one DNS question are sent. To be \
-      run as root.
+      Checks the agent, its rule set and its journal, the clock, DNS, how large packets get through each path, rp_filter \
+      and forwarding, offloaded connections, other software's marks (nftables and both kinds of iptables), tables and ip \
+      rules, charon's settings, the kernel's features, the dates of certificates and the disk. Without an agent it still \
+      works, and says so first. It changes nothing, and sends only a few pings and one DNS question. Run it as root.
 
-      Exit status: 0 nothing was found; 1 warnings; 2 errors.
+      Exit status: 0 nothing found; 1 warnings; 2 errors.
       """)
 
   @Flag(help: "Print the answer as JSON, for programs.")
@@ -42,7 +41,7 @@ struct DoctorCommand: ParsableCommand {
         AgentSigns(
           applyTrouble: status.applyTrouble, pullTrouble: status.pullTrouble, journalTrouble: status.journalTrouble,
           notKept: status.notKept, holdCause: status.holdCause,
-          rolledBack: status.trial.flatMap { trial in trial.cause.map { "revision \(trial.revision), as \($0)" } },
+          rolledBack: status.trial.flatMap { trial in trial.cause.map { "revision \(trial.revision), because \($0)" } },
           traffic: status.rules.compactMap { rule in
             // What forwards and what does not is looked at here too.
             guard let traffic = rule.traffic, traffic.finding != "unforwarded", let cause = traffic.cause,
@@ -67,7 +66,7 @@ struct DoctorCommand: ParsableCommand {
       .map { "\($0) \($1)\($0 == 1 ? "" : "s")" }
     lines.append(
       "\(report.device): "
-        + (counts.isEmpty ? "nothing is wrong as far as can be seen" : counts.joined(separator: ", ")))
+        + (counts.isEmpty ? "found nothing wrong" : counts.joined(separator: ", ")))
     return lines
   }
 }

@@ -6,22 +6,22 @@ internal import System
 
 struct GuardCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "guard", abstract: "Hold strict rules of the cached rule set to theirs, before there is an agent.",
+    commandName: "guard", abstract: "Enforce the cached rule set's strict rules before the agent starts.",
     discussion: """
-      Puts into the kernel what rules with `fallback: block` or `underlay`, and `ipv6: block`, need so that nothing of \
-      theirs leaves by an uplink: floors, ip rules and the nftables table. Other rules are not steered until the agent \
-      starts. Run at boot, before the network comes up. It only adds, and leaves a table of the agent's as it is. The \
-      rule set need not fit the local configuration any more: interfaces of strict rules are held although `lans` no \
-      longer has them. Where a rule set is on trial, it is the one that the agent will start with: the one on trial as \
-      long as its trial goes on, and else the confirmed one.
+      Adds to the kernel what rules with `fallback: block` or `underlay`, and `ipv6: block`, need so that none of their \
+      traffic leaves by an uplink: floors, ip rules and the nftables table. Other rules are not steered until the agent \
+      starts. Run it at boot, before the network comes up. It only adds, and leaves an existing table of the agent alone. \
+      The rule set need not fit the local configuration any more: strict rules are enforced on their interfaces even if \
+      `lans` no longer lists them. If a rule set is on trial, guard uses the one that the agent will start with: the one \
+      on trial while its trial lasts, otherwise the confirmed one.
 
-      Where a rule set was accepted once and none of its copies can be read, nobody knows which rules are strict. Then \
-      nothing that the router forwards leaves by an uplink, IPv4 and IPv6, until the agent has a rule set; with \
-      `guard.when_in_doubt = "open"` in agent.toml, nothing is held. Where agent.toml itself cannot be used, the one \
-      counts that the agent last started with, which it keeps in the state directory.
+      If a rule set was accepted once but none of its copies can be read, nobody knows which rules are strict. Then no \
+      forwarded traffic, IPv4 or IPv6, leaves by an uplink until the agent has a rule set; with \
+      `guard.when_in_doubt = "open"` in agent.toml, nothing is held. If agent.toml itself cannot be used, guard uses the \
+      one that the agent last started with, which is kept in the state directory.
 
-      Exit status 0: they are held, or there is none to hold; 66: no rule set is cached, so nothing is known of any; 78: \
-      the local configuration cannot be used, and what could be held by the last one that could, is.
+      Exit status: 0 strict rules are enforced, or there are none; 66 no rule set is cached, so no rules are known; 78 the \
+      local configuration cannot be used, and guard did what the last usable one allowed.
       """)
 
   @OptionGroup var options: ConfigurationOptions
@@ -46,7 +46,7 @@ struct GuardCommand: ParsableCommand {
         do throws(KernelFailure) { try kernel.make(step) } catch {
           // What holds is there by then, and the agent does it again.
           guard case .changeSettings = step else { throw error }
-          printError("backhaul: warning: \(error): answers of direct destinations may be lost until the agent starts")
+          printError("backhaul: warning: \(error): answers from direct destinations may be lost until the agent starts")
         }
       }
       // One line, for the journal: the table alone may have thousands.
@@ -73,7 +73,7 @@ private enum Guarded {
   case strictRules(Layout)
   case everything(AgentConfiguration, why: String)
 
-  /// Throws where nothing is known of any rule set, or nothing shall be held.
+  /// Throws if no rule set is known, or nothing is to be held.
   init(_ configuration: AgentConfiguration) throws {
     let store = FileRuleSetStore(directory: configuration.files.stateDirectory)
     let kept = KeptGenerations(in: configuration.files.stateDirectory)
@@ -87,11 +87,11 @@ private enum Guarded {
     } else if kept.isLost {
       self = try .inDoubt(configuration, "no copy of the rule set that ran last can be read")
     } else {
-      throw complain("\(store.path): no rule set is cached, so no rule is known that holds anything back", Exit.noInput)
+      throw complain("\(store.path): no rule set is cached, so no rule that holds traffic back is known", Exit.noInput)
     }
   }
 
-  /// The rule set need not fit this router: what of it is strict, holds.
+  /// The rule set need not fit this router: its strict rules are enforced.
   private static func layout(
     _ stored: StoredRuleSet, _ configuration: AgentConfiguration
   ) throws(Complaints) -> Layout {
@@ -107,7 +107,7 @@ private enum Guarded {
     switch configuration.guard.whenInDoubt {
     case .hold: return .everything(configuration, why: why)
     case .open:
-      throw complain("\(why); nothing is held, as guard.when_in_doubt of agent.toml is \"open\"", Exit.noInput)
+      throw complain("\(why); nothing is held, because guard.when_in_doubt in agent.toml is \"open\"", Exit.noInput)
     }
   }
 
@@ -124,13 +124,13 @@ private enum Guarded {
     case .strictRules(let layout):
       let revision = "revision \(layout.ruleSet.revision)"
       guard EdgeCompiler(layout, ActualState()).needsGuard else {
-        return "\(revision) has no rule that holds anything back"
+        return "\(revision) has no rule that holds traffic back"
       }
-      if plan.isEmpty { return "what \(revision) holds back is held back already" }
-      return "what \(revision) holds back is held back: \(changes)"
+      if plan.isEmpty { return "\(revision): its strict rules are enforced already" }
+      return "\(revision): its strict rules are enforced: \(changes)"
     case .everything(_, let why):
-      if plan.isEmpty { return "\(why): what is in the kernel already is left as it is, and holds" }
-      return "\(why): nothing that is forwarded leaves by an uplink: \(changes)"
+      if plan.isEmpty { return "\(why): what is in the kernel already is left as it is, and stays in force" }
+      return "\(why): no forwarded traffic leaves by an uplink: \(changes)"
     }
   }
 }
@@ -148,13 +148,13 @@ private enum LastConfiguration {
     let why = "the local configuration cannot be used:\n\(failure)"
     do throws(StoreFailure) {
       guard let last = try copy.load() else {
-        throw StoreFailure(operation: "read \(copy.path)", cause: "no agent has kept one")
+        throw StoreFailure(operation: "read \(copy.path)", cause: "no agent has saved one")
       }
-      printError("backhaul: \(why)\nbackhaul: the one that the agent last started with counts (\(copy.path))")
+      printError("backhaul: \(why)\nbackhaul: using the one that the agent last started with (\(copy.path))")
       return (last, true)
     } catch {
       throw complain(
-        "\(why)\nnothing is held, as nothing else tells what the uplinks are: \(error)", Exit.badConfiguration)
+        "\(why)\nnothing is held, because nothing else says what the uplinks are: \(error)", Exit.badConfiguration)
     }
   }
 }

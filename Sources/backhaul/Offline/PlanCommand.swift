@@ -9,7 +9,7 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan", abstract: "Show what a rule set would change in this kernel, without changing it.",
     discussion: """
       The lines read like commands of ip(8), nft(8) and sysctl(8), in the order in which the agent would make the \
-      changes. The active default route of each rule's table is not among them: it follows from the probes.
+      changes. Each rule's active default route is not among them, because it depends on the probes.
       """)
 
   @Argument(help: "The rule set, a JSON file.", completion: .file(extensions: ["json"]))
@@ -21,7 +21,7 @@ struct PlanCommand: ParsableCommand {
     let configuration = try options.load()
     let ruleSet = try RuleSetFile.load(file)
     try RuleSetFile.check(ruleSet, on: configuration, file)
-    // The marks and tables of what runs stay with it, so they are asked of the cache.
+    // The running rule set keeps its marks and tables, so they are read from the cache.
     let stored = KeptGenerations(in: configuration.files.stateDirectory).current
     guard let slots = Layout.slots(ruleSet, configuration, after: stored?.slots ?? SlotBook()) else {
       throw complain("\(file) needs more marks or tables than the configuration has", Exit.bad)

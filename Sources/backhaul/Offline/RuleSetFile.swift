@@ -5,7 +5,7 @@ internal import System
 
 /// Reads a rule set from a file, or says all that is wrong with it.
 enum RuleSetFile {
-  /// More than any rule set that an agent takes over by default.
+  /// Larger than any rule set that an agent accepts by default.
   static let maximumBytes = 64 << 20
 
   static func load(_ path: String) throws -> RuleSet {

@@ -6,11 +6,14 @@ internal import System
 
 struct SelftestCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "selftest", abstract: "Try this very kernel with all that the agent asks of one, touching nothing.",
+    commandName: "selftest",
+    abstract: "Test whether this kernel can do everything that the agent needs, without "
+      + "touching the network.",
     discussion: """
-      In a network namespace of its own, with made-up devices and documentation's addresses: tunnels of each kind, \
-      marks, tables, ip rules, the nftables table, flips, and all of it taken away again. The router's own network is \
-      neither read nor changed; the kernel may load modules for what is tried. For root alone; an agent may run meanwhile.
+      Works in a network namespace of its own, with made-up devices and documentation addresses: it tries tunnels of each \
+      kind, marks, tables, ip rules, the nftables table and flips, and removes everything again. It neither reads nor \
+      changes the router's own network; the kernel may load modules for what is tried. Only root may run it, and an agent \
+      may be running meanwhile.
 
       Exit status: 0 all passed; 1 something failed.
       """)
@@ -49,7 +52,11 @@ struct SelftestCommand: ParsableCommand {
       if let fix = check.fix { lines.append(Terminal.plain("      fix: \(fix)")) }
     }
     let failed = report.checks.count { !$0.passed }
-    lines.append(failed == 0 ? "this kernel has all that is needed" : "\(failed) of \(report.checks.count) failed")
+    lines.append(
+      failed == 0
+        ? "this kernel has everything that is needed"
+        : "\(failed) of \(report.checks.count) "
+          + "failed")
     return lines
   }
 }

@@ -5,10 +5,11 @@ internal import System
 
 struct TeardownCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "teardown", abstract: "Remove everything that is ours from the kernel, and put back the sysctls.",
+    commandName: "teardown", abstract: "Remove everything of Backhaul's from the kernel, and restore the sysctls.",
     discussion: """
-      Traffic then goes as if Backhaul had never been there; rules with `fallback: block` hold nothing back any more. \
-      The cached rule set and the configuration stay. Refused while an agent runs: it would put everything back.
+      Afterwards traffic flows as if Backhaul had never been there; rules with `fallback: block` no longer hold anything \
+      back. The cached rule set and the configuration stay. Refused while an agent is running, as it would put everything \
+      back.
       """)
 
   @OptionGroup var options: ConfigurationOptions
@@ -21,7 +22,7 @@ struct TeardownCommand: ParsableCommand {
     let lock = try lock(configuration)
     defer { withExtendedLifetime(lock) {} }
     try refuseWhileAgentRuns(configuration.files.socket)
-    // Before the devices go: charon tells the hub while it can.
+    // Before the devices are deleted, while charon can still tell the hub.
     let ended = try endConnections(configuration.ipsec)
     do throws(KernelFailure) {
       let kernel = try LinuxKernel(
@@ -29,7 +30,7 @@ struct TeardownCommand: ParsableCommand {
       let remembered = kernel.rememberedSettings()
       if let damage = remembered.damage { printError("backhaul: warning: \(damage)") }
       let plan = Planner.teardown(actual: try kernel.read(expecting: nil), remembered: remembered.values)
-      guard !plan.isEmpty else { return ended ? () : print("nothing of ours is in the kernel") }
+      guard !plan.isEmpty else { return ended ? () : print("the kernel has nothing of ours") }
       let text = PlanText(configuration.kernel, remembered: remembered.values)
       for step in plan.steps {
         for line in text.lines(step) { print(line) }
@@ -40,7 +41,7 @@ struct TeardownCommand: ParsableCommand {
     }
   }
 
-  /// True where charon had connections of ours.
+  /// True if charon had connections of ours.
   private func endConnections(_ configuration: IPsecConfiguration) throws -> Bool {
     do throws(CharonFailure) {
       guard var charon = try CharonTeardown.open(configuration) else { return false }

@@ -1,7 +1,7 @@
 /// Lines with aligned columns: one object a line, two blanks between columns, none at the end.
 struct Columns {
   private var rows: [[String]]
-  /// Of the first columns, for lines that come later and shall stand below these.
+  /// The widths of the first columns, so that later lines can be aligned with them.
   private let leastWidths: [Int]
 
   init(_ header: String...) { self.init(header) }

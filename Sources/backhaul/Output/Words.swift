@@ -15,7 +15,7 @@ enum Words {
 
   /// `live flows drain on path:ams-a, for 12 s so far, until they end`
   static func drain(_ report: DrainReport) -> String {
-    let end = report.endsInSeconds.map { "those left are set up anew in \(age($0))" } ?? "until they end"
+    let end = report.endsInSeconds.map { "those left are set up again in \(age($0))" } ?? "until they end"
     return "live flows drain on \(report.way), for \(age(report.sinceSeconds)) so far, \(end)"
   }
 

@@ -197,7 +197,7 @@ struct SupportBundle {
     }
   }
 
-  /// The lines of a file that begin with one of these; nil where there are none.
+  /// The lines of a file that begin with one of these; nil if there are none.
   private func words(of path: String, starting starts: [String]) -> String? {
     let lines = contents(path).split(separator: "\n").filter { line in starts.contains { line.hasPrefix($0) } }
     return lines.isEmpty ? nil : lines.joined(separator: "\n")

@@ -7,13 +7,13 @@ internal import System
 
 struct SupportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "support", abstract: "Write all that a supporter needs into one file, without secrets.",
+    commandName: "support", abstract: "Write everything that support needs into one file, without secrets.",
     discussion: """
-      One text file: versions, the configuration, the cached rule set, every report of the agent, the last events, what \
-      the kernel has and what it should have, and the system's own view. Secrets are taken out: what the files hold that \
-      the configuration names, wherever it stands, and whatever looks like a password, a token or a key. Addresses, \
-      names of devices and of hubs stay: look through it before you send it on. Works without an agent too, and says so. \
-      Run it as root, who may read everything; what cannot be read is said in its place.
+      Writes one text file: versions, the configuration, the cached rule set, every report of the agent, the last events, \
+      what the kernel has and what it should have, and the system's own view. Secrets are removed wherever they appear: \
+      the contents of the files that the configuration names, and anything that looks like a password, a token or a key. \
+      Addresses and the names of devices and hubs remain, so look through the file before you send it on. It works \
+      without an agent too, and says so. Run it as root, who may read everything; the file says what could not be read.
       """)
 
   @OptionGroup var options: ConfigurationOptions
@@ -21,11 +21,12 @@ struct SupportCommand: ParsableCommand {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "The file to write, which must not be there yet; - for standard output. backhaul-support-DEVICE-TIME.txt here if not said.",
+      "The file to write, which must not exist yet; - for standard output. Default: backhaul-support-DEVICE-TIME.txt "
+        + "in the current directory.",
       valueName: "file"))
   var output: String?
 
-  @Option(help: ArgumentHelp("How long to wait for each answer of the agent, in seconds.", valueName: "seconds"))
+  @Option(help: ArgumentHelp("How long to wait for each answer from the agent, in seconds.", valueName: "seconds"))
   var timeout = 5
 
   mutating func validate() throws {

@@ -141,11 +141,11 @@ extension LiveView {
   private func footer(_ columns: Int) -> [Line] {
     let prompt =
       switch mode {
-      case .filter: "filter: \(filter)▏  Enter keeps it, Esc takes it back"
-      case .force(let path): "force \(path):  u up   d down   a auto, its probes judge it   Esc leave it"
-      case .lasting(let path, "auto"): "force \(path) auto:  Enter do it   Esc leave it"
+      case .filter: "filter: \(filter)▏  Enter keeps it, Esc clears it"
+      case .force(let path): "force \(path):  u up   d down   a auto, its probes judge it   Esc cancel"
+      case .lasting(let path, "auto"): "force \(path) auto:  Enter do it   Esc cancel"
       case .lasting(let path, let force):
-        "force \(path) \(force):  Enter until taken back   1 for 10 minutes   2 for an hour   Esc leave it"
+        "force \(path) \(force):  Enter until cleared   1 for 10 minutes   2 for an hour   Esc cancel"
       case .normal, .help: message ?? filterText
       }
     return [
@@ -155,18 +155,18 @@ extension LiveView {
   }
 
   private static let help = [
-    "backhaul watch: rules, paths and events as they are, once a second",
+    "backhaul watch: rules, paths and events, once a second",
     "",
     "  ↑ ↓ j k      choose a path; Page Up, Page Down, Home, End",
-    "  f, Enter     force it up or down, or let its probes judge it again (root alone)",
-    "  /            show only paths with these words: a name, a state, a device, a rule",
+    "  f, Enter     force it up or down, or let its probes judge it again (root only)",
+    "  /            show only paths that match: a name, a state, a device, a rule",
     "  t            show only paths that are not up, or forced",
-    "  p, blank     hold the picture; probes go on",
-    "  q, Esc       leave",
+    "  p, Space     pause the display; probes go on",
+    "  q, Esc       quit",
     "",
-    "RTT and loss are drawn answer by answer, the newest on the right; × is a path without an answer, and an",
-    "exclamation mark a state that somebody forced. `backhaul history PATH` draws the last hour.",
+    "RTT and loss are drawn answer by answer, the newest on the right; × means no answer, and an",
+    "exclamation mark means that somebody forced the state. `backhaul history PATH` draws the last hour.",
     "",
-    "any key goes back",
+    "press any key to go back",
   ]
 }

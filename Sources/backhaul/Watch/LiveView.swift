@@ -1,6 +1,6 @@
 internal import Agent
 
-/// What `backhaul watch` shows and what its keys do: everything but the terminal and the agent. It is told the answers and
+/// What `backhaul watch` shows and what its keys do: everything but the terminal and the agent. It gets the answers and
 /// the keys, and says what to draw and what to ask.
 struct LiveView {
   /// How many answers a line of RTT and loss goes back.
@@ -29,12 +29,12 @@ struct LiveView {
     var loss: Double?
   }
 
-  /// With more paths than that only those on the screen are asked for each time, and all of them now and then.
+  /// With more paths than that, only those on the screen are requested each time, and all of them occasionally.
   static let manyPaths = 100
   private static let mostPartialAnswers = 10
 
   private(set) var status: StatusReport?
-  /// Since all paths were told of; nil: they are to be asked for now.
+  /// Answers since all paths were included; nil: request all now.
   private var partialAnswers: Int?
   /// The newest last.
   private(set) var events: [EventReport] = []
@@ -51,13 +51,13 @@ struct LiveView {
   /// The name, so that the choice stays where paths come and go.
   private(set) var selected: String?
 
-  /// The paths to ask for, where the screen has so many lines; nil: all.
+  /// The paths to request for a screen with this many lines; nil: all.
   func wanted(lines: Int) -> [String]? {
     guard let status, status.pathsInAll > Self.manyPaths, partialAnswers != nil else { return nil }
     return visible(rows: min(lines, Self.manyPaths)).map(\.name)
   }
 
-  /// Of those that are shown, so many around the one that is chosen.
+  /// Of the visible ones, this many around the selected one.
   func visible(rows: Int) -> ArraySlice<PathReport> {
     let all = shown
     let index = all.firstIndex { $0.name == selected } ?? 0
@@ -88,7 +88,7 @@ struct LiveView {
     if selected.map({ !names.contains($0) }) ?? true { selected = shown.first?.name }
   }
 
-  /// Takes the report with what is known of the paths that it leaves out. False where that cannot be.
+  /// Takes the report, and keeps what is known about paths that it leaves out. False if that cannot be.
   private mutating func complete(_ report: StatusReport) -> Bool {
     guard let before = status, before.paths.count == report.pathsInAll, before.revision == report.revision else {
       return false

@@ -9,7 +9,7 @@ internal
   /// What happened while nothing was drawn.
   enum Happening { case keys([Key]), ended, nothing }
 
-  /// Nil where standard input and output are no terminal.
+  /// Nil if standard input and output are not a terminal.
   static func take() -> Screen? {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     var before = termios()
@@ -24,7 +24,7 @@ internal
 
   private init(before: termios) {
     self.before = before
-    // Whoever ends us shall not leave the terminal like this: the signal waits until it is given back.
+    // A signal must not leave the terminal like this: it waits until the terminal is restored.
     var signals = Self.ending
     var present = sigset_t()
     sigprocmask(SIG_BLOCK, &signals, &present)

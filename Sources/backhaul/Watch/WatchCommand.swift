@@ -7,11 +7,13 @@ internal import System
 
 struct WatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "watch", abstract: "A live view: rules, paths with their round trips and losses, events; with keys.",
+    commandName: "watch",
+    abstract: "A live, interactive view of rules, paths with their round trips and losses, and "
+      + "events.",
     discussion: """
-      Keys: q leaves, the arrows choose a path, f forces it up or down or lets its probes judge it again (root alone), / \
-      shows only paths with these words, t only those that are not up, p holds the picture, ? says all this. Colours \
-      only without NO_COLOR. Needs a terminal; elsewhere backhaul status --watch prints.
+      Keys: q quits, the arrows choose a path, f forces it up or down or lets its probes judge it again (root only), / \
+      shows only paths that match, t only those that are not up, p pauses the display, ? shows help. Set NO_COLOR to turn \
+      colours off. It needs a terminal; without one, use backhaul status --watch.
       """)
 
   @Option(help: ArgumentHelp("The agent's socket.", valueName: "path"))
@@ -25,14 +27,14 @@ struct WatchCommand: ParsableCommand {
   }
 
   func run() throws {
-    // What is wrong from the start is said on the terminal as it was.
+    // What is wrong from the start is printed on the normal terminal.
     var first = LocalAPI.Request(.status)
     first.paths = []
     do throws(Unanswered) { _ = try ask(first, as: StatusReport.self) } catch {
       throw complain(error.text, error.status)
     }
     guard let screen = Screen.take() else {
-      throw complain("watch needs a terminal; backhaul status --watch prints instead", Exit.bad)
+      throw complain("watch needs a terminal; without one, use backhaul status --watch", Exit.bad)
     }
     watch(on: screen)
   }
@@ -73,7 +75,7 @@ struct WatchCommand: ParsableCommand {
     var question = LocalAPI.Request(.status)
     question.paths = view.wanted(lines: lines)
     var request = LocalAPI.Request(.events)
-    // From memory, but for the first time.
+    // From memory, except the first time.
     request.after = lastEvent
     request.limit = 50
     do throws(Unanswered) {

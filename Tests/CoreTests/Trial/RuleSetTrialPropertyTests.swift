@@ -2,7 +2,7 @@ import Core
 import Testing
 
 @Suite("A rule set on trial, whatever happens") struct RuleSetTrialPropertyTests {
-  /// Another one explores other histories.
+  /// Another seed explores other histories.
   static let seed: UInt64 = 20_261_130
 
   private static func breaches<Machine: TrialUnderTest>(

@@ -11,7 +11,7 @@ struct ForgetsToNote: TrialUnderTest {
   }
 }
 
-/// What has been applied whole is confirmed.
+/// A rule set is confirmed as soon as it has been applied.
 struct ConfirmsWhatIsApplied: TrialUnderTest {
   var inner: RuleSetTrial
   mutating func handle(_ input: RuleSetTrial.Input, at now: Instant) -> [RuleSetTrial.Command] {
@@ -28,7 +28,7 @@ struct NeverRollsBack: TrialUnderTest {
   }
 }
 
-/// Each start gives the trial its whole time again.
+/// Each start gives the trial its full time again.
 struct ForgetsTheTimeLeft: TrialUnderTest {
   var inner: RuleSetTrial
   static func fresh(_ kept: RuleSetTrial.Kept) -> RuleSetTrial.Kept {
@@ -45,13 +45,13 @@ struct ForgetsTheTimeLeft: TrialUnderTest {
   }
 }
 
-/// What was rolled back is taken again when its source still has it.
+/// A rolled-back rule set is applied again if its source still has it.
 struct ForgetsRejections: TrialUnderTest {
   var inner: RuleSetTrial
   func rejection(of checksum: String) -> RuleSetTrial.Rejection? { nil }
 }
 
-/// What was rolled back is never tried again, whoever was at fault.
+/// A rolled-back rule set is never tried again, whatever was at fault.
 struct RejectsForGood: TrialUnderTest {
   var inner: RuleSetTrial
   mutating func handle(_ input: RuleSetTrial.Input, at now: Instant) -> [RuleSetTrial.Command] {
@@ -60,7 +60,7 @@ struct RejectsForGood: TrialUnderTest {
   }
 }
 
-/// The source's first word after a rollback clears what was rolled back.
+/// The source's first answer after a rollback clears the rolled-back rule set.
 struct AcquitsAtOnce: TrialUnderTest {
   var inner: RuleSetTrial
   mutating func handle(_ input: RuleSetTrial.Input, at now: Instant) -> [RuleSetTrial.Command] {
@@ -81,7 +81,7 @@ struct DropsBeforeItKeeps: TrialUnderTest {
   }
 }
 
-/// The rejection is noted only once the one before runs again.
+/// The rejection is noted only once the previous one is running again.
 struct NotesTooLate: TrialUnderTest {
   var inner: RuleSetTrial
   mutating func handle(_ input: RuleSetTrial.Input, at now: Instant) -> [RuleSetTrial.Command] {
@@ -91,13 +91,13 @@ struct NotesTooLate: TrialUnderTest {
   }
 }
 
-/// At boot the guard holds to the confirmed one, whatever the agent will run.
+/// At boot the guard uses the confirmed one, whatever the agent will run.
 struct GuardsTheConfirmed: TrialUnderTest {
   var inner: RuleSetTrial
   static func guarded(_ kept: RuleSetTrial.Kept) -> RuleSetTrial.Generation { .confirmed }
 }
 
-/// A start goes on with what took the agent down.
+/// A start continues with the rule set that took the agent down.
 struct ResumesWhatDied: TrialUnderTest {
   var inner: RuleSetTrial
   static func alive(_ kept: RuleSetTrial.Kept) -> RuleSetTrial.Kept {

@@ -6,7 +6,7 @@ protocol TrialUnderTest {
   var inner: RuleSetTrial { get set }
   init(inner: RuleSetTrial)
 
-  /// What the guard holds to at boot.
+  /// What the guard uses at boot.
   static func guarded(_ kept: RuleSetTrial.Kept) -> RuleSetTrial.Generation
   static func start(_ kept: RuleSetTrial.Kept, _ terms: RuleSetTrial.Terms, at now: Instant) -> RuleSetTrial.Start
   mutating func handle(_ input: RuleSetTrial.Input, at now: Instant) -> [RuleSetTrial.Command]
@@ -24,5 +24,5 @@ extension TrialUnderTest {
   func rejection(of checksum: String) -> RuleSetTrial.Rejection? { inner.rejection(of: checksum) }
 }
 
-/// As it is in Core.
+/// The real one, from Core.
 struct HonestTrial: TrialUnderTest { var inner: RuleSetTrial }

@@ -2,13 +2,13 @@ import Core
 internal import RuleSets
 import SeededRandom
 
-/// A router with a disk, a source, and an agent that drives a trial as the keeper does. The agent dies by chance between
-/// any two writes, the disk fills, the source goes away; some rule sets take the agent down, or cut it off.
+/// A router with a disk, a source, and an agent that drives a trial as the keeper does. The agent may die between any
+/// two writes, the disk may fill, the source may go away; some rule sets take the agent down, or cut it off.
 struct TrialWorld<Machine: TrialUnderTest> {
   enum Nature { case good, kills, locks, refused }
 
   var random: SeededRandom
-  /// The agent dies by chance, and the disk is full at times.
+  /// The agent dies at random, and the disk is sometimes full.
   let isStormy: Bool
   let terms = RuleSetTrial.Terms(awaits: [.source])
   var now = Instant(nanoseconds: 0)
@@ -37,13 +37,13 @@ struct TrialWorld<Machine: TrialUnderTest> {
   private var doom: Int?
   private var isSettling = false
 
-  // What is watched
+  // The watched state
   private var deaths: [Int: Int] = [:]
   private var applications: [Int: Int] = [:]
   private var trialTime: Duration = .zero
   private var diskWasFull = false
   private var wasStored = false
-  /// The disk did not take the last note.
+  /// The disk did not accept the last note.
   private var noteFailed = false
 
   init(seed: UInt64, isStormy: Bool) {
@@ -72,7 +72,7 @@ struct TrialWorld<Machine: TrialUnderTest> {
 
   private mutating func disturb() {
     if sourceReturns == nil, now > quietUntil, random.chance(3) {
-      // Either so short that it decides nothing, or so long that nobody can be blamed.
+      // Either so short that it decides nothing, or so long that no rule set can be blamed.
       sourceReturns = now + (random.chance(50) ? .seconds(120) : .seconds(4_000))
     }
     if random.chance(isStormy ? 6 : 2) {
@@ -101,7 +101,7 @@ struct TrialWorld<Machine: TrialUnderTest> {
     if isAlive, unsaved != nil { saveAtLast() }
   }
 
-  /// What the disk did not take before.
+  /// What the disk did not accept before.
   private mutating func saveAtLast() {
     switch machine.inner.state {
     case .keeping: keep()
@@ -110,7 +110,7 @@ struct TrialWorld<Machine: TrialUnderTest> {
     }
   }
 
-  /// What cuts the router off runs no longer than its window and what deaths may cost it.
+  /// A rule set that cuts the router off runs no longer than its window plus what deaths may add.
   private mutating func watchTheTime(_ passed: Duration) {
     guard nature(running) == .locks, running != confirmed, confirmed != nil else {
       trialTime = .zero
@@ -123,13 +123,13 @@ struct TrialWorld<Machine: TrialUnderTest> {
     }
   }
 
-  /// Nothing goes wrong any more.
+  /// From here on nothing goes wrong.
   private mutating func settle() {
     guard breaches.isEmpty else { return }
     (doom, isFull) = (nil, false)
     isSettling = true
     if isStormy {
-      // Whoever was blamed for what chance did.
+      // The rule set that was blamed for chance.
       sourceReturns = nil
       if !isAlive { start() }
       perform(machine.handle(.askedAgain, at: now))
@@ -139,7 +139,7 @@ struct TrialWorld<Machine: TrialUnderTest> {
       (doom, isFull) = (nil, false)
       step()
     }
-    // The first of all has nothing to be rolled back to: where it cuts the router off, nobody can help.
+    // The very first rule set has nothing to be rolled back to: if it cuts the router off, nothing can help.
     if nature(running) == .locks, confirmed == running || confirmed == nil { return }
     let bad = natures[newest] != .good
     if !bad, running != newest || confirmed != newest {
@@ -159,7 +159,7 @@ struct TrialWorld<Machine: TrialUnderTest> {
     doom = nil
     unsaved = nil
     applied = nil
-    // A power cut, or a kill under a kernel that goes on.
+    // A power cut, or a kill while the kernel keeps running.
     if random.chance(50) { running = nil }
   }
 

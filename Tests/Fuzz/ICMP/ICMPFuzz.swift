@@ -1,7 +1,7 @@
 internal import System
 
-/// Any bytes as what a raw ICMP socket received: they are nothing, or an answer that a shorter packet is not, and bytes
-/// after the packet's own length change nothing.
+/// Any bytes as what a raw ICMP socket received: they are ignored, or they are an answer that no shorter packet is, and
+/// bytes after the packet's own length change nothing.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzICMP(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))

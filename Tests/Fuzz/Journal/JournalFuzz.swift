@@ -1,12 +1,12 @@
 internal import Core
 
-/// Any bytes as a journal file, and as the body of a line whose checksum is right: what can be read is written to a line
-/// that is read as the same, and where a file ends changes nothing of what stands before.
+/// Any bytes as a journal file, and as the body of a line whose checksum is right: what can be read is written to a
+/// line that reads the same, and where a file ends does not affect earlier lines.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzJournal(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))
   check(bytes)
-  // The checksum keeps a fuzzer from what lies behind it, so that it gets it for nothing.
+  // The checksum would keep the fuzzer from what lies behind it, so it is always right here.
   let lines = bytes.split(separator: 10).map { body in
     var sum = Checksum()
     sum.add(part: body)

@@ -1,6 +1,6 @@
 internal import System
 
-/// Any bytes as what a client sent: what came of the whole must be what comes of it when it arrives byte by byte.
+/// Any bytes as what a client sent: the whole must give the same result as byte by byte.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzLocalSocket(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))
@@ -13,7 +13,7 @@ public func fuzzLocalSocket(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CIn
     guard count < 4 + LocalFrame.maximumRequest else { fatalError("waits for more than a request") }
   case .refused: break
   }
-  // A refusal of a part holds for all that follows, except that only the end shows what trails.
+  // A refusal of a part holds for the rest, except that only the end shows trailing bytes.
   for length in [4, count / 2, count - 1] where (0..<count).contains(length) {
     let part = parse(Array(bytes[..<length]))
     switch part {

@@ -1,7 +1,7 @@
 internal import VICI
 
-/// Any bytes as what charon sent, and as one message. What can be read is written to something that is read as the same,
-/// and how the stream was cut makes no difference.
+/// Any bytes as what charon sent, and as one message. What can be read is written to something that reads the same, and
+/// how the stream was cut makes no difference.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzVICI(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   let bytes = Array(UnsafeBufferPointer(start: start, count: count))

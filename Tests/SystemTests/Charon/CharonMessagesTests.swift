@@ -6,7 +6,7 @@ import VICI
 
 @testable import System
 
-/// What charon is asked, and what is made of its answers, message by message.
+/// What charon is asked, and how its answers are read, message by message.
 @Suite struct CharonMessagesTests {
   /// As a line of swanctl.conf: `name { a = b, list = [x y], … }`.
   private func text(_ message: VICIMessage) -> [String] {
@@ -100,7 +100,7 @@ import VICI
 
   private let now = Instant(nanoseconds: 10_000_000_000_000)
 
-  /// As 5.9.8 and 6.0 tell of an SA (vici_query.c).
+  /// As 5.9.8 and 6.0 report an SA (vici_query.c).
   private func sa(_ change: (inout VICIMessage) -> Void = { _ in }) -> VICIMessage {
     VICIMessage {
       $0.set("uniqueid", "7")
@@ -178,7 +178,7 @@ import VICI
   }
 
   @Test(
-    "numbers of no sense are bounded",
+    "absurd numbers are bounded",
     arguments: ["", "-1", "x", "9223372036854775807", "-9223372036854775808", "99999999999999999999999", "1e9"])
   func oddNumbers(_ text: String) {
     let found = read(
@@ -198,7 +198,7 @@ import VICI
     }
   }
 
-  @Test func algorithmsThatNobodyHasHeardOfHaveNoSize() {
+  @Test func unknownAlgorithmsHaveNoSize() {
     let found = read(
       sa { section in
         section.section("child-sas") { $0.section("fra-a-12") { $0.set("encr-alg", "ROT13") } }

@@ -12,7 +12,7 @@ import VICI
 @Suite(.timeLimit(.minutes(5))) struct LinuxCharonTests {
   private typealias Answer = @Sendable (String) -> [VICIPacket]?
 
-  /// A charon that does as one should, but for what `answer` says.
+  /// A well-behaved charon, except for what `answer` says.
   private func scripted(_ answer: @escaping @Sendable (String) -> [VICIPacket]?) throws -> ScriptedVICI {
     try ScriptedVICI { packet, line in
       switch packet {
@@ -63,7 +63,7 @@ import VICI
     let charon = try charon(slow, patience: .milliseconds(350))
     let failure = try await failure { _ = try await charon.connect { _ in } }
     #expect(failure.isGone)
-    // Each on its own was in time; there would have been eight.
+    // Each single answer was in time; there would have been eight.
     #expect(asked.withLock { $0.count } < 6)
   }
 
@@ -85,7 +85,7 @@ import VICI
     #expect(try await charon.holdings() == CharonHoldings())
   }
 
-  @Test func oneThatIsNotThereIsSaidToBeGone() async throws {
+  @Test func aMissingOneIsReportedAsGone() async throws {
     let charon = try LinuxCharon(IPsecConfiguration(viciSocket: "/nowhere/charon.vici"))
     let failure = try await failure { _ = try await charon.connect { _ in } }
     #expect(failure.isGone)
@@ -96,7 +96,7 @@ import VICI
   // MARK: Nonsense
 
   @Test(
-    "answers of no sense end the connection",
+    "nonsensical answers end the connection",
     arguments: [
       .confirmed, .eventUnknown, .request(command: "list-sas", VICIMessage()), .register(event: "log"),
     ] as [VICIPacket])
@@ -147,7 +147,7 @@ import VICI
     #expect(try await charon.holdings() == CharonHoldings(), "and the connection goes on")
   }
 
-  @Test func oneThatCallsItselfSomethingOddIsToldInOneLine() async throws {
+  @Test func oneThatCallsItselfSomethingOddIsReportedInOneLine() async throws {
     let scripted = try scripted { command in
       guard command == "version" else { return [] }
       return [
@@ -182,7 +182,7 @@ import VICI
 
   // MARK: Events
 
-  @Test func eventsAreToldAndTheEnd() async throws {
+  @Test func eventsAreReportedAndTheEnd() async throws {
     let events = CharonEvents()
     let told = Mutex<[CharonEvent]>([])
     let scripted = try ScriptedVICI { packet, line in
@@ -269,6 +269,6 @@ enum IKETestName {
 }
 
 enum CharonEventNames {
-  /// What is registered for last.
+  /// The last event that is registered for.
   static let last = "log"
 }

@@ -5,8 +5,8 @@ internal import RuleSets
 import Testing
 import VICI
 
-/// That charon has understood what it was given: what `list-conns` says back.
-@Suite("What a real charon says back of a connection", .serialized, .timeLimit(.minutes(5)))
+/// charon has understood what it was given, as `list-conns` shows.
+@Suite("What a real charon reports about a connection", .serialized, .timeLimit(.minutes(5)))
 struct LoadedConnectionTests {
   private func connection(_ ground: RealCharonGround, _ kind: CharonSecret) async throws -> IKEConnection {
     IKEConnection(
@@ -22,7 +22,7 @@ struct LoadedConnectionTests {
     return try #require(try ground.listed(connection.name))
   }
 
-  /// The keys that were meant, as far as this version of charon tells of them.
+  /// The intended keys, as far as this version of charon reports them.
   private func expect(_ message: VICIMessage, _ values: KeyValuePairs<String, String>) {
     for (name, expected) in values {
       let list = message.list(name)
@@ -115,7 +115,7 @@ struct LoadedConnectionTests {
   @Test func everyProposalThatWeWouldOfferIsTaken() async throws {
     try await RealCharonGround.with { ground in
       _ = try await ground.charon.connect { _ in }
-      // With none named, what is safe of what this charon has.
+      // With no proposals given, the safe ones among what this charon has.
       try await ground.charon.apply(.load(connection(ground, .psk)))
       for (ike, esp) in [
         ("aes256gcm16-aes128gcm16-prfsha384-prfsha256-x25519-ecp256-ecp384", "aes256gcm16-aes128gcm16-x25519-ecp384"),

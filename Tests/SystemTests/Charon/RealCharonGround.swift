@@ -48,7 +48,7 @@ final class RealCharonGround: CharonGround {
       """, to: "strongswan.conf")
   }
 
-  /// What charon has written since it was there first.
+  /// What charon has written since it first existed.
   func log() throws -> String { String(decoding: try folder.bytes(of: "charon.log"), as: UTF8.self) }
 
   // MARK: Life and death
@@ -57,7 +57,7 @@ final class RealCharonGround: CharonGround {
     let settings = folder.file("strongswan.conf")
     let new = try TestProcess(["env", "STRONGSWAN_CONF=\(settings)", "charon-systemd"])
     daemon.withLock { $0 = new }
-    // It makes its socket before it listens there.
+    // It creates its socket before it listens there.
     for _ in 0..<2_000 {
       if (try? VICISession.open(socketPath: socket, timeout: .seconds(1))) != nil { return }
       try await Task.sleep(for: .milliseconds(5))
@@ -72,7 +72,7 @@ final class RealCharonGround: CharonGround {
         return daemon
       })
     else { return }
-    // By its process id: whatever else runs here under that name is another's.
+    // By its process id, because other programs with that name may be running.
     kill(daemon.id, SIGTERM)
     _ = try await blocking { daemon.finish() }
     unlink(socket)

@@ -9,8 +9,8 @@ import VICI
 @testable import Agent
 @testable import System
 
-/// A pre-shared key and a private key are planted, and used with success and without: neither may be read in anything
-/// that an operator, a log or a debugger is shown.
+/// A pre-shared key and a private key are planted, and used successfully and not: neither may show up in anything that
+/// an operator, a log or a debugger sees.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct SecretsTests {
   /// The planted keys, in every form in which a program may print bytes.
   private struct Planted {
@@ -23,7 +23,7 @@ import VICI
       let pem = try String(contentsOfFile: key, encoding: .utf8)
       let body = pem.split(separator: "\n").dropFirst().prefix { !$0.hasPrefix("-----") }.joined()
       let der = try #require(Data(base64Encoded: body))
-      // What stands at the beginning is the same in every key of the kind.
+      // The beginning is the same in every key of this kind.
       for secret in [
         Array(try Data(contentsOf: URL(filePath: psk)).dropLast()), Array(der.dropFirst(16).prefix(16)),
         Array(body.utf8.dropFirst(40).prefix(24)), Array(CharonSecret.marker.utf8),
@@ -162,7 +162,7 @@ import VICI
     }
   }
 
-  /// As the local socket gives it out.
+  /// As the local socket returns it.
   private func report(on connections: [IKEConnection], _ machines: [Name: IKEMachine]) throws -> String {
     let hub = Hub(name: IKETestName.name("hub"), address: connections[0].remote)
     let wan = try #require(InterfaceName("wan0"))

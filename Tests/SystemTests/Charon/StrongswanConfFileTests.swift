@@ -36,22 +36,22 @@ import Testing
     #expect(place.description == "\(folder.path)/d/e/x:1")
   }
 
-  @Test func `what matches nothing includes nothing`() throws {
+  @Test func `a pattern that matches nothing includes nothing`() throws {
     try folder.write("include nothing/*.conf\ninclude none\ncharon { a = 1 }", to: "strongswan.conf")
     #expect(try read().setting("a", daemon: "charon")?.value == "1")
   }
 
-  @Test func `a circle of includes ends with its place`() throws {
+  @Test func `circular includes are refused with their place`() throws {
     try folder.write("a = b\ninclude strongswan.conf\n", to: "strongswan.conf")
     let path = folder.file("strongswan.conf")
     var complaint = #expect(throws: Complaint.self) { try read() }
-    #expect(complaint?.description == "\(path):2: files include each other 8 deep: in a circle?")
+    #expect(complaint?.description == "\(path):2: files include each other 8 deep: in a loop?")
     try folder.write("include *\ninclude *\n", to: "other.conf")
     complaint = #expect(throws: Complaint.self) { try read("other.conf") }
     try folder.write((0..<600).map { _ in "include small\n" }.joined(), to: "strongswan.conf")
     try folder.write("", to: "small")
     complaint = #expect(throws: Complaint.self) { try read() }
-    #expect(complaint?.description == "\(folder.path)/small: expected at most 500 files, this one is one too many")
+    #expect(complaint?.description == "\(folder.path)/small: expected at most 500 files, but this is one more")
   }
 
   @Test func `a file that cannot be read or understood is named`() throws {

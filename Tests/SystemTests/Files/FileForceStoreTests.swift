@@ -38,14 +38,14 @@ private struct FolderGround: ForceGround {
     return forces
   }
 
-  @Test func `the file is its owner's alone, and its name is the only one`() throws {
+  @Test func `only its owner can read the file, and no temporary file is left`() throws {
     _ = try saveOne()
     let mode = try FileManager.default.attributesOfItem(atPath: store.path)[.posixPermissions] as? Int
     #expect(mode == 0o600)
     #expect(try folder.names == ["forces.json"])
   }
 
-  @Test func `a file with any byte altered is refused, or says the same`() throws {
+  @Test func `a file with any byte altered is refused, or means the same`() throws {
     let original = try saveOne()
     let whole = try folder.bytes(of: "forces.json")
     for index in whole.indices {
@@ -58,7 +58,8 @@ private struct FolderGround: ForceGround {
     }
   }
 
-  @Test func `a file of another format or too large, a directory and an unwritable place say so`() throws {
+  @Test func `a file of another format or too large, a directory and an unwritable place are reported as such`() throws
+  {
     _ = try saveOne()
     let text = String(decoding: try folder.bytes(of: "forces.json"), as: UTF8.self)
     try folder.write(text.replacing("\"format\":1", with: "\"format\":9"), to: "forces.json")

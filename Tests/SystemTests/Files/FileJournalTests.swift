@@ -15,7 +15,7 @@ private func record(_ number: UInt64, _ text: String = "rule office: traffic goe
 
 private struct FolderGround: JournalGround {
   let folder: Folder
-  // Two files of a little over thirty of the contract's records each.
+  // Two files with a little over thirty of the contract's records each.
   let capacity = 70
   func restarted() throws -> any JournalStore { try FileJournal(directory: folder.path, segmentBytes: 5_000) }
   func tear() throws {
@@ -56,7 +56,7 @@ private struct FolderGround: JournalGround {
     #expect(numbers == Array((100 - UInt64(numbers.count) + 1)...100))
   }
 
-  @Test func `a file cut at any byte is read up to there, and written on`() async throws {
+  @Test func `a file cut at any byte is read up to there, and then continued`() async throws {
     let (store, _) = try await opened()
     try await store.append((1...4).map { record($0, "event \($0)") })
     let whole = try folder.bytes(of: "journal")
@@ -72,7 +72,7 @@ private struct FolderGround: JournalGround {
     }
   }
 
-  @Test func `whatever is in the files, what can be read is read, and writing goes on`() async throws {
+  @Test func `whatever is in the files, readable events are read and writing goes on`() async throws {
     var chance = SystemRandomNumberGenerator()
     let good = (1...20).flatMap { JournalLine.encode(record($0)) }
     for _ in 0..<50 {
@@ -103,7 +103,7 @@ private struct FolderGround: JournalGround {
     #expect(try await next.read().map(\.number) == [1, 2, 3])
   }
 
-  @Test func `a file that is removed under us is begun anew`() async throws {
+  @Test func `a file that is removed under us is started again`() async throws {
     let (store, _) = try await opened()
     try await store.append([record(1)])
     try FileManager.default.removeItem(atPath: folder.file("journal"))
@@ -112,7 +112,7 @@ private struct FolderGround: JournalGround {
     #expect(try await store.read().map(\.number) == [2])
   }
 
-  @Test func `a place that cannot be written says so`() async throws {
+  @Test func `a place that cannot be written to is reported`() async throws {
     let nowhere = try FileJournal(directory: folder.file("none"))
     #expect(try await nowhere.read().isEmpty)
     await #expect(
@@ -120,9 +120,9 @@ private struct FolderGround: JournalGround {
     ) { try await nowhere.open() }
   }
 
-  /// Whatever stands in its place: nothing waits for it, and a new journal is begun.
+  /// Whatever is in its place, nothing waits for it, and a new journal is started.
   @Test(arguments: ["directory", "pipe", "circle of links", "huge file"])
-  func `whatever stands in its place is set aside`(_ kind: String) async throws {
+  func `whatever is in its place is set aside`(_ kind: String) async throws {
     let path = folder.file("journal")
     switch kind {
     case "directory": try FileManager.default.createDirectory(atPath: "\(path)/d", withIntermediateDirectories: true)
@@ -167,7 +167,7 @@ private struct FolderGround: JournalGround {
     let store = try FileJournal(directory: disk.path)
     _ = try await store.open()
     try await store.append([record(1)])
-    // The file that is open for writing would keep it from becoming read-only.
+    // A file open for writing would prevent the remount as read-only.
     try TestProcess.run("mount", "-o", "bind,ro", disk.path, disk.path)
     defer { try? TestProcess.run("umount", disk.path) }
     let next = try FileJournal(directory: disk.path)
@@ -182,7 +182,8 @@ private struct FolderGround: JournalGround {
     var largest = worst
     for number in 0..<100 { largest.details["\(number)"] = String(repeating: "\u{1}", count: 1_024) }
     let inMemory = LocalAPI.encode(EventReport(largest.bounded)).count * Journal.capacity
-    // On disk a control character takes four bytes and in JSON six; what JSON has besides, keys and all, for the shortest.
+    // A control character takes four bytes on disk and six in JSON; the rest of JSON's overhead is largest for the
+    // shortest events.
     let shortest = EventRecord(
       AgentEvent(.saUp, "", ""), number: 1, time: WallTime(milliseconds: 0), sincePrevious: nil)
     let lines = 2 * FileJournal.segmentBytes / JournalLine.encode(shortest).count
@@ -192,7 +193,7 @@ private struct FolderGround: JournalGround {
   }
 }
 
-/// A tiny file system of its own, gone with its owner.
+/// A tiny file system of its own, which goes with its owner.
 private final class Mount: Sendable {
   let folder: Folder
   var path: String { folder.path }

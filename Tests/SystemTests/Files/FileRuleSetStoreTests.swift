@@ -29,7 +29,7 @@ import Testing
   }
   private func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: folder.file(name)) }
 
-  @Test func `nothing was stored: nothing, and no doubt`() throws {
+  @Test func `if nothing was stored there is nothing, and no doubt`() throws {
     #expect(store.load() == KeptRuleSet())
     #expect(!store.load().isLost)
     #expect(FileRuleSetStore(directory: folder.file("none")).load() == KeptRuleSet())
@@ -50,7 +50,7 @@ import Testing
     }
   }
 
-  @Test func `a file that is cut at any byte is told, and the other copy counts`() throws {
+  @Test func `a file that is cut at any byte is reported, and the other copy counts`() throws {
     let original = try stored("{\"schema\":1,\"device\":\"branch-017\"}")
     try store.save(original)
     let whole = try folder.bytes(of: "rule-set.json")
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test func `with both copies cut the rule set is lost, and that is known`() throws {
+  @Test func `with both copies cut, the rule set is known to be lost`() throws {
     try store.save(try stored("{}"))
     let whole = try folder.bytes(of: "rule-set.json")
     for length in [0, 1, whole.count / 2, whole.count - 1] {
@@ -75,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func `copies that are gone are missed`() throws {
+  @Test func `missing copies are noticed`() throws {
     try store.save(try stored("{}"))
     try remove("rule-set.json")
     #expect(store.load().stored != nil && !store.load().isWhole)
@@ -85,7 +85,7 @@ import Testing
     #expect(!store.load().isLost, "as on a router that never had one")
   }
 
-  @Test func `a file with any byte altered is told, or says the same`() throws {
+  @Test func `a file with any byte altered is reported, or means the same`() throws {
     let original = try stored("{\"schema\":1,\"device\":\"branch-017\"}")
     try store.save(original)
     try remove("rule-set.copy.json")
@@ -96,7 +96,7 @@ import Testing
         altered[index] ^= 1 << UInt8(bit)
         try overwrite(altered)
         let kept = store.load()
-        // A blank between two tokens may turn into another.
+        // One kind of white space between two tokens may turn into another.
         if let loaded = kept.stored { #expect(loaded == original, "bit \(bit) of byte \(index)") }
         #expect(kept.wasAccepted)
       }
@@ -117,8 +117,8 @@ import Testing
     #expect(store.load() == KeptRuleSet(stored: original, wasAccepted: true))
   }
 
-  /// A version before had neither copy nor marker.
-  @Test func `what an older version left is read, and damaged it is missed`() throws {
+  /// An earlier version had neither copy nor marker.
+  @Test func `what an older version left is read, and reported if it is damaged`() throws {
     let original = try stored("{}")
     try store.save(original)
     try remove("rule-set.copy.json")
@@ -151,7 +151,7 @@ import Testing
     #expect(store.load() == KeptRuleSet(stored: new, wasAccepted: true, isWhole: false))
   }
 
-  @Test func `a file of another format and an unwritable place say so`() throws {
+  @Test func `a file of another format and an unwritable place are reported as such`() throws {
     try store.save(try stored("{}"))
     try remove("rule-set.copy.json")
     let text = String(decoding: try folder.bytes(of: "rule-set.json"), as: UTF8.self)
@@ -166,9 +166,9 @@ import Testing
     }
   }
 
-  /// Whatever stands in a file's place: nothing waits for it, and it does not keep the agent from what it can do.
+  /// Whatever is in a file's place, nothing waits for it, and it does not keep the agent from working.
   @Test(arguments: ["directory", "full directory", "pipe", "circle of links", "dangling link", "unreadable as a file"])
-  func `whatever stands in their place is told, set aside and replaced`(_ kind: String) throws {
+  func `whatever is in their place is reported, set aside and replaced`(_ kind: String) throws {
     for name in ["rule-set.json", "rule-set.copy.json"] {
       let path = folder.file(name)
       switch kind {
@@ -190,13 +190,13 @@ import Testing
     #expect(store.load() == KeptRuleSet(stored: original, wasAccepted: true))
   }
 
-  @Test func `a state directory that is a file is doubt, and one that is missing is none`() throws {
+  @Test func `a state directory that is a file leaves doubt, a missing one does not`() throws {
     try folder.write("x", to: "file")
     #expect(FileRuleSetStore(directory: folder.file("file")).load().isLost)
     #expect(!FileRuleSetStore(directory: folder.file("missing")).load().isLost)
   }
 
-  @Test func `what has a hard link elsewhere is replaced and not written through`() throws {
+  @Test func `a file with a hard link elsewhere is replaced, not written through`() throws {
     try store.save(try stored("{}"))
     #expect(link(folder.file("rule-set.json"), folder.file("other")) == 0)
     let before = try folder.bytes(of: "other")
@@ -204,7 +204,7 @@ import Testing
     #expect(try folder.bytes(of: "other") == before)
   }
 
-  @Test func `whatever stands in the place of the new file gives way`() throws {
+  @Test func `whatever is in the place of the new file gives way`() throws {
     try FileManager.default.createDirectory(
       atPath: folder.file("rule-set.json.new/inner"), withIntermediateDirectories: true)
     let original = try stored("{}")
@@ -212,7 +212,7 @@ import Testing
     #expect(store.load().stored == original)
   }
 
-  @Test func `directories are made with their parents, and one that is there is left as it is`() throws {
+  @Test func `directories are made with their parents, and existing ones are left as they are`() throws {
     let path = folder.file("a/b/c")
     try Directory.make(path, mode: 0o700)
     try Directory.make(path, mode: 0o700)

@@ -21,7 +21,7 @@ import Testing
   ]
 
   @Test(arguments: phases)
-  private func `a note is there until it is removed`(_ phase: Note.Phase) throws {
+  private func `a note stays until it is removed`(_ phase: Note.Phase) throws {
     var note = Note(
       candidate: Self.candidate, phase: phase, left: .milliseconds(12_345), awaits: [.source], starts: 2, returnsTo: 7)
     if case .rejected = phase { note.awaits = [] }
@@ -38,14 +38,14 @@ import Testing
     "", "{", "{}", "null",
     #"{"format":1,"checksum":"00","rule_set":"00","revision":1,"phase":"running","left_ms":1,"awaits":[],"starts":1}"#,
   ])
-  func `a damaged note is told, and set aside`(_ text: String) throws {
+  func `a damaged note is reported and set aside`(_ text: String) throws {
     try folder.write(Array(text.utf8), to: "rule-set.trial.json")
     #expect(throws: StoreFailure.self) { try store.note() }
     #expect(store.setAside().contains("rule-set.trial.json.damaged"))
     #expect(try store.note() == nil)
   }
 
-  @Test func `a note cut at any byte is told, and never another note`() throws {
+  @Test func `a note cut at any byte is reported, and never read as another note`() throws {
     let note = Note(candidate: Self.candidate, phase: .running, left: .seconds(600), awaits: [.source], starts: 1)
     try store.write(note)
     let whole = try folder.bytes(of: "rule-set.trial.json")
@@ -72,8 +72,8 @@ import Testing
     #expect(try store.candidate() == nil)
   }
 
-  /// What an agent would start with, and so what the guard holds to.
-  @Test func `of both generations the same one is run and guarded`() throws {
+  /// What an agent would start with, and so what the guard uses.
+  @Test func `agent and guard choose the same one of both generations`() throws {
     let old = StoredRuleSet(bytes: Array("{\"revision\":7}".utf8), etag: nil, slots: SlotBook())
     let new = StoredRuleSet(bytes: Array("{\"revision\":8}".utf8), etag: nil, slots: SlotBook())
     let confirmed = FileRuleSetStore(directory: folder.path)
@@ -101,7 +101,7 @@ import Testing
     #expect(KeptGenerations(in: folder.path).isLost)
   }
 
-  @Test func `where the directory is none, there is nothing, and nothing can be written`() throws {
+  @Test func `if the directory is not one, there is no note, and none can be written`() throws {
     try folder.write([], to: "file")
     let nowhere = FileTrialStore(directory: folder.path + "/file")
     #expect(try nowhere.note() == nil)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import System
 
-/// What the agent keeps beside the rule set, damaged in every way: each is told, and none is waited for.
+/// What the agent saves besides the rule set, damaged in every way: each damage is reported, and nothing waits.
 @Suite struct StateMemoryTests {
   let folder: Folder
 
@@ -41,7 +41,7 @@ import Testing
   private let forwarding = InterfaceName("eth0").map { InterfaceSetting($0, .forwarding) }
   private func memory(mends: Bool = true) -> SettingMemory { SettingMemory(stateDirectory: folder.path, mends: mends) }
 
-  @Test func `what sysctls were outlasts the agent`() throws {
+  @Test func `the sysctls' earlier values outlast the agent`() throws {
     let setting = try #require(forwarding)
     memory().remember([setting: 0])
     #expect(memory().load() == RememberedSettings(values: [setting: 0]))
@@ -51,7 +51,7 @@ import Testing
     #expect(memory().load() == RememberedSettings())
   }
 
-  @Test(arguments: kinds) func `a damaged memory of sysctls is set aside`(_ kind: String) throws {
+  @Test(arguments: kinds) func `damaged earlier values of sysctls are set aside`(_ kind: String) throws {
     let setting = try #require(forwarding)
     memory().remember([setting: 0])
     try damage("sysctls.json", kind)
@@ -66,14 +66,14 @@ import Testing
     #expect(memory().load() == RememberedSettings(values: [setting: 1]))
   }
 
-  @Test func `a file of before there was a checksum is read`() throws {
+  @Test func `a file from before there were checksums is read`() throws {
     try folder.write(
       #"{"schema":1,"settings":[{"interface":"eth0","key":"net/ipv4/conf/IF/forwarding","value":0}]}"#,
       to: "sysctls.json")
     #expect(memory().load() == RememberedSettings(values: [try #require(forwarding): 0]))
   }
 
-  @Test func `a directory that takes nothing is told, and tried again`() throws {
+  @Test func `a directory that cannot be written to is reported, and tried again`() throws {
     let setting = try #require(forwarding)
     try folder.write("", to: "state")
     let memory = SettingMemory(stateDirectory: folder.file("state"), mends: true)
@@ -99,7 +99,7 @@ import Testing
     #expect(try folder.names.isEmpty)
   }
 
-  @Test(arguments: kinds) func `a damaged permit is none`(_ kind: String) throws {
+  @Test(arguments: kinds) func `a damaged permit does not count`(_ kind: String) throws {
     let store = FilePermitStore(directory: folder.path)
     let permit = RevisionPermit(revision: 7, user: 0, since: WallTime(milliseconds: 0))
     try store.save(permit)
@@ -133,7 +133,9 @@ import Testing
     #expect(before.st_ino == after.st_ino, "written once")
   }
 
-  @Test(arguments: kinds) func `a damaged copy of it is none, and is written anew`(_ kind: String) throws {
+  @Test(arguments: kinds) func `a damaged copy of the configuration does not count, and is written again`(
+    _ kind: String
+  ) throws {
     let copy = ConfigurationCopy(directory: folder.path)
     try copy.save(Array(text.utf8))
     try damage("configuration.json", kind)
@@ -148,7 +150,7 @@ import Testing
 
   // MARK: - Setting aside
 
-  @Test func `what was set aside before gives way`() throws {
+  @Test func `a file that was set aside earlier gives way`() throws {
     for _ in 0..<2 {
       try folder.write("x", to: "a")
       #expect(SetAside.move(folder.file("a")) == "\(folder.file("a")) is set aside as \(folder.file("a")).damaged")
@@ -159,7 +161,7 @@ import Testing
   }
 }
 
-/// One agent at a time has the kernel's ranges in a network namespace.
+/// Only one agent at a time may own the kernel's ranges in a network namespace.
 @Suite struct KernelLockTests {
   private func ranges(_ number: UInt8) -> KernelRanges {
     KernelRanges(
@@ -172,7 +174,7 @@ import Testing
     try KernelLock.take(ranges, stateDirectory: state ?? "/nonexistent/\(ranges.nftTable)")
   }
 
-  @Test func `a second one is told who has it, and it is free when the first is gone`() throws {
+  @Test func `a second agent is told who holds the lock, which is free when the first is gone`() throws {
     let ranges = ranges(90)
     var first: KernelLock? = try take(ranges)
     #expect(first?.ignored == [])
@@ -185,7 +187,7 @@ import Testing
     _ = try take(ranges)
   }
 
-  @Test func `each thing that we know our own by is enough to fight over`() throws {
+  @Test func `sharing any one thing that marks objects as ours is a conflict`() throws {
     let first = try take(ranges(91))
     defer { withExtendedLifetime(first) {} }
     var other = ranges(92)
@@ -195,17 +197,17 @@ import Testing
     _ = try take(ranges(92))
   }
 
-  @Test func `two do not share a state directory`() throws {
+  @Test func `two agents cannot share a state directory`() throws {
     let first = try take(ranges(95), state: "/nonexistent/shared")
     defer { withExtendedLifetime(first) {} }
     let failure = #expect(throws: KernelLock.Failure.self) { try take(ranges(96), state: "/nonexistent/shared") }
     #expect(failure == .held(what: "state directory /nonexistent/shared", process: getpid()))
     _ = try take(ranges(96))
-    // Of a path that is too long for a name its end counts.
+    // If a path is too long for a name, its end counts.
     _ = try take(ranges(97), state: "/" + String(repeating: "ä", count: 200))
   }
 
-  @Test func `whoever waits gets it`() async throws {
+  @Test func `an agent that waits gets the lock`() async throws {
     let ranges = ranges(93)
     let holder = try TestProcess([
       "python3", "-c",
@@ -220,13 +222,13 @@ import Testing
     let waiting = Task {
       try await blocking { try KernelLock.take(ranges, stateDirectory: "/", patience: .seconds(30)) }
     }
-    // However it ends, the name is gone with it.
+    // However the agent ends, the name goes with it.
     holder.finish()
     _ = try await waiting.value
   }
 
   /// Anybody may bind such a name: nobody must be able to keep the agent from starting.
-  @Test func `a name that a user has taken is passed over`() throws {
+  @Test func `a lock name that an ordinary user has taken is ignored`() throws {
     guard geteuid() == 0 else { return }
     let ranges = ranges(94)
     let holder = try TestProcess([

@@ -11,7 +11,7 @@ import Testing
     folder: "/etc/backhaul/hooks.d", hook: "page", limit: .milliseconds(1_500),
     environment: ["BACKHAUL_TEXT=ü = a", "PATH=\(HookCall.path)"])
 
-  @Test func `what is asked and answered arrives as it was`() {
+  @Test func `requests and answers arrive unchanged`() {
     #expect(HookErrand(packet: errand.packet) == errand)
     for outcome in [
       HookOutcome(.exited(3), output: ["a", "", "b"]), HookOutcome(.killed(signal: 9)), HookOutcome(.overTime),
@@ -19,7 +19,7 @@ import Testing
     ] { #expect(HookOutcome(packet: outcome.packet) == outcome) }
   }
 
-  @Test func `half of it, and more than it may have, is none`() {
+  @Test func `half an errand, or one that is too large, is refused`() {
     for count in 0..<errand.packet.count {
       let part = HookErrand(packet: Array(errand.packet.prefix(count)))
       #expect(part == nil || part?.environment.count ?? 2 < 2)
@@ -35,13 +35,13 @@ import Testing
   @Test(arguments: [
     "LD_PRELOAD=/tmp/a.so", "BASH_ENV=/tmp/a", "BACKHAUL", "BACKHAUL_a=1", "=1", "", "PATHS=/tmp", "PATH=/tmp:/bin",
   ])
-  func `a variable that a program may obey is not taken`(_ variable: String) {
+  func `a variable that could control a program is refused`(_ variable: String) {
     var bad = errand
     bad.environment.append(variable)
     #expect(HookErrand(packet: bad.packet) == nil)
   }
 
-  @Test func `a folder that is no path, and a limit beyond all, are not taken`() {
+  @Test func `a folder that is not a path, and an absurd time limit, are refused`() {
     var bad = errand
     bad.folder = "hooks.d"
     #expect(HookErrand(packet: bad.packet) == nil)
@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  @Test func `of an answer no more is taken than a hook may print`() {
+  @Test func `an answer is cut to what a hook may print`() {
     let answer = HookOutcome(
       .notStarted("a\u{1b}b"), output: (0..<20).map { "\($0)" + String(repeating: "x", count: 300) })
     let taken = HookOutcome(packet: answer.packet)
@@ -60,7 +60,7 @@ import Testing
     #expect(taken?.output.count == 10 && taken?.output.allSatisfy { $0.utf8.count == 200 } == true)
   }
 
-  @Test func `a hook that nobody waits for is ended`() async throws {
+  @Test func `a hook that nobody is waiting for is ended`() async throws {
     let ground = try HookFolderGround(byService: true)
     try ground.folder.write("#!/bin/sh\necho $$ >\(ground.folder.path)/pid\nexec sleep 1000\n", to: "hook", mode: 0o755)
     let port = try ground.port()
@@ -77,7 +77,7 @@ import Testing
     #expect(kill(process, 0) != 0, "with the agent's end of the connection")
   }
 
-  @Test func `nothing on the way to the folder may be another's`() throws {
+  @Test func `every folder above the hooks' must belong to root`() throws {
     let folder = try Folder()
     for name in ["a", "a/hooks.d"] { #expect(mkdir(folder.file(name), 0o755) == 0) }
     chmod(folder.path, 0o755)
@@ -85,7 +85,7 @@ import Testing
     chmod(folder.file("a"), 0o777)
     #expect(
       HookFolder.read(folder.file("a/hooks.d"), trusting: geteuid()).refused.values.first
-        == "\(folder.file("a")) can be written by others than root")
+        == "\(folder.file("a")) can be written by others besides root")
     chmod(folder.file("a"), 0o755)
     symlink(folder.file("a"), folder.file("b"))
     #expect(
@@ -93,7 +93,7 @@ import Testing
         == "\(folder.file("b")) is a symbolic link")
   }
 
-  @Test func `the service looks itself whether a hook may be run`() async throws {
+  @Test func `the service checks by itself whether a hook may run`() async throws {
     let ground = try HookFolderGround(byService: true)
     try ground.put("text", .exits(0), .isNotExecutable)
     let port = try ground.port()
@@ -103,7 +103,7 @@ import Testing
     #expect(await port.run("../../bin/true", environment: [], limit: .seconds(5)) == HookOutcome(.notStarted(why)))
   }
 
-  @Test func `an agent that is not root runs none without the service`() async throws {
+  @Test func `an agent that is not root runs no hooks without the service`() async throws {
     let ground = try HookFolderGround(byService: false)
     try ground.put("hook", .exits(0), nil)
     var configuration = HooksConfiguration(directory: ground.folder.path)
@@ -111,7 +111,7 @@ import Testing
     var hooks = try LinuxHooks(configuration, trusting: geteuid(), service: path, isRoot: false)
     #expect(
       hooks.hooks().refused == [
-        "hook": "an agent that is not root has hooks run by backhaul-hooks.socket, and \(path) is not there"
+        "hook": "an agent that is not root runs hooks through backhaul-hooks.socket, but \(path) is not there"
       ])
     let outcome = await hooks.run("hook", environment: [], limit: .seconds(5))
     #expect(outcome == HookOutcome(.notStarted("ask \(path) to run hook: No such file or directory")))
@@ -125,7 +125,7 @@ import Testing
     #expect(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends) == 0)
     defer { for end in ends { close(end) } }
     #expect(send(ends[0], "hello", 5, 0) == 5)
-    await #expect(throws: SystemCallFailure("take an errand", cause: "what came, 5 bytes, is none")) {
+    await #expect(throws: SystemCallFailure("take an errand", cause: "the 5 bytes that came are not an errand")) {
       try await HookService.serve(ends[1])
     }
     let null = open("/dev/null", O_RDONLY | O_CLOEXEC)

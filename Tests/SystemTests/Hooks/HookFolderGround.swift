@@ -6,7 +6,7 @@ import Testing
 
 @testable import System
 
-/// Programs in a folder; with a service, they are run as an agent that is not root has them run.
+/// Programs in a folder; with a service, they run as for an agent that is not root.
 struct HookFolderGround: HookGround {
   let folder: Folder
   let service: HookServiceBench?
@@ -47,7 +47,7 @@ struct HookFolderGround: HookGround {
   }
 }
 
-/// What systemd does for backhaul-hooks.socket: each connection is served, here by a task.
+/// Does what systemd does for backhaul-hooks.socket: serves each connection, here with a task.
 final class HookServiceBench: Sendable {
   let path: String
   private let folder: Folder

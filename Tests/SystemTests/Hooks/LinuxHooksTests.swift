@@ -6,7 +6,7 @@ import Testing
 
 @testable import System
 
-/// One after another: they share one user, and what it may have of processes.
+/// One after another: they share one user and its limit of processes.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct LinuxHooksTests {
   private let folder: Folder
   init() throws {
@@ -46,7 +46,7 @@ import Testing
     try await promise.check(on: HookFolderGround(byService: true))
   }
 
-  @Test func `what others could have put there is refused`() throws {
+  @Test func `hooks that others could have put there are refused`() throws {
     for (name, mode) in [("good", 0o755), ("also-good", 0o700), ("writable", 0o775), ("text", 0o644)] {
       try folder.write("#!/bin/sh\n", to: name, mode: mode)
     }
@@ -59,15 +59,15 @@ import Testing
     #expect(listing.hooks == ["also-good", "good"])
     #expect(
       listing.refused == [
-        "alien": "it belongs to user 12345, not to root", "writable": "it can be written by others than root",
+        "alien": "it belongs to user 12345, not to root", "writable": "it can be written by others besides root",
         "text": "it is not executable", "link": "it is a symbolic link; the program itself belongs here",
       ])
     chmod(folder.path, 0o777)
-    #expect(try hooks().hooks().refused == [folder.path: "the folder can be written by others than root"])
+    #expect(try hooks().hooks().refused == [folder.path: "the folder can be written by others besides root"])
     #expect(HookFolder.read("/nonexistent") == HookListing())
   }
 
-  @Test func `it gets its environment and nothing else`() async throws {
+  @Test func `a hook gets its environment and nothing else`() async throws {
     let outcome = try await run("env | grep -v -e '^_=' -e '^PWD=' | sort; ls /proc/self/fd | wc -l", ["A=b", "C=d e"])
     #expect(outcome.end == .exited(0))
     #expect(Array(outcome.output.prefix(2)) == ["A=b", "C=d e"])
@@ -75,14 +75,14 @@ import Testing
     #expect(outcome.output.dropFirst(2).map { $0.filter { $0 != " " } } == ["4"])
   }
 
-  @Test func `it starts from an agent that has more descriptors than it may`() async throws {
+  @Test func `a hook starts even if the agent has more descriptors than the hook may have`() async throws {
     let held = (0..<300).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
     defer { for descriptor in held { close(descriptor) } }
     #expect(held.allSatisfy { $0 >= 0 })
     #expect(try await run("ulimit -n") == HookOutcome(.exited(0), output: ["256"]))
   }
 
-  @Test func `it has no privileges`() async throws {
+  @Test func `a hook has no privileges`() async throws {
     let outcome = try await run("grep -E '^(CapPrm|CapEff|CapAmb|NoNewPrivs):' /proc/self/status; id -u; id -G")
     #expect(
       Array(outcome.output.prefix(4)) == [
@@ -91,7 +91,7 @@ import Testing
     if geteuid() == 0 { #expect(outcome.output.dropFirst(4).first == "65534") }
   }
 
-  @Test func `how it ended is told, with what it said`() async throws {
+  @Test func `how a hook ended is reported, with what it printed`() async throws {
     #expect(try await run("echo out; echo err >&2; exit 3") == HookOutcome(.exited(3), output: ["out", "err"]))
     #expect(try await run("kill -TERM $$").end == .killed(signal: SIGTERM))
     let flood = try await run("head -c 1000000 /dev/zero | tr '\\0' x; echo")
@@ -104,8 +104,8 @@ import Testing
     #expect(why.contains("Exec format error"))
   }
 
-  @Test func `over its time it is ended, with what it has started`() async throws {
-    // As long as a busy machine takes to start a shell.
+  @Test func `a hook that exceeds its time is killed, with what it has started`() async throws {
+    // As long as a busy machine may take to start a shell.
     let outcome = try await run("sleep 1000 & echo $!; wait", limit: .seconds(5))
     #expect(outcome.end == .overTime)
     let child = try #require(outcome.output.first.flatMap { Int32($0) })
@@ -115,8 +115,8 @@ import Testing
     #expect(left.end == .exited(0), "nor does it hold anyone up who stays behind")
   }
 
-  // The last: until init has buried what it started, its user may start nothing.
-  @Test func `it has no more processes than it may`() async throws {
+  // The last test: until init has reaped what it started, its user cannot start anything.
+  @Test func `a hook cannot exceed its limit of processes`() async throws {
     let outcome = try await run("for n in $(seq 100); do sleep 30 & done; echo all")
     if geteuid() == 0 { #expect(outcome.end != .exited(0) && outcome.output.contains { $0.contains("fork") }) }
   }

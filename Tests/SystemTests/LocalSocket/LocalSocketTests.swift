@@ -65,7 +65,7 @@ private final class RawClient: Sendable {
   deinit { close(socket) }
 }
 
-/// How many are in it, and how many there were at most.
+/// How many are in it now, and the maximum so far.
 private final class Counter: Sendable {
   private let counts = Mutex((now: 0, most: 0))
   func enter() {
@@ -87,7 +87,7 @@ private final class Counter: Sendable {
     path = folder.file("agent.sock")
   }
 
-  /// Where a test is not about the deadline, a busy machine must not make it so.
+  /// If a test is not about the deadline, a busy machine must not make it fail.
   private static var patient: LocalServer.Limits {
     var limits = LocalServer.Limits()
     limits.deadline = .seconds(60)
@@ -109,7 +109,7 @@ private final class Counter: Sendable {
     }
   }
 
-  @Test func `a client is answered and known by its user, the socket is for owner and group alone`() async throws {
+  @Test func `a client is answered and its user is known; only owner and group may use the socket`() async throws {
     let server = try server()
     defer { server.stop() }
     #expect(try await ask("status") == "status from \(geteuid())")
@@ -118,7 +118,7 @@ private final class Counter: Sendable {
     #expect(try await ask("large").utf8.count == 8 << 20)
   }
 
-  @Test func `no agent, no permission, broken off and too slow are told apart`() async throws {
+  @Test func `no agent, no permission, a closed connection and a slow agent are told apart`() async throws {
     await #expect(throws: LocalFailure.noAgent(path: path)) { try await ask("status") }
     let server = try server()
     await #expect(throws: LocalFailure.timedOut) { try await ask("slow", timeout: .milliseconds(100)) }
@@ -154,14 +154,14 @@ private final class Counter: Sendable {
     second.stop()
     while access(path, F_OK) == 0 { try await Task.sleep(for: .milliseconds(1)) }
     try folder.write("precious", to: "agent.sock")
-    await #expect(throws: SystemCallFailure("bind \(path)", cause: "something that is no socket is there")) {
+    await #expect(throws: SystemCallFailure("bind \(path)", cause: "something other than a socket is there")) {
       try await retried { try server() }
     }
     #expect(try folder.bytes(of: "agent.sock") == Array("precious".utf8))
   }
 
   /// Started by hand after a boot there is no /run/backhaul.
-  @Test func `the folder of the socket is made, as the unit would`() throws {
+  @Test func `the socket's folder is made as the unit would make it`() throws {
     let path = folder.file("run/backhaul/agent.sock")
     let server = try LocalServer(at: path) { _, _ in [] }
     defer { server.stop() }
@@ -170,7 +170,7 @@ private final class Counter: Sendable {
     #expect(mode == 0o755)
   }
 
-  /// The lock of a server that was stopped goes a moment after its file.
+  /// A stopped server's lock goes a moment after its file.
   private func retried(_ body: () throws -> LocalServer) async throws -> LocalServer {
     for _ in 0..<10_000 {
       do { return try body() } catch let failure as SystemCallFailure where failure.cause == "another agent has it" {
@@ -180,12 +180,12 @@ private final class Counter: Sendable {
     return try body()
   }
 
-  @Test func `clients that send nonsense are told so or dropped, and others are served`() async throws {
+  @Test func `clients that send nonsense are refused or dropped, and others are served`() async throws {
     let server = try server()
     defer { server.stop() }
     for (bytes, said) in [
       ([0, 0, 0, 0], "{\"error\":\"an empty request\",\"schema\":1}"),
-      ([0, 1, 0, 0], "{\"error\":\"a request of 65536 bytes, but 4096 are the most\",\"schema\":1}"),
+      ([0, 1, 0, 0], "{\"error\":\"a request of 65536 bytes, but the limit is 4096\",\"schema\":1}"),
       ([0, 0, 0, 1, 65, 66], "{\"error\":\"more than one request on a connection\",\"schema\":1}"),
     ] as [([UInt8], String)] {
       let client = try RawClient(path)
@@ -231,11 +231,11 @@ private final class Counter: Sendable {
     #expect(reply == "status from \(geteuid())")
   }
 
-  @Test func `few requests are worked on at once, also of clients that went meanwhile`() async throws {
+  @Test func `few requests are worked on at once, including those of clients that have left`() async throws {
     let busy = Counter()
     let server = try LocalServer(at: path, limits: Self.patient) { _, _ in
       busy.enter()
-      // Whoever is cancelled goes on: work that does not ask whether it still should.
+      // Work that ignores cancellation continues after it.
       await Task { try? await Task.sleep(for: .milliseconds(20)) }.value
       busy.leave()
       return Array("done".utf8)
@@ -248,7 +248,7 @@ private final class Counter: Sendable {
     #expect(busy.most == 2)
   }
 
-  @Test func `root has places of its own, and one user leaves some to the others`() {
+  @Test func `places are reserved for root, and no user can take all the others`() {
     let limits = LocalServer.Limits()
     let crowd = [UInt32](repeating: 1000, count: 16)
     #expect(limits.admits(1000, beside: Array(crowd.dropLast())))
@@ -265,7 +265,7 @@ private final class Counter: Sendable {
     let server = try server()
     defer { server.stop() }
     let replies = Record<String>()
-    // Fewer at once than are let in; how many more are served one after the other is no matter.
+    // Fewer at once than are admitted; how many more are served one after the other does not matter.
     for round in 0..<4 {
       await withTaskGroup(of: Void.self) { group in
         for number in 0..<50 {

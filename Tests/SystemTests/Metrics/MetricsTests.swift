@@ -24,7 +24,7 @@ import Testing
     #expect(parse("GET /metrics?name=x HTTP/1.0\n\n") == .complete([]))
   }
 
-  @Test func `whatever is no scrape is refused in HTTP's words`() {
+  @Test func `whatever is not a scrape is refused with an HTTP status`() {
     #expect(status("GET / HTTP/1.1\r\n\r\n") == "HTTP/1.1 404 Not Found")
     #expect(status("GET /metricsx HTTP/1.1\r\n\r\n") == "HTTP/1.1 404 Not Found")
     #expect(status("POST /metrics HTTP/1.1\r\n\r\n") == "HTTP/1.1 405 Method Not Allowed")
@@ -46,9 +46,9 @@ import Testing
   @Test("keeps the contract on a port", arguments: MetricsContract.allCases)
   func onAPort(_ promise: MetricsContract) async throws { try await promise.check(on: RealMetricsGround(onPort: true)) }
 
-  @Test func `a scraper on the socket gets the whole page, and others that sit there are no hindrance`() async throws {
+  @Test func `a scraper on the socket gets the whole page, even if idle clients are connected`() async throws {
     let path = folder.file("metrics.sock")
-    // This test is not about the deadline, and a busy machine must not make it so.
+    // This test is not about the deadline, and a busy machine must not make it fail.
     let metrics = LinuxMetrics(MetricsConfiguration(listener: .unix(path: path)), deadline: .seconds(60))
     try metrics.listen { Array(repeating: UInt8(ascii: "x"), count: 4 << 20) }
     defer { metrics.close() }
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test func `a port that another has is refused`() throws {
+  @Test func `a port that is in use is refused`() throws {
     let loopback = try #require(IPv4Address("127.0.0.1"))
     let other = try #require(IPv4Address("192.0.2.1"))
     let first = try LoopbackListener(loopback, port: 29_469)

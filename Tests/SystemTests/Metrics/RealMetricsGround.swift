@@ -8,17 +8,17 @@ import Synchronization
 
 @testable import System
 
-/// A folder with the file, and with the socket where it is no port of loopback's.
+/// A folder with the file, and with the socket unless a loopback port is used.
 final class RealMetricsGround: MetricsGround {
   private let folder: Folder
   private let listener: MetricsConfiguration.Listener
   private let other = Mutex<(any StreamListener)?>(nil)
   private let sitting = Mutex<[Int32]>([])
 
-  /// Each ground has a port of its own: the one before is given back a moment after its test.
+  /// Each ground has its own port, because the previous one is released a moment after its test.
   private static let lastPort = Mutex<UInt16>(29_500)
 
-  /// On a port of loopback's, or on a Unix socket.
+  /// On a loopback port, or on a Unix socket.
   init(onPort: Bool) throws {
     // Loopback is up there.
     _ = try TestNetwork.shared()
@@ -37,7 +37,7 @@ final class RealMetricsGround: MetricsGround {
 
   func restarted(configured: Bool) -> any MetricsPort {
     let all = MetricsConfiguration(listener: listener, textfile: folder.file("m.prom"))
-    // No promise here is about the deadline, and a busy machine must not make it so.
+    // No promise here is about the deadline, and a busy machine must not make one fail.
     return LinuxMetrics(configured ? all : MetricsConfiguration(), deadline: .seconds(60))
   }
 
@@ -91,8 +91,7 @@ final class RealMetricsGround: MetricsGround {
     return mode == 0o644
   }
 
-  /// Where the new page would be written lies a folder, and another one, with something in it, where that would be set
-  /// aside.
+  /// A folder is in the place of the new page, and another, non-empty one where it would be set aside.
   func refuseWrites(_ isRefusing: Bool) throws {
     let beside = folder.file("m.prom.new")
     for path in [beside, SetAside.place(of: beside)] {
@@ -106,7 +105,7 @@ final class RealMetricsGround: MetricsGround {
 
   // MARK: On a thread of its own
 
-  /// Nil where nobody listens.
+  /// Nil if nothing listens.
   private static func connected(to listener: MetricsConfiguration.Listener) throws -> Int32? {
     let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
     let number: Int32
@@ -137,7 +136,7 @@ final class RealMetricsGround: MetricsGround {
     guard let socket = try connected(to: listener) else { return nil }
     defer { close(socket) }
     let request = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-    // Who is one too many is told so before it has asked.
+    // A client too many is told so before it has asked.
     _ = send(socket, request, request.utf8.count, Int32(MSG_NOSIGNAL))
     return page(of: rest(of: socket))
   }
@@ -153,7 +152,7 @@ final class RealMetricsGround: MetricsGround {
     }
   }
 
-  /// What comes after the head of one that says 200, as long as it says.
+  /// The body of a 200 answer, as long as it says.
   private static func page(of answer: [UInt8]) -> [UInt8]? {
     let text = String(decoding: answer.prefix(1_024), as: UTF8.self)
     guard text.hasPrefix("HTTP/1.1 200 OK\r\n"), let end = text.firstRange(of: "\r\n\r\n") else { return nil }

@@ -47,11 +47,11 @@ private func tooLarge(_ bytes: [UInt8]) -> FragmentationNeeded? { FragmentationN
 @Suite struct ICMPMessageTests {
   let echo = ICMPEcho(identifier: 0x1234, sequence: 7, nonce: 0x0102_0304_0506_0708)
 
-  @Test func `an echo reply says who answered what`() {
+  @Test func `an echo reply says who answered which request`() {
     #expect(parse(Packet.reply) == .echoReply(from: Packet.target, echo))
   }
 
-  @Test func `an error says which router, what is wrong and about which request`() {
+  @Test func `an error says which router sent it, what is wrong and which request it is about`() {
     #expect(
       parse(Packet.error(type: 3, code: 1, quoting: 84))
         == .error(from: Packet.router, ICMPTrouble(type: 3, code: 1), to: Packet.target, echo))
@@ -64,13 +64,13 @@ private func tooLarge(_ bytes: [UInt8]) -> FragmentationNeeded? { FragmentationN
     #expect("\(ICMPTrouble(type: 3, code: 13))" == "administratively prohibited")
   }
 
-  @Test func `a packet that is cut at any byte is nothing`() {
+  @Test func `a packet that is cut at any byte is ignored`() {
     for packet in [Packet.reply, Packet.error(type: 3, code: 1), Packet.error(type: 3, code: 3, quoting: 84)] {
       for length in 0..<packet.count { #expect(parse(Array(packet[..<length])) == nil, "\(length) bytes") }
     }
   }
 
-  @Test func `any one flipped bit of the ICMP message makes it nothing`() {
+  @Test func `a message with any one flipped bit is ignored`() {
     let packet = Packet.reply
     for bit in (20 * 8)..<(packet.count * 8) {
       var flipped = packet
@@ -79,14 +79,14 @@ private func tooLarge(_ bytes: [UInt8]) -> FragmentationNeeded? { FragmentationN
     }
   }
 
-  @Test func `other protocols, versions, header lengths, fragments and requests are nothing`() {
+  @Test func `other protocols, versions, header lengths, fragments and requests are ignored`() {
     for (offset, value) in [(0, 0x65), (0, 0x44), (0, 0x4f), (9, 17), (7, 1), (6, 0x1f), (2, 0xff)] as [(Int, UInt8)] {
       var packet = Packet.reply
       packet[offset] = value
       #expect(parse(packet) == nil, "byte \(offset) = \(value)")
     }
     #expect(parse(Packet.ip(from: Packet.target, to: Packet.here, Packet.request)) == nil)
-    // An error that quotes something that is no echo request.
+    // An error that quotes something other than an echo request.
     let quoted = Packet.ip(from: Packet.here, to: Packet.target, proto: 17, Packet.request)
     let error = Packet.summed([3, 1, 0, 0, 0, 0, 0, 0] + quoted)
     #expect(parse(Packet.ip(from: Packet.router, to: Packet.here, error)) == nil)
@@ -118,21 +118,21 @@ private func tooLarge(_ bytes: [UInt8]) -> FragmentationNeeded? { FragmentationN
 }
 
 @Suite struct FragmentationNeededTests {
-  /// About a GRE packet of 1,500 bytes, as far as it is quoted: the header and 8 bytes.
+  /// About a GRE packet of 1,500 bytes, of which the header and 8 bytes are quoted.
   private func message(_ type: UInt8 = 3, _ code: UInt8 = 4, mtu: UInt16 = 1400, quoting bytes: Int = 28) -> [UInt8] {
     let quoted = Packet.ip(from: Packet.here, to: Packet.target, proto: 47, [UInt8](repeating: 0, count: 1480))
     let head = [type, code, 0, 0, 0, 0, UInt8(mtu >> 8), UInt8(mtu & 255)]
     return Packet.ip(from: Packet.router, to: Packet.here, Packet.summed(head + quoted.prefix(bytes)))
   }
 
-  @Test func `it says where the packet went and what fits`() throws {
+  @Test func `a "too large" error says where the packet went and what size fits`() throws {
     let said = try #require(tooLarge(message()))
     #expect(said.destination == Packet.target)
     #expect(said.mtu == 1400)
     #expect(tooLarge(message(mtu: 0))?.mtu == 0)
   }
 
-  @Test func `nothing else is taken for it`() {
+  @Test func `nothing else passes for a "too large" error`() {
     #expect(tooLarge(message(3, 1)) == nil)
     #expect(tooLarge(message(11, 4)) == nil)
     #expect(tooLarge(message(quoting: 19)) == nil)

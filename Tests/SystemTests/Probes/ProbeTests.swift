@@ -6,7 +6,7 @@ import System
 import Testing
 import Transfer
 
-/// One open probe and what became of it.
+/// One open probe and its outcome.
 struct ProbeRun {
   let loop: Reactor
   let outcomes = Record<(UInt64, ProbeOutcome)>()
@@ -82,14 +82,14 @@ extension ProbeOutcome {
     return try await ProbeRun(HTTPProber(on: loop, by: engine), on: loop, .http(check), bound, timeout: timeout)
   }
 
-  @Test func `an ICMP probe of the peer is answered, of nobody it is silence`() async throws {
+  @Test func `an ICMP probe of the peer is answered, one of nobody is not`() async throws {
     let peer = try await ping(TestNetwork.peerAddress, .near())
     guard case .answered(let trip) = try await peer.outcome() else {
       Issue.record("no answer")
       return
     }
     #expect(trip > .zero && trip < .milliseconds(500))
-    // Of whom nobody asks whose address it is: after three seconds in vain the kernel would say so.
+    // An address without ARP: after three seconds of failed ARP the kernel would report an error.
     try TestProcess.run(
       "ip", "neigh", "replace", TestNetwork.nobody, "lladdr", "02:00:00:00:00:99", "dev", TestNetwork.near, "nud",
       "permanent")
@@ -100,7 +100,7 @@ extension ProbeOutcome {
     for run in [peer, nobody] { run.close() }
   }
 
-  @Test func `many probes on one device get each its own answer and no other's`() async throws {
+  @Test func `each of many probes on one device gets its own answer`() async throws {
     var runs: [ProbeRun] = []
     for _ in 0..<50 { runs.append(try await ping(TestNetwork.peerAddress, .near())) }
     for number in 1...20 as ClosedRange<UInt64> {
@@ -123,7 +123,7 @@ extension ProbeOutcome {
     run.close()
   }
 
-  @Test func `what the kernel does not send is told in its words and is no answer`() async throws {
+  @Test func `a probe that the kernel does not send is reported with the kernel's error`() async throws {
     // A socket that is bound to a device needs no route: the kernel takes every target for one on the link.
     let down = try await ping(TestNetwork.peerAddress, .near())
     try TestProcess.run("ip", "link", "set", TestNetwork.near, "down")

@@ -6,7 +6,7 @@ import System
 import Testing
 import Transfer
 
-/// What a pull makes of servers that misbehave.
+/// How a pull handles servers that misbehave.
 @Suite(.timeLimit(.minutes(5))) struct BadServerTests {
   static let document = "{\"schema\":1,\"device\":\"branch-017\",\"revision\":42}\n"
   let folder: Folder
@@ -64,7 +64,7 @@ import Transfer
     ("html", "status 200 with a web page instead of a rule set"),
     ("html-as-json", "status 200 with a web page instead of a rule set"),
     ("empty", "status 200 with an empty body"),
-    ("not-modified", "status 304, but nothing was said to be known"),
+    ("not-modified", "status 304, but we sent no ETag"),
     ("endless", "the body is larger than 1048576 bytes"),
     ("huge-header", "the headers are larger than 65536 bytes"),
     ("many-headers", "the headers are larger than 65536 bytes"),
@@ -77,42 +77,42 @@ import Transfer
   }
 
   @Test(arguments: ["cut-off", "cut-chunked", "hang-up", "garbage"])
-  func `an answer that breaks off or is no HTTP is a failure`(path: String) async {
+  func `an answer that breaks off or is not HTTP is a failure`(path: String) async {
     let cause = await failure(source(path))
-    #expect(cause.hasPrefix("the answer was cut off: ") || cause.hasPrefix("not an answer in HTTP: "), "\(cause)")
+    #expect(cause.hasPrefix("the answer was cut off: ") || cause.hasPrefix("not an HTTP answer: "), "\(cause)")
   }
 
-  @Test func `a gzip bomb is not unpacked, as nobody asked for gzip`() async throws {
+  @Test func `a gzip bomb is not unpacked, because nobody asked for gzip`() async throws {
     guard case .document(let bytes, _) = try await source("gzip-bomb", maximumBytes: 2 << 20).fetch(etag: nil) else {
       return
     }
     #expect(bytes.count < 2 << 20)
   }
 
-  @Test func `a body of just the limit is taken, one byte more is not`() async throws {
+  @Test func `a body of exactly the limit is accepted, one byte more is not`() async throws {
     let size = Self.document.utf8.count
     #expect(try await source("ok", maximumBytes: size).fetch(etag: nil) != .unchanged)
     #expect(await failure(source("ok", maximumBytes: size - 1)) == "the body is larger than \(size - 1) bytes")
   }
 
-  @Test func `a token is sent from a file that only its owner can read, and is read anew each time`() async throws {
+  @Test func `a token is read from a file that only its owner can read, again for each pull`() async throws {
     let file = try folder.write("wrong-token\n", to: "token")
     let source = source("token", credentials: file)
     #expect(await failure(source) == "status 401")
     try folder.write("secret-token\n", to: "token")
     #expect(try await source.fetch(etag: nil) != .unchanged)
     try folder.write("secret-token\n", to: "token", mode: 0o640)
-    #expect(await failure(source) == "group or others may use it: chmod 600")
+    #expect(await failure(source) == "group or others have access to it: chmod 600")
     for bad in ["", "two words", "token\r\nX-Evil: 1", "tök"] {
       try folder.write(bad, to: "token")
-      #expect(await failure(source) == "not one line with a bearer token")
+      #expect(await failure(source) == "it is not a single line with a bearer token")
     }
     try folder.write(String(repeating: "a", count: 5_000), to: "token")
     #expect(await failure(source) == "larger than 4096 bytes")
     #expect(await failure(self.source("token", credentials: folder.file("none"))) == "No such file or directory")
   }
 
-  @Test func `nobody there, a name without an address and other schemes are failures without a secret`() async throws {
+  @Test func `no server, a name without an address and other schemes are failures that show no secret`() async throws {
     for (url, shown) in [
       ("http://user:pass@127.0.0.1:9/rules?key=secret", "GET http://127.0.0.1:9/rules"),
       ("http://no-such-host.invalid/", "GET http://no-such-host.invalid/"),
@@ -127,7 +127,7 @@ import Transfer
     }
   }
 
-  /// And not at the end of its time, or of the server's.
+  /// And not at the end of its own time, or of the server's.
   @Test func `a cancelled pull ends at once`() async throws {
     let source = source("slow-start", timeout: .seconds(60))
     let pull = Task { await failure(source) }

@@ -4,7 +4,7 @@ import System
 import Testing
 import Transfer
 
-/// Pulls over TLS: who is trusted, and who is let in.
+/// Pulls over TLS: which servers are trusted, and which clients are admitted.
 @Suite(.timeLimit(.minutes(5))) struct TLSTests {
   let folder: Folder
   let engine: TransferEngine
@@ -58,7 +58,7 @@ import Transfer
     if case .success(.document) = result { true } else { false }
   }
 
-  @Test func `only the authority that was named is trusted, and the certificate must be the server's`() async throws {
+  @Test func `only the named authority is trusted, and the certificate must be the server's`() async throws {
     let good = try server("server")
     #expect(isFetched(await pull(good, trusting: "ours.pem")))
     #expect(!isFetched(await pull(good, trusting: "other.pem")))

@@ -12,7 +12,7 @@ final class Record<Value: Sendable>: Sendable {
   var all: [Value] { values.withLock { $0 } }
   func add(_ value: Value) { values.withLock { $0.append(value) } }
 
-  /// Waits until there are `count`, ten seconds at most.
+  /// Waits until there are `count`, at most ten seconds.
   func wait(for count: Int) async -> [Value] {
     for _ in 0..<10_000 {
       let now = all
@@ -73,7 +73,7 @@ actor Pinned {
       let start = loop.now
       let cancelled = loop.at(start + .milliseconds(5)) { _ in fired.add("cancelled") }
       let victim = loop.at(start + .milliseconds(10)) { _ in fired.add("victim") }
-      // Due in the same turn, before its victim.
+      // Due in the same turn, before the timer that it cancels.
       let killer = loop.at(start + .milliseconds(9)) { _ in loop.cancel(victim) }
       loop.cancel(cancelled)
       loop.cancel(cancelled)
@@ -112,7 +112,7 @@ actor Pinned {
     #expect(await pinned.count() == 20)
   }
 
-  @Test func `what many threads enqueue runs once each, and each thread's in its order`() async throws {
+  @Test func `what many threads enqueue runs once, in each thread's order`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
     let ran = Record<(Int, Int)>()
@@ -125,7 +125,7 @@ actor Pinned {
     for sender in 0..<8 { #expect(all.filter { $0.0 == sender }.map(\.1) == Array(0..<1_000)) }
   }
 
-  @Test func `a watched pipe is told readable while it holds data, and nothing after unwatch`() async throws {
+  @Test func `a watched pipe is reported readable while it holds data, and not after unwatch`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
     let (reader, writer) = try openPipe()
@@ -163,7 +163,7 @@ actor Pinned {
       } catch { Issue.record(error) }
     }
     let begun = loop.now
-    // A busy machine may let nobody write for that long.
+    // A busy machine may keep every writer waiting for that long.
     while loop.now < begun + .milliseconds(20) || seen.all.count < 2 { _ = write(writer, "a", 1) }
     let all = seen.all
     let ticks = Set(all.map { $0.nanoseconds / 500_000 })
@@ -197,7 +197,7 @@ actor Pinned {
     #expect(await seen.wait(for: 3) == ["answer", "answer", "timer"])
   }
 
-  @Test func `to watch a closed descriptor is refused with the kernel's word`() async throws {
+  @Test func `watching a closed descriptor is refused with the kernel's error`() async throws {
     let loop = try Reactor(name: "test")
     defer { loop.stop() }
     let failures = Record<SystemCallFailure>()
@@ -211,7 +211,7 @@ actor Pinned {
 }
 
 @Suite struct TimerHeapTests {
-  @Test func `ten thousand timers come out sorted, a third of them cancelled`() {
+  @Test func `ten thousand timers, a third of them cancelled, come out sorted`() {
     var heap = TimerHeap()
     var random = SystemRandomNumberGenerator()
     let out = Record<Int64>()

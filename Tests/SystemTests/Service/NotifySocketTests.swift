@@ -20,7 +20,7 @@ private final class Listener: Sendable {
     try #require(result == 0)
   }
 
-  /// Nil where none waits.
+  /// Nil if none is waiting.
   func next() -> String? {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let count = recv(socket, &buffer, buffer.count, 0)
@@ -31,7 +31,7 @@ private final class Listener: Sendable {
 }
 
 @Suite struct NotifySocketTests {
-  @Test func `words of one message come together`() throws {
+  @Test func `all parts of a message arrive together`() throws {
     let folder = try Folder()
     let listener = try Listener(folder.file("notify"))
     let manager = try NotifySocket(folder.file("notify"), watchdog: nil)
@@ -47,7 +47,7 @@ private final class Listener: Sendable {
     #expect(listener.next() == "STOPPING=1")
   }
 
-  @Test func `nobody there, or nobody who reads, is told by the answer and blocks nothing`() throws {
+  @Test func `a missing or stalled service manager is reported and blocks nothing`() throws {
     let folder = try Folder()
     let manager = try NotifySocket(folder.file("notify"), watchdog: nil)
     #expect(!manager.tell([.alive]))
@@ -65,7 +65,7 @@ private final class Listener: Sendable {
     }
   }
 
-  @Test func `the watchdog's time is this process's or nobody's`() {
+  @Test func `the watchdog's time counts only for the process that it names`() {
     #expect(NotifySocket.watchdog(microseconds: "10000000", process: nil, own: 7) == .seconds(10))
     #expect(NotifySocket.watchdog(microseconds: "10000000", process: "7", own: 7) == .seconds(10))
     #expect(NotifySocket.watchdog(microseconds: "10000000", process: "8", own: 7) == nil)

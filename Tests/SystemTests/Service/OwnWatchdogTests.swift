@@ -15,7 +15,7 @@ import Testing
     try OwnWatchdog(limit: .seconds(5), turn: .milliseconds(200)) { why in ends.all.withLock { $0.append(why) } }
   }
 
-  @Test func `who is silent is ended, once, with the last that was said`() async throws {
+  @Test func `a silent process is ended once, with its last words`() async throws {
     let ends = Ends()
     let watchdog = try watchdog(ends)
     #expect(watchdog.watchdog == .seconds(5))
@@ -25,8 +25,8 @@ import Testing
     #expect(ends.all.withLock { $0 } == ["the probes have not answered for a while"])
   }
 
-  /// Turn by turn, since a busy machine may keep whoever says so from saying it in time.
-  @Test func `who says that it lives, or stops, is left alone`() throws {
+  /// Turn by turn, because a busy machine may delay the sign of life.
+  @Test func `a process that reports that it is alive, or stopping, is left alone`() throws {
     func watchdog() throws -> OwnWatchdog { try OwnWatchdog(limit: .seconds(5), turn: .seconds(1_000)) { _ in } }
     let alive = try watchdog()
     let stopping = try watchdog()

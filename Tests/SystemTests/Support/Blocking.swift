@@ -1,7 +1,7 @@
 import CLinux
 
-/// Runs what blocks its thread on a thread of its own. On the executor's few, which are Dispatch's, it would keep from
-/// running what it waits for.
+/// Runs what blocks its thread on a thread of its own. On one of the executor's few threads, it would block what it is
+/// waiting for.
 func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
   try await withCheckedThrowingContinuation { continuation in
     let work = Unmanaged.passRetained(Work { continuation.resume(with: Result { try body() }) })

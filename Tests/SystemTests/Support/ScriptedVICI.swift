@@ -3,12 +3,12 @@ import Glibc
 import Synchronization
 import VICI
 
-/// Listens where charon would. Every client gets a thread that does what the script says, with what that client is for.
+/// Listens where charon would. Every client gets a thread that follows the script for that kind of client.
 final class ScriptedVICI: Sendable {
   let folder: Folder
   var path: String { folder.file("vici") }
 
-  /// A well-behaved charon's answer to what is asked, by the name of the command.
+  /// A well-behaved charon's answers, by command.
   static func answer(_ command: String) -> VICIMessage {
     VICIMessage {
       switch command {
@@ -38,7 +38,7 @@ final class ScriptedVICI: Sendable {
     let listener = try Self.listen(at: folder.file("vici"))
     try Self.onThread {
       while true {
-        // A child that another test starts now must not keep the line open after its end here.
+        // A child that another test starts now must not keep the connection open after it ends here.
         let client = linux_accept(listener)
         guard client >= 0 else { return }
         _ = fcntl(client, F_SETFL, 0)
@@ -96,7 +96,7 @@ struct VICILine: ~Copyable {
   fileprivate init(_ socket: Int32) { self.socket = socket }
   deinit { close(socket) }
 
-  /// Nil where the client is gone.
+  /// Nil if the client is gone.
   func receive() -> VICIPacket? {
     while true {
       if let frame = try? frames.frames.next() { return try? VICIPacket(decoding: frame) }
@@ -107,7 +107,7 @@ struct VICILine: ~Copyable {
     }
   }
 
-  /// False where the client is gone.
+  /// False if the client is gone.
   func send(_ packet: VICIPacket) -> Bool {
     guard let bytes = try? packet.encoded() else { return false }
     return send(raw: VICIFrames.encode(bytes))

@@ -2,18 +2,19 @@ import Core
 import FoundationEssentials
 import Glibc
 
-/// The network that these tests run in: an own namespace with `lo` (127.0.0.1), and a veth pair to a peer namespace.
+/// The network that these tests run in: a namespace of its own with `lo` (127.0.0.1), and a veth pair to a peer
+/// namespace.
 ///
 ///     here                                   peer
 ///     io-near 192.0.2.1/24, 192.0.2.3/24 --- io-far 192.0.2.2/24
 ///
-/// Outside of a namespace of its own the test run fails: nothing here may touch the machine's network.
+/// Outside a namespace of its own the test run fails: nothing here may touch the machine's network.
 final class TestNetwork: Sendable {
   static let near = "io-near"
   static let nearAddress = "192.0.2.1"
   static let otherNearAddress = "192.0.2.3"
   static let peerAddress = "192.0.2.2"
-  /// On the link, but nobody has it.
+  /// On the link, but unused.
   static let nobody = "192.0.2.99"
 
   private let peer: TestProcess
@@ -24,7 +25,7 @@ final class TestNetwork: Sendable {
   private init() throws {
     let devices = try String(contentsOfFile: "/proc/self/net/dev", encoding: .utf8).split(separator: "\n").dropFirst(2)
       .map { $0.prefix { $0 != ":" }.drop { $0 == " " } }
-    // What a new namespace has of itself: `lo`, and where those modules are loaded their fallback devices.
+    // What a new namespace comes with: `lo`, and the fallback devices of loaded modules.
     let fallbacks = ["lo", "tunl0", "gre0", "gretap0", "erspan0", "ip6tnl0", "ip6gre0", "sit0", "ip_vti0", "ip6_vti0"]
     guard devices.allSatisfy({ fallbacks.contains(String($0)) }) else {
       throw TestProcess.Failure(
@@ -58,6 +59,6 @@ final class TestNetwork: Sendable {
     guard status == 0 else { throw TestProcess.Failure(description: "in peer: \(arguments): exit status \(status)") }
   }
 
-  /// What to write before a command that shall run in the peer's namespace.
+  /// The prefix for a command that is to run in the peer's namespace.
   var enterPeer: [String] { ["nsenter", "--target", "\(peer.id)", "--net", "--"] }
 }

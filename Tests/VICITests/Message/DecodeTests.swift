@@ -40,7 +40,7 @@ import VICI
       ([1, 1, 0xff, 2], .badName, 0),
       ([4, 2, 0xc3, 0x28, 6], .badName, 0),
     ] as [([UInt8], VICIFault, Int)])
-  func `is refused, and where is said`(_ bytes: [UInt8], _ fault: VICIFault, _ offset: Int) {
+  func `a bad message is refused with the place of the fault`(_ bytes: [UInt8], _ fault: VICIFault, _ offset: Int) {
     #expect(cause { () throws(VICIFailure) in _ = try VICIMessage(decoding: bytes) } == .malformed(fault, at: offset))
   }
 
@@ -52,19 +52,19 @@ import VICI
   }
 
   @Test func `a name may be empty`() throws {
-    // get-counters calls the section of its global counters so.
+    // get-counters uses this name for its global counters.
     #expect(try VICIMessage(decoding: [1, 0, 3, 0, 0, 1, 55, 2]).section("")?.integer("") == 7)
   }
 
   @Test func `a message that is cut at any byte is refused`() throws {
     let bytes = try VICIMessage { $0.section("all") { $0 = Sample.message } }.encoded()
-    // Of nothing at all there is the empty message.
+    // No bytes are the empty message.
     for length in 1..<bytes.count {
       #expect(throws: VICIFailure.self) { try VICIMessage(decoding: Array(bytes[..<length])) }
     }
   }
 
-  @Test func `sections nest to the bound and no deeper`() throws {
+  @Test func `sections nest to the limit and no deeper`() throws {
     func nested(_ depth: Int) -> [UInt8] {
       [UInt8]([[UInt8]](repeating: Self.sectionA, count: depth).joined()) + [UInt8](repeating: 2, count: depth)
     }
@@ -72,12 +72,12 @@ import VICI
     #expect(try VICIMessage(decoding: nested(deepest)).encoded() == nested(deepest))
     let deeper = cause { () throws(VICIFailure) in _ = try VICIMessage(decoding: nested(deepest + 1)) }
     #expect(deeper == .malformed(.tooDeep, at: 3 * deepest))
-    // As many as a packet has room for: no stack is used up.
+    // As many as fit into a packet: the stack does not overflow.
     let abyss = [UInt8]([[UInt8]](repeating: [1, 0], count: 250_000).joined())
     #expect(throws: VICIFailure.self) { try VICIMessage(decoding: abyss) }
   }
 
-  @Test func `there are elements up to the bound and no more`() throws {
+  @Test func `a message has elements up to the limit and no more`() throws {
     func list(_ items: Int) -> [UInt8] {
       Self.listA + [UInt8]([[UInt8]](repeating: [5, 0, 0], count: items).joined()) + [6]
     }
@@ -88,7 +88,7 @@ import VICI
     #expect(more == .malformed(.tooManyElements, at: 3 + 3 * most))
   }
 
-  @Test(arguments: 0..<200) func `random bytes, and a good message with one byte changed, do no harm`(_ seed: UInt64) {
+  @Test(arguments: 0..<200) func `random bytes, and a good message with one changed byte, do no harm`(_ seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     _ = try? VICIMessage(decoding: dice.bytes(upTo: 200))
     var bytes = Sample.bytes

@@ -7,7 +7,7 @@ import VICI
     return VICITests.cause { () throws(VICIFailure) in _ = try message.encoded() }
   }
 
-  @Test func `a name or value that its length cannot tell is refused, the longest is not`() throws {
+  @Test func `a name or value too long for its length field is refused, the longest possible is not`() throws {
     let longest = VICIMessage {
       $0.set(String(repeating: "n", count: 255), String(repeating: "v", count: 65_535))
       $0.set("list", [String(repeating: "v", count: 65_535)])
@@ -27,13 +27,13 @@ import VICI
     #expect(cause { $0.section("a\u{7f}") { _ in } } == .unencodable(.badName))
   }
 
-  @Test func `more than a packet holds is refused`() {
+  @Test func `a message larger than a packet is refused`() {
     let value = [UInt8](repeating: 1, count: 65_535)
     let count = cause { message in for number in 0..<8 { message.set("v\(number)", bytes: value) } }
     #expect(count == .unencodable(.packetTooLong(8 * (65_535 + 6))))
   }
 
-  @Test func `what could not be read is not written`() {
+  @Test func `a message that could not be read back is not written`() {
     func nest(_ message: inout VICIMessage, _ depth: Int) {
       if depth > 0 { message.section("s") { nest(&$0, depth - 1) } }
     }

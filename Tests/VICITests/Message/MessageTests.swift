@@ -3,7 +3,7 @@ import Testing
 import VICI
 
 @Suite struct MessageTests {
-  @Test func `the README's example is written and read as it stands there`() throws {
+  @Test func `the example in strongSwan's README is written and read as it is there`() throws {
     #expect(try Sample.message.encoded() == Sample.bytes)
     #expect(try VICIMessage(decoding: Sample.bytes) == Sample.message)
     #expect(try VICIMessage(decoding: []) == VICIMessage())
@@ -30,7 +30,7 @@ import VICI
     #expect(message.sections.map(\.name) == ["b-2", "a-1"])
   }
 
-  @Test func `what is absent or of another kind is nothing`() {
+  @Test func `a value that is absent or of another kind is nil`() {
     let message = VICIMessage {
       $0.set("key", "value")
       $0.set("list", ["item"])
@@ -52,7 +52,7 @@ import VICI
     #expect(message.description == "{version: 1 item, mobike: 3 bytes, local: {auth: 3 bytes, id: 4 bytes}}")
   }
 
-  @Test func `a connection may be called as a flag beside it is`() throws {
+  @Test func `a connection may have the name of a flag beside it`() throws {
     let message = VICIMessage {
       $0.set("up", true)
       $0.section("up") { $0.set("state", "ESTABLISHED") }
@@ -61,7 +61,7 @@ import VICI
     #expect(try VICIMessage(decoding: message.encoded()) == message)
   }
 
-  @Test func `nothing that prints a message shows a value`() {
+  @Test func `printing a message never shows a value`() {
     let message = VICIMessage {
       $0.set("type", "IKE")
       $0.set("data", "Hunter2Hunter2")
@@ -82,7 +82,7 @@ import VICI
     #expect(message.description == "{type: 3 bytes, data: 14 bytes, owners: 1 item, inner: {data: 14 bytes}}")
   }
 
-  @Test(arguments: 0..<200) func `a random message is read as it was written`(_ seed: UInt64) throws {
+  @Test(arguments: 0..<200) func `a random message is read back as it was written`(_ seed: UInt64) throws {
     var dice = SeededRandom(seed: seed)
     let message = dice.message()
     let bytes = try message.encoded()

@@ -16,7 +16,7 @@ import VICI
     }
   }
 
-  @Test func `registering tells whether charon has the event, and twice is once`() throws {
+  @Test func `registering says whether charon has the event; a second time changes nothing`() throws {
     let charon = try ScriptedCharon { line in
       line.receive()
       line.send(.confirmed)
@@ -61,7 +61,7 @@ import VICI
     #expect(session.overflowed == false)
   }
 
-  @Test func `half an event is none yet, and the end is told after the last whole one`() throws {
+  @Test func `half an event does not count, and the end is reported after the last whole one`() throws {
     let half = Gate()
     let rest = Gate()
     let charon = try ScriptedCharon { line in
@@ -95,7 +95,7 @@ import VICI
     #expect(stray == .unexpected(packet: "CMD_RESPONSE") && session.isBroken)
   }
 
-  @Test func `of more events than are kept the newest stay, and the loss is told`() throws {
+  @Test func `if there are too many events the newest stay, and the loss is reported`() throws {
     let large = VICIMessage { $0.set("v", bytes: [UInt8](repeating: 1, count: 60_000)) }
     let charon = try ScriptedCharon { line in
       line.receive()
@@ -174,7 +174,7 @@ import VICI
     #expect(charon.received == round + round)
   }
 
-  @Test func `a stream of an event that charon does not have is not run`() throws {
+  @Test func `a stream of an event that charon does not have is refused`() throws {
     let charon = try ScriptedCharon { line in
       line.receive()
       line.send(.eventUnknown)
@@ -189,7 +189,7 @@ import VICI
     #expect(charon.received == [.register(event: "list-sb")])
   }
 
-  @Test func `what was registered before the stream stays so`() throws {
+  @Test func `events registered before the stream stay registered`() throws {
     let charon = try ScriptedCharon { line in
       line.receive()
       line.send(.confirmed)
@@ -211,7 +211,7 @@ import VICI
     }
   }
 
-  @Test func `a stream without end ends with the timeout`() throws {
+  @Test func `an endless stream ends with the timeout`() throws {
     let charon = try ScriptedCharon { line in
       line.receive()
       line.send(.confirmed)

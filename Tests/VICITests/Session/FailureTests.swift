@@ -20,14 +20,15 @@ import Testing
       (.unexpected(packet: "EVENT_CONFIRM"), "charon answered with EVENT_CONFIRM"),
       (
         .unencodable(.valueTooLong(of: "data", 70_000)),
-        "cannot be asked: a value of data of 70000 bytes, but 65535 are the most"
+        "cannot be asked: a value of data of 70000 bytes, but the limit is 65535"
       ),
     ] as [(VICIFailure.Cause, String)])
-  func `says what was asked, of which socket, and what came back`(_ cause: VICIFailure.Cause, _ text: String) {
+  func `a failure says what was asked, of which socket, and what came back`(_ cause: VICIFailure.Cause, _ text: String)
+  {
     #expect(failure(cause).description == "vici load-conn at /run/charon.vici: \(text)")
   }
 
-  @Test func `is asked by property`() {
+  @Test func `a failure has properties to ask`() {
     #expect(failure(.closed).isGone && failure(.system(call: "connect", errno: ENOENT)).isGone)
     #expect(failure(.system(call: "connect", errno: ECONNREFUSED)).isGone)
     #expect(!failure(.system(call: "connect", errno: EACCES)).isGone && !failure(.timedOut).isGone)
@@ -49,7 +50,7 @@ import Testing
 }
 
 @Suite struct BackOffTests {
-  @Test func `waits not at all, then twice as long each time up to five seconds, and not at all after a success`() {
+  @Test func `the pause is zero at first, then doubles up to five seconds, and is zero again after a success`() {
     var backOff = VICIBackOff()
     let waits = (0..<9).map { _ in backOff.failed(chance: 1) }
     #expect(waits == [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map { .milliseconds($0) })
@@ -57,7 +58,7 @@ import Testing
     #expect(backOff.failed(chance: 1) == .zero)
   }
 
-  @Test func `is cut by up to a half, and does not end`() {
+  @Test func `the pause is randomly shortened by up to half, and retries never end`() {
     var backOff = VICIBackOff()
     for _ in 0..<1000 { _ = backOff.failed(chance: 0) }
     #expect(backOff.failed(chance: 0) == .milliseconds(2500))
@@ -74,7 +75,7 @@ import Testing
     }
   }
 
-  @Test func `keeps the newest, in order, and says that others went`() {
+  @Test func `the queue keeps the newest, in order, and says that others were dropped`() {
     var queue = VICIEventQueue()
     #expect(fill(&queue, VICIEventQueue.maximumCount, bytes: 10) == 0)
     #expect(queue.append("last", VICIMessage(), bytes: 10) == false)
@@ -82,7 +83,7 @@ import Testing
     while let next = queue.removeFirst() { if queue.isEmpty { #expect(next.name == "last") } }
   }
 
-  @Test func `is bounded in bytes too`() {
+  @Test func `the queue is bounded in bytes too`() {
     var queue = VICIEventQueue()
     #expect(fill(&queue, 5, bytes: 512 << 10) == 3)
     #expect(queue.removeFirst()?.name == "e3" && queue.removeFirst()?.name == "e4" && queue.removeFirst() == nil)

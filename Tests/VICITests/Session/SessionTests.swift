@@ -114,7 +114,7 @@ import VICI
     #expect(ContinuousClock.now - start < Self.patience)
   }
 
-  @Test func `the timeout is for all of it: neither an answer byte by byte nor events put it off`() throws {
+  @Test func `the timeout covers the whole answer: neither single bytes nor events extend it`() throws {
     let slow = try failure(timeout: .milliseconds(150)) { line in
       // A length of 1,000, and then one byte after the other.
       line.send(raw: [0, 0, 3, 232, 1])
@@ -128,7 +128,7 @@ import VICI
     #expect(flooded?.isTimeout == true)
   }
 
-  @Test func `a request that charon does not take ends with the timeout`() throws {
+  @Test func `a request that charon does not read ends with the timeout`() throws {
     let message = VICIMessage { message in
       for number in 0..<7 { message.set("v\(number)", bytes: [UInt8](repeating: 1, count: 65_535)) }
     }
@@ -142,7 +142,7 @@ import VICI
     #expect(failure?.isTimeout == true && session.isBroken)
   }
 
-  @Test func `charon going away is told, before a request, in its middle and in that of an answer`() throws {
+  @Test func `charon going away is reported before a request, during it, and during the answer`() throws {
     let scripts: [@Sendable (Line) -> Void] = [
       { _ in },
       { line in line.receive() },
@@ -182,7 +182,7 @@ import VICI
     #expect(failure?.cause == cause && failure?.breaksSession == true)
   }
 
-  @Test func `an answer that nobody asked for is not taken for the next one's`() throws {
+  @Test func `an unexpected answer is not taken for the answer to the next request`() throws {
     let charon = try ScriptedCharon { line in
       line.receive()
       line.send(.response(Self.numbered(1)), .response(Self.numbered(2)))
@@ -194,7 +194,7 @@ import VICI
     #expect(second == .unexpected(packet: "CMD_RESPONSE"))
   }
 
-  @Test func `where no charon listens, its being gone is told; a bad address is told apart`() throws {
+  @Test func `a missing charon is reported as gone, and told apart from a bad address`() throws {
     func failure(_ path: String, _ timeout: Duration = Self.patience) -> VICIFailure? {
       VICITests.failure { () throws(VICIFailure) in _ = try VICISession.open(socketPath: path, timeout: timeout) }
     }

@@ -1,7 +1,7 @@
 import SeededRandom
 import VICI
 
-/// What VICI messages are made of.
+/// Random parts of VICI messages.
 extension SeededRandom {
   mutating func below(_ bound: Int) -> Int { Int.random(in: 0..<bound, using: &self) }
 

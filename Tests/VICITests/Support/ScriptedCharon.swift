@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 import VICI
 
-/// Listens where charon would, and does to its one client what a test says.
+/// Listens where charon would, and treats its one client as a test says.
 final class ScriptedCharon: Sendable {
   let path: String
   private let folder: String
@@ -83,7 +83,7 @@ final class Line {
 
   deinit { close(socket) }
 
-  /// Nil where the client is gone.
+  /// Nil if the client is gone.
   @discardableResult func receive() -> VICIPacket? {
     while true {
       if let frame = try? frames.next() {
@@ -98,7 +98,7 @@ final class Line {
     }
   }
 
-  /// False where the client is gone.
+  /// False if the client is gone.
   @discardableResult func send(_ packets: VICIPacket...) -> Bool {
     send(raw: packets.flatMap { Self.frame($0) })
   }

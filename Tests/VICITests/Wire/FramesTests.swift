@@ -2,7 +2,7 @@ import Testing
 import VICI
 
 @Suite struct FramesTests {
-  /// What comes out, by how many bytes had gone in.
+  /// What comes out, by the number of bytes put in.
   private func packets(_ pieces: [[UInt8]]) throws(VICIFailure) -> [[UInt8]] {
     var frames = VICIFrames()
     var packets: [[UInt8]] = []
@@ -41,7 +41,7 @@ import VICI
     #expect(largestNumber == .malformed(.packetTooLong(4_294_967_295), at: 0))
   }
 
-  @Test func `a packet of no bytes is refused, and stays so`() throws {
+  @Test func `an empty packet is refused, and so is everything after it`() throws {
     var frames = VICIFrames()
     frames.append([0, 0, 0, 1, 5, 0, 0, 0, 0, 0, 0, 0, 1, 5])
     #expect(try frames.next() == [5])

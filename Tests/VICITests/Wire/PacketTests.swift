@@ -18,7 +18,8 @@ import VICI
     (.response(VICIMessage()), [1]),
   ]
 
-  @Test(arguments: all) func `of each kind is written and read`(_ packet: VICIPacket, _ bytes: [UInt8]) throws {
+  @Test(arguments: all) func `a packet of each kind is written and read`(_ packet: VICIPacket, _ bytes: [UInt8]) throws
+  {
     #expect(try packet.encoded() == bytes)
     #expect(try VICIPacket(decoding: bytes) == packet)
   }
@@ -37,11 +38,11 @@ import VICI
       ([1, 3, 1, 107, 0, 2, 118], .cutOff, 1),
       ([7, 1, 97, 6], .listEndOutsideList, 3),
     ] as [([UInt8], VICIFault, Int)])
-  func `is refused, and where is said`(_ bytes: [UInt8], _ fault: VICIFault, _ offset: Int) {
+  func `a bad packet is refused with the place of the fault`(_ bytes: [UInt8], _ fault: VICIFault, _ offset: Int) {
     #expect(cause { () throws(VICIFailure) in _ = try VICIPacket(decoding: bytes) } == .malformed(fault, at: offset))
   }
 
-  @Test func `with a name too long, or larger than charon takes, is refused`() throws {
+  @Test func `a packet with a name too long, or larger than charon accepts, is refused`() throws {
     let long = VICIPacket.register(event: String(repeating: "e", count: 256))
     #expect(cause { () throws(VICIFailure) in _ = try long.encoded() } == .unencodable(.nameTooLong(256)))
     // A message that would fill a packet has no room beside the command's name.

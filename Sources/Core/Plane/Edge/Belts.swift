@@ -54,7 +54,7 @@ package struct Belts: Sendable {
       areWider: ranges != AddressRanges.merged(strict.flatMap(\.rule.sources.prefixes)))
   }
 
-  /// How many belts by prefix an egress has that are wider than the prefixes of its rules; nil where they are exact.
+  /// How many belts by prefix an egress has if they are wider than its rules' prefixes; nil if they are exact.
   package func wider(than active: Layout.ActiveEgress) -> Int? {
     let own = all.filter { $0.table == active.table && $0.incoming == nil }.map { $0.source ?? .all }
     return AddressRanges.merged(own) == AddressRanges.merged(active.rules.flatMap(\.sources.prefixes)) ? nil : own.count
@@ -106,9 +106,9 @@ extension EdgeCompiler {
 
   // MARK: IPv6
 
-  /// As nftables does it, but for every device that an IPv6 default leads to, uplinks that nobody has configured included.
-  /// Routes that are more specific stay allowed where they lead by no uplink; one to a whole half or eighth of all
-  /// addresses (2000::/3 is all that is given out) is a default in disguise.
+  /// Like nftables, but for every device that an IPv6 default leads to, including unconfigured uplinks. Routes that are
+  /// more specific stay allowed where they lead by no uplink; one to a whole half or eighth of all addresses (2000::/3
+  /// is all that is given out) is a default in disguise.
   ///
   /// What goes to the router itself is found before, in the table `local`. Each LAN is known by its device and by its
   /// subnets: with the agent dead it may become the port of a bridge, which no rule names.

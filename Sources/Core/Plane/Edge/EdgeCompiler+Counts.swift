@@ -41,7 +41,7 @@ extension EdgeCompiler {
         name: place.map, kind: .mark,
         elements: layout.activeEgresses.map { active in
           let chain = place.chain(of: active.egress.name)
-          // At the last place the rest is asked of those alone that no rule has marked.
+          // In the last place only packets that no rule has marked are checked further.
           return .init(.mark(active.mark), place == .left ? .goto(chain: chain) : .jump(chain: chain))
         })
     }

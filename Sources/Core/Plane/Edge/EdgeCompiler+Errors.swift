@@ -1,8 +1,8 @@
 internal import RuleSets
 
-/// The router's own words about a flow (ICMP errors, and the resets of another's firewall) leave by the flow's way, or not
-/// at all. They quote what they are about, up to 548 bytes of what has just come out of a tunnel, and main's default would
-/// send them by the first uplink, bare.
+/// The router's own messages about a flow (ICMP errors, and resets from another program's firewall) leave by the flow's
+/// way, or not at all. They quote what they are about, up to 548 bytes of what has just come out of a tunnel, and
+/// main's default would send them by the first uplink, bare.
 ///
 /// The kernel gives an error the connection of the packet that it is about, however young that is (nf_ct_attach in
 /// icmp_glue_bits, net/ipv4/icmp.c; in nf_send_reset for `reject with tcp reset`), as one that is related to it, and of the
@@ -23,9 +23,9 @@ extension EdgeCompiler {
     }
   }
 
-  /// What must not leave by an uplink: errors about a flow that has another way, and errors about no flow that is known.
-  /// The main table may lead them there although they are marked, where it has a better route than a default to whoever
-  /// claims to have sent what they are about.
+  /// What must not leave by an uplink: errors about a flow that has another way, and errors about no flow that is
+  /// known. The main table may lead them there although they are marked, if it has a more specific route to the claimed
+  /// sender of the packet that they are about.
   func errorChains() -> [NftChain] {
     let isError: [NftRule.Match] = [.ipv4, .protocolIs(IPProtocol.icmp)]
     func stray(_ match: NftRule.Match) -> [NftRule] {
@@ -60,14 +60,14 @@ extension EdgeCompiler {
   /// encrypted (xfrmi_scrub_packet, net/xfrm/xfrm_interface_core.c; xfrm4_output).
   private var bare: NftRule.Match { .willBeEncrypted(false) }
 
-  /// To whoever began a flow, by an uplink: only where the flow came in by it, else its source was a lie. To whom it was
-  /// sent: by the uplink that it was sent by; flows of the router's own and of others have no mark.
+  /// To the one who began a flow, by an uplink: only if the flow came in by it, otherwise its source was spoofed. To
+  /// whom it was sent: by the uplink that it was sent by; flows of the router's own and of others have no mark.
   private func errorsOfOtherWays(_ way: Layout.Way) -> [NftRule] {
     guard let inbound = way.inbound else { return [] }
     let direct = hasDirectDestinations ? [isNotBound(to: layout.bypass)] : []
     return [
       NftRule(
-        // What began beyond a private line is bound only where it is for the router.
+        // A connection that began beyond a private line is bound only if it is to the router.
         [.related, .reply, .outgoing(way.device)] + (way.isPrivate ? [bound] : []) + [isNotBound(to: inbound), bare],
         [.count, .drop], comment: "about what did not come in by \(way.title)"),
       NftRule(

@@ -1,8 +1,8 @@
 internal import RuleSets
 
-/// Ways out that nobody has configured: devices that some table has a default route by, as another program's ip rule before
-/// ours may lead there (a VPN's, a failover script's). What is strict leaves by none of them, but for where main itself has a
-/// better route by one: a site, the device's own subnet.
+/// Ways out that nobody has configured: devices that some table has a default route by, as another program's ip rule
+/// before ours may lead there (a VPN's, a failover script's). Strict traffic leaves by none of them, except where main
+/// itself has a more specific route by one: a site, the device's own subnet.
 extension EdgeCompiler {
   static var exitSet: String { "exit_sites" }
   static var ipv6Exit: String { "other_exit" }
@@ -34,7 +34,7 @@ extension EdgeCompiler {
     return actual.sites.areMore || ranges.count > Self.mostExitSites ? [] : ranges
   }
 
-  /// Of `outward`, behind what holds uplinks.
+  /// Part of `outward`, after the rules that hold uplinks.
   func otherExitRules() -> [NftRule] {
     let isPartial = !exitSites.isEmpty
     return otherExits.map { exit in

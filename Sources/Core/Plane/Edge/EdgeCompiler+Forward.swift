@@ -51,7 +51,7 @@ extension EdgeCompiler {
     return rules
   }
 
-  /// IPv4 that a LAN sends on, or a device that is no way of ours.
+  /// IPv4 to be forwarded from a LAN, or from a device that is none of our ways.
   func outwardChain(guarded: Bool) -> NftChain {
     var rules: [NftRule] = []
     let uplinks = layout.uplinkWays
@@ -72,7 +72,8 @@ extension EdgeCompiler {
             [.outgoing(uplink.device), marked, match], [.count, .drop], comment: "cannot be translated"))
       }
     }
-    // A connection made on another way keeps that one's translation: it is deleted and made anew, never sent as it is.
+    // A connection made on another way keeps that way's translation, so it is deleted and set up again, never sent as
+    // it is.
     rules.append(
       NftRule(
         [.original, bound], [.choose(by: .outgoing, map: Self.keepers)],
@@ -105,10 +106,10 @@ extension EdgeCompiler {
     return NftChain(name: "outward", rules: rules)
   }
 
-  /// IPv4 from a LAN, or by a device that is no way of ours, that is about to leave by an uplink. Looks at nothing but
-  /// interfaces, addresses and the mark, so it holds for packets that no connection is known of. A mark of a strict rule's
-  /// says whose a packet is, whatever its device is called by now; else the first rule that takes the source decides, as in
-  /// `steer`.
+  /// IPv4 from a LAN, or by a device that is none of our ways, that is about to leave by an uplink. Only looks at
+  /// interfaces, addresses and the mark, so it also holds for packets without a known connection. A mark of a strict
+  /// rule's says whose a packet is, whatever its device is called by now; else the first rule that takes the source
+  /// decides, as in `steer`.
   func guardChain() -> NftChain {
     var rules: [NftRule] = []
     if hasDirectDestinations {

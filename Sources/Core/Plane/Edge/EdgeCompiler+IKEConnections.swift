@@ -55,7 +55,7 @@ extension IPsecProfile {
     return files.filter { $0.1 == nil }.map(\.0)
   }
 
-  /// The files to use on this router; nil where neither the profile nor the local configuration names one, which
+  /// The files to use on this router; nil if neither the profile nor the local configuration names one, which
   /// `RuleSetCheck` refuses.
   package func credentials(_ configuration: IPsecConfiguration) -> IKEConnection.Credentials? {
     switch authentication {

@@ -1,8 +1,8 @@
 internal import RuleSets
 
-/// What came in by an uplink is answered by that uplink, with the address that was asked: a port forward of another's, a
-/// ping of the second WAN, a login on the router. Each uplink has a mark of its own for such connections, so that no flip
-/// of a rule, which sweeps the connections that the rule sent by the uplink, ever takes them.
+/// What came in by an uplink is answered by that uplink, from the address that was asked: another program's port
+/// forward, a ping of the second WAN, a login on the router. Each uplink has a mark of its own for such connections, so
+/// that no flip of a rule, which sweeps the connections that the rule sent by the uplink, ever takes them.
 extension EdgeCompiler {
   private static var visitors: String { "visit" }
 
@@ -16,7 +16,7 @@ extension EdgeCompiler {
     }
   }
 
-  /// A tunnel's outer packets have their way already, whoever was the first to send one.
+  /// A tunnel's outer packets already have their way, whichever end sent the first one.
   func inboundChains() -> [NftChain] {
     let outer = [IPProtocol.gre, IPProtocol.ipip, IPProtocol.esp].map { number in
       NftRule([.ipv4, .protocolIs(number)], [.return], comment: "a tunnel's outer packet")

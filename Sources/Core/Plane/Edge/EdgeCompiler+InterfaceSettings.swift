@@ -34,7 +34,7 @@ extension EdgeCompiler {
       }
     }
     result.merge(markedReversePaths()) { first, _ in first }
-    // Whoever has chosen another way of his own (2 or 3) keeps it.
+    // An operator's own other choice (2 or 3) stays.
     if let all = InterfaceSetting.all, layout.activeRules.contains(where: { !$0.rule.egress.balancedPaths.isEmpty }),
       let present = value(.multipathHash, of: all), present <= 1
     {

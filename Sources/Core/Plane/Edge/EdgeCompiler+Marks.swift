@@ -5,7 +5,7 @@ extension EdgeCompiler {
   ///
   /// A packet that came by one of our ways is marked with that way just for the lookup: with `src_valid_mark` the
   /// kernel's reverse-path check then asks the way's own table, so that what comes by an unnumbered tunnel, or by the
-  /// second uplink, is not taken for spoofed. `pass` clears that mark again.
+  /// second uplink, is not considered spoofed. `pass` clears that mark again.
   ///
   /// A connection that began beyond one of our ways is bound to it here, before the kernel looks at what it may answer
   /// with an ICMP error: that error has the mark of the packet's connection (nf_ct_attach in icmp_glue_bits,
@@ -36,8 +36,8 @@ extension EdgeCompiler {
       rules.append(NftRule([.incoming(lan), .ipv4], [.jump(chain: "steer")], comment: "LAN \(lan)"))
     }
     rules.append(countRule(.taken))
-    // One after mangle: where another's chain there sets the whole mark (wg-quick's restores it from the connection of every
-    // UDP packet), ours is the last word, whoever came first.
+    // Just after mangle: if another program's chain there sets the whole mark (wg-quick's restores it from the
+    // connection of every UDP packet), ours has the last word, whichever was loaded first.
     return NftChain(
       name: "classify", hook: .init(kind: .filter, point: .prerouting, priority: -149), rules: rules + strayRules())
   }

@@ -45,7 +45,7 @@ extension EdgeCompiler {
       ])
   }
 
-  /// What comes in for the router itself. `classify` has bound it to its way, but for what came by a private line.
+  /// What comes in for the router itself. `classify` has bound it to its way, except what came by a private line.
   func arriveChain() -> NftChain {
     NftChain(
       name: "arrive", hook: .init(kind: .filter, point: .input, priority: -150),
@@ -68,7 +68,7 @@ extension EdgeCompiler {
       })
   }
 
-  /// Masquerading asks the kernel anew for each connection, and forgets connections whose address goes. It does not know
+  /// Masquerading asks the kernel again for each connection, and drops connections whose address goes. It does not know
   /// the source of a route, so where that is another one it has to be named.
   private func translation(by device: InterfaceName) -> NftRule.Action {
     guard let uplink = uplink(device), let address = uplink.address,

@@ -5,7 +5,7 @@ package struct PathBinding: Equatable, Sendable {
   package var device: InterfaceName
   /// The path's own mark: lookups use the path's table whatever the rules choose.
   package var mark: Mark
-  /// Nil where the router has no address to send from by this path now.
+  /// Nil if the router has no address to send from by this path now.
   package var source: IPv4Address?
 
   package init(device: InterfaceName, mark: Mark, source: IPv4Address?) {
@@ -17,7 +17,7 @@ package struct PathBinding: Equatable, Sendable {
 
 /// What the rest of the agent asks about paths, as the kernel stands.
 extension EdgeCompiler {
-  /// The device that a path leaves by, whether it exists or not; nil where the rule set has no such tunnel.
+  /// The device that a path leaves by, whether it exists or not; nil if the rule set has no such tunnel.
   package func device(of path: Path) -> InterfaceName? {
     switch path.way {
     case .uplink(let interface): interface
@@ -25,7 +25,7 @@ extension EdgeCompiler {
     }
   }
 
-  /// How packets leave by a path; nil where they cannot.
+  /// How packets leave by a path; nil if they cannot.
   package func way(by path: Path) -> TableRoute.Way? { way(by: layout.owner(of: path)) }
 
   /// The active default route of the table of a rule's egress for a choice; nil: the table has none, and its floor holds.

@@ -51,10 +51,10 @@ extension EdgeCompiler {
     return sets + straySets() + exitSets()
   }
 
-  /// One list of matches for each way in which a packet can be of the rule's sources. What is asked has come in by a LAN
-  /// interface already, so prefixes alone need no interface.
+  /// One list of matches for each way in which a packet can be of the rule's sources. These packets have already come
+  /// in by a LAN interface, so prefixes need no further interface match.
   ///
-  /// - Parameter names: what a packet of an interface is known by.
+  /// - Parameter names: the device names under which an interface's packets may appear.
   func sourceMatches(
     _ rule: BackhaulRule, by names: (InterfaceName) -> [NftRule.Match] = { [.incoming($0)] }
   ) -> [[NftRule.Match]] {

@@ -1,7 +1,7 @@
 internal import RuleSets
 
-/// A prefix of a strict rule is held wherever it comes from: also by a device that is neither a LAN of the configuration
-/// nor a way out. Such a device is what becomes of a LAN that is renamed, or put into a bridge.
+/// A prefix of a strict rule is held wherever it comes from: also by a device that is neither a LAN of the
+/// configuration nor a way out. A LAN that is renamed, or put into a bridge, becomes such a device.
 ///
 ///     map         from      to
 ///     known_by    device    known    tunnels and uplinks: what comes by them is no source
@@ -77,7 +77,7 @@ extension EdgeCompiler {
     return freed + [NftRule(matches, [.return], comment: comment)]
   }
 
-  /// The mark was for the lookup alone: whoever looks at marks from here on sees none.
+  /// The mark was only for the lookup: anything that looks at marks from here on sees none.
   func clearPassed() -> [NftRule] {
     guard hasPrefixBelts else { return [] }
     return [NftRule([isMarked(layout.passed)], [clearMark], comment: "was for the lookup alone")]
@@ -86,8 +86,8 @@ extension EdgeCompiler {
   /// A rule that is strict is in force, and what is not its own must be told apart from what is.
   private var isGuarded: Bool { layout.activeRules.contains { $0.rule.isStrict } }
 
-  /// What holds for IPv4 from a LAN holds for it from any device that is no way of ours: a strict rule's prefix may come
-  /// from there, and whatever a rule has marked.
+  /// What holds for IPv4 from a LAN also holds for it from any device that is none of our ways: a strict rule's prefix,
+  /// and anything that a rule has marked, may come from there.
   func strayOutwardRules() -> [NftRule] {
     guard isGuarded else { return [] }
     return [NftRule([.ipv4], [.jump(chain: "stray_outward")], comment: "by whatever device")]

@@ -20,8 +20,8 @@ extension EdgeCompiler {
     return self.way(by: way.owner)
   }
 
-  /// How packets leave by a tunnel or uplink as the kernel stands; nil where they cannot. The kernel takes no route by a
-  /// device that is down.
+  /// How packets leave by a tunnel or uplink in the kernel's present state; nil if they cannot. The kernel takes no
+  /// route by a device that is down.
   package func way(by owner: SlotBook.Owner) -> TableRoute.Way? {
     switch owner {
     case .egress: return nil

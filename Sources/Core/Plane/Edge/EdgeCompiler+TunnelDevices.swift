@@ -1,7 +1,8 @@
 package import RuleSets
 
 extension EdgeCompiler {
-  /// Devices to make or keep, and devices of ours to leave exactly as they are because nothing can be said of them now.
+  /// Devices to make or keep, and devices of ours to leave exactly as they are because their desired state is unknown
+  /// now.
   func tunnelDevices() -> (wanted: [TunnelDevice], held: Set<InterfaceName>) {
     var wanted: [TunnelDevice] = []
     var held: Set<InterfaceName> = []
@@ -43,14 +44,14 @@ extension EdgeCompiler {
       peer: peer, alias: TunnelDevice.aliasPrefix + tunnel.name.text)
   }
 
-  /// Why a tunnel's device cannot be made or used now, in an operator's words; nil where it can.
+  /// Why a tunnel's device cannot be made or used now, in an operator's words; nil if it can.
   package func obstacle(to tunnel: Tunnel) -> String? {
     guard let name = layout.device(of: tunnel) else { return "its device's name would be too long" }
     if case .external = tunnel.kind {
       guard let link = actual.links[name] else { return "no such interface: \(name)" }
       return link.isUp ? nil : "interface \(name) is down"
     }
-    if let link = actual.links[name], !link.isOurs { return "a foreign interface has the name \(name)" }
+    if let link = actual.links[name], !link.isOurs { return "an interface that is not ours has the name \(name)" }
     guard let uplinkName = tunnel.uplink, let uplink = uplink(uplinkName) else { return "it has no configured uplink" }
     guard uplink.exists else { return "uplink \(uplinkName): no such interface" }
     return uplink.addressObstacle.map { "uplink \(uplinkName): \($0)" }
@@ -60,7 +61,7 @@ extension EdgeCompiler {
   package func sizes(of tunnel: Tunnel) -> TunnelSizes? {
     let device = layout.device(of: tunnel).flatMap { actual.links[$0] }
     if case .external = tunnel.kind {
-      // Its maker's MTU holds for the device; a lower one that the operator tells us holds for the clamp.
+      // The device keeps its maker's MTU; a lower one from the operator applies to the clamp.
       guard let mtu = [tunnel.mtu, device?.mtu].compactMap({ $0 }).min() else { return nil }
       return TunnelSizes(underlayMTU: mtu, layers: [])
     }
@@ -75,7 +76,7 @@ extension EdgeCompiler {
     return TunnelSizes(underlayMTU: below, layers: layers(of: tunnel, in: below), operatorMTU: tunnel.mtu)
   }
 
-  /// Bytes that a tunnel adds to each packet at the most; 0 for one that another makes.
+  /// The most bytes that a tunnel adds to each packet; 0 for one that another program makes.
   package func headers(of tunnel: Tunnel) -> Int {
     let whole = TunnelSizes.assumedUnderlayMTU
     return whole - TunnelSizes(underlayMTU: whole, layers: layers(of: tunnel, in: whole)).mtu

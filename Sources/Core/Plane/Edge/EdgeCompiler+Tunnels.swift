@@ -35,7 +35,7 @@ extension EdgeCompiler {
       NftMap(
         name: name, kind: .device, elements: tunnels.map { .init(.device($0.device), .jump(chain: chain($0))) })
     }
-    // `goto`: nothing more is asked of a packet that has its way.
+    // `goto`: a packet that has its way is not examined further.
     func byMark(_ name: String, _ ways: [Layout.Way], more: [NftMap.Element] = []) -> NftMap {
       NftMap(
         name: name, kind: .mark, elements: ways.map { .init(.mark($0.mark), .goto(chain: chain("mark", $0))) } + more)
@@ -136,7 +136,7 @@ extension EdgeCompiler {
             NftRule([marked], [.count, clearMark], comment: "was for the lookup alone"),
           ]))
     } else {
-      // What else comes by it is not ours to route: only answers to what we sent by it.
+      // Only answers to what we sent by it are ours to route.
       chains.append(
         NftChain(
           name: chain("from", way),

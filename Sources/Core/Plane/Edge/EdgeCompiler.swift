@@ -35,7 +35,7 @@ package struct EdgeCompiler: Sendable {
       rules: routingRules(), nftTable: nftTable())
   }
 
-  /// The configured uplink with this interface as it stands now; nil where agent.toml has none.
+  /// The configured uplink with this interface as it stands now; nil if agent.toml has none.
   package func uplink(_ interface: InterfaceName) -> UplinkState? {
     layout.configuration.uplinks.first { $0.interface == interface }.map {
       UplinkState($0, in: actual)

@@ -1,14 +1,14 @@
 internal import RuleSets
 
-/// What belts may not leave to the main table: destinations to which main has a better route than a default, but one that
-/// leads out by an uplink. Each is a `goto` by destination, asked before the belts and good for all of them, so that their
-/// number does not multiply with that of the belts.
+/// What belts may not leave to the main table: destinations to which main has a better route than a default, but one
+/// that leads out by an uplink. Each is a `goto` by destination that comes before the belts and serves all of them, so
+/// that their numbers do not multiply.
 ///
 ///     p+67  to 10.1.1.0/24    goto p+90    by an uplink, inside of what is not
 ///     p+68  to 10.1.0.0/16    goto p+80    by another device, inside of what is
 ///     p+69  to 10.0.0.0/8     goto p+90    by an uplink
 ///
-/// A prefix that lies in another is asked before that, as the kernel takes the longest.
+/// A prefix inside another comes before it, because the kernel prefers the longest.
 struct Fence<Prefix: AddressPrefix> {
   enum Way: Equatable {
     /// Main may be asked.
@@ -26,7 +26,7 @@ struct Fence<Prefix: AddressPrefix> {
     var depth: Int
   }
 
-  /// How many destinations are told apart.
+  /// How many destinations are distinguished.
   static var maximum: Int { 256 }
   static var deepest: Int { 29 }
 

@@ -1,11 +1,11 @@
 package import RuleSets
 
 extension RuleSetCheck {
-  /// LANs that are not there: no reason to refuse a rule set, since a device may come later or be another machine's, but
-  /// what comes in under another name is not steered by rules that ask for this one.
+  /// Missing LANs: no reason to refuse a rule set, since a device may come later or belong to another machine, but
+  /// packets under another name are not steered by rules for this one.
   ///
   /// - Parameter present: the devices of the kernel at hand.
-  /// - Returns: a warning for each place that names a LAN which is none of them, rules before the local configuration.
+  /// - Returns: a warning for each place that names a missing LAN, rules before the local configuration.
   package static func missingLANs(
     _ ruleSet: RuleSet, _ configuration: AgentConfiguration, present: Set<InterfaceName>
   ) -> [Complaint] {
@@ -29,10 +29,10 @@ extension RuleSetCheck {
   private static func consequence(for rule: BackhaulRule) -> String {
     switch (rule.isStrict, rule.sources.prefixes.isEmpty) {
     case (true, false):
-      "what comes from the prefixes of rule \(rule.name) is steered and held by whatever interface it comes in, and "
-        + "nothing else that comes in by another"
-    case (true, true): "nothing that comes in by another is steered or held by rule \(rule.name)"
-    case (false, _): "nothing that comes in by another is steered by rule \(rule.name)"
+      "traffic from the prefixes of rule \(rule.name) is steered and held whichever interface it comes in by; "
+        + "nothing else that comes in by another interface is"
+    case (true, true): "nothing that comes in by another interface is steered or held by rule \(rule.name)"
+    case (false, _): "nothing that comes in by another interface is steered by rule \(rule.name)"
     }
   }
 }

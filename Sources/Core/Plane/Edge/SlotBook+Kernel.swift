@@ -1,14 +1,14 @@
 package import RuleSets
 
 extension SlotBook {
-  /// The book, as far as the kernel can still tell it, for where the file that said it is lost: live flows carry marks, and
-  /// a mark that goes to another owner would send them another way.
+  /// The book as far as the kernel still shows it, in case its file is lost: live flows carry marks, and a mark that
+  /// goes to another owner would send them another way.
   ///
-  /// A tunnel is known by the map from marks to chains, an uplink by the one table that leads out by it, and a rule by
-  /// what `steer` says of its sources. Whatever slot is seen in use and is nobody's who is known is given to nobody, as
-  /// long as another is free.
+  /// A tunnel is recognised by the map from marks to chains, an uplink by the one table that leads out by it, and a
+  /// rule by its sources in `steer`. A slot that is in use without a known owner is given to nothing else as long as
+  /// another is free.
   ///
-  /// - Parameter actual: read with `marking(...)` as what was expected, else no rule is known.
+  /// - Parameter actual: read with `marking(...)` as the expected state, otherwise no rule is recognised.
   package static func readBack(
     from actual: ActualState, _ ruleSet: RuleSet, _ configuration: AgentConfiguration
   ) -> SlotBook {

@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// What the kernel says of one configured uplink, and whether traffic can leave by it.
+/// The kernel's data about one configured uplink, and whether traffic can leave by it.
 package struct UplinkState: Equatable, Sendable {
   package var interface: InterfaceName
   package var tier: Int
@@ -15,11 +15,11 @@ package struct UplinkState: Equatable, Sendable {
   package var addressObstacle: String?
   /// Nil also where the link needs none: see `way`.
   package var gateway: Gateway?
-  /// How packets leave by it; nil where there is no default route by it and it is no point-to-point link.
+  /// How packets leave by it; nil if there is no default route by it and it is not a point-to-point link.
   package var way: TableRoute.Way?
-  /// What the device takes, or its default route where that is less. Nil where it does not exist.
+  /// What the device takes, or its default route where that is less. Nil if it does not exist.
   package var mtu: Int?
-  /// Why traffic cannot leave by it, in an operator's words; nil where it can.
+  /// Why traffic cannot leave by it, in an operator's words; nil if it can.
   package var obstacle: String?
 
   package var usable: Bool { obstacle == nil }
@@ -86,7 +86,7 @@ struct UplinkRoute {
   private(set) var gateway: Gateway?
   /// Packets can be sent by it.
   private(set) var leadsOut = false
-  /// Why not; nil where they can.
+  /// Why not; nil if they can.
   private(set) var obstacle: String?
 
   init(_ uplink: UplinkConfiguration, in actual: ActualState) {
@@ -103,7 +103,8 @@ struct UplinkRoute {
         obstacle = flaw
       } else if let wall {
         obstacle =
-          "the main table's default route of metric \(wall.metric) is \(wall.words), and comes before the one by it (metric \(best.metric))"
+          "the main table's default route of metric \(wall.metric) is \(wall.words), and comes before the one by it "
+          + "(metric \(best.metric))"
       }
     } else if !leadsOut {
       obstacle = Self.absence(uplink, wall, in: actual)
@@ -114,19 +115,19 @@ struct UplinkRoute {
   private static func comes(_ one: MainDefault, before other: MainDefault) -> Bool {
     let (first, second) = (one.table == .main, other.table == .main)
     if first != second { return first }
-    // Of two other tables the one whose ip rule is asked first stands first.
+    // Of two other tables, the one whose ip rule comes first is first.
     guard one.table == other.table else { return false }
     if one.isInHalves != other.isInHalves { return one.isInHalves }
     return one.metric < other.metric
   }
 
   private static func flaw(of route: MainDefault, by link: Link?) -> String? {
-    if route.isDead { return "the kernel holds its default route for dead" }
+    if route.isDead { return "the kernel considers its default route dead" }
     guard route.gateway == nil, route.scope >= .link, link?.asksNeighbours == true else { return nil }
     return "its default route names no gateway (scope link), as if all the internet were on its own link"
   }
 
-  /// What of main leads nowhere and is looked at before `route`; with nil, before nothing at all.
+  /// The route of main that leads nowhere and comes before `route`; with nil, any such route.
   private static func wall(before route: MainDefault?, in actual: ActualState) -> (metric: RouteMetric, words: String)?
   {
     let first =
@@ -159,8 +160,8 @@ struct UplinkRoute {
 struct UplinkAddress {
   private(set) var address: IPv4Address?
   private(set) var obstacle: String?
-  /// What our own routes by it must say of their source; nil where the kernel comes to it by itself and main's route says
-  /// nothing either.
+  /// The source that our own routes by it must name; nil if the kernel chooses it by itself and main's route names none
+  /// either.
   private(set) var routeSource: IPv4Address?
 
   init(_ uplink: UplinkConfiguration, _ route: MainDefault?, in actual: ActualState) {
@@ -170,7 +171,7 @@ struct UplinkAddress {
     if let named = uplink.source {
       // What an operator names he has thought of.
       guard sources.place(of: named) != nil else {
-        obstacle = "its source, \(named), is no address of this router"
+        obstacle = "its source, \(named), is not an address of this router"
         return
       }
       address = named
@@ -186,11 +187,11 @@ struct UplinkAddress {
       address = sources.choice(by: device, to: gateway?.ipv4, scope: scope) { place in
         guard sources.flaw(of: place) == nil else { return false }
         // What is on loopback is meant for the whole router, as where an uplink has no subnet of its own. Another
-        // device's address, a LAN's say, means nothing out there: who wants it says so with `source`.
+        // device's address, say a LAN's, means nothing out there; to use it, set `source`.
         return place.device == device || (route != nil && place.device.text == "lo")
       }
       guard address != nil else {
-        obstacle = sources.obstacle(of: device) ?? "no IPv4 address that is good beyond its own link"
+        obstacle = sources.obstacle(of: device) ?? "no IPv4 address that is valid beyond its own link"
         return
       }
     }
