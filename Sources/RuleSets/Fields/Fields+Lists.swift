@@ -43,13 +43,16 @@ extension Fields {
 
   /// Objects. Without the key the list is empty.
   ///
-  /// - Parameter missing: tells what is expected where the key is missing; nil: it may be.
+  /// - Parameters:
+  ///   - isUnique: whether an item may not be there twice, which the statements after this one see to.
+  ///   - missing: tells what is expected where the key is missing; nil: it may be.
   func objects<Value: Described>(
-    _ key: String, _ count: ClosedRange<Int>, _ items: inout [Item<Value>], missing: String? = nil
+    _ key: String, _ count: ClosedRange<Int>, _ items: inout [Item<Value>], isUnique: Bool = false,
+    missing: String? = nil
   ) {
     let path = path(key)
     let standard = items
-    state(key, count, .list(count, of: .object(Value.self), isUnique: false), missing) {
+    state(key, count, .list(count, of: .object(Value.self), isUnique: isUnique), missing) {
       items.reserveCapacity($0)
     } read: { index, given in
       if let value = Value.read(given, at: "\(path)[\(index)]", index: index, names) {
@@ -61,13 +64,13 @@ extension Fields {
     }
   }
 
-  /// Objects of which some may be said in a word.
+  /// Objects of which some may be said in a word, none of them twice.
   func objects<Value: ShortlyDescribed>(
     _ key: String, _ count: ClosedRange<Int>, orShort form: Form<Name>, _ items: inout [Item<Value>], missing: String
   ) {
     let path = path(key)
     let standard = items
-    state(key, count, .list(count, of: .either(form.shape, .object(Value.self)), isUnique: false), missing) {
+    state(key, count, .list(count, of: .either(form.shape, .object(Value.self)), isUnique: true), missing) {
       items.reserveCapacity($0)
     } read: { index, given in
       if case .object = given {

@@ -75,7 +75,8 @@ extension DraftTier: ShortlyDescribed {
   mutating func fields(_ fields: Fields) {
     /// Paths that share the flows, as long as they are up.
     fields.objects(
-      "balance", 2...RuleSetBounds.pathsOfEgress, &shares, missing: "a list of the paths that share flows")
+      "balance", 2...RuleSetBounds.pathsOfEgress, &shares, isUnique: true,
+      missing: "a list of the paths that share flows")
   }
 }
 

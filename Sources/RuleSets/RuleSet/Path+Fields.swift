@@ -45,7 +45,7 @@ extension PathLimits: Described {
     /// The mean round trip over the probes that are up.
     /// - Default: none
     fields.object("rtt_ms", &roundTrip.roundTripDraft)
-    /// How far a round trip is from the one before it, on average over the probes that are up.
+    /// The mean jitter over the probes that are up.
     /// - Default: none
     fields.object("jitter_ms", &jitter.jitterDraft)
     fields.atLeastOne("loss_percent", "rtt_ms", "jitter_ms")

@@ -10,6 +10,7 @@ extension RuleSetDraft: Described {
     fields.required("device", .name, &device)
     /// Rises with every change. If an orchestrator has lost count, `backhaul accept-revision N` on the router accepts one
     /// rule set of revision N or higher.
+    /// - Value: 1 to 2⁵³ − 1
     fields.required(
       "revision", Form<Int64>.integer(RuleSetBounds.revision).mapped { UInt64($0) }, &revision)
     /// The agent refuses `hub` until it supports it.
