@@ -10,6 +10,9 @@ struct MistakeMaker {
   /// How often a change was made of a field: the first few places tell as much as all.
   private var made: [String: Int] = [:]
 
+  /// Kinds of texts that had their turn.
+  private var spoilt: Set<String> = []
+
   init(_ samples: [Sample]) {
     self.samples = samples
     for sample in samples {
@@ -111,6 +114,42 @@ struct MistakeMaker {
           }
           tell(.object(answer + [.init("document", document)]))
         }
+        for field in place.all.fields { spoilTexts(of: field, in: place, of: sample, tell) }
+      }
+    }
+  }
+
+  /// Puts characters into one text of each kind, and tells whether the text's own form refuses the outcome.
+  private mutating func spoilTexts(
+    of field: FieldDescription, in place: Place, of sample: Sample, _ tell: (DocumentValue) -> Void
+  ) {
+    var steps = place.steps + [.key(field.key)]
+    var shape = field.shape
+    if case .list(_, let item, _) = shape { (shape, steps) = (item, steps + [.index(0)]) }
+    guard case .text(let kind, _, let expected) = shape, case .string(let text)? = sample.document.at(steps[...]),
+      spoilt.insert(kind).inserted
+    else { return }
+    let middle = text.index(text.startIndex, offsetBy: text.count / 2)
+    for scalar in (1...0x7f).compactMap({ Unicode.Scalar($0) }) + ["ä"] {
+      // Of letters and digits some tell as much as all.
+      if scalar.properties.isAlphabetic || scalar.properties.numericType != nil,
+        !"azAZ09xä".unicodeScalars.contains(scalar)
+      {
+        continue
+      }
+      for index in [text.startIndex, middle, text.endIndex] {
+        var changed = text
+        changed.insert(Character(scalar), at: index)
+        let document = sample.document.replacing(steps[...], with: .string(changed))
+        var answer: [DocumentValue.Member] = [.init("kind", .string(kind)), .init("text", .string(changed))]
+        do throws(Complaints) {
+          _ = try RuleSetDecoder.decode(document)
+          answer.append(.init("accepted", .boolean(true)))
+        } catch {
+          let isForms = error.all.contains { $0.text.hasPrefix("expected \(expected)") }
+          answer += [.init("accepted", .boolean(false)), .init("mistake", .boolean(isForms))]
+        }
+        tell(.object(answer + [.init("document", document)]))
       }
     }
   }
