@@ -97,7 +97,7 @@ struct MistakeMaker {
         for (change, isMistake, steps, value) in changes(of: place) {
           let name = "\(place.type) \(change)"
           made[name, default: 0] += 1
-          guard made[name, default: 0] <= 3 else { continue }
+          guard made[name, default: 0] <= 2 else { continue }
           let document = sample.document.replacing(steps[...], with: value)
           var answer: [DocumentValue.Member] = [
             .init("change", .string("\(name), in \(sample.name)")), .init("mistake", .boolean(isMistake)),

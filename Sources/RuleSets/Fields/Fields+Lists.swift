@@ -14,7 +14,7 @@ extension Fields {
       case .success(let value):
         defer { values.append(value) }
         let first = values.firstIndex(of: value)
-        return first.map { "\(given.found) is there twice, first at [\($0)]" }
+        return first.map { "\(value.written(as: form.shape).found) is there twice, first at [\($0)]" }
       case .failure(let refusal): return refusal.text
       }
     } write: {
