@@ -95,6 +95,10 @@ let package = Package(
       name: "AgentTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes", "SeededRandom"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["RuleSets", "Core", "SeededRandom"], swiftSettings: strict),
     .testTarget(name: "RuleSetTests", dependencies: ["RuleSets", "Core", "System"], swiftSettings: strict),
+    // Describes the rule set's fields, and makes every mistake in them, for Tests/fields and Tests/schema.
+    .executableTarget(
+      name: "backhaul-fields", dependencies: ["RuleSets"], path: "Tests/Fields",
+      swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]),
     .testTarget(
       name: "DataPlaneTests", dependencies: ["RuleSets", "Core", "Fakes", "SeededRandom"], swiftSettings: strict),
     // A world on a virtual clock for the machines of Core, and the invariants that hold in it.

@@ -18,6 +18,16 @@ package final class ComplaintBook {
     if kept.count < Self.limit { kept.append(Complaint(field: field(), text())) } else { others += 1 }
   }
 
+  /// Where the next complaint will stand; see `complain(at:_:)`.
+  package var place: Int { kept.count }
+
+  /// Puts complaints before those that were made since the place was taken. The limit holds as ever.
+  package func complain(at place: Int, _ complaints: [Complaint]) {
+    kept.insert(contentsOf: complaints, at: min(place, kept.count))
+    others += max(0, kept.count - Self.limit)
+    kept.removeLast(max(0, kept.count - Self.limit))
+  }
+
   /// What is odd and has one meaning all the same. As with complaints, more than `limit` are counted and not kept.
   package func remark(_ field: @autoclosure () -> String, _ text: @autoclosure () -> String) {
     if remarks.count < Self.limit { remarks.append(Complaint(field: field(), text())) } else { otherRemarks += 1 }

@@ -4,13 +4,21 @@ package struct FieldReader {
   /// The object's place in the document, such as `tunnels[1].inner`; empty for the document itself.
   package let path: String
   package let book: ComplaintBook
-  private let members: [DocumentValue.Member]
+  let members: [DocumentValue.Member]
 
   /// Nil, with a complaint, if `value` is not an object. Complains of each key that is not in `keys`, in the words of
   /// `refused` if the key has an entry there.
   package init?(
     _ value: DocumentValue, at path: String = "", keys: [String], refused: [String: String] = [:], book: ComplaintBook
   ) {
+    self.init(value, at: path, book: book)
+    for member in members where !keys.contains(member.key) {
+      book.complain(field(member.key), refused[member.key] ?? Self.unknown(member.key, keys: keys))
+    }
+  }
+
+  /// Nil, with a complaint, if `value` is not an object. Takes any key.
+  init?(_ value: DocumentValue, at path: String, book: ComplaintBook) {
     self.path = path
     self.book = book
     guard case .object(let members) = value else {
@@ -18,12 +26,10 @@ package struct FieldReader {
       return nil
     }
     self.members = members
-    for member in members where !keys.contains(member.key) {
-      book.complain(field(member.key), refused[member.key] ?? Self.unknown(member.key, keys: keys))
-    }
   }
 
-  private static func unknown(_ key: String, keys: [String]) -> String {
+  /// What to say of a key that the object may not have.
+  static func unknown(_ key: String, keys: [String]) -> String {
     if let near = nearest(to: key, among: keys) { return "unknown key; did you mean \(quoted(near))?" }
     return "unknown key; expected " + (keys.count == 1 ? "" : "one of ") + keys.map(quoted).joined(separator: ", ")
   }
@@ -77,7 +83,7 @@ package struct FieldReader {
   }
 
   /// The values of a list; empty if the key is missing. Complains if it is not a list or its length is wrong.
-  private func values(_ key: String, _ count: ClosedRange<Int>) -> ArraySlice<DocumentValue> {
+  func values(_ key: String, _ count: ClosedRange<Int>) -> ArraySlice<DocumentValue> {
     guard let value = self[key] else { return [] }
     guard case .list(let values) = value else {
       complain(key, "expected a list, found \(value.found)")
@@ -137,3 +143,5 @@ package struct Item<Value> {
     self.value = value
   }
 }
+
+extension Item: Sendable where Value: Sendable {}

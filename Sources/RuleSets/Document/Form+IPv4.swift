@@ -1,7 +1,9 @@
 /// IPv4 addresses and prefixes as documents write them, each with the mistake that people make.
 extension Form where Value == IPv4Address {
   /// An address that one host can have.
-  package static let hostAddress = Form("the IPv4 address of a host, such as 192.0.2.1") { value in
+  package static let hostAddress = Form(
+    .text("host_address", 7...15, "the IPv4 address of a host, such as 192.0.2.1")
+  ) { value in
     guard case .string(let text) = value else { return .refused() }
     guard let address = IPv4Address(text) else { return .refused(hint: addressHint(text)) }
     if address.isHost { return .value(address) }
@@ -17,7 +19,7 @@ extension Form where Value == IPv4Address {
 
 extension Form where Value == IPv4Prefix {
   /// A prefix of hosts, in canonical form.
-  package static let prefix = Form("an IPv4 prefix such as 10.1.0.0/16") { value in
+  package static let prefix = Form(.text("prefix", 9...18, "an IPv4 prefix such as 10.1.0.0/16")) { value in
     guard case .string(let text) = value else { return .refused() }
     guard let prefix = IPv4Prefix(text) else { return .refused(hint: prefixHint(text)) }
     return prefix.holdsNoHost ? .refused(hint: "no host can have an address in it") : .value(prefix)
@@ -35,7 +37,7 @@ extension Form where Value == IPv4Prefix {
 extension Form where Value == InterfaceAddress {
   /// An address with the length of its subnet, as `ip addr` writes it.
   package static let interfaceAddress = Form(
-    "an IPv4 address of a host with its prefix length, such as 10.1.1.1/30"
+    .text("interface_address", 9...18, "an IPv4 address of a host with its prefix length, such as 10.1.1.1/30")
   ) { value in
     guard case .string(let text) = value else { return .refused() }
     guard let address = InterfaceAddress(text) else {

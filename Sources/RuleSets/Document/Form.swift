@@ -9,14 +9,22 @@ package struct Form<Value>: Sendable {
     case refusedSecret(_ hint: String)
   }
 
-  /// Follows "expected": `an IPv4 address such as 192.0.2.1`.
-  package let expected: String
+  /// What it takes, as data.
+  package let shape: Shape
   package let read: @Sendable (DocumentValue) -> Reading
 
-  package init(_ expected: String, read: @escaping @Sendable (DocumentValue) -> Reading) {
-    self.expected = expected
+  package init(_ shape: Shape, read: @escaping @Sendable (DocumentValue) -> Reading) {
+    self.shape = shape
     self.read = read
   }
+
+  /// A form that nothing but words describes.
+  package init(_ expected: String, read: @escaping @Sendable (DocumentValue) -> Reading) {
+    self.init(.other(expected), read: read)
+  }
+
+  /// Follows "expected": `an IPv4 address such as 192.0.2.1`.
+  package var expected: String { shape.expected }
 
   /// The value, or what to complain: `expected …, found …`, and the hint in brackets.
   package func judge(_ value: DocumentValue) -> Result<Value, Refusal> {
@@ -43,7 +51,7 @@ extension Form.Reading {
 }
 
 extension Form where Value == Bool {
-  package static let boolean = Form("true or false") { value in
+  package static let boolean = Form(.boolean) { value in
     if case .boolean(let flag) = value { return .value(flag) }
     guard case .string(let text) = value, text == "true" || text == "false" else { return .refused() }
     return .refused(hint: "without quotes")
@@ -53,8 +61,7 @@ extension Form where Value == Bool {
 extension Form where Value == Int64 {
   /// A whole number in `range`, bounds included. A decimal is refused even where it has no fraction, as in `5.0`.
   package static func integer(_ range: ClosedRange<Int64>, of unit: String = "") -> Form {
-    let unit = unit.isEmpty ? "" : " of \(unit)"
-    return Form("a whole number\(unit) from \(range.lowerBound) to \(range.upperBound)") { value in
+    Form(.integer(range, unit: unit)) { value in
       if case .integer(let number) = value, range.contains(number) { return .value(number) }
       if case .decimal(let number) = value, number == number.rounded(), abs(number) < 1e15 {
         return .refused(hint: "without decimal point or exponent")
@@ -80,7 +87,7 @@ extension Form where Value == Duration {
     _ range: ClosedRange<Int64>, unit: String, perSecond: Double, _ make: @escaping @Sendable (Int64) -> Duration
   ) -> Form {
     let whole = Form<Int64>.integer(range, of: unit)
-    return Form(whole.expected) { value in
+    return Form(whole.shape) { value in
       if case .string(let text) = value, let seconds = secondsWritten(in: text), seconds < 1e9 {
         return .refused(hint: "write \(Int64((seconds * perSecond).rounded())): the unit is in the key's name")
       }
@@ -108,7 +115,7 @@ extension Form where Value == Duration {
 extension Form where Value == String {
   /// One line of text without control characters.
   package static func text(_ expected: String, atMost bytes: Int) -> Form {
-    Form("\(expected) of 1 to \(bytes) bytes") { value in
+    Form(.text("line", 1...bytes, "\(expected) of 1 to \(bytes) bytes")) { value in
       guard case .string(let text) = value, (1...bytes).contains(text.utf8.count) else { return .refused() }
       return text.utf8.contains { $0 < 0x20 || $0 == 0x7f } ? .refused(hint: "no control characters") : .value(text)
     }
@@ -117,7 +124,9 @@ extension Form where Value == String {
 
 extension Form where Value == Name {
   package static let name = Form(
-    "a name of 1 to \(Name.maximumLength) of a–z, 0–9 and \"-\" that begins with a letter"
+    .text(
+      "name", 1...Name.maximumLength,
+      "a name of 1 to \(Name.maximumLength) of a–z, 0–9 and \"-\" that begins with a letter")
   ) { value in
     guard case .string(let text) = value else { return .refused() }
     if let name = Name(text) { return .value(name) }
@@ -128,7 +137,9 @@ extension Form where Value == Name {
 
 extension Form where Value == InterfaceName {
   package static let interface = Form(
-    "the name of a network interface (1 to 15 characters, no space, \"/\" or \":\")"
+    .text(
+      "interface", 1...InterfaceName.maximumLength,
+      "the name of a network interface (1 to \(InterfaceName.maximumLength) characters, no space, \"/\" or \":\")")
   ) { value in
     guard case .string(let text) = value, let name = InterfaceName(text) else { return .refused() }
     return .value(name)
@@ -139,9 +150,7 @@ extension Form where Value: CaseIterable & RawRepresentable & Sendable, Value.Ra
   /// One of a fixed set of words; `unsupported` says why a word that one might expect is refused.
   package static func choice(unsupported: [String: String] = [:]) -> Form {
     let words = Value.allCases.map(\.rawValue)
-    let last = words.last.map { quoted($0) } ?? ""
-    let others = words.dropLast().map { quoted($0) }.joined(separator: ", ")
-    return Form(others.isEmpty ? last : "\(others) or \(last)") { value in
+    return Form(.words(words)) { value in
       guard case .string(let text) = value else { return .refused() }
       if let choice = Value(rawValue: text) { return .value(choice) }
       return .refused(hint: unsupported[text] ?? nearest(to: text, among: words).map { "did you mean \(quoted($0))?" })

@@ -9,7 +9,7 @@ package struct Proposal: Hashable, Sendable, CustomStringConvertible {
   package let transforms: [Transform]
 
   /// Bytes of a proposal. All of charon's keywords together have not much more.
-  private static let maximumLength = 512
+  static let maximumLength = 512
 
   /// `transforms` must be complete: `parse` and `defaults` see to it.
   package init(_ use: ProposalUse, _ transforms: [Transform]) {
@@ -128,7 +128,7 @@ extension Form where Value == Proposal {
     let expected =
       use == .ike
       ? "an IKE proposal such as aes256gcm16-prfsha384-x25519" : "an ESP proposal such as aes256gcm16-x25519"
-    return Form(expected) { value in
+    return Form(.text(use == .ike ? "ike_proposal" : "esp_proposal", 1...Proposal.maximumLength, expected)) { value in
       guard case .string(let text) = value else { return .refused() }
       do throws(Proposal.Refusal) {
         return .value(try .parse(text, for: use))

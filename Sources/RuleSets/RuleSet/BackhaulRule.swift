@@ -1,7 +1,7 @@
 /// Whose traffic goes to a hub, and by which egress.
 package struct BackhaulRule: Equatable, Sendable {
   /// What happens to IPv6 of the sources: it never enters a tunnel.
-  package enum IPv6: String, CaseIterable, Equatable, Sendable {
+  package enum IPv6: String, CaseIterable, Equatable, Writable {
     /// It leaves by the local WAN, as the router would send it anyway.
     case local
     /// It is refused where it would leave by an uplink.

@@ -2,7 +2,7 @@
 /// there. Those that name the same egress share its mark, its table and every flip.
 package struct Egress: Hashable, Sendable {
   /// What happens to the traffic when none of its paths is up.
-  package enum Fallback: String, CaseIterable, Hashable, Sendable {
+  package enum Fallback: String, CaseIterable, Hashable, Writable {
     /// It leaves by a local uplink, masqueraded.
     case localWAN = "local_wan"
     /// It goes nowhere; the sender gets "host unreachable".
@@ -12,7 +12,7 @@ package struct Egress: Hashable, Sendable {
   }
 
   /// What happens to live flows when traffic returns to a better path.
-  package enum Failback: String, CaseIterable, Hashable, Sendable {
+  package enum Failback: String, CaseIterable, Hashable, Writable {
     /// They finish where they are.
     case drain
     /// Their conntrack entries are deleted, so that they are set up anew on the better path.

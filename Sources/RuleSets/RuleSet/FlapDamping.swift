@@ -2,7 +2,7 @@
 /// half in a half-life. Nothing is remembered but when the path fell, so the answer is the same whoever asks, and how often.
 package struct FlapDamping: Hashable, Sendable {
   /// After this time a fall counts half; zero: nothing is damped.
-  package let halfLife: Duration
+  package var halfLife: Duration
 
   package init(halfLife: Duration) { self.halfLife = halfLife }
 

@@ -6,7 +6,12 @@ struct HTTPProbeURL: Equatable {
   var port: UInt16
   var target: String
 
-  static let form = Form<HTTPProbeURL>("a URL such as http://192.0.2.1/health, with an IPv4 address") { value in
+  /// Bytes of the whole.
+  static let maximumLength = 2048
+
+  static let form = Form<HTTPProbeURL>(
+    .text("url", 1...maximumLength, "a URL such as http://192.0.2.1/health, with an IPv4 address")
+  ) { value in
     guard case .string(let text) = value else { return .refused() }
     do throws(Refusal) {
       return .value(try HTTPProbeURL(text))
@@ -22,7 +27,7 @@ struct HTTPProbeURL: Equatable {
   }
 
   init(_ text: String) throws(Refusal) {
-    guard text.utf8.count <= 2048 else { throw Refusal(hint: "at most 2048 bytes") }
+    guard text.utf8.count <= Self.maximumLength else { throw Refusal(hint: "at most \(Self.maximumLength) bytes") }
     guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
       throw Refusal(hint: "no spaces, control characters or letters beyond ASCII")
     }
@@ -45,6 +50,10 @@ struct HTTPProbeURL: Equatable {
     (address, port) = try Self.endpoint(authority, standardPort: scheme == .http ? 80 : 443)
   }
 
+  init(of check: HTTPCheck) {
+    (scheme, address, port, target) = (check.scheme, check.address, check.port, check.target)
+  }
+
   private static func endpoint(
     _ authority: Substring, standardPort: UInt16
   ) throws(Refusal) -> (IPv4Address, UInt16) {
@@ -63,4 +72,8 @@ struct HTTPProbeURL: Equatable {
     }
     return (address, port)
   }
+}
+
+extension HTTPProbeURL: Writable {
+  func written(as shape: Shape) -> DocumentValue { .string("\(scheme.rawValue)://\(address):\(port)\(target)") }
 }

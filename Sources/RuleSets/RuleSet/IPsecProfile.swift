@@ -27,7 +27,7 @@ package struct IPsecProfile: Equatable, Sendable {
   package var udpEncapsulation: UDPEncapsulation
 
   /// ESP in UDP (RFC 3948).
-  package enum UDPEncapsulation: String, CaseIterable, Equatable, Sendable {
+  package enum UDPEncapsulation: String, CaseIterable, Equatable, Writable {
     /// Only if a NAT is in between.
     case auto
     /// Even if no NAT is seen, for networks that do not pass ESP.
@@ -73,12 +73,13 @@ package struct CertificateFiles: Equatable, Sendable {
 /// The name of a file in the local configuration's `secrets_directory`. A name and never a path: a rule set cannot make
 /// the agent read anything else of this router.
 package struct SecretFileName: Hashable, Sendable, CustomStringConvertible {
+  static let maximumLength = 64
   package let text: String
 
   /// 1 to 64 letters, digits, `.`, `_` and `-`, not beginning with `.`.
   package init?(_ text: String) {
     let bytes = text.utf8
-    guard (1...64).contains(bytes.count), bytes.first != UInt8(ascii: "."),
+    guard (1...Self.maximumLength).contains(bytes.count), bytes.first != UInt8(ascii: "."),
       bytes.allSatisfy({ byte in
         (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20)
           || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")].contains(byte)
@@ -93,7 +94,12 @@ package struct SecretFileName: Hashable, Sendable, CustomStringConvertible {
 /// An IKE identity as strongSwan writes it (swanctl.conf(5)): a host name, an address, `user@host` or a distinguished
 /// name such as `C=CH, O=Example, CN=hub`. Never one that stands for anybody, or for several.
 package struct IKEIdentity: Hashable, Sendable, CustomStringConvertible {
+  static let maximumLength = 255
+  /// Nobody's: what a draft has until the document's identity is read.
+  static let blank = IKEIdentity(known: "")
   package let text: String
+
+  private init(known text: String) { self.text = text }
 
   package init?(_ text: String) {
     guard Self.fault(of: text) == nil else { return nil }
@@ -103,9 +109,9 @@ package struct IKEIdentity: Hashable, Sendable, CustomStringConvertible {
   /// Why charon would not take a text for one peer's identity (libstrongswan's identification.c); nil where it would.
   static func fault(of text: String) -> String? {
     let bytes = text.utf8
-    guard (1...255).contains(bytes.count), bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }), bytes.first != 0x20,
-      bytes.last != 0x20
-    else { return "1 to 255 printable ASCII characters, no space at either end" }
+    guard (1...maximumLength).contains(bytes.count), bytes.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }),
+      bytes.first != 0x20, bytes.last != 0x20
+    else { return "1 to \(maximumLength) printable ASCII characters, no space at either end" }
     let isAnyone = bytes.first == UInt8(ascii: "%") || ["0.0.0.0", "::", "0::0"].contains(text)
     if isAnyone || bytes.contains(UInt8(ascii: "*")) || isRange(text) { return "it stands for more than one peer" }
     return hasType(text) ? "without a type such as \"dns:\" in front" : nil

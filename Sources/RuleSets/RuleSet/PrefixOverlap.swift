@@ -3,7 +3,7 @@
 enum PrefixOverlap {
   /// Within one list a repetition or a nested prefix says nothing new, and published lists are full of both: the wider one
   /// stays, in its place, and the others are remarked on.
-  static func merged(_ items: [Item<IPv4Prefix>], in field: String, _ book: ComplaintBook) -> [Item<IPv4Prefix>] {
+  static func merged(_ items: [Item<IPv4Prefix>], in field: String, book: ComplaintBook) -> [Item<IPv4Prefix>] {
     // Remarks come in the order of the list, whichever the sorting finds first.
     var found: [(inner: Item<IPv4Prefix>, outer: Item<IPv4Prefix>)] = []
     var outer: Item<IPv4Prefix>?

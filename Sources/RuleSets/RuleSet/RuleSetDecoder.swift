@@ -53,37 +53,15 @@ package enum RuleSetDecoder {
     try book.close()
   }
 
-  private enum Role: String, CaseIterable, Sendable { case edge }
-
-  private static let keys = [
-    "schema", "device", "revision", "role", "hubs", "ipsec_profiles", "tunnels", "paths", "probes", "egresses",
-    "backhaul_rules", "direct_destinations",
-  ]
-  private static let refused = ["steering_rules": "steering rules are not supported by this version"]
-  private static let roleForm = Form<Role>.choice(unsupported: ["hub": "this version runs on edges only"])
-
   private static func ruleSet(from document: DocumentValue, _ book: ComplaintBook) -> RuleSet? {
-    guard let top = FieldReader(document, keys: keys, refused: refused, book: book) else { return nil }
-    let device = top.required("device", .name)
-    let revision = top.required("revision", .integer(RuleSetBounds.revision))
-    _ = top.optional("role", roleForm)
-    var draft = RuleSetDraft(book)
-    draft.readHubs(top)
-    draft.readProfiles(top)
-    draft.readTunnels(top)
-    draft.readPaths(top)
-    draft.readProbes(top)
-    draft.readEgresses(top)
-    draft.readRules(top)
-    draft.readDirectDestinations(top)
-    draft.noteIncompleteParts(top)
+    guard let top = FieldReader(document, at: "", book: book) else { return nil }
+    var draft = RuleSetDraft()
+    draft.names = NameBook(book)
+    let fields = Fields(reading: top, draft.names)
+    draft.fields(fields)
+    fields.complainOfStrangers(to: RuleSetDraft.self, at: 0)
+    draft.names.noteIncompleteParts(top)
     draft.validate()
-    guard let device, let revision else { return nil }
-    return RuleSet(
-      device: device, revision: UInt64(revision), hubs: draft.hubs.map(\.value),
-      profiles: draft.profiles.map(\.value), tunnels: draft.tunnels.map(\.value), paths: draft.paths.map(\.value),
-      probes: draft.probes.map(\.value), egresses: draft.egresses.map(\.value.egress),
-      backhaulRules: draft.rules.map(\.value.rule),
-      directDestinations: draft.directDestinations.map(\.value))
+    return fields.isWhole ? draft.ruleSet : nil
   }
 }

@@ -1,7 +1,12 @@
 /// A rule set whose fields are read one by one, before they are held against each other. Each part keeps its place in
 /// the document, so that what is found wrong later can be named.
 struct RuleSetDraft {
-  let book: ComplaintBook
+  enum Role: String, CaseIterable, Writable { case edge }
+
+  var names = NameBook(ComplaintBook())
+  var device = Name.blank
+  var revision: UInt64 = 0
+  var role = Role.edge
   var hubs: [Item<Hub>] = []
   var profiles: [Item<IPsecProfile>] = []
   var tunnels: [Item<Tunnel>] = []
@@ -10,96 +15,95 @@ struct RuleSetDraft {
   var egresses: [Item<DraftEgress>] = []
   var rules: [Item<DraftRule>] = []
   var directDestinations: [Item<IPv4Prefix>] = []
-  /// Every name that the document gives, of broken parts too: a reference to one of those is not dangling.
-  var names: [Part: [Name: Int]] = [:]
 
-  /// Parts of which an item has no name that could be read: what seems to dangle may be meant for it.
-  var incomplete: Set<Part> = []
+  var book: ComplaintBook { names.book }
+}
 
-  /// A list of the document whose items have names.
-  enum Part: String, CaseIterable {
-    case hubs
-    case profiles = "ipsec_profiles"
-    case tunnels, paths, probes, egresses
-    case rules = "backhaul_rules"
-
-    /// What one item is called.
-    var noun: String {
-      switch self {
-      case .hubs: "hub"
-      case .profiles: "IPsec profile"
-      case .tunnels: "tunnel"
-      case .paths: "path"
-      case .probes: "probe"
-      case .egresses: "egress"
-      case .rules: "backhaul rule"
-      }
+extension RuleSetDraft {
+  /// A draft that says what the rule set says.
+  init(_ ruleSet: RuleSet) {
+    func items<Value, Draft>(_ values: [Value], _ make: (Value) -> Draft) -> [Item<Draft>] {
+      values.enumerated().map { Item(index: $0, value: make($1)) }
     }
+    device = ruleSet.device
+    revision = ruleSet.revision
+    hubs = items(ruleSet.hubs) { $0 }
+    profiles = items(ruleSet.profiles) { $0 }
+    tunnels = items(ruleSet.tunnels) { $0 }
+    paths = items(ruleSet.paths) { $0 }
+    probes = items(ruleSet.probes) { $0 }
+    egresses = items(ruleSet.egresses) { DraftEgress($0) }
+    let named = Set(ruleSet.egresses.map(\.name))
+    rules = items(ruleSet.backhaulRules) { DraftRule($0, isNamed: named.contains($0.egress.name)) }
+    directDestinations = items(ruleSet.directDestinations) { $0 }
   }
 
-  init(_ book: ComplaintBook) { self.book = book }
-
-  /// The item's own name, noted so that it can be referred to; nil, with a complaint, where it is none or is taken.
-  mutating func readName(_ part: Part, index: Int, _ fields: FieldReader) -> Name? {
-    guard let name = fields.required("name", .name) else { return nil }
-    if let first = names[part]?[name] {
-      fields.complain("name", "\(quoted(name.text)) is already the name of \(part.rawValue)[\(first)]")
-      return nil
-    }
-    names[part, default: [:]][name] = index
-    return name
-  }
-
-  /// To be called when every part has been read.
-  mutating func noteIncompleteParts(_ top: FieldReader) {
-    for part in Part.allCases {
-      switch top[part.rawValue] {
-      case .list(let items) where items.count == names[part]?.count ?? 0: continue
-      case nil: continue
-      default: incomplete.insert(part)
-      }
-    }
-  }
-
-  /// Complains unless something of that kind has this name.
-  func checkReference(_ name: Name, to part: Part, at field: @autoclosure () -> String) {
-    guard names[part]?[name] == nil, !incomplete.contains(part) else { return }
-    book.complain(field(), danglingReference(name, to: part))
-  }
-
-  private func danglingReference(_ name: Name, to part: Part) -> String {
-    let text = "no \(part.noun) is named \(quoted(name.text))"
-    for other in [Part.hubs, .profiles, .tunnels, .paths, .egresses] where other != part && names[other]?[name] != nil {
-      return text + " (that is a \(other.noun))"
-    }
-    let known = (names[part] ?? [:]).keys.map(\.text).sorted()
-    return text + (nearest(to: name.text, among: known).map { "; did you mean \(quoted($0))?" } ?? "")
+  /// The rule set that the draft says, where `validate` had nothing to complain of.
+  var ruleSet: RuleSet {
+    let egresses = self.egresses.map(\.value.value)
+    let byName = Dictionary(egresses.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    return RuleSet(
+      device: device, revision: revision, hubs: hubs.map(\.value), profiles: profiles.map(\.value),
+      tunnels: tunnels.map(\.value), paths: paths.map(\.value), probes: probes.map(\.value), egresses: egresses,
+      backhaulRules: rules.map { $0.value.rule(among: byName) }, directDestinations: directDestinations.map(\.value))
   }
 }
 
 /// An egress, its lists with the places of their items.
-struct DraftEgress {
+struct DraftEgress: Sendable {
+  /// All of it but its tiers.
   var egress: Egress
-  var paths: [DraftPath]
+  var tiers: [Item<DraftTier>]
+
+  /// The egress itself.
+  var value: Egress {
+    var result = egress
+    result.tiers = tiers.lazy.map { $0.value.shares.map(\.value) }.filter { !$0.isEmpty }
+    return result
+  }
+
+  /// Its paths, each with its place.
+  var paths: [DraftPath] {
+    tiers.flatMap { tier in
+      tier.value.shares.map { share in
+        let place = "paths[\(tier.index)]" + (tier.value.isBalance ? ".balance[\(share.index)].path" : "")
+        return DraftPath(place: place, name: share.value.path)
+      }
+    }
+  }
+}
+
+/// An item of an egress's `paths`: one path, or several that share flows.
+struct DraftTier: Sendable {
+  var shares: [Item<PathShare>] = []
+  /// Whether it is said at length, as a `balance`.
+  var isBalance = true
 }
 
 /// A path that an egress names, and where: `paths[1]`, `paths[2].balance[0].path`.
-struct DraftPath {
+struct DraftPath: Sendable {
   var place: String
   var name: Name
 }
 
 /// A backhaul rule, its lists with the places of their items.
-struct DraftRule {
-  var rule: BackhaulRule
-  var sources: DraftSources
-  /// Where the rule has an egress of its own; nil where it names one.
-  var own: DraftEgress?
+struct DraftRule: Sendable {
+  var name = Name.blank
+  var enabled = true
+  var sources = DraftSources()
+  /// The egress that it names; nil where it has one of its own.
+  var named: Name?
+  var own = DraftEgress.blank
+  var ipv6 = BackhaulRule.IPv6.local
+
+  /// The name of its egress: its own one has the rule's.
+  var egressName: Name { named ?? name }
 }
 
-struct DraftSources {
-  var interfaces: [Item<InterfaceName>]
-  var prefixes: [Item<IPv4Prefix>]
+/// Whose traffic a rule takes, each prefix with its place.
+struct DraftSources: Sendable {
+  var interfaces: [InterfaceName] = []
+  var prefixes: [Item<IPv4Prefix>] = []
   /// False where a list was given and nothing of it could be read: then it is not known what the rule takes.
-  var isKnown: Bool
+  var isKnown = true
 }

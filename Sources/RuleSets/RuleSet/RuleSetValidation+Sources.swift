@@ -1,8 +1,8 @@
 /// No packet may belong to two enabled rules: which one took it would depend on their order, and that means nothing.
 extension RuleSetDraft {
   func validateSourcesAreApart() {
-    let enabled = rules.filter { $0.value.rule.enabled && $0.value.sources.isKnown }
-    let interfaces = enabled.map { Set($0.value.rule.sources.interfaces) }
+    let enabled = rules.filter { $0.value.enabled && $0.value.sources.isKnown }
+    let interfaces = enabled.map { Set($0.value.sources.interfaces) }
 
     /// A rule without interfaces takes from all of them.
     func shareInterface(_ left: Int, _ right: Int) -> Bool {
@@ -22,7 +22,7 @@ extension RuleSetDraft {
       book.complain(
         "backhaul_rules[\(enabled[late.owner].index)].sources.prefixes[\(late.index)]",
         "\(late.prefix) overlaps \(early.prefix) of backhaul_rules[\(other.index)]"
-          + " \(quoted(other.value.rule.name.text)); two enabled rules may not take the same traffic")
+          + " \(quoted(other.value.name.text)); two enabled rules may not take the same traffic")
     }
   }
 
@@ -38,7 +38,7 @@ extension RuleSetDraft {
         book.complain(
           "backhaul_rules[\(enabled[late].index)].sources",
           "overlaps the sources of backhaul_rules[\(enabled[early].index)]"
-            + " \(quoted(enabled[early].value.rule.name.text))" + (shared.map { " on \($0)" } ?? "")
+            + " \(quoted(enabled[early].value.name.text))" + (shared.map { " on \($0)" } ?? "")
             + "; two enabled rules may not take the same traffic")
         break
       }

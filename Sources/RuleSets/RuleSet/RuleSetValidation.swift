@@ -7,7 +7,7 @@ extension RuleSetDraft {
     validateInnerAddresses()
     validatePaths()
     for probe in probes {
-      checkReference(probe.value.path, to: .paths, at: "probes[\(probe.index)].path")
+      names.checkReference(probe.value.path, to: .paths, at: "probes[\(probe.index)].path")
     }
     validateQuorums()
     validateEgresses()
@@ -41,7 +41,7 @@ extension RuleSetDraft {
     var seen: [String: Int] = [:]
     for tunnel in tunnels {
       let field = "tunnels[\(tunnel.index)]"
-      checkReference(tunnel.value.hub, to: .hubs, at: "\(field).hub")
+      names.checkReference(tunnel.value.hub, to: .hubs, at: "\(field).hub")
       if let uplink = tunnel.value.uplink { checkUplink(uplink, at: "\(field).uplink") }
       let (identity, words) = identity(of: tunnel.value)
       if let first = seen[identity] {
@@ -68,7 +68,7 @@ extension RuleSetDraft {
   /// Whether the router has the interface is asked later, by `RuleSetCheck`; here it must not be another part of the document.
   private func checkUplink(_ uplink: InterfaceName, at field: String) {
     guard let name = Name(uplink.text) else { return }
-    for part in [Part.hubs, .tunnels] where names[part]?[name] != nil {
+    for part in [Part.hubs, .tunnels] where names.names[part]?[name] != nil {
       book.complain(
         field, "expected an interface of this router, found the \(part.noun) \(quoted(name.text)) (\(Self.oneHop))")
       return
@@ -97,7 +97,7 @@ extension RuleSetDraft {
       let way: String
       switch path.value.way {
       case .tunnel(let name):
-        checkReference(name, to: .tunnels, at: "\(field).tunnel")
+        names.checkReference(name, to: .tunnels, at: "\(field).tunnel")
         way = "tunnel \(quoted(name.text))"
       case .uplink(let interface):
         checkUplink(interface, at: "\(field).uplink")
@@ -113,7 +113,7 @@ extension RuleSetDraft {
 
   private func validateQuorums() {
     for path in paths {
-      guard let quorum = path.value.quorum, !incomplete.contains(.probes) else { continue }
+      guard let quorum = path.value.quorum, !names.incomplete.contains(.probes) else { continue }
       let count = probes.count { $0.value.path == path.value.name }
       if quorum > count {
         book.complain(
@@ -132,18 +132,19 @@ extension RuleSetDraft {
       paths.compactMap { path in
         if case .tunnel(let name) = path.value.way, withoutUplink.contains(name) { path.value.name } else { nil }
       })
-    let own = rules.compactMap { rule in rule.value.own.map { ("backhaul_rules[\(rule.index)]", $0) } }
+    let own = rules.filter { $0.value.named == nil }.map { ("backhaul_rules[\($0.index)]", $0.value.own) }
     for (field, draft) in egresses.map({ ("egresses[\($0.index)]", $0.value) }) + own {
       // Whether the uplink below is a private line is asked later, by `RuleSetCheck`.
-      if draft.egress.fallback == .underlay, !draft.paths.isEmpty,
-        draft.paths.allSatisfy({ uplinks.contains($0.name) || external.contains($0.name) })
+      let paths = draft.paths
+      if draft.egress.fallback == .underlay, !paths.isEmpty,
+        paths.allSatisfy({ uplinks.contains($0.name) || external.contains($0.name) })
       {
         book.complain(
           "\(field).fallback",
           "\"underlay\" sends by the uplink of a tunnel, and none of its paths is a tunnel with an uplink")
       }
-      for path in draft.paths {
-        checkReference(path.name, to: .paths, at: "\(field).\(path.place)")
+      for path in paths {
+        names.checkReference(path.name, to: .paths, at: "\(field).\(path.place)")
         if draft.egress.fallback == .block && uplinks.contains(path.name) {
           book.complain(
             "\(field).\(path.place)",
@@ -151,16 +152,17 @@ extension RuleSetDraft {
         }
       }
       // Part of the traffic through a hub and part past it is what nobody means by sharing.
-      for tier in draft.egress.tiers where Set(tier.map { uplinks.contains($0.path) }).count > 1 {
+      for tier in draft.value.tiers where Set(tier.map { uplinks.contains($0.path) }).count > 1 {
         let names = tier.map { quoted($0.path.text) }.joined(separator: ", ")
         book.complain("\(field).paths", "expected tunnels alone or uplinks alone to share flows, found \(names)")
       }
     }
-    for rule in rules where rule.value.own == nil {
-      checkReference(rule.value.rule.egress.name, to: .egresses, at: "backhaul_rules[\(rule.index)].egress")
+    for rule in rules {
+      guard let name = rule.value.named else { continue }
+      names.checkReference(name, to: .egresses, at: "backhaul_rules[\(rule.index)].egress")
     }
-    let used = Set(rules.map(\.value.rule.egress.name))
-    for egress in egresses where !used.contains(egress.value.egress.name) && !incomplete.contains(.rules) {
+    let used = Set(rules.map(\.value.egressName))
+    for egress in egresses where !used.contains(egress.value.egress.name) && !names.incomplete.contains(.rules) {
       book.remark("egresses[\(egress.index)]", "no rule names it")
     }
     validateEgressNames()
@@ -169,7 +171,7 @@ extension RuleSetDraft {
   /// What a rule has of its own is known by the rule's name, so another may not have that name.
   private func validateEgressNames() {
     let own = Dictionary(
-      rules.compactMap { rule in rule.value.own.map { ($0.egress.name, rule.index) } },
+      rules.filter { $0.value.named == nil }.map { ($0.value.name, $0.index) },
       uniquingKeysWith: { first, _ in first })
     for egress in egresses {
       guard let rule = own[egress.value.egress.name] else { continue }

@@ -5,6 +5,9 @@ package struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConverti
 
   package init(value: UInt32) { self.value = value }
 
+  /// No host's: what a draft has until the document's address is read.
+  static let blank = IPv4Address(value: 0)
+
   /// Dotted quad only: four decimal numbers without leading zeros, nothing before or after.
   package init?(_ text: some StringProtocol) {
     var value: UInt32 = 0

@@ -10,6 +10,11 @@ package struct InterfaceAddress: Hashable, Comparable, Sendable, CustomStringCon
     self.length = length
   }
 
+  private init(known address: IPv4Address) { (self.address, length) = (address, 32) }
+
+  /// No device's: what a draft has until the document's address is read.
+  static let blank = InterfaceAddress(known: .blank)
+
   package init?(_ text: some StringProtocol) {
     guard let (address, length) = IPv4Prefix.parse(text) else { return nil }
     self.address = address

@@ -16,6 +16,11 @@ package struct Name: Hashable, Comparable, Sendable, CustomStringConvertible {
     self.text = String(text)
   }
 
+  private init(known text: String) { self.text = text }
+
+  /// Nothing's name: what a draft has until the document's name is read.
+  static let blank = Name(known: "")
+
   package var description: String { text }
   package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
 }
