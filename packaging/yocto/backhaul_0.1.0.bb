@@ -16,10 +16,10 @@ SRC_URI = "file://backhaul_${PV}_${BACKHAUL_ARCH}.tar.xz;subdir=${BP}"
 
 inherit bin_package systemd useradd
 
-# The image's own libraries; which of them the program needs is found by their names, except libcurl, which it loads when
-# it first uses it.
+# The image's own libraries; which of them the program needs is found by their names, except libcurl and libcrypto, which it
+# loads when it first uses them.
 DEPENDS = "libmnl libnftnl curl openssl"
-RDEPENDS:${PN} += "ca-certificates libcurl"
+RDEPENDS:${PN} += "ca-certificates libcurl libcrypto"
 RRECOMMENDS:${PN} += "kernel-module-nf-tables kernel-module-nft-masq kernel-module-nft-ct kernel-module-ip-gre \
     kernel-module-ipip kernel-module-xfrm-interface kernel-module-esp4"
 
