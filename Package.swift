@@ -20,7 +20,7 @@ let strict = fast + [.unsafeFlags(["-Osize", "-Xfrontend", "-function-sections"]
 let lean = strict + [.unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"])]
 
 /// A tenth off the binary: nobody looks up symbols in it, and its 44,000 relocations pack into a bitmap (DT_RELR, glibc
-/// 2.36). gold, which swiftc would take, cannot do that; lld can, but keeps all of Foundation's tables. What no-unwind.ld
+/// 2.36). gold, which swiftc would take, cannot do that; lld cannot take these scripts. What no-unwind.ld
 /// leaves out is another seventh. The tables that the loader fills in are read-only from then on (relro, now).
 let small: [LinkerSetting] = [
   .unsafeFlags(
@@ -29,6 +29,8 @@ let small: [LinkerSetting] = [
       "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "--no-export-dynamic",
       "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/packaging/no-unwind.ld",
       "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/packaging/read-only.ld",
+      // The little that Swift's runtime needs of the C++ library becomes a part of the program.
+      "-L\(Context.packageDirectory)/packaging/link", "-Xclang-linker", "-static-libgcc",
     ],
     .when(configuration: .release))
 ]
