@@ -15,8 +15,12 @@ let fast: [SwiftSetting] = [
 // A router's flash is small, and the hot path is system calls: size first.
 let strict = fast + [.unsafeFlags(["-Osize", "-Xfrontend", "-function-sections"], .when(configuration: .release))]
 
+/// What is in the product. One search in text by the library's `contains` would bring all of its regular expressions along,
+/// 1.2 MB, so the compiler knows none of that here (`containsText` does without).
+let lean = strict + [.unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"])]
+
 /// A tenth off the binary: nobody looks up symbols in it, and its 44,000 relocations pack into a bitmap (DT_RELR, glibc
-/// 2.36). gold, which swiftc would take, cannot do that; lld can, but keeps all of Foundation's tables. What no-unwind.ld
+/// 2.36). gold, which swiftc would take, cannot do that; lld cannot take these scripts. What no-unwind.ld
 /// leaves out is another seventh. The tables that the loader fills in are read-only from then on (relro, now).
 let small: [LinkerSetting] = [
   .unsafeFlags(
@@ -25,6 +29,8 @@ let small: [LinkerSetting] = [
       "-Xlinker", "-z", "-Xlinker", "now", "-Xlinker", "--no-export-dynamic",
       "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/packaging/no-unwind.ld",
       "-Xlinker", "-T", "-Xlinker", "\(Context.packageDirectory)/packaging/read-only.ld",
+      // The little that Swift's runtime needs of the C++ library becomes a part of the program.
+      "-L\(Context.packageDirectory)/packaging/link", "-Xclang-linker", "-static-libgcc",
     ],
     .when(configuration: .release))
 ]
@@ -34,40 +40,39 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
     // C: module maps and shims only.
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
     .target(name: "CCurl"),
-    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CCrypto"),
     .target(name: "CLinux"),
+    .target(name: "CNoFoundation", cSettings: [.define("WITHOUT_FOUNDATION", .when(configuration: .release))]),
 
     // Leaves.
-    .target(name: "Netlink", dependencies: ["CMnl", "CNftnl", "CLinux"], swiftSettings: strict),
-    .target(name: "Transfer", dependencies: ["CCurl", "CLinux"], swiftSettings: strict),
-    .target(name: "VICI", dependencies: ["CLinux"], swiftSettings: strict),
-    .target(name: "Cryptography", dependencies: ["CCrypto"], swiftSettings: strict),
+    .target(name: "Netlink", dependencies: ["CMnl", "CNftnl", "CLinux"], swiftSettings: lean),
+    .target(name: "Transfer", dependencies: ["CCurl", "CLinux"], swiftSettings: lean),
+    .target(name: "VICI", dependencies: ["CLinux"], swiftSettings: lean),
+    .target(name: "Cryptography", dependencies: ["CCrypto"], swiftSettings: lean),
 
     // Rings.
-    .target(name: "RuleSets", swiftSettings: strict),
-    .target(name: "Core", dependencies: ["RuleSets"], swiftSettings: strict),
-    .target(name: "Agent", dependencies: ["RuleSets", "Core"], swiftSettings: strict),
+    .target(name: "RuleSets", swiftSettings: lean),
+    .target(name: "Core", dependencies: ["RuleSets"], swiftSettings: lean),
+    .target(name: "Agent", dependencies: ["RuleSets", "Core"], swiftSettings: lean),
     .target(
       name: "System",
       dependencies: [
         "RuleSets", "Core", "Agent", "Netlink", "Transfer", "VICI", "Cryptography", "CLinux",
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "TOMLKit", package: "TOMLKit"),
-      ], swiftSettings: strict),
+      ], swiftSettings: lean),
     .executableTarget(
       name: "backhaul",
       dependencies: [
-        "RuleSets", "Core", "Agent", "System",
+        "RuleSets", "Core", "Agent", "System", "CNoFoundation",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
-      ], swiftSettings: strict, linkerSettings: small),
+      ], swiftSettings: lean, linkerSettings: small),
 
     .testTarget(
       name: "CommandTests",

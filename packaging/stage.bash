@@ -24,7 +24,7 @@ stage() {
   stage_packed "$doc/README.md.gz" <README.md
   stage_file 644 packaging/deb/copyright "$doc/copyright"
 
-  "$tells" --experimental-dump-help | packaging/manual "$version" | stage_packed "$man/man1/backhaul.1.gz"
+  packaging/manual "$version" "$tells" | stage_packed "$man/man1/backhaul.1.gz"
   stage_guides
   for shell in bash/bash-completion/completions/backhaul zsh/zsh/vendor-completions/_backhaul fish/fish/vendor_completions.d/backhaul.fish; do
     # The shell reads these and does not run them, so they need no #! line.
@@ -53,7 +53,7 @@ age_alike() { find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; }
 
 # Libraries that the program loads when it first uses them, so that its own list (DT_NEEDED) does not name them.
 # shellcheck disable=SC2034 # used by the scripts that source this
-loaded_on_demand=(libcurl.so.4)
+loaded_on_demand=(libcurl.so.4 libcrypto.so.3)
 
 # build_release BUILT — makes the stripped release at .build/lab/backhaul, or uses the existing one if BUILT is not empty.
 build_release() {

@@ -32,6 +32,9 @@ package struct Certificate: Equatable, Sendable {
     guard !file.isEmpty else { throw .none }
     // OpenSSL would silently skip the block behind it.
     guard !file.starts(with: [0xef, 0xbb, 0xbf]) else { throw .byteOrderMark }
+    if let trouble = crypto_library_trouble() {
+      throw .notStarted("OpenSSL cannot be used: \(String(cString: trouble))")
+    }
     // Other code on this thread may have left an error behind, and must not find ours.
     ERR_clear_error()
     defer { ERR_clear_error() }

@@ -12,7 +12,7 @@ package enum CertificateFailure: Error, Equatable, Sendable, CustomStringConvert
   case damaged(number: Int, String)
   /// A date is not of the form that RFC 5280 section 4.1.2.5 asks for, or no calendar has it.
   case badDate(number: Int, subject: String)
-  /// OpenSSL had no memory.
+  /// OpenSSL cannot be loaded, or had no memory.
   case notStarted(String)
 
   package var description: String {

@@ -16,7 +16,9 @@ extension AgentPorts {
     configurationTrouble: @escaping @Sendable () -> String? = { nil }
   ) throws -> AgentPorts {
     let loop = try Reactor(name: "paths", urgency: .raised)
-    let engine = try TransferEngine()
+    let engine = TransferEngine()
+    // Without libcurl there would be no rule set, so that is told at once.
+    if case .web = configuration.ruleSet.location { try engine.load() }
     let ranges = configuration.kernel
     let stateDirectory = configuration.files.stateDirectory
     let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory, mendsMemory: true)

@@ -4,6 +4,9 @@ internal import Synchronization
 
 /// Runs all transfers on one thread with libcurl's multi interface: there is no thread per request, and a cancellation
 /// ends its transfer within a millisecond.
+///
+/// The thread begins with the first transfer, and loads libcurl then: with the 25 libraries that it needs it takes four
+/// megabytes, which a router without a web source and HTTP probes keeps.
 package final class TransferEngine: Sendable {
   /// Called once for each transfer, on the engine's thread, or on the caller's where the engine has stopped. Must not
   /// block.
@@ -23,7 +26,11 @@ package final class TransferEngine: Sendable {
   private struct Inbox {
     var commands: [Command] = []
     var lastNumber: UInt64 = 0
+    /// The thread is there, or was.
+    var hasThread = false
     var isStopped = false
+    /// Where the thread may be waiting for sockets.
+    var multi: Multi?
   }
 
   /// curl_multi_wakeup is the one function of the multi interface that any thread may call; the others are called on
@@ -31,7 +38,6 @@ package final class TransferEngine: Sendable {
   private struct Multi: @unchecked Sendable { let pointer: UnsafeMutableRawPointer }
 
   private let inbox = Mutex(Inbox())
-  private let multi: Multi
 
   /// libcurl and OpenSSL on top of it need less than 100 KiB of stack; the rest is room.
   private static let stackBytes = 512 << 10
@@ -42,11 +48,50 @@ package final class TransferEngine: Sendable {
     return code == CURLE_OK ? nil : String(cString: curl_easy_strerror(code))
   }()
 
-  /// The thread runs from here on until `stop`.
-  package init() throws(TransferFailure) {
-    if let trouble = Self.libraryTrouble { throw .notStarted("libcurl does not start: \(trouble)") }
-    guard let pointer = curl_multi_init() else { throw .notStarted("libcurl does not start: no memory") }
-    multi = Multi(pointer: pointer)
+  package init() {}
+
+  /// Loads libcurl now, for whoever is going to need it and wants to know early that it cannot be had.
+  package func load() throws(TransferFailure) {
+    if let trouble = Self.libraryTrouble { throw Self.unusable(trouble) }
+  }
+
+  private static func unusable(_ trouble: String) -> TransferFailure {
+    .notStarted("libcurl does not start: \(trouble)")
+  }
+
+  /// Begins to load libcurl on the engine's thread, for whoever is going to start a transfer soon and does not want to wait.
+  package func prepare() {
+    let isFirst = inbox.withLock { inbox in
+      guard !inbox.isStopped, !inbox.hasThread else { return false }
+      inbox.hasThread = true
+      return true
+    }
+    if isFirst { startThread() }
+  }
+
+  deinit {
+    let multi = inbox.withLock { $0.multi }
+    if let multi { curl_multi_cleanup(multi.pointer) }
+  }
+
+  /// Starts a transfer. `completion` is called once, on the engine's thread, and must not block.
+  package func start(_ request: TransferRequest, _ completion: @escaping Completion) -> Ticket {
+    let (number, isFirst) = inbox.withLock { inbox -> (UInt64?, Bool) in
+      guard !inbox.isStopped else { return (nil, false) }
+      defer { inbox.hasThread = true }
+      inbox.lastNumber += 1
+      inbox.commands.append(.start(inbox.lastNumber, request, completion))
+      return (inbox.lastNumber, !inbox.hasThread)
+    }
+    guard let number else {
+      completion(.failure(.cancelled))
+      return Ticket(number: 0)
+    }
+    if isFirst { startThread() } else { wake() }
+    return Ticket(number: number)
+  }
+
+  private func startThread() {
     let engine = Unmanaged.passRetained(self)
     let error = linux_thread_start(
       "curl", Self.stackBytes,
@@ -54,28 +99,30 @@ package final class TransferEngine: Sendable {
         guard let argument else { return }
         Unmanaged<TransferEngine>.fromOpaque(argument).takeRetainedValue().run()
       }, engine.toOpaque())
-    guard error == 0 else {
-      engine.release()
-      throw .notStarted("no thread: \(String(cString: linux_error_text(error)))")
+    guard error != 0 else { return }
+    engine.release()
+    // The next transfer tries again.
+    let commands = inbox.withLock { inbox in
+      inbox.hasThread = false
+      return Self.take(&inbox)
+    }
+    refuse(commands, .notStarted("no thread: \(String(cString: linux_error_text(error)))"))
+  }
+
+  private func wake() {
+    // Under the lock: the thread takes the handle away under it.
+    inbox.withLock { inbox in
+      if let multi = inbox.multi { curl_multi_wakeup(multi.pointer) }
     }
   }
 
-  deinit { curl_multi_cleanup(multi.pointer) }
+  private static func take(_ inbox: inout Inbox) -> [Command] {
+    defer { inbox.commands.removeAll(keepingCapacity: inbox.commands.capacity <= 1024) }
+    return inbox.commands
+  }
 
-  /// Starts a transfer. `completion` is called once, on the engine's thread, and must not block.
-  package func start(_ request: TransferRequest, _ completion: @escaping Completion) -> Ticket {
-    let number = inbox.withLock { inbox -> UInt64? in
-      guard !inbox.isStopped else { return nil }
-      inbox.lastNumber += 1
-      inbox.commands.append(.start(inbox.lastNumber, request, completion))
-      return inbox.lastNumber
-    }
-    guard let number else {
-      completion(.failure(.cancelled))
-      return Ticket(number: 0)
-    }
-    curl_multi_wakeup(multi.pointer)
-    return Ticket(number: number)
+  private func refuse(_ commands: [Command], _ failure: TransferFailure) {
+    for case .start(_, _, let completion) in commands { completion(.failure(failure)) }
   }
 
   /// Ends the transfer with `.cancelled`. One that is complete is ignored.
@@ -129,39 +176,53 @@ package final class TransferEngine: Sendable {
     inbox.withLock { inbox in
       guard !inbox.isStopped else { return }
       if case .stop = command { inbox.isStopped = true }
-      inbox.commands.append(command)
+      // Without a thread nothing runs that could be ended.
+      if inbox.hasThread { inbox.commands.append(command) }
     }
-    curl_multi_wakeup(multi.pointer)
+    wake()
   }
 
   // MARK: The thread
 
   private func run() {
+    do throws(TransferFailure) {
+      try load()
+      guard let pointer = curl_multi_init() else { throw Self.unusable("no memory") }
+      serve(Multi(pointer: pointer))
+    } catch {
+      // The thread ends, and the next transfer tries again.
+      let commands = inbox.withLock { inbox in
+        inbox.hasThread = false
+        return Self.take(&inbox)
+      }
+      refuse(commands, error)
+    }
+  }
+
+  private func serve(_ multi: Multi) {
+    inbox.withLock { $0.multi = multi }
     var live: [UInt64: EasyHandle] = [:]
     while true {
-      let commands = inbox.withLock { inbox in
-        defer { inbox.commands.removeAll(keepingCapacity: inbox.commands.capacity <= 1024) }
-        return inbox.commands
-      }
-      for command in commands {
+      for command in inbox.withLock({ Self.take(&$0) }) {
         switch command {
-        case .start(let number, let request, let completion): start(number, request, completion, &live)
-        case .cancel(let number): end(number, .cancelled, &live)
+        case .start(let number, let request, let completion): start(number, request, completion, multi, &live)
+        case .cancel(let number): end(number, .cancelled, multi, &live)
         case .stop:
-          for number in Array(live.keys) { end(number, .cancelled, &live) }
+          for number in Array(live.keys) { end(number, .cancelled, multi, &live) }
           return
         }
       }
       var running: Int32 = 0
       curl_multi_perform(multi.pointer, &running)
-      collect(&live)
+      collect(multi, &live)
       // Woken by sockets, by libcurl's own timers and by `curl_multi_wakeup`; a minute is only a bound.
       curl_multi_poll(multi.pointer, nil, 0, 60_000, nil)
     }
   }
 
   private func start(
-    _ number: UInt64, _ request: TransferRequest, _ completion: @escaping Completion, _ live: inout [UInt64: EasyHandle]
+    _ number: UInt64, _ request: TransferRequest, _ completion: @escaping Completion, _ multi: Multi,
+    _ live: inout [UInt64: EasyHandle]
   ) {
     guard let handle = EasyHandle(number, request, completion) else {
       return completion(.failure(.notStarted("out of memory")))
@@ -177,13 +238,13 @@ package final class TransferEngine: Sendable {
     live[number] = handle
   }
 
-  private func end(_ number: UInt64, _ failure: TransferFailure, _ live: inout [UInt64: EasyHandle]) {
+  private func end(_ number: UInt64, _ failure: TransferFailure, _ multi: Multi, _ live: inout [UInt64: EasyHandle]) {
     guard let handle = live.removeValue(forKey: number) else { return }
     curl_multi_remove_handle(multi.pointer, handle.pointer)
     handle.finish(failure)
   }
 
-  private func collect(_ live: inout [UInt64: EasyHandle]) {
+  private func collect(_ multi: Multi, _ live: inout [UInt64: EasyHandle]) {
     var left: Int32 = 0
     while let message = curl_multi_info_read(multi.pointer, &left) {
       guard message.pointee.msg == CURLMSG_DONE, let easy = message.pointee.easy_handle else { continue }

@@ -76,7 +76,7 @@ import Testing
     #expect(ConfigurationFile.stateDirectory(ofUnusable: "/nonexistent.toml") == "/var/lib/backhaul")
   }
 
-  /// A parser that crashes on a typo would take the agent and the guard with it.
+  /// Typing errors that crash other TOML parsers, which would take the agent and the guard with them.
   @Test(arguments: [
     ("[[[", "line 1, column 3: expected a table's name after \"[\""),
     ("[+a]", "line 1, column 2: expected a table's name after \"[\""),
@@ -84,7 +84,7 @@ import Testing
     ("x = [1, }", "line 1, column 9: expected a value, found \"}\""),
     ("x = [\n # here\n }", "line 3, column 2: expected a value, found \"}\""),
   ])
-  func whatTheParserWouldAbortAtIsRefused(_ text: String, _ words: String) {
+  func whatOtherParsersAbortAtIsRefused(_ text: String, _ words: String) {
     let error = #expect(throws: Complaint.self) { try TOMLDocument.parse(text) }
     #expect(error?.text == words)
   }

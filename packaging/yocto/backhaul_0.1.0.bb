@@ -16,10 +16,10 @@ SRC_URI = "file://backhaul_${PV}_${BACKHAUL_ARCH}.tar.xz;subdir=${BP}"
 
 inherit bin_package systemd useradd
 
-# The image's own libraries. BitBake finds by itself which of them the program needs, except libcurl, which is loaded only
-# when it is first used.
+# The image's own libraries. BitBake finds by itself which of them the program needs, except libcurl and libcrypto, which
+# are loaded only when they are first used.
 DEPENDS = "libmnl libnftnl curl openssl"
-RDEPENDS:${PN} += "ca-certificates libcurl"
+RDEPENDS:${PN} += "ca-certificates libcurl libcrypto"
 RRECOMMENDS:${PN} += "kernel-module-nf-tables kernel-module-nft-masq kernel-module-nft-ct kernel-module-ip-gre \
     kernel-module-ipip kernel-module-xfrm-interface kernel-module-esp4"
 

@@ -1,5 +1,5 @@
 internal import Core
-internal import FoundationEssentials
+internal import RuleSets
 
 /// The requests that the local socket takes, and the answers: each is one JSON object.
 ///
@@ -102,9 +102,7 @@ package struct LocalAPI: Sendable {
 
   /// Reads a request; an unknown schema or verb is refused with those that it knows.
   package static func read(_ request: [UInt8]) throws(Refusal) -> (verb: Verb, request: Request) {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    guard let asked = try? decoder.decode(Request.self, from: Data(request)) else {
+    guard let asked = try? Self.json.decode(Request.self, from: request) else {
       throw Refusal("the request is not of the form {\"schema\": \(Reports.schema), \"verb\": \"status\"}")
     }
     guard asked.schema == Reports.schema else {
@@ -125,22 +123,21 @@ package struct LocalAPI: Sendable {
   }
 
   package static func encode(_ value: some Encodable) -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    guard let data = try? encoder.encode(value) else {
+    guard let text = try? json.encode(value) else {
       return Array(#"{"schema":1,"error":"the answer could not be written as JSON"}"#.utf8)
     }
-    return Array(data)
+    return text
   }
 
   /// Reads an answer; throws its `error` where it is one.
   package static func decode<Answer: Decodable>(_ type: Answer.Type, from bytes: [UInt8]) throws -> Answer {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    if let refusal = try? decoder.decode(Refusal.self, from: Data(bytes)) { throw refusal }
-    return try decoder.decode(type, from: Data(bytes))
+    // An answer is as long as the router is large.
+    let answer = try StrictJSON.parse(bytes, limits: StrictJSON.Limits(bytes: .max, values: .max))
+    if let refusal = try? json.decode(Refusal.self, from: answer) { throw refusal }
+    return try json.decode(type, from: answer)
   }
+
+  private static let json = JSONCoding(keys: .snakeCase)
 }
 
 extension LocalAPI.Refusal: Error, CustomStringConvertible {

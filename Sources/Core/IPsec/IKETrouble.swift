@@ -92,16 +92,3 @@ package struct IKETrouble: Equatable, Sendable {
   /// Each of these lines contains a number, which must not make it a new trouble each time.
   private static let silence = [" retransmits", "peer not responding"]
 }
-
-extension String {
-  /// Without Foundation there is no search in text on every platform's standard library that takes no generics along.
-  fileprivate func containsText(_ part: String) -> Bool {
-    let whole = Array(utf8)
-    let wanted = Array(part.utf8)
-    guard let first = wanted.first, whole.count >= wanted.count else { return false }
-    for start in 0...(whole.count - wanted.count) where whole[start] == first {
-      if whole[start..<(start + wanted.count)].elementsEqual(wanted) { return true }
-    }
-    return false
-  }
-}

@@ -26,7 +26,7 @@ package struct InterfaceSetting: Hashable, Sendable {
     case disableIPv6 = "net/ipv6/conf/IF/disable_ipv6"
 
     /// There is one for all interfaces together and none for each.
-    package var isOfAllAlone: Bool { !rawValue.contains("/IF/") }
+    package var isOfAllAlone: Bool { !rawValue.containsText("/IF/") }
   }
 
   /// The name under which the kernel keeps what holds for every interface.

@@ -24,12 +24,12 @@ package struct Redaction: Sendable {
     var lines: [Substring] = []
     var isInKey = false
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-      if line.contains("-----BEGIN") && line.contains("PRIVATE KEY") {
+      if line.containsText("-----BEGIN") && line.containsText("PRIVATE KEY") {
         // On one line, as JSON has it, or on several.
-        isInKey = !line.contains("-----END")
+        isInKey = !line.containsText("-----END")
         lines.append(Self.mark[...])
       } else if isInKey {
-        isInKey = !line.contains("-----END")
+        isInKey = !line.containsText("-----END")
       } else {
         lines.append(line)
       }
@@ -80,7 +80,8 @@ package struct Redaction: Sendable {
       let start = skipBlanks(text, end)
       return start > end ? start..<endOfValue(text, start) : nil
     }
-    guard names.contains(where: word.contains), !word.hasSuffix("_file"), !word.hasSuffix("_directory") else {
+    guard names.contains(where: { word.containsText($0) }), !word.hasSuffix("_file"), !word.hasSuffix("_directory")
+    else {
       return nil
     }
     // JSON within JSON escapes its quotes.

@@ -50,7 +50,6 @@ package enum ConfigurationFile {
 
   /// From the bytes of a file.
   package static func decode(_ bytes: [UInt8]) throws(Complaints) -> AgentConfiguration {
-    // toml++ is given a C string, and what follows a zero byte would be ignored in silence.
     guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
       throw Complaints([Complaint(field: "", "expected text in UTF-8, found other bytes")])
     }

@@ -1,7 +1,7 @@
 internal import Agent
 internal import Core
-internal import FoundationEssentials
 internal import Glibc
+internal import RuleSets
 
 /// What a store of the state directory keeps, under a checksum over all of it.
 protocol StoredContents: Codable {
@@ -18,16 +18,14 @@ enum StoredDocument {
   static func write(_ contents: some StoredContents, to path: String) throws(StoreFailure) {
     var sealed = contents
     sealed.checksum = contents.computedChecksum
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let data: Data
+    let text: [UInt8]
     do {
-      data = try encoder.encode(sealed)
+      text = try JSONCoding().encode(sealed)
     } catch {
       throw StoreFailure(operation: "write \(path)", cause: "it cannot be written as JSON")
     }
     do throws(SystemCallFailure) {
-      try AtomicFile.write(Array(data), to: path)
+      try AtomicFile.write(text, to: path)
     } catch {
       throw StoreFailure(error)
     }
@@ -52,7 +50,9 @@ enum StoredDocument {
   static func decode<Contents: StoredContents>(
     _ bytes: [UInt8], from path: String
   ) throws(StoreFailure) -> Contents {
-    guard let contents = try? JSONDecoder().decode(Contents.self, from: Data(bytes)) else {
+    // The caller bounds the file: a rule set is one long text in it.
+    let limits = StrictJSON.Limits(bytes: .max)
+    guard let contents = try? JSONCoding().decode(Contents.self, from: bytes, limits: limits) else {
       throw refusal(of: path, "cut off or not written by this agent")
     }
     guard contents.format == Contents.currentFormat else {

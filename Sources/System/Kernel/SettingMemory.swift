@@ -1,6 +1,5 @@
 internal import Agent
 internal import Core
-internal import FoundationEssentials
 internal import Glibc
 internal import RuleSets
 internal import Synchronization
@@ -112,7 +111,7 @@ final class SettingMemory: Sendable {
       return [:]
     }
     let file: File
-    do { file = try JSONDecoder().decode(File.self, from: Data(bytes)) } catch {
+    do { file = try JSONCoding().decode(File.self, from: bytes) } catch {
       throw SystemCallFailure("read \(path)", cause: "not the file that we wrote")
     }
     guard file.schema == 1 else { throw SystemCallFailure("read \(path)", cause: "schema \(file.schema), not 1") }
@@ -154,13 +153,11 @@ final class SettingMemory: Sendable {
       .sorted { ($0.interface, $0.key) < ($1.interface, $1.key) }
     var file = File(schema: 1, settings: entries)
     file.checksum = file.computedChecksum
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    let data: Data
-    do { data = try encoder.encode(file) } catch {
+    let text: [UInt8]
+    do { text = try JSONCoding(isIndented: true).encode(file) } catch {
       throw SystemCallFailure("write \(path)", cause: "\(error)")
     }
     try Directory.make(Directory.holding(path), mode: 0o700)
-    try AtomicFile.write(Array(data), to: path)
+    try AtomicFile.write(text, to: path)
   }
 }

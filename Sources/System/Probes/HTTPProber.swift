@@ -25,6 +25,7 @@ package final class HTTPProber: ProbePort {
     _ probe: Probe, bound: ProbeBinding, deliver: @escaping @Sendable (UInt64, ProbeOutcome) -> Void
   ) -> any OpenProbe {
     loop.checkIsolated()
+    engine.prepare()
     guard case .http(let check) = probe.kind else {
       return UnsendableProbe(on: loop, "\(probe.name) is not an HTTP probe", deliver)
     }

@@ -70,7 +70,7 @@ struct CheckHealthCommand: ParsableCommand {
 
   /// On one line, and without what a plugin's measures begin with.
   private static func plain(_ text: String) -> String {
-    let line = Terminal.plain(text).replacing("|", with: "/")
+    let line = String(Terminal.plain(text).map { $0 == "|" ? "/" : $0 })
     return line.count > mostLetters ? line.prefix(mostLetters - 1) + "…" : line
   }
 

@@ -1,4 +1,5 @@
 internal import Agent
+internal import Core
 
 /// What `backhaul watch` shows and what its keys do: everything but the terminal and the agent. It gets the answers and
 /// the keys, and says what to draw and what to ask.
@@ -113,7 +114,7 @@ struct LiveView {
       let text =
         ([path.name, path.state, path.kind, path.device, path.uplink ?? "", path.downCause ?? ""] + path.carries)
         .joined(separator: " ").lowercased()
-      return words.allSatisfy { text.contains($0) }
+      return words.allSatisfy { text.containsText($0) }
     }
   }
 

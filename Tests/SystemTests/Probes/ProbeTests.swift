@@ -65,7 +65,7 @@ extension ProbeOutcome {
     network = try TestNetwork.shared()
     loop = try Reactor(name: "test", urgency: .raised)
     icmp = ICMPProber(on: loop)
-    engine = try TransferEngine()
+    engine = TransferEngine()
   }
 
   private func ping(_ target: String, _ bound: ProbeBinding) async throws -> ProbeRun {

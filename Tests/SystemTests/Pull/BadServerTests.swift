@@ -25,7 +25,7 @@ import Transfer
     server = try Self.server.get()
     folder = try Folder()
     try folder.write(Self.document, to: "rules.json")
-    engine = try TransferEngine()
+    engine = TransferEngine()
   }
 
   private func source(

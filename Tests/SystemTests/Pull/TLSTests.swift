@@ -12,7 +12,7 @@ import Transfer
   init() throws {
     _ = try TestNetwork.shared()
     folder = try Folder()
-    engine = try TransferEngine()
+    engine = TransferEngine()
     for authority in ["ours", "other"] { try makeAuthority(authority) }
     try makeCertificate("server", by: "ours", names: "IP:127.0.0.1")
     try makeCertificate("elsewhere", by: "ours", names: "DNS:elsewhere.example")

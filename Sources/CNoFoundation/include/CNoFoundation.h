@@ -1,0 +1,2 @@
+#pragma once
+/* Nothing to call: `foundation.c` says what this is. */
