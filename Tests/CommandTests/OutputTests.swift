@@ -134,7 +134,9 @@ import Testing
       lines[3]
         == "FORCED: path fra-a is forced down since 2026-08-01T12:00:00.000Z by user 0 until 2026-08-01T14:00:00.000Z: "
         + "line is being mended")
-    #expect(lines[4].hasPrefix("FORCED: old is forced up since 2026-08-01T12:00:00.000Z by user 0; the rule set has no such path"))
+    #expect(
+      lines[4].hasPrefix(
+        "FORCED: old is forced up since 2026-08-01T12:00:00.000Z by user 0; the rule set has no such path"))
     let paths = PathsCommand.lines(PathsReport(paths: report.paths, forcesOfNoPath: report.forcesOfNoPath))
     #expect(paths[0].contains("FORCED  CAUSE"))
     #expect(paths[1].contains("down    forced down by an operator"))
