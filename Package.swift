@@ -133,6 +133,7 @@ func fuzzTarget(_ name: String, _ folder: String, of dependency: Target.Dependen
 if Context.environment["BACKHAUL_FUZZ"] != nil {
   package.targets += [
     fuzzTarget("fuzz-rule-set", "RuleSet", of: "RuleSets"),
+    fuzzTarget("fuzz-configuration", "Configuration", of: "System"),
     fuzzTarget("fuzz-journal", "Journal", of: "Core"),
     fuzzTarget("fuzz-icmp", "ICMP", of: "System"),
     fuzzTarget("fuzz-netlink", "Netlink", of: "Netlink"),
