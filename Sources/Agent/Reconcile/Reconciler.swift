@@ -31,7 +31,7 @@ package actor Reconciler: RuleSetApplier {
   private let watch: PathWatch
   private let ike: IKEKeeper
   let configuration: AgentConfiguration
-  private let events: any EventSink
+  let events: any EventSink
   let time: any Surroundings
   private let onSweep: @Sendable (ConnectionSweep) -> Void
   private let giveMemoryBack: @Sendable () -> Void
@@ -46,8 +46,8 @@ package actor Reconciler: RuleSetApplier {
   /// Why settings are not as they should be, although the rest is.
   private var settingFailure: KernelFailure?
   /// Why a restart would not know what settings were before; nil while it would.
-  private(set) package var memoryTrouble: String?
-  private var toldDamage: String?
+  package internal(set) var memoryTrouble: String?
+  var toldDamage: String?
   /// Fingerprints of the last desired state, and of the devices last reported to the watch. Both are computed or read
   /// again at each look, and with a thousand devices they are megabytes.
   private var desired: Fingerprint?
@@ -296,16 +296,6 @@ package actor Reconciler: RuleSetApplier {
     look(because: .timer)
   }
 
-  private func tell(_ changes: [Step], drift: Bool) {
-    let text = PlanText(configuration.kernel)
-    let lines = changes.flatMap { $0.nftObjects ?? text.lines($0) }
-    let shown = lines.prefix(6).joined(separator: "; ") + (lines.count > 6 ? "; and \(lines.count - 6) more" : "")
-    events.record(
-      drift
-        ? AgentEvent(.driftRepaired, "kernel", "changed by another program and put back: \(shown)")
-        : AgentEvent(.uplinkChanged, "kernel", "followed a change of the uplinks or devices: \(shown)"))
-  }
-
   // MARK: - From what is to what should be
 
   /// Reads, plans and applies; then lets the watch know. Returns the steps that were made.
@@ -319,22 +309,7 @@ package actor Reconciler: RuleSetApplier {
     surroundings = before.surroundings
     let remembered = kernel.rememberedSettings()
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: remembered.values)
-    var made: [Step] = []
-    var failure: KernelFailure?
-    for step in plan.creating {
-      do throws(KernelFailure) {
-        made.append(try kernel.make(step))
-      } catch {
-        if case .moveMarks = step {
-          // This kernel does not list its connections. Those with older marks are set up again in time.
-          events.record(
-            AgentEvent(.applyFailed, "marks", "flows with older marks may hang until they time out: \(error)"))
-          continue
-        }
-        guard repairing || step.isSetting else { throw error }
-        failure = failure ?? error
-      }
-    }
+    var (made, failure) = try create(plan.creating, repairing: repairing)
     noteMemory()
     // Devices made just now are not in what was read before. The watch does not need our nftables table, and with many
     // prefixes it takes long to read.
@@ -375,20 +350,27 @@ package actor Reconciler: RuleSetApplier {
     return made + clearing
   }
 
-  /// The settings' former values only help later, so no rule set waits for them.
-  private func noteMemory() {
-    let remembered = kernel.rememberedSettings()
-    if let damage = remembered.damage, damage != toldDamage {
-      toldDamage = damage
-      events.record(AgentEvent(.stateDamaged, "sysctls", damage))
+  /// Makes what is to be there. Returns what was made, and of what may fail the first failure.
+  private func create(
+    _ steps: ArraySlice<Step>, repairing: Bool
+  ) throws(KernelFailure) -> (made: [Step], failure: KernelFailure?) {
+    var made: [Step] = []
+    var failure: KernelFailure?
+    for step in steps {
+      do throws(KernelFailure) {
+        made.append(try kernel.make(step))
+      } catch {
+        if case .moveMarks = step {
+          // This kernel does not list its connections. Those with older marks are set up again in time.
+          events.record(
+            AgentEvent(.applyFailed, "marks", "flows with older marks may hang until they time out: \(error)"))
+          continue
+        }
+        guard repairing || step.isSetting else { throw error }
+        failure = failure ?? error
+      }
     }
-    if let trouble = remembered.trouble, memoryTrouble == nil {
-      events.record(
-        AgentEvent(
-          .storeFailed, "sysctls",
-          "the sysctls' earlier values are not saved, and a restart will not put them back: \(trouble)"))
-    }
-    memoryTrouble = remembered.trouble
+    return (made, failure)
   }
 
   private func wantKeys(_ compiler: EdgeCompiler) async {

@@ -16,73 +16,81 @@ enum WriteExpression {
   }
 
   private static func fill(_ object: OpaquePointer, _ expression: NFTExpression) {
-    func put(_ attribute: Int, _ value: UInt32) { nftnl_expr_set_u32(object, UInt16(attribute), value) }
-    func put(_ attribute: Int, _ bytes: [UInt8]) {
-      _ = nftnl_expr_set(object, UInt16(attribute), bytes, UInt32(bytes.count))
-    }
     switch expression {
     case .meta(let key):
-      put(NFTNL_EXPR_META_KEY, key.number)
-      put(NFTNL_EXPR_META_DREG, register)
+      object.put(NFTNL_EXPR_META_KEY, key.number)
+      object.put(NFTNL_EXPR_META_DREG, register)
     case .setMeta(let key):
-      put(NFTNL_EXPR_META_KEY, key.number)
-      put(NFTNL_EXPR_META_SREG, register)
+      object.put(NFTNL_EXPR_META_KEY, key.number)
+      object.put(NFTNL_EXPR_META_SREG, register)
     case .connection(let key):
-      put(NFTNL_EXPR_CT_KEY, key.number)
-      put(NFTNL_EXPR_CT_DREG, register)
+      object.put(NFTNL_EXPR_CT_KEY, key.number)
+      object.put(NFTNL_EXPR_CT_DREG, register)
     case .setConnection(let key):
-      put(NFTNL_EXPR_CT_KEY, key.number)
-      put(NFTNL_EXPR_CT_SREG, register)
+      object.put(NFTNL_EXPR_CT_KEY, key.number)
+      object.put(NFTNL_EXPR_CT_SREG, register)
     case .routeEncrypts:
-      put(NFTNL_EXPR_RT_KEY, NFT_RT_XFRM.rawValue)
-      put(NFTNL_EXPR_RT_DREG, register)
+      object.put(NFTNL_EXPR_RT_KEY, NFT_RT_XFRM.rawValue)
+      object.put(NFTNL_EXPR_RT_DREG, register)
     case .payload(let header, let offset, let length):
-      put(NFTNL_EXPR_PAYLOAD_BASE, header.number)
-      put(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
-      put(NFTNL_EXPR_PAYLOAD_LEN, length)
-      put(NFTNL_EXPR_PAYLOAD_DREG, register)
+      object.put(NFTNL_EXPR_PAYLOAD_BASE, header.number)
+      object.put(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
+      object.put(NFTNL_EXPR_PAYLOAD_LEN, length)
+      object.put(NFTNL_EXPR_PAYLOAD_DREG, register)
     case .bitwise(let mask, let flip):
-      put(NFTNL_EXPR_BITWISE_SREG, register)
-      put(NFTNL_EXPR_BITWISE_DREG, register)
-      put(NFTNL_EXPR_BITWISE_LEN, UInt32(mask.count))
-      put(NFTNL_EXPR_BITWISE_MASK, mask)
-      put(NFTNL_EXPR_BITWISE_XOR, flip)
+      object.put(NFTNL_EXPR_BITWISE_SREG, register)
+      object.put(NFTNL_EXPR_BITWISE_DREG, register)
+      object.put(NFTNL_EXPR_BITWISE_LEN, UInt32(mask.count))
+      object.put(NFTNL_EXPR_BITWISE_MASK, mask)
+      object.put(NFTNL_EXPR_BITWISE_XOR, flip)
     case .compare(let isEqual, let data):
-      put(NFTNL_EXPR_CMP_SREG, register)
-      put(NFTNL_EXPR_CMP_OP, (isEqual ? NFT_CMP_EQ : NFT_CMP_NEQ).rawValue)
-      put(NFTNL_EXPR_CMP_DATA, data)
+      object.put(NFTNL_EXPR_CMP_SREG, register)
+      object.put(NFTNL_EXPR_CMP_OP, (isEqual ? NFT_CMP_EQ : NFT_CMP_NEQ).rawValue)
+      object.put(NFTNL_EXPR_CMP_DATA, data)
     case .lookup(let set, let isInverted):
-      put(NFTNL_EXPR_LOOKUP_SREG, register)
+      object.put(NFTNL_EXPR_LOOKUP_SREG, register)
       _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_LOOKUP_SET), set)
-      if isInverted { put(NFTNL_EXPR_LOOKUP_FLAGS, UInt32(NFT_LOOKUP_F_INV.rawValue)) }
+      if isInverted { object.put(NFTNL_EXPR_LOOKUP_FLAGS, UInt32(NFT_LOOKUP_F_INV.rawValue)) }
     case .choose(let map):
-      put(NFTNL_EXPR_LOOKUP_SREG, register)
+      object.put(NFTNL_EXPR_LOOKUP_SREG, register)
       _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_LOOKUP_SET), map)
-      put(NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT.rawValue)
+      object.put(NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT.rawValue)
+    case .load, .verdict, .writeTCPOption, .rejectICMPX, .translateSource, .sharedCounter, .masquerade, .counter,
+      .target,
+      .other:
+      fillAction(object, expression)
+    }
+  }
+
+  /// What acts on the packet, and what is loaded for that.
+  private static func fillAction(_ object: OpaquePointer, _ expression: NFTExpression) {
+    switch expression {
     case .load(let data):
-      put(NFTNL_EXPR_IMM_DREG, register)
-      put(NFTNL_EXPR_IMM_DATA, data)
+      object.put(NFTNL_EXPR_IMM_DREG, register)
+      object.put(NFTNL_EXPR_IMM_DATA, data)
     case .verdict(let verdict):
-      put(NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue)
-      put(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: verdict.number))
+      object.put(NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT.rawValue)
+      object.put(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: verdict.number))
       if let chain = verdict.chain { _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_IMM_CHAIN), chain) }
     case .writeTCPOption(let kind, let offset, let length):
-      put(NFTNL_EXPR_EXTHDR_SREG, register)
+      object.put(NFTNL_EXPR_EXTHDR_SREG, register)
       nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_EXTHDR_TYPE), kind)
-      put(NFTNL_EXPR_EXTHDR_OFFSET, offset)
-      put(NFTNL_EXPR_EXTHDR_LEN, length)
-      put(NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT.rawValue)
+      object.put(NFTNL_EXPR_EXTHDR_OFFSET, offset)
+      object.put(NFTNL_EXPR_EXTHDR_LEN, length)
+      object.put(NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT.rawValue)
     case .rejectICMPX(let code):
-      put(NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH.rawValue)
+      object.put(NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMPX_UNREACH.rawValue)
       nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), code)
     case .translateSource:
-      put(NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT.rawValue)
-      put(NFTNL_EXPR_NAT_FAMILY, UInt32(AF_INET))
-      put(NFTNL_EXPR_NAT_REG_ADDR_MIN, register)
+      object.put(NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT.rawValue)
+      object.put(NFTNL_EXPR_NAT_FAMILY, UInt32(AF_INET))
+      object.put(NFTNL_EXPR_NAT_REG_ADDR_MIN, register)
     case .sharedCounter(let counter):
-      put(NFTNL_EXPR_OBJREF_IMM_TYPE, UInt32(NFT_OBJECT_COUNTER))
+      object.put(NFTNL_EXPR_OBJREF_IMM_TYPE, UInt32(NFT_OBJECT_COUNTER))
       _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_OBJREF_IMM_NAME), counter)
-    case .masquerade, .counter, .target, .other: break
+    case .meta, .setMeta, .connection, .setConnection, .routeEncrypts, .payload, .bitwise, .compare, .lookup, .choose,
+      .masquerade, .counter, .target, .other:
+      break
     }
   }
 }
@@ -167,5 +175,14 @@ extension NFTExpression.Verdict {
     case .jump(let chain), .goto(let chain): chain
     case .drop, .accept, .return: nil
     }
+  }
+}
+
+extension OpaquePointer {
+  /// Sets an attribute of this libnftnl expression.
+  fileprivate func put(_ attribute: Int, _ value: UInt32) { nftnl_expr_set_u32(self, UInt16(attribute), value) }
+
+  fileprivate func put(_ attribute: Int, _ bytes: [UInt8]) {
+    _ = nftnl_expr_set(self, UInt16(attribute), bytes, UInt32(bytes.count))
   }
 }

@@ -41,29 +41,11 @@ struct StatusCommand: ParsableCommand {
       "\(status.device): \(revision(status)), "
         + "agent \(status.version) for \(Words.age(status.uptimeSeconds))",
     ]
-    for rule in status.rules {
-      let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
-      let mode = rule.enabled && rule.choice == nil ? Protection.Word.undecided.rawValue : rule.mode
-      lines.append("rule \(rule.name): \(mode)\(way(rule))\(since): \(rule.cause)")
-      if let cause = rule.traffic?.cause { lines.append("rule \(rule.name): its traffic \(cause)") }
-      lines += rule.draining.map { "rule \(rule.name): \(Words.drain($0))" }
-      if rule.unencrypted {
-        lines.append(
-          "UNENCRYPTED: traffic of rule \(rule.name) goes by the private line in the clear, for "
-            + "\(Words.age(rule.unencryptedSeconds)) in total since the agent started")
-      }
-    }
+    lines += status.rules.flatMap(ofRule)
     let listed =
       status.pathsInAll <= StatusReport.fewPaths
       ? status.paths : Array(status.paths.filter(\.needsALook).prefix(StatusReport.fewPaths))
-    for path in listed {
-      let trip = path.rttMs == nil ? "" : ", \(Words.milliseconds(path.rttMs)), loss \(Words.share(path.loss))"
-      lines.append(
-        "path \(path.name): \(path.state) for \(Words.age(path.sinceSeconds)) on \(path.device)\(trip)"
-          + (path.state == "up" ? "" : ": \(path.cause)"))
-      if let force = path.forced { lines.append("FORCED: path \(path.name) is \(Words.force(force))") }
-      if let cause = path.downCause { lines.append("path \(path.name): \(cause): \(path.evidence ?? "")") }
-    }
+    lines += listed.flatMap(ofPath)
     if listed.count < status.pathsInAll {
       lines.append("paths: \(status.pathsUp) of \(status.pathsInAll) are up; backhaul paths lists all")
     }
@@ -94,6 +76,32 @@ struct StatusCommand: ParsableCommand {
     if let trouble = status.journalTrouble { lines.append("journal: events are not being saved to disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }
     lines += status.nextSteps.map { "\u{2192} \(Terminal.plain($0))" }
+    return lines
+  }
+
+  private static func ofRule(_ rule: RuleReport) -> [String] {
+    var lines: [String] = []
+    let since = rule.enabled ? " for \(Words.age(rule.sinceSeconds))" : ""
+    let mode = rule.enabled && rule.choice == nil ? Protection.Word.undecided.rawValue : rule.mode
+    lines.append("rule \(rule.name): \(mode)\(way(rule))\(since): \(rule.cause)")
+    if let cause = rule.traffic?.cause { lines.append("rule \(rule.name): its traffic \(cause)") }
+    lines += rule.draining.map { "rule \(rule.name): \(Words.drain($0))" }
+    if rule.unencrypted {
+      lines.append(
+        "UNENCRYPTED: traffic of rule \(rule.name) goes by the private line in the clear, for "
+          + "\(Words.age(rule.unencryptedSeconds)) in total since the agent started")
+    }
+    return lines
+  }
+
+  private static func ofPath(_ path: PathReport) -> [String] {
+    var lines: [String] = []
+    let trip = path.rttMs == nil ? "" : ", \(Words.milliseconds(path.rttMs)), loss \(Words.share(path.loss))"
+    lines.append(
+      "path \(path.name): \(path.state) for \(Words.age(path.sinceSeconds)) on \(path.device)\(trip)"
+        + (path.state == "up" ? "" : ": \(path.cause)"))
+    if let force = path.forced { lines.append("FORCED: path \(path.name) is \(Words.force(force))") }
+    if let cause = path.downCause { lines.append("path \(path.name): \(cause): \(path.evidence ?? "")") }
     return lines
   }
 
