@@ -7,7 +7,13 @@ enum TOMLItem {
   case list([TOMLItem])
   case table(TOMLTable)
   /// What `[[name]]` made; the last is the one that is open.
-  case tables([TOMLTable])
+  case tables(TOMLTableList)
+}
+
+/// Shared, so that one more costs the same however many there are.
+final class TOMLTableList {
+  var tables: [TOMLTable]
+  init(_ first: TOMLTable) { tables = [first] }
 }
 
 /// A table while the text is being read. It knows how it came about, for that decides whether it may be opened again.
@@ -59,8 +65,8 @@ final class TOMLTable {
     let (holder, key) = try holder(of: path)
     let table = TOMLTable(.header)
     switch holder.items[key] {
-    case nil: holder.put(key, .tables([table]))
-    case .tables(let tables): holder.put(key, .tables(tables + [table]))
+    case nil: holder.put(key, .tables(TOMLTableList(table)))
+    case .tables(let list): list.tables.append(table)
     default: throw Conflict(text: "\(Self.name(path)) is there already, and is no list of tables")
     }
     return table
@@ -76,7 +82,7 @@ final class TOMLTable {
         table.put(key, .table(inner))
         table = inner
       case .table(let inner) where inner.origin != .inline: table = inner
-      case .tables(let tables): table = tables.last ?? table
+      case .tables(let list): table = list.tables.last ?? table
       default: throw Conflict(text: "\(Self.name(path[...index])) is there already, and cannot be added to")
       }
     }
@@ -122,7 +128,7 @@ final class TOMLTable {
     case .dateOrTime:
       throw Complaint(field: path, "expected text, a number, true or false, found a date or time")
     case .table(let table): return try table.value(at: path)
-    case .tables(let tables): return try value(of: .list(tables.map { .table($0) }), at: path)
+    case .tables(let list): return try value(of: .list(list.tables.map { .table($0) }), at: path)
     case .list(let items):
       var values: [DocumentValue] = []
       for (index, item) in items.enumerated() { values.append(try value(of: item, at: "\(path)[\(index)]")) }
