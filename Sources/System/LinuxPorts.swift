@@ -17,8 +17,8 @@ extension AgentPorts {
   ) throws -> AgentPorts {
     let loop = try Reactor(name: "paths", urgency: .raised)
     let engine = TransferEngine()
-    // Without libcurl there would be no rule set, so that is told at once.
-    if case .web = configuration.ruleSet.location { try engine.load() }
+    // What is wrong with libcurl is the first pull's failure: the cached rule set runs without it.
+    if case .web = configuration.ruleSet.location { engine.prepare() }
     let ranges = configuration.kernel
     let stateDirectory = configuration.files.stateDirectory
     let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory, mendsMemory: true)

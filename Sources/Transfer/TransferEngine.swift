@@ -50,13 +50,8 @@ package final class TransferEngine: Sendable {
 
   package init() {}
 
-  /// Loads libcurl now, for whoever is going to need it and wants to know early that it cannot be had.
-  package func load() throws(TransferFailure) {
-    if let trouble = Self.libraryTrouble { throw Self.unusable(trouble) }
-  }
-
   private static func unusable(_ trouble: String) -> TransferFailure {
-    .notStarted("libcurl does not start: \(trouble)")
+    .notStarted("libcurl does not start: \(trouble); once it does, restart backhaul")
   }
 
   /// Begins to load libcurl on the engine's thread, for whoever is going to start a transfer soon and does not want to wait.
@@ -186,7 +181,7 @@ package final class TransferEngine: Sendable {
 
   private func run() {
     do throws(TransferFailure) {
-      try load()
+      if let trouble = Self.libraryTrouble { throw Self.unusable(trouble) }
       guard let pointer = curl_multi_init() else { throw Self.unusable("no memory") }
       serve(Multi(pointer: pointer))
     } catch {

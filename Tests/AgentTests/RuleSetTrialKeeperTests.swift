@@ -121,6 +121,45 @@ import Testing
     #expect(await bench.revision == 7)
   }
 
+  @Test("is not confirmed by an answer that is no rule set, as a captive portal gives one")
+  func captivePortal() async throws {
+    let bench = try await begun()
+    _ = await bench.gives(8)
+    for text in ["<html>Welcome</html>", "{}"] {
+      bench.source.next(.success(.document(bytes: Array(text.utf8), etag: nil)))
+      _ = await bench.keeper.pull()
+      #expect(await bench.keeper.status.trial != nil)
+    }
+    await bench.pass(.seconds(601))
+    #expect(await bench.revision == 7)
+  }
+
+  @Test("does not use up a permission that was given after it was accepted")
+  func permissionDuringTrial() async throws {
+    let bench = try await begun()
+    _ = await bench.gives(8)
+    _ = await bench.keeper.permit(5, by: 0)
+    await bench.answers()
+    #expect(await bench.keeper.status.confirmedRevision == 8)
+    #expect(await bench.keeper.permittedRevision == 5)
+    _ = await bench.gives(6)
+    await bench.answers()
+    #expect(await bench.keeper.status.confirmedRevision == 6)
+    #expect(await bench.keeper.permittedRevision == nil)
+  }
+
+  @Test("tells if a restart would not know how far it has come")
+  func noteIsNotSaved() async throws {
+    let bench = try await begun()
+    _ = await bench.gives(8)
+    bench.disk.alter { $0.isFull = true }
+    await bench.pass(.seconds(100))
+    #expect(await bench.keeper.status.trialTrouble != nil)
+    bench.disk.alter { $0.isFull = false }
+    await bench.pass(.seconds(100))
+    #expect(await bench.keeper.status.trialTrouble == nil)
+  }
+
   @Test("is confirmed at once if it is the first one, with nothing to go back to")
   func first() async throws {
     let bench = try await begun(FakeDisk(nil))

@@ -92,6 +92,7 @@ extension AgentService {
   private func notKept(_ pull: RuleSetKeeper.Status) async -> [String] {
     let troubles = [
       ("the configuration", ports.configurationTrouble()), ("the rule set", pull.storeTrouble),
+      ("the rule set's trial", pull.trialTrouble),
       ("forced paths", await forces.trouble?.description), ("sysctls", await reconciler.memoryTrouble),
     ]
     return troubles.compactMap { what, trouble in trouble.map { "\(what): \($0)" } }

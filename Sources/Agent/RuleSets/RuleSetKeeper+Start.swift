@@ -5,6 +5,7 @@ internal import RuleSets
 extension RuleSetKeeper {
   func startFromStore() async {
     permits.load()
+    permitAtAcceptance = permits.permit
     let kept = KeptGenerations(store, trials)
     if let damage = kept.noteDamage {
       events.record(

@@ -5,6 +5,7 @@ internal import RuleSets
 extension RuleSetKeeper {
   /// A new rule set is applied next. Beside a confirmed one that can be gone back to, it is on trial.
   func begin(_ candidate: RuleSetTrial.Candidate) async {
+    permitAtAcceptance = permits.permit
     // One that the kernel has not taken yet can be gone back to as well.
     if status.confirmedRevision == nil, let waiting, waiting.generation == .confirmed {
       status.confirmedRevision = (try? parse(waiting.stored.bytes))?.ruleSet.revision
@@ -51,7 +52,9 @@ extension RuleSetKeeper {
   private func write(_ note: RuleSetTrial.Note?) {
     do {
       try trials.write(note)
+      status.trialTrouble = nil
     } catch {
+      status.trialTrouble = "\(error)"
       guard let note, case .applying = note.phase else { return }
       events.record(
         AgentEvent(
@@ -84,7 +87,10 @@ extension RuleSetKeeper {
   }
 
   private func kept() async {
-    if let revision = status.revision { permits.isUsed(by: revision, after: status.confirmedRevision) }
+    // One that was given since then is for the next.
+    if let revision = status.revision, permits.permit == permitAtAcceptance {
+      permits.isUsed(by: revision, after: status.confirmedRevision)
+    }
     status.confirmedRevision = status.revision
     await perform(trial.handle(.kept, at: surroundings.now))
   }

@@ -16,6 +16,8 @@ package actor RuleSetKeeper {
     package var failures = 0
     /// Why a restart would not know the running rule set; nil while it would.
     package var storeTrouble: String?
+    /// Why a restart would not know how far the trial has come; nil if it would.
+    package var trialTrouble: String?
     /// The revision that a restart runs however a trial ends; nil if none is confirmed.
     package var confirmedRevision: UInt64?
     /// Nil if the running rule set is confirmed and none was rolled back.
@@ -54,6 +56,8 @@ package actor RuleSetKeeper {
   var waiting: Waiting?
   var permits: RevisionPermits
   var trial = RuleSetTrial()
+  /// What held when the rule set on trial was accepted.
+  var permitAtAcceptance: RevisionPermit?
   /// The running rule set while it is not stored yet. It may be megabytes, so it is kept here only while it is being
   /// applied or the disk refuses it.
   var unsaved: StoredRuleSet?
@@ -146,9 +150,13 @@ package actor RuleSetKeeper {
   func pull() async -> Duration {
     do {
       switch try await source.fetch(etag: running?.etag) {
-      case .unchanged: await reached()
+      case .unchanged:
+        reached()
+        await sourceIsSeen()
       case .document(let bytes, let etag):
-        await reached()
+        reached()
+        // A captive portal has an answer to everything, but no rule set.
+        if !trial.awaitsSource || isRunning(bytes) || (try? parse(bytes)) != nil { await sourceIsSeen() }
         await came(bytes, etag)
       }
       let wait = schedule.succeeded(chance: surroundings.chance)
@@ -164,7 +172,7 @@ package actor RuleSetKeeper {
   }
 
   private func came(_ bytes: [UInt8], _ etag: String?) async {
-    if Fingerprint(bytes: bytes) == running?.fingerprint {
+    if isRunning(bytes) {
       running?.etag = etag
       await saveAgain(bytes, etag)
       return
@@ -176,6 +184,8 @@ package actor RuleSetKeeper {
       status.lastTrouble = "rule set refused: \(error)"
     }
   }
+
+  private func isRunning(_ bytes: [UInt8]) -> Bool { Fingerprint(bytes: bytes) == running?.fingerprint }
 
   private func failed(_ failure: FetchFailure, _ wait: Duration) {
     status.lastTrouble = "\(failure)"
@@ -189,7 +199,7 @@ package actor RuleSetKeeper {
     if schedule.failures.nonzeroBitCount == 1 { events.record(event) }
   }
 
-  private func reached() async {
+  private func reached() {
     if status.failures > 0 {
       events.record(
         AgentEvent(.pullRecovered, "rule set", "the source answers again after \(status.failures) failures"))
@@ -197,8 +207,10 @@ package actor RuleSetKeeper {
     status.failures = 0
     status.lastTrouble = nil
     status.lastContact = surroundings.now
-    await perform(trial.handle(.seen(.source), at: surroundings.now))
   }
+
+  /// What it said is of use.
+  private func sourceIsSeen() async { await perform(trial.handle(.seen(.source), at: surroundings.now)) }
 
   // MARK: - An operator's word on revisions
 

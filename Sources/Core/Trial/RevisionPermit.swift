@@ -1,7 +1,7 @@
 package import RuleSets
 
 /// An operator's permission to accept a rule set although its revision is not higher than the running one's. It holds
-/// until a rule set has been confirmed and stored, whichever it is.
+/// until a rule set that was accepted after it was given has been confirmed and stored, whichever that is.
 package struct RevisionPermit: Equatable, Sendable {
   /// This revision and every higher one: by the time that the operator has typed it, the orchestrator may be further.
   package var revision: UInt64

@@ -22,7 +22,10 @@ package final class ComplaintBook {
   package var place: Int { kept.count }
 
   /// Puts complaints before those that were made since the place was taken. The limit holds as ever.
-  package func complain(at place: Int, _ complaints: [Complaint]) {
+  ///
+  /// - Parameter more: how many there are besides.
+  package func complain(at place: Int, _ complaints: [Complaint], others more: Int = 0) {
+    others += more
     kept.insert(contentsOf: complaints, at: min(place, kept.count))
     others += max(0, kept.count - Self.limit)
     kept.removeLast(max(0, kept.count - Self.limit))

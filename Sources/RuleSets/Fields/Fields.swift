@@ -267,12 +267,18 @@ package final class Fields {
     let kind = kind(all)
     let known = all.fields.filter { $0.kinds.isEmpty || kind == nil || $0.kinds.contains(kind ?? "") }.map(\.key)
     var complaints: [Complaint] = []
+    var others = 0
     for key in object.members.map(\.key) where !known.contains(key) {
+      // No text is made that the book would not take: a hostile document has half a million strangers.
+      guard complaints.count < ComplaintBook.limit else {
+        others += 1
+        continue
+      }
       let kinds = all.fields.filter { $0.key == key }.flatMap(\.kinds)
       let text = type.refusal(of: key, in: kind, known: kinds) ?? FieldReader.unknown(key, keys: known)
       complaints.append(Complaint(field: object.field(key), text))
     }
-    names.book.complain(at: place, complaints)
+    names.book.complain(at: place, complaints, others: others)
   }
 
   /// The object's kind; nil where it is none that there is.

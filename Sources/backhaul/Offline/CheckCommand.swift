@@ -71,7 +71,10 @@ struct CheckCommand: ParsableCommand {
 
   /// Nil if there is none.
   private func configurationOrFault() -> Result<AgentConfiguration?, RuleSetFile.Unusable> {
-    guard access(options.config, F_OK) == 0 else { return .success(nil) }
+    // A file that was named is there, or the name is wrong.
+    guard options.config != ConfigurationFile.standardPath || access(options.config, F_OK) == 0 else {
+      return .success(nil)
+    }
     do throws(ConfigurationFailure) {
       return .success(try ConfigurationFile.load(options.config))
     } catch {
@@ -96,10 +99,19 @@ struct CheckCommand: ParsableCommand {
     let findings = CharonCheck(configuration).findings(ruleSet)
     for warning in findings where !warning.isError { printError("backhaul: warning: \(warning.text)") }
     let faults =
-      RuleSetCheck.complaints(ruleSet, configuration).map(\.description) + findings.filter(\.isError).map(\.text)
+      tooLarge(configuration)
+      + RuleSetCheck.complaints(ruleSet, configuration).map(\.description) + findings.filter(\.isError).map(\.text)
     guard faults.isEmpty else {
       throw complain("\(file) does not fit this router:\n\(faults.joined(separator: "\n"))", Exit.bad)
     }
+  }
+
+  /// The agent takes no more from its source.
+  private func tooLarge(_ configuration: AgentConfiguration) -> [String] {
+    let most = configuration.ruleSet.maximumBytes
+    var status = stat()
+    guard stat(file, &status) == 0, status.st_size > most else { return [] }
+    return ["expected at most \(most) bytes (rule_set.max_bytes), found \(status.st_size)"]
   }
 
   private func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
