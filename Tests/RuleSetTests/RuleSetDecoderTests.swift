@@ -136,6 +136,15 @@ import Testing
     #expect(error?.description == "expected at most 100000 prefixes in all lists together, found 100001")
   }
 
+  @Test func ofManyStrangersAmongKeysAHundredAreShown() throws {
+    let strangers = (0..<300_000).map { "\"k\($0)\":1" }.joined(separator: ",")
+    let error = #expect(throws: Complaints.self) {
+      try RuleSetDecoder.decode(Array(#"{"device":"a","revision":1,\#(strangers)}"#.utf8))
+    }
+    #expect(error?.all.count == 101)
+    #expect(error?.all.last?.description.hasPrefix("and 299") == true)
+  }
+
   @Test func aHundredComplaintsAreShownAndTheOthersCounted() throws {
     let error = #expect(throws: Complaints.self) {
       try RuleSetDecoder.decode(Repository.bytes("Tests/bad-rule-sets/more-than-a-hundred-mistakes.json"))
