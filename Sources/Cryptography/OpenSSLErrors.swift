@@ -12,6 +12,8 @@ enum OpenSSLErrors {
   /// The oldest error, which names the cause; the later ones only say what failed because of it. These texts are
   /// constants of OpenSSL's. Its further notes (ERR_get_error_all) may quote the input, and are not read.
   static func takeText(ifNone nothing: String = "no reason given") -> String {
+    // What was never loaded has no errors.
+    guard crypto_library_trouble() == nil else { return nothing }
     let code = ERR_get_error()
     defer { ERR_clear_error() }
     guard code != 0 else { return nothing }

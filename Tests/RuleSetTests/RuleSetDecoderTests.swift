@@ -137,12 +137,12 @@ import Testing
   }
 
   @Test func ofManyStrangersAmongKeysAHundredAreShown() throws {
-    let strangers = (0..<300_000).map { "\"k\($0)\":1" }.joined(separator: ",")
+    let strangers = (0..<100_000).map { "\"k\($0)\":1" }.joined(separator: ",")
     let error = #expect(throws: Complaints.self) {
-      try RuleSetDecoder.decode(Array(#"{"device":"a","revision":1,\#(strangers)}"#.utf8))
+      try RuleSetDecoder.decode(Array(#"{"schema":1,"device":"a","revision":1,\#(strangers)}"#.utf8))
     }
     #expect(error?.all.count == 101)
-    #expect(error?.all.last?.description.hasPrefix("and 299") == true)
+    #expect(error?.all.last?.description.hasPrefix("and 99") == true)
   }
 
   @Test func aHundredComplaintsAreShownAndTheOthersCounted() throws {
