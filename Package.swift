@@ -15,13 +15,13 @@ let fast: [SwiftSetting] = [
 // A router's flash is small, and the hot path is system calls: size first.
 let strict = fast + [.unsafeFlags(["-Osize", "-Xfrontend", "-function-sections"], .when(configuration: .release))]
 
-/// What is in the product. One search in text by the library's `contains` would bring all of its regular expressions along,
-/// 1.2 MB, so the compiler knows none of that here (`containsText` does without).
+/// For what is in the product. A single search in text by the library's `contains` would bring in all of its regular
+/// expressions, 1.2 MB, so here the compiler does not know it (`containsText` does without).
 let lean = strict + [.unsafeFlags(["-Xfrontend", "-disable-implicit-string-processing-module-import"])]
 
 /// A tenth off the binary: nobody looks up symbols in it, and its 44,000 relocations pack into a bitmap (DT_RELR, glibc
-/// 2.36). gold, which swiftc would take, cannot do that; lld cannot take these scripts. What no-unwind.ld
-/// leaves out is another seventh. The tables that the loader fills in are read-only from then on (relro, now).
+/// 2.36). gold, which swiftc would take, cannot do that, and lld cannot take these scripts. What no-unwind.ld leaves out is
+/// another seventh. The tables that the loader fills in are read-only from then on (relro, now).
 let small: [LinkerSetting] = [
   .unsafeFlags(
     [
@@ -45,8 +45,8 @@ let package = Package(
     // C: module maps and shims only.
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
-    .target(name: "CCurl"),
-    .target(name: "CCrypto"),
+    .target(name: "CCurl", dependencies: ["CLinux"]),
+    .target(name: "CCrypto", dependencies: ["CLinux"]),
     .target(name: "CLinux"),
     .target(name: "CNoFoundation", cSettings: [.define("WITHOUT_FOUNDATION", .when(configuration: .release))]),
 
@@ -77,7 +77,8 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "RuleSets", "Core", "Agent", "backhaul", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "RuleSets", "Core", "Agent", "System", "backhaul",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     // Tests. `Fakes` are kernels that refuse what Linux refuses, and the contracts that both must keep.
@@ -99,10 +100,11 @@ let package = Package(
     .testTarget(
       name: "AgentTests", dependencies: ["RuleSets", "Core", "Agent", "Fakes", "SeededRandom"], swiftSettings: strict),
     .testTarget(name: "CoreTests", dependencies: ["RuleSets", "Core", "SeededRandom"], swiftSettings: strict),
-    .testTarget(name: "RuleSetTests", dependencies: ["RuleSets", "Core", "System"], swiftSettings: strict),
+    .testTarget(
+      name: "RuleSetTests", dependencies: ["RuleSets", "Core", "System", "SeededRandom"], swiftSettings: strict),
     // Describes the rule set's fields, and makes every mistake in them, for Tests/fields and Tests/schema.
     .executableTarget(
-      name: "backhaul-fields", dependencies: ["RuleSets"], path: "Tests/Fields",
+      name: "backhaul-fields", dependencies: ["RuleSets"], path: "Tests/FieldsProgram",
       swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]),
     .testTarget(
       name: "DataPlaneTests", dependencies: ["RuleSets", "Core", "Fakes", "SeededRandom"], swiftSettings: strict),

@@ -1,7 +1,4 @@
 #include "CCrypto.h"
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stddef.h>
 
 /* The version of the headers: another one's structures and functions may differ. */
 #define TEXT_OF(number) #number
@@ -16,28 +13,9 @@
   of(X509_get0_notBefore) of(X509_get0_notAfter) \
   of(ASN1_STRING_get0_data) of(ASN1_STRING_length) of(ASN1_STRING_type) of(ASN1_TIME_to_tm)
 
-#define POINTER(name) __typeof__(name) *name;
-static struct { FUNCTIONS(POINTER) } loaded;
-static const char *trouble;
+#include "linux_library.h"
 
-static void load(void) {
-  void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-  if (!handle) {
-    trouble = dlerror();
-    if (!trouble) trouble = LIBRARY " cannot be loaded";
-    return;
-  }
-#define FIND(name) \
-  loaded.name = (__typeof__(name) *)dlsym(handle, #name); \
-  if (!loaded.name) { trouble = LIBRARY ": " #name " is missing"; return; }
-  FUNCTIONS(FIND)
-}
-
-const char *crypto_library_trouble(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, load);
-  return trouble;
-}
+const char *crypto_library_trouble(void) { return library_trouble(); }
 
 void ERR_clear_error(void) { loaded.ERR_clear_error(); }
 unsigned long ERR_get_error(void) { return loaded.ERR_get_error(); }

@@ -1,7 +1,4 @@
 #include "CCurl.h"
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stddef.h>
 
 /* Its name since 2006; an incompatible libcurl would have another. */
 #define LIBRARY "libcurl.so.4"
@@ -20,28 +17,9 @@
   of(curl_multi_info_read) \
   of(curl_slist_append) of(curl_slist_free_all)
 
-#define POINTER(name) __typeof__(name) *name;
-static struct { FUNCTIONS(POINTER) } loaded;
-static const char *trouble;
+#include "linux_library.h"
 
-static void load(void) {
-  void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-  if (!handle) {
-    trouble = dlerror();
-    if (!trouble) trouble = LIBRARY " cannot be loaded";
-    return;
-  }
-#define FIND(name) \
-  loaded.name = (__typeof__(name) *)dlsym(handle, #name); \
-  if (!loaded.name) { trouble = LIBRARY ": " #name " is missing"; return; }
-  FUNCTIONS(FIND)
-}
-
-const char *curl_library_trouble(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, load);
-  return trouble;
-}
+const char *curl_library_trouble(void) { return library_trouble(); }
 
 CURLcode curl_global_init(long flags) { return loaded.curl_global_init(flags); }
 

@@ -5,8 +5,8 @@ internal import Synchronization
 /// Runs all transfers on one thread with libcurl's multi interface: there is no thread per request, and a cancellation
 /// ends its transfer within a millisecond.
 ///
-/// The thread begins with the first transfer, and loads libcurl then: with the 25 libraries that it needs it takes four
-/// megabytes, which a router without a web source and HTTP probes keeps.
+/// The thread begins with the first transfer, and loads libcurl then. With the 25 libraries that it needs, libcurl takes
+/// eight megabytes, which a router without a web source and HTTP probes does not spend.
 package final class TransferEngine: Sendable {
   /// Called once for each transfer, on the engine's thread, or on the caller's where the engine has stopped. Must not
   /// block.
@@ -54,7 +54,7 @@ package final class TransferEngine: Sendable {
     .notStarted("libcurl does not start: \(trouble); once it does, restart backhaul")
   }
 
-  /// Begins to load libcurl on the engine's thread, for whoever is going to start a transfer soon and does not want to wait.
+  /// Loads libcurl on the engine's thread, so that the first transfer does not have to wait for it.
   package func prepare() {
     let isFirst = inbox.withLock { inbox in
       guard !inbox.isStopped, !inbox.hasThread else { return false }

@@ -1,4 +1,5 @@
 internal import RuleSets
+import SeededRandom
 import Testing
 
 @testable import Core
@@ -6,23 +7,17 @@ import Testing
 /// Rule sets made by dice, written and read back.
 @Suite struct RoundTripTests {
   @Test(arguments: 0..<200) func whatIsWrittenIsReadBack(_ seed: UInt64) throws {
-    var dice = Dice(state: seed &* 0x9e37_79b9_7f4a_7c15 | 1)
+    var dice = Dice(random: SeededRandom(seed: seed))
     let ruleSet = try dice.ruleSet()
     let bytes = RuleSetEncoder.encode(ruleSet, indented: seed % 2 == 0)
     #expect(try RuleSetDecoder.decode(bytes) == ruleSet)
   }
 }
 
-/// Numbers that are the same in every run (xorshift64*).
 private struct Dice {
-  var state: UInt64
+  var random: SeededRandom
 
-  mutating func roll(_ sides: Int) -> Int {
-    state ^= state >> 12
-    state ^= state << 25
-    state ^= state >> 27
-    return Int((state &* 0x2545_f491_4f6c_dd1d) >> 33) % sides
-  }
+  mutating func roll(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &random) }
 
   mutating func maybe<Value>(_ value: Value) -> Value? { roll(2) == 0 ? value : nil }
 

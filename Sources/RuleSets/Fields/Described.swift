@@ -1,7 +1,7 @@
 /// What a document says in one object. `fields` names each field once, with its key, its form, its bounds and the member
-/// that holds it. Everything that is to be known of fields comes from there: the decoder's checks, what the encoder writes,
-/// the JSON Schema and the tables of etc/rule-set.md, whose texts are the comments above each statement. To add a field is
-/// to add its statement and its member.
+/// that holds it. Everything else about a field follows from that statement: the decoder's checks, what the encoder writes,
+/// the JSON Schema and the tables in etc/rule-set.md, which take their texts from the comments above the statements. A new
+/// field needs a statement and a member.
 package protocol Described: SendableMetatype {
   /// What reading begins with. Members that a document may leave out have their defaults; the others stand for nothing, and
   /// no reader sees them: an object without a required field is refused.
