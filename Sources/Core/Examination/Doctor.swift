@@ -216,7 +216,10 @@ package struct Doctor {
     guard let trouble = seen.transferTrouble else { return }
     find(
       .error, .libraries, "libcurl cannot be loaded: no rule set can be pulled and no HTTP probe can be sent",
-      evidence: trouble, fix: "apt install libcurl4, or your system's package that has libcurl.so.4")
+      evidence: trouble,
+      fix:
+        "reinstall the library that this names (Debian: apt install --reinstall libcurl4 libssl3), and restart backhaul"
+    )
   }
 
   /// A fleet's certificates are renewed by hand often enough: a month is time to do it.
