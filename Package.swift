@@ -45,8 +45,8 @@ let package = Package(
     // C: module maps and shims only.
     .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     .systemLibrary(name: "CNftnl", pkgConfig: "libnftnl", providers: [.apt(["libnftnl-dev"])]),
-    .target(name: "CCurl", dependencies: ["CLinux"]),
-    .target(name: "CCrypto", dependencies: ["CLinux"]),
+    .target(name: "CCurl"),
+    .target(name: "CCrypto"),
     .target(name: "CLinux"),
     .target(name: "CNoFoundation", cSettings: [.define("WITHOUT_FOUNDATION", .when(configuration: .release))]),
 

@@ -13,7 +13,7 @@
   of(X509_get0_notBefore) of(X509_get0_notAfter) \
   of(ASN1_STRING_get0_data) of(ASN1_STRING_length) of(ASN1_STRING_type) of(ASN1_TIME_to_tm)
 
-#include "linux_library.h"
+#include "../CLinux/linux_library.h"
 
 const char *crypto_library_trouble(void) { return library_trouble(); }
 

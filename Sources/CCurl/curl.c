@@ -17,7 +17,7 @@
   of(curl_multi_info_read) \
   of(curl_slist_append) of(curl_slist_free_all)
 
-#include "linux_library.h"
+#include "../CLinux/linux_library.h"
 
 const char *curl_library_trouble(void) { return library_trouble(); }
 
