@@ -13,11 +13,11 @@ import Testing
       lines([Branch.office]) == [
         "ip rule add priority 9200 fwmark 0x1000000/0x7f000000 lookup main protocol 201",
         "ip rule add priority 9210 not fwmark 0x0/0x7f000000 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9220 fwmark 0x6000000/0x7f000000 lookup 7906 protocol 201",
         "ip rule add priority 9220 fwmark 0x2000000/0x7f000000 lookup 7902 protocol 201",
         "ip rule add priority 9220 fwmark 0x3000000/0x7f000000 lookup 7903 protocol 201",
         "ip rule add priority 9220 fwmark 0x4000000/0x7f000000 lookup 7904 protocol 201",
         "ip rule add priority 9220 fwmark 0x5000000/0x7f000000 lookup 7905 protocol 201",
-        "ip rule add priority 9220 fwmark 0x6000000/0x7f000000 lookup 7906 protocol 201",
       ])
   }
 

@@ -136,6 +136,7 @@ import Testing
         "sysctl -w net.ipv4.conf.bh-fra-b.rp_filter=0",
         "sysctl -w net.ipv4.conf.bh-fra-b.src_valid_mark=1",
         "sysctl -w net.ipv6.conf.bh-fra-b.disable_ipv6=1",
+        "sysctl -w net.ipv4.conf.lan0.src_valid_mark=1",
         "sysctl -w net.ipv4.conf.wan0.rp_filter=2",
         "sysctl -w net.ipv4.conf.wan0.src_valid_mark=1",
         "sysctl -w net.ipv4.conf.wan1.src_valid_mark=1",

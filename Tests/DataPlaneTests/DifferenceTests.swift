@@ -91,10 +91,14 @@ import Testing
       } == ["+ nft element inet backhaul direct { 198.18.0.0/15 }"])
     #expect(
       try lines { state in
-        state.nftTable?.chains[1].rules.append(NftRule([], [], unrecognised: "counter, drop"))
+        guard let steer = state.nftTable?.chains.firstIndex(where: { $0.name == "steer" }) else { return }
+        state.nftTable?.chains[steer].rules.append(NftRule([], [], unrecognised: "counter, drop"))
       } == ["- nft rule inet backhaul steer counter, drop"])
     #expect(
-      try lines { state in state.nftTable?.chains[1].rules.reverse() }
+      try lines { state in
+        guard let steer = state.nftTable?.chains.firstIndex(where: { $0.name == "steer" }) else { return }
+        state.nftTable?.chains[steer].rules.reverse()
+      }
         == ["~ nft chain inet backhaul steer: the order of its rules"])
     #expect(
       try lines { state in state.nftTable?.chains.removeAll { $0.name == "leave" } }

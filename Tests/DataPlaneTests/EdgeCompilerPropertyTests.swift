@@ -19,6 +19,10 @@ import Testing
   /// What no promise here needs, and why it is there all the same.
   private static let saidElsewhere = [
     "ip rule ipv4 9206 by mark: goto(9299)": "for lists so long that belts are wider: PrefixCoverTests",
+    "ip rule ipv4 9209 by mark: goto(9229)": "saves questions: MarkTreeTests",
+    "ip rule ipv4 9211 by mark: goto(9212)": "the same",
+    "ip rule ipv4 9229 by : nop": "the same",
+    "setting sourceValidMark of others": "saves questions at the belts",
     "nft rule arrive: was for the lookup alone": "the same",
     "nft rule freed: no rule takes it": "the same",
     "nft rule stray: no rule takes it": "the same",
@@ -31,6 +35,7 @@ import Testing
     "nft rule guard: rule RULE: its own path UPLINK, in a VRF": "the walk does not go through prerouting twice",
     "nft rule guard: rule RULE: may leave, in a VRF": "the same",
     "nft rule stray: rule RULE: held": "belts lead it the same way",
+    "nft rule lan: by whatever device": "the same",
     "setting disableIPv6 of ownTunnel": "the walk has no router solicitations",
     "setting errorSource of others": "the walk does not choose the source of errors: icmp-errors-stay-in",
     "setting reversePathFilter of ownTunnel":

@@ -61,8 +61,13 @@ struct EdgePromises {
   /// The first promise that is broken; nil: all are kept.
   func breach(of state: ActualState) -> String? {
     let walk = PacketWalk(state)
-    return newFlows(walk) ?? otherWays(walk) ?? inbound(walk, state) ?? ipv6(walk) ?? own(walk, state) ?? errors(walk)
-      ?? strays(state) ?? counters(walk) ?? sites(state) ?? withoutOneDefence(state)
+    // One after the other: a sum of so many is more than the compiler can judge the types of.
+    let promises: [() -> String?] = [
+      { newFlows(walk) }, { otherWays(walk) }, { inbound(walk, state) }, { ipv6(walk) }, { own(walk, state) },
+      { errors(walk) }, { settled(walk) }, { strays(state) }, { counters(walk) }, { sites(state) },
+      { withoutOneDefence(state) },
+    ]
+    return promises.lazy.compactMap { $0() }.first
   }
 
   // MARK: - What is owed

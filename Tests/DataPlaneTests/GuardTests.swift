@@ -48,7 +48,10 @@ import Testing
     var early = Branch.kernel()
     early.links["wan1"] = nil
     let compiler = Branch.compiler(ruleSet, Branch.configuration(), early)
-    #expect(compiler.compileGuard().settings == [InterfaceSetting("wan0", .sourceValidMark): 1])
+    #expect(
+      compiler.compileGuard().settings == [
+        InterfaceSetting("lan0", .sourceValidMark): 1, InterfaceSetting("wan0", .sourceValidMark): 1,
+      ])
   }
 
   @Test func settingsAreTheLastThatTheGuardChanges() throws {

@@ -207,7 +207,7 @@ struct ModelKernel {
         default: break
         }
       }
-      for case .jump(let chain) in rule.actions where !chains.contains(chain) { return "no such chain: \(chain)" }
+      for chain in rule.actions.compactMap(\.chain) where !chains.contains(chain) { return "no such chain: \(chain)" }
       for case .choose(let subject, let map) in rule.actions where maps[map] != subject.kind {
         return "no such map: \(map)"
       }

@@ -68,6 +68,7 @@ import Testing
         "sysctl -w net.ipv4.conf.bh-fra-a.rp_filter=2",
         "sysctl -w net.ipv4.conf.bh-fra-a.src_valid_mark=1",
         "sysctl -w net.ipv6.conf.bh-fra-a.disable_ipv6=1",
+        "sysctl -w net.ipv4.conf.lan0.src_valid_mark=1",
         "sysctl -w net.ipv4.conf.wan0.rp_filter=2",
         "sysctl -w net.ipv4.conf.wan0.src_valid_mark=1",
         "sysctl -w net.ipv4.conf.wan1.src_valid_mark=1",
@@ -80,10 +81,10 @@ import Testing
         "ip route replace default via 198.51.100.1 dev wan1 table 7905 metric 10 proto 201",
         "ip rule add priority 9200 fwmark 0x1000000/0x7f000000 lookup main protocol 201",
         "ip rule add priority 9210 not fwmark 0x0/0x7f000000 lookup main suppress_prefixlength 0 protocol 201",
+        "ip rule add priority 9220 fwmark 0x6000000/0x7f000000 lookup 7906 protocol 201",
         "ip rule add priority 9220 fwmark 0x2000000/0x7f000000 lookup 7902 protocol 201",
         "ip rule add priority 9220 fwmark 0x4000000/0x7f000000 lookup 7904 protocol 201",
         "ip rule add priority 9220 fwmark 0x5000000/0x7f000000 lookup 7905 protocol 201",
-        "ip rule add priority 9220 fwmark 0x6000000/0x7f000000 lookup 7906 protocol 201",
       ])
     #expect(
       all[table...].prefix(4) == [

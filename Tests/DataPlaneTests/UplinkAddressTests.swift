@@ -159,7 +159,7 @@ import Testing
 
   @Test func whatMasqueradingWouldGetWrongIsNamed() {
     let plain = Branch.compiler().compile().nftTable?.text ?? ""
-    #expect(plain.contains("masquerade comment \"by uplink wan0\"") && !plain.contains("snat"))
+    #expect(plain.contains("masquerade comment \"by uplink wan0\"") && !plain.contains("snat ip to"))
     let text =
       Branch.compiler(Branch.ruleSet(), Branch.configuration(), kernel(transfer)).compile().nftTable?.text ?? ""
     #expect(text.contains("snat ip to 198.51.100.2 comment \"by uplink wan0\""))

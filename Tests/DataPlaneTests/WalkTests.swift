@@ -325,20 +325,23 @@ import Testing
     let fate = PacketWalk(try router(ruleSet(), active: .path("fra-b"))).fate(of: fromHost())
     #expect(
       fate.trace == [
-        "classify: iifname \"lan0\" meta nfproto ipv4 jump steer comment \"LAN lan0\"",
+        "classify: iifname \"lan0\" meta nfproto ipv4 goto lan comment \"LAN lan0\"",
+        "lan: jump steer comment \"of any other\"",
         "steer: iifname \"lan0\" ip saddr @source_office meta mark set meta mark & 0x87ffffff | 0x07000000 return "
           + "comment \"rule office\"",
-        "classify: meta mark & 0x7f000000 != 0x00000000 ip daddr != @groups meta mark & 0x7f000000 vmap @taken_by "
+        "lan: ip daddr != @groups meta mark & 0x7f000000 vmap @taken_by "
           + "comment \"taken, by rule\"",
         "taken_office: counter comment \"egress office\"",
         "ip rule 9220: table 7907: 0.0.0.0/0 dev bh-fra-b",
-        "pass: iifname \"lan0\" meta nfproto ipv4 jump outward comment \"LAN lan0\"",
+        "pass: meta nfproto ipv4 meta mark & 0x7f000000 vmap @onward comment \"what may have settled\"",
+        "on_office: goto through comment \"not settled, or by another way\"",
+        "through: iifname \"lan0\" meta nfproto ipv4 jump outward comment \"LAN lan0\"",
         "outward: ct mark & 0x7f000000 == 0x00000000 meta mark & 0x7f000000 != 0x00000000 "
           + "meta mark & 0x7f000000 != 0x01000000 oifname vmap @bind_to comment \"leaves by a tunnel\"",
         "bind_bh-fra-b: ct mark set ct mark & 0x83ffffff | 0x03000000 comment \"tunnel fra-b\"",
-        "pass: meta mark & 0x7f000000 != 0x00000000 meta mark & 0x7f000000 vmap @passed_by comment \"passed, by rule\"",
+        "through: meta mark & 0x7f000000 vmap @passed_by comment \"passed, by rule\"",
         "passed_office: counter comment \"egress office\"",
-        "count: meta mark & 0x7f000000 != 0x00000000 meta mark & 0x7f000000 vmap @left_by comment \"left, by rule\"",
+        "count: meta mark & 0x7f000000 vmap @left_by comment \"left, by rule\"",
         "left_office: counter comment \"egress office\"",
       ])
   }

@@ -227,7 +227,8 @@ package struct FakeNftTable: Sendable {
     for set in rule.sets where !table.sets.contains(where: { $0.name == set }) { throw missing(set) }
     for action in rule.actions {
       switch action {
-      case .jump(let chain): if !table.chains.contains(where: { $0.name == chain }) { throw missing(chain) }
+      case .jump(let chain), .goto(let chain):
+        if !table.chains.contains(where: { $0.name == chain }) { throw missing(chain) }
       case .choose(_, let map): if !table.maps.contains(where: { $0.name == map }) { throw missing(map) }
       case .countIn(let counter): if !table.counters.contains(counter) { throw missing(counter) }
       default: break
@@ -277,7 +278,7 @@ package struct FakeNftTable: Sendable {
   /// The chains that an action may lead to.
   private func targets(of action: NftRule.Action) -> [String] {
     switch action {
-    case .jump(let chain): [chain]
+    case .jump(let chain), .goto(let chain): [chain]
     case .choose(_, let map): table.maps.first { $0.name == map }?.elements.map(\.verdict.chain) ?? []
     default: []
     }

@@ -36,6 +36,7 @@ extension KernelGround {
       NftRule([.outgoing(wan), .mark(mark, mask), .untracked], [.drop]),
       NftRule([.original, .connectionMarkNot(mark, mask)], [.setConnectionMark(mark, mask)]),
       NftRule([.ipv4, .incoming(lan), .tcpSYN], [.clampMSS(1436)], comment: "MTU 1476"),
+      NftRule([.keepsSource], [.count, .goto(chain: "steer")], comment: "settles"),
       NftRule([.incoming(wan), .ipv4, .protocolIs(IPProtocol.gre), .wasEncrypted(false)], [.count, .drop]),
       NftRule([.ipv4], [.choose(by: .outgoing, map: "bind_to")], comment: "leaves by a tunnel"),
       NftRule([], [.choose(by: .incoming, map: "bind_to")]),

@@ -98,11 +98,14 @@ seconds_between() {
     | ([.events[] | select(.kind == $kind and .number < $last.number)][-1] // halt_error) as $first | ($last | at) - ($first | at)'
 }
 
-# The client's connections with the mark of the tunnel's path.
+# The marks of the client's connections: of the path's tunnel, and of the rule's egress, which a connection has from its second
+# packet on if nothing translates it.
 path_mark() { ask paths | jq -r --arg path "$1" '.paths[] | select(.name == $path) | .mark'; }
 connections_of_client() { on edge conntrack -L -s $client -d $server 2>/dev/null; }
-none_on_tunnel() { not_one connections_of_client "mark=$(path_mark fra-a) "; }
-all_on_tunnel() { not_one connections_of_client '' "mark=$(path_mark fra-a) "; }
+rule_mark() { ask status | jq -r --arg rule "${1:-office}" '.rules[] | select(.name == $rule) | .mark'; }
+none_on_tunnel() { not_one connections_of_client "mark=$(path_mark fra-a) " && not_one connections_of_client "mark=$(rule_mark) "; }
+all_on_tunnel() { not_one settled_connections '' "mark=$(path_mark fra-a) "; }
+settled_connections() { connections_of_client | sed "s/mark=$(rule_mark) /mark=$(path_mark fra-a) /"; }
 # not_one COMMAND WITH [WITHOUT] — COMMAND prints lines, but none with WITH and without WITHOUT.
 not_one() {
   local lines found

@@ -46,7 +46,12 @@ package actor ConnectionSweeper {
   package func sweep(_ sweeps: [ConnectionSweep]) {
     guard !sweeps.isEmpty else { return }
     do {
-      for (sweep, count) in zip(sweeps, try kernel.sweep(sweeps, mask: mask)) { tell(sweep, count) }
+      // A way may have several marks.
+      var told: Set<String> = []
+      for (sweep, count) in zip(sweeps, try kernel.sweep(sweeps, mask: mask)) {
+        guard let event = Self.event(of: sweep, count), told.insert(event.text).inserted else { continue }
+        events.record(event)
+      }
     } catch {
       for way in Set(sweeps.map(\.way)).sorted() {
         events.record(AgentEvent(.applyFailed, way, "flows of \(way) may hang until they time out: \(error)"))
@@ -55,23 +60,20 @@ package actor ConnectionSweeper {
   }
 
   /// - Parameter count: how many it matched; nil if the kernel does not say.
-  private func tell(_ sweep: ConnectionSweep, _ count: Int?) {
+  private static func event(of sweep: ConnectionSweep, _ count: Int?) -> AgentEvent? {
     let way = sweep.way
     if let address = sweep.address {
-      guard let count, count > 0 else { return }
-      return events.record(
-        AgentEvent(.connectionsDeleted, way, "\(count) flows are set up again: \(way) sends from \(address) now"))
+      guard let count, count > 0 else { return nil }
+      return AgentEvent(
+        .connectionsDeleted, way, "\(count) flows are set up again: \(way) sends from \(address) now")
     }
     if sweep.isOfTheUnmarked {
-      guard let count, count > 0 else { return }
-      return events.record(
-        AgentEvent(.connectionsDeleted, way, "\(count) connections from before the rules are set up again"))
+      guard let count, count > 0 else { return nil }
+      return AgentEvent(.connectionsDeleted, way, "\(count) connections from before the rules are set up again")
     }
     if !sweep.heirs.isEmpty {
-      return events.record(
-        AgentEvent(.connectionsMoved, way, "live flows of \(way) go on by the new way"))
+      return AgentEvent(.connectionsMoved, way, "live flows of \(way) go on by the new way")
     }
-    events.record(
-      AgentEvent(.connectionsDeleted, way, "live flows of \(way) are set up again on the new way"))
+    return AgentEvent(.connectionsDeleted, way, "live flows of \(way) are set up again on the new way")
   }
 }

@@ -18,9 +18,9 @@ enum KernelRangesReader {
     let nftTable = fields.value("nft_table", nftTableForm, default: standard.nftTable)
     let prefix = fields.value("interface_prefix", prefixForm, default: standard.interfacePrefix)
     if let tables { check(tables: tables, fields) }
-    if let priorities, priorities.count < leastPriorities {
+    if let priorities, priorities.count < KernelRanges.leastPriorities {
       fields.complain(
-        "last_priority", "expected a range of at least \(leastPriorities) priorities, found \(priorities.count)")
+        "last_priority", "expected a range of at least \(KernelRanges.leastPriorities) priorities, found \(priorities.count)")
     }
     guard let mask, let tables, let priorities, let routeProtocol, let nftTable, let prefix else { return nil }
     return KernelRanges(
@@ -28,8 +28,6 @@ enum KernelRangesReader {
       interfacePrefix: prefix)
   }
 
-  /// Our rules have fixed places in the range, up to 99 after its first.
-  private static let leastPriorities = 100
   /// One rule, one tunnel and two uplinks, with some room.
   private static let leastTables = 8
 

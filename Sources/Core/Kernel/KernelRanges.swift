@@ -24,6 +24,16 @@ package struct KernelRanges: Equatable, Sendable {
   /// How many slots both the mask and the table range have room for.
   package var slots: Int { min(markMask.slots, tables.count - 1, Slot.maximum) }
 
+  /// The fewest priorities that our ip rules need.
+  package static let leastPriorities = 100
+
+  /// The place of an ip rule, from 0 to 99. Where there are more priorities, they come between the 28th and the 29th, for
+  /// marks (`MarkTree`).
+  package func priority(_ place: UInt32) -> RulePriority {
+    let more = UInt32(max(0, priorities.count - Self.leastPriorities))
+    return RulePriority(priorities.lowerBound + place + (place < 29 ? 0 : more))
+  }
+
   /// The routing table of a slot. The caller makes sure that the slot is one of `slots`.
   package func table(of slot: Slot) -> TableID { TableID(tables.lowerBound + UInt32(slot.number)) }
 }

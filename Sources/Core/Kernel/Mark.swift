@@ -32,6 +32,15 @@ package struct MarkMask: Hashable, Sendable, CustomStringConvertible {
     slot.number <= slots ? Mark(value: UInt32(slot.number) << UInt32(bits.trailingZeroBitCount)) : nil
   }
 
+  /// What marks have in common whose slots differ in their last `count` bits alone: an ip rule takes a whole block of them
+  /// by it. It has no slots.
+  package func block(ofLast count: Int) -> MarkMask { MarkMask(known: bits & (bits << UInt32(count))) }
+
+  /// The mask of such a block with these bits; nil if they are none's.
+  package func block(bits other: UInt32) -> MarkMask? {
+    (1..<bits.nonzeroBitCount).lazy.map(block(ofLast:)).first { $0.bits == other }
+  }
+
   /// Both masks' bits, to compare and replace what may be of either. They need not be contiguous, so it has no slots.
   package func joined(_ other: MarkMask) -> MarkMask { MarkMask(known: bits | other.bits) }
 

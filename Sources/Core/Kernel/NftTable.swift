@@ -193,6 +193,9 @@ package struct NftRule: Hashable, Sendable {
     /// `ct state related`: it is about a connection, like an ICMP error, or begins one that another connection has
     /// announced. Its direction is that of the packet that would go the same way.
     case related
+    /// `ct status ! snat`: nothing translates the connection's source. What does is settled with its first packet, after the
+    /// last chain of `postrouting` that is not of type `nat`.
+    case keepsSource
     /// `tcp flags & (syn | rst) == syn`
     case tcpSYN
     /// `tcp flags & rst == rst`; not beside `.protocolIs`
@@ -241,6 +244,8 @@ package struct NftRule: Hashable, Sendable {
     case reject
     case `return`
     case jump(chain: String)
+    /// A jump that does not come back. Always the last of a rule.
+    case goto(chain: String)
     /// `iifname vmap @map`: what the map says; the next rule where it says nothing. Always the last of a rule.
     case choose(by: Subject, map: String)
   }
@@ -257,5 +262,15 @@ package struct NftRule: Hashable, Sendable {
     self.actions = actions
     self.comment = comment
     self.unrecognised = unrecognised
+  }
+}
+
+extension NftRule.Action {
+  /// The chain that it leads to by name; nil for one that leads to none, or asks a map.
+  package var chain: String? {
+    switch self {
+    case .jump(let chain), .goto(let chain): chain
+    default: nil
+    }
   }
 }

@@ -31,7 +31,8 @@ package struct MarkMigration: Equatable, Sendable {
   package static func all(from present: [RoutingRule], to wanted: [RoutingRule]) -> [MarkMigration] {
     guard let new = wanted.lazy.compactMap(\.mark?.mask).first else { return [] }
     let marks = Set(wanted.compactMap(\.mark).map(\.mark))
-    let masks = Set(present.compactMap(\.mark?.mask)).subtracting([new])
+    // What leads to a table has a whole mask; a block of marks says nothing of the mask that it is of.
+    let masks = Set(present.filter(\.leadsToTable).compactMap(\.mark?.mask)).subtracting([new])
     return masks.sorted { $0.bits < $1.bits }.map { old in
       let told = present.compactMap(\.mark).filter { $0.mask == old }.map(\.mark)
       // Some of its rules may be gone already.
@@ -90,6 +91,8 @@ struct MigrationOrder {
 }
 
 extension RoutingRule {
+  fileprivate var leadsToTable: Bool { if case .lookup = action { true } else { false } }
+
   /// A packet that carries the other rule's mark is taken by this one.
   fileprivate func takesPackets(of other: RoutingRule) -> Bool {
     guard let own = mark, let foreign = other.mark, own.mask != foreign.mask, !inverted, !other.inverted else {

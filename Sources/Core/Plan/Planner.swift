@@ -45,9 +45,11 @@ package enum Planner {
     for rule in desired {
       if let index = extra.firstIndex(of: rule) { extra.remove(at: index) } else { missing.append(rule) }
     }
+    let whole = Set(
+      (desired + actual).filter { if case .lookup = $0.action { true } else { false } }.compactMap(\.mark?.mask))
     return (
-      inOrder(missing, by: { $0.dependence }).map { .addRule($0) },
-      inOrder(extra, by: { -$0.dependence }).map { .deleteRule($0) }
+      inOrder(missing, by: { $0.dependence(whole) }).map { .addRule($0) },
+      inOrder(extra, by: { -$0.dependence(whole) }).map { .deleteRule($0) }
     )
   }
 
@@ -88,11 +90,14 @@ package enum Planner {
 
 extension RoutingRule {
   /// What a `goto` leads to is there as long as the `goto` is, and that as long as what it leads around: the kernel passes
-  /// over one that leads nowhere, and the router's own packets would meet the belts.
-  fileprivate var dependence: Int {
+  /// over one that leads nowhere, and the router's own packets would meet the belts. What takes a whole block of marks to
+  /// their lookups is there no longer than those (`MarkTree`).
+  ///
+  /// - Parameter whole: the masks of single marks.
+  fileprivate func dependence(_ whole: Set<MarkMask>) -> Int {
     switch action {
     case .nop: 0
-    case .goto: 1
+    case .goto: mark.map { whole.contains($0.mask) } ?? true ? 1 : 3
     case .lookup, .unreachable, .prohibit, .strange: 2
     }
   }

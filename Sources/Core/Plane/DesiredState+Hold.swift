@@ -23,16 +23,15 @@ extension DesiredState {
   private static func heldRules(_ configuration: AgentConfiguration, _ actual: ActualState) -> [RoutingRule] {
     guard let loopback = InterfaceName("lo") else { return [] }
     let ranges = configuration.kernel
-    let first = ranges.priorities.lowerBound
     let uplinks = Set(configuration.uplinks.map(\.interface))
     let fence = Fence(actual.sites) { $0.contains(where: uplinks.contains) ? .shut : .main }
     let ipv6Fence = Fence(actual.ipv6Sites, uplinks: configuration.uplinks)
     func rules(_ family: RoutingRule.Family, widest: UInt32, _ end: RoutingRule.Action) -> [RoutingRule] {
       [
         RoutingRule(
-          family, priority: RulePriority(first &+ 80), inverted: true, incoming: loopback,
+          family, priority: ranges.priority(80), inverted: true, incoming: loopback,
           action: .lookup(.main, suppressPrefixLength: widest)),
-        RoutingRule(family, priority: RulePriority(first &+ 90), inverted: true, incoming: loopback, action: end),
+        RoutingRule(family, priority: ranges.priority(90), inverted: true, incoming: loopback, action: end),
       ]
     }
     // 2000::/3 is all IPv6 that is given out: a default in disguise.

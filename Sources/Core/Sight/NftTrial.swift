@@ -14,7 +14,7 @@ package struct NftTrial: Sendable {
     var names = Set(reached.map(\.name))
     var next = 0
     while next < reached.count {
-      for case .jump(let name) in reached[next].rules.flatMap(\.actions) where names.insert(name).inserted {
+      for name in reached[next].rules.flatMap(\.actions).compactMap(\.chain) where names.insert(name).inserted {
         if let chain = chains[name] { reached.append(chain) }
       }
       next += 1

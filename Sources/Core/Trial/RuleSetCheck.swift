@@ -163,12 +163,12 @@ package enum RuleSetCheck {
           "\(owners) tunnels, uplinks and egresses in all, but kernel.mark_mask and the table range in the "
             + "local configuration have room for only \(room)"))
     }
-    if configuration.kernel.priorities.count < 100 {
+    if configuration.kernel.priorities.count < KernelRanges.leastPriorities {
       all.append(
         Complaint(
           field: "",
           "the local configuration gives \(configuration.kernel.priorities.count) ip rule priorities, "
-            + "but 100 are needed"))
+            + "but \(KernelRanges.leastPriorities) are needed"))
     }
     return all
   }

@@ -98,6 +98,7 @@ struct NftWalk {
           guard depth < 16, let target = table.chains[name] else { continue }
           let flow = run(target, depth: depth + 1)
           if flow != .goesOn { return flow }
+        case .goto(let name): return table.chains[name].map { run($0, depth: depth + 1) } ?? .goesOn
         case .choose(let subject, let map):
           guard depth < 16, let verdict = verdict(on: subject, map), let target = table.chains[verdict.chain]
           else { continue }
@@ -149,6 +150,7 @@ struct NftWalk {
     case .invalid: packet.tracking == .invalid
     case .untracked: packet.tracking == .untracked
     case .related: if case .related = packet.tracking { true } else { false }
+    case .keepsSource: packet.connectionMark != nil && !packet.isSourceTranslated
     case .tcpSYN: packet.isTCPSYN
     case .tcpReset: packet.isTCPReset
     case .icmpType(let number): !packet.isIPv6 && packet.protocolNumber == IPProtocol.icmp && packet.icmpType == number

@@ -25,6 +25,8 @@ package struct Packet: Equatable, Sendable {
   package var isIPv6: Bool
   package var isTCPSYN: Bool
   package var isTCPReset = false
+  /// Something has translated its connection's source.
+  package var isSourceTranslated = false
   package var icmpType: UInt8?
   /// The protocol of the packet that an ICMP error quotes.
   package var quotedProtocol: UInt8?

@@ -30,6 +30,9 @@ struct EgressPlan: Equatable, Sendable {
   /// The private lines that `fallback: underlay` may go by, in order.
   var underlays: [InterfaceName] { first.underlays }
 
+  /// The mark of its connections once they have settled (`EdgeCompiler+Settled`); nil where they stay bound to paths.
+  var settledMark: Mark? { egress.letsFlowsSettle ? first.mark : nil }
+
   /// Every source is named. A rule of interfaces alone may have sources behind another router, which no list names.
   var isExact: Bool { rules.allSatisfy { !$0.rule.sources.prefixes.isEmpty } }
 

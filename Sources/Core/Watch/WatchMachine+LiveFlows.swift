@@ -16,6 +16,8 @@ extension WatchMachine {
     after flip: RuleSelection.Flip, leaving from: RuleSelection.Choice, _ number: Int, at now: Instant
   ) {
     let watched = egresses[number].watched
+    // Whoever sends now has settled, and is set free first.
+    sweepSettled(of: number, for: flip.to, leaving: from.description)
     // What goes on sharing the flows keeps its own.
     let staying = flip.to.paths
     for (way, mark) in marks(of: from) where !way.paths.contains(where: staying.contains) {
@@ -40,6 +42,16 @@ extension WatchMachine {
         sweepFlows(of: number, on: way)
       }
     }
+  }
+
+  /// Connections that have settled on an egress follow it from tunnel to tunnel, and wait while it leads nowhere. By a
+  /// private line they go on as they are, bound to it; where an uplink translates them they are set up again.
+  private mutating func sweepSettled(of number: Int, for choice: RuleSelection.Choice, leaving way: String) {
+    guard let mark = egresses[number].watched.settledMark else { return }
+    let ways = marks(of: choice)
+    guard ways.contains(where: { !$0.way.paths.contains(where: index.isTunnel) }) else { return }
+    let isKept = ways.allSatisfy { index.keepsAddresses($0.way) }
+    ask(.sweep(ConnectionSweep(mark: mark, sources: nil, way: way, heirs: isKept ? ways.map(\.mark) : [])))
   }
 
   private mutating func sweep(_ way: RuleSelection.Choice, _ mark: Mark, from sources: [ClosedRange<UInt32>]?) {
@@ -90,6 +102,9 @@ extension WatchMachine {
   /// An agent that was killed between a flip and its sweep left flows that hang. Ways that a `move` rule does not use
   /// now can have none of its flows.
   mutating func sweepLeftovers() {
+    for (number, egress) in egresses.enumerated() {
+      if let choice = egress.selection.choice { sweepSettled(of: number, for: choice, leaving: egress.watched.title) }
+    }
     for egress in egresses where egress.watched.egress.failback == .move && !egress.watched.sources.isEmpty {
       guard let choice = egress.selection.choice else { continue }
       let used = marks(of: choice).map(\.mark)
@@ -112,6 +127,11 @@ extension WatchMachine {
         if !sources.isEmpty { sweep(way, mark, from: sources) }
         if !changed.destinations.isEmpty { sweep(way.description, mark, from: known, to: changed.destinations) }
       }
+      guard let settled = before.settledMark else { continue }
+      if !sources.isEmpty {
+        ask(.sweep(ConnectionSweep(mark: settled, sources: sources, way: before.title)))
+      }
+      if !changed.destinations.isEmpty { sweep(before.title, settled, from: known, to: changed.destinations) }
     }
     if !changed.destinations.isEmpty, let bypass = plan.mask.mark(.bypass) {
       sweep("direct destinations", bypass, from: nil, to: changed.destinations)
@@ -131,7 +151,8 @@ extension WatchMachine {
 
   /// The mark of a way that is gone, or leads elsewhere now, may soon belong to another way: no connection may carry it
   /// then.
-  mutating func sweepVanished(since old: WatchPlan) {
+  mutating func sweepVanished(since before: WatchIndex) {
+    let old = before.plan
     let living = Set(plan.paths.map(\.mark) + plan.uplinks.map(\.mark))
     for (name, mark) in orphans.sorted(by: { $0.key < $1.key }) where index.path(name) != nil || !isSelected(name) {
       orphans[name] = nil
@@ -143,6 +164,15 @@ extension WatchMachine {
       } else {
         sweep(.path(path.name), path.mark, from: nil)
       }
+    }
+    let egresses = Set(index.egresses.map(\.first.mark))
+    for egress in EgressPlan.all(old.rules) where !egresses.contains(egress.first.mark) {
+      ask(.sweep(ConnectionSweep(mark: egress.first.mark, sources: nil, way: egress.title)))
+    }
+    // A path may lead out by an uplink now where it led into a tunnel.
+    for number in self.egresses.indices {
+      guard let choice = self.egresses[number].selection.choice, !index.isSameWay(choice, in: before) else { continue }
+      sweepSettled(of: number, for: choice, leaving: choice.description)
     }
     for uplink in old.uplinks where !living.contains(uplink.mark) {
       sweep(.localWAN(uplink.interface), uplink.mark, from: nil)

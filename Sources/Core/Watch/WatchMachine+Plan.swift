@@ -81,7 +81,7 @@ extension WatchMachine {
 
   /// The rules have flipped to the new plan.
   mutating func finish(_ taken: PlanChange, at now: Instant) {
-    sweepVanished(since: taken.old.plan)
+    sweepVanished(since: taken.old)
     sweepOldSources(since: taken.old.plan)
     if taken.isFirst { sweepLeftovers() } else { sweepWhatChangedHands(since: taken.old) }
     if taken.isFirst { assumeDrains(at: now) }

@@ -11,8 +11,8 @@ package enum NFTExpression: Hashable, Sendable {
     /// The device of a VRF that the packet came in through.
     case slaveName
   }
-  /// What `ct` reads or writes (NFT_CT_…). State and mark fill four bytes, the direction one.
-  package enum ConnectionKey: Hashable, Sendable { case state, direction, mark }
+  /// What `ct` reads or writes (NFT_CT_…). State, status and mark fill four bytes, the direction one.
+  package enum ConnectionKey: Hashable, Sendable { case state, status, direction, mark }
   /// The header whose first byte is offset 0 of a `payload`.
   package enum Header: Hashable, Sendable { case network, transport }
   /// How a rule ends.

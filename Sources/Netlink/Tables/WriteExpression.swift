@@ -139,10 +139,11 @@ extension NFTExpression.MetaKey: CaseIterable {
 }
 
 extension NFTExpression.ConnectionKey: CaseIterable {
-  package static let allCases: [Self] = [.state, .direction, .mark]
+  package static let allCases: [Self] = [.state, .status, .direction, .mark]
   var number: UInt32 {
     switch self {
     case .state: NFT_CT_STATE.rawValue
+    case .status: NFT_CT_STATUS.rawValue
     case .direction: NFT_CT_DIRECTION.rawValue
     case .mark: NFT_CT_MARK.rawValue
     }

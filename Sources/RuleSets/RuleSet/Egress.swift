@@ -58,6 +58,9 @@ extension Egress {
   /// The paths that share flows with another of their tier.
   package var balancedPaths: [Name] { tiers.filter { $0.count > 1 }.flatMap { $0.map(\.path) } }
 
+  /// No live flow is left on a path that new ones do not take, so a flow need not keep to its path: it goes with the rest.
+  package var letsFlowsSettle: Bool { failback == .move && balancedPaths.isEmpty }
+
   /// How much of its tier's flows a path takes, beside the others; 1 for one that is not named.
   package func weight(of path: Name) -> Int { tiers.lazy.joined().first { $0.path == path }?.weight ?? 1 }
 }

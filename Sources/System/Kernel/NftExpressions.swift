@@ -50,6 +50,12 @@ extension NftRule.Match {
     case .untracked: NFTExpression.connectionState(1 << 6)
     // NF_CT_STATE_BIT(IP_CT_RELATED)
     case .related: NFTExpression.connectionState(1 << 2)
+    // IPS_SRC_NAT (linux/netfilter/nf_conntrack_common.h)
+    case .keepsSource:
+      [
+        .connection(.status), .bitwise(mask: NFTExpression.word(1 << 4), flip: NFTExpression.word(0)),
+        .compare(isEqual: true, NFTExpression.word(0)),
+      ]
     // IPPROTO_TCP; SYN is 2 and RST 4 in the byte of flags
     case .tcpSYN:
       [
@@ -89,6 +95,7 @@ extension NftRule.Action {
     case .reject: [.rejectICMPX(code: 3)]
     case .return: [.verdict(.return)]
     case .jump(let chain): [.verdict(.jump(chain: chain))]
+    case .goto(let chain): [.verdict(.goto(chain: chain))]
     case .choose(.incoming, let map): [.meta(.incomingName), .choose(map: map)]
     case .choose(.outgoing, let map): [.meta(.outgoingName), .choose(map: map)]
     case .choose(.mark(let mask), let map):

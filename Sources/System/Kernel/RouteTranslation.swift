@@ -98,7 +98,7 @@ struct RouteTranslation {
       message.family == .ipv4 ? .ipv4 : .ipv6, priority: RulePriority(message.priority), inverted: message.isInverted,
       action: action(message))
     if message.mask != 0 {
-      if let mask = MarkMask(bits: message.mask) {
+      if let mask = ranges.markMask.block(bits: message.mask) ?? MarkMask(bits: message.mask) {
         rule.mark = RoutingRule.MarkMatch(Mark(value: message.mark), mask)
       } else {
         rule.action = .strange("fwmark \(hexadecimal(message.mark))/\(hexadecimal(message.mask))")

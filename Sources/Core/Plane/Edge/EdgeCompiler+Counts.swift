@@ -32,7 +32,7 @@ extension EdgeCompiler {
   func countRule(_ place: CountedPlace) -> NftRule {
     let hosts: [NftRule.Match] = place == .taken ? [.ipv4, .destinationNotIn(set: Self.groupSet)] : []
     return NftRule(
-      [marked] + hosts, [.choose(by: .mark(layout.mask), map: place.map)], comment: "\(place.rawValue), by rule")
+      hosts, [.choose(by: .mark(layout.mask), map: place.map)], comment: "\(place.rawValue), by rule")
   }
 
   func countMaps() -> [NftMap] {
@@ -76,6 +76,8 @@ extension EdgeCompiler {
     let last = NftChain(
       name: "count", hook: .init(kind: .filter, point: .postrouting, priority: .max),
       rules: [
+        // What is dropped here has not left.
+        errorRule(),
         countRule(.left),
         // Before the next one: a tunnel's own packets come from its device, to this hook (ip_output, net/ipv4/ip_output.c).
         NftRule([.ipv4], [.choose(by: .outgoing, map: Self.exitMap)], comment: "of no rule, by a way out"),

@@ -15,6 +15,12 @@ extension EdgeCompiler {
   /// the kernel sends of RFC 792 that quotes a packet.
   private static var errorTypes: [UInt8] { [3, 5, 11, 12] }
 
+  /// In the last chain of all, which knows the way that a packet leaves by.
+  func errorRule() -> NftRule {
+    NftRule(
+      [.ipv4, .protocolIs(IPProtocol.icmp)], [.jump(chain: "error")], comment: "an error by the way that it leaves by")
+  }
+
   /// In the chain that looks up again.
   func errorsByTheirWay() -> [NftRule] {
     [[NftRule.Match.ipv4, .protocolIs(IPProtocol.icmp)], [.ipv4, .tcpReset]].map { matches in
@@ -38,9 +44,6 @@ extension EdgeCompiler {
       NftChain(
         name: "own_errors", hook: .init(kind: .filter, point: .output, priority: -140),
         rules: errorsAboutProtectedTunnels() + stray(unmarked)),
-      NftChain(
-        name: "errors", hook: .init(kind: .filter, point: .postrouting, priority: -150),
-        rules: [NftRule(isError, [.jump(chain: "error")], comment: "by the way that it leaves by")]),
       NftChain(name: "error", rules: layout.uplinkWays.flatMap(errorsOfOtherWays) + stray(marked)),
       NftChain(
         name: Self.strayErrors,

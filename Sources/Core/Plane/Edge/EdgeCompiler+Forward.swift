@@ -3,6 +3,15 @@ internal import RuleSets
 extension EdgeCompiler {
   /// Everything that the router forwards, IPv6 too.
   func passChain() -> NftChain {
+    NftChain(
+      name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150),
+      rules: [
+        NftRule([.ipv4], [.choose(by: .mark(layout.mask), map: Self.onward)], comment: "what may have settled"),
+        NftRule([], [.goto(chain: Self.through)], comment: "all else"),
+      ])
+  }
+
+  func throughChain() -> NftChain {
     var rules =
       clearPassed() + [
         NftRule([], [.choose(by: .incoming, map: Self.departures)], comment: "what came by a tunnel")
@@ -24,8 +33,7 @@ extension EdgeCompiler {
       rules.append(NftRule([.ipv4, .tcpSYN], [.choose(by: subject, map: Self.sizes)], comment: "MTU of a tunnel"))
     }
     rules.append(countRule(.passed))
-    return NftChain(
-      name: "pass", hook: .init(kind: .filter, point: .forward, priority: -150), rules: rules)
+    return NftChain(name: Self.through, rules: rules)
   }
 
   /// What a device's packets are known by on their way through: one in a VRF goes by that one's name from routing on.

@@ -52,10 +52,10 @@ extension EdgeCompiler {
 
   /// The reverse-path check of these devices asks with the packet's mark. All ways that are not ours, and where belts
   /// are wider than the rules, also every other device that main has a default by: answers to what no rule takes come by
-  /// it, with the mark `passed`.
+  /// it, with the mark `passed`. LANs, because a packet without a mark is asked about at every belt.
   func markedReversePaths() -> [InterfaceSetting: Int] {
     let own = Set(layout.ways.filter { $0.kind == .ownTunnel }.map(\.device))
-    var devices = layout.ways.map(\.device)
+    var devices = layout.ways.map(\.device) + layout.configuration.lans
     if layout.belts.areWider { devices += actual.mainDefaults.map(\.device) }
     var result: [InterfaceSetting: Int] = [:]
     for device in devices where !own.contains(device) && actual.links[device] != nil {

@@ -11,9 +11,12 @@ extension EdgeCompiler {
   /// with an ICMP error: that error has the mark of the packet's connection (nf_ct_attach in icmp_glue_bits,
   /// net/ipv4/icmp.c), which nobody else sees before the packet has left.
   func markChain() -> NftChain {
-    var rules = [
-      NftRule([.ipv4], [.choose(by: .incoming, map: Self.arrivals)], comment: "what came by a tunnel")
-    ]
+    // IPv6 has no mark of ours anywhere: it is never steered.
+    var rules = layout.configuration.lans.map { lan in
+      NftRule([.incoming(lan), .ipv4], [.goto(chain: "lan")], comment: "LAN \(lan)")
+    }
+    rules.append(
+      NftRule([.ipv4], [.choose(by: .incoming, map: Self.arrivals)], comment: "what came by a tunnel"))
     rules.append(
       NftRule(
         [.ipv4, .original, unbound], [.choose(by: .incoming, map: Self.binders)], comment: "began beyond a tunnel"))
@@ -31,11 +34,6 @@ extension EdgeCompiler {
             comment: "answer from a direct destination"))
       }
     }
-    // IPv6 has no mark of ours anywhere: it is never steered.
-    for lan in layout.configuration.lans {
-      rules.append(NftRule([.incoming(lan), .ipv4], [.jump(chain: "steer")], comment: "LAN \(lan)"))
-    }
-    rules.append(countRule(.taken))
     // Just after mangle: if another program's chain there sets the whole mark (wg-quick's restores it from the
     // connection of every UDP packet), ours has the last word, whichever was loaded first.
     return NftChain(

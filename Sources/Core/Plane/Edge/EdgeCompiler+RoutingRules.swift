@@ -8,7 +8,8 @@ extension EdgeCompiler {
   ///     p+5   from UPLINK to HUB   lookup TABLE of the uplink
   ///     p+6   fwmark passed        goto p+99                            what no rule of ours takes
   ///     p+10  not fwmark 0         lookup main suppress_prefixlength 0  what has a better route than a default keeps it
-  ///     p+20  fwmark MARK          lookup TABLE                         one for each tunnel, uplink and egress
+  ///     p+20  fwmark MARK          lookup TABLE                         one for each tunnel, uplink and egress; of many a
+  ///                                                                     tree: see `MarkTree`
   ///     p+30  iif lo               goto p+99                            the router's own packets
   ///     p+69  to SITE              goto p+90                            what main leads to by an uplink: see `Fence`
   ///     p+80  from PREFIX          lookup main suppress_prefixlength 0  belts: see `belts()`
@@ -25,6 +26,8 @@ extension EdgeCompiler {
   ///
   /// Where an uplink's default route in main is a pair of halves (`0.0.0.0/1` and `128.0.0.0/1`), `suppress_prefixlength`
   /// is 1 in IPv4's: halves are no better than a default.
+  ///
+  /// Where the range has more than a hundred priorities, p+29 and what follows stand that much later.
   ///
   /// - Parameters:
   ///   - outer: those that tunnels' own packets need, at p+4 and p+5.
@@ -44,18 +47,14 @@ extension EdgeCompiler {
       RoutingRule(
         priority: priority(10), mark: .init(layout.none, mask), inverted: true, action: mainWithoutDefault)
     ]
-    for (mark, table) in marked {
-      rules.append(
-        RoutingRule(
-          priority: priority(20), mark: .init(mark, mask), action: .lookup(table, suppressPrefixLength: nil)))
-    }
-    return rules + beltRules() + ipv6Belts()
+    return rules + MarkTree(marked, layout.configuration.kernel).rules + beltRules() + ipv6Belts()
   }
 
   func routingRules() -> [RoutingRule] {
     routingRules(
       outer: outerRules(),
-      marked: layout.ways.map { ($0.mark, $0.table) } + layout.activeEgresses.map { ($0.mark, $0.table) })
+      // Most packets are of an egress.
+      marked: layout.activeEgresses.map { ($0.mark, $0.table) } + layout.ways.map { ($0.mark, $0.table) })
   }
 
   /// charon's sockets know neither mark nor device, and the kernel looks ESP up without a mark: both are known by their
@@ -89,7 +88,5 @@ extension EdgeCompiler {
     return .lookup(.main, suppressPrefixLength: isInHalves ? 1 : 0)
   }
 
-  func priority(_ offset: UInt32) -> RulePriority {
-    RulePriority(layout.configuration.kernel.priorities.lowerBound &+ offset)
-  }
+  func priority(_ offset: UInt32) -> RulePriority { layout.configuration.kernel.priority(offset) }
 }

@@ -3,14 +3,15 @@ internal import RuleSets
 extension EdgeCompiler {
   /// The whole nftables table.
   ///
-  ///     prerouting   classify ─▶ steer, stray   which way a packet takes
+  ///     prerouting   classify ─▶ lan ─▶ steer, stray   which way a packet takes
   ///     output       own, answer            the router's own packets: unmarked, but for replies, which go back by the way
   ///                                         that the question came by, and ICMP errors, which go by the way of their flow
   ///                  own_errors             errors about no known flow leave by no uplink
   ///     input        arrive ─▶ visit        remembers the way that a connection to the router came by
-  ///     forward      pass ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment sizes
+  ///     forward      pass ─▶ through ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment
+  ///                                         sizes; what is settled passes at once (`EdgeCompiler+Settled`)
   ///     postrouting  leave                  masquerade
-  ///                  errors ─▶ error        errors about a flow of another way leave by no uplink
+  ///                  count ─▶ error         errors about a flow of another way leave by no uplink; what else has left
   ///
   /// What holds for one of many tunnels is looked up by its device or mark, and stands in chains that `nftMaps`
   /// lead to: a packet costs the same with one tunnel as with a thousand.
@@ -18,15 +19,16 @@ extension EdgeCompiler {
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
   func nftTable(guarding: Bool = false) -> NftTable {
     let needsGuard = layout.activeRules.contains { $0.rule.isStrict }
-    var chains = [markChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain()]
-    chains += [passChain(), outwardChain(guarded: needsGuard)]
+    var chains = [markChain(), lanChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain()]
+    chains += [passChain(), throughChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }
     chains += strayChains() + strayOutwardChains() + ipv6ExitChains()
     chains.append(leaveChain())
     chains += countChains() + inboundChains() + errorChains()
     return NftTable(
-      name: layout.configuration.kernel.nftTable, sets: addressSets(), maps: nftMaps(),
-      chains: chains + tunnelChains())
+      name: layout.configuration.kernel.nftTable, sets: addressSets(),
+      maps: nftMaps() + settledMaps(guarding: guarding),
+      chains: chains + tunnelChains() + settledChains(guarding: guarding))
   }
 
   static var directSet: String { "direct" }

@@ -47,7 +47,7 @@ extension EdgeCompiler {
     return [
       byDevice(Self.arrivals) { chain($0.kind == .ownTunnel ? "mark" : "from", $0) },
       byDevice(Self.departures) { $0.kind == .ownTunnel ? chain("back", $0) : "unmark" },
-      byMark(Self.owners, tunnels, more: uplinkMarks()),
+      byMark(Self.owners, tunnels, more: uplinkMarks() + settledOwners()),
       byDevice(Self.binders) { chain("bind", $0) },
       byDevice(Self.keepers) { chain("only", $0) },
       byDevice(Self.strangers) { $0.kind == .ownTunnel ? "no_ipv6" : "no_lan_ipv6" },
@@ -122,8 +122,10 @@ extension EdgeCompiler {
       NftChain(
         name: chain("only", way),
         rules: [
+          unsettlingRule(),
           NftRule(
-            [isNotBound(to: way.mark)], [.count, .drop], comment: "made on another way than \(way.title)")
+            [bound, isNotBound(to: way.mark)], [.count, .drop], comment: "made on another way than \(way.title)"),
+          settlingRule(),
         ]),
     ]
     if way.kind == .ownTunnel {

@@ -95,7 +95,6 @@ extension Fence where Prefix == IPv6Prefix {
 
 extension Fence {
   fileprivate func rule(_ family: RoutingRule.Family, _ post: Post, in ranges: KernelRanges) -> RoutingRule {
-    let first = ranges.priorities.lowerBound
     let target: UInt32 =
       switch post.way {
       case .main: 80
@@ -103,7 +102,7 @@ extension Fence {
       case .shut: 90
       }
     return RoutingRule(
-      family, priority: RulePriority(first &+ 69 &- UInt32(post.depth)), action: .goto(RulePriority(first &+ target)))
+      family, priority: ranges.priority(69 - UInt32(post.depth)), action: .goto(ranges.priority(target)))
   }
 }
 
