@@ -146,11 +146,15 @@ package final class AgentService: Sendable {
       AgentEvent(.agentStopping, configuration.device.text, "agent stopped; the kernel keeps steering as it does now"))
   }
 
-  /// Asks the source now, reads the secrets again, and looks at the kernel.
+  /// A file has been read and applied by then, and a web source that takes longer is not waited for.
+  private static let timeToPull: Duration = .milliseconds(200)
+
+  /// Asks the source now, reads the secrets again, and looks at the kernel, unless a new rule set comes that is read anyway.
   package func pullNow() async {
+    let applied = await reconciler.applied
     await keeper.pullNow()
     await ike.reload()
-    await reconciler.look(because: .timer)
+    await reconciler.look(in: Self.timeToPull, unlessAppliedSince: applied)
   }
 
   /// Once a second while traffic goes by a path that is probed less often than that; without one, nothing is read.

@@ -297,6 +297,43 @@ private final class Bench: Sendable {
     #expect(bench.kernel.words.prefix(2) == ["read", "step"])
   }
 
+  /// Routes, ip rules and nftables of ours follow from what was read: nothing of it has to be read again.
+  @Test func aRuleMoreReadsTheKernelOnce() async throws {
+    let bench = try await Bench()
+    var ruleSet = try bench.ruleSet(1, tunnels: ["fra-a"])
+    try await bench.apply(ruleSet)
+    ruleSet.revision = 2
+    ruleSet.backhaulRules.insert(
+      BackhaulRule(
+        name: try #require(Name("guests")), sources: Sources(prefixes: [try #require(IPv4Prefix("172.16.1.0/24"))]),
+        paths: [try #require(Name("fra-a"))], fallback: .localWAN), at: 0)
+    bench.kernel.note()
+    try await bench.apply(ruleSet)
+    #expect(bench.kernel.words.count { $0 == "read" } == 1)
+    #expect(bench.kernel.words.contains("step"))
+    ruleSet.revision = 3
+    ruleSet.tunnels.append(
+      Tunnel(
+        name: try #require(Name("fra-b")), kind: .gre(key: 2), hub: ruleSet.tunnels[0].hub,
+        uplink: ruleSet.tunnels[0].uplink))
+    bench.kernel.note()
+    try await bench.apply(ruleSet)
+    #expect(bench.kernel.words.count { $0 == "read" } == 2, "the watch has to know a device that was made")
+  }
+
+  @Test func aRuleSetThatComesMakesALookUnnecessary() async throws {
+    let bench = try await Bench()
+    let none = await bench.reconciler.applied
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
+    let one = await bench.reconciler.applied
+    bench.kernel.note()
+    await bench.reconciler.look(in: .zero, unlessAppliedSince: none)
+    #expect(await bench.reconciler.isIdle && bench.kernel.words.isEmpty)
+    await bench.reconciler.look(in: .zero, unlessAppliedSince: one)
+    while await !bench.reconciler.isIdle { try await Task.sleep(for: .milliseconds(5)) }
+    #expect(bench.kernel.words == ["read"])
+  }
+
   @Test func aTunnelThatIsRemovedGoesOnceItIsLeft() async throws {
     let bench = try await Bench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a", "b"]))

@@ -70,6 +70,12 @@ struct ModelKernel {
     case .changeNftTable(let change):
       if case .success(let table) = changed(by: change) { state.nftTable = table }
     case .changeSets(_, let changes): for change in changes { apply(change) }
+    case .renewSets(_, let renewal):
+      for set in renewal.sets {
+        guard let index = state.nftTable?.sets.firstIndex(where: { $0.name == set.name }) else { continue }
+        state.nftTable?.sets[index].ranges = set.ranges
+      }
+      for change in renewal.changes { apply(change) }
     case .deleteNftTable: state.nftTable = nil
     case .moveMarks(let migration):
       connections = connections.map { mark in
@@ -164,6 +170,9 @@ struct ModelKernel {
         guard let set = state.nftTable?.sets.first(where: { $0.name == change.set }) else { return true }
         return !change.remove.allSatisfy(set.ranges.contains)
       } ? "No such file or directory" : nil
+    case .renewSets(_, let renewal):
+      let names = Set((state.nftTable?.sets ?? []).map(\.name))
+      return renewal.names.allSatisfy(names.contains) ? nil : "No such file or directory"
     case .deleteRoute, .addRule, .deleteRule, .deleteNftTable, .moveMarks: return nil
     }
   }

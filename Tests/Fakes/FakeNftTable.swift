@@ -33,13 +33,23 @@ package struct FakeNftTable: Sendable {
     alter { _ in }
   }
 
-  /// This many packets pass a hook, and every rule there that counts all packets counts them.
+  /// This many packets of the router's to itself pass a hook, and every rule there that counts all packets, or those
+  /// outside of a set, counts them.
   package mutating func pass(_ packets: UInt64, at point: NftChain.Hook.Point) {
     for chain in table.chains where chain.hook?.point == point {
-      for (rule, handle) in zip(chain.rules, chain.handles) where rule.matches.allSatisfy({ $0 == .ipv4 }) {
+      for (rule, handle) in zip(chain.rules, chain.handles) where rule.matches.allSatisfy(takesOwn) {
         if let handle, rule.actions.contains(.count) { counted[handle, default: 0] += packets }
         for case .countIn(let name) in rule.actions { shared[name, default: 0] += packets }
       }
+    }
+  }
+
+  private func takesOwn(_ match: NftRule.Match) -> Bool {
+    switch match {
+    case .ipv4: true
+    // 127.0.0.1.
+    case .destinationNotIn(let set): held(by: set)?.contains { $0.contains(0x7f00_0001) } == false
+    default: false
     }
   }
 
@@ -83,6 +93,24 @@ package struct FakeNftTable: Sendable {
       table.sets[index].ranges = kept.sorted { $0.lowerBound < $1.lowerBound }
       try check(table.sets[index])
     }
+  }
+
+  /// New sets in the place of old ones. The rules that ask them are new ones, with new numbers and the old counts.
+  package mutating func renew(_ renewal: SetRenewal) throws(FakeRefusal) {
+    let names = Set(renewal.sets.map(\.name))
+    for set in renewal.sets {
+      let index = try place(of: set.name, in: table.sets.map(\.name))
+      try check(set)
+      table.sets[index].ranges = set.ranges
+    }
+    for chain in table.chains.indices {
+      for (place, rule) in table.chains[chain].rules.enumerated() where !names.isDisjoint(with: rule.sets) {
+        let handle = next()
+        if let old = table.chains[chain].handles[place] { counted[handle] = counted.removeValue(forKey: old) }
+        table.chains[chain].handles[place] = handle
+      }
+    }
+    try change(renewal.changes)
   }
 
   private mutating func apply(_ edit: NftEdit) throws(FakeRefusal) {

@@ -49,6 +49,9 @@ extension FakeState {
     case .changeSets(let table, let changes):
       guard nft?.table.name == table else { throw missing(table) }
       try nft?.change(changes)
+    case .renewSets(let table, let renewal):
+      guard nft?.table.name == table else { throw missing(table) }
+      try nft?.renew(renewal)
     case .deleteNftTable(let table): if nftTable?.name == table { nftTable = nil }
     case .moveMarks(let migration):
       for index in connections.indices {

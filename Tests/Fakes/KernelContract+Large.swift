@@ -1,5 +1,6 @@
 import Agent
 import Core
+import Glibc
 
 /// Sets that are too large for one transaction.
 extension KernelGround {
@@ -58,9 +59,10 @@ extension KernelGround {
 
   func largeSetsChange() throws {
     let old = try table(direct: hosts(2500), source: hosts(1500, shift: 2))
-    let new = try table(direct: [0x1400_0000...0x1500_0000], source: hosts(3000, shift: 1))
+    let more = try table(direct: hosts(4000), source: hosts(3000, shift: 2))
+    let fewer = try table(direct: hosts(2600), source: hosts(1900, shift: 2))
     try apply([.replaceNftTable(old)])
-    for table in [new, old] {
+    for table in [more, fewer] {
       let present = try read(expecting: table).nftTable
       let plan = Planner.plan(desired: DesiredState(nftTable: table), actual: ActualState(nftTable: present))
       try expect(plan.steps.count > 2, "\(plan.steps.count) steps")
@@ -70,6 +72,41 @@ extension KernelGround {
       }
       try check(table, "changed")
     }
+  }
+
+  /// More goes than stays: new sets take the place of the old ones, in rules that go on counting.
+  func largeSetsRenewed() throws {
+    var old = try table(direct: hosts(2500), source: hosts(1500, shift: 2))
+    let counting = NftRule([.ipv4, .destinationNotIn(set: "direct")], [.count], comment: "counts")
+    old.chains[2].rules.insert(counting, at: 0)
+    var few = old
+    few.sets[0].ranges = hosts(7, shift: 1)
+    var both = old
+    both.sets[0].ranges = hosts(1400, shift: 1)
+    both.sets[1].ranges = hosts(1300, shift: 3)
+    var one = both
+    one.sets[0].ranges = hosts(3, shift: 2)
+    one.sets[1].ranges.removeLast(2)
+    try apply([.replaceNftTable(old)])
+    try sendToItself(4)
+    var counted = try sight.counted(in: ["own"]).packets["own"] ?? 0
+    try expect(counted >= 4, "\(counted) packets were counted")
+    for (number, table) in [few, old, both, one].enumerated() {
+      let present = try read(expecting: table).nftTable
+      let plan = Planner.plan(desired: DesiredState(nftTable: table), actual: ActualState(nftTable: present))
+      let isRenewal = if case .renewSets? = plan.steps.first { plan.steps.count == 1 } else { false }
+      try expect(isRenewal || table == old, "number \(number): \(plan.steps.count) steps")
+      try apply(plan.steps)
+      try expectTable(table, "number \(number)")
+      let now = try sight.counted(in: ["own"]).packets["own"] ?? 0
+      try expect(now >= counted, "number \(number): \(now) packets, there were \(counted)")
+      counted = now
+    }
+    var nowhere = SetRenewal(sets: [NftSet(name: "nowhere", ranges: hosts(3))])
+    try expect(.renewSets(table: old.name, nowhere), failsWith: ENOENT)
+    nowhere.sets[0].name = "direct"
+    try expect(.renewSets(table: "nowhere", nowhere), failsWith: ENOENT)
+    try expectTable(one, "after the refusals")
   }
 
   /// As after a kill: a set that no rule uses.

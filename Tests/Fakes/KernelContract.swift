@@ -45,6 +45,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case largeNftTableIsReadBackAsItWas
   case largeSetsChangeTogetherWithTheRest
   case largeSetsChangeInPieces
+  case largeSetsAreRenewed
   case whatWasLeftOfALargeChangeGoes
   case ruleThatNobodyExpectsComesAsItsText
   case pathMTUThatTheKernelLearntIsTold
@@ -110,6 +111,7 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .largeNftTableIsReadBackAsItWas: try ground.largeNftTable()
     case .largeSetsChangeTogetherWithTheRest: try ground.largeNftTableReplaced()
     case .largeSetsChangeInPieces: try ground.largeSetsChange()
+    case .largeSetsAreRenewed: try ground.largeSetsRenewed()
     case .whatWasLeftOfALargeChangeGoes: try ground.foreignSetGoes()
     case .ruleThatNobodyExpectsComesAsItsText: try ground.unexpectedRule()
     case .pathMTUThatTheKernelLearntIsTold: try ground.pathMTUTold()

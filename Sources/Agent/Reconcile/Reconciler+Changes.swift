@@ -28,3 +28,13 @@ extension Reconciler {
     memoryTrouble = remembered.trouble
   }
 }
+
+extension Reconciler {
+  /// A look that is not needed if a rule set is applied within this time: that reads all that a look does.
+  ///
+  /// - Parameter count: `applied` from before the rule set was asked for.
+  package func look(in wait: Duration, unlessAppliedSince count: Int) async {
+    await time.sleep(wait)
+    if applied == count { look(because: .timer) } else { await watch.inspectSoon() }
+  }
+}

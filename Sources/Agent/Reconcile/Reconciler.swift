@@ -28,7 +28,7 @@ package actor Reconciler: RuleSetApplier {
   }
 
   let kernel: any KernelPort
-  private let watch: PathWatch
+  let watch: PathWatch
   private let ike: IKEKeeper
   let configuration: AgentConfiguration
   let events: any EventSink
@@ -64,6 +64,8 @@ package actor Reconciler: RuleSetApplier {
   private(set) package var tally = ReconcileTally()
   /// The last failure that has not been followed by a success.
   private(set) package var trouble: String?
+  /// How many rule sets have been brought into the kernel.
+  private(set) package var applied = 0
   private var retries = 0
   /// Consecutive looks that left a device in place because traffic was still using it.
   private var waits = 0
@@ -230,6 +232,7 @@ package actor Reconciler: RuleSetApplier {
       running = new
       held = nil
       tally.succeeded(changes: changes.count, repairing: false)
+      applied += 1
       if !changes.isEmpty {
         events.record(
           AgentEvent(
@@ -311,9 +314,8 @@ package actor Reconciler: RuleSetApplier {
     let plan = Planner.plan(desired: wanted, actual: seen, remembered: remembered.values)
     var (made, failure) = try create(plan.creating, repairing: repairing)
     noteMemory()
-    // Devices made just now are not in what was read before. The watch does not need our nftables table, and with many
-    // prefixes it takes long to read.
-    if made.contains(where: { !$0.isNftTable }) { seen = try kernel.read(expecting: wanted.nftTable) }
+    // Devices made just now are not in what was read before.
+    if !made.allSatisfy(\.isOfOurRoutesAndTables) { seen = try kernel.read(expecting: wanted.nftTable) }
     // Where nothing changed, what is kept lies where it lay: among what a look frees it would hold pages of the heap.
     let first = seen.addresses.compactMapValues(\.first)
     if first != addresses { addresses = first }

@@ -32,8 +32,17 @@ extension Step {
   /// Changes our nftables table, and nothing else.
   var isNftTable: Bool {
     switch self {
-    case .replaceNftTable, .changeNftTable, .changeSets, .deleteNftTable: true
+    case .replaceNftTable, .changeNftTable, .changeSets, .renewSets, .deleteNftTable: true
     default: false
+    }
+  }
+
+  /// Changes nothing that the data plane is compiled from or the watch is told of: those are devices, addresses, settings
+  /// and other programs' routes.
+  var isOfOurRoutesAndTables: Bool {
+    switch self {
+    case .putRoute, .deleteRoute, .addRule, .deleteRule, .moveMarks: true
+    default: isNftTable
     }
   }
 
@@ -43,6 +52,7 @@ extension Step {
     case .replaceNftTable(let table): ["nft table inet \(table.name)"]
     case .changeNftTable(let change): change.objects
     case .changeSets(let table, let changes): changes.map { "nft set inet \(table) \($0.set)" }
+    case .renewSets(let table, let renewal): renewal.names.map { "nft set inet \(table) \($0)" }
     default: nil
     }
   }

@@ -20,7 +20,8 @@ enum KernelRangesReader {
     if let tables { check(tables: tables, fields) }
     if let priorities, priorities.count < KernelRanges.leastPriorities {
       fields.complain(
-        "last_priority", "expected a range of at least \(KernelRanges.leastPriorities) priorities, found \(priorities.count)")
+        "last_priority",
+        "expected a range of at least \(KernelRanges.leastPriorities) priorities, found \(priorities.count)")
     }
     guard let mask, let tables, let priorities, let routeProtocol, let nftTable, let prefix else { return nil }
     return KernelRanges(

@@ -44,10 +44,19 @@ extension Difference {
         plan.steps.compactMap { step in
           if case .createTunnel(let device) = step { device.name } else { nil }
         }))
-    // A large change of sets is many steps. Nobody cares about the pieces, so it is reported once, as a whole.
-    let steps = plan.steps.filter { if case .changeSets = $0 { false } else { true } }
+    // A large change of sets may be many steps. Nobody cares about the pieces, so it is reported once, as a whole.
+    let steps = plan.steps.filter { !$0.isOfSetsAlone }
     let sets = steps.count == plan.steps.count ? [] : comparison.sets(desired.nftTable)
     return steps.flatMap(comparison.differences) + sets + comparison.activeRoutes(active)
+  }
+}
+
+extension Step {
+  fileprivate var isOfSetsAlone: Bool {
+    switch self {
+    case .changeSets, .renewSets: true
+    default: false
+    }
   }
 }
 
@@ -90,7 +99,7 @@ private struct Comparison {
       return TableComparison(table, present).differences
     case .changeNftTable(let change):
       return actual.nftTable.map { TableComparison(change.wanted, $0).differences } ?? []
-    case .changeSets: return []
+    case .changeSets, .renewSets: return []
     case .deleteNftTable(let table): return [Difference(.superfluous, "nft table inet \(table)")]
     // Its ip rules tell of the older mask.
     case .moveMarks: return []

@@ -17,7 +17,7 @@ package struct Leftovers: Equatable, Sendable, CustomStringConvertible {
     devices = 0
     for step in Planner.plan(desired: wanted, actual: actual).steps {
       switch step {
-      case .replaceNftTable, .changeNftTable, .changeSets, .deleteNftTable:
+      case .replaceNftTable, .changeNftTable, .changeSets, .renewSets, .deleteNftTable:
         hasTable = hasTable || actual.nftTable != nil
       case .deleteRule: rules += 1
       case .deleteRoute: routes += 1

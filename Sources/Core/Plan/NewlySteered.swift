@@ -18,6 +18,9 @@ package enum NewlySteered {
       case .changeNftTable:
         guard let former else { return sources }
         added += AddressRanges.subtracting(former, from: sources)
+      case .renewSets(_, let renewal) where renewal.names.contains(where: EdgeCompiler.isSourceSet):
+        guard let former else { return sources }
+        added += AddressRanges.subtracting(former, from: sources)
       case .changeSets(_, let changes):
         added += changes.filter { EdgeCompiler.isSourceSet($0.set) }.flatMap(\.add)
       default: break

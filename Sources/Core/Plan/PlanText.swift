@@ -43,6 +43,7 @@ package struct PlanText: Sendable {
       ["nft -f - <<'EOF'"] + change.edits.flatMap { lines($0, table: change.wanted.name) } + ["EOF"]
     case .changeSets(let table, let changes):
       ["nft -f - <<'EOF'"] + changes.flatMap { lines($0, table: table) } + ["EOF"]
+    case .renewSets(let table, let renewal): ["nft -f - <<'EOF'"] + lines(renewal, table: table) + ["EOF"]
     case .deleteNftTable(let table): ["nft delete table inet \(table)"]
     // conntrack(8) takes no mark to look for beside the one to set.
     case .moveMarks(let migration):
@@ -151,6 +152,14 @@ package struct PlanText: Sendable {
   }
 
   private func keys(_ elements: [NftMap.Element]) -> String { elements.map(\.keyText).joined(separator: ", ") }
+
+  /// What comes to the same: nft(8) knows no set beside another.
+  private func lines(_ renewal: SetRenewal, table: String) -> [String] {
+    renewal.sets.flatMap { set in
+      ["flush set inet \(table) \(set.name)"]
+        + lines(SetChange(set: set.name, remove: [], add: set.ranges), table: table)
+    } + renewal.changes.flatMap { lines($0, table: table) }
+  }
 
   private func lines(_ change: SetChange, table: String) -> [String] {
     [("delete", change.remove), ("add", change.add)].filter { !$0.1.isEmpty }.map { verb, ranges in

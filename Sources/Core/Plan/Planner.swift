@@ -65,9 +65,7 @@ package enum Planner {
     guard let desired else { return ([], actual.map { [.deleteNftTable(table: $0.name)] } ?? []) }
     if desired == actual { return ([], []) }
     // Without a change of what asks them sets may change piece by piece.
-    if inPlace, let actual, let pieces = SetSweep.pieces(from: actual, to: desired) {
-      return (pieces.map { .changeSets(table: desired.name, $0) }, [])
-    }
+    if inPlace, let actual, let steps = SetSweep.steps(from: actual, to: desired) { return (steps, []) }
     guard let actual, let change = NftChange(from: actual, to: desired) else {
       return ([.replaceNftTable(desired)], [])
     }

@@ -13,9 +13,12 @@ package enum SetSweep {
   package static let rangesPerTransaction = 1000
 
   /// Nil if more than the contents of owned sets differs: what asks them changes together with them then.
-  static func pieces(from present: NftTable, to wanted: NftTable) -> [[SetChange]]? {
+  static func steps(from present: NftTable, to wanted: NftTable) -> [Step]? {
     guard present.frame == wanted.frame else { return nil }
-    return pieces(from: present.sets, to: wanted.sets.filter { !$0.isFed })
+    if let renewal = SetRenewal(from: present.sets, to: wanted.sets) {
+      return [.renewSets(table: wanted.name, renewal)]
+    }
+    return pieces(from: present.sets, to: wanted.sets.filter { !$0.isFed }).map { .changeSets(table: wanted.name, $0) }
   }
 
   /// The pieces, each for one transaction, in order; none where nothing differs, and one where not much does. A set that

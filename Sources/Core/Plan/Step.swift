@@ -30,6 +30,9 @@ package enum Step: Equatable, Sendable {
   case changeNftTable(NftChange)
   /// Elements of sets in the existing table, in one transaction. A large change takes several of these: see `SetSweep`.
   case changeSets(table: String, [SetChange])
+  /// Other contents of sets in the existing table, by new sets that take the place of the old ones. The rules that ask
+  /// them go on counting where they were.
+  case renewSets(table: String, SetRenewal)
   case deleteNftTable(table: String)
   /// Gives connections of older marks theirs of now.
   case moveMarks(MarkMigration)

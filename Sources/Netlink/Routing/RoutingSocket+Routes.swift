@@ -1,6 +1,24 @@
 internal import CMnl
 internal import Glibc
 
+/// What a route's message begins with.
+package struct RouteHeader: Sendable {
+  /// Of its destination, in bits.
+  package var length: UInt8
+  package var scope: UInt8
+  /// rtm_protocol: who made it.
+  package var origin: UInt8
+  package var isMain: Bool
+
+  init(_ header: rtmsg) {
+    length = header.rtm_dst_len
+    scope = header.rtm_scope
+    origin = header.rtm_protocol
+    // Tables from 256 on have RT_TABLE_COMPAT here.
+    isMain = Int32(header.rtm_table) == Int32(RT_TABLE_MAIN.rawValue)
+  }
+}
+
 extension RoutingSocket {
   /// IPv4 routes; of one table, of one origin, or of all (nil). A table that does not exist has none.
   package mutating func routes(table: UInt32? = nil, origin: UInt8? = nil) throws(NetlinkFailure) -> [RouteMessage] {
@@ -11,10 +29,10 @@ extension RoutingSocket {
 
   /// The same without keeping them: a main table may hold a million.
   ///
-  /// - Parameter isWanted: by a route's length and scope, and whether it is main's: what is not is not parsed.
+  /// - Parameter isWanted: what is not is not parsed.
   package mutating func eachRoute(
     table: UInt32? = nil, origin: UInt8? = nil,
-    isWanted: (_ length: UInt8, _ scope: UInt8, _ isMain: Bool) -> Bool = { _, _, _ in true }, restart: () -> Void,
+    isWanted: (RouteHeader) -> Bool = { _ in true }, restart: () -> Void,
     _ body: (RouteMessage) -> Void
   ) throws(NetlinkFailure) {
     do throws(NetlinkFailure) {
@@ -23,11 +41,7 @@ extension RoutingSocket {
       } restart: {
         restart()
       } each: { message in
-        if let header = message.payload.load(rtmsg.self),
-          !isWanted(header.rtm_dst_len, header.rtm_scope, Int32(header.rtm_table) == Int32(RT_TABLE_MAIN.rawValue))
-        {
-          return true
-        }
+        if let header = message.payload.load(rtmsg.self), !isWanted(RouteHeader(header)) { return true }
         guard let route = RouteMessage(message) else { return false }
         if (table == nil || route.table == table) && (origin == nil || route.origin == origin) { body(route) }
         return true

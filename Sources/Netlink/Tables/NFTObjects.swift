@@ -84,6 +84,14 @@ package struct NFTRule: Hashable, Sendable {
 package struct NFTListedRule: Equatable, Sendable {
   package var rule: NFTRule
   package var handle: UInt64
+  /// What its own counters have counted, in the order of its expressions; empty where nobody asked for it.
+  package var counts: [NFTCount] = []
+}
+
+/// What one counter has counted.
+package struct NFTCount: Equatable, Sendable {
+  package var packets: UInt64
+  package var bytes: UInt64
 }
 
 /// The comment of a rule, as nft(8) stores it: one TLV (NFTNL_UDATA_RULE_COMMENT = 0) with the NUL counted.

@@ -141,19 +141,44 @@ package struct NFTTransaction: ~Copyable {
     _ rule: NFTRule, before: UInt64? = nil, table: String
   ) throws(NetlinkFailure) {
     let operation = "nft add rule inet \(table) \(rule.chain) comment \"\(rule.comment)\""
+    // Without NLM_F_APPEND it goes before the one that is named (nf_tables_newrule, net/netfilter/nf_tables_api.c).
+    let flags = NLM_F_CREATE | (before == nil ? NLM_F_APPEND : 0)
+    try self.rule(rule, [], table, flags, operation) { object in
+      if let before { nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_POSITION.rawValue), before) }
+    }
+  }
+
+  /// Puts a rule in the place of the one that has this handle, which is gone with it. Its counters go on from what that
+  /// one's had counted; what passes between the reading of that and the commit is not counted.
+  package mutating func replaceRule(
+    handle: UInt64, by rule: NFTRule, counting counts: [NFTCount], table: String
+  ) throws(NetlinkFailure) {
+    let operation = "nft replace rule inet \(table) \(rule.chain) handle \(handle)"
+    try self.rule(rule, counts, table, NLM_F_REPLACE, operation) { object in
+      nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_HANDLE.rawValue), handle)
+    }
+  }
+
+  /// - Parameter counts: what the rule's counters begin with, in the order of its expressions; those beyond it at zero.
+  private mutating func rule(
+    _ rule: NFTRule, _ counts: [NFTCount], _ table: String, _ flags: Int32, _ operation: String,
+    _ place: (OpaquePointer) -> Void
+  ) throws(NetlinkFailure) {
     guard let object = nftnl_rule_alloc() else { throw NetlinkFailure(operation: operation, errno: ENOMEM) }
     defer { nftnl_rule_free(object) }
     _ = nftnl_rule_set_str(object, UInt16(NFTNL_RULE_TABLE.rawValue), table)
     _ = nftnl_rule_set_str(object, UInt16(NFTNL_RULE_CHAIN.rawValue), rule.chain)
     nftnl_rule_set_u32(object, UInt16(NFTNL_RULE_FAMILY.rawValue), UInt32(NFPROTO_INET))
-    for expression in rule.expressions { try WriteExpression.append(expression, to: object) }
+    var counts = counts[...]
+    for expression in rule.expressions {
+      try WriteExpression.append(expression, to: object, counted: expression == .counter ? counts.popFirst() : nil)
+    }
     let comment = RuleComment.encode(rule.comment)
     if !comment.isEmpty {
       _ = nftnl_rule_set_data(object, UInt16(NFTNL_RULE_USERDATA.rawValue), comment, UInt32(comment.count))
     }
-    if let before { nftnl_rule_set_u64(object, UInt16(NFTNL_RULE_POSITION.rawValue), before) }
-    // Without NLM_F_APPEND it goes before the one that is named (nf_tables_newrule, net/netfilter/nf_tables_api.c).
-    let message = try begin(NFT_MSG_NEWRULE, NLM_F_CREATE | (before == nil ? NLM_F_APPEND : 0), operation)
+    place(object)
+    let message = try begin(NFT_MSG_NEWRULE, flags, operation)
     nftnl_rule_nlmsg_build_payload(message, object)
     close(message)
   }

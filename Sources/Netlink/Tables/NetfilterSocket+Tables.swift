@@ -60,6 +60,24 @@ extension NetfilterSocket {
     return rules
   }
 
+  /// The table's rules that ask one of these sets, with what they have counted.
+  package mutating func rules(
+    table: String, asking sets: Set<String>
+  ) throws(NetlinkFailure) -> [NFTListedRule] {
+    var rules: [NFTListedRule] = []
+    try dump("nft list rules", NFT_MSG_GETRULE, table: table, restart: { rules = [] }) { attributes in
+      guard let found = NFTRule.parse(attributes) else { return false }
+      guard found.table == table, !sets.isDisjoint(with: found.rule.sets) else { return true }
+      var rule = NFTListedRule(rule: found.rule, handle: found.handle)
+      attributes.forEachAttribute { type, value in
+        if UInt32(type) == NFTA_RULE_EXPRESSIONS.rawValue { rule.counts = NFTExpression.counted(value) }
+      }
+      rules.append(rule)
+      return true
+    }
+    return rules
+  }
+
   /// The names of a table's counters that rules share.
   package mutating func counters(table: String) throws(NetlinkFailure) -> [String] {
     var names: [String] = []
@@ -101,7 +119,7 @@ extension NetfilterSocket {
       guard let attributes = Self.attributes(message) else { return false }
       return attributes.forEachAttribute { type, value in
         guard UInt32(type) == NFTA_RULE_EXPRESSIONS.rawValue else { return }
-        for count in NFTExpression.counted(value) { packets = (packets ?? 0) &+ count }
+        for count in NFTExpression.counted(value) { packets = (packets ?? 0) &+ count.packets }
       }
     }
     return packets

@@ -23,25 +23,25 @@ extension NFTExpression {
     return isGood ? expressions : nil
   }
 
-  /// What the counters among the expressions of a rule have counted, in packets.
-  static func counted(_ bytes: Bytes) -> [UInt64] {
-    var counts: [UInt64] = []
+  /// What the counters among the expressions of a rule have counted.
+  static func counted(_ bytes: Bytes) -> [NFTCount] {
+    var counts: [NFTCount] = []
     bytes.forEachAttribute { _, element in
       var isCounter = false
-      var packets: UInt64?
+      var count = NFTCount(packets: 0, bytes: 0)
       element.forEachAttribute { type, value in
         switch UInt32(type) {
         case NFTA_EXPR_NAME.rawValue: isCounter = value.string == "counter"
         case NFTA_EXPR_DATA.rawValue:
           value.forEachAttribute { field, value in
-            if UInt32(field) == NFTA_COUNTER_PACKETS.rawValue {
-              packets = value.load(UInt64.self).map { UInt64(bigEndian: $0) }
-            }
+            let number = value.load(UInt64.self).map { UInt64(bigEndian: $0) } ?? 0
+            if UInt32(field) == NFTA_COUNTER_PACKETS.rawValue { count.packets = number }
+            if UInt32(field) == NFTA_COUNTER_BYTES.rawValue { count.bytes = number }
           }
         default: break
         }
       }
-      if isCounter, let packets { counts.append(packets) }
+      if isCounter { counts.append(count) }
     }
     return counts
   }

@@ -7,11 +7,19 @@ enum WriteExpression {
   private static let register = NFT_REG_1.rawValue
 
   /// The rule takes ownership of what is added to it.
-  static func append(_ expression: NFTExpression, to rule: OpaquePointer) throws(NetlinkFailure) {
+  ///
+  /// - Parameter counted: where a counter goes on from.
+  static func append(
+    _ expression: NFTExpression, to rule: OpaquePointer, counted: NFTCount? = nil
+  ) throws(NetlinkFailure) {
     guard let object = nftnl_expr_alloc(expression.name) else {
       throw NetlinkFailure(operation: "nft expression \(expression.name)", errno: ENOMEM)
     }
     fill(object, expression)
+    if let counted {
+      nftnl_expr_set_u64(object, UInt16(NFTNL_EXPR_CTR_PACKETS), counted.packets)
+      nftnl_expr_set_u64(object, UInt16(NFTNL_EXPR_CTR_BYTES), counted.bytes)
+    }
     nftnl_rule_add_expr(rule, object)
   }
 

@@ -48,23 +48,35 @@ struct JSONWriter {
     bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: 2 * level))
   }
 
+  /// A whole rule set may be one text in a stored document: what needs no escape goes in one piece.
   private mutating func write(_ text: String) {
+    var text = text
     bytes.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): escape(byte)
-      case 0x08: escape(UInt8(ascii: "b"))
-      case 0x09: escape(UInt8(ascii: "t"))
-      case 0x0a: escape(UInt8(ascii: "n"))
-      case 0x0c: escape(UInt8(ascii: "f"))
-      case 0x0d: escape(UInt8(ascii: "r"))
-      case 0..<0x20:
-        bytes.append(contentsOf: byte < 0x10 ? "\\u000".utf8 : "\\u00".utf8)
-        bytes.append(contentsOf: String(byte, radix: 16).utf8)
-      default: bytes.append(byte)
+    text.withUTF8 { letters in
+      var begun = 0
+      for (place, letter) in letters.enumerated()
+      where letter < 0x20 || letter == UInt8(ascii: "\"") || letter == UInt8(ascii: "\\") {
+        bytes.append(contentsOf: letters[begun..<place])
+        writeEscaped(letter)
+        begun = place + 1
       }
+      bytes.append(contentsOf: letters[begun...])
     }
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  private mutating func writeEscaped(_ letter: UInt8) {
+    switch letter {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): escape(letter)
+    case 0x08: escape(UInt8(ascii: "b"))
+    case 0x09: escape(UInt8(ascii: "t"))
+    case 0x0a: escape(UInt8(ascii: "n"))
+    case 0x0c: escape(UInt8(ascii: "f"))
+    case 0x0d: escape(UInt8(ascii: "r"))
+    default:
+      bytes.append(contentsOf: letter < 0x10 ? "\\u000".utf8 : "\\u00".utf8)
+      bytes.append(contentsOf: String(letter, radix: 16).utf8)
+    }
   }
 
   private mutating func escape(_ letter: UInt8) {

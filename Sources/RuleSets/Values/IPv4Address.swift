@@ -9,12 +9,15 @@ package struct IPv4Address: Hashable, Comparable, Sendable, CustomStringConverti
   static let blank = IPv4Address(value: 0)
 
   /// Dotted quad only: four decimal numbers without leading zeros, nothing before or after.
-  package init?(_ text: some StringProtocol) {
+  package init?(_ text: some StringProtocol) { self.init(bytes: text.utf8) }
+
+  /// The same from the text's bytes.
+  init?(bytes: some Sequence<UInt8>) {
     var value: UInt32 = 0
     var octet: UInt32 = 0
     var digits = 0
     var dots = 0
-    for byte in text.utf8 {
+    for byte in bytes {
       switch byte {
       case UInt8(ascii: "0")...UInt8(ascii: "9"):
         // "010" is octal to inet_aton and decimal to others: refused, as inet_pton does.

@@ -40,14 +40,19 @@ package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertib
 
   /// The address and length as written, host bits kept: what `ip addr` calls `10.1.1.1/30`.
   package static func parse(_ text: some StringProtocol) -> (address: IPv4Address, length: UInt8)? {
-    guard let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
-    let digits = text[text.utf8.index(after: slash)...]
-    guard let address = IPv4Address(text[..<slash]), (1...2).contains(digits.utf8.count),
-      digits.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-      digits.utf8.count == 1 || digits.utf8.first != UInt8(ascii: "0"),
-      let length = UInt8(digits), length <= 32
+    // A rule set holds 100,000 of them.
+    text.utf8.withContiguousStorageIfAvailable { parse(bytes: $0) } ?? parse(bytes: Array(text.utf8))
+  }
+
+  private static func parse(bytes: some RandomAccessCollection<UInt8>) -> (address: IPv4Address, length: UInt8)? {
+    guard let slash = bytes.firstIndex(of: UInt8(ascii: "/")) else { return nil }
+    let digits = bytes[bytes.index(after: slash)...]
+    guard let address = IPv4Address(bytes: bytes[..<slash]), (1...2).contains(digits.count),
+      digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      digits.count == 1 || digits.first != UInt8(ascii: "0")
     else { return nil }
-    return (address, length)
+    let length = digits.reduce(UInt8(0)) { $0 * 10 + ($1 - UInt8(ascii: "0")) }
+    return length <= 32 ? (address, length) : nil
   }
 
   private static func netmask(_ length: UInt8) -> UInt32 { length == 0 ? 0 : UInt32.max << (32 - UInt32(length)) }

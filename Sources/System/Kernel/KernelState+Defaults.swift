@@ -76,21 +76,9 @@ extension KernelState {
   /// More tables than this are not looked into: someone has an ip rule for each of his clients.
   private static let maximumTables = 64
 
-  /// Default routes that are not ours: main's, and those of tables that others' ip rules lead to.
-  ///
-  /// - Parameter mains: the main table's.
-  mutating func defaultRoutes(
-    _ rules: [RuleMessage], _ mains: [RouteMessage], _ names: [UInt32: InterfaceName]
-  ) throws(NetlinkFailure) -> DefaultRoutes {
-    var found = mains
-    for table in tables(of: rules) {
-      found += try routing.routes(table: table).filter { $0.length == 0 }
-    }
-    return DefaultRoutes(try resolved(found), names)
-  }
-
-  /// In the kernel's order. Of main and the router's own addresses more is known, and our own are ours.
-  private func tables(of rules: [RuleMessage]) -> [UInt32] {
+  /// Those that others' ip rules lead to, in the kernel's order: their default routes may be an uplink's. Of main and the
+  /// router's own addresses more is known, and our own are ours.
+  func tables(of rules: [RuleMessage]) -> [UInt32] {
     var tables: [UInt32] = []
     for rule in rules where rule.action == .lookup && !translation.isOurs(rule) {
       let table = rule.table

@@ -2,26 +2,44 @@ internal import Core
 internal import Netlink
 internal import RuleSets
 
-/// What other programs' routes say about ways out and sites, gathered route by route.
+/// What routes say about ways out and sites, and our own, gathered route by route: all of them are dumped once.
 struct RouteSurvey {
   /// Enough to know that there are more than are kept; see `MainSites.maximum`.
   private static let most = MainSites<IPv4Prefix>.maximum + 1
 
+  private let ranges: KernelRanges
+  private let followed: Set<UInt32>
+
+  /// Main's, halves of them too.
   private(set) var defaults: [RouteMessage] = []
+  /// Those of the tables that are followed.
+  private(set) var defaultsOf: [UInt32: [RouteMessage]] = [:]
+  /// Ours by their origin, in whatever table.
+  private(set) var own: [RouteMessage] = []
   /// Indexes of the devices that default routes lead by, of whatever table but ours.
   private(set) var exits: Set<UInt32> = []
   private(set) var sites: [RouteMessage] = []
 
-  /// Of a million routes most are neither ways out nor sites that are kept. Without a gateway they have scope link (253).
-  func wants(length: UInt8, scope: UInt8, isMain: Bool) -> Bool {
-    length <= 1 || (isMain && (sites.count <= Self.most || scope >= 253))
+  /// - Parameter followed: other programs' tables whose defaults may be an uplink's.
+  init(_ ranges: KernelRanges, following followed: [UInt32]) {
+    self.ranges = ranges
+    self.followed = Set(followed)
   }
 
-  mutating func take(_ message: RouteMessage, ourTables: ClosedRange<UInt32>) {
+  /// Of a million routes most are neither ours nor ways out nor sites that are kept. Without a gateway they have scope link
+  /// (253).
+  func wants(_ header: RouteHeader) -> Bool {
+    header.length <= 1 || header.origin == ranges.routeProtocol.value
+      || (header.isMain && (sites.count <= Self.most || header.scope >= 253))
+  }
+
+  mutating func take(_ message: RouteMessage) {
     let isMain = message.table == TableID.main.value
+    if message.origin == ranges.routeProtocol.value { own.append(message) }
     if isMain, message.length <= 1 { defaults.append(message) }
+    if message.length == 0, followed.contains(message.table) { defaultsOf[message.table, default: []].append(message) }
     // 255 is RT_TABLE_LOCAL.
-    if message.kind == .unicast, message.length <= 1, message.table != 255, !ourTables.contains(message.table) {
+    if message.kind == .unicast, message.length <= 1, message.table != 255, !ranges.tables.contains(message.table) {
       exits.formUnion(message.hops.map(\.index))
     }
     guard isMain, message.length > 0, message.tos == 0 else { return }

@@ -26,6 +26,7 @@ extension KernelState {
     case .replaceNftTable(let table): try nftTable.replace(table, &netfilter)
     case .changeNftTable(let change): try nftTable.change(change, &netfilter)
     case .changeSets(let table, let changes): try nftTable.change(table: table, changes, &netfilter)
+    case .renewSets(let table, let renewal): try nftTable.renew(table: table, renewal, &netfilter)
     case .deleteNftTable(let table): try nftTable.delete(table, &netfilter)
     case .moveMarks(let migration): try move(migration)
     case .changeSettings, .restoreSettings: break  // files, not netlink

@@ -41,20 +41,15 @@ struct KernelState: ~Copyable, Sendable {
     }
     Self.tell(try routing.addresses(), names, &actual)
     let rules = try routing.rules()
-    var survey = RouteSurvey()
-    let ourTables = ranges.tables
-    try routing.eachRoute(
-      isWanted: { survey.wants(length: $0, scope: $1, isMain: $2) }, restart: { survey = RouteSurvey() }
-    ) {
-      survey.take($0, ourTables: ourTables)
-    }
-    let defaults = try defaultRoutes(rules, survey.defaults, names)
+    let followed = tables(of: rules)
+    let fresh = RouteSurvey(ranges, following: followed)
+    var survey = fresh
+    try routing.eachRoute(isWanted: { survey.wants($0) }, restart: { survey = fresh }) { survey.take($0) }
+    let defaults = DefaultRoutes(
+      try resolved(survey.defaults + followed.flatMap { survey.defaultsOf[$0] ?? [] }), names)
     actual.mainDefaults = defaults.defaults
     actual.deadEnds = defaults.deadEnds
-    let translation = translation
-    try routing.eachRoute(origin: ranges.routeProtocol.value, restart: { actual.routes = [] }) {
-      if let route = translation.route($0, names) { actual.routes.insert(route) }
-    }
+    actual.routes = Set(survey.own.compactMap { translation.route($0, names) })
     actual.rules = rules.compactMap(translation.rule)
     do throws(NetlinkFailure) { actual.rules += try routing.rules(.ipv6).compactMap(translation.rule) } catch {
       guard error.errno == EAFNOSUPPORT else { throw error }

@@ -25,6 +25,7 @@ struct NftStore: ~Copyable, Sendable {
 
   /// Each is a fresh look.
   private static let attempts = 16
+  private static let renewals = 3
   /// The size in bytes of a transaction for which we stop listening: smaller ones cause few events.
   private static let smallTransaction = 4 << 10
 
@@ -175,24 +176,74 @@ struct NftStore: ~Copyable, Sendable {
     let table = change.wanted.name
     let former = names
     let placement = EditPlacement(change, former)
-    if !placement.fills.isEmpty {
-      try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in
-        for set in placement.inTheWay { try transaction.deleteSet(set, table: table) }
-        for set in placement.fills { try transaction.addSet(set.name, table: table) }
-      }
-      for set in placement.fills {
-        for piece in SetSweep.pieces(from: [], to: [set]) {
-          try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in try transaction.apply(piece, table: table)
-          }
-        }
-      }
-    }
+    try fill(placement.fills, table: table, inPlaceOf: placement.inTheWay, &socket)
     let after = KnownTable(change.wanted)
     // What it does not name is as it was seen, where that is what is known.
     try commit(&socket, { before in before == nil ? nil : after }) { transaction throws(NetlinkFailure) in
       for edit in placement.edits { try transaction.apply(edit, table: table, before: former, after: placement.names) }
     }
     names = placement.names
+  }
+
+  /// Makes sets that no rule asks, and fills them piece by piece.
+  ///
+  /// - Parameters:
+  ///   - sets: by the kernel's names.
+  ///   - inTheWay: what has such a name and goes before.
+  private mutating func fill(
+    _ sets: [NftSet], table: String, inPlaceOf inTheWay: [String], _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) {
+    guard !sets.isEmpty else { return }
+    try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in
+      for set in inTheWay { try transaction.deleteSet(set, table: table) }
+      for set in sets { try transaction.addSet(set.name, table: table) }
+    }
+    for piece in SetSweep.pieces(from: [], to: sets) {
+      try commit(&socket, { $0 }) { transaction throws(NetlinkFailure) in try transaction.apply(piece, table: table) }
+    }
+  }
+
+  /// Fills a set beside each one, then lets the rules ask the new ones instead, whichever rules those are by now: each
+  /// stays in its place and goes on counting.
+  mutating func renew(
+    table name: String, _ renewal: SetRenewal, _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) {
+    for attempt in 1...Self.renewals {
+      do throws(NetlinkFailure) { return try send(name, renewal, &socket) } catch {
+        known = nil
+        // Another program has changed the rules or the sets meanwhile.
+        guard error.isMissing || error.isAlreadyPresent || error.errno == EBUSY, attempt < Self.renewals else {
+          throw error
+        }
+      }
+    }
+  }
+
+  private mutating func send(
+    _ table: String, _ renewal: SetRenewal, _ socket: inout NetfilterSocket
+  ) throws(NetlinkFailure) {
+    let former = SetNames(asked: Set(try socket.rules(table: table).flatMap(\.rule.sets)))
+    var after = former
+    let fresh = renewal.sets.map { NftSet(name: after.turn($0.name), ranges: $0.ranges) }
+    let there = Set(try socket.sets(table: table).map(\.name))
+    for set in renewal.sets where !there.contains(former[set.name]) {
+      throw NetlinkFailure(operation: "nft list set inet \(table) \(former[set.name])", errno: ENOENT)
+    }
+    // Of a life before, which was killed.
+    let inTheWay = there.intersection(fresh.map(\.name))
+    try fill(fresh, table: table, inPlaceOf: inTheWay.sorted(), &socket)
+    // Read last, for what they have counted until then.
+    let asking = try socket.rules(table: table, asking: Set(renewal.sets.map { former[$0.name] }))
+    try commit(&socket, { $0.map { $0.renewed(renewal) } }) { transaction throws(NetlinkFailure) in
+      for listed in asking {
+        let rule = listed.rule.renamingSets { after[former.core($0)] }
+        try transaction.replaceRule(handle: listed.handle, by: rule, counting: listed.counts, table: table)
+      }
+      for set in renewal.sets { try transaction.deleteSet(former[set.name], table: table) }
+      let changes = renewal.changes.map { SetChange(set: former[$0.set], remove: $0.remove, add: $0.add) }
+      try transaction.apply(changes, table: table)
+    }
+    names = after
   }
 
   /// One transaction. Removes before it adds: a range may grow.
@@ -275,95 +326,4 @@ struct NftStore: ~Copyable, Sendable {
 
 extension Result {
   fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
-}
-
-extension NFTTransaction {
-  /// Removes before it adds.
-  fileprivate mutating func apply(_ changes: [SetChange], table: String) throws(NetlinkFailure) {
-    for change in changes { try deleteRanges(change.remove, from: change.set, table: table) }
-    for change in changes { try addRanges(change.add, to: change.set, table: table) }
-  }
-
-  /// - Parameters:
-  ///   - before: what the kernel calls the sets that are there.
-  ///   - after: what it calls those that rules are to ask.
-  fileprivate mutating func apply(
-    _ edit: NftEdit, table: String, before: SetNames, after: SetNames
-  ) throws(NetlinkFailure) {
-    switch edit {
-    case .deleteRule(let chain, let handle): try deleteRule(handle: handle.value, chain: chain, table: table)
-    case .flushChain(let name): try deleteRules(chain: name, table: table)
-    case .removeElements(let map, let elements):
-      try deleteElements(elements.map(NFTMapElement.init), from: map, table: table)
-    case .deleteMap(let name): try deleteSet(name, table: table)
-    case .deleteSet(let name): try deleteSet(before[name], table: table)
-    // The other one is there and full.
-    case .fillSet(let set, let isThere): if isThere { try deleteSet(before[set.name], table: table) }
-    case .deleteCounter(let name): try deleteCounter(name, table: table)
-    case .deleteChain(let name): try deleteChain(name, table: table)
-    case .addCounter(let name): try addCounter(name, table: table)
-    case .addSet(let set):
-      try addSet(set.name, table: table)
-      try addRanges(set.ranges, to: set.name, table: table)
-    case .addMap(let name, let kind): try addMap(name, from: NFTSet.Key(kind), table: table)
-    case .putChain(let name, let hook):
-      try addChain(NFTChain(NftChain(name: name, hook: hook, rules: [])), table: table)
-    case .changeSet(let change):
-      try apply([SetChange(set: before[change.set], remove: change.remove, add: change.add)], table: table)
-    case .addElements(let map, let elements):
-      try addElements(elements.map(NFTMapElement.init), to: map, table: table)
-    case .addRule(let rule, let chain, let next):
-      let written = NFTRule(rule, of: NftChain(name: chain, rules: [])).renamingSets { after[$0] }
-      try addRule(written, before: next?.value, table: table)
-    }
-  }
-
-  /// All but the sets, which are there by then.
-  fileprivate mutating func addFrame(of table: NftTable, names: SetNames) throws(NetlinkFailure) {
-    for counter in table.counters { try addCounter(counter, table: table.name) }
-    for map in table.maps { try addMap(map.name, from: NFTSet.Key(map.kind), table: table.name) }
-    for chain in table.chains { try addChain(NFTChain(chain), table: table.name) }
-    for map in table.maps {
-      try addElements(map.elements.map(NFTMapElement.init), to: map.name, table: table.name)
-    }
-    for chain in table.chains {
-      for rule in chain.rules { try addRule(NFTRule(rule, of: chain).renamingSets { names[$0] }, table: table.name) }
-    }
-  }
-}
-
-/// A table that the kernel has.
-private struct KnownTable {
-  /// Of all but the sets.
-  private let frame: Fingerprint
-  private(set) var sets: [NftSet]
-
-  init(_ table: NftTable) {
-    frame = Fingerprint(table.frame)
-    sets = table.sets
-  }
-
-  /// What is there, where that is what is expected but for what its sets hold; else nil.
-  func nftTable(if expected: NftTable?) -> NftTable? {
-    guard var nftTable = expected, Fingerprint(nftTable.frame) == frame else { return nil }
-    nftTable.sets = sets
-    return nftTable
-  }
-
-  /// After a transaction that changed sets.
-  mutating func apply(_ changes: [SetChange]) {
-    for change in changes {
-      guard let index = sets.firstIndex(where: { $0.name == change.set }) else { continue }
-      sets[index].ranges = change.applied(to: sets[index].ranges)
-    }
-  }
-}
-
-extension SetChange {
-  /// What is still to be done of the change if the set holds `present`.
-  fileprivate func left(of present: [ClosedRange<UInt32>]) -> SetChange {
-    let there = Set(present)
-    let kept = there.subtracting(remove)
-    return SetChange(set: set, remove: remove.filter(there.contains), add: add.filter { !kept.contains($0) })
-  }
 }
