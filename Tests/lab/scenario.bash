@@ -12,6 +12,7 @@ tests=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
   serve=$tests/servers/serve
 }
 W=$(mktemp -d "${TMPDIR:-/tmp}/scenario.XXXXXX")
+mkfifo "$W/silence"
 failures=0
 declare -A processes=()
 
@@ -47,21 +48,22 @@ is() {
   [ "$got" = "$expected" ] || { printf 'got:      %s\nexpected: %s\n' "$got" "$expected"; return 1; }
 }
 
-# soon SECONDS COMMAND... — COMMAND succeeds within SECONDS. After each try it rests for twice as long as the try took,
+# soon SECONDS COMMAND... — COMMAND succeeds within SECONDS. After each try it rests for four times as long as the try took,
 # because constant polling would slow down what it waits for. On a busy machine a second is as long as two tries take, up to
 # four seconds.
 soon() {
   local limit=$(($1 * 1000000)) begun=${EPOCHREALTIME/./} looks=0 look now rest
   shift
   while look=${EPOCHREALTIME/./}; ! "$@" >"$W/soon" 2>&1; do
-    now=${EPOCHREALTIME/./} looks=$((looks + 1)) rest=$(((now - look) * 2))
+    now=${EPOCHREALTIME/./} looks=$((looks + 1)) rest=$(((now - look) * 4))
     if [ $((now - begun)) -ge $limit ] && { [ $((looks * 500000)) -ge $limit ] || [ $((now - begun)) -ge $((limit * 4)) ]; }; then
       cat "$W/soon"
       echo "not within $((limit / 1000000)) s: $*"
       return 1
     fi
     printf -v rest '0.%06d' $((rest < 20000 ? 20000 : rest > 400000 ? 400000 : rest))
-    sleep "$rest"
+    # Nobody ever writes there, and `sleep` would be a process more.
+    read -rt "$rest" <>"$W/silence"
   done
   cat "$W/soon"
 }
@@ -154,7 +156,6 @@ finish() {
   trap - EXIT
   if [ "$status" != 0 ] || [ "$failures" != 0 ]; then show_logs; fi
   for name in "${!processes[@]}"; do stop "$name" KILL; done
-  declare -F take_down >/dev/null && take_down
   rm -rf "$W"
   if [ "$failures" != 0 ] || [ "$status" != 0 ]; then exit 1; fi
   exit 0

@@ -25,7 +25,7 @@
 own_pings="(icmp and (net 198.51.100.0/24 or net 192.0.2.0/24)
   and (host 198.51.100.1 or host 192.0.2.1 or host $hub1 or host $hub2))"
 declare -A hub_address=([hub1]=$hub1 [hub2]=$hub2) hub_inside=([hub1]=10.200.0.1 [hub2]=10.200.0.2)
-namespaces=(client edge inet server hub1 hub2)
+namespaces=(inet edge client server hub1 hub2)
 
 # wire NAMESPACE DEVICE ADDRESS NAMESPACE DEVICE ADDRESS — a cable with an address at each end.
 wire() {
@@ -37,36 +37,34 @@ wire() {
 # An IPv6 address that can be used at once.
 wire6() { ip -n "$1" -6 addr add "$3" dev "$2" nodad; }
 
-# Every namespace is a router with IPv6; the edge has strict reverse-path checks, as a careful operator's would.
-prepare_namespace() {
-  ip netns add "$1"
-  ip -n "$1" link set lo up
+# Every namespace is a router with IPv6; the edge has strict reverse-path checks, as a careful operator's would. In a guest
+# each process that starts takes some 15 ms of CPU time, so here and below one `ip` does as much as it can.
+prepare_namespaces() {
+  printf 'netns add %s\n' "${namespaces[@]}" | ip -batch -
   # shellcheck disable=SC2016
-  on "$1" bash -c '
+  ip -all netns exec sh -c '
     cd /proc/sys/net
     echo 1 >ipv4/ip_forward; echo 1 >ipv6/conf/all/forwarding; echo 0 >ipv6/conf/default/accept_dad
-    echo 0 >ipv4/conf/all/rp_filter; echo $0 >ipv4/conf/default/rp_filter; echo 0 >ipv4/icmp_ratelimit' \
-    "$([ "$1" = edge ] && echo 1 || echo 0)"
+    echo 0 >ipv4/conf/all/rp_filter; echo 0 >ipv4/conf/default/rp_filter; echo 0 >ipv4/icmp_ratelimit' >/dev/null
+  on edge sh -c 'cd /proc/sys/net/ipv4/conf; echo 1 >default/rp_filter; echo 0 >lo/rp_filter'
 }
 
 put_up() {
   local namespace
-  for namespace in "${namespaces[@]}"; do prepare_namespace "$namespace"; done
-  wire client eth0 $client/24 edge lan0 192.168.10.1/24
-  wire edge wan0 $wan0/24 inet e0 198.51.100.1/24
-  wire edge wan1 $wan1/24 inet e1 192.0.2.1/24
-  wire server eth0 $server/24 inet s0 198.18.0.1/24
-  wire hub1 wan0 203.0.113.2/30 inet h1 203.0.113.1/30
-  wire hub2 wan0 203.0.113.6/30 inet h2 203.0.113.5/30
-  put_up_ipv6
-  ip -n server addr add $direct_server/32 dev lo
-  ip -n inet route add $direct_server via $server
-  ip -n client route add default via 192.168.10.1
-  ip -n edge route add default via 198.51.100.1 dev wan0 metric 100
-  ip -n edge route add default via 192.0.2.1 dev wan1 metric 200
-  ip -n server route add default via 198.18.0.1
-  prepare_hub hub1 203.0.113.1
-  prepare_hub hub2 203.0.113.5
+  prepare_namespaces
+  # The second end of a cable cannot come up before it is one: `addresses_of` brings it up, first of all in `inet`, so that
+  # each cable is in place when its addresses are set.
+  ip -batch - <<'I'
+link add eth0 up netns client type veth peer name lan0 netns edge
+link add wan0 up netns edge type veth peer name e0 netns inet
+link add wan1 up netns edge type veth peer name e1 netns inet
+link add eth0 up netns server type veth peer name s0 netns inet
+link add wan0 up netns hub1 type veth peer name h1 netns inet
+link add wan0 up netns hub2 type veth peer name h2 netns inet
+I
+  for namespace in "${namespaces[@]}"; do addresses_of "$namespace" | ip -n "$namespace" -batch -; done
+  prepare_hub hub1
+  prepare_hub hub2
   on inet nft -f - <<<"$internet_rules"
   start internet server "$serve" internet "$W/internet.requests"
   start echo server "$flow" server 7000 $server
@@ -74,17 +72,65 @@ put_up() {
   soon 10 on server "$serve" ask http 127.0.0.1 1 >/dev/null
 }
 
-put_up_ipv6() {
-  wire6 client eth0 $client6/64
-  wire6 edge lan0 2001:db8:10::1/64
-  wire6 edge wan0 2001:db8:1::2/64
-  wire6 inet e0 2001:db8:1::1/64
-  wire6 inet s0 2001:db8:9::1/64
-  wire6 server eth0 $server6/64
-  ip -n client -6 route add default via 2001:db8:10::1
-  ip -n edge -6 route add default via 2001:db8:1::1 dev wan0
-  ip -n server -6 route add default via 2001:db8:9::1
-  ip -n inet -6 route add 2001:db8:10::/64 via 2001:db8:1::2
+# addresses_of NAMESPACE — its addresses and routes, for `ip -batch`.
+addresses_of() {
+  echo "link set lo up"
+  case $1 in
+    client) cat <<I
+addr add $client/24 dev eth0
+addr add $client6/64 dev eth0 nodad
+route add default via 192.168.10.1
+route add ::/0 via 2001:db8:10::1
+I
+      ;;
+    edge) cat <<I
+link set lan0 up
+addr add 192.168.10.1/24 dev lan0
+addr add $wan0/24 dev wan0
+addr add $wan1/24 dev wan1
+addr add 2001:db8:10::1/64 dev lan0 nodad
+addr add 2001:db8:1::2/64 dev wan0 nodad
+route add default via 198.51.100.1 dev wan0 metric 100
+route add default via 192.0.2.1 dev wan1 metric 200
+route add ::/0 via 2001:db8:1::1 dev wan0
+I
+      ;;
+    inet) cat <<I
+link set e0 up
+link set e1 up
+link set s0 up
+link set h1 up
+link set h2 up
+addr add 198.51.100.1/24 dev e0
+addr add 192.0.2.1/24 dev e1
+addr add 198.18.0.1/24 dev s0
+addr add 203.0.113.1/30 dev h1
+addr add 203.0.113.5/30 dev h2
+addr add 2001:db8:1::1/64 dev e0 nodad
+addr add 2001:db8:9::1/64 dev s0 nodad
+route add $direct_server via $server
+route add 2001:db8:10::/64 via 2001:db8:1::2
+I
+      ;;
+    server) cat <<I
+addr add $server/24 dev eth0
+addr add $direct_server/32 dev lo
+addr add $server6/64 dev eth0 nodad
+route add default via 198.18.0.1
+route add ::/0 via 2001:db8:9::1
+I
+      ;;
+    hub1) hub_addresses hub1 203.0.113.1 ;;
+    hub2) hub_addresses hub2 203.0.113.5 ;;
+  esac
+}
+# hub_addresses NAME GATEWAY
+hub_addresses() {
+  cat <<I
+addr add ${hub_address[$1]}/30 dev wan0
+addr add ${hub_inside[$1]}/32 dev lo
+route add default via $2
+I
 }
 
 # What crosses the internet is counted by kind; whatever is in `cut` or `cut_links` is silently dropped. Newer versions of nft
@@ -125,10 +171,8 @@ mend() { on inet nft delete element inet internet "$([[ $1 = *.* ]] && echo cut 
 crossed() { on inet nft -j list counter inet internet "crossed_$1" | jq '.nftables[] | .counter? // empty | .packets'; }
 forget_counters() { on inet nft reset counters table inet internet >/dev/null; }
 
-# prepare_hub NAME GATEWAY — a hub answers by the tunnel that the flow last came in by, and translates what goes out.
+# prepare_hub NAME — a hub answers by the tunnel that the flow last came in by, and translates what goes out.
 prepare_hub() {
-  ip -n "$1" addr add "${hub_inside[$1]}/32" dev lo
-  ip -n "$1" route add default via "$2"
   on "$1" nft -f - <<'N'
 table inet hub {
   chain arrive {
@@ -163,11 +207,13 @@ hub_tunnel() {
 # join_tunnel HUB NUMBER — gives the device t-NUMBER its address and the routes to the edge's LAN.
 join_tunnel() {
   local hub=$1 device=t$2 table=$((100 + $2))
-  ip -n "$hub" addr add "10.1.$2.2/30" dev "$device"
-  ip -n "$hub" link set "$device" up
-  ip -n "$hub" route replace 192.168.0.0/16 dev "$device" table "$table"
-  ip -n "$hub" route replace "10.1.$2.0/30" dev "$device" table "$table"
-  ip -n "$hub" route append 192.168.0.0/16 dev "$device" metric "$table"
+  ip -n "$hub" -batch - <<I
+addr add 10.1.$2.2/30 dev $device
+link set $device up
+route replace 192.168.0.0/16 dev $device table $table
+route replace 10.1.$2.0/30 dev $device table $table
+route append 192.168.0.0/16 dev $device metric $table
+I
   ip -n "$hub" rule show | grep -q "lookup $table\$" || ip -n "$hub" rule add fwmark "$2" lookup "$table"
 }
 
@@ -176,14 +222,6 @@ hub_says() {
   printf '%s %s' "$2" "$3" >"$W/$1.health.next"
   mv "$W/$1.health.next" "$W/$1.health"
   [ -n "${processes[health-$1]:-}" ] || start "health-$1" "$1" "$serve" health "$W/$1.health" "${hub_inside[$1]}"
-}
-
-take_down() {
-  local namespace process
-  for namespace in "${namespaces[@]}"; do
-    for process in $(ip netns pids "$namespace" 2>/dev/null); do kill -9 "$process" 2>/dev/null; done
-    ip netns del "$namespace" 2>/dev/null
-  done
 }
 
 # --- flows ----------------------------------------------------------------------------------------------------------
