@@ -40,12 +40,12 @@ import Testing
   @Test(
     "leads each mark to its own table, after few questions",
     arguments: [
-      (0x7f00_0000, 9299, 100, 14), (0x0fff_0000, 9299, 1000, 72), (0x0fff_0000, 9999, 1000, 18),
+      (0x7f00_0000, 9299, 100, 22), (0x0fff_0000, 9299, 1000, 136), (0x0fff_0000, 9999, 1000, 18),
     ] as [(UInt32, UInt32, Int, Int)])
   func tables(_ mask: UInt32, _ last: UInt32, _ count: Int, _ most: Int) {
     let ranges = Self.ranges(mask, last: last)
     let marked = Self.marked(Array(2...count + 1), ranges)
-    let rules = Self.inOrder(MarkTree(marked, ranges).rules)
+    let rules = Self.inOrder(MarkTree(egresses: [], ways: marked, ranges).rules)
     #expect(rules.allSatisfy { ranges.priorities.contains($0.priority.value) && $0.priority < ranges.priority(30) })
     for (mark, table) in marked {
       let found = Self.lookup(mark.value | 0x8000_0001, rules)
@@ -58,7 +58,7 @@ import Testing
   @Test("is a list where there are few")
   func few() {
     let ranges = Self.ranges()
-    let rules = MarkTree(Self.marked([2, 3, 90], ranges), ranges).rules
+    let rules = MarkTree(egresses: Self.marked([2], ranges), ways: Self.marked([3, 90], ranges), ranges).rules
     #expect(rules.count == 3 && rules.allSatisfy { $0.priority == ranges.priority(20) })
   }
 
@@ -74,9 +74,16 @@ import Testing
         .sorted()
     }
     let (before, after) = (some(), some())
+    func tree(_ slots: [Int], _ ranges: KernelRanges) -> MarkTree {
+      let marked = Self.marked(slots, ranges)
+      // The same slots are egresses before and after.
+      let few = marked.filter { ranges.markMask.slot($0.mark).map { $0.number % 7 == 0 } ?? false }
+      return MarkTree(
+        egresses: few, ways: marked.filter { entry in !few.contains { $0.mark == entry.mark } }, ranges)
+    }
     var actual = ActualState()
-    actual.rules = MarkTree(Self.marked(before, old), old).rules
-    let wanted = DesiredState(rules: MarkTree(Self.marked(after, new), new).rules)
+    actual.rules = tree(before, old).rules
+    let wanted = DesiredState(rules: tree(after, new).rules)
     let staying = Self.marked(before.filter(after.contains), new)
     for step in Planner.plan(desired: wanted, actual: actual).steps {
       switch step {

@@ -17,7 +17,7 @@ extension EdgeCompiler {
     return DesiredState(
       settings: strict.isEmpty ? [:] : markedReversePaths(), routes: strict.map { .floor($0.table) },
       selectedTables: Set(strict.map(\.table)),
-      rules: routingRules(outer: [], marked: strict.map { ($0.mark, $0.table) }),
+      rules: routingRules(outer: [], egresses: strict.map { ($0.mark, $0.table) }, ways: []),
       nftTable: nftTable(guarding: true))
   }
 

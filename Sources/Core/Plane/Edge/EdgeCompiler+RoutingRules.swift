@@ -31,8 +31,11 @@ extension EdgeCompiler {
   ///
   /// - Parameters:
   ///   - outer: those that tunnels' own packets need, at p+4 and p+5.
-  ///   - marked: who has which table.
-  func routingRules(outer: [RoutingRule], marked: [(mark: Mark, table: TableID)]) -> [RoutingRule] {
+  ///   - egresses: which egress has which table.
+  ///   - ways: which tunnel or uplink has which table.
+  func routingRules(
+    outer: [RoutingRule], egresses: [MarkTree.Entry], ways: [MarkTree.Entry]
+  ) -> [RoutingRule] {
     let mask = layout.mask
     var rules = [
       RoutingRule(
@@ -47,14 +50,14 @@ extension EdgeCompiler {
       RoutingRule(
         priority: priority(10), mark: .init(layout.none, mask), inverted: true, action: mainWithoutDefault)
     ]
-    return rules + MarkTree(marked, layout.configuration.kernel).rules + beltRules() + ipv6Belts()
+    return rules + MarkTree(egresses: egresses, ways: ways, layout.configuration.kernel).rules + beltRules()
+      + ipv6Belts()
   }
 
   func routingRules() -> [RoutingRule] {
     routingRules(
       outer: outerRules(),
-      // Most packets are of an egress.
-      marked: layout.activeEgresses.map { ($0.mark, $0.table) } + layout.ways.map { ($0.mark, $0.table) })
+      egresses: layout.activeEgresses.map { ($0.mark, $0.table) }, ways: layout.ways.map { ($0.mark, $0.table) })
   }
 
   /// charon's sockets know neither mark nor device, and the kernel looks ESP up without a mark: both are known by their
