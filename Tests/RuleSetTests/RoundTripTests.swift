@@ -136,7 +136,10 @@ private struct Dice {
         ? [tunnelPaths.map { PathShare($0, weight: 1 + roll(256)) }] : tunnelPaths.map { [PathShare($0)] },
       fallback: Egress.Fallback.allCases[roll(isOverUplink ? 3 : 2)], failback: Egress.Failback.allCases[roll(2)],
       drainLimit: .seconds(roll(604_801)), holdDown: .milliseconds(roll(86_400_001)),
-      damping: FlapDamping(halfLife: .seconds(roll(86_401))))
+      damping: FlapDamping(halfLife: .seconds(roll(86_401))),
+      preference: PathPreference(
+        isBalanced ? .order : PathPreference.Measure.allCases[roll(3)], latencyMargin: .milliseconds(roll(10_001)),
+        lossMargin: Double(1 + roll(100)), hold: .milliseconds(roll(86_400_001))))
   }
 
   private func name(_ text: String, _ number: Int) throws -> Name { try #require(Name("\(text)-\(number)")) }
