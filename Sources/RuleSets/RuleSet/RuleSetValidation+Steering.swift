@@ -11,6 +11,7 @@ extension RuleSetDraft {
     }
     validateSteeringCounts()
     remarkOnBypass()
+    remarkOnHiddenRules()
   }
 
   /// A rule's own egress is nobody else's.
@@ -33,6 +34,18 @@ extension RuleSetDraft {
     check("MAC addresses", RuleSetBounds.macs) { $0.macs.count }
     check("ports and ranges", RuleSetBounds.ports) { $0.ports.count }
     check("domains", RuleSetBounds.domains) { $0.domains.count }
+  }
+
+  /// The first rule that matches decides, so what an earlier one takes wholly never comes to its turn.
+  private func remarkOnHiddenRules() {
+    let enabled = steering.filter(\.value.enabled)
+    for (late, early) in SteeringCover.hidden(in: enabled.map(\.value.match)) {
+      let (rule, other) = (enabled[late], enabled[early])
+      book.remark(
+        "steering_rules[\(rule.index)]",
+        "\(quoted(rule.value.name.text)) never takes a packet: steering_rules[\(other.index)]"
+          + " \(quoted(other.value.name.text)) takes all that it would")
+    }
   }
 
   private func remarkOnBypass() {
