@@ -75,6 +75,29 @@ import Testing
     }
   }
 
+  /// Against every pair.
+  @Test(arguments: 0..<20) func whatIsHiddenIsFound(_ seed: UInt64) throws {
+    var dice = SteeringDice(random: SeededRandom(seed: seed))
+    let matches = try (0..<40).map { _ in try dice.match() }
+    let rules = try matches.enumerated().map {
+      SteeringRule(name: try #require(Name("r\($0)")), match: $1, action: .drop)
+    }
+    // A match that takes anything is none that a rule set may have: it stands last, and is not looked at.
+    let usable = rules.filter { $0.match != SteeringMatch() }
+    let expected = usable.indices.compactMap { late -> String? in
+      let early = usable[..<late].firstIndex { covers($0.match, usable[late].match) }
+      return early.map {
+        "steering_rules[\(late)]: \"\(usable[late].name)\" never takes a packet: steering_rules[\($0)]"
+      }
+    }
+    let ruleSet = RuleSet(device: try #require(Name("a")), revision: 1, steeringRules: usable)
+    let found = try RuleSetDecoder.decodeWithRemarks(RuleSetEncoder.encode(ruleSet)).remarks.map(\.description)
+      .filter { $0.contains("never takes") }
+    #expect(found.map { $0.prefix { $0 != "]" } } == expected.map { $0.prefix { $0 != "]" } })
+    #expect(zip(found, expected).allSatisfy { $0.hasPrefix($1) })
+    #expect(!found.isEmpty)
+  }
+
   @Test func checkNamesBothRules() throws {
     let decoded = try RuleSetDecoder.decodeWithRemarks(Repository.bytes("Tests/good-rule-sets/steering-hidden.json"))
     #expect(

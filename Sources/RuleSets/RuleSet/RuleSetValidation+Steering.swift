@@ -39,7 +39,7 @@ extension RuleSetDraft {
   /// The first rule that matches decides, so what an earlier one takes wholly never comes to its turn.
   private func remarkOnHiddenRules() {
     let enabled = steering.filter(\.value.enabled)
-    for (late, early) in SteeringCover.hidden(in: enabled.map(\.value.match)) {
+    for (late, early) in HiddenMatches(enabled.map(\.value.match)).found {
       let (rule, other) = (enabled[late], enabled[early])
       book.remark(
         "steering_rules[\(rule.index)]",

@@ -6,9 +6,6 @@ package struct SteeringCover: Sendable {
   private let macs: Set<MACAddress>?
   private let protocols: Set<ProtocolNumber>?
   private let domains: Set<DomainName>?
-  /// The first domain and those above it, and all domains, by their hashes: enough to see that most others differ.
-  private let firstLineage: [Int]
-  private let hashes: Set<Int>
   /// In order, neither overlapping nor touching.
   private let sources: [ClosedRange<UInt32>]
   private let destinations: [ClosedRange<UInt32>]
@@ -24,8 +21,6 @@ package struct SteeringCover: Sendable {
     macs = set(match.macs)
     protocols = set(match.protocols)
     domains = set(match.domains)
-    firstLineage = match.domains.first?.lineage.map(\.hashValue) ?? []
-    hashes = Set(match.domains.map(\.hashValue))
     sources = Self.ranges(match.sources)
     destinations = Self.ranges(match.destinations)
     ports = match.ports.isEmpty ? nil : PortRange.merged(match.ports)
@@ -50,7 +45,6 @@ package struct SteeringCover: Sendable {
 
   private func coversDomains(of other: SteeringCover) -> Bool {
     guard let domains else { return true }
-    guard other.firstLineage.contains(where: hashes.contains) else { return false }
     return other.domains?.allSatisfy { $0.lineage.contains(where: domains.contains) } ?? false
   }
 
@@ -78,17 +72,6 @@ package struct SteeringCover: Sendable {
         if ranges[middle].lowerBound <= other.lowerBound { low = middle + 1 } else { high = middle }
       }
       return low > 0 && ranges[low - 1].contains(other)
-    }
-  }
-
-  // MARK: - Hidden ones
-
-  /// Of each match that an earlier one covers, its number and that of the first such one. Each is held against all before
-  /// it, which the bounds of a rule set keep to some ten million comparisons; nearly all end at the first item.
-  package static func hidden(in matches: [SteeringMatch]) -> [(late: Int, early: Int)] {
-    let covers = matches.map { SteeringCover($0) }
-    return covers.indices.compactMap { late in
-      covers[..<late].firstIndex { $0.covers(covers[late]) }.map { (late, $0) }
     }
   }
 }
