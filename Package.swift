@@ -143,6 +143,7 @@ if Context.environment["BACKHAUL_FUZZ"] != nil {
     fuzzTarget("fuzz-netlink", "Netlink", of: "Netlink"),
     fuzzTarget("fuzz-vici", "VICI", of: "VICI"),
     fuzzTarget("fuzz-local-socket", "LocalSocket", of: "System"),
+    fuzzTarget("fuzz-time-zone", "TimeZone", of: "Core"),
   ]
 }
 

@@ -34,7 +34,7 @@ final class WatchBench {
 
   func plan(
     fallback: Egress.Fallback = .localWAN, failback: Egress.Failback = .move,
-    gateway: UInt32 = 0xc633_6401, secured: Bool = false, probed: Bool = true
+    gateway: UInt32 = 0xc633_6401, secured: Bool = false, probed: Bool = true, preference: PathPreference = .inOrder
   ) throws -> WatchPlan {
     func path(_ name: String, _ device: InterfaceName, _ mark: UInt32) throws -> WatchPlan.WatchedPath {
       let name = try #require(Name(name))
@@ -49,10 +49,11 @@ final class WatchBench {
               interval: .milliseconds(100), timeout: .milliseconds(80), fall: 3, rise: 3)
           ] : [])
     }
-    let rule = BackhaulRule(
+    var rule = BackhaulRule(
       name: try #require(Name("office")), sources: Sources(prefixes: [try #require(IPv4Prefix("192.168.10.0/24"))]),
       paths: [try #require(Name("a")), try #require(Name("b"))], fallback: fallback, failback: failback,
       holdDown: .seconds(5))
+    rule.egress.preference = preference
     return WatchPlan(
       paths: [try path("a", a, 2), try path("b", b, 3)],
       uplinks: [

@@ -126,7 +126,10 @@ struct MistakeMaker {
     var steps = place.steps + [.key(field.key)]
     var shape = field.shape
     if case .list(_, let item, _) = shape { (shape, steps) = (item, steps + [.index(0)]) }
-    guard case .text(let kind, _, let expected) = shape, case .string(let text)? = sample.document.at(steps[...]),
+    let expected = shape.expected
+    // The text that may stand in a number's place has a form of its own.
+    if case .either(.integer, let text) = shape { shape = text }
+    guard case .text(let kind, _, _) = shape, case .string(let text)? = sample.document.at(steps[...]),
       spoilt.insert(kind).inserted
     else { return }
     let middle = text.index(text.startIndex, offsetBy: text.count / 2)

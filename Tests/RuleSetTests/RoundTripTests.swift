@@ -31,11 +31,12 @@ private struct Dice {
     let tunnelPaths = Array(paths.dropLast().map(\.name))
     let egresses = try (0..<roll(3)).map { try egress(try name("egress", $0), tunnelPaths, isOverUplink) }
     let rules = try (0..<roll(4)).map { try rule($0, tunnelPaths, isOverUplink, egresses) }
+    let steering = try (0..<roll(5)).map { try steeringRule($0, egresses) }
     let probes = try (0..<roll(6)).map { try probe($0, paths: paths) }
     return RuleSet(
       device: try name("branch", roll(100)), revision: UInt64(1 + roll(1 << 30)), hubs: hubs,
       profiles: profiles, tunnels: tunnels, paths: paths, probes: probes, egresses: egresses,
-      backhaulRules: rules,
+      steeringRules: steering, backhaulRules: rules,
       directDestinations: try (0..<roll(4)).map { try prefix("172.16.\($0).0/24") })
   }
 
@@ -101,7 +102,30 @@ private struct Dice {
     return BackhaulRule(
       name: own.name, enabled: index > 0 && !hasInterface ? roll(2) == 0 : false, sources: sources,
       egress: egresses.isEmpty || roll(2) == 0 ? own : egresses[roll(egresses.count)],
-      ipv6: hasInterface ? BackhaulRule.IPv6.allCases[roll(2)] : .local)
+      ipv6: hasInterface ? BackhaulRule.IPv6.allCases[roll(2)] : .local, allowBypass: roll(2) == 0)
+  }
+
+  private mutating func steeringRule(_ index: Int, _ egresses: [Egress]) throws -> SteeringRule {
+    var match = SteeringMatch(lans: [try interface("lan\(roll(9))")])
+    if roll(2) == 0 { match.sources = [try prefix("10.\(index).0.0/17"), try prefix("10.\(index).128.0/32")] }
+    if roll(2) == 0 { match.destinations = [try prefix("0.0.0.0/0")] }
+    if roll(2) == 0 { match.macs = try (1...3).map { try #require(MACAddress(value: 0x0200_0000_0000 | UInt64($0))) } }
+    if roll(2) == 0 { match.protocols = [.udp, .tcp, ProtocolNumber(UInt8(18 + roll(238)))] }
+    if roll(2) == 0 {
+      match.protocols = [.tcp]
+      match.ports = [try #require(PortRange(1, UInt16(1 + roll(65_535)))), try #require(PortRange(65_535, 65_535))]
+    }
+    if roll(2) == 0 { match.dscp = DSCP.all.filter { _ in roll(2) == 0 } }
+    if roll(2) == 0 { match.domains = try ["a.example", "b.example"].map { try #require(DomainName($0)) } }
+    if roll(2) == 0 {
+      let from = roll(1_440)
+      match.schedule = Schedule(
+        days: [Weekday.allCases[roll(7)]], from: try #require(TimeOfDay(minutes: from)),
+        to: try #require(TimeOfDay(minutes: (from + 1 + roll(1_439)) % 1_440)))
+    }
+    let action: SteeringRule.Action =
+      egresses.isEmpty || roll(3) == 0 ? (roll(2) == 0 ? .direct : .drop) : .egress(egresses[roll(egresses.count)].name)
+    return SteeringRule(name: try name("steer", index), enabled: roll(2) == 0, match: match, action: action)
   }
 
   private mutating func egress(_ name: Name, _ tunnelPaths: [Name], _ isOverUplink: Bool) throws -> Egress {
@@ -112,7 +136,10 @@ private struct Dice {
         ? [tunnelPaths.map { PathShare($0, weight: 1 + roll(256)) }] : tunnelPaths.map { [PathShare($0)] },
       fallback: Egress.Fallback.allCases[roll(isOverUplink ? 3 : 2)], failback: Egress.Failback.allCases[roll(2)],
       drainLimit: .seconds(roll(604_801)), holdDown: .milliseconds(roll(86_400_001)),
-      damping: FlapDamping(halfLife: .seconds(roll(86_401))))
+      damping: FlapDamping(halfLife: .seconds(roll(86_401))),
+      preference: PathPreference(
+        isBalanced ? .order : PathPreference.Measure.allCases[roll(3)], latencyMargin: .milliseconds(roll(10_001)),
+        lossMargin: Double(1 + roll(100)), hold: .milliseconds(roll(86_400_001))))
   }
 
   private func name(_ text: String, _ number: Int) throws -> Name { try #require(Name("\(text)-\(number)")) }

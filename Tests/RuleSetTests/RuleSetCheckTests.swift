@@ -17,6 +17,14 @@ import Testing
     #expect(try complaints(ruleSet("gre-protected"), router()).isEmpty)
   }
 
+  /// Until they are obeyed, they are refused: no agent runs a rule set and steers by half of it.
+  @Test func steeringRulesAreRefusedAsLongAsNothingObeysThem() throws {
+    #expect(
+      try complaints(ruleSet("steering"), router()).contains(
+        "steering_rules: steering rules are not built into this version yet"))
+    #expect(try !complaints(ruleSet("egresses"), router()).contains { $0.hasPrefix("steering") })
+  }
+
   /// `spare` names none either, and no tunnel uses it.
   @Test func filesThatNobodyNames() throws {
     #expect(

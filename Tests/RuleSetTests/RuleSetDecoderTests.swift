@@ -44,6 +44,79 @@ import Testing
     #expect(try RuleSetDecoder.decode(RuleSetEncoder.encode(decoded.ruleSet)) == decoded.ruleSet)
   }
 
+  @Test func steeringRulesAreReadInTheirOrder() throws {
+    let ruleSet = try RuleSetDecoder.decode(Repository.bytes("Tests/good-rule-sets/steering.json"))
+    #expect(ruleSet.steeringRules.map(\.name.text) == ["calls", "partner", "printer", "cloud", "night"])
+    #expect(
+      ruleSet.steeringRules.map(\.action.words) == ["direct", "egress:held", "drop", "egress:out", "drop"])
+    let calls = try #require(ruleSet.steeringRules.first?.match)
+    #expect(calls.ports.map(\.description) == ["3478-3481", "5004"])
+    #expect(calls.dscp.map(\.value) == [46, 34, 0])
+    #expect(ruleSet.steeringRules.last?.match.schedule?.description == "mon, tue, wed, thu, fri 22:00-06:00")
+    #expect(ruleSet.backhaulRules.map(\.allowBypass) == [false, false, false, true])
+  }
+
+  /// What a strict rule takes is not let out by a direct one: whoever writes the two is told.
+  @Test func aDirectRuleBesideAStrictOneIsRemarkedOn() throws {
+    func remarks(_ match: String, _ more: String = "") throws -> [String] {
+      try RuleSetDecoder.decodeWithRemarks(
+        Array(
+          """
+          {"schema":1,"device":"a","revision":1,"hubs":[{"name":"h","address":"192.0.2.1"}],
+           "tunnels":[{"name":"t","kind":"ipip","hub":"h","uplink":"wan0"}],"paths":[{"name":"t","tunnel":"t"}],
+           "steering_rules":[{"name":"s","action":"direct","match":{\(match)}}],"backhaul_rules":[{"name":"tills",
+           "sources":{"interfaces":["lan3"],"prefixes":["10.3.0.0/16","10.5.0.0/16"]},"paths":["t"],"fallback":"block"
+           \(more)}]}
+          """.utf8)
+      ).remarks.map(\.description)
+    }
+    let expected =
+      "steering_rules[0]: what backhaul rule \"tills\" takes does not leave by an uplink, as its fallback is"
+      + " \"block\": it is dropped, unless that rule has allow_bypass"
+    #expect(try remarks("\"dscp\":[46]") == [expected])
+    #expect(try remarks("\"lans\":[\"lan3\"],\"sources\":[\"10.1.0.0/16\",\"10.5.6.0/24\"]") == [expected])
+    #expect(try remarks("\"lans\":[\"lan0\"]") == [])
+    #expect(try remarks("\"sources\":[\"10.2.0.0/16\",\"10.4.0.0/16\",\"10.6.0.0/16\"]") == [])
+    #expect(try remarks("\"dscp\":[46]", ",\"allow_bypass\":true") == [])
+    #expect(try remarks("\"dscp\":[46]", ",\"enabled\":false") == [])
+  }
+
+  @Test func thereAreBoundsForAllSteeringRulesTogether() throws {
+    func complaints(_ field: String, _ each: Int, _ rules: Int, _ item: (Int) -> String) -> [String] {
+      let rules = (0..<rules).map { rule in
+        let items = (0..<each).map { item(rule * each + $0) }.joined(separator: ",")
+        return "{\"name\":\"r\(rule)\",\"action\":\"drop\",\"match\":{\(field):[\(items)]}}"
+      }
+      let text =
+        "{\"schema\":1,\"device\":\"a\",\"revision\":1,\"backhaul_rules\":[],\"steering_rules\":["
+        + rules.joined(separator: ",") + "]}"
+      do throws(Complaints) {
+        _ = try RuleSetDecoder.decode(Array(text.utf8))
+        return []
+      } catch {
+        return error.all.map(\.description)
+      }
+    }
+    #expect(complaints("\"domains\"", 4_096, 4) { "\"d\($0).example\"" } == [])
+    #expect(
+      complaints("\"domains\"", 4_096, 5) { "\"d\($0).example\"" } == [
+        "steering_rules: expected at most 16384 domains in all rules together, found 20480"
+      ])
+    let macs = complaints("\"macs\"", 1_024, 17) { "\"\(MACAddress(value: UInt64($0 + 1))?.description ?? "")\"" }
+    #expect(macs == ["steering_rules: expected at most 16384 MAC addresses in all rules together, found 17408"])
+    #expect(
+      complaints("\"protocols\":[\"tcp\"],\"ports\"", 256, 65) { "\($0 + 1)" } == [
+        "steering_rules: expected at most 16384 ports and ranges in all rules together, found 16640"
+      ])
+    let prefixes = complaints("\"sources\"", 1_000, 101) {
+      "\"\(IPv4Address(value: 0x0a00_0000 + UInt32($0 * 2)))/32\""
+    }
+    #expect(prefixes == ["expected at most 100000 prefixes in all lists together, found 101000"])
+    #expect(complaints("\"dscp\"", 1, 4_096) { "\($0 % 64)" } == [])
+    #expect(
+      complaints("\"dscp\"", 1, 4_097) { "\($0 % 64)" } == ["steering_rules: expected at most 4096 items, found 4097"])
+  }
+
   @Test func remarksAreBounded() throws {
     let many = Array(repeating: "\"192.0.2.0/24\"", count: 1_000).joined(separator: ",")
     let decoded = try RuleSetDecoder.decodeWithRemarks(

@@ -34,7 +34,7 @@ extension ReportWriter {
       cause: watch.causes[rule.name] ?? selection.cause)
     shown.device = selection.choice.flatMap(device)
     shown.shares = (selection.choice?.paths ?? []).map(\.text)
-    shown.firstTier = rule.tiers.first?.map(\.path.text) ?? []
+    shown.firstTier = (rule.preference.isMeasured ? rule.paths : rule.tiers.first?.map(\.path) ?? []).map(\.text)
     shown.isUnencrypted = selection.isUnencrypted
     if let traffic = seen.rules[rule.name] {
       let worst = traffic.findings.first

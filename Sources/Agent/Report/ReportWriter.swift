@@ -45,7 +45,7 @@ package struct ReportWriter: Sendable {
       tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
       egress: named(by: rule), table: steered?.table.value,
-      mark: steered?.mark.value)
+      mark: steered?.mark.value, choose: rule.preference.measure.rawValue)
   }
 
   func mode(of selection: RuleSelection) -> RuleMode { selection.mode { watched[$0]?.isTunnel ?? false } }
@@ -62,7 +62,7 @@ package struct ReportWriter: Sendable {
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
-      egress: named(by: rule), table: nil, mark: nil)
+      egress: named(by: rule), table: nil, mark: nil, choose: rule.preference.measure.rawValue)
   }
 
   private func named(by rule: BackhaulRule) -> String? { rule.egress.name == rule.name ? nil : rule.egress.name.text }

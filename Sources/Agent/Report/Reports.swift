@@ -103,6 +103,9 @@ package struct RuleReport: Codable, Equatable, Sendable {
   package var egress: String?
   package var table: UInt32?
   package var mark: UInt32?
+  /// What it chooses among paths that are up by: `order`, `latency` or `loss`. Agents before schema 1's steering rules do
+  /// not say it; theirs is `order`.
+  package var choose: String?
   /// What the last look at its clients' packets showed; null for a disabled rule and before the first look.
   package var traffic: TrafficReport?
 }

@@ -31,7 +31,8 @@ extension RouterView.Rule {
       name: report.name, mode: RuleMode(rawValue: report.mode) ?? .blocked, way: report.choice, cause: report.cause)
     device = report.device
     shares = report.shares.map(\.path)
-    firstTier = report.tiers.first?.map(\.path) ?? []
+    let measure = report.choose.flatMap(PathPreference.Measure.init) ?? .order
+    firstTier = measure == .order ? report.tiers.first?.map(\.path) ?? [] : report.paths
     isUnencrypted = report.unencrypted
     traffic = report.trafficState
     trafficCause = report.traffic?.cause

@@ -15,6 +15,7 @@ package enum RuleSetCheck {
       guard case .uplink(let interface) = path.way else { continue }
       all += unknownUplink(interface, configuration, field: "paths[\(index)].uplink")
     }
+    all += steering(ruleSet, configuration)
     for (index, rule) in ruleSet.backhaulRules.enumerated() {
       all += sources(of: rule, configuration, field: "backhaul_rules[\(index)].sources")
       if !ruleSet.egresses.contains(where: { $0.name == rule.egress.name }) {
@@ -89,10 +90,26 @@ package enum RuleSetCheck {
     if configuration.lans.isEmpty {
       return [Complaint(field: field, "this router has no LAN interface that traffic could come in by")]
     }
-    return rule.sources.interfaces.enumerated().compactMap { index, interface in
+    return unknownLANs(rule.sources.interfaces, configuration, field: "\(field).interfaces")
+  }
+
+  private static func steering(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
+    // The only place that knows of this: to be taken out with the compiler that obeys them.
+    if !ruleSet.steeringRules.isEmpty {
+      return [Complaint(field: "steering_rules", "steering rules are not built into this version yet")]
+    }
+    return ruleSet.steeringRules.enumerated().flatMap { index, rule in
+      unknownLANs(rule.match.lans, configuration, field: "steering_rules[\(index)].match.lans")
+    }
+  }
+
+  private static func unknownLANs(
+    _ interfaces: [InterfaceName], _ configuration: AgentConfiguration, field: String
+  ) -> [Complaint] {
+    interfaces.enumerated().compactMap { index, interface in
       if configuration.lans.contains(interface) { return nil }
       return Complaint(
-        field: "\(field).interfaces[\(index)]",
+        field: "\(field)[\(index)]",
         "expected a LAN interface of this router (\(list(configuration.lans))), found \(interface)")
     }
   }

@@ -9,6 +9,13 @@ package struct PathMeasure: Equatable, Sendable {
   package var roundTrip: Duration?
   package var jitter: Duration?
 
+  package init(results: Int, loss: Double, roundTrip: Duration? = nil, jitter: Duration? = nil) {
+    self.results = results
+    self.loss = loss
+    self.roundTrip = roundTrip
+    self.jitter = jitter
+  }
+
   package init(_ probes: [ProbeMachine], last count: Int) {
     let windows = probes.filter { $0.state == .up }.map { $0.window.recent(count) }
     results = windows.map(\.count).max() ?? 0

@@ -32,7 +32,7 @@ extension RuleSelection {
       case initial
       /// To a less preferred way, because the better one is gone.
       case failover
-      /// To a better way, because it is back.
+      /// To a better way, because it is back, or has been measured better for long enough.
       case failback
       /// The rule, or the local uplinks, changed.
       case changed
@@ -56,6 +56,8 @@ extension RuleSelection {
   /// What the machine looks at.
   package struct View {
     package var state: (Name) -> PathHealth?
+    /// What its probes have measured of late; only asked for where a rule chooses by it.
+    package var measure: (Name) -> PathMeasure?
     /// The best usable uplink for `fallback: local_wan`; nil if there is none.
     package var localWAN: InterfaceName?
     /// The first usable private line below the rule's tunnels, for `fallback: underlay`.
@@ -65,10 +67,12 @@ extension RuleSelection {
     package var isAstray: Bool
 
     package init(
-      state: @escaping (Name) -> PathHealth?, localWAN: InterfaceName?, underlay: InterfaceName? = nil,
-      isAstray: Bool = false, canUse: @escaping (InterfaceName) -> Bool
+      state: @escaping (Name) -> PathHealth?, measure: @escaping (Name) -> PathMeasure? = { _ in nil },
+      localWAN: InterfaceName?, underlay: InterfaceName? = nil, isAstray: Bool = false,
+      canUse: @escaping (InterfaceName) -> Bool
     ) {
       self.state = state
+      self.measure = measure
       self.localWAN = localWAN
       self.underlay = underlay
       self.isAstray = isAstray
@@ -82,19 +86,35 @@ extension RuleSelection {
     var health: PathHealth?
   }
 
-  /// What one decision looks at: the rule's paths by tier, at one moment.
+  /// What one decision looks at: the rule's paths by tier, at one moment. Where the rule chooses by measurement, the tiers
+  /// are ranked by it, and the present choice comes first: to leave it takes more than a better figure; see `Lead`.
   struct Look {
     let view: View
     let now: Instant
     let tiers: [[Seen]]
+    let figures: [Name: Double]
     private let damping: FlapDamping
 
-    init(_ rule: BackhaulRule, _ view: View, at now: Instant) {
+    init(_ rule: BackhaulRule, _ view: View, choice: Choice?, at now: Instant) {
       self.view = view
       self.now = now
-      tiers = rule.tiers.map { tier in tier.map { Seen(name: $0.path, health: view.state($0.path)) } }
+      let listed = rule.tiers.map { tier in tier.map { Seen(name: $0.path, health: view.state($0.path)) } }
+      figures = RuleSelection.figures(of: rule, view)
+      tiers = figures.isEmpty ? listed : Self.ranked(listed, figures, first: choice?.paths ?? [])
       damping = rule.damping
     }
+
+    private static func ranked(_ tiers: [[Seen]], _ figures: [Name: Double], first: [Name]) -> [[Seen]] {
+      func rank(_ tier: [Seen]) -> Double {
+        if tier.contains(where: { first.contains($0.name) }) { return -1 }
+        return tier.compactMap { figures[$0.name] }.min() ?? .infinity
+      }
+      return tiers.enumerated().map { (rank: rank($1), index: $0, tier: $1) }
+        .sorted { ($0.rank, $0.index) < ($1.rank, $1.index) }.map(\.tier)
+    }
+
+    /// Where the paths stand among `tiers`; nil: nowhere.
+    func tier(of paths: [Name]) -> Int? { tiers.firstIndex { tier in tier.contains { paths.contains($0.name) } } }
 
     var states: [Seen] { tiers.flatMap(\.self) }
 

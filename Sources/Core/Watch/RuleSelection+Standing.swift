@@ -31,8 +31,13 @@ extension RuleSelection {
       let stuck = rule.fallback == .localWAN && view.localWAN == nil
       return words(states, at: now) + (stuck ? "; no local uplink can be used, so the route is left as it is" : "")
     }
+    if rule.preference.isMeasured, members.contains(where: { $0.state == .up }) {
+      return comparison(current, view, at: now)
+    }
     let better = rule.tiers.prefix(index + 1).joined().map(\.path).filter { !current.contains($0) }
-    if !better.isEmpty { return words(states.filter { better.contains($0.name) }, at: now) }
+    if !better.isEmpty, !rule.preference.isMeasured {
+      return words(states.filter { better.contains($0.name) }, at: now)
+    }
     if members.contains(where: { $0.state == .up }) {
       return current.count == 1 ? "first path in order that is up" : "first paths in order that are up"
     }

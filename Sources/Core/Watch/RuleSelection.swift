@@ -28,6 +28,8 @@ package struct RuleSelection: Equatable, Sendable {
   package private(set) var unencryptedSince: Instant?
   /// Paths that had no verdict when the first choice was made: their first `up` needs no hold-down.
   private var unjudged: Set<Name> = []
+  /// Since when other paths have been measured better than the present one.
+  var leads: [Name: Instant] = [:]
 
   /// - Parameter adopted: what the kernel has from the agent's life before, nil for nothing.
   package init(_ rule: BackhaulRule, adopted: Choice?, at now: Instant) {
@@ -65,7 +67,8 @@ package struct RuleSelection: Equatable, Sendable {
   /// How many of the rule's tiers are worth waiting for: those before the present choice, and its own.
   private var worth: Int {
     switch choice {
-    case .path?, .paths?: (tier(of: choice?.paths ?? []) ?? rule.tiers.count - 1) + 1
+    case .path?, .paths?:
+      rule.preference.isMeasured ? 0 : (tier(of: choice?.paths ?? []) ?? rule.tiers.count - 1) + 1
     case .localWAN?, .underlay?: rule.tiers.count
     case .blocked?, nil: 0
     }
@@ -75,16 +78,17 @@ package struct RuleSelection: Equatable, Sendable {
     rule.tiers.firstIndex { tier in tier.contains { paths.contains($0.path) } }
   }
 
-  /// Traffic goes by paths of the rule's first tier.
+  /// Traffic goes by paths of the rule's first tier, or by any of its paths where it chooses by measurement.
   package var isPreferred: Bool {
-    let taken = choice?.paths ?? []
-    return !taken.isEmpty && tier(of: taken) == 0
+    guard let tier = tier(of: choice?.paths ?? []) else { return false }
+    return tier == 0 || rule.preference.isMeasured
   }
 
   // MARK: - One method for each case of the choice
 
   private mutating func choose(_ view: View, at now: Instant) -> Flip? {
-    let look = Look(rule, view, at: now)
+    let look = Look(rule, view, choice: choice, at: now)
+    followLeads(look)
     unjudged.subtract(look.states.filter { $0.health?.hasBeenDown ?? false }.map(\.name))
     return switch choice {
     case nil: begin(look)
@@ -114,7 +118,7 @@ package struct RuleSelection: Equatable, Sendable {
 
   /// Traffic goes by paths.
   private mutating func reconsider(_ current: [Name], _ look: Look) -> Flip? {
-    guard let index = tier(of: current) else { return leave(unlisted: current, look) }
+    guard let index = look.tier(of: current) else { return leave(unlisted: current, look) }
     let members = look.tiers[index].filter { current.contains($0.name) }
     // A path of unknown state is no reason to leave it.
     let living = members.filter { $0.health?.isDead != true }
@@ -124,6 +128,7 @@ package struct RuleSelection: Equatable, Sendable {
       return fallBack(.failover, look)
     }
     if let flip = better(than: index, .failback, look) { return flip }
+    if let (best, why) = overtaking(look) { return flip(.failback, to: .path(best), cause: why, look) }
     return share(living, of: index, leaving: current, look)
   }
 
@@ -225,7 +230,7 @@ package struct RuleSelection: Equatable, Sendable {
     return nil
   }
 
-  private mutating func ask(at due: Instant?) {
+  mutating func ask(at due: Instant?) {
     guard let due else { return }
     nextDeadline = min(nextDeadline ?? due, due)
   }
@@ -298,6 +303,7 @@ package struct RuleSelection: Equatable, Sendable {
       unencryptedSince = nil
     }
     choice = target
+    leads = [:]
     since = now
     cause = why
     return flip

@@ -11,6 +11,8 @@ struct WatchIndex: Sendable {
   /// Those of each path, in its own order, among all probes of the plan.
   let probes: [Range<Int>]
   let egresses: [EgressPlan]
+  /// Those among which an egress chooses by what was measured.
+  let compared: Set<Int>
 
   init(_ plan: WatchPlan) {
     self.plan = plan
@@ -27,6 +29,8 @@ struct WatchIndex: Sendable {
     pathsByDevice = byDevice
     probes = ranges
     egresses = EgressPlan.all(plan.rules)
+    let names = egresses.filter(\.egress.preference.isMeasured).flatMap(\.egress.paths)
+    compared = Set(names.compactMap { [paths] in paths[$0] })
   }
 
   func path(_ name: Name) -> WatchPlan.WatchedPath? { paths[name].map { plan.paths[$0] } }

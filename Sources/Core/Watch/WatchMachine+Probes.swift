@@ -113,7 +113,8 @@ extension WatchMachine {
     }
   }
 
-  /// A verdict may follow from a probe's new state, and from each of its results where the path has limits.
+  /// A verdict may follow from a probe's new state, and from each of its results where the path has limits. Where a rule
+  /// compares the path with others, another may be better now.
   private mutating func settle(_ number: Int, before: ProbeMachine.State, at now: Instant) {
     let path = probes[number].path
     if probes[number].machine.suspectedSince == now {
@@ -123,7 +124,10 @@ extension WatchMachine {
     }
     let isNew =
       probes[number].machine.state != before || probes[number].machine.unsent == probes[number].machine.probe.fall
-    guard isNew || index.plan.paths[path].limits != nil, judge(path, at: now) else { return }
+    guard isNew || index.plan.paths[path].limits != nil, judge(path, at: now) else {
+      if index.compared.contains(path) { comparisonDue = comparisonDue ?? now + Self.comparisonPace }
+      return
+    }
     if gathersVerdicts { hasNewVerdict = true } else { decideAll(at: now) }
   }
 

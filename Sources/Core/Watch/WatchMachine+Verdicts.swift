@@ -91,6 +91,7 @@ extension WatchMachine {
     hasNewVerdict = false
     isDeciding = true
     decisionDue = nil
+    comparisonDue = nil
     let doubts = causes.doubts(at: now)
     let usable = plan.uplinks.filter(canUse)
     let undoubted = usable.first { !$0.isPrivate && doubts[$0.interface] == nil }?.interface
@@ -121,9 +122,15 @@ extension WatchMachine {
 
   /// What the rules' machines look at, without doubts.
   private func view(_ usable: [WatchPlan.WatchedUplink], _ health: [PathHealth]) -> RuleSelection.View {
-    let paths = index.paths
+    let (index, probes) = (index, probes)
     return RuleSelection.View(
-      state: { paths[$0].map { health[$0] } }, localWAN: usable.first { !$0.isPrivate }?.interface,
+      state: { index.paths[$0].map { health[$0] } },
+      measure: { name in
+        guard let path = index.paths[name] else { return nil }
+        let window = (index.plan.paths[path].limits ?? PathLimits()).window
+        return PathMeasure(probes[index.probes[path]].map(\.machine), last: window)
+      },
+      localWAN: usable.first { !$0.isPrivate }?.interface,
       canUse: { uplink in usable.contains { $0.interface == uplink } })
   }
 

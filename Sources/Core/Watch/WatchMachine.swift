@@ -53,6 +53,8 @@ package struct WatchMachine: Sendable {
 
   /// When a path may be returned to, or a doubt about an uplink is over.
   var decisionDue: Instant?
+  /// When to compare paths that a rule chooses among by what was measured.
+  var comparisonDue: Instant?
   /// When the limit of what drains is over.
   var drainDue: Instant?
   /// When to look at the active routes: after another program has interfered, and after a failure of ours.
@@ -61,6 +63,8 @@ package struct WatchMachine: Sendable {
   var causeDue: Instant?
   /// How long the events of one change take to come in.
   static let burst: Duration = .milliseconds(2)
+  /// Between two comparisons of what was measured: less than anybody waits for, and few beside the probes themselves.
+  static let comparisonPace: Duration = .milliseconds(200)
 
   package init(_ mask: MarkMask, steps: WatchSteps = WatchSteps()) {
     self.steps = steps
@@ -97,6 +101,7 @@ package struct WatchMachine: Sendable {
     }
     take(causes.nextDeadline)
     take(decisionDue)
+    take(comparisonDue)
     take(drainDue)
     take(inspectionDue)
     take(retryDue)
@@ -119,7 +124,7 @@ package struct WatchMachine: Sendable {
       inspect()
     } else if isDue(drainDue) {
       drainsEnd(at: now)
-    } else if isDue(decisionDue) {
+    } else if isDue(decisionDue) || isDue(comparisonDue) {
       decideAll(at: now)
     } else if isDue(causeDue) {
       causeDue = nil

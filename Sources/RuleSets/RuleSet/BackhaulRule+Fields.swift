@@ -9,6 +9,7 @@ extension DraftRule: Described {
     named = isNamed ? rule.egress.name : nil
     own = DraftEgress(rule.egress)
     ipv6 = rule.ipv6
+    allowBypass = rule.allowBypass
   }
 
   /// The rule, with the egress that it names or its own.
@@ -19,7 +20,7 @@ extension DraftRule: Described {
     return BackhaulRule(
       name: name, enabled: enabled,
       sources: Sources(interfaces: sources.interfaces, prefixes: sources.prefixes.map(\.value)), egress: egress,
-      ipv6: ipv6)
+      ipv6: ipv6, allowBypass: allowBypass)
   }
 
   mutating func fields(_ fields: Fields) {
@@ -47,6 +48,9 @@ extension DraftRule: Described {
     if fields.isReading, ipv6 == .block, sources.isKnown, sources.interfaces.isEmpty, !sources.prefixes.isEmpty {
       fields.complain("ipv6", "\"block\" needs sources.interfaces: an IPv4 prefix does not tell whose IPv6 it is")
     }
+    /// Whether steering rules may send this rule's traffic out by an uplink that its `fallback` of `block` or `underlay`
+    /// forbids: with `action: direct`, or by another egress. Without it, what a steering rule sends that way is dropped.
+    fields.standard("allow_bypass", .boolean, &allowBypass)
   }
 }
 

@@ -15,13 +15,18 @@ package struct BackhaulRule: Equatable, Sendable {
   /// the rule's name.
   package var egress: Egress
   package var ipv6: IPv6
+  /// Steering rules may send what a strict rule takes by uplinks that its own egress may not use.
+  package var allowBypass: Bool
 
-  package init(name: Name, enabled: Bool = true, sources: Sources, egress: Egress, ipv6: IPv6 = .local) {
+  package init(
+    name: Name, enabled: Bool = true, sources: Sources, egress: Egress, ipv6: IPv6 = .local, allowBypass: Bool = false
+  ) {
     self.name = name
     self.enabled = enabled
     self.sources = sources
     self.egress = egress
     self.ipv6 = ipv6
+    self.allowBypass = allowBypass
   }
 }
 

@@ -23,6 +23,7 @@ extension DraftEgress: Described {
       "paths", 1...RuleSetBounds.pathsOfEgress, orShort: .name, &tiers,
       missing: "a list of paths, the preferred one first\(other)")
     if fields.isReading { judgePaths(fields) }
+    choiceFields(fields)
     /// What happens when no path is up. `local_wan`: traffic leaves by the uplinks, in the order of their tiers,
     /// masqueraded; never by a private line. `block`: it goes nowhere, not even while the agent is stopped. All paths then
     /// are tunnels. `underlay`: it leaves by the private line below the tunnels, in the clear, and by no other uplink; see
@@ -39,6 +40,25 @@ extension DraftEgress: Described {
     /// falls in quick succession, traffic returns after one and a half half-lives, and never later than after three. `0`:
     /// no damping. A path that keeps falling is still used where no other is up.
     fields.standard("flap_half_life_seconds", .seconds(0...86_400), &egress.damping.halfLife)
+  }
+
+  private mutating func choiceFields(_ fields: Fields) {
+    /// Which of the paths that are up carries the traffic. `order`: the first one. `latency`: the one with the shortest
+    /// round trip; `loss`: the one that loses least; see [Choosing by measurement](#choosing-by-measurement).
+    fields.standard("choose", .choice(unsupported: ["rtt": "did you mean \"latency\"?"]), &egress.preference.measure)
+    if fields.isReading, egress.preference.isMeasured, tiers.contains(where: \.value.isBalance) {
+      fields.complain(
+        "choose",
+        "expected \"order\" where paths share flows, found \(quoted(egress.preference.measure.rawValue))")
+    }
+    /// With `choose: latency`: by how much another path's round trip must be shorter.
+    fields.standard("latency_margin_ms", .milliseconds(0...10_000), &egress.preference.latencyMargin)
+    /// With `choose: loss`: by how many percentage points another path must lose less.
+    fields.standard(
+      "loss_margin_percent", Form<Int64>.integer(1...100, of: "percent").mapped { Double($0) },
+      &egress.preference.lossMargin)
+    /// With `choose: latency` or `loss`: how long another path must have been better by the margin.
+    fields.standard("choose_hold_ms", .milliseconds(0...86_400_000), &egress.preference.hold)
   }
 
   private func judgePaths(_ fields: Fields) {

@@ -30,10 +30,12 @@ package struct Egress: Hashable, Sendable {
   package var holdDown: Duration
   /// Keeps traffic from a path that comes and goes; see `FlapDamping`.
   package var damping: FlapDamping
+  /// Which of the paths that are up is the best one.
+  package var preference: PathPreference
 
   package init(
     name: Name, tiers: [[PathShare]], fallback: Fallback, failback: Failback = .move, drainLimit: Duration = .zero,
-    holdDown: Duration = .seconds(30), damping: FlapDamping = .standard
+    holdDown: Duration = .seconds(30), damping: FlapDamping = .standard, preference: PathPreference = .inOrder
   ) {
     self.name = name
     self.tiers = tiers
@@ -42,6 +44,7 @@ package struct Egress: Hashable, Sendable {
     self.drainLimit = drainLimit
     self.holdDown = holdDown
     self.damping = damping
+    self.preference = preference
   }
 }
 

@@ -3,6 +3,7 @@ enum Part: String, CaseIterable {
   case hubs
   case profiles = "ipsec_profiles"
   case tunnels, paths, probes, egresses
+  case steering = "steering_rules"
   case rules = "backhaul_rules"
 
   /// What one item is called.
@@ -14,6 +15,7 @@ enum Part: String, CaseIterable {
     case .paths: "path"
     case .probes: "probe"
     case .egresses: "egress"
+    case .steering: "steering rule"
     case .rules: "backhaul rule"
     }
   }

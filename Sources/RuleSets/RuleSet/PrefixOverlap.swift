@@ -26,6 +26,20 @@ enum PrefixOverlap {
     return items.filter { !left.contains($0.index) }
   }
 
+  /// Whether the lists have an address in common. Both are sorted, and no prefix of a list lies in another of it.
+  static func meet(_ one: [IPv4Prefix], _ other: [IPv4Prefix]) -> Bool {
+    let (few, many) = one.count < other.count ? (one, other) : (other, one)
+    return few.contains { prefix in
+      // The last of the many that does not begin after the prefix ends.
+      var (low, high) = (0, many.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if many[middle].range.lowerBound <= prefix.range.upperBound { low = middle + 1 } else { high = middle }
+      }
+      return low > 0 && many[low - 1].overlaps(prefix)
+    }
+  }
+
   private static func sorted(_ items: [Item<IPv4Prefix>]) -> [Item<IPv4Prefix>] {
     items.sorted { ($0.value, $0.index) < ($1.value, $1.index) }
   }

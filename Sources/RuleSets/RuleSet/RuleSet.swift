@@ -14,6 +14,8 @@ package struct RuleSet: Equatable, Sendable {
   package var probes: [Probe]
   /// Those that have a name of their own; a rule may have one beside them.
   package var egresses: [Egress]
+  /// In order: the first one that matches a packet decides, before any backhaul rule.
+  package var steeringRules: [SteeringRule]
   package var backhaulRules: [BackhaulRule]
   /// Prefixes that never go through a hub.
   package var directDestinations: [IPv4Prefix]
@@ -21,7 +23,8 @@ package struct RuleSet: Equatable, Sendable {
   package init(
     device: Name, revision: UInt64, hubs: [Hub] = [], profiles: [IPsecProfile] = [], tunnels: [Tunnel] = [],
     paths: [Path] = [], probes: [Probe] = [],
-    egresses: [Egress] = [], backhaulRules: [BackhaulRule] = [], directDestinations: [IPv4Prefix] = []
+    egresses: [Egress] = [], steeringRules: [SteeringRule] = [], backhaulRules: [BackhaulRule] = [],
+    directDestinations: [IPv4Prefix] = []
   ) {
     self.device = device
     self.revision = revision
@@ -31,6 +34,7 @@ package struct RuleSet: Equatable, Sendable {
     self.paths = paths
     self.probes = probes
     self.egresses = egresses
+    self.steeringRules = steeringRules
     self.backhaulRules = backhaulRules
     self.directDestinations = directDestinations
   }

@@ -10,5 +10,14 @@ package enum RuleSetBounds {
   static let pathsOfEgress = 64
   /// In the whole document, and so in one list as well.
   package static let prefixes = 100_000
+  package static let steeringRules = 4096
+  /// Of one steering rule.
+  package static let domainsOfRule = 4096
+  static let macsOfRule = 1024
+  static let portsOfRule = 256
+  /// Of all steering rules together.
+  package static let domains = 16_384
+  package static let macs = 16_384
+  package static let ports = 16_384
   static let probeTimeout: ClosedRange<Int64> = 10...3_600_000
 }

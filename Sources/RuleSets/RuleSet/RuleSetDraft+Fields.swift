@@ -27,6 +27,8 @@ extension RuleSetDraft: Described {
     fields.objects("probes", 0...RuleSetBounds.probes, &probes)
     /// Where traffic goes, for rules that have this in common.
     fields.objects("egresses", 0...256, &egresses)
+    /// Which packets go another way than backhaul rules say; the first one that matches decides.
+    fields.objects("steering_rules", 0...RuleSetBounds.steeringRules, &steering)
     /// An empty list steers nothing. The key is required, so that a document that its maker cut short is not taken to mean
     /// "steer nothing".
     fields.objects("backhaul_rules", 0...256, &rules, missing: "a list (an empty one steers nothing)")
@@ -34,10 +36,6 @@ extension RuleSetDraft: Described {
     fields.list(
       "direct_destinations", 0...RuleSetBounds.prefixes, of: .prefix, &directDestinations)
     if fields.isReading { judgeDirectDestinations(fields) }
-  }
-
-  static func refusal(of key: String, in kind: String?, known kinds: [String]) -> String? {
-    key == "steering_rules" ? "steering rules are not supported by this version" : nil
   }
 
   private mutating func judgeDirectDestinations(_ fields: Fields) {

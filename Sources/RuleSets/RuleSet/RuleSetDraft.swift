@@ -13,6 +13,7 @@ struct RuleSetDraft {
   var paths: [Item<Path>] = []
   var probes: [Item<Probe>] = []
   var egresses: [Item<DraftEgress>] = []
+  var steering: [Item<SteeringRule>] = []
   var rules: [Item<DraftRule>] = []
   var directDestinations: [Item<IPv4Prefix>] = []
 
@@ -33,6 +34,7 @@ extension RuleSetDraft {
     paths = items(ruleSet.paths) { $0 }
     probes = items(ruleSet.probes) { $0 }
     egresses = items(ruleSet.egresses) { DraftEgress($0) }
+    steering = items(ruleSet.steeringRules) { $0 }
     let named = Set(ruleSet.egresses.map(\.name))
     rules = items(ruleSet.backhaulRules) { DraftRule($0, isNamed: named.contains($0.egress.name)) }
     directDestinations = items(ruleSet.directDestinations) { $0 }
@@ -45,7 +47,8 @@ extension RuleSetDraft {
     return RuleSet(
       device: device, revision: revision, hubs: hubs.map(\.value), profiles: profiles.map(\.value),
       tunnels: tunnels.map(\.value), paths: paths.map(\.value), probes: probes.map(\.value), egresses: egresses,
-      backhaulRules: rules.map { $0.value.rule(among: byName) }, directDestinations: directDestinations.map(\.value))
+      steeringRules: steering.map(\.value), backhaulRules: rules.map { $0.value.rule(among: byName) },
+      directDestinations: directDestinations.map(\.value))
   }
 }
 
@@ -95,6 +98,7 @@ struct DraftRule: Sendable {
   var named: Name?
   var own = DraftEgress.blank
   var ipv6 = BackhaulRule.IPv6.local
+  var allowBypass = false
 
   /// The name of its egress: its own one has the rule's.
   var egressName: Name { named ?? name }

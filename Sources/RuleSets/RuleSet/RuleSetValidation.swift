@@ -11,6 +11,7 @@ extension RuleSetDraft {
     }
     validateQuorums()
     validateEgresses()
+    validateSteering()
     validateSourcesAreApart()
     validatePrefixCount()
   }
@@ -161,8 +162,9 @@ extension RuleSetDraft {
       guard let name = rule.value.named else { continue }
       names.checkReference(name, to: .egresses, at: "backhaul_rules[\(rule.index)].egress")
     }
-    let used = Set(rules.map(\.value.egressName))
-    for egress in egresses where !used.contains(egress.value.egress.name) && !names.incomplete.contains(.rules) {
+    let used = Set(rules.map(\.value.egressName) + steering.compactMap(\.value.egress))
+    let areAllRead = names.incomplete.isDisjoint(with: [.rules, .steering])
+    for egress in egresses where areAllRead && !used.contains(egress.value.egress.name) {
       book.remark("egresses[\(egress.index)]", "no rule names it")
     }
     validateEgressNames()
@@ -183,7 +185,10 @@ extension RuleSetDraft {
   }
 
   private func validatePrefixCount() {
-    let count = rules.reduce(directDestinations.count) { $0 + $1.value.sources.prefixes.count }
+    let backhauled = rules.reduce(directDestinations.count) { $0 + $1.value.sources.prefixes.count }
+    let count = steering.reduce(backhauled) {
+      $0 + $1.value.match.sources.count + $1.value.match.destinations.count
+    }
     if count > RuleSetBounds.prefixes {
       book.complain("", "expected at most \(RuleSetBounds.prefixes) prefixes in all lists together, found \(count)")
     }

@@ -47,10 +47,11 @@ extension WallTime {
   // Days and dates after Howard Hinnant, "chrono-compatible low-level date algorithms": years begin in March, so that the
   // leap day is the last.
 
-  private static func date(ofDay days: Int) -> (year: Int, month: Int, day: Int) {
+  /// The date of a day since 1970-01-01, in the Gregorian calendar.
+  package static func date(ofDay days: Int) -> (year: Int, month: Int, day: Int) {
     let shifted = days + 719_468
-    let era = shifted / 146_097
-    let dayOfEra = shifted % 146_097
+    let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
+    let dayOfEra = shifted - era * 146_097
     let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
     let shiftedMonth = (5 * dayOfYear + 2) / 153
@@ -58,7 +59,8 @@ extension WallTime {
     return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
   }
 
-  private static func day(_ year: Int, _ month: Int, _ day: Int) -> Int {
+  /// Days since 1970-01-01 of a date in the Gregorian calendar; `month` is 1 to 12.
+  package static func day(_ year: Int, _ month: Int, _ day: Int) -> Int {
     let shifted = month <= 2 ? year - 1 : year
     let era = (shifted >= 0 ? shifted : shifted - 399) / 400
     let yearOfEra = shifted - era * 400
