@@ -20,7 +20,7 @@ import Testing
   private static let saidElsewhere = [
     "ip rule ipv4 9206 by mark: goto(9299)": "for lists so long that belts are wider: PrefixCoverTests",
     "ip rule ipv4 9209 by mark: goto(9229)": "saves questions: MarkTreeTests",
-    "ip rule ipv4 9211 by mark: goto(9212)": "the same",
+    "ip rule ipv4 9212 by mark: goto(9215)": "the same",
     "ip rule ipv4 9229 by : nop": "the same",
     "setting sourceValidMark of others": "saves questions at the belts",
     "nft rule arrive: was for the lookup alone": "the same",
