@@ -54,6 +54,7 @@ private final class Bench: Sendable {
   let configuration: AgentConfiguration
   let watch: PathWatch
   let ike: IKEKeeper
+  let sweeps = SweepQueue()
   private let work: Task<Void, Never>
 
   init() async throws {
@@ -78,7 +79,7 @@ private final class Bench: Sendable {
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
       kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events,
-      surroundings: StillSurroundings())
+      surroundings: StillSurroundings(), onSweep: { [sweeps] in sweeps.add($0) })
     self.reconciler = reconciler
     self.watch = watch
     self.ike = ike
@@ -194,6 +195,25 @@ private final class Bench: Sendable {
       surroundings: StillSurroundings())
     await other.hold(.everything)
     #expect(try bench.fake.read(expecting: nil) == before)
+  }
+
+  /// Where there is no table of ours, what carries our marks is of another life: they may have been another egress's.
+  @Test func marksOfAnotherLifeSteerNoFlow() async throws {
+    let bench = try await Bench()
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    let stale = bench.sweeps.take().filter(\.isSilent)
+    #expect(stale.count == 1 && stale.first?.isOfTheMarkAlone == true)
+    try bench.fake.change("nft flush ruleset") { $0.setNftTable(nil) }
+    try await bench.look()
+    #expect(!bench.sweeps.take().contains { $0.isSilent }, "a flush takes no flow along")
+    let other = Reconciler(
+      kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events,
+      surroundings: StillSurroundings(), onSweep: { [sweeps = bench.sweeps] in sweeps.add($0) })
+    let work = Task { await other.run() }
+    defer { work.cancel() }
+    let ruleSet = try bench.ruleSet(1, tunnels: ["a"])
+    try await other.apply(ruleSet, slots: try #require(Layout.slots(ruleSet, bench.configuration, after: SlotBook())))
+    #expect(!bench.sweeps.take().contains { $0.isSilent }, "nor does a restart")
   }
 
   /// A sysctl that cannot be set (a read-only /proc/sys) is reported, but is no reason to stop steering.

@@ -184,6 +184,21 @@ private typealias Bench = WatchBench
     #expect(new.contains { $0.mark == egress && $0.sources == nil }, "its mark may soon be another's")
   }
 
+  @Test func whatCarriesTheMarkOfAnEgressThatIsNewIsSetUpAnew() throws {
+    let bench = try Bench()
+    bench.prober.set(bench.a, .answers(.milliseconds(1)))
+    let first = try bench.plan()
+    try bench.watch.watch(first, links: bench.links, generation: 0)
+    bench.loop.advance(by: .seconds(1))
+    let mark = Mark(value: 6 << 20)
+    #expect(!bench.swept.contains { $0.isSilent }, "after a restart they are the egress's own")
+    var second = first
+    second.rules[0].mark = mark
+    try bench.watch.watch(second, links: bench.links, generation: 0)
+    #expect(bench.swept.contains(.stale(mark)))
+    #expect(bench.swept.contains { $0.mark == first.rules[0].mark && $0.sources == nil && !$0.isSilent })
+  }
+
   @Test func flowsMadeWhileThereWasNowhereToGoAreMovedWhenThereIs() throws {
     let bench = try Bench()
     bench.prober.set(bench.a, .answers(.milliseconds(1)))

@@ -323,6 +323,7 @@ package actor Reconciler: RuleSetApplier {
     let compiler = EdgeCompiler(target.layout, seen, negotiated: esp)
     let view = WatchPlan(compiler)
     let former = repairing ? nil : watched
+    let isFirst = watched == nil
     let links = Fingerprint(seen.links)
     if view != watched || links != watchedLinks {
       try await watch.watch(view, links: seen.links, generation: generation)
@@ -330,7 +331,7 @@ package actor Reconciler: RuleSetApplier {
       watchedLinks = links
     }
     await wantKeys(compiler)
-    setUpAnew(after: made, view, former)
+    setUpAnew(after: made, view, former, isFirst: isFirst)
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing {
@@ -384,10 +385,14 @@ package actor Reconciler: RuleSetApplier {
   }
 
   /// Connections that were set up before their packets were steered keep a translation that fits no tunnel.
-  private func setUpAnew(after made: [Step], _ view: WatchPlan, _ former: WatchPlan?) {
+  private func setUpAnew(after made: [Step], _ view: WatchPlan, _ former: WatchPlan?, isFirst: Bool) {
     guard made.contains(where: \.isNftTable) else { return }
     func sources(_ plan: WatchPlan) -> [ClosedRange<UInt32>] { AddressRanges.merged(plan.rules.flatMap(\.sources)) }
     let early = NewlySteered.sources(after: made, of: sources(view), former: former.map(sources))
     if !early.isEmpty { onSweep(.early(from: early)) }
+    // There was no table of ours: marks of connections are from before, when they may have been another egress's.
+    let isWhole = made.contains { if case .replaceNftTable = $0 { true } else { false } }
+    guard isFirst, isWhole else { return }
+    for mark in Set(view.rules.map(\.mark)).sorted() { onSweep(.stale(mark)) }
   }
 }

@@ -61,6 +61,7 @@ package actor ConnectionSweeper {
 
   /// - Parameter count: how many it matched; nil if the kernel does not say.
   private static func event(of sweep: ConnectionSweep, _ count: Int?) -> AgentEvent? {
+    if sweep.isSilent { return nil }
     let way = sweep.way
     if let address = sweep.address {
       guard let count, count > 0 else { return nil }

@@ -16,6 +16,8 @@ package struct ConnectionSweep: Equatable, Sendable {
   /// The uplink sends from this address now: only what left it with another that is no good any more, because the router
   /// does not have that one, or nobody has ever answered there.
   package var address: IPv4Address?
+  /// Nothing is reported of it: as a rule it meets nothing.
+  package var isSilent = false
 
   package init(
     mark: Mark, sources: [ClosedRange<UInt32>]?, way: String, destinations: [ClosedRange<UInt32>]? = nil,
@@ -32,6 +34,13 @@ package struct ConnectionSweep: Equatable, Sendable {
   /// Those from `sources` that were set up before they were steered.
   package static func early(from sources: [ClosedRange<UInt32>]) -> ConnectionSweep {
     ConnectionSweep(mark: Mark(value: 0), sources: sources, way: "early")
+  }
+
+  /// Those of a mark that an egress has from now on: what carries it has settled on another that had it before.
+  package static func stale(_ mark: Mark) -> ConnectionSweep {
+    var sweep = ConnectionSweep(mark: mark, sources: nil, way: "stale")
+    sweep.isSilent = true
+    return sweep
   }
 
   package var isOfTheUnmarked: Bool { mark.value == 0 }

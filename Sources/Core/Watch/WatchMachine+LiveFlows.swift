@@ -169,6 +169,10 @@ extension WatchMachine {
     for egress in EgressPlan.all(old.rules) where !egresses.contains(egress.first.mark) {
       ask(.sweep(ConnectionSweep(mark: egress.first.mark, sources: nil, way: egress.title)))
     }
+    let known = Set(old.rules.map(\.mark))
+    if !old.rules.isEmpty {
+      for mark in egresses.subtracting(known).sorted() { ask(.sweep(.stale(mark))) }
+    }
     // A path may lead out by an uplink now where it led into a tunnel.
     for number in self.egresses.indices {
       guard let choice = self.egresses[number].selection.choice, !index.isSameWay(choice, in: before) else { continue }
