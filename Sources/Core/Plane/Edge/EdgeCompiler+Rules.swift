@@ -14,7 +14,7 @@ extension EdgeCompiler {
   ///                  count ─▶ error         errors about a flow of another way leave by no uplink; what else has left
   ///
   /// What holds for one of many tunnels is looked up by its device or mark, and stands in chains that `nftMaps`
-  /// lead to: a packet costs the same with one tunnel as with a thousand.
+  /// lead to: a first packet is asked as much with one tunnel as with a thousand.
   ///
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
   func nftTable(guarding: Bool = false) -> NftTable {
