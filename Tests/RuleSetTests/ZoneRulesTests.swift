@@ -32,6 +32,22 @@ import Testing
     #expect(zone.nextChange(after: try moment("2026-07-01")) == (try moment("2026-10-03T16:00:00Z")))
   }
 
+  @Test(
+    "summer time may last all year, from one year into the next",
+    arguments: ["EST5EDT,0/0,J365/25", "XXX2EDT4,0/0,J365/23", "XXX3EDT4,J1/0,J1/1", "AAA0BBB-1,0/0,0/0"])
+  func perpetual(_ text: String) throws {
+    let zone = try #require(ZoneRules(posix: text))
+    for year in 1999...2031 {
+      for day in ["01-01", "01-02", "06-30", "12-30", "12-31"] {
+        let moment = try moment("\(year)-\(day)")
+        guard let next = zone.nextChange(after: moment) else { continue }
+        #expect(next > moment && zone.offset(at: next - 1) == zone.offset(at: moment), "\(year)-\(day)")
+      }
+    }
+    let all = try #require(ZoneRules(posix: "EST5EDT,0/0,J365/25"))
+    #expect(try all.offset(at: moment("2026-01-01")) == -14_400 && all.nextChange(after: moment("2026-07-01")) == nil)
+  }
+
   @Test func otherWaysToSayADay() throws {
     let julian = try #require(ZoneRules(posix: "XXX5YYY,J60/0,J305/0"))
     // J60 is the first of March in every year; 59 from 0 is the 29th of February where there is one.
@@ -174,8 +190,8 @@ import Testing
   ]
   private static let folder = "/usr/share/zoneinfo/"
 
-  @Test(.enabled(if: FileManager.default.fileExists(atPath: folder + "Europe/Berlin")))
-  func theFilesOfThisMachineSayWhatOthersReadInThem() throws {
+  /// Of Debian's package tzdata.
+  @Test func theFilesOfThisMachineSayWhatOthersReadInThem() throws {
     let moments: [Int64] = [
       -2_000_000_000, 0, 500_000_000, 1_000_000_000, 1_774_745_999, 1_774_746_000, 1_793_494_799, 1_793_494_800,
       1_792_889_999, 1_792_890_000, 1_900_000_000, 2_147_483_648, 4_102_444_800,

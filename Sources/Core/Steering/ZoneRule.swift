@@ -59,20 +59,28 @@ struct ZoneRule: Equatable, Sendable {
 
   func nextChange(after moment: Int64) -> Int64? { changes(around: moment).first { $0.at > moment }?.at }
 
-  /// From the year before to the year after, in order. Where summer time ends as it begins again, it goes on.
+  /// Some years before and after, in order. Where summer time ends no earlier than it begins again, it goes on: so RFC 8536
+  /// writes a summer time that lasts all year (section 3.3.1).
   private func changes(around moment: Int64) -> [(at: Int64, offset: Int)] {
     guard let summer else { return [] }
     let year = WallTime.date(ofDay: Int(clamping: max(-100_000_000, min(100_000_000, moment / 86_400)))).year
-    let all = (year - 1...year + 2).flatMap { year in
-      [
-        (at: summer.begins.moment(in: year) - Int64(standard), offset: summer.offset),
-        (at: summer.ends.moment(in: year) - Int64(summer.offset), offset: standard),
-      ]
+    func end(_ year: Int) -> Int64 { summer.ends.moment(in: year) - Int64(summer.offset) }
+    var summers: [(begins: Int64, ends: Int64)] = []
+    let span = (year - 3...year + 3).map { year -> (begins: Int64, ends: Int64) in
+      let begins = summer.begins.moment(in: year) - Int64(standard)
+      // South of the equator it ends in the year after.
+      return (begins, end(year) > begins ? end(year) : end(year + 1))
     }
-    return all.enumerated().sorted {
-      ($0.element.at, $0.element.offset == standard ? 0 : 1, $0.offset)
-        < ($1.element.at, $1.element.offset == standard ? 0 : 1, $1.offset)
-    }.map(\.element)
+    for next in span.sorted(by: { ($0.begins, $0.ends) < ($1.begins, $1.ends) }) {
+      if let last = summers.last, next.begins <= last.ends {
+        summers[summers.count - 1].ends = max(last.ends, next.ends)
+      } else {
+        summers.append(next)
+      }
+    }
+    let known = summers.flatMap { [(at: $0.begins, offset: summer.offset), (at: $0.ends, offset: standard)] }
+    // Nobody has asked whether the last one goes on.
+    return Array(known.dropLast())
   }
 
   // MARK: - Text
