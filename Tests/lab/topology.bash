@@ -208,7 +208,7 @@ hub_tunnel() {
 join_tunnel() {
   local hub=$1 device=t$2 table=$((100 + $2))
   ip -n "$hub" -batch - <<I
-addr add 10.1.$2.2/30 dev $device
+addr replace 10.1.$2.2/30 dev $device
 link set $device up
 route replace 192.168.0.0/16 dev $device table $table
 route replace 10.1.$2.0/30 dev $device table $table
