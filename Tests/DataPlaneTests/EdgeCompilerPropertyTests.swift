@@ -22,6 +22,8 @@ import Testing
     "ip rule ipv4 9209 by mark: goto(9229)": "saves questions: MarkTreeTests",
     "ip rule ipv4 9212 by mark: goto(9215)": "the same",
     "ip rule ipv4 9229 by : nop": "the same",
+    "nft rule go_RULE: the source is another's by now":
+      "few rule sets here have several rules for all LANs: SettledTests",
     "setting sourceValidMark of others": "saves questions at the belts",
     "nft rule arrive: was for the lookup alone": "the same",
     "nft rule freed: no rule takes it": "the same",
@@ -35,7 +37,7 @@ import Testing
     "nft rule guard: rule RULE: its own path UPLINK, in a VRF": "the walk does not go through prerouting twice",
     "nft rule guard: rule RULE: may leave, in a VRF": "the same",
     "nft rule stray: rule RULE: held": "belts lead it the same way",
-    "nft rule lan: by whatever device": "the same",
+    "nft rule sort: by whatever device": "the same",
     "setting disableIPv6 of ownTunnel": "the walk has no router solicitations",
     "setting errorSource of others": "the walk does not choose the source of errors: icmp-errors-stay-in",
     "setting reversePathFilter of ownTunnel":

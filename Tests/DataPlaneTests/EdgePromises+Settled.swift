@@ -17,6 +17,14 @@ extension EdgePromises {
     }
   }
 
+  /// Where the device that a packet comes by decides as well, no mark is trusted.
+  private func isSteady(_ egress: Egress) -> Bool {
+    egress.letsFlowsSettle
+      && rules.allSatisfy { rule in
+        Self.clients.allSatisfy { rule.sources.interfaces.isEmpty || rule.sources.interfaces.contains($0.device) }
+      }
+  }
+
   private func live(_ mark: Mark, _ source: IPv4Address, _ device: InterfaceName) -> Packet {
     Packet(
       incoming: device, source: source, destination: Self.internet,
@@ -29,8 +37,9 @@ extension EdgePromises {
   ) -> String? {
     let name = active.egress.name
     let now = way(of: name)
-    let isSteady = active.egress.letsFlowsSettle
-    guard isSteady || rule(of: source, by: device)?.egress.name == name else { return nil }
+    let isSteady = isSteady(active.egress)
+    guard let own = rule(of: source, by: device) else { return nil }
+    guard own.egress.name == name else { return ofAnother(walk, active.mark, own, source, device) }
     var packet = live(active.mark, source, device)
     let fate = walk.fate(of: packet)
     guard let now, let tunnel = layout.tunnelWays.first(where: { $0.device == now.device }) else {
@@ -57,6 +66,15 @@ extension EdgePromises {
     return about(active, walk, by: now.device)
   }
 
+  /// A mark from before a change of the rules leads into no tunnel but the rule's own.
+  private func ofAnother(
+    _ walk: PacketWalk, _ mark: Mark, _ own: BackhaulRule, _ source: IPv4Address, _ device: InterfaceName
+  ) -> String? {
+    let fate = walk.fate(of: live(mark, source, device))
+    let allowed = way(of: own.egress.name)?.device
+    return fate.devices.first.map { $0 != allowed } == true ? "it is \(fate.end), and not \(own.name)'s" : nil
+  }
+
   /// What the router says about it goes its way, or nowhere.
   private func about(_ active: Layout.ActiveEgress, _ walk: PacketWalk, by tunnel: InterfaceName?) -> String? {
     for direction: Packet.Tracking.Direction in [.original, .reply] {
@@ -77,7 +95,7 @@ extension EdgePromises {
       var packet = live(tunnel.mark, source, device)
       packet.isSourceTranslated = isTranslated
       let mark = (walk.fate(of: packet).packet.connectionMark ?? 0) & layout.mask.bits
-      let wanted = active.egress.letsFlowsSettle && !isTranslated ? active.mark : tunnel.mark
+      let wanted = isSteady(active.egress) && !isTranslated ? active.mark : tunnel.mark
       if mark != wanted.value {
         return
           "\(source): its second packet by \(tunnel.title) binds it to \(hexadecimal(mark)), translated: \(isTranslated)"

@@ -326,10 +326,11 @@ import Testing
     #expect(
       fate.trace == [
         "classify: iifname \"lan0\" meta nfproto ipv4 goto lan comment \"LAN lan0\"",
-        "lan: jump steer comment \"of any other\"",
+        "lan: goto sort comment \"of any other\"",
+        "sort: jump steer comment \"by the rules\"",
         "steer: iifname \"lan0\" ip saddr @source_office meta mark set meta mark & 0x87ffffff | 0x07000000 return "
           + "comment \"rule office\"",
-        "lan: ip daddr != @groups meta mark & 0x7f000000 vmap @taken_by "
+        "sort: ip daddr != @groups meta mark & 0x7f000000 vmap @taken_by "
           + "comment \"taken, by rule\"",
         "taken_office: counter comment \"egress office\"",
         "ip rule 9220: table 7907: 0.0.0.0/0 dev bh-fra-b",

@@ -11,6 +11,8 @@ package struct Layout: Sendable {
   private let paths: [Name: Int]
   /// Worked out once: there may be 100,000 prefixes.
   package private(set) var belts = Belts.none
+  /// The sources that each egress gets, whichever LAN they come in by; none where that cannot be said in short.
+  package private(set) var claims: [Name: SoleClaim] = [:]
 
   package init(_ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook) {
     self.ruleSet = ruleSet
@@ -18,6 +20,7 @@ package struct Layout: Sendable {
     self.slots = slots
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
+    claims = SoleClaim.all(activeRules.map(\.rule), lans: configuration.lans)
     belts = Belts(activeRules.filter(\.rule.isStrict), interfaces: interfaces(of:))
   }
 

@@ -3,8 +3,7 @@ internal import RuleSets
 /// Connections that have settled. The first packet of a connection binds it to the tunnel that it leaves by. With the
 /// next one it settles if nothing translates its source: from then on it is bound to its egress, and goes wherever that
 /// leads as long as it is a tunnel. So a flip between tunnels has nothing to do for it, and its packets are asked nothing
-/// that the first ones have answered: one look in each hook decides them, however many rules, tunnels and prefixes
-/// there are. By an uplink it never leaves, whatever the rules have become.
+/// that the first ones have answered: a look or two in each hook decide them, however many rules and tunnels there are. By an uplink it never leaves, whatever the rules have become.
 ///
 ///     map           from      to
 ///     settled       ct mark   go_EGRESS      prerouting: from a LAN
@@ -21,10 +20,34 @@ extension EdgeCompiler {
   /// What a forwarded packet goes through that no settled connection has decided.
   static var through: String { "through" }
   private static var unsettle: String { "unsettle" }
+  /// What a LAN's packet goes through that is of no settled connection.
+  private static var sorting: String { "sort" }
 
   /// The egresses whose connections settle.
   private func steadyEgresses(guarding: Bool) -> [Layout.ActiveEgress] {
-    layout.activeEgresses.filter { $0.egress.letsFlowsSettle && (!guarding || $0.egress.isStrict) }
+    layout.activeEgresses.filter { active in
+      active.egress.letsFlowsSettle && (!guarding || active.egress.isStrict)
+        && layout.claims[active.egress.name] != nil
+    }
+  }
+
+  private static func claimSet(_ egress: Name) -> String { "sole_\(egress)" }
+
+  /// A mark may be from before a change of the rules, and another egress's since: it counts only where the rules give the
+  /// source to that egress now.
+  private func isStillOf(_ egress: Name) -> [NftRule.Match] {
+    switch layout.claims[egress] {
+    case .rule(let name)?: [.ipv4, .sourceIn(set: Self.sourceSet(name))]
+    case .ranges?: [.ipv4, .sourceIn(set: Self.claimSet(egress))]
+    case .everything?, nil: []
+    }
+  }
+
+  func claimSets(guarding: Bool) -> [NftSet] {
+    steadyEgresses(guarding: guarding).compactMap { active in
+      guard case .ranges(let ranges)? = layout.claims[active.egress.name] else { return nil }
+      return NftSet(name: Self.claimSet(active.egress.name), ranges: ranges)
+    }
   }
 
   private func chain(_ prefix: String, of egress: Name) -> String { "\(prefix)_\(egress)" }
@@ -35,9 +58,14 @@ extension EdgeCompiler {
       name: "lan",
       rules: [
         NftRule([.original], [chooseByMark(Self.settled)], comment: "of a settled connection"),
-        NftRule([], [.jump(chain: "steer")], comment: "of any other"),
-        countRule(.taken),
-      ] + strayRules())
+        NftRule([], [.goto(chain: Self.sorting)], comment: "of any other"),
+      ])
+  }
+
+  func sortingChain() -> NftChain {
+    NftChain(
+      name: Self.sorting,
+      rules: [NftRule([], [.jump(chain: "steer")], comment: "by the rules"), countRule(.taken)] + strayRules())
   }
 
   /// - Parameter guarding: there is no agent yet.
@@ -89,8 +117,11 @@ extension EdgeCompiler {
         name: chain("go", of: egress.name),
         rules: [
           NftRule(
-            [], [setMark(active.mark), .goto(chain: CountedPlace.taken.chain(of: egress.name))], comment: title)
-        ]),
+            isStillOf(egress.name), [setMark(active.mark), .goto(chain: CountedPlace.taken.chain(of: egress.name))],
+            comment: title)
+        ]
+          + (isStillOf(egress.name).isEmpty
+            ? [] : [NftRule([], [.goto(chain: Self.sorting)], comment: "the source is another's by now")])),
       NftChain(
         name: chain("on", of: egress.name),
         rules: [NftRule([.tcpSYN], [.goto(chain: Self.through)], comment: "says what segments it takes")] + onward
