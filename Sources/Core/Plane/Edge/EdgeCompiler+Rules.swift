@@ -19,7 +19,9 @@ extension EdgeCompiler {
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
   func nftTable(guarding: Bool = false) -> NftTable {
     let needsGuard = layout.activeRules.contains { $0.rule.isStrict }
-    var chains = [markChain(), lanChain(), sortingChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain()]
+    var chains = [
+      markChain(), lanChain(), sortingChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain(),
+    ]
     chains += [passChain(), throughChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains.append(guardChain()) }
     chains += strayChains() + strayOutwardChains() + ipv6ExitChains()
