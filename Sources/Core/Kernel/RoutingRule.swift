@@ -51,6 +51,8 @@ package struct RoutingRule: Hashable, Sendable {
     }
   }
 
+  package var leadsToTable: Bool { if case .lookup = action { true } else { false } }
+
   package var family: Family
   package var priority: RulePriority
   package var mark: MarkMatch?

@@ -16,6 +16,9 @@ package enum SoleClaim: Equatable, Sendable {
     guard rules.allSatisfy({ $0.sources.interfaces.isEmpty || Set(lans).isSubset(of: $0.sources.interfaces) }) else {
       return [:]
     }
+    if rules.count == 1 {
+      return [rules[0].egress.name: rules[0].sources.prefixes.isEmpty ? .everything : .rule(rules[0].name)]
+    }
     let everything: [ClosedRange<UInt32>] = [0...UInt32.max]
     let named = rules.map { $0.sources.prefixes.isEmpty ? everything : AddressRanges.merged($0.sources.prefixes) }
     let users = Dictionary(grouping: rules.indices) { rules[$0].egress.name }

@@ -91,8 +91,6 @@ struct MigrationOrder {
 }
 
 extension RoutingRule {
-  fileprivate var leadsToTable: Bool { if case .lookup = action { true } else { false } }
-
   /// A packet that carries the other rule's mark is taken by this one.
   fileprivate func takesPackets(of other: RoutingRule) -> Bool {
     guard let own = mark, let foreign = other.mark, own.mask != foreign.mask, !inverted, !other.inverted else {

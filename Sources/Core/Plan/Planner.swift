@@ -45,12 +45,16 @@ package enum Planner {
     for rule in desired {
       if let index = extra.firstIndex(of: rule) { extra.remove(at: index) } else { missing.append(rule) }
     }
-    let whole = Set(
-      (desired + actual).filter { if case .lookup = $0.action { true } else { false } }.compactMap(\.mark?.mask))
+    // Each by its own: a whole mask of one may be a block's of the other.
+    let (new, old) = (wholeMasks(desired), wholeMasks(actual))
     return (
-      inOrder(missing, by: { $0.dependence(whole) }).map { .addRule($0) },
-      inOrder(extra, by: { -$0.dependence(whole) }).map { .deleteRule($0) }
+      inOrder(missing, by: { $0.dependence(new) }).map { .addRule($0) },
+      inOrder(extra, by: { -$0.dependence(old) }).map { .deleteRule($0) }
     )
+  }
+
+  private static func wholeMasks(_ rules: [RoutingRule]) -> Set<MarkMask> {
+    Set(rules.filter(\.leadsToTable).compactMap(\.mark?.mask))
   }
 
   /// Stable, so that plans read as the kernel asks.

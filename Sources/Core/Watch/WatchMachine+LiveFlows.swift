@@ -165,17 +165,16 @@ extension WatchMachine {
         sweep(.path(path.name), path.mark, from: nil)
       }
     }
-    let egresses = Set(index.egresses.map(\.first.mark))
-    for egress in EgressPlan.all(old.rules) where !egresses.contains(egress.first.mark) {
+    let (former, marks) = (Set(before.egresses.map(\.first.mark)), Set(index.egresses.map(\.first.mark)))
+    for egress in before.egresses where !marks.contains(egress.first.mark) {
       ask(.sweep(ConnectionSweep(mark: egress.first.mark, sources: nil, way: egress.title)))
     }
-    let known = Set(old.rules.map(\.mark))
-    if !old.rules.isEmpty {
-      for mark in egresses.subtracting(known).sorted() { ask(.sweep(.stale(mark))) }
+    if !former.isEmpty {
+      for mark in marks.subtracting(former).sorted() { ask(.sweep(.stale(mark))) }
     }
     // A path may lead out by an uplink now where it led into a tunnel.
-    for number in self.egresses.indices {
-      guard let choice = self.egresses[number].selection.choice, !index.isSameWay(choice, in: before) else { continue }
+    for (number, egress) in egresses.enumerated() {
+      guard let choice = egress.selection.choice, !index.isSameWay(choice, in: before) else { continue }
       sweepSettled(of: number, for: choice, leaving: choice.description)
     }
     for uplink in old.uplinks where !living.contains(uplink.mark) {

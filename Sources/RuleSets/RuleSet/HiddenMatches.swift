@@ -30,9 +30,13 @@ struct HiddenMatches {
 
   private mutating func add(_ match: SteeringMatch) {
     let (number, cover) = (covers.count, SteeringCover(match))
-    let early = fewest(match).joined().filter { covers[$0].covers(cover) }.min()
-    if let early { found.append((number, early)) }
     covers.append(cover)
+    // Each list is ascending.
+    if let early = fewest(match).compactMap({ list in list.first { covers[$0].covers(cover) } }).min() {
+      found.append((number, early))
+      // What it would hide, the one that hides it does.
+      return
+    }
     sources.add(number, match.sources)
     destinations.add(number, match.destinations)
     macs.add(number, match.macs)

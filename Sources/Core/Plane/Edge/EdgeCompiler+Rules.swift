@@ -3,7 +3,7 @@ internal import RuleSets
 extension EdgeCompiler {
   /// The whole nftables table.
   ///
-  ///     prerouting   classify ─▶ lan ─▶ steer, stray   which way a packet takes
+  ///     prerouting   classify ─▶ lan ─▶ sort ─▶ steer, stray   which way a packet takes
   ///     output       own, answer            the router's own packets: unmarked, but for replies, which go back by the way
   ///                                         that the question came by, and ICMP errors, which go by the way of their flow
   ///                  own_errors             errors about no known flow leave by no uplink

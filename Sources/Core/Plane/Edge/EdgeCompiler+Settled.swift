@@ -3,7 +3,8 @@ internal import RuleSets
 /// Connections that have settled. The first packet of a connection binds it to the tunnel that it leaves by. With the
 /// next one it settles if nothing translates its source: from then on it is bound to its egress, and goes wherever that
 /// leads as long as it is a tunnel. So a flip between tunnels has nothing to do for it, and its packets are asked nothing
-/// that the first ones have answered: a look or two in each hook decide them, however many rules and tunnels there are. By an uplink it never leaves, whatever the rules have become.
+/// that the first ones have answered: a look or two in each hook decide them, however many rules and tunnels there are. By
+/// an uplink it never leaves, whatever the rules have become.
 ///
 ///     map           from      to
 ///     settled       ct mark   go_EGRESS      prerouting: from a LAN
@@ -11,7 +12,8 @@ internal import RuleSets
 ///     settling      mark      settle_EGRESS  a connection that its tunnel has had before
 ///     unsettling    ct mark   unsettle       what is settled and leaves otherwise is bound anew
 ///
-/// Where an egress leaves live flows on their paths (`drain`, shared paths), its connections stay bound to these.
+/// Where an egress leaves live flows on their paths (`drain`, shared paths), its connections stay bound to these; where some
+/// rule holds for some LANs alone (`SoleClaim`), all do.
 extension EdgeCompiler {
   static var settled: String { "settled" }
   static var onward: String { "onward" }
