@@ -98,18 +98,19 @@ extension EdgeCompiler {
         name: chain("by", of: active.egress.name),
         rules: [NftRule([], [setMark(active.mark)], comment: "egress \(active.egress.name)")])
     }
-    return owners + steady.flatMap(chains) + [
+    let tunnels = Dictionary(layout.tunnelWays.map { ($0.owner, $0) }) { first, _ in first }
+    return owners + steady.flatMap { chains(of: $0, by: tunnels) } + [
       NftChain(name: Self.unsettle, rules: [NftRule([], [bind(to: layout.none)], comment: "is bound anew")])
     ]
   }
 
-  private func chains(of active: Layout.ActiveEgress) -> [NftChain] {
+  private func chains(of active: Layout.ActiveEgress, by tunnels: [SlotBook.Owner: Layout.Way]) -> [NftChain] {
     let egress = active.egress
     let title = "egress \(egress.name)"
-    let tunnels = layout.tunnelWays.filter { way in
-      egress.paths.contains { layout.path(named: $0).map(layout.owner(of:)) == way.owner }
-    }
-    let onward = tunnels.map { way in
+    var seen: Set<SlotBook.Owner> = []
+    // The one that is preferred is asked about first.
+    let owners = egress.paths.compactMap { layout.path(named: $0).map(layout.owner(of:)) }
+    let onward = owners.filter { seen.insert($0).inserted }.compactMap { tunnels[$0] }.map { way in
       NftRule(
         [.outgoing(way.device), isBound(to: active.mark)],
         [.goto(chain: CountedPlace.passed.chain(of: egress.name))], comment: "settled, by \(way.title)")
