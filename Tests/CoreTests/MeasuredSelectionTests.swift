@@ -26,7 +26,7 @@ private struct Bench {
       name: try #require(Name("office")), sources: Sources(interfaces: [try #require(InterfaceName("lan0"))]),
       paths: names, fallback: fallback, holdDown: holdDown)
     rule.egress.preference = preference
-    selection = RuleSelection(rule, adopted: nil, at: at(0))
+    selection = RuleSelection(rule.egress, adopted: nil, at: at(0))
     for name in names {
       health[name] = PathHealth(at: at(0))
       set(name, .up, at: at(0))
@@ -240,7 +240,7 @@ private struct Bench {
     func roll(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &random) }
     let holdDown = Duration.seconds(roll(2) * 7)
     var bench = try Bench(PathPreference(roll(2) == 0 ? .latency : .loss, hold: .seconds(5)), holdDown: holdDown)
-    let margin = bench.measure == .loss ? bench.selection.rule.preference.lossMargin : 10
+    let margin = bench.measure == .loss ? bench.selection.egress.preference.lossMargin : 10
     let interval = 0.2
     var worseSince: [Name: Double] = [:]
     var lastMove = -100.0

@@ -31,7 +31,7 @@ private struct Bench {
     let rule = BackhaulRule(
       name: try #require(Name("office")), sources: Sources(interfaces: [try #require(InterfaceName("lan0"))]),
       paths: [a, b], fallback: fallback, holdDown: holdDown)
-    selection = RuleSelection(rule, adopted: adopted, at: at(0))
+    selection = RuleSelection(rule.egress, adopted: adopted, at: at(0))
     health = [a: PathHealth(at: at(0)), b: PathHealth(at: at(0))]
   }
 
@@ -291,9 +291,9 @@ private struct Bench {
       var bench = try Bench(fallback: .block)
       bench.set(bench.a, .up, at: at(0))
       #expect(bench.decide(at: at(0))?.to == .path(bench.a))
-      var rule = bench.selection.rule
-      rule.egress.paths = [bench.b]
-      bench.selection.ruleChanged(to: rule)
+      var egress = bench.selection.egress
+      egress.paths = [bench.b]
+      bench.selection.egressChanged(to: egress)
       bench.isAstray = isUplink
       let flip = bench.decide(at: at(1))
       #expect(flip?.to == (isUplink ? .blocked : nil))
@@ -317,9 +317,9 @@ private struct Bench {
     _ fallback: Egress.Fallback
   ) throws {
     var bench = try waiting(fallback)
-    var rule = bench.selection.rule
-    rule.egress.fallback = .block
-    bench.selection.ruleChanged(to: rule)
+    var egress = bench.selection.egress
+    egress.fallback = .block
+    bench.selection.egressChanged(to: egress)
     let flip = bench.decide(at: at(11))
     #expect(flip?.to == .path(bench.a), "not blocked, with nobody to ask again")
     #expect(flip?.kind == .changed)

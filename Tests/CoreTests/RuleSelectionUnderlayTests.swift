@@ -21,7 +21,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
       lines = try ["mpls0", "mpls1"].map { try #require(InterfaceName($0)) }
       usable = Set(lines)
       let adopted = try adopted.map { RuleSelection.Choice.underlay(try #require(InterfaceName($0))) }
-      selection = RuleSelection(try Self.rule(.underlay, names), adopted: adopted, at: at(0))
+      selection = RuleSelection(try Self.rule(.underlay, names).egress, adopted: adopted, at: at(0))
       for name in names { health[name] = PathHealth(at: at(0)) }
     }
 
@@ -46,7 +46,8 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
       case ("line"?, "gone"?): usable.remove(try #require(InterfaceName(words[1])))
       case ("line"?, "back"?): usable.insert(try #require(InterfaceName(words[1])))
       case ("rule"?, let fallback?):
-        selection.ruleChanged(to: try Self.rule(try #require(Egress.Fallback(rawValue: fallback)), names))
+        selection.egressChanged(
+          to: try Self.rule(try #require(Egress.Fallback(rawValue: fallback)), names).egress)
       default: Issue.record("what is \(what)?")
       }
     }
@@ -181,7 +182,7 @@ private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(secon
     let wan = try #require(InterfaceName("wan0"))
     let name = try #require(Name("a"))
     for choice: RuleSelection.Choice? in [nil, .blocked, .localWAN(wan), .path(name)] {
-      let selection = RuleSelection(try Bench.rule(.underlay, [name]), adopted: choice, at: at(0))
+      let selection = RuleSelection(try Bench.rule(.underlay, [name]).egress, adopted: choice, at: at(0))
       #expect(!selection.isUnencrypted)
       #expect(selection.unencrypted(at: at(60)) == .zero)
     }

@@ -24,7 +24,7 @@ private struct Bench {
         name: try #require(Name("office")),
         tiers: [[PathShare(a, weight: 3), PathShare(b), PathShare(c)], [PathShare(z)]], fallback: .localWAN,
         holdDown: .seconds(30)))
-    selection = RuleSelection(rule, adopted: adopted?(a, b), at: at(0))
+    selection = RuleSelection(rule.egress, adopted: adopted?(a, b), at: at(0))
     for name in [a, b, c, z] { health[name] = PathHealth(at: at(0)) }
   }
 
@@ -152,9 +152,9 @@ private struct Bench {
     var bench = try Bench()
     bench.set([bench.a, bench.b, bench.c], up: true, at: at(0))
     _ = bench.decide(at: at(0))
-    var rule = bench.selection.rule
-    rule.egress.tiers = [[PathShare(bench.a)], [PathShare(bench.b)]]
-    bench.selection.ruleChanged(to: rule)
+    var egress = bench.selection.egress
+    egress.tiers = [[PathShare(bench.a)], [PathShare(bench.b)]]
+    bench.selection.egressChanged(to: egress)
     let flip = bench.decide(at: at(1))
     #expect(flip?.to == .path(bench.a))
     #expect(flip?.kind == .changed)

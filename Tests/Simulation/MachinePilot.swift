@@ -53,7 +53,7 @@ final class MachinePilot: Pilot {
     }
     steps.decide = { selection, view, now in
       let flip = honest.decide(&selection, view, now)
-      if let flip { record.flips.append((selection.rule.name, flip)) }
+      if let flip { record.flips.append((selection.egress.name, flip)) }
       return flip
     }
     return steps

@@ -20,7 +20,7 @@ extension Mutant {
     // Once it has left a path it sees no better one.
     Mutant("never-returns", .historyLeavesNoTrace, .bestWayIsTaken, .deadPathIsLeft) {
       .seeing($0) { name, health, selection, now in
-        let (paths, choice) = (selection.rule.paths, selection.choice)
+        let (paths, choice) = (selection.egress.paths, selection.choice)
         let current =
           if case .path(let name)? = choice { paths.firstIndex(of: name) ?? 0 } else { choice == nil ? 0 : paths.count }
         let isBetter = (paths.firstIndex(of: name) ?? paths.count) < current
@@ -49,13 +49,13 @@ extension Mutant {
       let asked = Remembered<[Name: Int]>([:])
       return .erring(world) { steps in
         steps.decide = { selection, view, now in
-          asked.value[selection.rule.name, default: 0] += 1
+          asked.value[selection.egress.name, default: 0] += 1
           let choice = selection.choice
-          let other = selection.rule.paths.last { view.state($0)?.state == .up && choice != .path($0) }
-          guard asked.value[selection.rule.name, default: 0] % 7 == 0, case .path? = choice, let other else {
+          let other = selection.egress.paths.last { view.state($0)?.state == .up && choice != .path($0) }
+          guard asked.value[selection.egress.name, default: 0] % 7 == 0, case .path? = choice, let other else {
             return selection.decide(view, at: now)
           }
-          selection = RuleSelection(selection.rule, adopted: .path(other), at: now)
+          selection = RuleSelection(selection.egress, adopted: .path(other), at: now)
           return RuleSelection.Flip(
             kind: .failover, from: choice, to: .path(other), cause: "for a change", after: .zero)
         }

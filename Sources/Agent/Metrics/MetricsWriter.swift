@@ -128,7 +128,7 @@ package struct MetricsWriter {
     for (label, selection) in zip(labels, selections) {
       guard let selection else { continue }
       let taken = selection.choice?.paths ?? []
-      for path in selection.rule.paths { page.sample(label.adding("path", path.text), taken.contains(path)) }
+      for path in selection.egress.paths { page.sample(label.adding("path", path.text), taken.contains(path)) }
     }
     tellOfFlips(rules)
   }

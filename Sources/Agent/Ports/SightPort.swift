@@ -72,6 +72,8 @@ package struct SeenGrounds: Equatable, Sendable {
 /// What the counters of our chains stand at, and under which nftables generation they were read.
 package struct SeenCounts: Equatable, Sendable {
   package var packets: [String: UInt64]
+  /// The same chains' bytes.
+  package var bytes: [String: UInt64] = [:]
   /// The generation of everyone's nftables; it rises with each change.
   package var generation: UInt32
 

@@ -6,16 +6,16 @@ extension KernelPort {
   ///
   /// - Parameters:
   ///   - negotiated: what ESP costs each tunnel, as far as charon has said.
-  ///   - choices: which way each rule's traffic goes; rules that are not listed are not compared.
+  ///   - choices: which way each egress's traffic goes; those that are not listed are not compared.
   package func differences(
     from layout: Layout, negotiated: [Name: ESPEncapsulation] = [:], choices: [Name: RuleSelection.Choice] = [:]
   ) throws(KernelFailure) -> [Difference] {
     let (desired, actual) = try survey(for: layout, negotiated: negotiated)
     let compiler = EdgeCompiler(layout, actual, negotiated: negotiated)
     var active: [TableID: TableRoute.Way?] = [:]
-    for (rule, choice) in choices {
-      guard let table = layout.activeRules.first(where: { $0.rule.name == rule })?.table else { continue }
-      active[table] = .some(compiler.activeRoute(of: rule, for: choice)?.way)
+    for (egress, choice) in choices {
+      guard let table = layout.table(.egress(egress)) else { continue }
+      active[table] = .some(compiler.activeRoute(of: egress, for: choice)?.way)
     }
     return Difference.all(
       desired: desired, actual: actual, remembered: rememberedSettings().values,

@@ -59,8 +59,10 @@ extension AgentService {
     var snapshot: WatchSnapshot
     var forces: [Name: ForcedPaths.Entry]
     var pull: RuleSetKeeper.Status
-    /// The disabled rules.
+    /// The disabled backhaul rules.
     var disabled: [BackhaulRule]
+    /// All steering rules.
+    var steering: [SteeringRule]
   }
 
   /// The loops are asked one after the other: if a rule set is taken over in between, they are asked again, for as long
@@ -81,7 +83,8 @@ extension AgentService {
       let disabled = (ruleSet?.backhaulRules ?? []).filter { !$0.enabled }
       return Moment(
         snapshot: snapshot, forces: forces, pull: pull,
-        disabled: ruleSet?.revision == snapshot.plan.revision ? disabled : [])
+        disabled: ruleSet?.revision == snapshot.plan.revision ? disabled : [],
+        steering: ruleSet?.revision == snapshot.plan.revision ? ruleSet?.steeringRules ?? [] : [])
     }
   }
 
@@ -109,7 +112,15 @@ extension AgentService {
   /// Every rule with the way it takes now, the disabled ones last.
   package func rules() async -> RulesReport {
     let moment = await moment(of: .some([]))
-    return RulesReport(rules: rules(of: ReportWriter(moment.snapshot), moment, await sight.view))
+    let writer = ReportWriter(moment.snapshot)
+    return RulesReport(
+      rules: rules(of: writer, moment, await sight.view), steering: writer.steering(moment.steering, hits(of: moment)))
+  }
+
+  /// A help and no condition: without them the rest is still told.
+  private func hits(of moment: Moment) -> SeenCounts {
+    let chains = moment.snapshot.plan.steering.map { EdgeCompiler.hitChain(of: $0.name) }
+    return chains.isEmpty ? SeenCounts() : (try? ports.sight.counted(in: chains)) ?? SeenCounts()
   }
 
   private func rules(of writer: ReportWriter, _ moment: Moment, _ seen: ClientSight.View) -> [RuleReport] {
@@ -172,7 +183,7 @@ extension AgentService {
 
   /// Reads the kernel now: what differs is what the agent has not been able to put right yet.
   package func diff() async throws(LocalAPI.Refusal) -> DiffReport {
-    let choices = await watch.snapshot(of: .some([])).selections.compactMapValues(\.choice)
+    let choices = await watch.snapshot(of: .some([])).choices
     let found: (revision: UInt64, differences: [Difference])?
     do throws(KernelFailure) { found = try await reconciler.differences(choices: choices) } catch {
       throw LocalAPI.Refusal("the kernel cannot be read: \(error)")

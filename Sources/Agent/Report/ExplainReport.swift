@@ -11,9 +11,14 @@ package struct ExplainReport: Codable, Equatable, Sendable {
   package var port: UInt16?
   /// The interface by which it comes in; null if the router sends it.
   package var incoming: String?
-  /// `rule`, `direct`, `router` (it is the router's own) or `nobody`.
+  /// `steering` (a steering rule), `rule` (a backhaul rule), `direct` (direct destinations), `router` (it is the router's
+  /// own) or `nobody`.
   package var takenBy: String
+  /// The steering rule's or the backhaul rule's name.
   package var rule: String?
+  /// One line for each steering rule that does not take it and stands before the one that does: why not. Of many only the
+  /// first ones.
+  package var passed: [String]
   /// As a rule's `mode` and `cause`.
   package var mode: String?
   package var cause: String?

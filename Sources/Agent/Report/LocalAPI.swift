@@ -33,11 +33,13 @@ package struct LocalAPI: Sendable {
     /// `history`, `force`: of this path.
     package var path: String?
     /// `explain`: an address each; `tcp/443`, `udp` or `icmp`; the interface by which it comes in, null for where it
-    /// lies.
+    /// lies; the sender's MAC address and the packet's DSCP, for steering rules.
     package var from: String?
     package var to: String?
     package var service: String?
     package var incoming: String?
+    package var mac: String?
+    package var dscp: String?
     /// `force`: `up`, `down` or `auto`; for how many seconds, null for until it is cleared; why.
     package var force: String?
     package var forSeconds: Double?

@@ -58,9 +58,11 @@ package struct PacketExplanations: Sendable {
     let question: PacketQuestion
     var explanation: Explanation
     do throws(Complaint) {
-      question = try PacketQuestion(source: from, destination: to, service: asked.service, incoming: asked.incoming)
+      question = try PacketQuestion(
+        source: from, destination: to, service: asked.service, incoming: asked.incoming, sender: asked.mac,
+        dscp: asked.dscp)
       explanation = try PacketExplainer(
-        EdgeCompiler(layout, actual), choices: snapshot.selections.compactMapValues(\.choice),
+        EdgeCompiler(layout, actual), choices: snapshot.choices,
         mainRoutes: mainRoutes(of: question, &warnings),
         secured: secured
       ).explain(question)
@@ -181,13 +183,13 @@ package struct PacketExplanations: Sendable {
     _ ranges: KernelRanges, _ kernel: LookupAnswer?, _ warnings: [String], _ writer: ReportWriter,
     _ tunnel: TunnelReport?
   ) -> ExplainReport {
-    let name: Name? = if case .rule(let name) = explanation.taker { name } else { nil }
-    let rule = name.flatMap { name in writer.rules.first { $0.name == name.text } }
+    let name = explanation.taker.rule
+    let rule = Self.isOfBackhaul(explanation.taker) ? writer.rules.first { $0.name == name?.text } : nil
     let path = explanation.path.flatMap { name in writer.paths.first { $0.name == name.text } }
     return ExplainReport(
       source: ends.source, destination: ends.destination, service: question.service?.rawValue, port: question.port,
       incoming: explanation.packet.incoming?.text, takenBy: Self.word(explanation.taker), rule: name?.text,
-      mode: rule?.mode, cause: rule?.cause, mark: explanation.mark.value == 0 ? nil : explanation.mark.value,
+      passed: explanation.passed, mode: rule?.mode, cause: rule?.cause, mark: explanation.mark.value == 0 ? nil : explanation.mark.value,
       mask: ranges.markMask.bits, ipRule: explanation.rule.map(PlanText.words(of:)), table: table(explanation)?.value,
       route: explanation.route?.words, device: explanation.device?.text, gateway: explanation.gateway?.description,
       translated: explanation.isTranslated, path: explanation.path?.text, pathState: path?.state,
@@ -206,9 +208,12 @@ package struct PacketExplanations: Sendable {
     return table
   }
 
+  private static func isOfBackhaul(_ taker: Explanation.Taker) -> Bool { if case .rule = taker { true } else { false } }
+
   private static func word(_ taker: Explanation.Taker) -> String {
     switch taker {
     case .rule: "rule"
+    case .steering: "steering"
     case .direct: "direct"
     case .router: "router"
     case .nobody: "nobody"

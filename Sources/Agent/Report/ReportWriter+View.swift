@@ -8,9 +8,8 @@ extension ReportWriter {
   /// - Parameter seen: what was seen of clients' packets.
   func view(_ seen: ClientSight.View, _ ranges: KernelRanges) -> RouterView {
     var view = RouterView(revision: watch.plan.revision)
-    view.rules = watch.selections.values.filter(\.rule.enabled).sorted { $0.rule.name < $1.rule.name }.map {
-      selection in
-      rule(selection, seen, ranges)
+    view.rules = watch.plan.rules.map(\.rule).sorted { $0.name < $1.name }.compactMap { one in
+      watch.selections[one.name].map { rule(one, $0, seen, ranges) }
     }
     view.paths = watch.plan.paths.map(path)
     view.uplinks = watch.plan.uplinks.map { uplink in
@@ -27,8 +26,9 @@ extension ReportWriter {
     return view
   }
 
-  private func rule(_ selection: RuleSelection, _ seen: ClientSight.View, _ ranges: KernelRanges) -> RouterView.Rule {
-    let rule = selection.rule
+  private func rule(
+    _ rule: BackhaulRule, _ selection: RuleSelection, _ seen: ClientSight.View, _ ranges: KernelRanges
+  ) -> RouterView.Rule {
     var shown = RouterView.Rule(
       name: rule.name.text, mode: mode(of: selection), way: selection.choice?.description,
       cause: watch.causes[rule.name] ?? selection.cause)

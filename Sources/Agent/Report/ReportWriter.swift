@@ -16,20 +16,19 @@ package struct ReportWriter: Sendable {
   var at: Instant { watch.at }
 
   package var rules: [RuleReport] {
-    let rules = Dictionary(uniqueKeysWithValues: watch.plan.rules.map { ($0.rule.name, $0) })
-    return watch.selections.values.sorted { $0.rule.name < $1.rule.name }.map { selection in
-      rule(selection, rules[selection.rule.name])
+    watch.plan.rules.sorted { $0.rule.name < $1.rule.name }.compactMap { watched in
+      watch.selections[watched.rule.name].map { rule(watched, $0) }
     }
   }
 
-  private func rule(_ selection: RuleSelection, _ steered: WatchPlan.WatchedRule?) -> RuleReport {
-    let rule = selection.rule
+  private func rule(_ watched: WatchPlan.WatchedRule, _ selection: RuleSelection) -> RuleReport {
+    let rule = watched.rule
     let choice = selection.choice
     let path: String? = if case .path(let name)? = choice { name.text } else { nil }
     let shares = (choice?.paths ?? []).map { name in
       ShareReport(
         path: name.text, weight: rule.weight(of: name),
-        device: watched[name]?.device.text)
+        device: self.watched[name]?.device.text)
     }
     return RuleReport(
       name: rule.name.text, enabled: rule.enabled,
@@ -44,8 +43,8 @@ package struct ReportWriter: Sendable {
       holdDownMs: milliseconds(rule.holdDown), ipv6: rule.ipv6.rawValue, paths: rule.paths.map(\.text),
       tiers: tiers(of: rule),
       interfaces: rule.sources.interfaces.map(\.text), prefixes: rule.sources.prefixes.count,
-      egress: named(by: rule), table: steered?.table.value,
-      mark: steered?.mark.value, choose: rule.preference.measure.rawValue)
+      egress: named(by: rule), table: watched.table.value,
+      mark: watched.mark.value, choose: rule.preference.measure.rawValue)
   }
 
   func mode(of selection: RuleSelection) -> RuleMode { selection.mode { watched[$0]?.isTunnel ?? false } }
@@ -98,9 +97,8 @@ package struct ReportWriter: Sendable {
         return nil
       }
       let window = path.probes.first.flatMap { watch.probes[$0.name]?.window }
-      let carries = watch.selections.values.filter { $0.choice?.paths.contains(path.name) == true }.map(
-        \.rule.name.text
-      ).sorted()
+      let carries = watch.selections.filter { $0.value.choice?.paths.contains(path.name) == true }.map(\.key.text)
+        .sorted()
       return PathReport(
         name: path.name.text, kind: path.isTunnel ? "tunnel" : "uplink", device: path.device.text,
         uplink: path.underlay?.text, state: health.state.rawValue, sinceSeconds: age(health.since), cause: health.cause,

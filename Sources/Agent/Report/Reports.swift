@@ -316,6 +316,29 @@ package struct ProbesReport: Codable, Equatable, Sendable {
 package struct RulesReport: Codable, Equatable, Sendable {
   package var schema = Reports.schema
   package var rules: [RuleReport]
+  /// In the order in which they are asked.
+  package var steering: [SteeringReport]
+}
+
+/// One steering rule, and what it has taken.
+package struct SteeringReport: Codable, Equatable, Sendable {
+  package var name: String
+  package var enabled: Bool
+  /// False where it is disabled, or its schedule says that it does not hold now.
+  package var holds: Bool
+  /// `egress`, `direct` or `drop`.
+  package var action: String
+  package var egress: String?
+  /// What it asks of packets, in words.
+  package var match: String
+  /// `backhaul`, `fallback` or `blocked`, of the egress.
+  package var mode: String?
+  /// Where the egress leads now, as a rule's `choice`.
+  package var choice: String?
+  package var cause: String?
+  /// What it has taken since it is in the kernel; null where that cannot be read.
+  package var packets: UInt64?
+  package var bytes: UInt64?
 }
 
 /// What `events` answers.

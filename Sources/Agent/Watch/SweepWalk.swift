@@ -12,10 +12,16 @@ package struct SweepWalk: Sendable {
     /// The address that replies are sent to; not `source` where the source is translated.
     package var repliesTo: IPv4Address
     package var isAnswered: Bool
+    package var `protocol`: ProtocolNumber
+    /// The destination's; nil where the protocol has none.
+    package var port: UInt16?
 
     package init(
-      mark: Mark, source: IPv4Address, destination: IPv4Address, repliesTo: IPv4Address, isAnswered: Bool
+      mark: Mark, source: IPv4Address, destination: IPv4Address, repliesTo: IPv4Address, isAnswered: Bool,
+      protocol: ProtocolNumber = .udp, port: UInt16? = nil
     ) {
+      self.protocol = `protocol`
+      self.port = port
       self.mark = mark
       self.source = source
       self.destination = destination
@@ -24,6 +30,10 @@ package struct SweepWalk: Sendable {
     }
 
     package var isTranslated: Bool { repliesTo != source }
+
+    fileprivate var tuple: FlowTuple {
+      FlowTuple(source: source, destination: destination, protocol: `protocol`, port: port)
+    }
   }
 
   /// What happens to a connection once all sweeps are done.
@@ -78,6 +88,7 @@ package struct SweepWalk: Sendable {
     if let destinations = sweep.destinations, !AddressRanges.contain(connection.destination, destinations) {
       return false
     }
+    if let filter = sweep.filter, !filter.takes(connection.tuple) { return false }
     // A connection set up before it was steered left by an uplink.
     if sweep.isOfTheUnmarked { return connection.isTranslated }
     guard let address = sweep.address else { return true }

@@ -36,6 +36,7 @@ extension NftMap {
     switch kind {
     case .device: "ifname : verdict"
     case .mark: "mark : verdict"
+    case .boxes: "boxes : verdict"
     }
   }
 
@@ -60,6 +61,7 @@ extension NftMap.Element {
     switch key {
     case .device(let name): "\"\(name)\""
     case .mark(let mark): padded(mark.value)
+    case .box: "box"
     }
   }
 }
@@ -131,6 +133,7 @@ extension NftRule.Match {
     case .untracked: "ct state untracked"
     case .related: "ct state related"
     case .keepsSource: "ct status ! snat"
+    case .ethernet: "meta iiftype ether"
     case .tcpSYN: "tcp flags syn / syn,rst"
     case .tcpReset: "tcp flags & rst == rst"
     case .icmpType(let number): "icmp type \(Self.name(ofICMPType: number))"
@@ -185,6 +188,7 @@ extension NftRule.Action {
     case .return: "return"
     case .jump(let chain): "jump \(chain)"
     case .goto(let chain): "goto \(chain)"
+    case .choose(.fields, let map): "fields vmap @\(map)"
     case .choose(.incoming, let map): "iifname vmap @\(map)"
     case .choose(.outgoing, let map): "oifname vmap @\(map)"
     case .choose(.mark(let mask), let map): "meta mark & \(padded(mask.bits)) vmap @\(map)"

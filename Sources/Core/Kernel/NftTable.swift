@@ -49,12 +49,13 @@ package struct NftSet: Hashable, Sendable {
 /// A named map from devices or marks to chains (`type ifname : verdict`): one look instead of a rule for each.
 package struct NftMap: Hashable, Sendable {
   /// What the map's keys are: device names or packet marks.
-  package enum Kind: Hashable, Sendable { case device, mark }
+  package enum Kind: Hashable, Sendable { case device, mark, boxes([PacketField]) }
 
   /// The device or mark that an element is for.
   package enum Key: Hashable, Comparable, Sendable {
     case device(InterfaceName)
     case mark(Mark)
+    case box(PacketBox)
   }
 
   /// What an element says to do with the packet.
@@ -196,6 +197,7 @@ package struct NftRule: Hashable, Sendable {
     /// `ct status ! snat`: nothing translates the connection's source. What does is settled with its first packet, after the
     /// last chain of `postrouting` that is not of type `nat`.
     case keepsSource
+    case ethernet
     /// `tcp flags & (syn | rst) == syn`
     case tcpSYN
     /// `tcp flags & rst == rst`; not beside `.protocolIs`
@@ -215,11 +217,13 @@ package struct NftRule: Hashable, Sendable {
     case connectionMark(MarkMask)
     /// `meta mark & mask`
     case mark(MarkMask)
+    case fields([PacketField])
 
     package var kind: NftMap.Kind {
       switch self {
       case .incoming, .outgoing: .device
       case .connectionMark, .mark: .mark
+      case .fields(let fields): .boxes(fields)
       }
     }
   }

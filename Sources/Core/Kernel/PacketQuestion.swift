@@ -28,13 +28,22 @@ package struct PacketQuestion: Equatable, Sendable {
   package var port: UInt16?
   /// Nil: where its source lies.
   package var incoming: InterfaceName?
+  /// The sender's hardware address; nil: it is not known.
+  package var sender: MACAddress?
+  /// What the sender has put into the IPv4 header.
+  package var dscp = DSCP.unmarked
 
   /// The parts of the question as they were typed.
   ///
   /// - Parameters:
   ///   - service: `tcp`, `udp/53`, `icmp`.
   ///   - incoming: the interface by which it comes in.
-  package init(source: String, destination: String, service: String?, incoming: String?) throws(Complaint) {
+  ///   - sender: a MAC address.
+  ///   - dscp: a class such as `EF`, or 0 to 63.
+  package init(
+    source: String, destination: String, service: String?, incoming: String?, sender: String? = nil,
+    dscp: String? = nil
+  ) throws(Complaint) {
     ends = try Self.ends(source, destination)
     (self.service, port) = try service.map(Self.service) ?? (nil, nil)
     if let incoming {
@@ -42,6 +51,18 @@ package struct PacketQuestion: Equatable, Sendable {
         throw Complaint(field: "in", "expected an interface, found \(quoted(incoming))")
       }
       self.incoming = name
+    }
+    if let sender {
+      guard let address = MACAddress(sender) else {
+        throw Complaint(field: "mac", "expected a MAC address such as 02:00:00:00:00:01, found \(quoted(sender))")
+      }
+      self.sender = address
+    }
+    if let dscp {
+      guard let value = DSCP(name: dscp) ?? UInt8(dscp).flatMap({ DSCP(value: $0) }) else {
+        throw Complaint(field: "dscp", "expected 0 to 63, or a class such as EF, found \(quoted(dscp))")
+      }
+      self.dscp = value
     }
   }
 

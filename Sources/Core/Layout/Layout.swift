@@ -6,30 +6,43 @@ package struct Layout: Sendable {
   package let ruleSet: RuleSet
   package let configuration: AgentConfiguration
   package let slots: SlotBook
+  /// The steering rules that hold now, in order: enabled, and with a schedule that says so.
+  package let steeringRules: [SteeringRule]
   /// Positions by name: with a thousand tunnels each is looked up some thousand times.
   private let tunnels: [Name: Int]
   private let paths: [Name: Int]
+  /// Worked out once: there may be thousands.
+  let steering: SteeringProgram
   /// Worked out once: there may be 100,000 prefixes.
   package private(set) var belts = Belts.none
   /// The sources that each egress gets, whichever LAN they come in by; none where that cannot be said in short.
   package private(set) var claims: [Name: SoleClaim] = [:]
 
-  package init(_ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook) {
+  /// - Parameter steering: the steering rules that hold now; nil: all that are enabled, whatever their schedules say.
+  package init(
+    _ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook, steering: [SteeringRule]? = nil
+  ) {
     self.ruleSet = ruleSet
     self.configuration = configuration
     self.slots = slots
+    steeringRules = steering ?? ruleSet.steeringRules.filter(\.enabled)
+    self.steering = SteeringProgram(steeringRules)
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
-    claims = SoleClaim.all(activeRules.map(\.rule), lans: configuration.lans)
-    belts = Belts(activeRules.filter(\.rule.isStrict), interfaces: interfaces(of:))
+    // Where steering rules look at more than the source, a source alone has no egress.
+    claims = steeringRules.isEmpty ? SoleClaim.all(activeRules.map(\.rule), lans: configuration.lans) : [:]
+    belts = Belts(
+      strictSteering.map { BeltClaim($0, lans: configuration.lans) }
+        + activeRules.filter(\.rule.isStrict).map { BeltClaim($0, interfaces: interfaces(of: $0.rule)) })
   }
 
   /// Everyone who needs a slot, in the order in which free ones are given: all tunnels, all configured uplinks
   /// (`local_wan` may leave by one that no path declares), and the egresses of all rules (a disabled rule's too, so
-  /// that enabling it moves nobody). Rules that name one egress share its slot.
+  /// that enabling it moves nobody), steering rules' among them. Rules that name one egress share its slot.
   package static func owners(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [SlotBook.Owner] {
     var known: Set<Name> = []
-    let egresses = ruleSet.backhaulRules.map(\.egress.name).filter { known.insert($0).inserted }
+    let egresses = (ruleSet.backhaulRules.map(\.egress.name) + ruleSet.steeringRules.compactMap(\.egress))
+      .filter { known.insert($0).inserted }
     return ruleSet.tunnels.map { .tunnel($0.name) } + configuration.uplinks.map { .uplink($0.interface) }
       + egresses.map { .egress($0) }
   }
@@ -151,14 +164,19 @@ package struct Layout: Sendable {
     package var egress: Egress
     package var mark: Mark
     package var table: TableID
-    /// The enabled rules whose traffic goes by it, in the order of the rule set; never empty.
+    /// The enabled backhaul rules whose traffic goes by it, in the order of the rule set. Empty where only steering rules
+    /// use it.
     package var rules: [BackhaulRule]
+    /// The steering rules in force that send packets to it, in their order.
+    package var steering: [SteeringRule] = []
 
-    /// Its owner's name, for comments: the rule, if there is only one.
-    package var title: String { rules.count == 1 ? "rule \(rules[0].name)" : "egress \(egress.name)" }
+    /// Its owner's name, for comments: the backhaul rule, if there is only one.
+    package var title: String {
+      rules.count == 1 && steering.isEmpty ? "rule \(rules[0].name)" : "egress \(egress.name)"
+    }
   }
 
-  /// Ordered by the first rule that uses each.
+  /// Ordered by the first rule that uses each; those that only steering rules use come last.
   package var activeEgresses: [ActiveEgress] {
     var found: [ActiveEgress] = []
     var places: [Name: Int] = [:]
@@ -172,7 +190,29 @@ package struct Layout: Sendable {
             egress: active.rule.egress, mark: active.mark, table: active.table, rules: [active.rule]))
       }
     }
+    for rule in steeringRules {
+      guard let name = rule.egress, let egress = ruleSet.egresses.first(where: { $0.name == name }),
+        let mark = mark(.egress(name)), let table = table(.egress(name))
+      else { continue }
+      if let place = places[name] {
+        found[place].steering.append(rule)
+      } else {
+        places[name] = found.count
+        found.append(ActiveEgress(egress: egress, mark: mark, table: table, rules: [], steering: [rule]))
+      }
+    }
     return found
+  }
+
+  /// Uplinks are shut to some rule's traffic.
+  package var isStrict: Bool { activeEgresses.contains(where: \.egress.isStrict) }
+
+  /// The steering rules in force that send all that some hosts send to a strict egress: what ip rules can tell by
+  /// themselves.
+  var strictSteering: [(rule: SteeringRule, table: TableID)] {
+    activeEgresses.filter(\.egress.isStrict).flatMap { active in
+      active.steering.filter(\.match.isOfHostsAlone).map { ($0, active.table) }
+    }
   }
 
   /// The uplinks that an egress lists as paths of its own.

@@ -5,11 +5,21 @@ package struct Explanation: Equatable, Sendable {
   /// What decided over it first.
   package enum Taker: Equatable, Sendable {
     case rule(Name)
+    /// A steering rule.
+    case steering(Name)
     /// The list of direct destinations.
     case direct
     /// It is the router's own, which no rule ever takes.
     case router
     case nobody
+
+    /// The rule, of either kind.
+    package var rule: Name? {
+      switch self {
+      case .rule(let name), .steering(let name): name
+      case .direct, .router, .nobody: nil
+      }
+    }
   }
 
   /// What happens to the packet. The raw values are those of `outcome` in the JSON of `backhaul explain`.
@@ -58,6 +68,8 @@ package struct Explanation: Equatable, Sendable {
   package var outerDevice: InterfaceName?
   /// What held it back: a rule's comment.
   package var reason: String?
+  /// Why each steering rule before the one that takes it does not; all of them where none takes it.
+  package var passed: [String] = []
   /// One sentence.
   package var verdict: String
 
@@ -92,7 +104,12 @@ package struct Explanation: Equatable, Sendable {
   ///
   /// - Parameter finding: what causes it, as far as that is known.
   package mutating func corrected(by answer: LookupAnswer, _ finding: TrafficFinding?) {
-    let rule = if case .rule(let name) = taker { " as rule \(name) wants" } else { " as the rule set wants" }
+    let rule =
+      switch taker {
+      case .rule(let name): " as rule \(name) wants"
+      case .steering(let name): " as steering rule \(name) wants"
+      case .direct, .router, .nobody: " as the rule set wants"
+      }
     (path, tunnel, outer, outerDevice, way) = (nil, nil, nil, nil, nil)
     reason = finding?.cause
     outcome = .diverted

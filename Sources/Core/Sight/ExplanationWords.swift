@@ -44,16 +44,32 @@ struct ExplanationWords {
     case .rule(let name) where isMains:
       let prefix = explanation.route.map { "\($0.destination)" } ?? "it"
       return ": the main table has a route of its own to \(prefix), which comes before rule \(name)"
-    case .rule(let name): return ": rule \(name) takes it" + (choices[name].map(since) ?? "")
+    case .rule(let name): return ": rule \(name) takes it" + since(egress(of: name))
+    case .steering(let name) where isMains && egress(steeredBy: name) != nil:
+      let prefix = explanation.route.map { "\($0.destination)" } ?? "it"
+      return ": the main table has a route of its own to \(prefix), which comes before steering rule \(name)"
+    case .steering(let name):
+      guard let egress = egress(steeredBy: name) else {
+        return ": steering rule \(name) takes it, and lets it follow the main table"
+      }
+      return ": steering rule \(name) sends it to egress \(egress)" + since(egress)
     case .direct: return ": \(explanation.packet.destination) is a direct destination"
     case .router: return ": it is the router's own traffic, which no rule takes"
     case .nobody: return ": no rule takes it, so it follows the main table"
     }
   }
 
-  private func since(_ choice: RuleSelection.Choice) -> String {
-    switch choice {
-    case .path, .paths: ""
+  private func egress(of rule: Name) -> Name? {
+    layout.ruleSet.backhaulRules.first { $0.name == rule }?.egress.name
+  }
+
+  private func egress(steeredBy rule: Name) -> Name? {
+    layout.ruleSet.steeringRules.first { $0.name == rule }?.egress
+  }
+
+  private func since(_ egress: Name?) -> String {
+    switch egress.flatMap({ choices[$0] }) {
+    case .path, .paths, nil: ""
     case .localWAN: " and has fallen back to the local WAN"
     case .underlay: " and has fallen back to the private line"
     case .blocked: " and blocks"
@@ -62,6 +78,9 @@ struct ExplanationWords {
 
   private func obstacle(_ explanation: Explanation) -> String {
     if let reason = explanation.reason { return "the router holds it back (\(reason))" }
+    if case .steering(let name) = explanation.taker, let egress = egress(steeredBy: name) {
+      return "steering rule \(name) sends it to egress \(egress), of which no path can be used"
+    }
     guard case .rule(let name) = explanation.taker,
       let rule = layout.ruleSet.backhaulRules.first(where: { $0.name == name })
     else { return "the route says so" }

@@ -8,15 +8,18 @@ package struct PacketExplainer {
   private let walk: PacketWalk
   private let routes: RouteWalk
   private let choices: [Name: RuleSelection.Choice]
+  private let minute: Int
 
   /// - Parameters:
-  ///   - choices: which way each rule's traffic goes now.
+  ///   - choices: which way each egress's traffic goes now.
+  ///   - minute: of the week, by the router's clock on the wall: for steering rules with a schedule.
   ///   - mainRoutes: routes of the main table that hold the packet's ends, besides its defaults.
   ///   - secured: tunnels whose packets are encrypted now.
   package init(
     _ compiler: EdgeCompiler, choices: [Name: RuleSelection.Choice], mainRoutes: [TableRoute] = [],
-    secured: Set<Name> = []
+    secured: Set<Name> = [], minute: Int = 0
   ) {
+    self.minute = minute
     self.compiler = compiler
     layout = compiler.layout
     self.choices = choices
@@ -42,7 +45,11 @@ package struct PacketExplainer {
       var packet = Packet(incoming: incoming, source: source, destination: destination)
       packet.protocolNumber = question.service?.number
       packet.isTCPSYN = question.service == .tcp
-      return explanation(of: packet)
+      packet.port = question.port
+      packet.sender = question.sender
+      packet.trafficClass = question.dscp.value << 2
+      let steered = try steered(packet, question)
+      return explanation(of: packet, steered)
     case .ipv6: return try ipv6(question)
     }
   }
@@ -119,15 +126,44 @@ package struct PacketExplainer {
 
   // MARK: What becomes of it
 
-  private func explanation(of packet: Packet) -> Explanation {
+  /// What steering rules say of it; nil: they are not asked.
+  private func steered(_ packet: Packet, _ question: PacketQuestion) throws(Complaint) -> Steered? {
+    let rules = layout.ruleSet.steeringRules
+    guard !rules.isEmpty, let incoming = packet.incoming, layout.configuration.lans.contains(incoming),
+      !layout.ruleSet.directDestinations.contains(where: { $0.contains(packet.destination) })
+    else { return nil }
+    let asked = layout.steeringRules.map(\.match)
+    guard let service = question.service else {
+      guard asked.allSatisfy(\.protocols.isEmpty) else {
+        throw Complaint(
+          field: "service", "steering rules look at protocols: say which one, as tcp/443, udp/53 or icmp")
+      }
+      return Steered(rules, holding: layout.steeringRules, self.packet(packet, ProtocolNumber(0)))
+    }
+    if service != .icmp, question.port == nil, !asked.allSatisfy(\.ports.isEmpty) {
+      throw Complaint(
+        field: "service", "steering rules look at ports: say which one, as \(service.rawValue)/443")
+    }
+    return Steered(rules, holding: layout.steeringRules, self.packet(packet, ProtocolNumber(service.number)))
+  }
+
+  private func packet(_ packet: Packet, _ number: ProtocolNumber) -> SteeredPacket {
+    SteeredPacket(
+      source: packet.source, destination: packet.destination, lan: packet.incoming ?? .loopback, mac: packet.sender,
+      protocol: number, port: packet.port, dscp: DSCP(value: packet.trafficClass >> 2) ?? .unmarked,
+      minuteOfWeek: minute)
+  }
+
+  private func explanation(of packet: Packet, _ steered: Steered?) -> Explanation {
     let fate = walk.fate(of: packet)
     let mark = Self.mark(at: fate.stages, layout.mask)
     let lookup = fate.stages.lazy.compactMap { stage -> (rule: RoutingRule, route: TableRoute?)? in
       if case .lookup(let rule, let route) = stage { (rule, route) } else { nil }
     }.first
     var explanation = Explanation(
-      packet: packet, taker: taker(of: packet, mark), outcome: .unreachable, mark: mark, rule: lookup?.rule,
+      packet: packet, taker: taker(of: packet, mark, steered), outcome: .unreachable, mark: mark, rule: lookup?.rule,
       route: lookup?.route, isTranslated: fate.isMasqueraded, verdict: "")
+    explanation.passed = steered?.passed ?? []
     switch fate.end {
     case .left(let device, let gateway): leave(&explanation, by: device, gateway, fate.outer.first)
     case .delivered: explanation.outcome = .router
@@ -136,7 +172,11 @@ package struct PacketExplainer {
       explanation.reason = why
     case .unreachable:
       // The floor of a rule's table: its traffic has no way, or is to have none.
-      let isOfRule = if case .rule = explanation.taker { true } else { false }
+      let isOfRule =
+        switch explanation.taker {
+        case .rule, .steering: true
+        case .direct, .router, .nobody: false
+        }
       let isMains = lookup?.rule.action.isMainWithoutDefault == true
       explanation.outcome = isOfRule && lookup != nil && !isMains ? .blocked : .unreachable
     case .prohibited: explanation.outcome = .blocked
@@ -184,13 +224,20 @@ package struct PacketExplainer {
   /// Prefers the rule's own path where another path has the same way.
   private func path(by owner: SlotBook.Owner, _ taker: Explanation.Taker) -> Name? {
     let all = layout.ruleSet.paths.filter { layout.owner(of: $0) == owner }.map(\.name)
-    guard case .rule(let name) = taker else { return all.first }
-    let own = layout.ruleSet.backhaulRules.first { $0.name == name }?.paths ?? []
+    let egress: Egress? =
+      switch taker {
+      case .rule(let name): layout.ruleSet.backhaulRules.first { $0.name == name }?.egress
+      case .steering(let name):
+        layout.activeEgresses.first { $0.steering.contains { $0.name == name } }?.egress
+      case .direct, .router, .nobody: nil
+      }
+    let own = egress?.paths ?? []
     return all.first(where: own.contains) ?? all.first
   }
 
-  private func taker(of packet: Packet, _ mark: Mark) -> Explanation.Taker {
+  private func taker(of packet: Packet, _ mark: Mark, _ steered: Steered?) -> Explanation.Taker {
     if packet.incoming == nil { return .router }
+    if let rule = steered?.rule { return .steering(rule) }
     if mark == layout.none || mark == layout.passed { return .nobody }
     if mark == layout.bypass { return .direct }
     // Rules that share an egress have one mark, so the packet's source and interface tell them apart.

@@ -69,4 +69,19 @@ extension SteeringMatch {
     let days = Weekday.allCases
     return "\(days.indices.contains(day) ? days[day].rawValue : "?") \(TimeOfDay(minutes: time)?.description ?? "?")"
   }
+
+  /// What it asks of a packet, for tables: `udp to port 5060 or 5061, DSCP EF`.
+  package var words: String {
+    var parts: [String] = []
+    if !protocols.isEmpty { parts.append(Self.list(protocols)) }
+    if !sources.isEmpty { parts.append("from \(Self.list(sources))") }
+    if !macs.isEmpty { parts.append("sent by \(Self.list(macs))") }
+    if !lans.isEmpty { parts.append("in by \(Self.list(lans))") }
+    if !destinations.isEmpty { parts.append("to \(Self.list(destinations))") }
+    if !domains.isEmpty { parts.append("to \(Self.list(domains))") }
+    if !ports.isEmpty { parts.append("to port \(Self.list(ports))") }
+    if !dscp.isEmpty { parts.append("DSCP \(Self.list(dscp))") }
+    if let schedule { parts.append("\(schedule)") }
+    return parts.joined(separator: ", ")
+  }
 }

@@ -94,13 +94,31 @@ package enum RuleSetCheck {
   }
 
   private static func steering(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
-    // The only place that knows of this: to be taken out with the compiler that obeys them.
-    if !ruleSet.steeringRules.isEmpty {
-      return [Complaint(field: "steering_rules", "steering rules are not built into this version yet")]
+    var all: [Complaint] = []
+    var total = 0
+    for (index, rule) in ruleSet.steeringRules.enumerated() {
+      let field = "steering_rules[\(index)].match"
+      all += unknownLANs(rule.match.lans, configuration, field: "\(field).lans")
+      // The only place that knows of this: to be taken out with what fills the sets.
+      if !rule.match.domains.isEmpty {
+        all.append(Complaint(field: "\(field).domains", "domains are not built into this version yet"))
+      }
+      let boxes = SteeringProgram.boxes(of: rule.match)
+      total += min(boxes, SteeringProgram.mostCombinations)
+      guard boxes > SteeringProgram.mostCombinations else { continue }
+      all.append(
+        Complaint(
+          field: field,
+          "expected at most \(SteeringProgram.mostCombinations) combinations of LANs, MAC addresses, protocols, ports and "
+            + "DSCP values, found \(boxes): make several rules of it"))
     }
-    return ruleSet.steeringRules.enumerated().flatMap { index, rule in
-      unknownLANs(rule.match.lans, configuration, field: "steering_rules[\(index)].match.lans")
+    if total > SteeringProgram.mostBoxes {
+      all.append(
+        Complaint(
+          field: "steering_rules",
+          "expected at most \(SteeringProgram.mostBoxes) combinations of what the rules match in all, found \(total)"))
     }
+    return all
   }
 
   private static func unknownLANs(

@@ -114,6 +114,7 @@ struct NftWalk {
   private func verdict(on subject: NftRule.Subject, _ map: String) -> NftMap.Verdict? {
     let key: NftMap.Key? =
       switch subject {
+      case .fields: nil
       case .incoming: packet.incoming.map { .device($0) }
       case .outgoing: outgoing.map { .device($0) }
       case .mark(let mask): .mark(Mark(value: packet.mark & mask.bits))
@@ -151,6 +152,7 @@ struct NftWalk {
     case .untracked: packet.tracking == .untracked
     case .related: if case .related = packet.tracking { true } else { false }
     case .keepsSource: packet.connectionMark != nil && !packet.isSourceTranslated
+    case .ethernet: true
     case .tcpSYN: packet.isTCPSYN
     case .tcpReset: packet.isTCPReset
     case .icmpType(let number): !packet.isIPv6 && packet.protocolNumber == IPProtocol.icmp && packet.icmpType == number

@@ -28,6 +28,9 @@ package struct Packet: Equatable, Sendable {
   /// Something has translated its connection's source.
   package var isSourceTranslated = false
   package var icmpType: UInt8?
+  package var sender: MACAddress?
+  package var port: UInt16?
+  package var trafficClass: UInt8 = 0
   /// The protocol of the packet that an ICMP error quotes.
   package var quotedProtocol: UInt8?
   /// Nil: none that a rule asks for.

@@ -127,8 +127,8 @@ struct CauseFinder: Sendable {
   /// A path leads over it, or a rule may fall back to it.
   private func isUsed(_ uplink: WatchPlan.WatchedUplink, in plan: WatchPlan) -> Bool {
     plan.paths.contains { $0.underlay == uplink.interface || $0.device == uplink.interface }
-      || plan.rules.contains { watched in
-        watched.underlays.contains(uplink.interface) || (watched.rule.fallback == .localWAN && !uplink.isPrivate)
+      || EgressPlan.all(plan).contains { watched in
+        watched.underlays.contains(uplink.interface) || (watched.egress.fallback == .localWAN && !uplink.isPrivate)
       }
   }
 

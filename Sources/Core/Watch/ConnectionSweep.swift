@@ -8,6 +8,8 @@ package struct ConnectionSweep: Equatable, Sendable {
   package var sources: [ClosedRange<UInt32>]?
   /// Those of the first packet; nil: any.
   package var destinations: [ClosedRange<UInt32>]?
+  /// Nil: whoever decided about them.
+  package var filter: FlowFilter?
   /// The path or uplink that is left, for the event.
   package var way: String
   /// The marks that they get, in turn; none: they are set up again. One whose source was translated is set up again in any
@@ -21,8 +23,9 @@ package struct ConnectionSweep: Equatable, Sendable {
 
   package init(
     mark: Mark, sources: [ClosedRange<UInt32>]?, way: String, destinations: [ClosedRange<UInt32>]? = nil,
-    heirs: [Mark] = [], address: IPv4Address? = nil
+    heirs: [Mark] = [], address: IPv4Address? = nil, filter: FlowFilter? = nil
   ) {
+    self.filter = filter
     self.address = address
     self.destinations = destinations
     self.mark = mark
@@ -43,9 +46,17 @@ package struct ConnectionSweep: Equatable, Sendable {
     return sweep
   }
 
+  /// Those that a change of steering rules gives to others.
+  package static func decidedAnew(_ mark: Mark, since old: FlowOwners, by new: FlowOwners) -> ConnectionSweep {
+    var sweep = ConnectionSweep(
+      mark: mark, sources: nil, way: "steering rules", filter: .decidedAnew(since: old, by: new))
+    sweep.isSilent = true
+    return sweep
+  }
+
   package var isOfTheUnmarked: Bool { mark.value == 0 }
   /// The mark says it all: the kernel finds them by itself.
   package var isOfTheMarkAlone: Bool {
-    !isOfTheUnmarked && sources == nil && destinations == nil && heirs.isEmpty && address == nil
+    !isOfTheUnmarked && sources == nil && destinations == nil && heirs.isEmpty && address == nil && filter == nil
   }
 }

@@ -15,7 +15,6 @@ package enum RuleMode: String, CaseIterable, Equatable, Sendable {
 extension RuleSelection {
   /// - Parameter isTunnel: whether a path leads through a tunnel to a hub.
   package func mode(isTunnel: (Name) -> Bool) -> RuleMode {
-    guard rule.enabled else { return .bypass }
     switch choice {
     case .path(let name)?: return isTunnel(name) ? .backhaul : .fallback
     // They are of one kind.

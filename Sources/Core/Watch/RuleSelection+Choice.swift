@@ -95,13 +95,13 @@ extension RuleSelection {
     let figures: [Name: Double]
     private let damping: FlapDamping
 
-    init(_ rule: BackhaulRule, _ view: View, choice: Choice?, at now: Instant) {
+    init(_ egress: Egress, _ view: View, choice: Choice?, at now: Instant) {
       self.view = view
       self.now = now
-      let listed = rule.tiers.map { tier in tier.map { Seen(name: $0.path, health: view.state($0.path)) } }
-      figures = RuleSelection.figures(of: rule, view)
+      let listed = egress.tiers.map { tier in tier.map { Seen(name: $0.path, health: view.state($0.path)) } }
+      figures = RuleSelection.figures(of: egress, view)
       tiers = figures.isEmpty ? listed : Self.ranked(listed, figures, first: choice?.paths ?? [])
-      damping = rule.damping
+      damping = egress.damping
     }
 
     private static func ranked(_ tiers: [[Seen]], _ figures: [Name: Double], first: [Name]) -> [[Seen]] {

@@ -15,12 +15,12 @@ extension RuleSelection {
 
   /// What the rule's paths are compared by, in milliseconds or percent: less is better. Empty where they are not compared;
   /// without those of which too little is known.
-  static func figures(of rule: BackhaulRule, _ view: View) -> [Name: Double] {
-    guard rule.preference.isMeasured else { return [:] }
+  static func figures(of egress: Egress, _ view: View) -> [Name: Double] {
+    guard egress.preference.isMeasured else { return [:] }
     var figures: [Name: Double] = [:]
-    for path in rule.paths {
+    for path in egress.paths {
       guard let measure = view.measure(path), measure.results >= leastResults else { continue }
-      switch rule.preference.measure {
+      switch egress.preference.measure {
       case .order: break
       case .latency: figures[path] = measure.roundTrip?.milliseconds
       case .loss: figures[path] = measure.loss
@@ -30,10 +30,10 @@ extension RuleSelection {
   }
 
   private var margin: Double {
-    switch rule.preference.measure {
+    switch egress.preference.measure {
     case .order: 0
-    case .latency: rule.preference.latencyMargin.milliseconds
-    case .loss: rule.preference.lossMargin
+    case .latency: egress.preference.latencyMargin.milliseconds
+    case .loss: egress.preference.lossMargin
     }
   }
 
@@ -76,12 +76,12 @@ extension RuleSelection {
 
   /// When a path that leads may be taken: after the hold, and as it would be returned to.
   private func mayOvertake(_ health: PathHealth, leadingSince since: Instant, at now: Instant) -> Instant {
-    max(since + rule.preference.hold, mayReturn(health, at: now))
+    max(since + egress.preference.hold, mayReturn(health, at: now))
   }
 
   /// How the present path compares with the others, judged by the present.
   func comparison(_ current: [Name], _ view: View, at now: Instant) -> String {
-    let figures = Self.figures(of: rule, view)
+    let figures = Self.figures(of: egress, view)
     guard let path = current.first, let own = figures[path] else {
       return "too little is measured yet; path \(current.map(\.text).joined(separator: ", ")) is up"
     }
@@ -101,12 +101,12 @@ extension RuleSelection {
   }
 
   private func words(_ figure: Double) -> String {
-    rule.preference.measure == .loss ? "\(amount(figure)) loss" : "round trip \(amount(figure))"
+    egress.preference.measure == .loss ? "\(amount(figure)) loss" : "round trip \(amount(figure))"
   }
 
   private func amount(_ figure: Double) -> String {
     let tenths = Int((figure * 10).rounded())
     let number = tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
-    return rule.preference.measure == .loss ? "\(number) %" : "\(number) ms"
+    return egress.preference.measure == .loss ? "\(number) %" : "\(number) ms"
   }
 }

@@ -6,7 +6,7 @@ extension RuleSelection {
 
   /// Why the rule's traffic is where it is, judged by the present: a flip's own cause may be long gone.
   package func standing(_ view: View, at now: Instant) -> String {
-    let states = rule.tiers.joined().map { (name: $0.path, health: view.state($0.path)) }
+    let states = egress.tiers.joined().map { (name: $0.path, health: view.state($0.path)) }
     switch choice {
     case nil: return cause
     case .path?, .paths?: return standing(on: choice?.paths ?? [], states, view, at: now)
@@ -15,7 +15,7 @@ extension RuleSelection {
       return words(states, at: now) + stuck
     case .underlay?: return words(states, at: now)
     case .blocked?:
-      let missing = rule.fallback == .underlay && view.underlay == nil
+      let missing = egress.fallback == .underlay && view.underlay == nil
       return words(states, at: now) + (missing ? "; no private line of the rule can be used" : "")
     }
   }
@@ -28,14 +28,14 @@ extension RuleSelection {
     }
     let members = current.compactMap { view.state($0) }
     if !members.isEmpty, members.allSatisfy(\.isDead) {
-      let stuck = rule.fallback == .localWAN && view.localWAN == nil
+      let stuck = egress.fallback == .localWAN && view.localWAN == nil
       return words(states, at: now) + (stuck ? "; no local uplink can be used, so the route is left as it is" : "")
     }
-    if rule.preference.isMeasured, members.contains(where: { $0.state == .up }) {
+    if egress.preference.isMeasured, members.contains(where: { $0.state == .up }) {
       return comparison(current, view, at: now)
     }
-    let better = rule.tiers.prefix(index + 1).joined().map(\.path).filter { !current.contains($0) }
-    if !better.isEmpty, !rule.preference.isMeasured {
+    let better = egress.tiers.prefix(index + 1).joined().map(\.path).filter { !current.contains($0) }
+    if !better.isEmpty, !egress.preference.isMeasured {
       return words(states.filter { better.contains($0.name) }, at: now)
     }
     if members.contains(where: { $0.state == .up }) {

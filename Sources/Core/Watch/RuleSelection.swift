@@ -1,6 +1,6 @@
 package import RuleSets
 
-/// Which way one backhaul rule's traffic goes now. A pure machine: it gets the states of the paths and of the local
+/// Which way an egress's traffic goes now. A pure machine: it gets the states of the paths and of the local
 /// WAN, and says when to flip and why.
 ///
 ///                first path up                       path down, another up
@@ -15,7 +15,7 @@ package import RuleSets
 /// A path whose state is `unknown` is never a target, and never a reason to leave. With nowhere to go nothing is torn
 /// down: the choice stays, and the cause says so.
 package struct RuleSelection: Equatable, Sendable {
-  package private(set) var rule: BackhaulRule
+  package private(set) var egress: Egress
   package private(set) var choice: Choice?
   package private(set) var since: Instant
   /// Why traffic went there, at the last flip; what holds now `standing` says.
@@ -32,8 +32,8 @@ package struct RuleSelection: Equatable, Sendable {
   var leads: [Name: Instant] = [:]
 
   /// - Parameter adopted: what the kernel has from the agent's life before, nil for nothing.
-  package init(_ rule: BackhaulRule, adopted: Choice?, at now: Instant) {
-    self.rule = rule
+  package init(_ egress: Egress, adopted: Choice?, at now: Instant) {
+    self.egress = egress
     choice = adopted
     since = now
     if adopted != nil { cause = "as the kernel had it when the rule came into force" }
@@ -48,8 +48,8 @@ package struct RuleSelection: Equatable, Sendable {
     unencryptedBefore + (unencryptedSince.map { now - $0 } ?? .zero)
   }
 
-  /// The rule changed under a running agent. A choice that it no longer allows is left at the next `decide`.
-  package mutating func ruleChanged(to new: BackhaulRule) { rule = new }
+  /// The egress changed under a running agent. A choice that it no longer allows is left at the next `decide`.
+  package mutating func egressChanged(to new: Egress) { egress = new }
 
   /// Looks at the evidence; nil: all stays as it is.
   package mutating func decide(_ view: View, at now: Instant) -> Flip? {
@@ -57,7 +57,7 @@ package struct RuleSelection: Equatable, Sendable {
     guard let flip = choose(view, at: now) else { return nil }
     // A path better than or equal to those just chosen may already be up, but not for long enough.
     let taken = flip.to.paths
-    nextDeadline = rule.tiers.prefix(worth).joined().compactMap { share in
+    nextDeadline = egress.tiers.prefix(worth).joined().compactMap { share in
       guard !taken.contains(share.path), let health = view.state(share.path), health.state == .up else { return nil }
       return max(mayReturn(health, at: now), now)
     }.min()
@@ -68,26 +68,26 @@ package struct RuleSelection: Equatable, Sendable {
   private var worth: Int {
     switch choice {
     case .path?, .paths?:
-      rule.preference.isMeasured ? 0 : (tier(of: choice?.paths ?? []) ?? rule.tiers.count - 1) + 1
-    case .localWAN?, .underlay?: rule.tiers.count
+      egress.preference.isMeasured ? 0 : (tier(of: choice?.paths ?? []) ?? egress.tiers.count - 1) + 1
+    case .localWAN?, .underlay?: egress.tiers.count
     case .blocked?, nil: 0
     }
   }
 
   func tier(of paths: [Name]) -> Int? {
-    rule.tiers.firstIndex { tier in tier.contains { paths.contains($0.path) } }
+    egress.tiers.firstIndex { tier in tier.contains { paths.contains($0.path) } }
   }
 
   /// Traffic goes by paths of the rule's first tier, or by any of its paths where it chooses by measurement.
   package var isPreferred: Bool {
     guard let tier = tier(of: choice?.paths ?? []) else { return false }
-    return tier == 0 || rule.preference.isMeasured
+    return tier == 0 || egress.preference.isMeasured
   }
 
   // MARK: - One method for each case of the choice
 
   private mutating func choose(_ view: View, at now: Instant) -> Flip? {
-    let look = Look(rule, view, choice: choice, at: now)
+    let look = Look(egress, view, choice: choice, at: now)
     followLeads(look)
     unjudged.subtract(look.states.filter { $0.health?.hasBeenDown ?? false }.map(\.name))
     return switch choice {
@@ -147,7 +147,7 @@ package struct RuleSelection: Equatable, Sendable {
 
   private mutating func reconsider(localWAN uplink: InterfaceName, _ look: Look) -> Flip? {
     if let flip = better(than: look.tiers.count, .failback, look) { return flip }
-    guard rule.fallback == .localWAN else { return changeOver(look) }
+    guard egress.fallback == .localWAN else { return changeOver(look) }
     let canUse = look.view.canUse(uplink)
     guard let best = look.view.localWAN else {
       // What is dead is no better for waiting out the hold-down.
@@ -164,7 +164,7 @@ package struct RuleSelection: Equatable, Sendable {
 
   private mutating func reconsider(underlay line: InterfaceName, _ look: Look) -> Flip? {
     if let flip = better(than: look.tiers.count, .failback, look) { return flip }
-    guard rule.fallback == .underlay else { return changeOver(look) }
+    guard egress.fallback == .underlay else { return changeOver(look) }
     guard let best = look.view.underlay else {
       // What is dead is no better for waiting out the hold-down.
       guard let firstUp = look.firstUsable else { return fallBack(.failover, look) }
@@ -182,7 +182,7 @@ package struct RuleSelection: Equatable, Sendable {
       let why = "\(words(for: firstUp.paths)) \(look.isUp(firstUp) ? "up" : "degraded")"
       return flip(.failback, to: firstUp, cause: why, look)
     }
-    return rule.fallback == .block ? nil : fallBack(.changed, look)
+    return egress.fallback == .block ? nil : fallBack(.changed, look)
   }
 
   /// Which paths of the present tier share the flows from now on: the living ones, without degraded ones if another is
@@ -260,22 +260,22 @@ package struct RuleSelection: Equatable, Sendable {
   /// When traffic may return to a path that is up: after the hold-down, and when it has not fallen too often.
   func mayReturn(_ health: PathHealth, at now: Instant) -> Instant {
     if health.isForcedUp { return health.since }
-    let held = health.since + rule.holdDown
-    return max(held, rule.damping.suppressed(falls: health.falls, at: now) ?? held)
+    let held = health.since + egress.holdDown
+    return max(held, egress.damping.suppressed(falls: health.falls, at: now) ?? held)
   }
 
   /// The rule's fallback changed under its traffic: where a path is up nothing waits for its hold-down.
   private mutating func changeOver(_ look: Look) -> Flip? {
     guard let firstUp = look.firstUsable else { return fallBack(.changed, look) }
     let names = firstUp.paths.map(\.text).joined(separator: ", ")
-    let why = "the rule's fallback is \(rule.fallback.rawValue) now, and path \(names) can be used"
+    let why = "the rule's fallback is \(egress.fallback.rawValue) now, and path \(names) can be used"
     return flip(.changed, to: firstUp, cause: why, look)
   }
 
   /// No path can be used.
   private mutating func fallBack(_ kind: Flip.Kind, _ look: Look) -> Flip? {
     let why = reasons(look.states)
-    switch rule.fallback {
+    switch egress.fallback {
     case .block:
       return choice == .blocked ? nil : flip(kind, to: .blocked, cause: why, look)
     case .underlay:

@@ -11,6 +11,7 @@ struct WatchIndex: Sendable {
   /// Those of each path, in its own order, among all probes of the plan.
   let probes: [Range<Int>]
   let egresses: [EgressPlan]
+  let owners: FlowOwners
   /// Those among which an egress chooses by what was measured.
   let compared: Set<Int>
 
@@ -28,7 +29,8 @@ struct WatchIndex: Sendable {
     }
     pathsByDevice = byDevice
     probes = ranges
-    egresses = EgressPlan.all(plan.rules)
+    egresses = EgressPlan.all(plan)
+    owners = FlowOwners(plan)
     let names = egresses.filter(\.egress.preference.isMeasured).flatMap(\.egress.paths)
     compared = Set(names.compactMap { [paths] in paths[$0] })
   }

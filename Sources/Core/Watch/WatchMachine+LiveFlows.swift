@@ -31,7 +31,7 @@ extension WatchMachine {
           move(flowsOf: number, on: way, mark)
           // One that has just died is swept whole once every rule has flipped.
           if path.map(newlyDown.contains) != true {
-            sweep(way, mark, from: isOrphan && !isLast && watched.isExact ? watched.sources : nil)
+            sweep(way, mark, from: isOrphan && !isLast && watched.isExact ? watched.sources : nil, filter(number))
           }
           continue
         }
@@ -54,8 +54,15 @@ extension WatchMachine {
     ask(.sweep(ConnectionSweep(mark: mark, sources: nil, way: way, heirs: isKept ? ways.map(\.mark) : [])))
   }
 
-  private mutating func sweep(_ way: RuleSelection.Choice, _ mark: Mark, from sources: [ClosedRange<UInt32>]?) {
-    ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way.description)))
+  private mutating func sweep(
+    _ way: RuleSelection.Choice, _ mark: Mark, from sources: [ClosedRange<UInt32>]?, _ filter: FlowFilter? = nil
+  ) {
+    ask(.sweep(ConnectionSweep(mark: mark, sources: sources, way: way.description, filter: filter)))
+  }
+
+  /// Where steering rules send some packets of a source elsewhere, its address does not say whose a connection is.
+  private func filter(_ number: Int) -> FlowFilter? {
+    plan.steering.isEmpty ? nil : .of(egresses[number].watched.egress.name, index.owners)
   }
 
   /// The rule's live flows on a way that it has left go on, or are set up again, on the one that it goes now.
@@ -65,7 +72,7 @@ extension WatchMachine {
     // again needlessly does no harm.
     let exact = watched.isExact
     for (way, mark) in marks(of: way) where !move(flowsOf: number, on: way, mark) || !exact {
-      sweep(way, mark, from: exact ? watched.sources : nil)
+      sweep(way, mark, from: exact ? watched.sources : nil, filter(number))
     }
   }
 
@@ -84,7 +91,10 @@ extension WatchMachine {
     let turns = heirs.flatMap { heir in
       [Mark](repeating: heir.mark, count: heir.way.paths.first.map { watched.egress.weight(of: $0) } ?? 1)
     }
-    ask(.sweep(ConnectionSweep(mark: mark, sources: watched.sources, way: way.description, heirs: turns)))
+    ask(
+      .sweep(
+        ConnectionSweep(
+          mark: mark, sources: watched.sources, way: way.description, heirs: turns, filter: filter(number))))
     return true
   }
 
@@ -105,11 +115,12 @@ extension WatchMachine {
     for (number, egress) in egresses.enumerated() {
       if let choice = egress.selection.choice { sweepSettled(of: number, for: choice, leaving: egress.watched.title) }
     }
-    for egress in egresses where egress.watched.egress.failback == .move && !egress.watched.sources.isEmpty {
+    for (number, egress) in egresses.enumerated()
+    where egress.watched.egress.failback == .move && !egress.watched.sources.isEmpty {
       guard let choice = egress.selection.choice else { continue }
       let used = marks(of: choice).map(\.mark)
       for (way, mark) in index.ways(of: egress.watched) where !used.contains(mark) {
-        sweep(way, mark, from: egress.watched.sources)
+        sweep(way, mark, from: egress.watched.sources, filter(number))
       }
     }
   }
@@ -135,6 +146,17 @@ extension WatchMachine {
     }
     if !changed.destinations.isEmpty, let bypass = plan.mask.mark(.bypass) {
       sweep("direct destinations", bypass, from: nil, to: changed.destinations)
+    }
+  }
+
+  /// Where other steering rules decide since a plan, or send packets elsewhere, the connections that they decide about are
+  /// set up again; no others.
+  mutating func sweepSteered(since old: WatchIndex) {
+    guard old.plan.steering != plan.steering else { return }
+    let marks = Set(old.plan.paths.map(\.mark) + old.plan.uplinks.map(\.mark) + old.egresses.map(\.mark))
+      .union(plan.mask.mark(.bypass).map { [$0] } ?? [])
+    for mark in marks.sorted() + [Mark(value: 0)] {
+      ask(.sweep(.decidedAnew(mark, since: old.owners, by: index.owners)))
     }
   }
 
@@ -165,9 +187,9 @@ extension WatchMachine {
         sweep(.path(path.name), path.mark, from: nil)
       }
     }
-    let (former, marks) = (Set(before.egresses.map(\.first.mark)), Set(index.egresses.map(\.first.mark)))
-    for egress in before.egresses where !marks.contains(egress.first.mark) {
-      ask(.sweep(ConnectionSweep(mark: egress.first.mark, sources: nil, way: egress.title)))
+    let (former, marks) = (Set(before.egresses.map(\.mark)), Set(index.egresses.map(\.mark)))
+    for egress in before.egresses where !marks.contains(egress.mark) {
+      ask(.sweep(ConnectionSweep(mark: egress.mark, sources: nil, way: egress.title)))
     }
     if !former.isEmpty {
       for mark in marks.subtracting(former).sorted() { ask(.sweep(.stale(mark))) }

@@ -34,7 +34,7 @@ extension WatchMachine {
     postScouts(at: now)
     for path in new.paths.indices { judge(path, at: now) }
     settleDrains(since: old, of: gone, at: now)
-    takenOver = PlanChange(old: old, isFirst: old.plan.rules.isEmpty)
+    takenOver = PlanChange(old: old, isFirst: old.egresses.isEmpty)
     decideAll(at: now)
   }
 
@@ -50,10 +50,10 @@ extension WatchMachine {
         egress = before
         if egress.watched.table != watched.table { egress.unfinished = nil }
         egress.watched = watched
-        egress.selection.ruleChanged(to: watched.first.rule)
+        egress.selection.egressChanged(to: watched.egress)
       } else {
         let adopted = routes[watched.table].flatMap { index.choice(of: $0, for: watched) }
-        egress = WatchedEgress(watched, steps.adopt(watched.first.rule, adopted, now))
+        egress = WatchedEgress(watched, steps.adopt(watched.egress, adopted, now))
         tellOfEncryption(nil, egress.selection, of: watched, at: now)
       }
       egress.active = routes[watched.table]
@@ -83,7 +83,12 @@ extension WatchMachine {
   mutating func finish(_ taken: PlanChange, at now: Instant) {
     sweepVanished(since: taken.old)
     sweepOldSources(since: taken.old.plan)
-    if taken.isFirst { sweepLeftovers() } else { sweepWhatChangedHands(since: taken.old) }
+    if taken.isFirst {
+      sweepLeftovers()
+    } else {
+      sweepWhatChangedHands(since: taken.old)
+      sweepSteered(since: taken.old)
+    }
     if taken.isFirst { assumeDrains(at: now) }
     let tables = Set(index.egresses.map(\.table))
     for egress in taken.old.egresses where !tables.contains(egress.table) { ask(.leave(egress.table)) }

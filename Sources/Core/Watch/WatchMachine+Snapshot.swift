@@ -12,12 +12,14 @@ extension WatchMachine {
     var snapshot = WatchSnapshot(
       at: now, plan: plan, links: circumstances.links, health: named(health), probes: machines(health, tells),
       selections: [:], drains: [:], usableUplinks: plan.uplinks.filter(canUse).map(\.interface), flips: flips)
-    snapshot.causes = standings(health, at: now)
-    for egress in egresses {
+    let standings = standings(health, at: now)
+    for (egress, standing) in zip(egresses, standings) {
+      for rule in egress.watched.rules { snapshot.causes[rule.rule.name] = standing }
+      if !egress.watched.steering.isEmpty {
+        snapshot.steered[egress.watched.egress.name] = .init(selection: egress.selection, cause: standing)
+      }
       for rule in egress.watched.rules {
-        var selection = egress.selection
-        selection.ruleChanged(to: rule.rule)
-        snapshot.selections[rule.rule.name] = selection
+        snapshot.selections[rule.rule.name] = egress.selection
         if !egress.drains.all.isEmpty { snapshot.drains[rule.rule.name] = egress.drains }
       }
     }

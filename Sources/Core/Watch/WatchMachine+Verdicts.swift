@@ -141,17 +141,14 @@ extension WatchMachine {
     view.isAstray = isAstray(number)
   }
 
-  /// Why each rule's traffic goes where it goes, as things stand now.
-  func standings(_ health: [PathHealth], at now: Instant) -> [Name: String] {
+  /// Why each egress's traffic goes where it goes, as things stand now.
+  func standings(_ health: [PathHealth], at now: Instant) -> [String] {
     let usable = plan.uplinks.filter(canUse)
     var view = view(usable, health)
-    var standings: [Name: String] = [:]
-    for (number, egress) in egresses.enumerated() {
+    return egresses.enumerated().map { number, egress in
       look(at: number, &view, usable)
-      let standing = egress.selection.standing(view, at: now)
-      for rule in egress.watched.rules { standings[rule.rule.name] = standing }
+      return egress.selection.standing(view, at: now)
     }
-    return standings
   }
 
   /// The kernel has answered for all routes: what follows from the flips, once.

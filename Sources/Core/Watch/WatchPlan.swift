@@ -124,24 +124,58 @@ package struct WatchPlan: Equatable, Sendable {
     package var claim: Claim { Claim(rule: rule.name, sources: rule.sources, table: table) }
   }
 
+  /// An egress that steering rules in force send packets to; backhaul rules may name it too.
+  package struct SteeredEgress: Equatable, Sendable {
+    package var egress: Egress
+    package var table: TableID
+    package var mark: Mark
+    /// The steering rules, in their order; never empty.
+    package var rules: [Name]
+    /// Addresses that its connections come from, as far as they are known: the rules' sources, else the LANs' subnets.
+    package var sources: [ClosedRange<UInt32>]
+    /// `sources` are all: each rule names its own.
+    package var isExact: Bool
+    /// The private lines that `fallback: underlay` may go by, in order.
+    package var underlays: [InterfaceName]
+
+    package init(
+      _ egress: Egress, table: TableID, mark: Mark, rules: [Name], sources: [ClosedRange<UInt32>], isExact: Bool,
+      underlays: [InterfaceName] = []
+    ) {
+      self.egress = egress
+      self.table = table
+      self.mark = mark
+      self.rules = rules
+      self.sources = sources
+      self.isExact = isExact
+      self.underlays = underlays
+    }
+  }
+
   package var paths: [WatchedPath]
   /// In order of preference: by tier, then as configured.
   package var uplinks: [WatchedUplink]
   /// Enabled rules only.
   package var rules: [WatchedRule]
+  /// Those of steering rules in force.
+  package var steered: [SteeredEgress]
+  /// The steering rules in force, in order.
+  package var steering: [SteeringRule]
   package var directDestinations: [IPv4Prefix]
   package var mask: MarkMask
   /// The revision of the rule set that it was made from; nil if there was none.
   package var revision: UInt64?
 
   package init(
-    paths: [WatchedPath], uplinks: [WatchedUplink], rules: [WatchedRule], directDestinations: [IPv4Prefix] = [],
-    mask: MarkMask, revision: UInt64? = nil
+    paths: [WatchedPath], uplinks: [WatchedUplink], rules: [WatchedRule], steered: [SteeredEgress] = [],
+    steering: [SteeringRule] = [], directDestinations: [IPv4Prefix] = [], mask: MarkMask, revision: UInt64? = nil
   ) {
     self.revision = revision
     self.paths = paths
     self.uplinks = uplinks
     self.rules = rules
+    self.steered = steered
+    self.steering = steering
     self.directDestinations = directDestinations
     self.mask = mask
   }

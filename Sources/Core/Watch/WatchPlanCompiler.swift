@@ -6,7 +6,8 @@ extension WatchPlan {
   package init(_ compiler: EdgeCompiler) {
     let uplinks = Self.uplinks(compiler)
     self.init(
-      paths: Self.paths(compiler, uplinks), uplinks: uplinks, rules: Self.rules(compiler),
+      paths: Self.paths(compiler, uplinks), uplinks: uplinks, rules: Self.rules(compiler), steered: Self.steered(compiler),
+      steering: compiler.layout.steeringRules,
       directDestinations: compiler.layout.ruleSet.directDestinations, mask: compiler.layout.mask,
       revision: compiler.layout.ruleSet.revision)
   }
@@ -66,6 +67,21 @@ extension WatchPlan {
       return WatchedRule(
         rule: active.rule, table: active.table, mark: active.mark, sources: AddressRanges.merged(known),
         underlays: compiler.layout.underlays(of: active.rule.egress))
+    }
+  }
+
+  private static func steered(_ compiler: EdgeCompiler) -> [SteeredEgress] {
+    compiler.layout.activeEgresses.filter { !$0.steering.isEmpty }.map { active in
+      let sources = active.steering.map { rule in
+        let lans = rule.match.lans.isEmpty ? compiler.layout.configuration.lans : rule.match.lans
+        return rule.match.sources.isEmpty
+          ? lans.flatMap { compiler.actual.addresses[$0] ?? [] }.map(\.subnet) : rule.match.sources
+      }
+      return SteeredEgress(
+        active.egress, table: active.table, mark: active.mark, rules: active.steering.map(\.name),
+        sources: AddressRanges.merged(sources.flatMap { $0 }),
+        isExact: active.steering.allSatisfy { !$0.match.sources.isEmpty },
+        underlays: compiler.layout.underlays(of: active.egress))
     }
   }
 }

@@ -22,6 +22,21 @@ package struct WatchSnapshot: Sendable {
   package var meters: [InterfaceName: MeterReading] = [:]
   /// Of the enabled rules.
   package var modes: [Name: ModeClock] = [:]
+  /// By the names of the egresses that steering rules use.
+  package var steered: [Name: Steered] = [:]
+
+  /// Where the traffic of each egress goes, by its name; those that have no choice yet are not among them.
+  package var choices: [Name: RuleSelection.Choice] {
+    var choices = steered.compactMapValues(\.selection.choice)
+    for watched in plan.rules { choices[watched.rule.egress.name] = selections[watched.rule.name]?.choice }
+    return choices
+  }
+
+  /// Where an egress's traffic goes, and why, as things stand now.
+  package struct Steered: Sendable {
+    package var selection: RuleSelection
+    package var cause: String
+  }
 }
 
 /// What probes have taken of a metered uplink, in bytes a day.

@@ -13,7 +13,7 @@ package struct WatchSteps: Sendable {
   /// True if the state changed, or whether there can be one.
   package var judge: @Sendable (inout PathHealth, PathEvidence, Instant) -> Bool = { $0.judge($1, at: $2) }
   /// A rule that is new: nil, or the choice that the kernel's route stands for.
-  package var adopt: @Sendable (BackhaulRule, RuleSelection.Choice?, Instant) -> RuleSelection = {
+  package var adopt: @Sendable (Egress, RuleSelection.Choice?, Instant) -> RuleSelection = {
     RuleSelection($0, adopted: $1, at: $2)
   }
   package var decide: @Sendable (inout RuleSelection, RuleSelection.View, Instant) -> RuleSelection.Flip? = {

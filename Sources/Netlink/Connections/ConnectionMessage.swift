@@ -11,13 +11,18 @@ package struct ConnectionMessage: Equatable, Sendable {
   package var mark: UInt32
   /// A packet of the other direction has come (IPS_SEEN_REPLY).
   package var isAnswered: Bool
+  /// IPPROTO_… of the first packet, and the port that it goes to; nil where the protocol has none.
+  package var `protocol`: UInt8
+  package var port: UInt16?
   /// What names it in a request: the original tuple as the kernel sent it, its number and its zone.
   package var handle: ConnectionHandle
 
   package init(
     source: UInt32, destination: UInt32, replyDestination: UInt32, mark: UInt32, isAnswered: Bool,
-    handle: ConnectionHandle
+    handle: ConnectionHandle, protocol: UInt8 = 0, port: UInt16? = nil
   ) {
+    self.protocol = `protocol`
+    self.port = port
     self.source = source
     self.destination = destination
     self.replyDestination = replyDestination
@@ -45,6 +50,7 @@ extension ConnectionMessage {
     var original: (source: UInt32, destination: UInt32)?
     var reply: (source: UInt32, destination: UInt32)?
     var tuple: [UInt8] = []
+    var transport: (number: UInt8, port: UInt16?) = (0, nil)
     var mark: UInt32 = 0
     var status: UInt32 = 0
     var identity: UInt32?
@@ -54,6 +60,7 @@ extension ConnectionMessage {
       case CTA_TUPLE_ORIG.rawValue:
         original = Self.addresses(value)
         tuple = value.array
+        transport = Self.transport(value)
       case CTA_TUPLE_REPLY.rawValue: reply = Self.addresses(value)
       case CTA_MARK.rawValue: mark = value.bigEndian ?? 0
       case CTA_STATUS.rawValue: status = value.bigEndian ?? 0
@@ -65,11 +72,27 @@ extension ConnectionMessage {
     guard isGood, let original, let reply else { return nil }
     self.init(
       source: original.source, destination: original.destination, replyDestination: reply.destination, mark: mark,
-      isAnswered: status & Self.seenReply != 0, handle: ConnectionHandle(tuple: tuple, identity: identity, zone: zone))
+      isAnswered: status & Self.seenReply != 0, handle: ConnectionHandle(tuple: tuple, identity: identity, zone: zone),
+      protocol: transport.number, port: transport.port)
   }
 
   /// IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h).
   private static let seenReply: UInt32 = 1 << 1
+
+  private static func transport(_ tuple: Bytes) -> (number: UInt8, port: UInt16?) {
+    var found: (number: UInt8, port: UInt16?) = (0, nil)
+    tuple.forEachAttribute { type, value in
+      guard UInt32(type) == CTA_TUPLE_PROTO.rawValue else { return }
+      value.forEachAttribute { type, value in
+        switch UInt32(type) {
+        case CTA_PROTO_NUM.rawValue: found.number = value.load(UInt8.self) ?? 0
+        case CTA_PROTO_DST_PORT.rawValue: found.port = value.load(UInt16.self).map { UInt16(bigEndian: $0) }
+        default: break
+        }
+      }
+    }
+    return found
+  }
 
   private static func addresses(_ tuple: Bytes) -> (source: UInt32, destination: UInt32)? {
     var source: UInt32?

@@ -107,22 +107,25 @@ extension NetfilterSocket {
   }
 
   /// The sum of one chain's counters; nil if there is no such chain, or it has no counter.
-  package mutating func packets(in chain: String, table: String) throws(NetlinkFailure) -> UInt64? {
-    var packets: UInt64?
+  package mutating func counted(in chain: String, table: String) throws(NetlinkFailure) -> NFTCount? {
+    var sum: NFTCount?
     try conversation.dump("nft list chain inet \(table) \(chain)", type: Self.type(NFT_MSG_GETRULE)) { builder in
       builder.netfilter(family: UInt8(NFPROTO_INET))
       builder.put(Int(NFTA_RULE_TABLE.rawValue), string: table)
       builder.put(Int(NFTA_RULE_CHAIN.rawValue), string: chain)
     } restart: {
-      packets = nil
+      sum = nil
     } each: { message in
       guard let attributes = Self.attributes(message) else { return false }
       return attributes.forEachAttribute { type, value in
         guard UInt32(type) == NFTA_RULE_EXPRESSIONS.rawValue else { return }
-        for count in NFTExpression.counted(value) { packets = (packets ?? 0) &+ count.packets }
+        for count in NFTExpression.counted(value) {
+          let so = sum ?? NFTCount(packets: 0, bytes: 0)
+          sum = NFTCount(packets: so.packets &+ count.packets, bytes: so.bytes &+ count.bytes)
+        }
       }
     }
-    return packets
+    return sum
   }
 
   /// The ranges of a set of IPv4 addresses, ascending; nil if it holds anything else: a catch-all element (`*`), one

@@ -10,7 +10,7 @@ extension SteeringRule: Described {
     fields.object("match", &match, expected: "an object with lans, sources, destinations, ports or the like")
     /// `egress`: packets go by an egress of the rule set, by the paths and with the fallback that it says. `direct`: they
     /// go where the router's main table says, by the local WAN as a rule. `drop`: they go nowhere.
-    let kind = fields.kind("action", .choice(), &action.word)
+    let kind = fields.kind("action", .choice(), &action.key)
     fields.only(.egress, of: kind) {
       /// Where they go.
       /// - Value: name of an egress
@@ -28,7 +28,7 @@ extension SteeringRule: Described {
 
 /// What actions hold, as the document's fields: where another action is set, to set its egress has no effect.
 extension SteeringRule.Action {
-  fileprivate var word: SteeringRule.ActionWord {
+  fileprivate var key: SteeringRule.ActionWord {
     get {
       switch self {
       case .egress: .egress
@@ -37,7 +37,7 @@ extension SteeringRule.Action {
       }
     }
     set {
-      guard newValue != word else { return }
+      guard newValue != key else { return }
       self =
         switch newValue {
         case .egress: .egress(.blank)

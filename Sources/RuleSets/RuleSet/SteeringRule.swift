@@ -10,6 +10,15 @@ package struct SteeringRule: Equatable, Sendable {
     /// Nowhere.
     case drop
 
+    /// As in a rule set: `egress`, `direct`, `drop`.
+    package var word: String {
+      switch self {
+      case .egress: "egress"
+      case .direct: "direct"
+      case .drop: "drop"
+      }
+    }
+
     /// As in reports: `egress:fast`, `direct`, `drop`.
     package var words: String {
       switch self {
@@ -68,5 +77,10 @@ package struct SteeringMatch: Hashable, Sendable {
     self.dscp = dscp
     self.domains = domains
     self.schedule = schedule
+  }
+
+  /// It asks for nothing but where packets come from, and when.
+  package var isOfHostsAlone: Bool {
+    destinations.isEmpty && macs.isEmpty && protocols.isEmpty && ports.isEmpty && dscp.isEmpty && domains.isEmpty
   }
 }

@@ -25,6 +25,9 @@ package struct DSCP: Hashable, Comparable, Sendable, CustomStringConvertible {
     + [("VA", 44), ("EF", 46), ("LE", 1)]
 
   /// Every code point, in order.
+  /// What a packet has that nobody has given another one: the standard treatment (RFC 2474 section 4.1).
+  package static let unmarked = DSCP(known: 0)
+
   package static let all = (UInt8(0)...63).map { DSCP(known: $0) }
 
   /// The class's name, or the number where it has none. 0 is a number: "not marked" is no class.

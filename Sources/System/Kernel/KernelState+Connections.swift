@@ -61,6 +61,6 @@ extension SweepWalk.Connection {
     self.init(
       mark: Mark(value: message.mark), source: IPv4Address(value: message.source),
       destination: IPv4Address(value: message.destination), repliesTo: IPv4Address(value: message.replyDestination),
-      isAnswered: message.isAnswered)
+      isAnswered: message.isAnswered, protocol: ProtocolNumber(message.protocol), port: message.port)
   }
 }

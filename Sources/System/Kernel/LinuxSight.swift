@@ -132,7 +132,8 @@ package final class LinuxSight: SightPort {
         var seen = SeenCounts(generation: try sockets.netfilter.generation())
         for chain in chains {
           do throws(NetlinkFailure) {
-            seen.packets[chain] = try sockets.netfilter.packets(in: chain, table: ranges.nftTable)
+            let count = try sockets.netfilter.counted(in: chain, table: ranges.nftTable)
+            (seen.packets[chain], seen.bytes[chain]) = (count?.packets, count?.bytes)
           } catch {
             // Other software has removed our table, and it is not back yet.
             guard error.isMissing else { throw error }

@@ -9,7 +9,7 @@ struct ExplainCommand: ParsableCommand {
     discussion: """
       Follows the first packet of a new connection, from a host behind the router or from the router itself: the rule \
       that takes it, its mark, the ip rule, table and route, the path, the tunnel and its SA, and finally what happens to \
-      it. The kernel's own answer, which includes other software's rules and routes, is shown beside what the rule set \
+      it. Of steering rules it says which one takes the packet, and why none before it does. The kernel's own answer, which includes other software's rules and routes, is shown beside what the rule set \
       wants; where the two differ, a warning says so and the last line follows the kernel. No packet is sent.
       """)
 
@@ -19,7 +19,7 @@ struct ExplainCommand: ParsableCommand {
   @Argument(help: "The destination: an IPv4 or IPv6 address.")
   var destination: String
 
-  @Argument(help: "tcp/PORT, udp/PORT or icmp; our rules ignore it, other software's ip rules may not.")
+  @Argument(help: "tcp/PORT, udp/PORT or icmp: steering rules look at it, and other software's ip rules may.")
   var service: String?
 
   @Option(
@@ -29,11 +29,18 @@ struct ExplainCommand: ParsableCommand {
         + "tell.", valueName: "interface"))
   var incoming: String?
 
+  @Option(help: ArgumentHelp("The sender's MAC address, for steering rules.", valueName: "address"))
+  var mac: String?
+
+  @Option(help: ArgumentHelp("The packet's DSCP, for steering rules: a class such as EF, or 0 to 63.", valueName: "class"))
+  var dscp: String?
+
   @OptionGroup var options: QuestionOptions
 
   func validate() throws {
     do throws(Complaint) {
-      _ = try PacketQuestion(source: source, destination: destination, service: service, incoming: incoming)
+      _ = try PacketQuestion(
+        source: source, destination: destination, service: service, incoming: incoming, sender: mac, dscp: dscp)
     } catch {
       throw ValidationError("\(error)")
     }
@@ -45,11 +52,14 @@ struct ExplainCommand: ParsableCommand {
     request.to = destination
     request.service = service
     request.incoming = incoming
+    request.mac = mac
+    request.dscp = dscp
     try ask(request, options, as: ExplainReport.self) { Self.lines($0, colours: Terminal.takesColours) }
   }
 
   static func lines(_ report: ExplainReport, colours: Bool = false) -> [String] {
     var rows: [(String, String)] = [("packet", packet(report)), ("taken by", taker(report))]
+    rows += report.passed.map { ("", $0) }
     if let mark = report.mark { rows.append(("mark", "\(hexadecimal(mark))/\(hexadecimal(report.mask))")) }
     if let rule = report.ipRule { rows.append(("ip rule", rule)) }
     if let route = report.route {
@@ -81,6 +91,7 @@ struct ExplainCommand: ParsableCommand {
     case "rule":
       let cause = report.cause.map { ": \($0)" } ?? ""
       return "rule \(report.rule ?? "-")" + (report.mode.map { ", \($0)\(cause)" } ?? "")
+    case "steering": return "steering rule \(report.rule ?? "-")"
     case "direct": return "direct destinations"
     case "router": return "no rule: the router's own packets are never steered"
     default: return "no rule"

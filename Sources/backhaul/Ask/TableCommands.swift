@@ -100,7 +100,7 @@ struct RulesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rules",
     abstract: "Every backhaul rule: whose traffic, which way it goes, and what happens when the "
-      + "hub is gone.")
+      + "hub is gone. Every steering rule: what it takes, and how much it has taken.")
 
   @OptionGroup var options: QuestionOptions
   @OptionGroup var repeating: RepeatOptions
@@ -119,7 +119,14 @@ struct RulesCommand: ParsableCommand {
             ? "drain" + (rule.drainLimitSeconds.map { " \(Words.age($0))" } ?? "") : rule.failback,
           "\(rule.holdDownMs) ms", rule.ipv6, rule.cause)
       }
-      return table.lines
+      guard !report.steering.isEmpty else { return table.lines }
+      var steering = Columns("STEERING RULE", "HOLDS", "ACTION", "GOES", "PACKETS", "BYTES", "TAKES")
+      for rule in report.steering {
+        steering.add(
+          rule.name, rule.enabled ? rule.holds ? "yes" : "not now" : "disabled", rule.egress ?? rule.action,
+          rule.choice ?? "-", rule.packets.map { "\($0)" } ?? "-", rule.bytes.map { "\($0)" } ?? "-", rule.match)
+      }
+      return table.lines + [""] + steering.lines
     }
   }
 }

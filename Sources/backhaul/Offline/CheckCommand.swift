@@ -48,6 +48,7 @@ struct CheckCommand: ParsableCommand {
     print(
       "\(file): revision \(ruleSet.revision) for \(ruleSet.device) is fine: \(count(ruleSet.tunnels.count, "tunnel")), "
         + "\(count(ruleSet.paths.count, "path")), \(count(ruleSet.probes.count, "probe")), "
+        + (ruleSet.steeringRules.isEmpty ? "" : "\(count(ruleSet.steeringRules.count, "steering rule")), ")
         + "\(count(ruleSet.backhaulRules.count, "backhaul rule")), "
         + "\(count(ruleSet.directDestinations.count, "direct destination")); \(fits)")
     notes.forEach { print($0) }
@@ -57,7 +58,12 @@ struct CheckCommand: ParsableCommand {
   private func widened(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [String] {
     guard let slots = Layout.slots(ruleSet, configuration, after: SlotBook()) else { return [] }
     let layout = Layout(ruleSet, configuration, slots)
-    return layout.activeEgresses.filter(\.egress.isStrict).compactMap { active in
+    let strict = layout.activeEgresses.filter(\.egress.isStrict)
+    let untold = strict.flatMap(\.steering).filter { !$0.match.isOfHostsAlone }.map { rule in
+      "steering rule \(rule.name): where nftables has lost our table, ip rules cannot tell what it takes, and nothing "
+        + "holds that: only a rule that asks for nothing but lans and sources has such a second line"
+    }
+    return untold + strict.compactMap { active in
       let prefixes = active.rules.reduce(0) { $0 + $1.sources.prefixes.count }
       guard prefixes > 0, let belts = layout.belts.wider(than: active) else { return nil }
       return "\(active.title): where nftables has lost our table, \(count(belts, "ip rule")) "

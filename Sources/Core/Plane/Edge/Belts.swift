@@ -1,5 +1,25 @@
 package import RuleSets
 
+/// Whose packets a strict egress gets, as far as ip rules can tell.
+struct BeltClaim {
+  var table: TableID
+  /// Held wherever they come from, or by `interfaces` alone; empty: all that comes in by these.
+  var prefixes: [IPv4Prefix]
+  var interfaces: [InterfaceName]
+  var isBound = false
+
+  init(_ active: Layout.ActiveRule, interfaces: [InterfaceName]) {
+    (table, prefixes, self.interfaces) = (active.table, active.rule.sources.prefixes, interfaces)
+  }
+
+  init(_ steering: (rule: SteeringRule, table: TableID), lans: [InterfaceName]) {
+    let match = steering.rule.match
+    (table, prefixes) = (steering.table, match.sources)
+    interfaces = match.lans.isEmpty ? lans : match.lans
+    isBound = !match.lans.isEmpty
+  }
+}
+
 /// What holds strict rules to theirs when nftables does not: ip rules for packets without a mark, so that none leaks while
 /// someone's `nft flush ruleset` has taken our marks, and with the agent dead for good.
 package struct Belts: Sendable {
@@ -30,34 +50,32 @@ package struct Belts: Sendable {
     self.areWider = areWider
   }
 
-  /// - Parameters:
-  ///   - strict: the strict rules in force.
-  ///   - interfaces: the LANs of a rule.
-  init(_ strict: [Layout.ActiveRule], interfaces: (BackhaulRule) -> [InterfaceName]) {
-    let wanted = strict.map { active in
-      let prefixes = active.rule.sources.prefixes
-      return prefixes.isEmpty ? interfaces(active.rule).count : prefixes.count
+  /// - Parameter strict: whose packets to hold, in the order in which rules are asked.
+  init(_ strict: [BeltClaim]) {
+    let wanted = strict.map { claim in
+      claim.prefixes.isEmpty ? claim.interfaces.count : claim.prefixes.count * (claim.isBound ? claim.interfaces.count : 1)
     }
-    let belts = zip(strict, PrefixCover.shares(of: Self.maximum, among: wanted)).flatMap { active, share -> [Belt] in
-      let prefixes = active.rule.sources.prefixes
-      if prefixes.isEmpty {
-        return interfaces(active.rule).map { Belt(incoming: $0, source: nil, table: active.table) }
+    let belts = zip(strict, PrefixCover.shares(of: Self.maximum, among: wanted)).flatMap { claim, share -> [Belt] in
+      if claim.prefixes.isEmpty {
+        return claim.interfaces.map { Belt(incoming: $0, source: nil, table: claim.table) }
       }
-      return PrefixCover.cover(prefixes, limit: share).map {
-        Belt(incoming: nil, source: $0 == .all ? nil : $0, table: active.table)
+      let devices: [InterfaceName?] = claim.isBound ? claim.interfaces : [nil]
+      return PrefixCover.cover(claim.prefixes, limit: max(1, share / max(1, devices.count))).flatMap { prefix in
+        devices.map { Belt(incoming: $0, source: prefix == .all ? nil : prefix, table: claim.table) }
       }
     }
     var seen: Set<Belt> = []
     let ranges = AddressRanges.merged(belts.filter { $0.incoming == nil }.map { $0.source ?? .all })
     self.init(
       all: belts.filter { seen.insert($0).inserted }, ranges: ranges,
-      areWider: ranges != AddressRanges.merged(strict.flatMap(\.rule.sources.prefixes)))
+      areWider: ranges != AddressRanges.merged(strict.filter { !$0.isBound }.flatMap(\.prefixes)))
   }
 
   /// How many belts by prefix an egress has if they are wider than its rules' prefixes; nil if they are exact.
   package func wider(than active: Layout.ActiveEgress) -> Int? {
     let own = all.filter { $0.table == active.table && $0.incoming == nil }.map { $0.source ?? .all }
-    return AddressRanges.merged(own) == AddressRanges.merged(active.rules.flatMap(\.sources.prefixes)) ? nil : own.count
+    let named = active.rules.flatMap(\.sources.prefixes) + active.steering.filter(\.match.isOfHostsAlone).filter(\.match.lans.isEmpty).flatMap(\.match.sources)
+    return AddressRanges.merged(own) == AddressRanges.merged(named) ? nil : own.count
   }
 }
 

@@ -14,6 +14,7 @@ package import RuleSets
 ///     got_TUNNEL    it came by a tunnel: an answer that is about to get to its client
 ///     off_tunnels   it came from a LAN, and leaves by a tunnel: an ip rule sent it there (see `Belts`), or it is live there
 ///     off_UPLINK    it came from a LAN, and leaves by an uplink: no rule's, or its mark is lost
+///     left_direct   it goes by the main table on purpose, wherever that leads
 package enum CountedPlace: String, CaseIterable, Sendable {
   case taken, kept, passed, left
 
@@ -43,7 +44,7 @@ extension EdgeCompiler {
           let chain = place.chain(of: active.egress.name)
           // In the last place only packets that no rule has marked are checked further.
           return .init(.mark(active.mark), place == .left ? .goto(chain: chain) : .jump(chain: chain))
-        })
+        } + (place == .left && sendsDirect ? [.init(.mark(layout.bypass), .goto(chain: Self.leftDirect))] : []))
     }
     return places + [
       NftMap(
@@ -55,6 +56,7 @@ extension EdgeCompiler {
     ]
   }
 
+  private static var leftDirect: String { "left_direct" }
   static var originMap: String { "ends_from" }
   static var exitMap: String { "ends_by" }
 
@@ -95,6 +97,8 @@ extension EdgeCompiler {
         NftChain(
           name: arrivedChain(of: way), rules: [NftRule([], [.count], comment: "came by \(way.title)")])
       } + layout.uplinkWays.map { exits(exitChain(of: $0)) } + (tunnels.isEmpty ? [] : [exits("off_tunnels")])
-    return [last] + counted + ends
+    let direct =
+      sendsDirect ? [NftChain(name: Self.leftDirect, rules: [NftRule([], [.count], comment: "direct")])] : []
+    return [last] + counted + direct + ends
   }
 }

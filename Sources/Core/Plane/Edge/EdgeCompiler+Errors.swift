@@ -67,7 +67,7 @@ extension EdgeCompiler {
   /// whom it was sent: by the uplink that it was sent by; flows of the router's own and of others have no mark.
   private func errorsOfOtherWays(_ way: Layout.Way) -> [NftRule] {
     guard let inbound = way.inbound else { return [] }
-    let direct = hasDirectDestinations ? [isNotBound(to: layout.bypass)] : []
+    let direct = sendsDirect ? [isNotBound(to: layout.bypass)] : []
     return [
       NftRule(
         // A connection that began beyond a private line is bound only if it is to the router.

@@ -45,7 +45,7 @@ extension EdgeCompiler {
   }
 
   func exitSets() -> [NftSet] {
-    guard layout.activeRules.contains(where: \.rule.isStrict), !exitSites.isEmpty else { return [] }
+    guard layout.isStrict, !exitSites.isEmpty else { return [] }
     return [NftSet(name: Self.exitSet, ranges: exitSites)]
   }
 

@@ -103,7 +103,7 @@ extension EdgeCompiler {
           [.outgoing(way.device), unbound, marked, .markNot(layout.bypass, layout.mask)], [bind(to: way.mark)],
           comment: "leaves by \(way.title)"))
     }
-    if hasDirectDestinations {
+    if sendsDirect {
       for uplink in uplinks {
         rules.append(
           NftRule(
@@ -118,32 +118,40 @@ extension EdgeCompiler {
   /// interfaces, addresses and the mark, so it also holds for packets without a known connection. A mark of a strict
   /// rule's says whose a packet is, whatever its device is called by now; else the first rule that takes the source
   /// decides, as in `steer`.
-  func guardChain() -> NftChain {
+  func guardChains() -> [NftChain] {
     var rules: [NftRule] = []
     if hasDirectDestinations {
       rules.append(
         NftRule([.ipv4, .destinationIn(set: Self.directSet)], [.return], comment: "direct destination"))
     }
-    for active in layout.activeEgresses where active.egress.isStrict {
-      rules += holding(active.title, active.egress, [isMarked(active.mark)])
-    }
+    for active in layout.activeEgresses where active.egress.isStrict { rules += holdingMarked(active) }
+    guard isSteering else { return [NftChain(name: "guard", rules: rules + guardedSources())] }
+    rules += guardSteered() + [NftRule([], [.goto(chain: Self.guardedSourcesChain)], comment: "by its source")]
+    return [NftChain(name: "guard", rules: rules), NftChain(name: Self.guardedSourcesChain, rules: guardedSources())]
+      + guardedLostChains()
+  }
+
+  /// Whose source it is decides, whatever mark a packet has.
+  private func guardedSources() -> [NftRule] {
+    var rules: [NftRule] = []
     // A prefix is held wherever it comes from, after what rules say of its interfaces.
     let anywhere = prefixedStrictRules.map(\.rule).filter { !$0.sources.interfaces.isEmpty }
     let active = layout.activeRules.map(\.rule)
-    let last = anywhere.isEmpty ? active.lastIndex(where: \.isStrict) ?? 0 : active.count - 1
-    for rule in active[...last] {
+    let last = anywhere.isEmpty ? active.lastIndex(where: \.isStrict).map { $0 + 1 } ?? 0 : active.count
+    for rule in active.prefix(last) {
       for matches in sourceMatches(rule, by: Self.by) {
         if rule.isStrict {
-          rules += holding("rule \(rule.name)", rule.egress, matches)
+          rules += bypassing(rule, matches) + holding("rule \(rule.name)", rule.egress, matches)
         } else {
           rules.append(NftRule(matches, [.return], comment: "rule \(rule.name): may leave"))
         }
       }
     }
     for rule in anywhere {
-      rules += holding("rule \(rule.name)", rule.egress, [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))])
+      let matches: [NftRule.Match] = [.ipv4, .sourceIn(set: Self.sourceSet(rule.name))]
+      rules += bypassing(rule, matches) + holding("rule \(rule.name)", rule.egress, matches)
     }
-    return NftChain(name: "guard", rules: rules)
+    return rules
   }
 
   private func holding(_ whose: String, _ egress: Egress, _ matches: [NftRule.Match]) -> [NftRule] {

@@ -22,5 +22,5 @@ extension EdgeCompiler {
   }
 
   /// Whether a rule in force shuts uplinks to anything.
-  package var needsGuard: Bool { layout.activeRules.contains { $0.rule.isStrict || $0.rule.ipv6 == .block } }
+  package var needsGuard: Bool { layout.isStrict || layout.activeRules.contains { $0.rule.ipv6 == .block } }
 }

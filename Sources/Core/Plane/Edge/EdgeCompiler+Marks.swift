@@ -27,7 +27,7 @@ extension EdgeCompiler {
         NftRule(
           [.incoming(way.device), .ipv4, .reply, isBound(to: way.mark)], [setMark(way.mark)],
           comment: "answer by \(way.title)"))
-      if hasDirectDestinations {
+      if sendsDirect {
         rules.append(
           NftRule(
             [.incoming(way.device), .ipv4, .reply, isBound(to: layout.bypass)], [setMark(layout.bypass)],
@@ -41,7 +41,7 @@ extension EdgeCompiler {
   }
 
   /// IPv4 from a LAN. The order is the meaning: an answer goes back by the way its question came, a direct destination
-  /// goes by the main table, and then the first rule that takes the source decides.
+  /// goes by the main table, then steering rules are asked, and then the first rule that takes the source decides.
   ///
   /// - Parameter guarding: there is no agent yet, and only strict rules are held to theirs: what another rule takes goes
   ///   by the main table, as if there were none.
@@ -56,6 +56,7 @@ extension EdgeCompiler {
           [.ipv4, .destinationIn(set: Self.directSet)], [setMark(layout.bypass), .return],
           comment: "direct destination"))
     }
+    rules += steeringRules()
     for active in layout.activeRules {
       for matches in sourceMatches(active.rule) {
         if guarding && !active.rule.isStrict {
@@ -70,21 +71,23 @@ extension EdgeCompiler {
 
   /// Marks what a rule takes.
   func steerRules(of active: Layout.ActiveRule, _ matches: [NftRule.Match]) -> [NftRule] {
-    let name = active.rule.name
-    let keeping = keepingWays(of: active.rule.egress)
+    marking(active.rule.egress, active.mark, "rule \(active.rule.name)", matches)
+  }
+
+  /// Marks what goes to an egress, except what is live on a way that it keeps to.
+  func marking(_ egress: Egress, _ mark: Mark, _ title: String, _ matches: [NftRule.Match]) -> [NftRule] {
+    let keeping = keepingWays(of: egress)
     var rules: [NftRule] = []
     if keeping.contains(where: \.isTunnel) {
       rules.append(
-        NftRule(
-          matches, [chooseByMark(Self.liveMap(active.rule.egress.name))], comment: "rule \(name): live on a tunnel"))
+        NftRule(matches, [chooseByMark(Self.liveMap(egress.name))], comment: "\(title): live on a tunnel"))
     }
     for way in keeping where !way.isTunnel {
       rules.append(
         NftRule(
-          matches + [isBound(to: way.mark)], [setMark(way.mark), .return],
-          comment: "rule \(name): live on \(way.title)"))
+          matches + [isBound(to: way.mark)], [setMark(way.mark), .return], comment: "\(title): live on \(way.title)"))
     }
-    return rules + [NftRule(matches, [setMark(active.mark), .return], comment: "rule \(name)")]
+    return rules + [NftRule(matches, [setMark(mark), .return], comment: title)]
   }
 
   /// The ways that keep a live connection of an egress. Under `drain`, where it finishes although the egress has moved on:

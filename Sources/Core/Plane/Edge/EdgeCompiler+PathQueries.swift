@@ -28,17 +28,17 @@ extension EdgeCompiler {
   /// How packets leave by a path; nil if they cannot.
   package func way(by path: Path) -> TableRoute.Way? { way(by: layout.owner(of: path)) }
 
-  /// The active default route of the table of a rule's egress for a choice; nil: the table has none, and its floor holds.
-  package func activeRoute(of rule: Name, for choice: RuleSelection.Choice) -> TableRoute? {
-    guard let rule = layout.ruleSet.backhaulRules.first(where: { $0.name == rule }),
-      let table = layout.table(.egress(rule.egress.name))
+  /// The active default route of an egress's table for a choice; nil: the table has none, and its floor holds.
+  package func activeRoute(of egress: Name, for choice: RuleSelection.Choice) -> TableRoute? {
+    guard let egress = layout.activeEgresses.first(where: { $0.egress.name == egress })?.egress,
+      let table = layout.table(.egress(egress.name))
     else { return nil }
     let way: TableRoute.Way?
     switch choice {
     case .path(let name): way = layout.path(named: name).flatMap { self.way(by: $0) }
     case .paths(let names):
       way = .sharing(
-        names.map { name in (layout.path(named: name).flatMap { self.way(by: $0) }, rule.egress.weight(of: name)) })
+        names.map { name in (layout.path(named: name).flatMap { self.way(by: $0) }, egress.weight(of: name)) })
     case .localWAN(let interface), .underlay(let interface): way = self.way(by: .uplink(interface))
     case .blocked: way = nil
     }

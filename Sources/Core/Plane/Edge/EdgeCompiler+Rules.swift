@@ -18,18 +18,18 @@ extension EdgeCompiler {
   ///
   /// No chain has a name that is a word of nft's language (`mark`, `reply`): nft lists such a table and cannot read it.
   func nftTable(guarding: Bool = false) -> NftTable {
-    let needsGuard = layout.activeRules.contains { $0.rule.isStrict }
+    let needsGuard = layout.isStrict
     var chains = [
       markChain(), lanChain(), sortingChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain(),
     ]
     chains += [passChain(), throughChain(), outwardChain(guarded: needsGuard)]
-    if needsGuard { chains.append(guardChain()) }
+    if needsGuard { chains += guardChains() }
     chains += strayChains() + strayOutwardChains() + ipv6ExitChains()
     chains.append(leaveChain())
-    chains += countChains() + inboundChains() + errorChains()
+    chains += countChains() + inboundChains() + errorChains() + steeringChains(guarding: guarding)
     return NftTable(
       name: layout.configuration.kernel.nftTable, sets: addressSets() + claimSets(guarding: guarding),
-      maps: nftMaps() + settledMaps(guarding: guarding),
+      maps: nftMaps() + settledMaps(guarding: guarding) + steeringMaps(),
       chains: chains + tunnelChains() + settledChains(guarding: guarding))
   }
 
@@ -52,7 +52,7 @@ extension EdgeCompiler {
         NftSet(
           name: Self.sourceSet(active.rule.name), ranges: AddressRanges.merged(active.rule.sources.prefixes)))
     }
-    return sets + straySets() + exitSets()
+    return sets + straySets() + exitSets() + steeringSets()
   }
 
   /// One list of matches for each way in which a packet can be of the rule's sources. These packets have already come

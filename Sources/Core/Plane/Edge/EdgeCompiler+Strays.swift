@@ -79,12 +79,12 @@ extension EdgeCompiler {
 
   /// The mark was only for the lookup: anything that looks at marks from here on sees none.
   func clearPassed() -> [NftRule] {
-    guard hasPrefixBelts else { return [] }
+    guard hasPrefixBelts || isSteering else { return [] }
     return [NftRule([isMarked(layout.passed)], [clearMark], comment: "was for the lookup alone")]
   }
 
-  /// A rule that is strict is in force, and what is not its own must be told apart from what is.
-  private var isGuarded: Bool { layout.activeRules.contains { $0.rule.isStrict } }
+  /// Something strict is in force, and what is not its own must be told apart from what is.
+  private var isGuarded: Bool { layout.isStrict }
 
   /// What holds for IPv4 from a LAN also holds for it from any device that is none of our ways: a strict rule's prefix,
   /// and anything that a rule has marked, may come from there.

@@ -31,7 +31,7 @@ package struct EdgeCompiler: Sendable {
     let devices = tunnelDevices()
     return DesiredState(
       tunnels: devices.wanted, held: devices.held, settings: interfaceSettings(made: devices.wanted),
-      routes: tableRoutes(made: devices.wanted), selectedTables: Set(layout.activeRules.map(\.table)),
+      routes: tableRoutes(made: devices.wanted), selectedTables: Set(layout.activeEgresses.map(\.table)),
       rules: routingRules(), nftTable: nftTable())
   }
 

@@ -21,6 +21,7 @@ extension SlotBook {
       slots[.tunnel(tunnel.name)] = slot
     }
     for (egress, slot) in egressSlots(actual, ruleSet, ranges) { slots[.egress(egress)] = slot }
+    for (egress, slot) in settledSlots(actual, ruleSet, ranges) { slots[.egress(egress)] = slot }
     let known = Set(slots.values)
     for uplink in configuration.uplinks {
       let tables = actual.routes.filter { route in
@@ -63,6 +64,21 @@ extension SlotBook {
     }
     return NftTable(
       name: configuration.kernel.nftTable, sets: [], chains: [NftChain(name: "steer", rules: rules)])
+  }
+
+  /// By the chains that errors about settled connections are led to: each egress in use has one, whoever uses it.
+  private static func settledSlots(
+    _ actual: ActualState, _ ruleSet: RuleSet, _ ranges: KernelRanges
+  ) -> [(Name, Slot)] {
+    let known = Set(ruleSet.egresses.map(\.name) + ruleSet.backhaulRules.map(\.egress.name))
+    let map = actual.nftTable?.maps.first { $0.name == EdgeCompiler.owners }
+    return (map?.elements ?? []).compactMap { element in
+      guard case .mark(let mark) = element.key, let slot = ranges.markMask.slot(of: mark),
+        element.verdict.chain.hasPrefix("by_"), let name = Name(String(element.verdict.chain.dropFirst(3))),
+        known.contains(name)
+      else { return nil }
+      return (name, slot)
+    }
   }
 
   private static func egressSlots(

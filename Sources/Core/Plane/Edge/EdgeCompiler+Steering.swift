@@ -1,0 +1,193 @@
+package import RuleSets
+
+/// Steering rules: which packets of a LAN go another way than backhaul rules say. The first that takes a packet decides.
+///
+///     steer ─▶ steered ─▶ pick_1, pick_2 …   one look into a map for each piece of the program (`SteeringProgram`)
+///                           └▶ hit_RULE      counts, and says where to: ─▶ to_EGRESS, the main table, or nowhere
+///
+/// What a rule decides about is marked then, and no backhaul rule is asked. Whatever else the packet meets on its way, the
+/// guard of strict backhaul rules among it, holds for it too.
+extension EdgeCompiler {
+  static var steered: String { "steered" }
+
+  var isSteering: Bool { !layout.steeringRules.isEmpty }
+  /// Something goes by the main table on purpose, with a mark that says so.
+  var sendsDirect: Bool { hasDirectDestinations || layout.steeringRules.contains { $0.action == .direct } }
+
+  /// The name of the chain that counts what a steering rule takes.
+  package static func hitChain(of rule: Name) -> String { "hit_\(rule)" }
+  private static func egressChain(_ egress: Name) -> String { "to_\(egress)" }
+  private static func addressSet(_ field: SteeringField, of rule: Name) -> String { "\(field.rawValue)_\(rule)" }
+
+  /// Part of `steer`.
+  func steeringRules() -> [NftRule] {
+    guard isSteering else { return [] }
+    return [
+      NftRule([], [.jump(chain: Self.steered)], comment: "by steering rules"),
+      NftRule([marked], [.return], comment: "a steering rule takes it"),
+    ]
+  }
+
+  func steeringSets() -> [NftSet] {
+    layout.steering.pieces.flatMap { piece -> [NftSet] in
+      guard let rule = piece.rules.first else { return [] }
+      return piece.asked.sorted { $0.rawValue < $1.rawValue }.map { field in
+        let name = Self.addressSet(field, of: rule.name)
+        switch field {
+        case .sources: return NftSet(name: name, ranges: AddressRanges.merged(rule.match.sources))
+        case .destinations: return NftSet(name: name, ranges: AddressRanges.merged(rule.match.destinations))
+        default: return .fed(name)
+        }
+      }
+    }
+  }
+
+  func steeringMaps() -> [NftMap] {
+    layout.steering.pieces.enumerated().flatMap { number, piece in
+      piece.looks.map { look in
+        NftMap(
+          name: Self.name("boxes", number, look), kind: .boxes(piece.fields(look)),
+          elements: piece.elements(look) { Self.hitChain(of: $0.name) })
+      }
+    }
+  }
+
+  /// `pick_1`, and with what its packets have: `pick_1_mac_port`.
+  private static func name(_ prefix: String, _ number: Int, _ look: SteeringLook) -> String {
+    "\(prefix)_\(number + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
+  }
+
+  /// - Parameter guarding: there is no agent yet, and only strict egresses are held to.
+  func steeringChains(guarding: Bool) -> [NftChain] {
+    guard isSteering else { return [] }
+    let pieces = layout.steering.pieces
+    var way = [NftRule([], [clearMark], comment: "whatever others have put there")]
+    for (number, piece) in pieces.enumerated() {
+      if number > 0 { way.append(NftRule([marked], [.return], comment: "it is decided")) }
+      let name = piece.rules.count == 1 ? "steering rule \(piece.rules[0].name)" : "\(piece.rules.count) steering rules"
+      way.append(
+        NftRule(
+          addressMatches(piece), [.jump(chain: Self.name("pick", number, .init(hasSender: false, hasPort: false)))],
+          comment: name))
+    }
+    return [NftChain(name: Self.steered, rules: way)] + pieces.enumerated().flatMap(picking)
+      + layout.steeringRules.map { hits($0, guarding: guarding) } + egressChains(guarding: guarding)
+  }
+
+  private func addressMatches(_ piece: SteeringProgram.Piece) -> [NftRule.Match] {
+    guard let rule = piece.rules.first?.name, !piece.asked.isEmpty else { return [] }
+    let sets = piece.asked.sorted { $0.rawValue < $1.rawValue }.map { field -> NftRule.Match in
+      let set = Self.addressSet(field, of: rule)
+      return field == .sources ? .sourceIn(set: set) : .destinationIn(set: set)
+    }
+    return [.ipv4] + sets
+  }
+
+  /// The chains that ask a piece's maps: each packet asks one.
+  private func picking(_ number: Int, _ piece: SteeringProgram.Piece) -> [NftChain] {
+    let looks = piece.looks
+    return looks.map { look in
+      func asks(_ other: SteeringLook, _ matches: [NftRule.Match] = [], _ comment: String) -> NftRule {
+        NftRule(
+          matches, [.choose(by: .fields(piece.fields(other)), map: Self.name("boxes", number, other))], comment: comment)
+      }
+      func leads(to other: SteeringLook, _ matches: [NftRule.Match], _ comment: String) -> [NftRule] {
+        looks.contains(other)
+          ? [NftRule(matches, [.goto(chain: Self.name("pick", number, other))], comment: comment)] : []
+      }
+      var rules: [NftRule] = []
+      let (withSender, withPort) = (SteeringLook(hasSender: true, hasPort: false), SteeringLook(hasSender: look.hasSender, hasPort: true))
+      if !look.hasSender, !look.hasPort {
+        rules += leads(to: withSender, [.ethernet], "its sender has an Ethernet address")
+      }
+      if !look.hasPort {
+        for number in [IPProtocol.tcp, IPProtocol.udp] {
+          rules += leads(to: withPort, [.ipv4, .protocolIs(number)], "it has ports")
+        }
+      }
+      rules.append(asks(look, [], "the first that takes it"))
+      if look.hasPort {
+        // A header that is cut off has no port to read; conntrack calls such a packet invalid.
+        rules.append(asks(SteeringLook(hasSender: look.hasSender, hasPort: false), [.invalid], "its ports are cut off"))
+      }
+      return NftChain(name: Self.name("pick", number, look), rules: rules)
+    }
+  }
+
+  private func hits(_ rule: SteeringRule, guarding: Bool) -> NftChain {
+    let actions: [NftRule.Action] =
+      switch rule.action {
+      case .drop: [.count, .drop]
+      case .direct: [.count, setMark(layout.bypass)]
+      case .egress(let name): [.count, .goto(chain: Self.egressChain(name))]
+      }
+    return NftChain(
+      name: Self.hitChain(of: rule.name), rules: [NftRule([], actions, comment: "steering rule \(rule.name)")])
+  }
+
+  private func egressChains(guarding: Bool) -> [NftChain] {
+    layout.activeEgresses.filter { !$0.steering.isEmpty }.map { active in
+      let title = "egress \(active.egress.name)"
+      // Without an agent nobody leads its table anywhere, and what may leave must not wait for one.
+      let rules =
+        guarding && !active.egress.isStrict
+        ? [NftRule([], [setMark(layout.passed)], comment: "\(title): not steered yet")]
+        : marking(active.egress, active.mark, title, [])
+      return NftChain(name: Self.egressChain(active.egress.name), rules: rules)
+    }
+  }
+
+  // MARK: - Before it leaves
+
+  /// Steering rules may send packets to a strict egress, and nothing else knows which these are.
+  private var strictSteered: [Layout.ActiveEgress] {
+    layout.activeEgresses.filter { $0.egress.isStrict && !$0.steering.isEmpty }
+  }
+
+  /// Part of `guard`, before it asks whose source it is.
+  func guardSteered() -> [NftRule] {
+    guard !strictSteered.isEmpty else { return [] }
+    let kept = Set(strictSteered.flatMap { keepingWays(of: $0.egress) }.filter(\.isTunnel).map(\.mark)).sorted()
+    return kept.map {
+      NftRule([isMarked($0)], [.count, .drop], comment: "live on a tunnel, never by another way")
+    } + [NftRule([unmarked], [.goto(chain: Self.guardedLost)], comment: "it has no mark, or has lost it")]
+  }
+
+  /// What has no mark is judged again: another program may have cleared it.
+  func guardedLostChains() -> [NftChain] {
+    guard !strictSteered.isEmpty else { return [] }
+    let rules =
+      [NftRule([], [.jump(chain: Self.steered)], comment: "by steering rules")] + strictSteered.flatMap(holdingMarked)
+      + [
+        NftRule([], [clearMark], comment: "was for this look alone"),
+        NftRule([], [.goto(chain: Self.guardedSourcesChain)], comment: "by its source"),
+      ]
+    return [NftChain(name: Self.guardedLost, rules: rules)]
+  }
+
+  /// Holds what has a strict egress's mark. By an uplink that the egress lists it may leave, if its source's rule lets it.
+  func holdingMarked(_ active: Layout.ActiveEgress) -> [NftRule] {
+    let own = (layout.ownUplinks(of: active.egress) + layout.underlays(of: active.egress)).map { uplink in
+      NftRule(
+        [isMarked(active.mark), .outgoing(uplink)],
+        active.steering.isEmpty ? [.return] : [.goto(chain: Self.guardedSourcesChain)],
+        comment: "\(active.title): its own path \(uplink)")
+    }
+    return own + [
+      NftRule(
+        [isMarked(active.mark)], [.count, .drop], comment: "\(active.title): \(active.egress.fallback.rawValue)")
+    ]
+  }
+
+  static var guardedSourcesChain: String { "guard_source" }
+  private static var guardedLost: String { "guard_lost" }
+
+  /// What a steering rule has sent by an uplink although the source's rule is strict, where that one allows it.
+  func bypassing(_ rule: BackhaulRule, _ matches: [NftRule.Match]) -> [NftRule] {
+    guard rule.allowBypass, isSteering else { return [] }
+    let marks = [layout.bypass] + layout.activeEgresses.filter { !$0.steering.isEmpty }.map(\.mark)
+    return marks.filter { $0 != layout.mark(.egress(rule.egress.name)) }.map {
+      NftRule(matches + [isMarked($0)], [.return], comment: "rule \(rule.name): a steering rule may send it")
+    }
+  }
+}
