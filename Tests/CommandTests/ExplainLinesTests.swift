@@ -9,7 +9,8 @@ import Testing
   private var report: ExplainReport {
     ExplainReport(
       source: "192.168.10.2", destination: "198.18.0.9", service: "tcp", port: 443, incoming: "lan0", takenBy: "rule",
-      rule: "office", mode: "backhaul", cause: "first path in order that is up", mark: 0x400_0000, mask: 0x7f00_0000,
+      rule: "office", passed: [], mode: "backhaul", cause: "first path in order that is up", mark: 0x400_0000,
+      mask: 0x7f00_0000,
       ipRule: "priority 9220 fwmark 0x4000000/0x7f000000 lookup 7904", table: 7904, route: "default dev bh-fra-a",
       device: "bh-fra-a", gateway: nil, translated: false, path: "fra-a", pathState: "up", tunnel: "fra-a", hub: "fra",
       outer: OuterPacketReport(source: "198.51.100.2", destination: "203.0.113.2", device: "wan0"),

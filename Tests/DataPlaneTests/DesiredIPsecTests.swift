@@ -185,7 +185,7 @@ import Testing
   @Test func aRuleThatMayUseTheLineIsStrictOtherwise() {
     #expect(
       chain("guard") == [
-        "meta mark & 0x7f000000 == 0x06000000 oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "
+        "meta mark & 0x7f000000 == 0x06000000 oifname \"mpls0\" return "
           + "comment \"rule office: its own path mpls0\"",
         "meta mark & 0x7f000000 == 0x06000000 counter drop comment \"rule office: underlay\"",
         "iifname \"lan0\" ip saddr @source_office oifname \"mpls0\" meta mark & 0x7f000000 != 0x00000000 return "

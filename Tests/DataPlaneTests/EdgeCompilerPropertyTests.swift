@@ -29,6 +29,8 @@ import Testing
     "nft rule freed: no rule takes it": "the same",
     "nft rule stray: no rule takes it": "the same",
     "map freed_by to freed": "the same",
+    "map left_by to left_direct": "so that what is direct on purpose is not taken for a stray",
+    "nft rule left_direct: direct": "the same",
     "map known_by to known": "saves a second look at what is known not to come from a LAN",
     "nft rule stray_outward: what came by a way out": "the same",
     "nft rule stray_outward: LAN LAN": "the same",

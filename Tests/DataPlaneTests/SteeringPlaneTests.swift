@@ -28,7 +28,7 @@ import Testing
     ]
     static let destinations: [IPv4Address] = ["8.8.8.8", "8.8.4.4", "203.0.114.9", "1.1.1.1"]
     static let macs = (1...3).compactMap { MACAddress(value: $0) }
-    static let ports = ["80", "81-90", "85-99", "80-99", "1-65535"].compactMap { PortRange($0) }
+    static let ports = ["80-80", "81-90", "85-99", "80-99", "1-65535"].compactMap { PortRange($0) }
     static let codes = [0, 10, 46].compactMap { DSCP(value: $0) }
 
     mutating func match(_ number: Int) -> SteeringMatch {
@@ -40,7 +40,8 @@ import Testing
       if match == SteeringMatch() { match.protocols = [.udp] }
       // More than fit into boxes.
       if roll(8) == 0 {
-        match.destinations = (0..<300).compactMap { IPv4Prefix("8.8.\($0 % 200).\($0 / 200 * 128)/26") } + ["8.8.8.8/32"]
+        match.destinations =
+          (0..<300).compactMap { IPv4Prefix("8.8.\($0 % 200).\($0 / 200 * 128)/26") } + ["8.8.8.8/32"]
       }
       return match
     }
@@ -126,7 +127,8 @@ import Testing
         let unmarked = Mark(value: packet.mark & layout.mask.bits)
         #expect(verdict == .pass, "\(about)")
         #expect(
-          mark == rule.flatMap { layout.mark(.egress($0.egress.name)) } ?? (ruleSet.steeringRules.contains(where: \.enabled) ? layout.none : unmarked), "\(about)")
+          mark == rule.flatMap { layout.mark(.egress($0.egress.name)) }
+            ?? (ruleSet.steeringRules.contains(where: \.enabled) ? layout.none : unmarked), "\(about)")
       }
       let hits = walk.stages.filter { stage in
         if case .nft(let chain, _) = stage { chain.hasPrefix("hit_") } else { false }
@@ -234,7 +236,7 @@ import Testing
     let rules = try (0..<2_500).map { number in
       var match = SteeringMatch(protocols: [.udp])
       if number % 2 == 0 {
-        match.ports = [try #require(PortRange("\(number + 1)"))]
+        match.ports = [try #require(PortRange(UInt16(number + 1), UInt16(number + 1)))]
       } else {
         match.sources = [try #require(IPv4Prefix("10.\(number / 256).\(number % 256).0/24"))]
       }
@@ -243,6 +245,6 @@ import Testing
     let program = SteeringProgram(rules)
     #expect(program.pieces.flatMap(\.rules) == rules)
     #expect(program.pieces.count == 2)
-    for piece in program.pieces { #expect(piece.turns.allSatisfy { (0...PacketBox.mostTurns).contains($0) }) }
+    for piece in program.pieces { #expect(piece.turns.allSatisfy { (0...PacketBox.Side.mostTurns).contains($0) }) }
   }
 }

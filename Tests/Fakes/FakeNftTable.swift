@@ -9,6 +9,8 @@ package struct FakeNftTable: Sendable {
   /// it.
   package var counted: [NftHandle: UInt64] = [:]
   package var shared: [String: UInt64] = [:]
+  /// The elements of maps of boxes, in the order in which they were put in.
+  private var boxes: [String: [NftMap.Element]] = [:]
   /// Sets that others have filled.
   package var fed: [String: [ClosedRange<UInt32>]] = [:]
   private var last: UInt64 = 0
@@ -23,6 +25,10 @@ package struct FakeNftTable: Sendable {
     for index in table.chains.indices {
       self.table.chains[index].handles = table.chains[index].rules.map { _ in next() }
     }
+    for map in table.maps {
+      guard case .boxes(let fields) = map.kind else { continue }
+      for element in map.elements { try insert(element, fields, into: map.name) }
+    }
     try check()
   }
 
@@ -30,6 +36,7 @@ package struct FakeNftTable: Sendable {
   package init(adopting table: NftTable) {
     self.table = table
     last = table.chains.flatMap(\.handles).compactMap { $0?.value }.max() ?? 0
+    for map in table.maps { if case .boxes = map.kind { boxes[map.name] = map.elements } }
     alter { _ in }
   }
 
@@ -72,6 +79,10 @@ package struct FakeNftTable: Sendable {
   /// Another program changes it.
   package mutating func alter(_ change: (inout NftTable) -> Void) {
     change(&table)
+    for map in table.maps {
+      guard case .boxes = map.kind, Set(boxes[map.name] ?? []) != Set(map.elements) else { continue }
+      boxes[map.name] = map.elements
+    }
     for index in table.chains.indices where table.chains[index].handles.count != table.chains[index].rules.count {
       // A rule that stays is the same one as before.
       let old = table.chains[index]
@@ -197,28 +208,66 @@ package struct FakeNftTable: Sendable {
 
   private mutating func applyToMaps(_ edit: NftEdit) throws(FakeRefusal) {
     switch edit {
-    case .removeElements(let name, let elements):
-      let map = table.maps[try place(of: name, in: table.maps.map(\.name))]
-      for element in elements where !map.elements.contains(element) { throw missing("\(element) in \(name)") }
-      put(NftMap(name: name, kind: map.kind, elements: map.elements.filter { !elements.contains($0) }))
+    case .removeElements(let removed):
+      let map = try map(alike: removed)
+      let there = Set(map.elements)
+      for element in removed.elements where !there.contains(element) {
+        throw missing("\(element) in \(map.name)")
+      }
+      let gone = Set(removed.elements)
+      put(map.holding(map.elements.filter { !gone.contains($0) }))
+      boxes[map.name]?.removeAll { gone.contains($0) }
     case .deleteMap(let name):
       let index = try place(of: name, in: table.maps.map(\.name))
       if rules.contains(where: { $0.asks(map: name) }) { throw busy("map \(name)") }
       table.maps.remove(at: index)
+      boxes[name] = nil
     case .addMap(let name, let kind):
       guard !table.maps.contains(where: { $0.name == name }) else { throw FakeRefusal(EEXIST, name) }
       table.maps.append(NftMap(name: name, kind: kind, elements: []))
-    case .addElements(let name, let elements):
-      let map = table.maps[try place(of: name, in: table.maps.map(\.name))]
-      for element in elements {
-        try checkTarget(of: element)
-        if map.elements.contains(where: { $0.key == element.key }) {
-          throw FakeRefusal(EEXIST, "\(element) in \(name)")
-        }
+    case .addElements(let added):
+      let map = try map(alike: added)
+      for element in added.elements { try checkTarget(of: element) }
+      if case .boxes(let fields) = map.kind {
+        for element in added.elements { try insert(element, fields, into: map.name) }
+        return put(map.holding(boxes[map.name] ?? []))
       }
-      put(NftMap(name: name, kind: map.kind, elements: map.elements + elements))
+      let keys = Set(map.elements.map(\.key))
+      for element in added.elements where keys.contains(element.key) {
+        throw FakeRefusal(EEXIST, "\(element) in \(map.name)")
+      }
+      put(map.holding(map.elements + added.elements))
     default: break
     }
+  }
+
+  /// The map of this name; EINVAL where its keys are of another length.
+  private func map(alike other: NftMap) throws(FakeRefusal) -> NftMap {
+    let map = table.maps[try place(of: other.name, in: table.maps.map(\.name))]
+    if map.kind != other.kind { throw FakeRefusal(EINVAL, "\(other.name) is another map") }
+    return map
+  }
+
+  /// nft_pipapo_insert, net/netfilter/nft_set_pipapo.c: a box must not have a corner in one that is there.
+  private mutating func insert(
+    _ element: NftMap.Element, _ fields: [PacketField], into map: String
+  ) throws(FakeRefusal) {
+    guard case .box(let box) = element.key, box.fits(fields) else { throw FakeRefusal(EINVAL, "\(element) in \(map)") }
+    for other in boxes[map] ?? [] {
+      guard case .box(let there) = other.key else { continue }
+      if there == box {
+        // It is there already, which is no error; but with another verdict it is (nft_add_set_elem).
+        if other.verdict == element.verdict { return }
+        throw FakeRefusal(EBUSY, "\(element) in \(map)")
+      }
+      if there.hasCorner(of: box) { throw FakeRefusal(EEXIST, "\(element) in \(map)") }
+    }
+    boxes[map, default: []].append(element)
+  }
+
+  /// What Linux says of a packet in this box, which is one of single values: the element that was put in first.
+  package func verdict(of map: String, for packet: PacketBox) -> NftMap.Verdict? {
+    boxes[map]?.first { if case .box(let box) = $0.key { box.overlaps(packet) } else { false } }?.verdict
   }
 
   private mutating func put(_ map: NftMap) {
@@ -324,6 +373,23 @@ extension NftRule.Action {
     switch self {
     case .masquerade, .translate: true
     default: false
+    }
+  }
+}
+
+extension PacketBox {
+  /// The other's lowest or highest key is in it. Where any device will do, those are no device's.
+  fileprivate func hasCorner(of other: PacketBox) -> Bool {
+    [false, true].contains { isLast in
+      zip(sides, other.sides).allSatisfy { side, other in
+        switch (side, other) {
+        case (.numbers(let first, let last), .numbers(let low, let high)):
+          first <= (isLast ? high : low) && (isLast ? high : low) <= last
+        case (.device(let name), .device(let otherName)): name == otherName
+        case (.anyDevice, .device), (.anyDevice, .anyDevice): true
+        case (.device, .anyDevice), (.numbers, _), (_, .numbers): false
+        }
+      }
     }
   }
 }

@@ -455,8 +455,8 @@ struct MessageBuilderTests {
     let datagram = transaction.finish()
     let isWhole = Message.forEach(in: datagram) { message in
       guard message.type & 0xff == 12 else { return }
-      let isGood = MapFormat.read(message) { key, verdict in
-        if let verdict { read.append(NFTMapElement(key: key, verdict: verdict)) }
+      let isGood = MapFormat.read(message) { element in
+        if let verdict = element.verdict { read.append(NFTMapElement(key: element.key, verdict: verdict)) }
       }
       #expect(isGood)
     }

@@ -17,12 +17,25 @@ import Testing
     #expect(try complaints(ruleSet("gre-protected"), router()).isEmpty)
   }
 
-  /// Until they are obeyed, they are refused: no agent runs a rule set and steers by half of it.
-  @Test func steeringRulesAreRefusedAsLongAsNothingObeysThem() throws {
+  @Test func steeringRulesFitTheRouter() throws {
+    // Nothing fills the sets of domains yet.
     #expect(
-      try complaints(ruleSet("steering"), router()).contains(
-        "steering_rules: steering rules are not built into this version yet"))
-    #expect(try !complaints(ruleSet("egresses"), router()).contains { $0.hasPrefix("steering") })
+      try complaints(ruleSet("steering"), router()).filter { $0.hasPrefix("steering") }.allSatisfy {
+        $0.contains("domains")
+      })
+    var ruleSet = try ruleSet("steering")
+    ruleSet.steeringRules = [
+      SteeringRule(
+        name: try #require(Name("wide")),
+        match: SteeringMatch(
+          lans: [try #require(InterfaceName("lan7"))], macs: (1...100).compactMap { MACAddress(value: $0) },
+          protocols: [.udp], ports: (1...50).compactMap { PortRange(2 * $0, 2 * $0) }), action: .drop)
+    ]
+    let found = try complaints(ruleSet, router()).filter { $0.hasPrefix("steering") }
+    #expect(found.count == 2)
+    #expect(found[0].hasPrefix("steering_rules[0].match.lans[0]: expected a LAN interface of this router"))
+    #expect(found[1].hasPrefix("steering_rules[0].match: expected at most 4096 combinations"))
+    #expect(found[1].contains("found 5000"))
   }
 
   /// `spare` names none either, and no tunnel uses it.

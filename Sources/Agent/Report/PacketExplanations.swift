@@ -189,7 +189,8 @@ package struct PacketExplanations: Sendable {
     return ExplainReport(
       source: ends.source, destination: ends.destination, service: question.service?.rawValue, port: question.port,
       incoming: explanation.packet.incoming?.text, takenBy: Self.word(explanation.taker), rule: name?.text,
-      passed: explanation.passed, mode: rule?.mode, cause: rule?.cause, mark: explanation.mark.value == 0 ? nil : explanation.mark.value,
+      passed: explanation.passed, mode: rule?.mode, cause: rule?.cause,
+      mark: explanation.mark.value == 0 ? nil : explanation.mark.value,
       mask: ranges.markMask.bits, ipRule: explanation.rule.map(PlanText.words(of:)), table: table(explanation)?.value,
       route: explanation.route?.words, device: explanation.device?.text, gateway: explanation.gateway?.description,
       translated: explanation.isTranslated, path: explanation.path?.text, pathState: path?.state,

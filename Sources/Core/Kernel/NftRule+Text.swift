@@ -30,38 +30,42 @@ extension NftSet {
   }
 }
 
-extension NftMap {
-  /// The map's type in nft(8)'s words.
-  var typeText: String {
-    switch kind {
-    case .device: "ifname : verdict"
-    case .mark: "mark : verdict"
-    case .boxes: "boxes : verdict"
+extension NftMap.Kind {
+  /// In nft(8)'s words: its type and its flags.
+  var words: [String] {
+    switch self {
+    case .device: ["type ifname : verdict"]
+    case .mark: ["type mark : verdict"]
+    case .boxes(let fields):
+      ["type \(fields.map(\.typeWord).joined(separator: " . ")) : verdict", "flags interval"]
     }
   }
+}
 
+extension NftMap {
   fileprivate var lines: [String] {
-    var lines = ["map \(name) {", "\ttype \(typeText)"]
+    var lines = ["map \(name) {"] + kind.words.map { "\t\($0)" }
     if !elements.isEmpty {
-      lines += ["\telements = {"] + elements.map { "\t\t\($0.text)," } + ["\t}"]
+      lines += ["\telements = {"] + elements.map { "\t\t\($0.text(in: kind))," } + ["\t}"]
     }
     return lines + ["}"]
   }
 }
 
 extension NftMap.Element {
-  var text: String {
+  func text(in kind: NftMap.Kind) -> String {
     switch verdict {
-    case .jump(let chain): "\(keyText) : jump \(chain)"
-    case .goto(let chain): "\(keyText) : goto \(chain)"
+    case .jump(let chain): "\(keyText(in: kind)) : jump \(chain)"
+    case .goto(let chain): "\(keyText(in: kind)) : goto \(chain)"
     }
   }
 
-  var keyText: String {
+  func keyText(in kind: NftMap.Kind) -> String {
     switch key {
     case .device(let name): "\"\(name)\""
     case .mark(let mark): padded(mark.value)
-    case .box: "box"
+    case .box(let box):
+      if case .boxes(let fields) = kind { box.text(fields) } else { "\(box)" }
     }
   }
 }
@@ -112,6 +116,7 @@ extension NftRule.Match {
     case .incoming(let device): "iifname \"\(device)\""
     case .outgoing(let device): "oifname \"\(device)\""
     case .slave(let device): "meta sdifname \"\(device)\""
+    case .ethernet: "meta iiftype ether"
     case .ipv4: "meta nfproto ipv4"
     case .ipv6: "meta nfproto ipv6"
     case .sourceIn(let set): "ip saddr @\(set)"
@@ -133,7 +138,6 @@ extension NftRule.Match {
     case .untracked: "ct state untracked"
     case .related: "ct state related"
     case .keepsSource: "ct status ! snat"
-    case .ethernet: "meta iiftype ether"
     case .tcpSYN: "tcp flags syn / syn,rst"
     case .tcpReset: "tcp flags & rst == rst"
     case .icmpType(let number): "icmp type \(Self.name(ofICMPType: number))"
@@ -160,7 +164,7 @@ extension NftRule.Match {
   }
 
   /// As nft writes those that we use, from /etc/protocols; it also accepts a number.
-  private static func name(ofProtocol number: UInt8) -> String {
+  static func name(ofProtocol number: UInt8) -> String {
     switch number {
     case IPProtocol.icmp: "icmp"
     case IPProtocol.ipip: "ipencap"
@@ -188,9 +192,9 @@ extension NftRule.Action {
     case .return: "return"
     case .jump(let chain): "jump \(chain)"
     case .goto(let chain): "goto \(chain)"
-    case .choose(.fields, let map): "fields vmap @\(map)"
     case .choose(.incoming, let map): "iifname vmap @\(map)"
     case .choose(.outgoing, let map): "oifname vmap @\(map)"
+    case .choose(.fields(let fields), let map): "\(fields.map(\.words).joined(separator: " . ")) vmap @\(map)"
     case .choose(.mark(let mask), let map): "meta mark & \(padded(mask.bits)) vmap @\(map)"
     case .choose(.connectionMark(let mask), let map): "ct mark & \(padded(mask.bits)) vmap @\(map)"
     }

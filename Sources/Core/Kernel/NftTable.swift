@@ -46,12 +46,15 @@ package struct NftSet: Hashable, Sendable {
   }
 }
 
-/// A named map from devices or marks to chains (`type ifname : verdict`): one look instead of a rule for each.
+/// A named map from devices, marks or boxes to chains (`type ifname : verdict`): one look instead of a rule for each.
 package struct NftMap: Hashable, Sendable {
-  /// What the map's keys are: device names or packet marks.
-  package enum Kind: Hashable, Sendable { case device, mark, boxes([PacketField]) }
+  /// What the map's keys are: device names, packet marks, or boxes of these fields, of which `.turn` is the first.
+  package enum Kind: Hashable, Sendable {
+    case device, mark
+    case boxes([PacketField])
+  }
 
-  /// The device or mark that an element is for.
+  /// The device, mark or box that an element is for.
   package enum Key: Hashable, Comparable, Sendable {
     case device(InterfaceName)
     case mark(Mark)
@@ -85,7 +88,7 @@ package struct NftMap: Hashable, Sendable {
 
   package var name: String
   package var kind: Kind
-  /// Ascending by key; each is of the map's kind.
+  /// Ascending by key, boxes by their turns; each is of the map's kind.
   package private(set) var elements: [Element]
 
   package init(name: String, kind: Kind, elements: [Element]) {
@@ -93,6 +96,9 @@ package struct NftMap: Hashable, Sendable {
     self.kind = kind
     self.elements = elements.sorted { $0.key < $1.key }
   }
+
+  /// The same map with other elements.
+  package func holding(_ elements: [Element]) -> NftMap { NftMap(name: name, kind: kind, elements: elements) }
 }
 
 /// Two chains are equal if they do the same, whatever handles the kernel gave their rules.
@@ -157,6 +163,8 @@ package struct NftRule: Hashable, Sendable {
     /// `meta sdifname "…"`: it came in by this device, which is in a VRF, and the VRF's name stands for it since
     /// (l3mdev_ip_rcv, net/l3mdev/l3mdev.c). Input and forward alone.
     case slave(InterfaceName)
+    /// `meta iiftype ether`: it came in by a device whose packets have an Ethernet header.
+    case ethernet
     /// `meta nfproto ipv4` / `ipv6`
     case ipv4
     case ipv6
@@ -197,7 +205,6 @@ package struct NftRule: Hashable, Sendable {
     /// `ct status ! snat`: nothing translates the connection's source. What does is settled with its first packet, after the
     /// last chain of `postrouting` that is not of type `nat`.
     case keepsSource
-    case ethernet
     /// `tcp flags & (syn | rst) == syn`
     case tcpSYN
     /// `tcp flags & rst == rst`; not beside `.protocolIs`
@@ -217,6 +224,7 @@ package struct NftRule: Hashable, Sendable {
     case connectionMark(MarkMask)
     /// `meta mark & mask`
     case mark(MarkMask)
+    /// `meta protocol . iifname . ip saddr`; only after `.ipv4`. A packet that lacks one of the fields passes the rule by.
     case fields([PacketField])
 
     package var kind: NftMap.Kind {

@@ -1,18 +1,128 @@
 package import RuleSets
-package enum PacketField: Hashable, Comparable, CaseIterable, Sendable { case turn, incoming, sender, source, destination, `protocol`, port, trafficClass }
-package struct PacketBox: Hashable, Comparable, Sendable {
-  package enum Side: Hashable, Comparable, Sendable { case anyDevice, device(InterfaceName), numbers(UInt64, UInt64)
-    package static func turn(_ n: Int) -> Side { .numbers(0x0800 - UInt64(n), 0x0800 + UInt64(n)) }
-    package static func any(_ field: PacketField) -> Side {
-      switch field { case .turn: .numbers(0, 0xffff)
-      case .incoming: .anyDevice
-      case .sender: .numbers(0, 0xffff_ffff_ffff)
-      case .source, .destination: .numbers(0, 0xffff_ffff)
-      case .protocol, .trafficClass: .numbers(0, 255)
-      case .port: .numbers(0, 65535) } }
+
+/// A range for each field of a packet: the packet is in the box where each of its values is in that field's range.
+///
+/// A box is an element of a map, and Linux gives a packet to that element which was put in first of those whose boxes it is
+/// in. It refuses a box with its low or its high corner in one that is there already (nft_pipapo_insert,
+/// net/netfilter/nft_set_pipapo.c). Hence the turns: of two boxes that overlap, that of the later turn is wider in the
+/// field `.turn`, so that neither of its corners is in the other. Boxes of one turn must not overlap.
+package struct PacketBox: Hashable, Sendable {
+  /// What a box says of one field.
+  package enum Side: Hashable, Comparable, Sendable {
+    /// Any device, or none. For the field `.incoming`, as `device`.
+    case anyDevice
+    case device(InterfaceName)
+    /// The first number and the last one. For the other fields; addresses count with their first byte as the highest.
+    case numbers(UInt64, UInt64)
   }
-  package static let mostTurns = 2047
+
+  /// In the order of the map's fields.
   package var sides: [Side]
+
   package init(_ sides: [Side]) { self.sides = sides }
-  package static func < (l: Self, r: Self) -> Bool { l.sides.lexicographicallyPrecedes(r.sides) }
+}
+
+extension PacketBox.Side {
+  /// ETH_P_IP: what every IPv4 packet has in the field `.turn`.
+  static let middle: UInt64 = 0x0800
+  /// The last turn.
+  package static let mostTurns = 2047
+
+  /// Turns count from 0 to `mostTurns`, and a packet that is in several boxes goes to the one with the least.
+  package static func turn(_ number: Int) -> Self {
+    let width = UInt64(min(max(number, 0), mostTurns))
+    return .numbers(middle - width, middle + width)
+  }
+
+  /// All that a packet can have in this field.
+  package static func any(_ field: PacketField) -> Self {
+    field == .incoming ? .anyDevice : .numbers(0, field.largest)
+  }
+
+  /// Nil if it is no turn's range.
+  fileprivate var turn: Int? {
+    guard case .numbers(let first, let last) = self, first <= Self.middle, last >= Self.middle,
+      Self.middle - first == last - Self.middle
+    else { return nil }
+    return Int(Self.middle - first)
+  }
+
+  /// Some value is in both.
+  func overlaps(_ other: Self) -> Bool {
+    switch (self, other) {
+    case (.numbers(let first, let last), .numbers(let otherFirst, let otherLast)):
+      first <= otherLast && otherFirst <= last
+    case (.device(let name), .device(let otherName)): name == otherName
+    case (.anyDevice, .device), (.device, .anyDevice), (.anyDevice, .anyDevice): true
+    case (.numbers, _), (_, .numbers): false
+    }
+  }
+}
+
+extension PacketBox {
+  /// Of its first side; the last one where that is of another field.
+  package var turn: Int { sides.first?.turn ?? Side.mostTurns }
+
+  /// Some packet is in both. Boxes of other fields overlap nowhere.
+  package func overlaps(_ other: PacketBox) -> Bool {
+    sides.count == other.sides.count && zip(sides, other.sides).allSatisfy { $0.overlaps($1) }
+  }
+
+  /// The sides say something of these fields, and the first number of each is not above its last.
+  package func fits(_ fields: [PacketField]) -> Bool {
+    sides.count == fields.count
+      && zip(sides, fields).allSatisfy { side, field in
+        switch side {
+        case .anyDevice, .device: field == .incoming
+        case .numbers(let first, let last): field != .incoming && first <= last && last <= field.largest
+        }
+      }
+  }
+}
+
+/// By turn, as they are put into a map.
+extension PacketBox: Comparable {
+  package static func < (left: Self, right: Self) -> Bool {
+    let turns = (left.turn, right.turn)
+    if turns.0 != turns.1 { return turns.0 < turns.1 }
+    return left.sides.lexicographicallyPrecedes(right.sides)
+  }
+}
+
+extension PacketBox {
+  /// As nft(8) writes an element's key.
+  func text(_ fields: [PacketField]) -> String {
+    zip(fields, sides).map { $0.text($1) }.joined(separator: " . ")
+  }
+}
+
+extension PacketField {
+  fileprivate func text(_ side: PacketBox.Side) -> String {
+    switch side {
+    case .anyDevice: "\"*\""
+    case .device(let name): "\"\(name)\""
+    case .numbers(let first, let last): text(first, last)
+    }
+  }
+
+  private func text(_ first: UInt64, _ last: UInt64) -> String {
+    if self == .source || self == .destination {
+      let (first, last) = (UInt32(truncatingIfNeeded: first), UInt32(truncatingIfNeeded: last))
+      return first <= last ? AddressRanges.text([first...last]) : "\(first)-\(last)"
+    }
+    return first == last ? text(first) : "\(text(first))-\(text(last))"
+  }
+
+  private func text(_ number: UInt64) -> String {
+    switch self {
+    case .turn: hexadecimal(UInt32(truncatingIfNeeded: number))
+    case .sender:
+      (0..<6).reversed().map { place in
+        let byte = number >> (8 * UInt64(place)) & 0xff
+        return (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }.joined(separator: ":")
+    case .protocol: NftRule.Match.name(ofProtocol: UInt8(truncatingIfNeeded: number))
+    default: "\(number)"
+    }
+  }
 }

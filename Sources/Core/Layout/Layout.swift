@@ -205,7 +205,10 @@ package struct Layout: Sendable {
   }
 
   /// Uplinks are shut to some rule's traffic.
-  package var isStrict: Bool { activeEgresses.contains(where: \.egress.isStrict) }
+  package var isStrict: Bool {
+    activeRules.contains(where: \.rule.isStrict)
+      || activeEgresses.contains { $0.egress.isStrict && !$0.steering.isEmpty }
+  }
 
   /// The steering rules in force that send all that some hosts send to a strict egress: what ip rules can tell by
   /// themselves.

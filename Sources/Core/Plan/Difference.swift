@@ -221,8 +221,12 @@ private struct TableComparison {
       }
       let (old, new) = (Set(other.elements), Set(map.elements))
       let place = "nft element inet \(wanted.name) \(map.name)"
-      return map.elements.filter { !old.contains($0) }.map { Difference(.missing, "\(place) { \($0.text) }") }
-        + other.elements.filter { !new.contains($0) }.map { Difference(.superfluous, "\(place) { \($0.text) }") }
+      return map.elements.filter { !old.contains($0) }.map {
+        Difference(.missing, "\(place) { \($0.text(in: map.kind)) }")
+      }
+        + other.elements.filter { !new.contains($0) }.map {
+          Difference(.superfluous, "\(place) { \($0.text(in: map.kind)) }")
+        }
     } + foreign
   }
 

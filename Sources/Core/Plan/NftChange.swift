@@ -17,7 +17,8 @@ package enum NftEdit: Equatable, Sendable {
   case deleteRule(chain: String, NftHandle)
   /// All rules of a chain.
   case flushChain(String)
-  case removeElements(map: String, [NftMap.Element])
+  /// From the map of this name and kind.
+  case removeElements(NftMap)
   case deleteMap(String)
   case deleteSet(String)
   /// Gives the set these ranges, which are too many for one transaction: the store first fills a second set that no rule
@@ -33,7 +34,8 @@ package enum NftEdit: Equatable, Sendable {
   /// Without rules. One that is there, hooked alike, accepts what no rule judges from now on.
   case putChain(String, NftChain.Hook?)
   case changeSet(SetChange)
-  case addElements(map: String, [NftMap.Element])
+  /// To the map of this name and kind, in their order.
+  case addElements(NftMap)
   /// - Parameter before: nil: at the end.
   case addRule(NftRule, chain: String, before: NftHandle?)
 }
@@ -76,8 +78,8 @@ extension NftEdit {
     case .deleteRule(let chain, _), .flushChain(let chain), .deleteChain(let chain), .putChain(let chain, _),
       .addRule(_, let chain, _):
       "chain inet \(table) \(chain)"
-    case .removeElements(let map, _), .deleteMap(let map), .addMap(let map, _), .addElements(let map, _):
-      "map inet \(table) \(map)"
+    case .deleteMap(let map), .addMap(let map, _): "map inet \(table) \(map)"
+    case .removeElements(let map), .addElements(let map): "map inet \(table) \(map.name)"
     case .deleteSet(let set): "set inet \(table) \(set)"
     case .fillSet(let set, _), .addSet(let set): "set inet \(table) \(set.name)"
     case .changeSet(let change): "set inet \(table) \(change.set)"
@@ -146,7 +148,7 @@ private struct MapEdits {
     let names = Set(wanted.maps.map(\.name))
     for map in present.maps where !names.contains(map.name) {
       // Else the chains that it leads to are still in use where an older kernel clears it away later.
-      if !map.elements.isEmpty { before.append(.removeElements(map: map.name, map.elements)) }
+      if !map.elements.isEmpty { before.append(.removeElements(map)) }
     }
     for map in wanted.maps {
       var old: [NftMap.Element] = []
@@ -157,10 +159,11 @@ private struct MapEdits {
         made.append(.addMap(map.name, map.kind))
       }
       let (had, has) = (Set(old), Set(map.elements))
-      let removed = old.filter { !has.contains($0) }
       let added = map.elements.filter { !had.contains($0) }
-      if !removed.isEmpty { before.append(.removeElements(map: map.name, removed)) }
-      if !added.isEmpty { after.append(.addElements(map: map.name, added)) }
+      let moved = BoxOrder.moved(map.elements.filter(had.contains), behind: added)
+      let removed = old.filter { !has.contains($0) } + moved
+      if !removed.isEmpty { before.append(.removeElements(map.holding(removed))) }
+      if !added.isEmpty { after.append(.addElements(map.holding(added + moved))) }
     }
     before += present.maps.filter { !names.contains($0.name) }.map { .deleteMap($0.name) }
   }

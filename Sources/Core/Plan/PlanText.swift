@@ -127,7 +127,9 @@ package struct PlanText: Sendable {
     switch edit {
     case .deleteRule(let chain, let handle): return ["delete rule \(place) \(chain) handle \(handle)"]
     case .flushChain(let name): return ["flush chain \(place) \(name)"]
-    case .removeElements(let map, let elements): return ["delete element \(place) \(map) { \(keys(elements)) }"]
+    case .removeElements(let map):
+      let keys = map.elements.map { $0.keyText(in: map.kind) }
+      return ["delete element \(place) \(map.name) { \(keys.joined(separator: ", ")) }"]
     case .deleteMap(let name): return ["delete map \(place) \(name)"]
     case .deleteSet(let name): return ["delete set \(place) \(name)"]
     case .fillSet(let set, let isThere):
@@ -139,19 +141,18 @@ package struct PlanText: Sendable {
       return ["add set \(place) \(set.name) { type ipv4_addr; flags interval; }"]
         + lines(SetChange(set: set.name, remove: [], add: set.ranges), table: table)
     case .addMap(let name, let kind):
-      return ["add map \(place) \(name) { type \(NftMap(name: name, kind: kind, elements: []).typeText); }"]
+      return ["add map \(place) \(name) { \(kind.words.map { "\($0);" }.joined(separator: " ")) }"]
     case .putChain(let name, let hook):
       return ["add chain \(place) \(name)" + (hook.map { " { \($0.text) }" } ?? "")]
     case .changeSet(let change): return lines(change, table: table)
-    case .addElements(let map, let elements):
-      return ["add element \(place) \(map) { \(elements.map(\.text).joined(separator: ", ")) }"]
+    case .addElements(let map):
+      let elements = map.elements.map { $0.text(in: map.kind) }
+      return ["add element \(place) \(map.name) { \(elements.joined(separator: ", ")) }"]
     case .addRule(let rule, let chain, nil): return ["add rule \(place) \(chain) \(rule.text)"]
     case .addRule(let rule, let chain, let next?):
       return ["insert rule \(place) \(chain) handle \(next) \(rule.text)"]
     }
   }
-
-  private func keys(_ elements: [NftMap.Element]) -> String { elements.map(\.keyText).joined(separator: ", ") }
 
   /// What comes to the same: nft(8) knows no set beside another.
   private func lines(_ renewal: SetRenewal, table: String) -> [String] {

@@ -22,6 +22,7 @@ struct NftWalk {
   struct Table {
     fileprivate let chains: [String: NftChain]
     fileprivate let maps: [String: [NftMap.Key: NftMap.Verdict]]
+    fileprivate let boxes: [String: BoxIndex]
     fileprivate let sets: [String: [ClosedRange<UInt32>]]
     fileprivate let hooked: [NftChain.Hook.Point: [(kind: NftChain.Hook.Kind, chain: NftChain)]]
 
@@ -30,6 +31,12 @@ struct NftWalk {
       maps = Dictionary(
         (table?.maps ?? []).map { map in
           (map.name, Dictionary(map.elements.map { ($0.key, $0.verdict) }) { first, _ in first })
+        }
+      ) { first, _ in first }
+      boxes = Dictionary(
+        (table?.maps ?? []).compactMap { map in
+          guard case .boxes(let fields) = map.kind else { return nil }
+          return (map.name, BoxIndex(fields, map.elements))
         }
       ) { first, _ in first }
       sets = Dictionary((table?.sets ?? []).map { ($0.name, $0.ranges) }) { first, _ in first }
@@ -112,12 +119,13 @@ struct NftWalk {
   }
 
   private func verdict(on subject: NftRule.Subject, _ map: String) -> NftMap.Verdict? {
+    if case .fields = subject { return table.boxes[map]?.verdict(for: packet) }
     let key: NftMap.Key? =
       switch subject {
-      case .fields: nil
       case .incoming: packet.incoming.map { .device($0) }
       case .outgoing: outgoing.map { .device($0) }
       case .mark(let mask): .mark(Mark(value: packet.mark & mask.bits))
+      case .fields: nil
       case .connectionMark(let mask): packet.connectionMark.map { .mark(Mark(value: $0 & mask.bits)) }
       }
     return key.flatMap { table.maps[map]?[$0] }
@@ -130,6 +138,7 @@ struct NftWalk {
     case .incoming(let device): packet.incoming == device
     case .outgoing(let device): outgoing == device
     case .slave(let device): isRouted && packet.slave == device
+    case .ethernet: packet.isEthernet
     case .ipv4: !packet.isIPv6
     case .ipv6: packet.isIPv6
     case .sourceIn(let set): contains(packet.source, set)
@@ -152,7 +161,6 @@ struct NftWalk {
     case .untracked: packet.tracking == .untracked
     case .related: if case .related = packet.tracking { true } else { false }
     case .keepsSource: packet.connectionMark != nil && !packet.isSourceTranslated
-    case .ethernet: true
     case .tcpSYN: packet.isTCPSYN
     case .tcpReset: packet.isTCPReset
     case .icmpType(let number): !packet.isIPv6 && packet.protocolNumber == IPProtocol.icmp && packet.icmpType == number

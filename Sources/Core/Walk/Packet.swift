@@ -28,13 +28,20 @@ package struct Packet: Equatable, Sendable {
   /// Something has translated its connection's source.
   package var isSourceTranslated = false
   package var icmpType: UInt8?
-  package var sender: MACAddress?
-  package var port: UInt16?
-  package var trafficClass: UInt8 = 0
   /// The protocol of the packet that an ICMP error quotes.
   package var quotedProtocol: UInt8?
   /// Nil: none that a rule asks for.
   package var protocolNumber: UInt8?
+  /// What stands where TCP and UDP have the destination port. Nil: nothing that a rule asks for.
+  package var port: UInt16?
+  /// A fragment other than the first: it has no transport header.
+  package var isLaterFragment = false
+  /// The second byte of the IPv4 header: the DSCP in the upper six bits, ECN in the others.
+  package var trafficClass: UInt8 = 0
+  /// It came in by an Ethernet device.
+  package var isEthernet = false
+  /// Its source in the Ethernet header. Nil: none that a rule asks for.
+  package var sender: MACAddress?
   /// It came out of an IPsec packet and is still recognisable as such, by a policy or an XFRM interface.
   package var wasEncrypted: Bool
   /// An IPsec policy applies to its route. Packets that an XFRM interface will encrypt have none until they get there.

@@ -6,7 +6,8 @@ extension WatchPlan {
   package init(_ compiler: EdgeCompiler) {
     let uplinks = Self.uplinks(compiler)
     self.init(
-      paths: Self.paths(compiler, uplinks), uplinks: uplinks, rules: Self.rules(compiler), steered: Self.steered(compiler),
+      paths: Self.paths(compiler, uplinks), uplinks: uplinks, rules: Self.rules(compiler),
+      steered: Self.steered(compiler),
       steering: compiler.layout.steeringRules,
       directDestinations: compiler.layout.ruleSet.directDestinations, mask: compiler.layout.mask,
       revision: compiler.layout.ruleSet.revision)

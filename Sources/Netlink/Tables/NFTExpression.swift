@@ -1,11 +1,13 @@
 /// One expression of an nftables rule, in the narrow form that we write: all data passes through the 16-byte register
-/// 1. Anything read that is not of that form is `other`, so that two lists are equal exactly where the rules do the
+/// 1, and only the fields of a concatenated key lie in the registers behind it too. Anything read that is not of that form is `other`, so that two lists are equal exactly where the rules do the
 /// same.
 package enum NFTExpression: Hashable, Sendable {
   /// What `meta` reads or writes (NFT_META_…, linux/netfilter/nf_tables.h). Names of devices fill 16 bytes, the family
-  /// and the transport protocol one, the mark four.
+  /// and the transport protocol one, the protocol of the link header and the device's type two, the mark four.
   package enum MetaKey: Hashable, Sendable {
-    case mark, incomingName, outgoingName, family, transportProtocol
+    case mark, incomingName, outgoingName, family, transportProtocol, etherType
+    /// ARPHRD_…, in host order.
+    case incomingType
     /// A byte: 1 where the packet came out of an IPsec packet.
     case securityPath
     /// The device of a VRF that the packet came in through.
@@ -14,7 +16,7 @@ package enum NFTExpression: Hashable, Sendable {
   /// What `ct` reads or writes (NFT_CT_…). State, status and mark fill four bytes, the direction one.
   package enum ConnectionKey: Hashable, Sendable { case state, status, direction, mark }
   /// The header whose first byte is offset 0 of a `payload`.
-  package enum Header: Hashable, Sendable { case network, transport }
+  package enum Header: Hashable, Sendable { case link, network, transport }
   /// How a rule ends.
   package enum Verdict: Hashable, Sendable {
     case drop, accept, `return`
@@ -30,11 +32,13 @@ package enum NFTExpression: Hashable, Sendable {
   /// A byte: 1 where an IPsec policy holds for the packet's route.
   case routeEncrypts
   case payload(Header, offset: UInt32, length: UInt32)
+  /// `meta` or `payload`, into the registers from this word of 32 bits on, which is not the first.
+  indirect case further(NFTExpression, word: Int)
   /// register & mask ^ flip
   case bitwise(mask: [UInt8], flip: [UInt8])
   case compare(isEqual: Bool, [UInt8])
   case lookup(set: String, isInverted: Bool)
-  /// The verdict that a map has for the register; if it has none, the rule ends.
+  /// The verdict that a map has for the register, or for as many from it on as its keys fill; if it has none, the rule ends.
   case choose(map: String)
   case load([UInt8])
   case verdict(Verdict)
@@ -86,6 +90,7 @@ extension NFTExpression: CustomStringConvertible {
     case .setConnection(let key): "ct set \(key)"
     case .routeEncrypts: "rt load ipsec"
     case .payload(let header, let offset, let length): "payload \(header) \(offset)+\(length)"
+    case .further(let load, let word): "\(load) to word \(word)"
     case .bitwise(let mask, let flip): "bitwise & \(Self.hex(mask)) ^ \(Self.hex(flip))"
     case .compare(let isEqual, let data): "cmp \(isEqual ? "==" : "!=") \(Self.hex(data))"
     case .lookup(let set, let isInverted): "lookup \(isInverted ? "!" : "")@\(set)"

@@ -45,6 +45,8 @@ package struct NFTSet: Equatable, Sendable {
     case device
     /// As `NFTExpression.word`.
     case mark
+    /// Ranges: from a first key to a last one, field by field.
+    case concatenation([NFTField])
   }
 
   package var name: String
@@ -59,12 +61,22 @@ package struct NFTSet: Equatable, Sendable {
 /// One key of a map of verdicts, and its verdict.
 package struct NFTMapElement: Hashable, Sendable {
   package var key: [UInt8]
+  /// Where keys are ranges: the last one. Each field of both fills whole words.
+  package var last: [UInt8]?
   package var verdict: NFTExpression.Verdict
 
-  package init(key: [UInt8], verdict: NFTExpression.Verdict) {
+  package init(key: [UInt8], to last: [UInt8]? = nil, verdict: NFTExpression.Verdict) {
     self.key = key
+    self.last = last
     self.verdict = verdict
   }
+}
+
+/// One element of a map as the kernel lists it; without a verdict if it is none that we would write.
+package struct NFTListedElement: Equatable, Sendable {
+  package var key: [UInt8]
+  package var last: [UInt8]?
+  package var verdict: NFTExpression.Verdict?
 }
 
 /// A rule of a chain, with the comment that nft(8) lists behind it.

@@ -200,9 +200,13 @@ package struct NFTTransaction: ~Copyable {
       nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue), key.type)
       nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN.rawValue), key.length)
       nftnl_set_set_u32(object, UInt16(NFTNL_SET_DATA_TYPE.rawValue), NFTSet.Kind.verdictType)
-      nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), UInt32(NFT_SET_MAP.rawValue))
-      let order = MapFormat.keyOrder
-      _ = nftnl_set_set_data(object, UInt16(NFTNL_SET_USERDATA.rawValue), order, UInt32(order.count))
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), key.flags)
+      let lengths = key.lengths.map { UInt8($0) }
+      if !lengths.isEmpty {
+        _ = nftnl_set_set_data(object, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), lengths, UInt32(lengths.count))
+      }
+      let userData = key.userData
+      _ = nftnl_set_set_data(object, UInt16(NFTNL_SET_USERDATA.rawValue), userData, UInt32(userData.count))
     }
   }
 

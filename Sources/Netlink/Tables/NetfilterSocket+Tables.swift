@@ -157,11 +157,11 @@ extension NetfilterSocket {
     return isPlain ? SetFormat.ranges(starts: starts, ends: ends) : nil
   }
 
-  /// What a map of verdicts holds; an element that we would not write has no verdict.
+  /// What a map of verdicts holds.
   package mutating func verdicts(
     of map: String, table: String
-  ) throws(NetlinkFailure) -> [(key: [UInt8], verdict: NFTExpression.Verdict?)] {
-    var elements: [(key: [UInt8], verdict: NFTExpression.Verdict?)] = []
+  ) throws(NetlinkFailure) -> [NFTListedElement] {
+    var elements: [NFTListedElement] = []
     try conversation.dump(
       "nft list map inet \(table) \(map)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
       takingInterrupted: true
@@ -172,7 +172,7 @@ extension NetfilterSocket {
     } restart: {
       elements = []
     } each: { message in
-      MapFormat.read(message) { elements.append(($0, $1)) }
+      MapFormat.read(message) { elements.append($0) }
     }
     return elements
   }
@@ -239,6 +239,8 @@ extension NFTSet {
     var keyType: UInt32 = 0
     var keyLength: UInt32 = 0
     var dataType: UInt32?
+    var lengths: [UInt32] = []
+    var concatenation: NFTConcatenation?
     let isGood = attributes.forEachAttribute { attribute, value in
       switch UInt32(attribute) {
       case NFTA_SET_TABLE.rawValue: table = value.string
@@ -247,11 +249,15 @@ extension NFTSet {
       case NFTA_SET_KEY_TYPE.rawValue: keyType = value.bigEndian ?? 0
       case NFTA_SET_KEY_LEN.rawValue: keyLength = value.bigEndian ?? 0
       case NFTA_SET_DATA_TYPE.rawValue: dataType = value.bigEndian
+      case NFTA_SET_DESC.rawValue: lengths = NFTConcatenation.lengths(value)
+      case NFTA_SET_USERDATA.rawValue: concatenation = NFTConcatenation(userData: value)
       default: break
       }
     }
     guard isGood, !name.isEmpty else { return nil }
-    let kind = NFTSet.Kind(flags: flags, keyType: keyType, keyLength: keyLength, dataType: dataType)
+    let kind = NFTSet.Kind(
+      flags: flags, keyType: keyType, keyLength: keyLength, dataType: dataType, lengths: lengths,
+      concatenation: concatenation)
     return (table, NFTSet(name: name, kind: kind))
   }
 }

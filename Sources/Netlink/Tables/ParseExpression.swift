@@ -62,6 +62,12 @@ extension NFTExpression {
     func data(_ type: UInt32) -> [UInt8]? { nested(type)?.values[NFTA_DATA_VALUE.rawValue]?.array }
     /// The register of this attribute is ours.
     func isRegister(_ type: UInt32) -> Bool { number(type) == NFT_REG_1.rawValue }
+    /// The word of 32 bits that the register of this attribute begins with; nil if there is none.
+    func word(_ type: UInt32) -> Int? {
+      number(type).flatMap { number in
+        (0..<NFTField.mostWords).first { NFTExpression.register(ofWord: $0) == number }
+      }
+    }
   }
 
   /// Nil if it is not one that we write.
@@ -93,7 +99,7 @@ extension NFTExpression {
     guard let key = MetaKey.allCases.first(where: { $0.number == fields.number(NFTA_META_KEY.rawValue) }) else {
       return nil
     }
-    if fields.isRegister(NFTA_META_DREG.rawValue) { return .meta(key) }
+    if let word = fields.word(NFTA_META_DREG.rawValue) { return loading(.meta(key), word) }
     return fields.isRegister(NFTA_META_SREG.rawValue) ? .setMeta(key) : nil
   }
 
@@ -113,11 +119,15 @@ extension NFTExpression {
   }
 
   private static func payload(_ fields: Fields) -> NFTExpression? {
-    guard fields.isRegister(NFTA_PAYLOAD_DREG.rawValue),
+    guard let word = fields.word(NFTA_PAYLOAD_DREG.rawValue),
       let header = Header.allCases.first(where: { $0.number == fields.number(NFTA_PAYLOAD_BASE.rawValue) }),
       let offset = fields.number(NFTA_PAYLOAD_OFFSET.rawValue), let length = fields.number(NFTA_PAYLOAD_LEN.rawValue)
     else { return nil }
-    return .payload(header, offset: offset, length: length)
+    return loading(.payload(header, offset: offset, length: length), word)
+  }
+
+  private static func loading(_ load: NFTExpression, _ word: Int) -> NFTExpression {
+    word == 0 ? load : .further(load, word: word)
   }
 
   /// Operation 0: NFT_BITWISE_BOOL in older headers, NFT_BITWISE_MASK_XOR in newer ones.

@@ -23,7 +23,10 @@ enum WriteExpression {
     nftnl_rule_add_expr(rule, object)
   }
 
-  private static func fill(_ object: OpaquePointer, _ expression: NFTExpression) {
+  /// - Parameter register: what it loads into.
+  private static func fill(
+    _ object: OpaquePointer, _ expression: NFTExpression, to register: UInt32 = Self.register
+  ) {
     switch expression {
     case .meta(let key):
       object.put(NFTNL_EXPR_META_KEY, key.number)
@@ -45,6 +48,7 @@ enum WriteExpression {
       object.put(NFTNL_EXPR_PAYLOAD_OFFSET, offset)
       object.put(NFTNL_EXPR_PAYLOAD_LEN, length)
       object.put(NFTNL_EXPR_PAYLOAD_DREG, register)
+    case .further(let load, let word): fill(object, load, to: NFTExpression.register(ofWord: word))
     case .bitwise(let mask, let flip):
       object.put(NFTNL_EXPR_BITWISE_SREG, register)
       object.put(NFTNL_EXPR_BITWISE_DREG, register)
@@ -96,8 +100,8 @@ enum WriteExpression {
     case .sharedCounter(let counter):
       object.put(NFTNL_EXPR_OBJREF_IMM_TYPE, UInt32(NFT_OBJECT_COUNTER))
       _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_OBJREF_IMM_NAME), counter)
-    case .meta, .setMeta, .connection, .setConnection, .routeEncrypts, .payload, .bitwise, .compare, .lookup, .choose,
-      .masquerade, .counter, .target, .other:
+    case .meta, .setMeta, .connection, .setConnection, .routeEncrypts, .payload, .further, .bitwise, .compare, .lookup,
+      .choose, .masquerade, .counter, .target, .other:
       break
     }
   }
@@ -111,6 +115,7 @@ extension NFTExpression {
     case .connection, .setConnection: "ct"
     case .routeEncrypts: "rt"
     case .payload: "payload"
+    case .further(let load, _): load.name
     case .bitwise: "bitwise"
     case .compare: "cmp"
     case .lookup, .choose: "lookup"
@@ -129,9 +134,18 @@ extension NFTExpression {
 
 // The kernel's numbers (linux/netfilter/nf_tables.h), for both directions.
 
+extension NFTExpression {
+  /// The register that begins with this word of 32 bits: every fourth one has the number of a register of 16 bytes
+  /// (nft_dump_register, net/netfilter/nf_tables_api.c).
+  static func register(ofWord word: Int) -> UInt32 {
+    word % 4 == 0 ? NFT_REG_1.rawValue + UInt32(word / 4) : NFT_REG32_00.rawValue + UInt32(word)
+  }
+}
+
 extension NFTExpression.MetaKey: CaseIterable {
   package static let allCases: [Self] = [
-    .mark, .incomingName, .outgoingName, .family, .transportProtocol, .securityPath, .slaveName,
+    .mark, .incomingName, .outgoingName, .family, .transportProtocol, .etherType, .incomingType, .securityPath,
+    .slaveName,
   ]
   var number: UInt32 {
     switch self {
@@ -140,6 +154,9 @@ extension NFTExpression.MetaKey: CaseIterable {
     case .outgoingName: NFT_META_OIFNAME.rawValue
     case .family: NFT_META_NFPROTO.rawValue
     case .transportProtocol: NFT_META_L4PROTO.rawValue
+    case .etherType: NFT_META_PROTOCOL.rawValue
+    // Also called NFT_META_IIFTYPE.
+    case .incomingType: NFT_META_IFTYPE.rawValue
     case .securityPath: NFT_META_SECPATH.rawValue
     case .slaveName: NFT_META_SDIFNAME.rawValue
     }
@@ -159,9 +176,10 @@ extension NFTExpression.ConnectionKey: CaseIterable {
 }
 
 extension NFTExpression.Header: CaseIterable {
-  package static let allCases: [Self] = [.network, .transport]
+  package static let allCases: [Self] = [.link, .network, .transport]
   var number: UInt32 {
     switch self {
+    case .link: NFT_PAYLOAD_LL_HEADER.rawValue
     case .network: NFT_PAYLOAD_NETWORK_HEADER.rawValue
     case .transport: NFT_PAYLOAD_TRANSPORT_HEADER.rawValue
     }

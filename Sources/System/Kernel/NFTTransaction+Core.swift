@@ -18,8 +18,8 @@ extension NFTTransaction {
     switch edit {
     case .deleteRule(let chain, let handle): try deleteRule(handle: handle.value, chain: chain, table: table)
     case .flushChain(let name): try deleteRules(chain: name, table: table)
-    case .removeElements(let map, let elements):
-      try deleteElements(elements.map(NFTMapElement.init), from: map, table: table)
+    case .removeElements(let map):
+      try deleteElements(map.elements.map { NFTMapElement($0, in: map.kind) }, from: map.name, table: table)
     case .deleteMap(let name): try deleteSet(name, table: table)
     case .deleteSet(let name): try deleteSet(before[name], table: table)
     // The other one is there and full.
@@ -35,12 +35,15 @@ extension NFTTransaction {
       try addChain(NFTChain(NftChain(name: name, hook: hook, rules: [])), table: table)
     case .changeSet(let change):
       try apply([SetChange(set: before[change.set], remove: change.remove, add: change.add)], table: table)
-    case .addElements(let map, let elements):
-      try addElements(elements.map(NFTMapElement.init), to: map, table: table)
+    case .addElements(let map): try addElements(of: map, table: table)
     case .addRule(let rule, let chain, let next):
       let written = NFTRule(rule, of: NftChain(name: chain, rules: [])).renamingSets { after[$0] }
       try addRule(written, before: next?.value, table: table)
     }
+  }
+
+  private mutating func addElements(of map: NftMap, table: String) throws(NetlinkFailure) {
+    try addElements(map.elements.map { NFTMapElement($0, in: map.kind) }, to: map.name, table: table)
   }
 
   /// All but the sets, which are there by then.
@@ -48,9 +51,7 @@ extension NFTTransaction {
     for counter in table.counters { try addCounter(counter, table: table.name) }
     for map in table.maps { try addMap(map.name, from: NFTSet.Key(map.kind), table: table.name) }
     for chain in table.chains { try addChain(NFTChain(chain), table: table.name) }
-    for map in table.maps {
-      try addElements(map.elements.map(NFTMapElement.init), to: map.name, table: table.name)
-    }
+    for map in table.maps { try addElements(of: map, table: table.name) }
     for chain in table.chains {
       for rule in chain.rules { try addRule(NFTRule(rule, of: chain).renamingSets { names[$0] }, table: table.name) }
     }

@@ -14,6 +14,8 @@ extension NftRule.Match {
     case .incoming(let device): [.meta(.incomingName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
     case .outgoing(let device): [.meta(.outgoingName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
     case .slave(let device): [.meta(.slaveName), .compare(isEqual: true, NFTExpression.deviceName(device.text))]
+    // ARPHRD_ETHER (linux/if_arp.h), in host order.
+    case .ethernet: [.meta(.incomingType), .compare(isEqual: true, withUnsafeBytes(of: UInt16(1)) { Array($0) })]
     case .ipv4: [.meta(.family), .compare(isEqual: true, [2])]
     case .ipv6: [.meta(.family), .compare(isEqual: true, [10])]
     case .sourceIn(let set): [.payload(.network, offset: 12, length: 4), .lookup(set: set, isInverted: false)]
@@ -102,6 +104,7 @@ extension NftRule.Action {
       [
         .meta(.mark), .bitwise(mask: NFTExpression.word(mask.bits), flip: NFTExpression.word(0)), .choose(map: map),
       ]
+    case .choose(.fields(let fields), let map): NFTField.load(fields.map(NFTField.init)) + [.choose(map: map)]
     case .choose(.connectionMark(let mask), let map):
       [
         .connection(.mark), .bitwise(mask: NFTExpression.word(mask.bits), flip: NFTExpression.word(0)),

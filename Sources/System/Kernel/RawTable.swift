@@ -14,7 +14,7 @@ struct RawTable {
   /// Of each other set of addresses that holds nothing else.
   var ranges: [String: [ClosedRange<UInt32>]]
   /// Of each map of verdicts.
-  var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]]
+  var verdicts: [String: [NFTListedElement]]
   var rules: [NFTListedRule]
 
   /// Nil if there is no such table.
@@ -29,7 +29,7 @@ struct RawTable {
     guard let flags = try socket.flags(ofTable: name) else { return nil }
     let sets = try socket.sets(table: name)
     var ranges: [String: [ClosedRange<UInt32>]] = [:]
-    var verdicts: [String: [(key: [UInt8], verdict: NFTExpression.Verdict?)]] = [:]
+    var verdicts: [String: [NFTListedElement]] = [:]
     for set in sets {
       switch set.kind {
       case .addressRanges where fed.contains(set.name): break
@@ -88,15 +88,10 @@ struct RawTable {
   private func map(_ set: NFTSet) -> NftMap? {
     guard case .verdicts(let key) = set.kind else { return nil }
     let verdicts = verdicts[set.name] ?? []
-    let elements = verdicts.compactMap { NftMap.Element($0.key, of: key, $0.verdict) }
-    let kind: NftMap.Kind =
-      switch key {
-      case .device: .device
-      case .mark: .mark
-      }
+    let elements = verdicts.compactMap { NftMap.Element($0, of: key) }
     // With an element that we would not write it is none of ours.
     let name = elements.count == verdicts.count ? set.name : "\(set.name) (with other elements)"
-    return NftMap(name: name, kind: kind, elements: elements)
+    return NftMap(name: name, kind: NftMap.Kind(key), elements: elements)
   }
 }
 
@@ -123,50 +118,6 @@ struct RecognisedRules {
     if let known = known[rule] { return known }
     let text = rule.expressions.map(\.description).joined(separator: ", ")
     return NftRule([], [], comment: rule.comment, unrecognised: text)
-  }
-}
-
-extension NftMap.Element {
-  /// Nil if it is not one that we write.
-  fileprivate init?(_ bytes: [UInt8], of kind: NFTSet.Key, _ verdict: NFTExpression.Verdict?) {
-    let key: NftMap.Key
-    switch kind {
-    case .device:
-      let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      guard let name = InterfaceName(text), NFTExpression.deviceName(text) == bytes else { return nil }
-      key = .device(name)
-    case .mark:
-      guard bytes.count == 4 else { return nil }
-      key = .mark(Mark(value: bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }))
-    }
-    switch verdict {
-    case .jump(let chain)?: self.init(key, .jump(chain: chain))
-    case .goto(let chain)?: self.init(key, .goto(chain: chain))
-    case .accept?, .drop?, .return?, nil: return nil
-    }
-  }
-}
-
-extension NFTMapElement {
-  init(_ element: NftMap.Element) {
-    let key =
-      switch element.key {
-      case .device(let name): NFTExpression.deviceName(name.text)
-      case .mark(let mark): NFTExpression.word(mark.value)
-      }
-    switch element.verdict {
-    case .jump(let chain): self.init(key: key, verdict: .jump(chain: chain))
-    case .goto(let chain): self.init(key: key, verdict: .goto(chain: chain))
-    }
-  }
-}
-
-extension NFTSet.Key {
-  init(_ kind: NftMap.Kind) {
-    switch kind {
-    case .device: self = .device
-    case .mark: self = .mark
-    }
   }
 }
 

@@ -32,7 +32,8 @@ struct ExplainCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The sender's MAC address, for steering rules.", valueName: "address"))
   var mac: String?
 
-  @Option(help: ArgumentHelp("The packet's DSCP, for steering rules: a class such as EF, or 0 to 63.", valueName: "class"))
+  @Option(
+    help: ArgumentHelp("The packet's DSCP, for steering rules: a class such as EF, or 0 to 63.", valueName: "class"))
   var dscp: String?
 
   @OptionGroup var options: QuestionOptions

@@ -63,12 +63,13 @@ struct CheckCommand: ParsableCommand {
       "steering rule \(rule.name): where nftables has lost our table, ip rules cannot tell what it takes, and nothing "
         + "holds that: only a rule that asks for nothing but lans and sources has such a second line"
     }
-    return untold + strict.compactMap { active in
-      let prefixes = active.rules.reduce(0) { $0 + $1.sources.prefixes.count }
-      guard prefixes > 0, let belts = layout.belts.wider(than: active) else { return nil }
-      return "\(active.title): where nftables has lost our table, \(count(belts, "ip rule")) "
-        + "\(belts == 1 ? "holds" : "hold") its \(prefixes) prefixes, and what lies between them too"
-    }
+    return untold
+      + strict.compactMap { active in
+        let prefixes = active.rules.reduce(0) { $0 + $1.sources.prefixes.count }
+        guard prefixes > 0, let belts = layout.belts.wider(than: active) else { return nil }
+        return "\(active.title): where nftables has lost our table, \(count(belts, "ip rule")) "
+          + "\(belts == 1 ? "holds" : "hold") its \(prefixes) prefixes, and what lies between them too"
+      }
   }
 
   private func ruleSetOrFault() -> Result<RuleSetDecoder.Decoded, RuleSetFile.Unusable> {

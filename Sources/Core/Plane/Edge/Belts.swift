@@ -53,7 +53,8 @@ package struct Belts: Sendable {
   /// - Parameter strict: whose packets to hold, in the order in which rules are asked.
   init(_ strict: [BeltClaim]) {
     let wanted = strict.map { claim in
-      claim.prefixes.isEmpty ? claim.interfaces.count : claim.prefixes.count * (claim.isBound ? claim.interfaces.count : 1)
+      claim.prefixes.isEmpty
+        ? claim.interfaces.count : claim.prefixes.count * (claim.isBound ? claim.interfaces.count : 1)
     }
     let belts = zip(strict, PrefixCover.shares(of: Self.maximum, among: wanted)).flatMap { claim, share -> [Belt] in
       if claim.prefixes.isEmpty {
@@ -74,7 +75,9 @@ package struct Belts: Sendable {
   /// How many belts by prefix an egress has if they are wider than its rules' prefixes; nil if they are exact.
   package func wider(than active: Layout.ActiveEgress) -> Int? {
     let own = all.filter { $0.table == active.table && $0.incoming == nil }.map { $0.source ?? .all }
-    let named = active.rules.flatMap(\.sources.prefixes) + active.steering.filter(\.match.isOfHostsAlone).filter(\.match.lans.isEmpty).flatMap(\.match.sources)
+    let named =
+      active.rules.flatMap(\.sources.prefixes)
+      + active.steering.filter(\.match.isOfHostsAlone).filter(\.match.lans.isEmpty).flatMap(\.match.sources)
     return AddressRanges.merged(own) == AddressRanges.merged(named) ? nil : own.count
   }
 }

@@ -21,6 +21,9 @@ extension EdgeCompiler {
       nftTable: nftTable(guarding: true))
   }
 
-  /// Whether a rule in force shuts uplinks to anything.
-  package var needsGuard: Bool { layout.isStrict || layout.activeRules.contains { $0.rule.ipv6 == .block } }
+  /// Whether a rule in force shuts uplinks to anything, or drops it.
+  package var needsGuard: Bool {
+    layout.isStrict || layout.activeRules.contains { $0.rule.ipv6 == .block }
+      || layout.steeringRules.contains { $0.action == .drop }
+  }
 }

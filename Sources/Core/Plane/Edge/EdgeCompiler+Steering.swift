@@ -89,14 +89,17 @@ extension EdgeCompiler {
     return looks.map { look in
       func asks(_ other: SteeringLook, _ matches: [NftRule.Match] = [], _ comment: String) -> NftRule {
         NftRule(
-          matches, [.choose(by: .fields(piece.fields(other)), map: Self.name("boxes", number, other))], comment: comment)
+          matches, [.choose(by: .fields(piece.fields(other)), map: Self.name("boxes", number, other))], comment: comment
+        )
       }
       func leads(to other: SteeringLook, _ matches: [NftRule.Match], _ comment: String) -> [NftRule] {
         looks.contains(other)
           ? [NftRule(matches, [.goto(chain: Self.name("pick", number, other))], comment: comment)] : []
       }
       var rules: [NftRule] = []
-      let (withSender, withPort) = (SteeringLook(hasSender: true, hasPort: false), SteeringLook(hasSender: look.hasSender, hasPort: true))
+      let (withSender, withPort) = (
+        SteeringLook(hasSender: true, hasPort: false), SteeringLook(hasSender: look.hasSender, hasPort: true)
+      )
       if !look.hasSender, !look.hasPort {
         rules += leads(to: withSender, [.ethernet], "its sender has an Ethernet address")
       }

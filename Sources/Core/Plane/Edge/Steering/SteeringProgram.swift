@@ -46,7 +46,7 @@ struct SteeringProgram: Equatable, Sendable {
     var base = 0
     for (rule, turn) in zip(run, turns) {
       // What comes later never has a lower turn than what it has something in common with.
-      if turn - base > PacketBox.mostTurns {
+      if turn - base > PacketBox.Side.mostTurns {
         pieces.append(piece)
         piece = Piece(rules: [], turns: [])
         base = turn

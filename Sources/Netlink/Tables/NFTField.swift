@@ -1,0 +1,133 @@
+internal import CMnl
+internal import CNftnl
+
+/// One field of a concatenated key. In registers and messages each takes whole words of 32 bits.
+package enum NFTField: CaseIterable, Hashable, Sendable {
+  /// The protocol that the link header names, in network order.
+  case etherType
+  /// As `NFTExpression.deviceName`.
+  case incomingName
+  /// The Ethernet source.
+  case sender
+  /// Of the IPv4 header.
+  case source, destination, trafficClass
+  case transportProtocol
+  /// Where TCP and UDP have it.
+  case destinationPort
+
+  /// The most that a key may fill: the words of all registers (NFT_REG32_COUNT).
+  static let mostWords = 16
+
+  /// Bytes.
+  package var length: Int {
+    switch self {
+    case .trafficClass, .transportProtocol: 1
+    case .etherType, .destinationPort: 2
+    case .source, .destination: 4
+    case .sender: 6
+    case .incomingName: 16
+    }
+  }
+
+  /// Of registers, and of 32 bits each.
+  package var words: Int { (length + 3) / 4 }
+
+  /// TYPE_… of nft(8), as `SetFormat.addressType`.
+  var type: UInt32 {
+    switch self {
+    case .etherType: 10
+    case .incomingName: 41
+    case .sender: 9
+    case .source, .destination: 7
+    case .transportProtocol: 12
+    case .destinationPort: 13
+    // TYPE_DSCP: nft takes the upper six bits.
+    case .trafficClass: 36
+    }
+  }
+
+  /// As nft(8) would load it.
+  var name: String {
+    switch self {
+    case .etherType: "meta protocol"
+    case .incomingName: "iifname"
+    case .sender: "ether saddr"
+    case .source: "ip saddr"
+    case .destination: "ip daddr"
+    case .trafficClass: "traffic class"
+    case .transportProtocol: "meta l4proto"
+    case .destinationPort: "th dport"
+    }
+  }
+
+  /// Loads it into register 1.
+  private var load: NFTExpression {
+    switch self {
+    case .etherType: .meta(.etherType)
+    case .incomingName: .meta(.incomingName)
+    case .transportProtocol: .meta(.transportProtocol)
+    case .sender: .payload(.link, offset: 6, length: 6)
+    case .source: .payload(.network, offset: 12, length: 4)
+    case .destination: .payload(.network, offset: 16, length: 4)
+    case .trafficClass: .payload(.network, offset: 1, length: 1)
+    case .destinationPort: .payload(.transport, offset: 2, length: 2)
+    }
+  }
+
+  /// Loads them one behind the other.
+  package static func load(_ fields: [NFTField]) -> [NFTExpression] {
+    var word = 0
+    return fields.map { field in
+      defer { word += field.words }
+      return word == 0 ? field.load : .further(field.load, word: word)
+    }
+  }
+}
+
+/// How a concatenated key is described to the kernel and to nft(8).
+struct NFTConcatenation: Equatable {
+  let fields: [NFTField]
+
+  /// The words of all fields, in bytes.
+  var keyLength: UInt32 { UInt32(fields.reduce(0) { $0 + $1.words } * 4) }
+
+  /// Each field's bytes (NFTA_SET_DESC_CONCAT).
+  var lengths: [UInt32] { fields.map { UInt32($0.length) } }
+
+  /// Six bits for each field, as nft(8) finds them (TYPE_BITS), in a number of 32: five fields. It would take a part of more
+  /// for the types of others, so these are one number to it (TYPE_INTEGER).
+  var keyType: UInt32 { fields.count <= 5 ? fields.reduce(0) { $0 << 6 | $1.type } : 4 }
+
+  /// What nft(8) remembers of a set for itself: here a comment (NFTNL_UDATA_SET_COMMENT) which names the fields. It says to
+  /// people what nft cannot, and to us which fields they are.
+  var userData: [UInt8] {
+    let text = Array(fields.map(\.name).joined(separator: " . ").utf8)
+    return [7, UInt8(text.count + 1)] + text + [0]
+  }
+
+  init(_ fields: [NFTField]) { self.fields = fields }
+
+  /// Nil if it is no user data that we write.
+  init?(userData: Bytes) {
+    guard let value = userData.dropping(2) else { return nil }
+    let names = value.string.split(separator: ".").map { $0.split(separator: " ") }
+    let fields = names.compactMap { name in NFTField.allCases.first { $0.name.split(separator: " ") == name } }
+    guard fields.count == names.count, fields.count <= NFTField.mostWords else { return nil }
+    self.init(fields)
+    guard keyLength <= NFTField.mostWords * 4, self.userData == userData.array else { return nil }
+  }
+
+  /// The value of NFTA_SET_DESC.
+  static func lengths(_ description: Bytes) -> [UInt32] {
+    var lengths: [UInt32] = []
+    description.forEachAttribute { type, list in
+      guard UInt32(type) == NFTA_SET_DESC_CONCAT.rawValue else { return }
+      list.forEachAttribute { _, field in
+        field.forEachAttribute { type, value in
+          if UInt32(type) == NFTA_SET_FIELD_LEN.rawValue { lengths.append(value.bigEndian ?? 0) }
+        }
+      }
+    }
+    return lengths
+  }
+}
