@@ -73,9 +73,10 @@ package struct Explanation: Equatable, Sendable {
   /// One sentence.
   package var verdict: String
 
-  /// The lookup to ask the kernel for; nil if nothing was looked up, or it is not IPv4.
+  /// The lookup to ask the kernel for; nil if nothing is looked up, or it is not IPv4.
   package func lookup(_ question: PacketQuestion) -> LookupQuestion? {
-    guard !packet.isIPv6 else { return nil }
+    // What a rule drops before the lookup has none.
+    guard !packet.isIPv6, outcome != .blocked || rule != nil else { return nil }
     return LookupQuestion(
       source: packet.source, destination: packet.destination, incoming: packet.incoming, mark: mark.value,
       service: question.service, port: question.port)
