@@ -119,7 +119,7 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
-      dependencies: ["RuleSets", "Core", "Agent", "System", "Transfer", "VICI", "Fakes", "CLinux"],
+      dependencies: ["RuleSets", "Core", "Agent", "System", "Netlink", "Transfer", "VICI", "Fakes", "CLinux"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -44,6 +44,7 @@ struct ChangeTrial {
       if kernel.held(by: set.name) != set.ranges { return "set \(set.name) holds something else" }
     }
     if change.written > room { return "too much for one transaction" }
+    if let flaw = misled(in: kernel) { return flaw }
     return lost(in: kernel) ?? superfluous(in: change)
   }
 
@@ -60,6 +61,21 @@ struct ChangeTrial {
       let surviving = (now?.handles ?? []).compactMap(\.self).filter { kernel.counted[$0] != nil }
       if surviving.count < keepable(in: chain) { return "rules of \(chain.name) count anew" }
       if zip(surviving, surviving.dropFirst()).contains(where: { $0.value > $1.value }) { return "out of order" }
+    }
+    return nil
+  }
+
+  /// A packet that a map leads elsewhere than a map would that is made anew.
+  private func misled(in kernel: FakeNftTable) -> String? {
+    let fresh = FakeNftTable(adopting: wanted)
+    for map in wanted.maps {
+      for number in 0..<60 {
+        var packet = Packet(
+          incoming: "lan0", source: IPv4Address(value: UInt32(number % 12)), destination: IPv4Address(value: 1))
+        packet.port = UInt16(number % 5)
+        let (found, expected) = (kernel.verdict(of: map.name, for: packet), fresh.verdict(of: map.name, for: packet))
+        if found != expected { return "\(map.name) leads \(packet) astray" }
+      }
     }
     return nil
   }
@@ -84,7 +100,12 @@ struct ChangeTrial {
         guard let held = present.held(by: set.name), !set.isFed else { return false }
         return SetChange(from: held, to: set).count > 0
       }.map(\.name))
-    let asks = { (rule: NftRule) in rule.sets.contains { replaced.contains($0) } }
+    let kinds = Dictionary(uniqueKeysWithValues: wanted.maps.map { ($0.name, $0.kind) })
+    let remade = Set(present.table.maps.filter { kinds[$0.name] != $0.kind }.map(\.name))
+    let asks = { (rule: NftRule) in
+      rule.sets.contains { replaced.contains($0) }
+        || rule.actions.contains { if case .choose(_, let map) = $0 { remade.contains(map) } else { false } }
+    }
     let (left, right) = (old.rules.filter { !asks($0) }, chain.rules.filter { !asks($0) })
     var best = [Int](repeating: 0, count: right.count + 1)
     for rule in left {
@@ -130,7 +151,7 @@ extension ChangeTrial {
       let hook = NftChain.Hook(kind: .filter, point: .prerouting, priority: dice.chance(80) ? -150 : -140)
       table.chains.append(NftChain(name: name, hook: index == 0 || index == 2 ? hook : nil, rules: []))
     }
-    for name in ["ways", "sizes"] where dice.chance(60) { table.maps.append(map(name, table, &dice)) }
+    for name in ["ways", "sizes", "steering"] where dice.chance(60) { table.maps.append(map(name, table, &dice)) }
     for index in table.chains.indices {
       for _ in 0..<Int.random(in: 0...6, using: &dice) {
         table.chains[index].rules.append(rule(of: table.chains[index], in: table, &dice))
@@ -144,12 +165,35 @@ extension ChangeTrial {
 
   private static func map(_ name: String, _ table: NftTable, _ dice: inout SeededRandom) -> NftMap {
     let targets = table.chains.filter { $0.hook == nil }.map(\.name)
+    if name == "steering" { return boxes(name, targets, &dice) }
     let elements = (0..<4).compactMap { number -> NftMap.Element? in
       guard dice.chance(60), let target = targets.randomElement(using: &dice) else { return nil }
       let mark = Mark(value: UInt32(number + 1) << 24)
       return .init(.mark(mark), dice.chance(50) ? .jump(chain: target) : .goto(chain: target))
     }
     return NftMap(name: name, kind: .mark, elements: elements)
+  }
+
+  private static let fields: [PacketField] = [.turn, .source, .port]
+
+  private static func boxes(_ name: String, _ targets: [String], _ dice: inout SeededRandom) -> NftMap {
+    // Sometimes of other fields.
+    let fields = dice.chance(90) ? fields : [.turn, .port, .source]
+    let elements = (0..<8).compactMap { turn in dice.chance(60) ? box(turn, fields, targets, &dice) : nil }
+    return NftMap(name: name, kind: .boxes(fields), elements: elements)
+  }
+
+  private static func box(
+    _ turn: Int, _ fields: [PacketField], _ targets: [String], _ dice: inout SeededRandom
+  ) -> NftMap.Element? {
+    guard let target = targets.randomElement(using: &dice) else { return nil }
+    let sides = fields.map { field -> PacketBox.Side in
+      if field == .turn { return .turn(turn) }
+      if dice.chance(30) { return .any(field) }
+      let first = UInt64.random(in: 0..<10, using: &dice)
+      return .numbers(first, first + UInt64.random(in: 0..<6, using: &dice))
+    }
+    return .init(.box(PacketBox(sides)), dice.chance(50) ? .jump(chain: target) : .goto(chain: target))
   }
 
   /// Chains that maps lead to have no hook, and lead nowhere themselves.
@@ -163,7 +207,8 @@ extension ChangeTrial {
     if dice.chance(25), let counter = table.counters.randomElement(using: &dice) { actions.append(.countIn(counter)) }
     if chain.hook != nil, dice.chance(30), let map = table.maps.randomElement(using: &dice) {
       let mask = MarkMask(bits: 0x7f00_0000) ?? KernelRanges().markMask
-      actions.append(.choose(by: .mark(mask), map: map.name))
+      let subject: NftRule.Subject = if case .boxes(let fields) = map.kind { .fields(fields) } else { .mark(mask) }
+      actions.append(.choose(by: subject, map: map.name))
     }
     return NftRule(matches, actions, comment: comment)
   }
@@ -172,7 +217,7 @@ extension ChangeTrial {
   private static func altered(_ old: NftTable, _ dice: inout SeededRandom) -> NftTable {
     var table = old
     for _ in 0..<Int.random(in: 0...4, using: &dice) {
-      switch Int.random(in: 0..<9, using: &dice) {
+      switch Int.random(in: 0..<10, using: &dice) {
       case 0:
         guard let index = table.chains.indices.randomElement(using: &dice) else { continue }
         let rules = table.chains[index].rules
@@ -194,6 +239,18 @@ extension ChangeTrial {
       case 4:
         guard let index = table.maps.indices.randomElement(using: &dice) else { continue }
         table.maps[index] = map(table.maps[index].name, table, &dice)
+      case 9:
+        // One box more or fewer, or another verdict.
+        guard let index = table.maps.firstIndex(where: { $0.name == "steering" }),
+          case .boxes(let fields) = table.maps[index].kind
+        else { continue }
+        let turn = Int.random(in: 0..<8, using: &dice)
+        var elements = table.maps[index].elements.filter { element in
+          if case .box(let box) = element.key { box.turn != turn } else { true }
+        }
+        let targets = table.chains.filter { $0.hook == nil }.map(\.name)
+        if dice.chance(70), let box = box(turn, fields, targets, &dice) { elements.append(box) }
+        table.maps[index] = table.maps[index].holding(elements)
       case 5: drop(table.chains.randomElement(using: &dice)?.name, from: &table)
       case 6:
         guard let index = table.chains.firstIndex(where: { $0.hook != nil }) else { continue }

@@ -73,12 +73,31 @@ import Testing
     other = table
     other.sets = [NftSet(name: "direct (with other elements)", ranges: [])]
     #expect(NftChange(from: other, to: table) == nil)
-    var (marks, devices) = (table, table)
-    marks.maps = [NftMap(name: "ways", kind: .mark, elements: [])]
-    devices.maps = [NftMap(name: "ways", kind: .device, elements: [])]
-    #expect(NftChange(from: marks, to: devices) == nil, "a map is of one kind for life")
-    let plan = Planner.plan(desired: DesiredState(nftTable: devices), actual: ActualState(nftTable: marks))
-    #expect(plan.steps == [.replaceNftTable(devices)])
+    let plan = Planner.plan(desired: DesiredState(nftTable: table), actual: ActualState(nftTable: other))
+    #expect(plan.steps == [.replaceNftTable(table)])
+  }
+
+  /// A map is of one kind for life, so another takes its name.
+  @Test func aMapOfAnotherKindIsMadeAnewWithTheRulesThatAskIt() throws {
+    let asking = NftRule([.ipv4], [.choose(by: .incoming, map: "ways")])
+    var devices = chain(["a"])
+    devices.chains.append(NftChain(name: "pass", rules: [asking, rule("b")]))
+    let lan: InterfaceName = "lan0"
+    devices.maps = [NftMap(name: "ways", kind: .device, elements: [.init(.device(lan), .goto(chain: "steer"))])]
+    var boxes = devices
+    let element = NftMap.Element(.box(PacketBox([.turn(0), .any(.source)])), .goto(chain: "steer"))
+    boxes.maps = [NftMap(name: "ways", kind: .boxes([.turn, .source]), elements: [element])]
+    boxes.chains[1].rules[0].actions = [.choose(by: .fields([.turn, .source]), map: "ways")]
+    #expect(
+      try edits(devices, boxes) == [
+        .deleteRule(chain: "pass", NftHandle(2)), .removeElements(devices.maps[0]), .deleteMap("ways"),
+        .addMap("ways", boxes.maps[0].kind), .addElements(boxes.maps[0]),
+        .addRule(boxes.chains[1].rules[0], chain: "pass", before: NftHandle(3)),
+      ])
+    // Even where the rule itself is the same.
+    boxes.chains[1].rules[0] = asking
+    #expect(
+      try edits(devices, boxes).contains(.addRule(asking, chain: "pass", before: NftHandle(3))))
   }
 
   /// As an operator would type it.

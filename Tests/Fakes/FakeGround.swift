@@ -57,7 +57,10 @@ package struct FakeGround: KernelGround {
   }
 
   package func sendToItself(_ packets: Int) throws {
-    try fake.change("ping") { $0.nft?.pass(UInt64(packets), at: .output) }
+    try fake.change("ping") {
+      $0.nft?.pass(UInt64(packets), at: .output)
+      $0.nft?.pass(UInt64(packets), at: .input)
+    }
   }
 
   package func counted(by counter: String) throws -> UInt64 {

@@ -1,5 +1,6 @@
 package import Core
 import Glibc
+internal import RuleSets
 
 /// nf_tables, as far as our table needs it: accepts transactions, gives each rule a number, and refuses what Linux
 /// refuses.
@@ -10,7 +11,7 @@ package struct FakeNftTable: Sendable {
   package var counted: [NftHandle: UInt64] = [:]
   package var shared: [String: UInt64] = [:]
   /// The elements of maps of boxes, in the order in which they were put in.
-  private var boxes: [String: [NftMap.Element]] = [:]
+  var boxes: [String: [NftMap.Element]] = [:]
   /// Sets that others have filled.
   package var fed: [String: [ClosedRange<UInt32>]] = [:]
   private var last: UInt64 = 0
@@ -43,12 +44,30 @@ package struct FakeNftTable: Sendable {
   /// This many packets of the router's to itself pass a hook, and every rule there that counts all packets, or those
   /// outside of a set, counts them.
   package mutating func pass(_ packets: UInt64, at point: NftChain.Hook.Point) {
-    for chain in table.chains where chain.hook?.point == point {
-      for (rule, handle) in zip(chain.rules, chain.handles) where rule.matches.allSatisfy(takesOwn) {
-        if let handle, rule.actions.contains(.count) { counted[handle, default: 0] += packets }
-        for case .countIn(let name) in rule.actions { shared[name, default: 0] += packets }
+    for chain in table.chains where chain.hook?.point == point { pass(packets, chain, at: point) }
+  }
+
+  private mutating func pass(_ packets: UInt64, _ chain: NftChain, at point: NftChain.Hook.Point) {
+    for (rule, handle) in zip(chain.rules, chain.handles) where rule.matches.allSatisfy(takesOwn) {
+      if let handle, rule.actions.contains(.count) { counted[handle, default: 0] += packets }
+      for action in rule.actions {
+        switch action {
+        case .countIn(let name): shared[name, default: 0] += packets
+        case .choose(.fields, let map):
+          let target = verdict(of: map, for: Self.own(at: point))?.chain
+          for chain in table.chains where chain.name == target { pass(packets, chain, at: point) }
+        default: break
+        }
       }
     }
+  }
+
+  /// A ping to 127.0.0.1.
+  private static func own(at point: NftChain.Hook.Point) -> Packet {
+    let address = IPv4Address(value: 0x7f00_0001)
+    return Packet(
+      incoming: point == .input ? .loopback : nil, source: address, destination: address,
+      protocolNumber: IPProtocol.icmp)
   }
 
   private func takesOwn(_ match: NftRule.Match) -> Bool {
@@ -248,28 +267,6 @@ package struct FakeNftTable: Sendable {
     return map
   }
 
-  /// nft_pipapo_insert, net/netfilter/nft_set_pipapo.c: a box must not have a corner in one that is there.
-  private mutating func insert(
-    _ element: NftMap.Element, _ fields: [PacketField], into map: String
-  ) throws(FakeRefusal) {
-    guard case .box(let box) = element.key, box.fits(fields) else { throw FakeRefusal(EINVAL, "\(element) in \(map)") }
-    for other in boxes[map] ?? [] {
-      guard case .box(let there) = other.key else { continue }
-      if there == box {
-        // It is there already, which is no error; but with another verdict it is (nft_add_set_elem).
-        if other.verdict == element.verdict { return }
-        throw FakeRefusal(EBUSY, "\(element) in \(map)")
-      }
-      if there.hasCorner(of: box) { throw FakeRefusal(EEXIST, "\(element) in \(map)") }
-    }
-    boxes[map, default: []].append(element)
-  }
-
-  /// What Linux says of a packet in this box, which is one of single values: the element that was put in first.
-  package func verdict(of map: String, for packet: PacketBox) -> NftMap.Verdict? {
-    boxes[map]?.first { if case .box(let box) = $0.key { box.overlaps(packet) } else { false } }?.verdict
-  }
-
   private mutating func put(_ map: NftMap) {
     if let index = table.maps.firstIndex(where: { $0.name == map.name }) { table.maps[index] = map }
   }
@@ -373,23 +370,6 @@ extension NftRule.Action {
     switch self {
     case .masquerade, .translate: true
     default: false
-    }
-  }
-}
-
-extension PacketBox {
-  /// The other's lowest or highest key is in it. Where any device will do, those are no device's.
-  fileprivate func hasCorner(of other: PacketBox) -> Bool {
-    [false, true].contains { isLast in
-      zip(sides, other.sides).allSatisfy { side, other in
-        switch (side, other) {
-        case (.numbers(let first, let last), .numbers(let low, let high)):
-          first <= (isLast ? high : low) && (isLast ? high : low) <= last
-        case (.device(let name), .device(let otherName)): name == otherName
-        case (.anyDevice, .device), (.anyDevice, .anyDevice): true
-        case (.device, .anyDevice), (.numbers, _), (_, .numbers): false
-        }
-      }
     }
   }
 }

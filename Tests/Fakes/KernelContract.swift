@@ -33,6 +33,10 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
   case nftWhoseMapLeadsNowhereIsRefusedWhole
   case nftWhoseMapLeadsToABaseChainIsRefusedWhole
   case nftThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole
+  case boxesOfEveryFieldAreReadBackAsTheyWere
+  case boxThatCameFirstTakesThePacket
+  case boxWithACornerInAnotherIsRefused
+  case thousandsOfBoxesAreReadBackAsTheyWere
   case setsChangeAndChangeAgain
   case nftChangesInPlace
   case countersOutliveWhateverChangesElsewhere
@@ -99,6 +103,10 @@ package enum KernelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .nftWhoseMapLeadsNowhereIsRefusedWhole: try ground.mapNowhere()
     case .nftWhoseMapLeadsToABaseChainIsRefusedWhole: try ground.mapToBaseChain()
     case .nftThatAsksForDecryptionWhereNobodyKnowsIsRefusedWhole: try ground.decryptionAtOutput()
+    case .boxesOfEveryFieldAreReadBackAsTheyWere: try ground.boxForms()
+    case .boxThatCameFirstTakesThePacket: try ground.boxOrder()
+    case .boxWithACornerInAnotherIsRefused: try ground.boxRefusals()
+    case .thousandsOfBoxesAreReadBackAsTheyWere: try ground.manyBoxes()
     case .setsChangeAndChangeAgain: try ground.setsChange()
     case .nftChangesInPlace: try ground.changedInPlace()
     case .countersOutliveWhateverChangesElsewhere: try ground.countersSurvive()

@@ -335,8 +335,8 @@ struct ParserTests {
 
   @Test("a comment with a wrong length counts as absent")
   func comment() {
-    func decode(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { RuleComment.decode(Bytes($0)) } }
-    #expect(decode(RuleComment.encode("LAN lan0")) == "LAN lan0")
+    func decode(_ bytes: [UInt8]) -> String { bytes.withUnsafeBytes { StoredComment.decode(Bytes($0)) } }
+    #expect(decode(StoredComment.encode("LAN lan0")) == "LAN lan0")
     #expect(decode([0, 200, 65]) == "")
     #expect(decode([7, 1, 0, 0, 3, 65, 66, 0]) == "AB")
   }

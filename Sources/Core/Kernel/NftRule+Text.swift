@@ -100,10 +100,14 @@ extension NftRule {
   /// As one line of `nft list ruleset`.
   package var text: String {
     if let unrecognised { return unrecognised }
-    // `ip saddr` implies the family, and nft then does not list it.
-    let impliesIPv4 = matches.contains(where: \.isOfIPv4Header)
+    // `ip saddr` implies the family and `ether saddr` the device's type, and nft then does not list them.
+    let fields = Set(actions.flatMap(\.fields))
+    let impliesIPv4 =
+      matches.contains(where: \.isOfIPv4Header) || !fields.isDisjoint(with: [.source, .destination, .protocol])
     let impliesIPv6 = matches.contains { if case .ipv6DestinationIn = $0 { true } else { false } }
-    var words = matches.filter { !(impliesIPv4 && $0 == .ipv4) && !(impliesIPv6 && $0 == .ipv6) }.map(\.text)
+    let implied: [NftRule.Match] =
+      (impliesIPv4 ? [.ipv4] : []) + (impliesIPv6 ? [.ipv6] : []) + (fields.contains(.sender) ? [.ethernet] : [])
+    var words = matches.filter { !implied.contains($0) }.map(\.text)
     words += actions.map(\.text)
     if !comment.isEmpty { words.append("comment \"\(comment)\"") }
     return words.joined(separator: " ")
@@ -199,6 +203,9 @@ extension NftRule.Action {
     case .choose(.connectionMark(let mask), let map): "ct mark & \(padded(mask.bits)) vmap @\(map)"
     }
   }
+
+  /// What it loads for a map of boxes.
+  fileprivate var fields: [PacketField] { if case .choose(.fields(let fields), _) = self { fields } else { [] } }
 
   /// nft writes the bits that are set by `|` into the mask of `&` too; it comes to the same.
   private static func replaced(_ mark: Mark, _ mask: MarkMask) -> String {

@@ -9,7 +9,7 @@ package import RuleSets
 package struct PacketBox: Hashable, Sendable {
   /// What a box says of one field.
   package enum Side: Hashable, Comparable, Sendable {
-    /// Any device, or none. For the field `.incoming`, as `device`.
+    /// Any device; not a packet of the router's own. For the field `.incoming`, as `device`.
     case anyDevice
     case device(InterfaceName)
     /// The first number and the last one. For the other fields; addresses count with their first byte as the highest.
@@ -99,7 +99,7 @@ extension PacketBox {
 extension PacketField {
   fileprivate func text(_ side: PacketBox.Side) -> String {
     switch side {
-    case .anyDevice: "\"*\""
+    case .anyDevice: "\"!\"-\"\(String(repeating: "~", count: InterfaceName.maximumLength))\""
     case .device(let name): "\"\(name)\""
     case .numbers(let first, let last): text(first, last)
     }
@@ -110,19 +110,25 @@ extension PacketField {
       let (first, last) = (UInt32(truncatingIfNeeded: first), UInt32(truncatingIfNeeded: last))
       return first <= last ? AddressRanges.text([first...last]) : "\(first)-\(last)"
     }
-    return first == last ? text(first) : "\(text(first))-\(text(last))"
+    if first != last { return "\(text(first))-\(text(last))" }
+    switch self {
+    case .turn where first == PacketBox.Side.middle: return "ip"
+    case .protocol: return NftRule.Match.name(ofProtocol: UInt8(truncatingIfNeeded: first))
+    default: return text(first)
+    }
   }
 
   private func text(_ number: UInt64) -> String {
     switch self {
-    case .turn: hexadecimal(UInt32(truncatingIfNeeded: number))
+    case .turn, .trafficClass:
+      let digits = String(number, radix: 16)
+      return "0x" + String(repeating: "0", count: max(0, bits / 4 - digits.count)) + digits
     case .sender:
-      (0..<6).reversed().map { place in
+      return (0..<6).reversed().map { place in
         let byte = number >> (8 * UInt64(place)) & 0xff
         return (byte < 16 ? "0" : "") + String(byte, radix: 16)
       }.joined(separator: ":")
-    case .protocol: NftRule.Match.name(ofProtocol: UInt8(truncatingIfNeeded: number))
-    default: "\(number)"
+    default: return "\(number)"
     }
   }
 }

@@ -5,14 +5,14 @@ package enum PacketField: Hashable, Comparable, CaseIterable, Sendable {
   /// The first field of every map of boxes: a packet has the same value in all of them, 0x0800, and a box of a later turn
   /// has a wider range around it (`PacketBox.Side.turn`). `meta protocol`.
   case turn
-  /// The device that it came in by; none where the router sent it. `iifname`
+  /// The device that it came in by; where the router sent it, it is in no box. `iifname`
   case incoming
   /// Its source address in the Ethernet header. Only what came in by an Ethernet device has one. `ether saddr`
   case sender
   /// `ip saddr` / `ip daddr`
   case source
   case destination
-  /// `meta l4proto`
+  /// `ip protocol`
   case `protocol`
   /// The two bytes where TCP and UDP have the destination port, whatever the protocol is; a fragment other than the first
   /// has none. `th dport`
@@ -44,7 +44,7 @@ extension PacketField {
     case .sender: "ether saddr"
     case .source: "ip saddr"
     case .destination: "ip daddr"
-    case .protocol: "meta l4proto"
+    case .protocol: "ip protocol"
     case .port: "th dport"
     case .trafficClass: "@nh,8,8"
     }

@@ -43,7 +43,7 @@ package enum NftEdit: Equatable, Sendable {
 extension NftChange {
   /// The fewest changes from a table that is there to the one that is wanted; without edits where nothing differs. Nil
   /// where it cannot be changed in place: it is another table, does nothing (its flags), or has sets or maps of ours that
-  /// hold what none of ours does.
+  /// hold what none of ours does. A map that becomes one of another kind is made anew, and so are the rules that ask it.
   ///
   /// - Parameter room: ranges that the transaction may add and remove.
   package init?(from present: NftTable, to wanted: NftTable, room: Int = SetSweep.rangesPerTransaction) {
@@ -51,9 +51,8 @@ extension NftChange {
       !(present.sets.map(\.name) + present.maps.map(\.name)).contains(where: \.isDescription)
     else { return nil }
     let maps = MapEdits(present, wanted)
-    guard let maps else { return nil }
     let sets = SetEdits(present, wanted, room: room)
-    let chains = ChainEdits(present, wanted, asking: sets.filled)
+    let chains = ChainEdits(present, wanted, asking: sets.filled.union(maps.remade))
     let (had, has) = (Set(present.counters), Set(wanted.counters))
     self.init(
       to: wanted,
@@ -141,19 +140,23 @@ private struct MapEdits {
   private(set) var before: [NftEdit] = []
   private(set) var made: [NftEdit] = []
   private(set) var after: [NftEdit] = []
+  /// Maps that become ones of another kind under the same name: rules that ask them are written again.
+  private(set) var remade: Set<String> = []
 
-  /// Nil if one is of another kind than it was.
-  init?(_ present: NftTable, _ wanted: NftTable) {
-    let there = Dictionary(present.maps.map { ($0.name, $0) }) { first, _ in first }
-    let names = Set(wanted.maps.map(\.name))
-    for map in present.maps where !names.contains(map.name) {
+  init(_ present: NftTable, _ wanted: NftTable) {
+    let kinds = Dictionary(wanted.maps.map { ($0.name, $0.kind) }) { first, _ in first }
+    let there = Dictionary(
+      present.maps.filter { kinds[$0.name] == $0.kind }.map { ($0.name, $0) }
+    ) { first, _ in first }
+    let gone = present.maps.filter { there[$0.name] == nil }
+    remade = Set(gone.map(\.name)).intersection(kinds.keys)
+    for map in gone {
       // Else the chains that it leads to are still in use where an older kernel clears it away later.
       if !map.elements.isEmpty { before.append(.removeElements(map)) }
     }
     for map in wanted.maps {
       var old: [NftMap.Element] = []
       if let present = there[map.name] {
-        guard present.kind == map.kind else { return nil }
         old = present.elements
       } else {
         made.append(.addMap(map.name, map.kind))
@@ -165,7 +168,7 @@ private struct MapEdits {
       if !removed.isEmpty { before.append(.removeElements(map.holding(removed))) }
       if !added.isEmpty { after.append(.addElements(map.holding(added + moved))) }
     }
-    before += present.maps.filter { !names.contains($0.name) }.map { .deleteMap($0.name) }
+    before += gone.map { .deleteMap($0.name) }
   }
 }
 
@@ -176,7 +179,7 @@ private struct ChainEdits {
   private(set) var made: [NftEdit] = []
   private(set) var after: [NftEdit] = []
 
-  /// - Parameter filled: sets that become others under the same name.
+  /// - Parameter filled: sets and maps that become others under the same name.
   init(_ present: NftTable, _ wanted: NftTable, asking filled: Set<String>) {
     let there = Dictionary(present.chains.map { ($0.name, $0) }) { first, _ in first }
     let names = Set(wanted.chains.map(\.name))
@@ -290,7 +293,11 @@ extension NftRule {
     }
   }
 
+  private var maps: [String] {
+    actions.compactMap { if case .choose(_, let map) = $0 { map } else { nil } }
+  }
+
   fileprivate func asks(oneOf names: Set<String>) -> Bool {
-    !names.isEmpty && sets.contains(where: names.contains)
+    !names.isEmpty && (sets + maps).contains(where: names.contains)
   }
 }

@@ -10,8 +10,7 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
   /// The Ethernet source.
   case sender
   /// Of the IPv4 header.
-  case source, destination, trafficClass
-  case transportProtocol
+  case source, destination, trafficClass, `protocol`
   /// Where TCP and UDP have it.
   case destinationPort
 
@@ -21,7 +20,7 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
   /// Bytes.
   package var length: Int {
     switch self {
-    case .trafficClass, .transportProtocol: 1
+    case .trafficClass, .protocol: 1
     case .etherType, .destinationPort: 2
     case .source, .destination: 4
     case .sender: 6
@@ -39,9 +38,9 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
     case .incomingName: 41
     case .sender: 9
     case .source, .destination: 7
-    case .transportProtocol: 12
+    case .protocol: 12
     case .destinationPort: 13
-    // TYPE_DSCP: nft takes the upper six bits.
+    // TYPE_DSCP, the nearest.
     case .trafficClass: 36
     }
   }
@@ -55,7 +54,7 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
     case .source: "ip saddr"
     case .destination: "ip daddr"
     case .trafficClass: "traffic class"
-    case .transportProtocol: "meta l4proto"
+    case .protocol: "ip protocol"
     case .destinationPort: "th dport"
     }
   }
@@ -65,11 +64,11 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
     switch self {
     case .etherType: .meta(.etherType)
     case .incomingName: .meta(.incomingName)
-    case .transportProtocol: .meta(.transportProtocol)
     case .sender: .payload(.link, offset: 6, length: 6)
     case .source: .payload(.network, offset: 12, length: 4)
     case .destination: .payload(.network, offset: 16, length: 4)
     case .trafficClass: .payload(.network, offset: 1, length: 1)
+    case .protocol: .payload(.network, offset: 9, length: 1)
     case .destinationPort: .payload(.transport, offset: 2, length: 2)
     }
   }
@@ -94,27 +93,35 @@ struct NFTConcatenation: Equatable {
   /// Each field's bytes (NFTA_SET_DESC_CONCAT).
   var lengths: [UInt32] { fields.map { UInt32($0.length) } }
 
-  /// Six bits for each field, as nft(8) finds them (TYPE_BITS), in a number of 32: five fields. It would take a part of more
-  /// for the types of others, so these are one number to it (TYPE_INTEGER).
-  var keyType: UInt32 { fields.count <= 5 ? fields.reduce(0) { $0 << 6 | $1.type } : 4 }
-
-  /// What nft(8) remembers of a set for itself: here a comment (NFTNL_UDATA_SET_COMMENT) which names the fields. It says to
-  /// people what nft cannot, and to us which fields they are.
-  var userData: [UInt8] {
-    let text = Array(fields.map(\.name).joined(separator: " . ").utf8)
-    return [7, UInt8(text.count + 1)] + text + [0]
+  /// Six bits for each field, as nft(8) finds them (TYPE_BITS), in a number of 32: five fields. It would take those of more
+  /// for something else, so to nft they are IPv6 and IPv4 addresses, as many as fill the key: it lists them, and the comment
+  /// says what they are, but it cannot load them again.
+  var keyType: UInt32 {
+    let words = Int(keyLength / 4)
+    let types =
+      fields.count <= 5
+      ? fields.map(\.type) : Array(repeating: 8, count: words / 4) + Array(repeating: 7, count: words % 4)
+    return types.reduce(0) { $0 << 6 | $1 }
   }
+
+  /// What nft(8) remembers of a set for itself: here a comment which names the fields. It says to people what nft cannot, and
+  /// to us which fields they are.
+  var userData: [UInt8] { StoredComment.encode(comment, type: Self.commentType) }
+
+  private var comment: String { fields.map(\.name).joined(separator: " . ") }
+
+  /// NFTNL_UDATA_SET_COMMENT, which the library keeps to itself.
+  private static let commentType: UInt8 = 7
 
   init(_ fields: [NFTField]) { self.fields = fields }
 
-  /// Nil if it is no user data that we write.
+  /// Nil if it has no comment that we write. Where nft(8) has loaded what it had listed, it remembers more beside that.
   init?(userData: Bytes) {
-    guard let value = userData.dropping(2) else { return nil }
-    let names = value.string.split(separator: ".").map { $0.split(separator: " ") }
+    let comment = StoredComment.decode(userData, type: Self.commentType)
+    let names = comment.split(separator: ".").map { $0.split(separator: " ") }
     let fields = names.compactMap { name in NFTField.allCases.first { $0.name.split(separator: " ") == name } }
-    guard fields.count == names.count, fields.count <= NFTField.mostWords else { return nil }
     self.init(fields)
-    guard keyLength <= NFTField.mostWords * 4, self.userData == userData.array else { return nil }
+    guard fields.count >= 2, keyLength <= NFTField.mostWords * 4, self.comment == comment else { return nil }
   }
 
   /// The value of NFTA_SET_DESC.

@@ -77,6 +77,17 @@ package struct NFTListedElement: Equatable, Sendable {
   package var key: [UInt8]
   package var last: [UInt8]?
   package var verdict: NFTExpression.Verdict?
+
+  package init(key: [UInt8], last: [UInt8]? = nil, verdict: NFTExpression.Verdict? = nil) {
+    self.key = key
+    self.last = last
+    self.verdict = verdict
+  }
+
+  /// As the kernel lists what was written so.
+  package init(_ element: NFTMapElement) {
+    self.init(key: element.key, last: element.last, verdict: element.verdict)
+  }
 }
 
 /// A rule of a chain, with the comment that nft(8) lists behind it.
@@ -106,21 +117,23 @@ package struct NFTCount: Equatable, Sendable {
   package var bytes: UInt64
 }
 
-/// The comment of a rule, as nft(8) stores it: one TLV (NFTNL_UDATA_RULE_COMMENT = 0) with the NUL counted.
-enum RuleComment {
+/// The comment of a rule or a set, as nft(8) stores it: one TLV with the NUL counted.
+enum StoredComment {
   /// The length is a byte, and counts the NUL.
   static let maximumLength = 254
 
-  static func encode(_ comment: String) -> [UInt8] {
+  /// - Parameter type: a rule's (NFTNL_UDATA_RULE_COMMENT), unless it is said.
+  static func encode(_ comment: String, type: UInt8 = 0) -> [UInt8] {
     let text = Array(comment.utf8.prefix(maximumLength))
-    return text.isEmpty ? [] : [0, UInt8(text.count + 1)] + text + [0]
+    return text.isEmpty ? [] : [type, UInt8(text.count + 1)] + text + [0]
   }
 
-  static func decode(_ bytes: Bytes) -> String {
+  /// Empty if there is none.
+  static func decode(_ bytes: Bytes, type wanted: UInt8 = 0) -> String {
     var rest = bytes
     while let type = rest.load(UInt8.self), let length = rest.load(UInt8.self, at: 1) {
       guard let value = rest.dropping(2), Int(length) <= value.count else { return "" }
-      if type == 0 { return Bytes(UnsafeRawBufferPointer(rebasing: value.raw[..<Int(length)])).string }
+      if type == wanted { return Bytes(UnsafeRawBufferPointer(rebasing: value.raw[..<Int(length)])).string }
       guard let next = value.dropping(Int(length)) else { return "" }
       rest = next
     }

@@ -173,7 +173,7 @@ package struct NFTTransaction: ~Copyable {
     for expression in rule.expressions {
       try WriteExpression.append(expression, to: object, counted: expression == .counter ? counts.popFirst() : nil)
     }
-    let comment = RuleComment.encode(rule.comment)
+    let comment = StoredComment.encode(rule.comment)
     if !comment.isEmpty {
       _ = nftnl_rule_set_data(object, UInt16(NFTNL_RULE_USERDATA.rawValue), comment, UInt32(comment.count))
     }

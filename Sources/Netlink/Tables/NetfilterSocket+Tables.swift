@@ -274,7 +274,7 @@ extension NFTRule {
       case NFTA_RULE_CHAIN.rawValue: rule.chain = value.string
       case NFTA_RULE_HANDLE.rawValue: handle = UInt64(bigEndian: value.load(UInt64.self) ?? 0)
       case NFTA_RULE_EXPRESSIONS.rawValue: expressions = NFTExpression.list(value)
-      case NFTA_RULE_USERDATA.rawValue: rule.comment = RuleComment.decode(value)
+      case NFTA_RULE_USERDATA.rawValue: rule.comment = StoredComment.decode(value)
       default: break
       }
     }

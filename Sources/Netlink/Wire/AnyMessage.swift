@@ -40,5 +40,6 @@ private func isElements(_ message: Message) -> Bool {
   for (range, next) in zip(ranges, ranges.dropFirst()) where range.upperBound >= next.lowerBound {
     fatalError("ranges \(range) and \(next) overlap")
   }
-  return isGood
+  let isMap = MapFormat.read(message) { _ in }
+  return isGood && isMap
 }

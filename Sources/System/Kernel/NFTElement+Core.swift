@@ -76,7 +76,7 @@ extension PacketField {
     case .source: self = .source
     case .destination: self = .destination
     case .trafficClass: self = .trafficClass
-    case .transportProtocol: self = .protocol
+    case .protocol: self = .protocol
     case .destinationPort: self = .port
     }
   }
@@ -91,7 +91,7 @@ extension NFTField {
     case .source: self = .source
     case .destination: self = .destination
     case .trafficClass: self = .trafficClass
-    case .protocol: self = .transportProtocol
+    case .protocol: self = .protocol
     case .port: self = .destinationPort
     }
   }
@@ -107,14 +107,19 @@ extension NFTField {
 }
 
 extension PacketBox {
+  /// The first and the last name that a device of ours can have (`InterfaceName`). nft(8) fails on the range of all bytes
+  /// (concat_range_aggregate, src/segtree.c of nftables 1.0.6), and no packet that came in has the empty name.
+  fileprivate static let firstName = NFTExpression.deviceName("!")
+  fileprivate static let lastName = NFTExpression.deviceName(String(repeating: "~", count: InterfaceName.maximumLength))
+
   /// Its lowest and its highest key.
   fileprivate func corners(_ fields: [NFTField]) -> (first: [UInt8], last: [UInt8]) {
     var (lowest, highest): ([UInt8], [UInt8]) = ([], [])
     for (side, field) in zip(sides, fields) {
       switch side {
       case .anyDevice:
-        lowest += [UInt8](repeating: 0, count: field.length)
-        highest += [UInt8](repeating: 0xff, count: field.length)
+        lowest += Self.firstName
+        highest += Self.lastName
       case .device(let name):
         lowest += NFTExpression.deviceName(name.text)
         highest += NFTExpression.deviceName(name.text)
@@ -145,7 +150,7 @@ extension PacketBox {
 extension PacketBox.Side {
   fileprivate init?(from first: [UInt8], to last: [UInt8], _ field: NFTField) {
     guard field != .incomingName else {
-      if first.allSatisfy({ $0 == 0 }), last.allSatisfy({ $0 == 0xff }) {
+      if first == PacketBox.firstName, last == PacketBox.lastName {
         self = .anyDevice
         return
       }
