@@ -6,6 +6,8 @@ package struct Layout: Sendable {
   package let ruleSet: RuleSet
   package let configuration: AgentConfiguration
   package let slots: SlotBook
+  /// The steering rules that hold now, in order.
+  package let steeringRules: [SteeringRule]
   /// Positions by name: with a thousand tunnels each is looked up some thousand times.
   private let tunnels: [Name: Int]
   private let paths: [Name: Int]
@@ -14,10 +16,14 @@ package struct Layout: Sendable {
   /// The sources that each egress gets, whichever LAN they come in by; none where that cannot be said in short.
   package private(set) var claims: [Name: SoleClaim] = [:]
 
-  package init(_ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook) {
+  /// - Parameter steering: the steering rules that hold now; nil: all that are enabled, whatever the clock shows.
+  package init(
+    _ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook, steering: [SteeringRule]? = nil
+  ) {
     self.ruleSet = ruleSet
     self.configuration = configuration
     self.slots = slots
+    steeringRules = steering ?? ruleSet.steeringRules.filter(\.enabled)
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
     claims = SoleClaim.all(activeRules.map(\.rule), lans: configuration.lans)

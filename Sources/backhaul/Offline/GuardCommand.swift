@@ -100,7 +100,8 @@ private enum Guarded {
     guard let slots = Layout.slots(ruleSet, covering, after: stored.slots) else {
       throw Complaints([Complaint(field: "", "it needs more marks or tables than the configuration has")])
     }
-    return Layout(ruleSet, covering, slots)
+    // At boot the clock may not have been set yet, and a time zone is no reason to wait.
+    return Layout(ruleSet, covering, slots, steering: ScheduleClock.withoutTime(ruleSet))
   }
 
   private static func inDoubt(_ configuration: AgentConfiguration, _ why: String) throws -> Guarded {
