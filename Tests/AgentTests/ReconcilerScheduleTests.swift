@@ -187,7 +187,8 @@ private func rule(
       #expect(await bench.steering == ["shut", "always"])
       #expect(await bench.looks == looks)
       #expect(bench.texts(.timeUnknown).count == 1)
-      #expect(bench.texts(.timeUnknown).first?.hasPrefix("the clock has not been set, it shows 1970-01-01T00:00:20") == true)
+      #expect(
+        bench.texts(.timeUnknown).first?.hasPrefix("the clock has not been set, it shows 1970-01-01T00:00:20") == true)
       try bench.set("2026-01-09T09:00:00Z")
       await time.pass(ScheduleClock.waitForTheTime)
       #expect(await bench.steering == ["open", "always"])

@@ -208,7 +208,8 @@ private final class Bench: Sendable {
     #expect(!bench.sweeps.take().contains { $0.isSilent }, "a flush takes no flow along")
     let other = Reconciler(
       kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events,
-      surroundings: StillSurroundings(), timeZone: FakeTimeZone(), onSweep: { [sweeps = bench.sweeps] in sweeps.add($0) })
+      surroundings: StillSurroundings(), timeZone: FakeTimeZone(),
+      onSweep: { [sweeps = bench.sweeps] in sweeps.add($0) })
     let work = Task { await other.run() }
     defer { work.cancel() }
     let ruleSet = try bench.ruleSet(1, tunnels: ["a"])

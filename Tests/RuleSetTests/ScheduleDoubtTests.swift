@@ -112,7 +112,8 @@ import Testing
 
   @Test func theTimeMattersToEnabledRulesWithASchedule() throws {
     #expect(!ScheduleClock.matters(to: []))
-    #expect(!ScheduleClock.matters(to: [try rule("off", .drop, enabled: false), try rule("always", .drop, always: true)]))
+    #expect(
+      !ScheduleClock.matters(to: [try rule("off", .drop, enabled: false), try rule("always", .drop, always: true)]))
     #expect(ScheduleClock.matters(to: [try rule("always", .drop, always: true), try rule("night", .drop)]))
   }
 

@@ -3,7 +3,9 @@ internal import RuleSets
 /// What steering rules with a schedule need of the router: a clock that has been set, and a time zone.
 extension Doctor {
   mutating func checkSchedules() {
-    guard let ruleSet = (try? seen.ruleSet.get()) ?? nil, ScheduleClock.matters(to: ruleSet.steeringRules) else { return }
+    guard let ruleSet = (try? seen.ruleSet.get()) ?? nil, ScheduleClock.matters(to: ruleSet.steeringRules) else {
+      return
+    }
     if !ScheduleClock.isCredible(seen.now) {
       find(
         .error, .clock,

@@ -6,8 +6,10 @@ extension ScheduleClock {
   /// 2025-01-01: no agent that knows schedules is as old as that, so a clock that shows less has not been set.
   package static let earliest = WallTime(secondsSince1970: 1_735_689_600)
 
-  /// Whether the clock may have been set.
-  package static func isCredible(_ moment: WallTime) -> Bool { moment >= earliest }
+  /// Whether the clock may have been set. What is no number is no time.
+  package static func isCredible(_ moment: WallTime) -> Bool {
+    moment.secondsSince1970 >= earliest.secondsSince1970
+  }
 
   /// Whether anything depends on the time: an enabled rule has a schedule.
   package static func matters(to rules: [SteeringRule]) -> Bool {
@@ -34,7 +36,8 @@ extension ScheduleClock {
   /// the rule set forbids.
   package static func withoutTime(_ ruleSet: RuleSet) -> [SteeringRule] {
     let egresses = Dictionary(
-      (ruleSet.egresses + ruleSet.backhaulRules.map(\.egress)).map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+      (ruleSet.egresses + ruleSet.backhaulRules.map(\.egress)).map { ($0.name, $0) },
+      uniquingKeysWith: { first, _ in first })
     let uplinkPaths = Set(ruleSet.paths.filter(\.isUplink).map(\.name))
     return ruleSet.steeringRules.filter(\.enabled).compactMap { rule in
       guard rule.match.schedule != nil else { return rule }
