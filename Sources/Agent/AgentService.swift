@@ -62,7 +62,8 @@ package final class AgentService: Sendable {
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
       kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: flips,
-      surroundings: surroundings, onSweep: { sweeps.add($0) }, giveMemoryBack: ports.giveMemoryBack)
+      surroundings: surroundings, timeZone: ports.timeZone, onSweep: { sweeps.add($0) },
+      giveMemoryBack: ports.giveMemoryBack)
     sight = ClientSight(
       port: ports.sight, traffic: ports.traffic, watch: watch, reconciler: reconciler, configuration: configuration,
       events: journal, surroundings: surroundings, bell: bell,

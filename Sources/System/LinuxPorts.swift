@@ -39,7 +39,7 @@ extension AgentPorts {
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       trials: FileTrialStore(directory: stateDirectory), journal: try FileJournal(directory: stateDirectory),
       forces: FileForceStore(directory: stateDirectory), permits: FilePermitStore(directory: stateDirectory),
-      surroundings: LinuxSurroundings(), serviceManager: try serviceManager(watchdog),
+      surroundings: LinuxSurroundings(), timeZone: LinuxTimeZone(), serviceManager: try serviceManager(watchdog),
       configurationTrouble: configurationTrouble, giveMemoryBack: FreedMemory.giveBack)
   }
 

@@ -41,7 +41,7 @@ private final class Bench: Sendable {
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
       kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events,
-      surroundings: StillSurroundings())
+      surroundings: StillSurroundings(), timeZone: FakeTimeZone())
     self.reconciler = reconciler
     sight = ClientSight(
       port: fake, traffic: fake, watch: watch, reconciler: reconciler, configuration: configuration, events: events,

@@ -79,7 +79,7 @@ private final class Bench: Sendable {
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
       kernel: kernel, watch: watch, ike: ike, configuration: configuration, events: events,
-      surroundings: StillSurroundings(), onSweep: { [sweeps] in sweeps.add($0) })
+      surroundings: StillSurroundings(), timeZone: FakeTimeZone(), onSweep: { [sweeps] in sweeps.add($0) })
     self.reconciler = reconciler
     self.watch = watch
     self.ike = ike
@@ -192,7 +192,7 @@ private final class Bench: Sendable {
     let before = try bench.fake.read(expecting: nil)
     let other = Reconciler(
       kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events,
-      surroundings: StillSurroundings())
+      surroundings: StillSurroundings(), timeZone: FakeTimeZone())
     await other.hold(.everything)
     #expect(try bench.fake.read(expecting: nil) == before)
   }
@@ -208,7 +208,8 @@ private final class Bench: Sendable {
     #expect(!bench.sweeps.take().contains { $0.isSilent }, "a flush takes no flow along")
     let other = Reconciler(
       kernel: bench.fake, watch: bench.watch, ike: bench.ike, configuration: bench.configuration, events: bench.events,
-      surroundings: StillSurroundings(), onSweep: { [sweeps = bench.sweeps] in sweeps.add($0) })
+      surroundings: StillSurroundings(), timeZone: FakeTimeZone(),
+      onSweep: { [sweeps = bench.sweeps] in sweeps.add($0) })
     let work = Task { await other.run() }
     defer { work.cancel() }
     let ruleSet = try bench.ruleSet(1, tunnels: ["a"])

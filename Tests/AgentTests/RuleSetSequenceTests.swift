@@ -40,7 +40,7 @@ private final class Router: Sendable {
     let ike = IKEKeeper(charon: FakeCharon(isRunning: false), events: events, surroundings: StillSurroundings())
     let reconciler = Reconciler(
       kernel: fake, watch: watch, ike: ike, configuration: configuration, events: events,
-      surroundings: StillSurroundings())
+      surroundings: StillSurroundings(), timeZone: FakeTimeZone())
     self.reconciler = reconciler
     work = Task { await reconciler.run() }
   }

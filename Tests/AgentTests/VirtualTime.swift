@@ -12,6 +12,8 @@ import Synchronization
 final class VirtualTime: Surroundings, TaskExecutor {
   private struct State {
     var now = Instant(nanoseconds: 1_000_000_000)
+    /// How far the clock on the wall is ahead of `now`.
+    var wallOffset = 0.0
     var lastID: UInt64 = 0
     var alarms: [(deadline: Instant, id: UInt64, body: @Sendable () -> Void)] = []
     /// Jobs that were given to the thread and have not run yet.
@@ -30,7 +32,9 @@ final class VirtualTime: Surroundings, TaskExecutor {
   // MARK: Surroundings
 
   var now: Instant { state.withLock { $0.now } }
-  var wallTime: WallTime { WallTime(secondsSince1970: Double(now.nanoseconds) / 1e9) }
+  var wallTime: WallTime {
+    state.withLock { WallTime(secondsSince1970: Double($0.now.nanoseconds) / 1e9 + $0.wallOffset) }
+  }
   var chance: Double { 1 }
 
   func alarm(after wait: Duration, _ body: @escaping @Sendable () -> Void) -> Alarm {
@@ -60,6 +64,11 @@ final class VirtualTime: Surroundings, TaskExecutor {
   }
 
   // MARK: What a test does
+
+  /// Sets the clock on the wall, of which nobody is told.
+  func setClock(_ time: WallTime) {
+    state.withLock { $0.wallOffset = time.secondsSince1970 - Double($0.now.nanoseconds) / 1e9 }
+  }
 
   /// Returns when nothing is left to do at this time.
   func settle() async { await withCheckedContinuation { done in state.withLock { $0.waiting = done } } }

@@ -40,6 +40,33 @@ import Testing
 
   @Test func aHealthyRouterHasNone() throws { #expect(try found { _ in } == []) }
 
+  @Test func schedulesNeedATimeAndAZone() throws {
+    #expect(try found { $0.timeZone = .success(.unsaid) } == [], "no rule has a schedule")
+    var ruleSet = Branch.ruleSet()
+    var night = SteeringRule(
+      name: "night", match: SteeringMatch(schedule: Schedule(days: [.monday])), action: .drop)
+    func looked(_ change: (inout Examination) -> Void) throws -> [Finding] {
+      ruleSet.steeringRules = [night]
+      var examination = try healthy()
+      examination.ruleSet = .success(ruleSet)
+      examination.timeZone = .success(RouterTimeZone(.utc, file: "/etc/localtime"))
+      change(&examination)
+      return Doctor.findings(examination)
+    }
+    #expect(try looked { _ in } == [])
+    let unsaid = try looked { $0.timeZone = .success(.unsaid) }
+    #expect(unsaid.map(\.subject) == [.clock] && unsaid.map(\.severity) == [.warning])
+    #expect(unsaid.first?.evidence == "neither /etc/localtime nor /etc/TZ says the router's time zone")
+    let unread = try looked { $0.timeZone = .failure(.init("read /etc/localtime: not a file")) }
+    #expect(
+      unread.map(\.evidence) == ["the router's time zone cannot be read: read /etc/localtime: not a file"])
+    let unset = try looked { $0.now = WallTime(secondsSince1970: 100) }.filter { $0.subject == .clock }
+    #expect(unset.map(\.severity) == [.error])
+    #expect(unset.first?.evidence == "it shows 1970-01-01T00:01:40.000Z")
+    night.enabled = false
+    #expect(try looked { $0.timeZone = .success(.unsaid) } == [])
+  }
+
   @Test func anAgentThatDoesNotAnswerIsTheFirst() throws {
     let all = try found {
       $0.agent = .failure(.init("no agent answers at /run/backhaul/agent.sock: is it running?"))

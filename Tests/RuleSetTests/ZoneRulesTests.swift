@@ -63,6 +63,7 @@ import Testing
       #expect(always.offset(at: try moment(day)) == -14_400)
     }
     #expect(ZoneRules(posix: "UTC0") == ZoneRules(posix: "<+00>0"))
+    #expect(ZoneRules(posix: "UTC") == ZoneRules(posix: "UTC0") && ZoneRules(posix: "GMT") == ZoneRules(posix: "UTC0"))
     #expect(ZoneRules(posix: "IST-5:30")?.offset(at: 0) == 19_800)
     #expect(ZoneRules(posix: "IST-5:30")?.nextChange(after: 0) == nil)
   }

@@ -22,6 +22,7 @@ package struct AgentPorts: Sendable {
   package var forces: any ForceStore
   package var permits: any PermitStore
   package var surroundings: any Surroundings
+  package var timeZone: any TimeZonePort
   /// Nil if no service manager started the agent.
   package var serviceManager: (any ServiceManagerPort)?
   /// Why the local configuration is not kept for the guard; nil if it is.
@@ -35,7 +36,7 @@ package struct AgentPorts: Sendable {
     lookup: any LookupPort, sight: any SightPort, connections: any ConnectionTablePort,
     source: any RuleSetSource, store: any RuleSetStore, trials: any TrialStore,
     journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
-    serviceManager: (any ServiceManagerPort)?,
+    timeZone: any TimeZonePort, serviceManager: (any ServiceManagerPort)?,
     configurationTrouble: @escaping @Sendable () -> String? = { nil },
     giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
@@ -57,6 +58,7 @@ package struct AgentPorts: Sendable {
     self.forces = forces
     self.permits = permits
     self.surroundings = surroundings
+    self.timeZone = timeZone
     self.serviceManager = serviceManager
     self.configurationTrouble = configurationTrouble
     self.giveMemoryBack = giveMemoryBack

@@ -12,6 +12,11 @@ extension Reconciler {
         : AgentEvent(.uplinkChanged, "kernel", "followed a change of the uplinks or devices: \(shown)"))
   }
 
+  func tell(_ turn: ScheduleTurn, _ changes: [Step]) {
+    let count = "\(changes.count) change\(changes.count == 1 ? "" : "s") made to the kernel"
+    events.record(AgentEvent(.scheduleChanged, "steering", "\(turn.words): \(count)"))
+  }
+
   /// The settings' former values only help later, so no rule set waits for them.
   func noteMemory() {
     let remembered = kernel.rememberedSettings()

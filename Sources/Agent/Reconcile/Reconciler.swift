@@ -9,6 +9,8 @@ package actor Reconciler: RuleSetApplier {
     case ruleSet
     case event(String)
     case timer
+    /// By the clock, other steering rules hold than before.
+    case schedule
   }
 
   /// How often the kernel is read without any event: an event may be lost, and some changes send none.
@@ -19,6 +21,7 @@ package actor Reconciler: RuleSetApplier {
   private enum Work {
     case apply(RuleSet, SlotBook, CheckedContinuation<Result<Void, RuleSetRefusal>, Never>)
     case look(Reason)
+    case schedule
     case pulse(@Sendable () -> Void)
   }
 
@@ -39,6 +42,11 @@ package actor Reconciler: RuleSetApplier {
   private let inbox: AsyncStream<Work>.Continuation
 
   private var running: Running?
+  var clock: RouterClock
+  /// For the next time at which other steering rules may hold.
+  var alarm: Alarm?
+  /// The steering rules that the kernel was last given.
+  private var steering: [SteeringRule] = []
   /// What is held back until a rule set is running.
   private(set) var held: Hold?
   /// The router's surroundings as the last look found them.
@@ -77,11 +85,12 @@ package actor Reconciler: RuleSetApplier {
   /// - Parameter onSweep: called with the connections to delete after a change; must not block.
   package init(
     kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
-    events: any EventSink, surroundings: any Surroundings,
+    events: any EventSink, surroundings: any Surroundings, timeZone: any TimeZonePort,
     onSweep: @escaping @Sendable (ConnectionSweep) -> Void = { _ in },
     giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
     time = surroundings
+    clock = RouterClock(timeZone, surroundings, telling: events)
     self.onSweep = onSweep
     self.giveMemoryBack = giveMemoryBack
     self.kernel = kernel
@@ -103,13 +112,16 @@ package actor Reconciler: RuleSetApplier {
         await self?.look(because: .timer)
       }
     }
-    defer { timer.cancel() }
+    defer {
+      timer.cancel()
+      alarm?.cancel()
+    }
     for await item in work {
       switch item {
       case .apply(_, _, let done) where Task.isCancelled:
         done.resume(returning: .failure(Self.stopping))
       case .apply(let ruleSet, let slots, let done):
-        done.resume(returning: await take(Running(layout: Layout(ruleSet, configuration, slots))))
+        done.resume(returning: await take(Running(layout: layout(ruleSet, slots))))
         giveMemoryBack()
       case .look(let reason):
         isIdle = false
@@ -123,6 +135,7 @@ package actor Reconciler: RuleSetApplier {
         await repair(because: reasons)
         // Giving memory back takes some milliseconds, so it is not done after each of many events.
         if reasons.contains(.timer) { giveMemoryBack() }
+      case .schedule: scheduleIsDue()
       case .pulse(let answer): answer()
       }
     }
@@ -131,8 +144,8 @@ package actor Reconciler: RuleSetApplier {
   /// Calls back once all the work asked for so far is done. A stalled loop never does.
   package nonisolated func pulse(_ answer: @escaping @Sendable () -> Void) { inbox.yield(.pulse(answer)) }
 
-  /// What the kernel has now, for a report; nothing is changed because of it.
-  package func kernelState() throws(KernelFailure) -> ActualState { try kernel.read(expecting: nil) }
+  /// Other steering rules may hold than before. Called from any thread.
+  nonisolated func schedulesMayHaveTurned() { inbox.yield(.schedule) }
 
   /// Asks for a look at the kernel; requests that wait together share one look.
   package func look(because reason: Reason) {
@@ -167,20 +180,6 @@ package actor Reconciler: RuleSetApplier {
     putHold()
   }
 
-  /// Works the slots out from the devices, routes and marks in the kernel. The book is empty if the kernel cannot be
-  /// read.
-  package func slotsInUse(by ruleSet: RuleSet) async -> SlotBook {
-    let actual = try? kernel.read { [configuration] seen in SlotBook.marking(seen, ruleSet, configuration) }
-    guard let actual else { return SlotBook() }
-    return SlotBook.readBack(from: actual, ruleSet, configuration)
-  }
-
-  /// Compares the kernel with what a hold of everything would put there: whatever is beyond that is left over.
-  package func leftovers() async -> Leftovers? {
-    let actual = try? kernel.read { [configuration] in DesiredState.holdingEverything(configuration, in: $0).nftTable }
-    return actual.flatMap { Leftovers(in: $0, besides: .holdingEverything(configuration, in: $0)) }
-  }
-
   /// A table that is there already, a living agent's or a dead one's, is left alone: it holds back more.
   private func putHold() {
     guard running == nil, let held else { return }
@@ -189,7 +188,9 @@ package actor Reconciler: RuleSetApplier {
       switch held {
       case .everything: plan = try kernel.holdPlan(configuration)
       case .strictRules(let ruleSet, let slots):
-        plan = try kernel.guardPlan(for: Layout(ruleSet, configuration.covering(ruleSet), slots))
+        let steering = ScheduleClock.withoutTime(ruleSet)
+        plan = try kernel.guardPlan(
+          for: Layout(ruleSet, configuration.covering(ruleSet), slots, steering: steering))
       }
       for step in plan.steps { try kernel.make(step) }
       trouble = nil
@@ -214,22 +215,14 @@ package actor Reconciler: RuleSetApplier {
 
   private static let stopping = RuleSetRefusal(["the agent is stopping"])
 
-  /// How the kernel differs from the running rule set, with its revision; nil if none is running.
-  package func differences(
-    choices: [Name: RuleSelection.Choice]
-  ) throws(KernelFailure) -> (revision: UInt64, differences: [Difference])? {
-    guard let running else { return nil }
-    return (
-      running.revision, try kernel.differences(from: running.layout, negotiated: esp, choices: choices)
-    )
-  }
-
   // MARK: - A rule set
 
   private func take(_ new: Running) async -> Result<Void, RuleSetRefusal> {
     do {
       let changes = try await bring(to: new)
       running = new
+      steering = new.layout.steeringRules
+      awaitSchedule()
       held = nil
       tally.succeeded(changes: changes.count, repairing: false)
       applied += 1
@@ -265,12 +258,17 @@ package actor Reconciler: RuleSetApplier {
   // MARK: - Drift
 
   private func repair(because reasons: Set<Reason>) async {
-    guard let running else { return putHold() }
+    guard let last = running else { return putHold() }
+    let next = Running(layout: current(last.layout))
+    running = next
+    awaitSchedule()
     let before = desired
     do {
-      let changes = try await bring(to: running, repairing: true)
+      let changes = try await bring(to: next, repairing: true)
       tally.succeeded(changes: changes.count, repairing: desired == before)
-      if !changes.isEmpty { tell(changes, drift: desired == before) }
+      let turn = ScheduleTurn(from: steering, to: next.layout.steeringRules)
+      steering = next.layout.steeringRules
+      if let turn { tell(turn, changes) } else if !changes.isEmpty { tell(changes, drift: desired == before) }
       trouble = nil
       retries = 0
     } catch {

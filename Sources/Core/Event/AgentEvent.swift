@@ -28,6 +28,9 @@ package struct AgentEvent: Equatable, Sendable {
     case applyFailed = "apply_failed"
     case connectionsDeleted = "connections_deleted"
     case connectionsMoved = "connections_moved"
+    case scheduleChanged = "schedule_changed"
+    case timeUnknown = "time_unknown"
+    case timeKnown = "time_known"
     case connectionTableFull = "connection_table_full"
     case connectionTableRelieved = "connection_table_relieved"
     case drainStarted = "drain_started"
@@ -128,7 +131,7 @@ package struct AgentEvent: Equatable, Sendable {
   package var severity: Severity {
     switch kind {
     case .agentStarted, .agentStopping, .ruleSetAccepted, .initial, .applied, .pathUp, .pullRecovered: .info
-    case .drainStarted, .drainEnded, .ruleSetOnTrial, .ruleSetConfirmed: .info
+    case .drainStarted, .drainEnded, .ruleSetOnTrial, .ruleSetConfirmed, .scheduleChanged: .info
     case .connectionsDeleted, .connectionsMoved, .pathUnknown, .charonUp, .saUp, .saRekeyed: .info
     case .failback, .changed, .uplinkChanged, .unencryptedEnded, .pathForced, .causeFound: .notice
     case .revisionPermitted: .notice
@@ -137,8 +140,8 @@ package struct AgentEvent: Equatable, Sendable {
     case .trafficDiverted, .trafficObstructed: .error
     case .trafficRestored: .notice
     case .journalFailed: .error
-    case .connectionTableFull: .warning
-    case .journalRecovered, .journalRepaired, .metricsRecovered, .connectionTableRelieved: .notice
+    case .connectionTableFull, .timeUnknown: .warning
+    case .journalRecovered, .journalRepaired, .metricsRecovered, .connectionTableRelieved, .timeKnown: .notice
     case .metricsFailed, .hookRefused, .hookFailed: .warning
     case .hookPrinted: .info
     case .charonRefused, .stateDamaged, .trafficHeld: .error

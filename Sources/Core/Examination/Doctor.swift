@@ -16,6 +16,7 @@ package struct Doctor {
     doctor.checkAgent()
     doctor.checkRuleSet()
     doctor.checkClock()
+    doctor.checkSchedules()
     doctor.checkResolver()
     doctor.checkTraffic()
     doctor.checkUplinks()

@@ -19,6 +19,8 @@ package struct Examination: Sendable {
   package var kernel: Result<ActualState, Unseen>
   package var foreign: Result<ForeignObjects, Unseen>
   package var clock: Result<ClockCondition, Unseen>
+  /// Which one the router's files say.
+  package var timeZone: Result<RouterTimeZone, Unseen>
   package var nameservers: Result<[Nameserver], Unseen>
   /// Only paths whose far end answers pings.
   package var sizes: Result<[PathSize], Unseen>
@@ -40,8 +42,9 @@ package struct Examination: Sendable {
     sizes: Result<[PathSize], Unseen>, charon: [CharonWord], features: KernelEvidence,
     certificates: [CertificateFile], state: Result<StateDirectory, Unseen>,
     connections: Result<ConnectionTable.Reading?, Unseen>, journalTrouble: String?, damagedCopies: [String] = [],
-    transferTrouble: String? = nil
+    transferTrouble: String? = nil, timeZone: Result<RouterTimeZone, Unseen> = .success(.unsaid)
   ) {
+    self.timeZone = timeZone
     self.transferTrouble = transferTrouble
     self.damagedCopies = damagedCopies
     self.configuration = configuration

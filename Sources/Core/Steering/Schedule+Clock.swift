@@ -49,16 +49,19 @@ package struct ScheduleClock: Equatable, Sendable {
 
   /// A clock that somebody sets gives no notice that everybody hears, and nobody minds one look a minute.
   package static let longestWait: Duration = .seconds(60)
+  /// While the clock has not been set: some traffic waits for it (`withoutTime`), and a look at the clock costs nothing.
+  package static let waitForTheTime: Duration = .seconds(5)
 
   /// The rules that take packets now, in order: enabled, and with a schedule that holds.
   package func active(_ rules: [SteeringRule], at moment: WallTime) -> [SteeringRule] {
     rules.filter { $0.enabled && $0.match.schedule?.holds(at: Self.seconds(moment), in: zone) ?? true }
   }
 
-  /// When `active` may next have another answer; nil: no enabled rule has a schedule. Never longer than `longestWait`.
+  /// When `inForce` may next have another answer; nil: no enabled rule has a schedule. Never longer than `longestWait`.
   package func wait(_ rules: [SteeringRule], at moment: WallTime) -> Duration? {
     let schedules = Set(rules.filter(\.enabled).compactMap(\.match.schedule))
     guard !schedules.isEmpty else { return nil }
+    guard Self.isCredible(moment) else { return Self.waitForTheTime }
     let next = schedules.compactMap { $0.nextChange(after: Self.seconds(moment), in: zone) }.min()
     guard let next else { return Self.longestWait }
     let wait = max(0, Double(next) - moment.secondsSince1970)

@@ -16,9 +16,10 @@ package struct ZoneRules: Equatable, Sendable {
 
   private init() {}
 
-  /// A zone that a rule tells wholly: a POSIX `TZ` text such as `CET-1CEST,M3.5.0,M10.5.0/3`.
+  /// A zone that a rule tells wholly: a POSIX `TZ` text such as `CET-1CEST,M3.5.0,M10.5.0/3`. `UTC` and `GMT` alone are
+  /// none by POSIX, which wants an offset, but musl and OpenWrt's default configuration say so.
   package init?(posix text: some StringProtocol) {
-    guard let rule = ZoneRule(text) else { return nil }
+    guard let rule = text == "UTC" || text == "GMT" ? ZoneRule("UTC0") : ZoneRule(text) else { return nil }
     later = rule
     first = rule.standard
   }

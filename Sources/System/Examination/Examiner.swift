@@ -38,7 +38,8 @@ package struct Examiner {
       }, connections: seeing { () throws(KernelFailure) in try LinuxConnectionTable().reading() },
       journalTrouble: journalTrouble,
       damagedCopies: kept.current == nil ? [] : kept.confirmed.damage.map(\.description),
-      transferTrouble: TransferEngine.libraryTrouble)
+      transferTrouble: TransferEngine.libraryTrouble,
+      timeZone: seeing { () throws(StoreFailure) in try LinuxTimeZone().timeZone() })
   }
 
   private func seeing<Value, E: Error & CustomStringConvertible>(

@@ -26,6 +26,6 @@ enum CachedRuleSet {
     guard let slots = Layout.slots(ruleSet, configuration, after: stored.slots) else {
       throw complain("\(store.path) needs more marks or tables than the configuration has", Exit.bad)
     }
-    return Layout(ruleSet, configuration, slots)
+    return Layout(ruleSet, configuration, slots, steering: ScheduleNow.steering(of: ruleSet))
   }
 }

@@ -40,6 +40,7 @@ struct CheckCommand: ParsableCommand {
     case .success(let configuration?):
       try check(ruleSet, on: configuration)
       warnOfMissingLANs(ruleSet, configuration)
+      ScheduleNow.warnOfTimeZone(ruleSet)
       notes = widened(ruleSet, configuration)
       fits = "fits this router"
     case .success(nil): fits = "not checked against a router: there is no \(options.config)"

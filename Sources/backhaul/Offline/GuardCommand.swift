@@ -12,8 +12,9 @@ struct GuardCommand: ParsableCommand {
       traffic leaves by an uplink: floors, ip rules and the nftables table. Other rules are not steered until the agent \
       starts. Run it at boot, before the network comes up. It only adds, and leaves an existing table of the agent alone. \
       The rule set need not fit the local configuration any more: strict rules are enforced on their interfaces even if \
-      `lans` no longer lists them. If a rule set is on trial, guard uses the one that the agent will start with: the one \
-      on trial while its trial lasts, otherwise the confirmed one.
+      `lans` no longer lists them. Nobody knows what time it is at boot: steering rules with a schedule hold if they drop \
+      or are strict, and do not hold otherwise. If a rule set is on trial, guard uses the one that the agent will start \
+      with: the one on trial while its trial lasts, otherwise the confirmed one.
 
       If a rule set was accepted once but none of its copies can be read, nobody knows which rules are strict. Then no \
       forwarded traffic, IPv4 or IPv6, leaves by an uplink until the agent has a rule set; with \
@@ -100,7 +101,8 @@ private enum Guarded {
     guard let slots = Layout.slots(ruleSet, covering, after: stored.slots) else {
       throw Complaints([Complaint(field: "", "it needs more marks or tables than the configuration has")])
     }
-    return Layout(ruleSet, covering, slots)
+    // At boot the clock may not have been set yet, and a time zone is no reason to wait.
+    return Layout(ruleSet, covering, slots, steering: ScheduleClock.withoutTime(ruleSet))
   }
 
   private static func inDoubt(_ configuration: AgentConfiguration, _ why: String) throws -> Guarded {

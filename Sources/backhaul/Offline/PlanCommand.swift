@@ -30,7 +30,7 @@ struct PlanCommand: ParsableCommand {
     do throws(KernelFailure) {
       plan = try LinuxKernel(
         configuration.kernel, stateDirectory: configuration.files.stateDirectory
-      ).plan(for: Layout(ruleSet, configuration, slots))
+      ).plan(for: Layout(ruleSet, configuration, slots, steering: ScheduleNow.steering(of: ruleSet)))
     } catch {
       throw kernelComplaint(error)
     }
