@@ -156,6 +156,34 @@ private func rule(
     }
   }
 
+  @Test func aReloadReadsTheZoneAtOnce() async throws {
+    try await Bench.run(at: "2026-01-09T20:30:00Z") { time, bench in
+      try await bench.apply([try rule("night", "22:00", "06:00")])
+      bench.zone.put(.bytes(TZif.bytes("<+0330>-3:30")), at: .localtime)
+      async let reloaded: Void = bench.reconciler.look(in: .zero, unlessAppliedSince: 0)
+      await time.pass(.seconds(1))
+      await reloaded
+      await time.settle()
+      #expect(await bench.steering == ["night"])
+    }
+  }
+
+  /// Each look waits anew, and none may put off what is due.
+  @Test func looksDoNotPutOffTheReadingOfTheZone() async throws {
+    try await Bench.run(at: "2026-01-09T20:30:00Z") { time, bench in
+      try await bench.apply([try rule("night", "22:00", "06:00")])
+      await time.pass(.seconds(1))
+      bench.zone.put(.bytes(TZif.bytes("<+0330>-3:30")), at: .localtime)
+      let reads = bench.zone.reads
+      for _ in 0..<59 {
+        await bench.reconciler.look(because: .timer)
+        await time.pass(.seconds(1))
+      }
+      #expect(await bench.steering == ["night"])
+      #expect(bench.zone.reads == reads + 1)
+    }
+  }
+
   @Test func aZoneThatCannotBeReadIsToldOnce() async throws {
     try await Bench.run(at: "2026-01-09T21:30:00Z") { time, bench in
       bench.zone.put(.directory, at: .localtime)

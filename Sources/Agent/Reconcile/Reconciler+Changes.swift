@@ -35,11 +35,13 @@ extension Reconciler {
 }
 
 extension Reconciler {
-  /// A look that is not needed if a rule set is applied within this time: that reads all that a look does.
+  /// A look that is not needed if a rule set is applied within this time: that reads all that a look does. The time zone is
+  /// read again in any case.
   ///
   /// - Parameter count: `applied` from before the rule set was asked for.
   package func look(in wait: Duration, unlessAppliedSince count: Int) async {
     await time.sleep(wait)
+    schedulesMayHaveTurned()
     if applied == count { look(because: .timer) } else { await watch.inspectSoon() }
   }
 }

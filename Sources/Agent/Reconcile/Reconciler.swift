@@ -21,6 +21,7 @@ package actor Reconciler: RuleSetApplier {
   private enum Work {
     case apply(RuleSet, SlotBook, CheckedContinuation<Result<Void, RuleSetRefusal>, Never>)
     case look(Reason)
+    case beat
     case schedule
     case pulse(@Sendable () -> Void)
   }
@@ -106,14 +107,9 @@ package actor Reconciler: RuleSetApplier {
 
   /// Does the work until cancelled. What it leaves in the kernel stays.
   package func run() async {
-    let timer = Task { [weak self, time] in
-      while !Task.isCancelled {
-        await time.sleep(Self.period)
-        await self?.look(because: .timer)
-      }
-    }
+    var beat = nextBeat()
     defer {
-      timer.cancel()
+      beat.cancel()
       alarm?.cancel()
     }
     for await item in work {
@@ -135,11 +131,16 @@ package actor Reconciler: RuleSetApplier {
         await repair(because: reasons)
         // Giving memory back takes some milliseconds, so it is not done after each of many events.
         if reasons.contains(.timer) { giveMemoryBack() }
+      case .beat:
+        look(because: .timer)
+        beat = nextBeat()
       case .schedule: scheduleIsDue()
       case .pulse(let answer): answer()
       }
     }
   }
+
+  private func nextBeat() -> Alarm { time.alarm(after: Self.period) { [inbox] in inbox.yield(.beat) } }
 
   /// Calls back once all the work asked for so far is done. A stalled loop never does.
   package nonisolated func pulse(_ answer: @escaping @Sendable () -> Void) { inbox.yield(.pulse(answer)) }

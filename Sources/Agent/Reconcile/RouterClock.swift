@@ -7,8 +7,8 @@ struct RouterClock {
   private let port: any TimeZonePort
   private let time: any Surroundings
   private let events: any EventSink
-  /// As last read; nil: never.
-  private var zone: ZoneRules?
+  /// As last read, and when; nil: never.
+  private var zone: (rules: ZoneRules, readAt: Instant)?
   private var toldZone: StoreFailure?
   private var isToldUnset = false
 
@@ -21,7 +21,7 @@ struct RouterClock {
   /// The rules that hold now, in order; nil: no enabled rule has a schedule, so the time does not matter and the router is
   /// not asked for its zone.
   ///
-  /// - Parameter rereading: whether to read the time zone again.
+  /// - Parameter rereading: whether to read the time zone again although that was done within `longestWait`.
   mutating func inForce(_ ruleSet: RuleSet, rereading: Bool = false) -> [SteeringRule]? {
     guard ScheduleClock.matters(to: ruleSet.steeringRules) else {
       // Whoever needs the time next reads the zone anew.
@@ -34,13 +34,16 @@ struct RouterClock {
     return clock.inForce(ruleSet, at: now)
   }
 
-  /// How long `inForce` certainly has the same answer, if nobody sets the clock; nil: for ever.
+  /// When to ask again, however often that is done before: `inForce` has the same answer until then, if nobody sets the
+  /// clock or the zone. Nil: never.
   func wait(_ ruleSet: RuleSet) -> Duration? {
-    ScheduleClock(zone ?? .utc).wait(ruleSet.steeringRules, at: time.wallTime)
+    let clock = ScheduleClock(zone?.rules ?? .utc)
+    guard let wait = clock.wait(ruleSet.steeringRules, at: time.wallTime) else { return nil }
+    return min(wait, max(.zero, zone.map { $0.readAt + ScheduleClock.longestWait - time.now } ?? .zero))
   }
 
   private mutating func clock(rereading: Bool) -> ScheduleClock {
-    if let zone, !rereading { return ScheduleClock(zone) }
+    if let zone, !rereading, time.now < zone.readAt + ScheduleClock.longestWait { return ScheduleClock(zone.rules) }
     let found: ZoneRules
     do throws(StoreFailure) {
       found = try port.timeZone().rules
@@ -57,7 +60,7 @@ struct RouterClock {
       }
       toldZone = error
     }
-    zone = found
+    zone = (found, time.now)
     return ScheduleClock(found)
   }
 
