@@ -45,11 +45,11 @@ struct ChangeTrial {
     }
     if change.written > room { return "too much for one transaction" }
     if let flaw = misled(in: kernel) { return flaw }
-    return lost(in: kernel) ?? superfluous(in: change)
+    return lost(in: kernel, by: change) ?? superfluous(in: change)
   }
 
   /// What was changed although nothing asked for it.
-  private func lost(in kernel: FakeNftTable) -> String? {
+  private func lost(in kernel: FakeNftTable, by change: NftChange) -> String? {
     for set in wanted.sets where set.isFed && present.fed[set.name] != nil {
       if kernel.fed[set.name] != present.fed[set.name] { return "what others put into \(set.name) is gone" }
     }
@@ -59,7 +59,7 @@ struct ChangeTrial {
     for chain in wanted.chains {
       let now = kernel.table.chains.first { $0.name == chain.name }
       let surviving = (now?.handles ?? []).compactMap(\.self).filter { kernel.counted[$0] != nil }
-      if surviving.count < keepable(in: chain) { return "rules of \(chain.name) count anew" }
+      if surviving.count < keepable(in: chain, change) { return "rules of \(chain.name) count anew" }
       if zip(surviving, surviving.dropFirst()).contains(where: { $0.value > $1.value }) { return "out of order" }
     }
     return nil
@@ -84,14 +84,16 @@ struct ChangeTrial {
   private func superfluous(in change: NftChange) -> String? {
     for chain in wanted.chains {
       let written = change.edits.count { if case .addRule(_, chain.name, _) = $0 { true } else { false } }
-      if written > chain.rules.count - keepable(in: chain) { return "\(written) rules of \(chain.name) written" }
+      if written > chain.rules.count - keepable(in: chain, change) {
+        return "\(written) rules of \(chain.name) written"
+      }
     }
     return nil
   }
 
-  /// How many rules of a chain can stay: the longest common subsequence, by hand. Rules that use a replaceable set do
-  /// not count.
-  private func keepable(in chain: NftChain) -> Int {
+  /// How many rules of a chain can stay: the longest common subsequence, by hand. Rules that use a replaceable set or a map
+  /// that is made anew do not count.
+  private func keepable(in chain: NftChain, _ change: NftChange) -> Int {
     guard let old = present.table.chains.first(where: { $0.name == chain.name }), old.hook == chain.hook else {
       return 0
     }
@@ -100,8 +102,7 @@ struct ChangeTrial {
         guard let held = present.held(by: set.name), !set.isFed else { return false }
         return SetChange(from: held, to: set).count > 0
       }.map(\.name))
-    let kinds = Dictionary(uniqueKeysWithValues: wanted.maps.map { ($0.name, $0.kind) })
-    let remade = Set(present.table.maps.filter { kinds[$0.name] != $0.kind }.map(\.name))
+    let remade = Set(change.edits.compactMap { if case .deleteMap(let map) = $0 { map } else { nil } })
     let asks = { (rule: NftRule) in
       rule.sets.contains { replaced.contains($0) }
         || rule.actions.contains { if case .choose(_, let map) = $0 { remade.contains(map) } else { false } }

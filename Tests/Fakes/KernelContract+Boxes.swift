@@ -148,5 +148,13 @@ extension KernelGround {
     try changeInPlace(to: all, "and one more")
     try changeInPlace(to: steering(fields, boxes(500..<1500)), "half of them")
     try changeInPlace(to: all, "and all again")
+    // With a chain that many of them lead to.
+    var fewer = steering(fields, all.maps[0].elements.filter { $0.verdict.chain == "hit_a" })
+    fewer.chains.removeAll { $0.name == "hit_b" }
+    try changeInPlace(to: fewer, "without a chain")
+    fewer.maps = []
+    fewer.chains[0].rules = []
+    fewer.chains.removeAll { $0.name == "hit_a" }
+    try changeInPlace(to: fewer, "without the map")
   }
 }

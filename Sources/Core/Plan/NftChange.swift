@@ -43,14 +43,15 @@ package enum NftEdit: Equatable, Sendable {
 extension NftChange {
   /// The fewest changes from a table that is there to the one that is wanted; without edits where nothing differs. Nil
   /// where it cannot be changed in place: it is another table, does nothing (its flags), or has sets or maps of ours that
-  /// hold what none of ours does. A map that becomes one of another kind is made anew, and so are the rules that ask it.
+  /// hold what none of ours does. A map that becomes one of another kind is made anew, and so are the rules that ask it; also
+  /// one of boxes that loses many.
   ///
   /// - Parameter room: ranges that the transaction may add and remove.
   package init?(from present: NftTable, to wanted: NftTable, room: Int = SetSweep.rangesPerTransaction) {
     guard present.name == wanted.name, present.flags == wanted.flags,
       !(present.sets.map(\.name) + present.maps.map(\.name)).contains(where: \.isDescription)
     else { return nil }
-    let maps = MapEdits(present, wanted)
+    let maps = MapEdits(present, wanted, room: room)
     let sets = SetEdits(present, wanted, room: room)
     let chains = ChainEdits(present, wanted, asking: sets.filled.union(maps.remade))
     let (had, has) = (Set(present.counters), Set(wanted.counters))
@@ -132,43 +133,6 @@ private struct SetEdits {
         if isThere { filled.insert(set.name) }
       }
     }
-  }
-}
-
-/// What changes of maps.
-private struct MapEdits {
-  private(set) var before: [NftEdit] = []
-  private(set) var made: [NftEdit] = []
-  private(set) var after: [NftEdit] = []
-  /// Maps that become ones of another kind under the same name: rules that ask them are written again.
-  private(set) var remade: Set<String> = []
-
-  init(_ present: NftTable, _ wanted: NftTable) {
-    let kinds = Dictionary(wanted.maps.map { ($0.name, $0.kind) }) { first, _ in first }
-    let there = Dictionary(
-      present.maps.filter { kinds[$0.name] == $0.kind }.map { ($0.name, $0) }
-    ) { first, _ in first }
-    let gone = present.maps.filter { there[$0.name] == nil }
-    remade = Set(gone.map(\.name)).intersection(kinds.keys)
-    for map in gone {
-      // Else the chains that it leads to are still in use where an older kernel clears it away later.
-      if !map.elements.isEmpty { before.append(.removeElements(map)) }
-    }
-    for map in wanted.maps {
-      var old: [NftMap.Element] = []
-      if let present = there[map.name] {
-        old = present.elements
-      } else {
-        made.append(.addMap(map.name, map.kind))
-      }
-      let (had, has) = (Set(old), Set(map.elements))
-      let added = map.elements.filter { !had.contains($0) }
-      let moved = BoxOrder.moved(map.elements.filter(had.contains), behind: added)
-      let removed = old.filter { !has.contains($0) } + moved
-      if !removed.isEmpty { before.append(.removeElements(map.holding(removed))) }
-      if !added.isEmpty { after.append(.addElements(map.holding(added + moved))) }
-    }
-    before += gone.map { .deleteMap($0.name) }
   }
 }
 

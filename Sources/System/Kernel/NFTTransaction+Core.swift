@@ -19,7 +19,9 @@ extension NFTTransaction {
     case .deleteRule(let chain, let handle): try deleteRule(handle: handle.value, chain: chain, table: table)
     case .flushChain(let name): try deleteRules(chain: name, table: table)
     case .removeElements(let map):
-      try deleteElements(map.elements.map { NFTMapElement($0, in: map.kind) }, from: map.name, table: table)
+      // The last first: Linux moves all that stands behind a box that goes (pipapo_drop, net/netfilter/nft_set_pipapo.c).
+      let elements = map.elements.reversed().map { NFTMapElement($0, in: map.kind) }
+      try deleteElements(elements, from: map.name, table: table)
     case .deleteMap(let name): try deleteSet(name, table: table)
     case .deleteSet(let name): try deleteSet(before[name], table: table)
     // The other one is there and full.

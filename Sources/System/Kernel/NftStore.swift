@@ -178,9 +178,17 @@ struct NftStore: ~Copyable, Sendable {
     let placement = EditPlacement(change, former)
     try fill(placement.fills, table: table, inPlaceOf: placement.inTheWay, &socket)
     let after = KnownTable(change.wanted)
-    // What it does not name is as it was seen, where that is what is known.
-    try commit(&socket, { before in before == nil ? nil : after }) { transaction throws(NetlinkFailure) in
-      for edit in placement.edits { try transaction.apply(edit, table: table, before: former, after: placement.names) }
+    func commit(_ edits: [NftEdit], isLast: Bool) throws(NetlinkFailure) {
+      // What it does not name is as it was seen, where that is what is known.
+      try self.commit(&socket, { $0 == nil || !isLast ? nil : after }) { transaction throws(NetlinkFailure) in
+        for edit in edits { try transaction.apply(edit, table: table, before: former, after: placement.names) }
+      }
+    }
+    do throws(NetlinkFailure) { try commit(placement.edits, isLast: true) } catch {
+      // An older kernel clears a map away after the transaction, and the chains that it leads to are in use until then.
+      guard error.errno == EBUSY, change.deletesMaps else { throw error }
+      try commit(placement.edits.filter { !$0.deletesChain }, isLast: false)
+      try commit(placement.edits.filter(\.deletesChain), isLast: true)
     }
     names = placement.names
   }
@@ -326,4 +334,12 @@ struct NftStore: ~Copyable, Sendable {
 
 extension Result {
   fileprivate var isSuccess: Bool { if case .success = self { true } else { false } }
+}
+
+extension NftChange {
+  fileprivate var deletesMaps: Bool { edits.contains { if case .deleteMap = $0 { true } else { false } } }
+}
+
+extension NftEdit {
+  fileprivate var deletesChain: Bool { if case .deleteChain = self { true } else { false } }
 }
