@@ -14,7 +14,7 @@ import Testing
     var rule = Branch.office
     if let sources { rule.sources = sources }
     return SourceSurvey(
-      rule, ranges: AddressRanges.merged(rule.sources.prefixes),
+      rule.sources, ranges: AddressRanges.merged(rule.sources.prefixes),
       SourceSurvey.View(
         lans: lans, ways: ["wan0", "wan1", "bh-fra-a"], links: kernel.links, addresses: kernel.addresses,
         leading: leading))

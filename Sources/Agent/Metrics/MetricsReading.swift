@@ -14,6 +14,8 @@ package struct MetricsReading: Sendable {
   package var events = EventTally()
   package var sight = ClientSight.View()
   package var tunnels: [MeteredTunnel] = []
+  /// What steering rules have taken, by the chains that count it (`EdgeCompiler.hitChain`).
+  package var hits = SeenCounts()
   /// Nil if no tunnel needs charon.
   package var charonAnswers: Bool?
   package var forced: [Name: ForcedPaths.Entry] = [:]

@@ -131,6 +131,28 @@ package struct MetricsWriter {
       for path in selection.egress.paths { page.sample(label.adding("path", path.text), taken.contains(path)) }
     }
     tellOfFlips(rules)
+    tellOfSteering()
+  }
+
+  private mutating func tellOfSteering() {
+    let rules = reading.watch.plan.steering
+    let chains = rules.map { EdgeCompiler.hitChain(of: $0.name) }
+    let labels = rules.map { Labels("rule", $0.name.text) }
+    page.family(
+      "backhaul_steering_packets_total", .counter, "Packets that a steering rule has taken since it is in the kernel.")
+    for (label, chain) in zip(labels, chains) {
+      if let packets = reading.hits.packets[chain] { page.sample(label, Int(clamping: packets)) }
+    }
+    page.family("backhaul_steering_bytes_total", .counter, "The bytes of these packets.")
+    for (label, chain) in zip(labels, chains) {
+      if let bytes = reading.hits.bytes[chain] { page.sample(label, Int(clamping: bytes)) }
+    }
+    page.family("backhaul_egress_mode", .gauge, "Which way an egress of steering rules leads: 1 for its mode.")
+    for (name, steered) in reading.watch.steered.sorted(by: { $0.key < $1.key }) {
+      let tunnels = Set(reading.watch.plan.paths.filter(\.isTunnel).map(\.name))
+      let now = steered.selection.mode { tunnels.contains($0) }
+      for mode in Self.modes { page.sample(Labels("egress", name.text).adding("mode", mode.rawValue), mode == now) }
+    }
   }
 
   /// A rule that traffic goes by has no bypass.

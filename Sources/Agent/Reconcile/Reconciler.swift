@@ -391,7 +391,11 @@ package actor Reconciler: RuleSetApplier {
     if !early.isEmpty { onSweep(.early(from: early)) }
     // There was no table of ours: marks of connections are from before, when they may have been another egress's.
     let isWhole = made.contains { if case .replaceNftTable = $0 { true } else { false } }
-    guard isFirst, isWhole else { return }
-    for mark in Set(view.rules.map(\.mark)).sorted() { onSweep(.stale(mark)) }
+    guard isFirst else { return }
+    if !view.steering.isEmpty {
+      onSweep(.decidedAnew(Mark(value: 0), since: FlowOwners(.empty(view.mask)), by: FlowOwners(view)))
+    }
+    guard isWhole else { return }
+    for mark in Set(view.rules.map(\.mark) + view.steered.map(\.mark)).sorted() { onSweep(.stale(mark)) }
   }
 }

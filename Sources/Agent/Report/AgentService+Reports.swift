@@ -114,12 +114,13 @@ extension AgentService {
     let moment = await moment(of: .some([]))
     let writer = ReportWriter(moment.snapshot)
     return RulesReport(
-      rules: rules(of: writer, moment, await sight.view), steering: writer.steering(moment.steering, hits(of: moment)))
+      rules: rules(of: writer, moment, await sight.view),
+      steering: writer.steering(moment.steering, hits(of: moment.snapshot)))
   }
 
   /// A help and no condition: without them the rest is still told.
-  private func hits(of moment: Moment) -> SeenCounts {
-    let chains = moment.snapshot.plan.steering.map { EdgeCompiler.hitChain(of: $0.name) }
+  private func hits(of snapshot: WatchSnapshot) -> SeenCounts {
+    let chains = snapshot.plan.steering.map { EdgeCompiler.hitChain(of: $0.name) }
     return chains.isEmpty ? SeenCounts() : (try? ports.sight.counted(in: chains)) ?? SeenCounts()
   }
 
@@ -148,6 +149,7 @@ extension AgentService {
   package func meter() async -> MetricsReading {
     let machines = await ike.lastSeen
     var reading = MetricsReading(watch: await watch.snapshot(), version: identity.version, started: identity.started)
+    reading.hits = hits(of: reading.watch)
     reading.pull = await keeper.status
     reading.reconcile = await reconciler.tally
     reading.sight = await sight.view

@@ -9,7 +9,13 @@ extension ReportWriter {
   func view(_ seen: ClientSight.View, _ ranges: KernelRanges) -> RouterView {
     var view = RouterView(revision: watch.plan.revision)
     view.rules = watch.plan.rules.map(\.rule).sorted { $0.name < $1.name }.compactMap { one in
-      watch.selections[one.name].map { rule(one, $0, seen, ranges) }
+      watch.selections[one.name].map { rule(one.name, one.egress, $0, watch.causes[one.name], seen, ranges) }
+    }
+    // What steering rules send elsewhere is traffic that the rules cover, too.
+    view.rules += watch.steeredAlone.compactMap { one in
+      watch.steered[one.egress.name].map {
+        rule(one.egress.name, one.egress, $0.selection, $0.cause, seen, ranges, title: "egress \(one.egress.name)")
+      }
     }
     view.paths = watch.plan.paths.map(path)
     view.uplinks = watch.plan.uplinks.map { uplink in
@@ -27,20 +33,21 @@ extension ReportWriter {
   }
 
   private func rule(
-    _ rule: BackhaulRule, _ selection: RuleSelection, _ seen: ClientSight.View, _ ranges: KernelRanges
+    _ name: Name, _ egress: Egress, _ selection: RuleSelection, _ cause: String?, _ seen: ClientSight.View,
+    _ ranges: KernelRanges, title: String? = nil
   ) -> RouterView.Rule {
     var shown = RouterView.Rule(
-      name: rule.name.text, mode: mode(of: selection), way: selection.choice?.description,
-      cause: watch.causes[rule.name] ?? selection.cause)
+      name: title ?? name.text, mode: mode(of: selection), way: selection.choice?.description,
+      cause: cause ?? selection.cause)
     shown.device = selection.choice.flatMap(device)
     shown.shares = (selection.choice?.paths ?? []).map(\.text)
-    shown.firstTier = (rule.preference.isMeasured ? rule.paths : rule.tiers.first?.map(\.path) ?? []).map(\.text)
+    shown.firstTier = (egress.preference.isMeasured ? egress.paths : egress.tiers.first?.map(\.path) ?? []).map(\.text)
     shown.isUnencrypted = selection.isUnencrypted
-    if let traffic = seen.rules[rule.name] {
+    if let traffic = seen.rules[name] {
       let worst = traffic.findings.first
       shown.traffic = traffic.state
       shown.trafficCause = worst?.cause
-      shown.step = worst?.step(for: rule.name.text, ranges)
+      shown.step = worst?.step(for: name.text, ranges)
     }
     return shown
   }

@@ -128,9 +128,9 @@ package actor ClientSight {
       TrafficFinding.connectionTableFull(used: $0.used, limit: $0.limit, dropped: UInt64(clamping: $0.refused))
     }
     let now = snapshot.at
-    keep(snapshot.plan.rules.map(\.rule.name), snapshot, at: now)
+    keep(snapshot.plan.rules.map(\.rule.name) + snapshot.steeredAlone.map(\.egress.name), snapshot, at: now)
     do throws(KernelFailure) {
-      let network = try port.network(tables: Set(layout.activeRules.map(\.table)))
+      let network = try port.network(tables: Set(layout.activeEgresses.map(\.table)))
       let rules = SightedRule.all(snapshot, layout, network, surroundings.exits, leading: leading)
       let counts = try port.counted(in: chains(rules, layout))
       ask(rules, SightedNetwork(network, snapshot, layout, surroundings), counts, layout, overflow, at: now)
@@ -139,7 +139,7 @@ package actor ClientSight {
       trouble = error.description
       if looked.map({ now - $0 >= Self.lasting }) ?? true { for name in sights.keys { sights[name]?.lost(at: now) } }
     }
-    tell(at: now)
+    tell(Set(snapshot.steeredAlone.map(\.egress.name)), at: now)
   }
 
   /// Follows rules that come and go, and flips.
@@ -147,7 +147,7 @@ package actor ClientSight {
     sights = sights.filter { names.contains($0.key) }
     told = told.filter { names.contains($0.key) }
     for name in names {
-      let choice = snapshot.selections[name]?.choice
+      let choice = (snapshot.selections[name] ?? snapshot.steered[name]?.selection)?.choice
       if sights[name] == nil { sights[name] = RuleSight(at: now) }
       if choices[name] != choice { sights[name]?.turned(at: now) }
       choices[name] = choice
@@ -189,7 +189,7 @@ package actor ClientSight {
         left.append(rule.name)
         continue
       }
-      var found = issues(of: rule, layout)
+      var found = rule.isSteered ? [] : issues(of: rule, layout)
       if let (finding, questions) = misled(rule, network, layout) {
         asked += questions
         if let finding { found.append(finding) }
@@ -290,28 +290,30 @@ package actor ClientSight {
 
   // MARK: - What is told
 
-  private func tell(at now: Instant) {
+  /// - Parameter steered: those of them that are egresses.
+  private func tell(_ steered: Set<Name>, at now: Instant) {
     for (name, sight) in sights.sorted(by: { $0.key < $1.key }) {
       let finding = sight.findings.first
+      let noun = steered.contains(name) ? "egress" : "rule"
       let before = told[name]
       guard sight.state != .unseen, sight.state != before?.state || !isSame(finding, before?.finding) else { continue }
       told[name] = (sight.state, finding, now)
       let wasBad = before.map { Self.isBad($0.state) } ?? false
       guard let finding, Self.isBad(sight.state) else {
-        if wasBad, let before { tellRestored(name, after: now - before.since) }
+        if wasBad, let before { tellRestored(name, noun, after: now - before.since) }
         continue
       }
       let kind: AgentEvent.Kind = sight.state == .obstructed ? .trafficObstructed : .trafficDiverted
       var details = ["cause": finding.cause, "state": sight.state.rawValue]
       if let device = finding.device { details["device"] = device.text }
-      events.record(AgentEvent(kind, name.text, "rule \(name): its traffic \(finding.cause)", details: details))
+      events.record(AgentEvent(kind, name.text, "\(noun) \(name): its traffic \(finding.cause)", details: details))
     }
   }
 
-  private func tellRestored(_ name: Name, after lasted: Duration) {
+  private func tellRestored(_ name: Name, _ noun: String, after lasted: Duration) {
     events.record(
       AgentEvent(
-        .trafficRestored, name.text, "rule \(name): its traffic goes as the rule says again",
+        .trafficRestored, name.text, "\(noun) \(name): its traffic goes as the \(noun) says again",
         details: ["duration_seconds": AgentEvent.seconds(lasted)]))
   }
 

@@ -3,7 +3,10 @@ internal import RuleSets
 
 /// One rule as a look needs it: where its clients come in, where they are to leave, and what is counted of them.
 struct SightedRule {
+  /// The rule's, or that of an egress which only steering rules use.
   var name: Name
+  /// An egress's: whether packets are taken depends on more than where they come from.
+  var isSteered = false
   /// What its egress is known by in the kernel: rules that share one are counted together.
   var egress: Name
   var mark: Mark
@@ -39,17 +42,16 @@ struct SightedRule {
       addresses: network.addresses, leading: leading)
     let networks = network.addresses.values.joined().map(\.subnet)
     let destinations = WayQuestion.destinations(avoiding: snapshot.plan.directDestinations, networks: networks)
-    return snapshot.plan.rules.map { watched in
-      let choice = snapshot.selections[watched.rule.name]?.choice
-      let devices = devices(of: choice, paths, snapshot)
+    return Watched.all(snapshot, layout).map { watched in
+      let devices = devices(of: watched.choice, paths, snapshot)
       return SightedRule(
-        name: watched.rule.name, egress: watched.rule.egress.name, mark: watched.mark,
+        name: watched.name, isSteered: watched.isSteered, egress: watched.egress.name, mark: watched.mark,
         table: watched.table,
-        ranges: watched.rule.sources.prefixes.isEmpty ? [] : watched.sources, choice: choice,
-        wanted: choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
+        ranges: watched.sources.prefixes.isEmpty ? [] : watched.ranges, choice: watched.choice,
+        wanted: watched.choice == .blocked ? .nowhere : devices.isEmpty ? nil : .devices(devices),
         shut: exits.subtracting(devices).union(
           snapshot.plan.uplinks.map(\.interface).filter { isShut($0, to: watched, snapshot.plan) }),
-        survey: SourceSurvey(watched.rule, ranges: watched.sources, view), destinations: destinations,
+        survey: SourceSurvey(watched.sources, ranges: watched.ranges, view), destinations: destinations,
         returnChains: ways.filter { $0.isTunnel && devices.contains($0.device) }.map { way in
           (way.device, compiler.arrivedChain(of: way))
         }, carryingChains: Set(ways.filter { devices.contains($0.device) }.map(compiler.exitChain)),
@@ -76,9 +78,41 @@ struct SightedRule {
 
   /// Stricter than `WatchIndex.isShut` for nobody, and laxer for a rule that may use any uplink: a private line by which its
   /// packets leave is not held against it here.
-  private static func isShut(_ uplink: InterfaceName, to watched: WatchPlan.WatchedRule, _ plan: WatchPlan) -> Bool {
-    if plan.paths.contains(where: { $0.device == uplink && watched.rule.paths.contains($0.name) }) { return false }
-    return watched.rule.isStrict && !watched.underlays.contains(uplink)
+  private static func isShut(_ uplink: InterfaceName, to watched: Watched, _ plan: WatchPlan) -> Bool {
+    if plan.paths.contains(where: { $0.device == uplink && watched.egress.paths.contains($0.name) }) { return false }
+    return watched.egress.isStrict && !watched.underlays.contains(uplink)
+  }
+}
+
+/// Whose packets are looked at: a backhaul rule's, or those of an egress that only steering rules use.
+private struct Watched {
+  var name: Name
+  var isSteered = false
+  var egress: Egress
+  var sources: Sources
+  var ranges: [ClosedRange<UInt32>]
+  var choice: RuleSelection.Choice?
+  var mark: Mark
+  var table: TableID
+  var underlays: [InterfaceName]
+
+  static func all(_ snapshot: WatchSnapshot, _ layout: Layout) -> [Watched] {
+    snapshot.plan.rules.map { rule in
+      Watched(
+        name: rule.rule.name, egress: rule.rule.egress, sources: rule.rule.sources, ranges: rule.sources,
+        choice: snapshot.selections[rule.rule.name]?.choice, mark: rule.mark, table: rule.table,
+        underlays: rule.underlays)
+    }
+      + snapshot.steeredAlone.map { steered in
+        let matches = layout.activeEgresses.first { $0.mark == steered.mark }?.steering.map(\.match) ?? []
+        let areNamed = matches.allSatisfy { !$0.lans.isEmpty }
+        let interfaces = areNamed ? Set(matches.flatMap(\.lans)).sorted() : []
+        let sources = Sources(interfaces: interfaces, prefixes: steered.isExact ? matches.flatMap(\.sources) : [])
+        return Watched(
+          name: steered.egress.name, isSteered: true, egress: steered.egress, sources: sources,
+          ranges: steered.sources, choice: snapshot.steered[steered.egress.name]?.selection.choice,
+          mark: steered.mark, table: steered.table, underlays: steered.underlays)
+      }
   }
 }
 

@@ -59,7 +59,7 @@ extension Doctor {
       lans: seen.configuration.lans, ways: ways, links: kernel.links, addresses: kernel.addresses, leading: { _ in nil }
     )
     for rule in ruleSet.backhaulRules where rule.enabled {
-      let survey = SourceSurvey(rule, ranges: AddressRanges.merged(rule.sources.prefixes), view)
+      let survey = SourceSurvey(rule.sources, ranges: AddressRanges.merged(rule.sources.prefixes), view)
       for issue in survey.issues where issue.isNamed || issue.isCovered {
         find(
           .error, .lans, "rule \(rule.name): \(issue.words)", evidence: "ip link; ip addr",

@@ -102,9 +102,11 @@ package struct SourceSurvey: Equatable, Sendable {
     }
   }
 
-  /// - Parameter ranges: the rule's prefixes as ranges; ignored where the rule has none.
-  package init(_ rule: BackhaulRule, ranges: [ClosedRange<UInt32>], _ view: View) {
-    var surveyor = Surveyor(rule, ranges: ranges, view)
+  /// - Parameters:
+  ///   - sources: whose packets a rule takes.
+  ///   - ranges: its prefixes as ranges; ignored where it has none.
+  package init(_ sources: Sources, ranges: [ClosedRange<UInt32>], _ view: View) {
+    var surveyor = Surveyor(sources, ranges: ranges, view)
     surveyor.look()
     self = surveyor.found
   }
@@ -120,18 +122,18 @@ private struct Surveyor {
   private static let followed = 4
 
   private let view: SourceSurvey.View
-  private let rule: BackhaulRule
+  private let sources: Sources
   /// The ranges of the rule's prefixes; empty if it has none.
   private let ranges: [ClosedRange<UInt32>]
   private let names: [InterfaceName]
   private let own: Set<IPv4Address>
   private(set) var found = SourceSurvey()
 
-  init(_ rule: BackhaulRule, ranges: [ClosedRange<UInt32>], _ view: SourceSurvey.View) {
+  init(_ sources: Sources, ranges: [ClosedRange<UInt32>], _ view: SourceSurvey.View) {
     self.view = view
-    self.rule = rule
-    self.ranges = rule.sources.prefixes.isEmpty ? [] : ranges
-    names = rule.sources.interfaces.isEmpty ? view.lans : rule.sources.interfaces
+    self.sources = sources
+    self.ranges = sources.prefixes.isEmpty ? [] : ranges
+    names = sources.interfaces.isEmpty ? view.lans : sources.interfaces
     own = Set(view.addresses.values.joined().map(\.address))
   }
 
@@ -143,7 +145,7 @@ private struct Surveyor {
     if !isNamed, !found.entrances.isEmpty { found.issues.removeAll { $0.kind == .absent } }
   }
 
-  private var isNamed: Bool { !rule.sources.interfaces.isEmpty }
+  private var isNamed: Bool { !sources.interfaces.isEmpty }
 
   private mutating func look(at device: InterfaceName) {
     guard let link = view.links[device] else {
@@ -192,7 +194,7 @@ private struct Surveyor {
       } else if found.issues.isEmpty, !view.ways.contains(device) {
         found.issues.append(
           SourceIssue(
-            .elsewhere, device, isNamed: isNamed, prefix: rule.sources.prefixes.first { $0.contains(host) },
+            .elsewhere, device, isNamed: isNamed, prefix: sources.prefixes.first { $0.contains(host) },
             sample: Entrance(device, host)))
       }
     }
@@ -204,13 +206,13 @@ private struct Surveyor {
     let devices = view.addresses.keys.filter { !names.contains($0) && !view.ways.contains($0) }.sorted()
     let near = devices.flatMap { device in
       hosts(on: device).compactMap { entrance in
-        rule.sources.prefixes.first { $0.contains(entrance.source) }.map { (prefix: $0, entrance: entrance) }
+        sources.prefixes.first { $0.contains(entrance.source) }.map { (prefix: $0, entrance: entrance) }
       }
     }
     if !near.isEmpty { return near }
     return ranges.prefix(Self.followed).compactMap { range in
       guard let host = host(in: range), let device = view.leading(host), !names.contains(device),
-        !view.ways.contains(device), let prefix = rule.sources.prefixes.first(where: { $0.contains(host) })
+        !view.ways.contains(device), let prefix = sources.prefixes.first(where: { $0.contains(host) })
       else { return nil }
       return (prefix, Entrance(device, host))
     }

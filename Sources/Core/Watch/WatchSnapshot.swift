@@ -25,6 +25,12 @@ package struct WatchSnapshot: Sendable {
   /// By the names of the egresses that steering rules use.
   package var steered: [Name: Steered] = [:]
 
+  /// The egresses that only steering rules use, except those that are called like a backhaul rule.
+  package var steeredAlone: [WatchPlan.SteeredEgress] {
+    let known = Set(plan.rules.map(\.rule.name)).union(plan.rules.map(\.rule.egress.name))
+    return plan.steered.filter { !known.contains($0.egress.name) }
+  }
+
   /// Where the traffic of each egress goes, by its name; those that have no choice yet are not among them.
   package var choices: [Name: RuleSelection.Choice] {
     var choices = steered.compactMapValues(\.selection.choice)
