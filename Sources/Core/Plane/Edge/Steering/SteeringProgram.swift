@@ -4,7 +4,7 @@ internal import RuleSets
 /// map however many rules are in it.
 ///
 /// A rule is some boxes: one range for each field. Of the boxes that hold a packet the one of the lowest turn decides
-/// (`PacketBox`). A rule whose addresses are too many for boxes is a piece of its own, and so is one with domains: these
+/// (`PacketBox`), or the one that is asked first, where they are in two pieces. A rule whose addresses are too many for boxes is a piece of its own, and so is one with domains: these
 /// ask sets.
 struct SteeringProgram: Equatable, Sendable {
   /// Boxes of a rule; one that has more asks sets for its addresses.
@@ -39,20 +39,27 @@ struct SteeringProgram: Equatable, Sendable {
     close(&run)
   }
 
+  /// Rules of one turn have nothing in common, and stand in one map, however many they are. Those of the next turns join them
+  /// as long as all together are few (`FieldRules`).
   private mutating func close(_ run: inout [SteeringRule]) {
     guard !run.isEmpty else { return }
     let turns = TurnBook(run.map { Self.taken(by: $0.match) }).turns
+    var layers = [[SteeringRule]](repeating: [], count: (turns.max() ?? 0) + 1)
+    for (rule, turn) in zip(run, turns) { layers[turn].append(rule) }
     var piece = Piece(rules: [], turns: [])
-    var base = 0
-    for (rule, turn) in zip(run, turns) {
-      // What comes later never has a lower turn than what it has something in common with.
-      if turn - base > PacketBox.Side.mostTurns {
+    var size = FieldRules()
+    for layer in layers where !layer.isEmpty {
+      let next = (piece.turns.last ?? -1) + 1
+      let joined = size.adding(layer, turn: next)
+      if piece.rules.isEmpty || joined.areFew {
+        size = joined
+        piece.rules += layer
+        piece.turns += layer.map { _ in next }
+      } else {
         pieces.append(piece)
-        piece = Piece(rules: [], turns: [])
-        base = turn
+        piece = Piece(rules: layer, turns: layer.map { _ in 0 })
+        size = FieldRules().adding(layer, turn: 0)
       }
-      piece.rules.append(rule)
-      piece.turns.append(max(0, turn - base))
     }
     pieces.append(piece)
     run = []
