@@ -22,7 +22,7 @@ has_hits() { at_least "$(hits "$1")" "${2:-1}"; }
 
 # Where the client's new flows come out: over UDP, over TCP.
 udp_comes_out_as() { is "$1" client_seen_as "$server"; }
-tcp_seen_as() { on client "$flow" client "$server" 7000 --tcp --rate 20 --seconds 0.3 | jq -r '.ways[0].address // "nobody"'; }
+tcp_seen_as() { on client timeout 3 "$flow" client "$server" 7000 --tcp --rate 20 --seconds 0.3 | jq -r '.ways[0].address // "nobody"'; }
 tcp_comes_out_as() { is "$1" tcp_seen_as; }
 # Some of its packets get an answer, or none.
 pings() { on client ping -c 2 -i 0.2 -W 1 "$@" $server; }

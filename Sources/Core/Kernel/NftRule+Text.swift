@@ -141,6 +141,7 @@ extension NftRule.Match {
     case .invalid: "ct state invalid"
     case .untracked: "ct state untracked"
     case .related: "ct state related"
+    case .dscp(let value): "ip dscp 0x\(value < 16 ? "0" : "")\(String(value, radix: 16))"
     case .keepsSource: "ct status ! snat"
     case .tcpSYN: "tcp flags syn / syn,rst"
     case .tcpReset: "tcp flags & rst == rst"
@@ -151,7 +152,7 @@ extension NftRule.Match {
 
   fileprivate var isOfIPv4Header: Bool {
     switch self {
-    case .sourceIn, .destinationIn, .destinationNotIn, .sourceIs, .destinationIs, .protocolIs, .icmpType: true
+    case .sourceIn, .destinationIn, .destinationNotIn, .sourceIs, .destinationIs, .protocolIs, .icmpType, .dscp: true
     default: false
     }
   }

@@ -204,6 +204,8 @@ package struct NftRule: Hashable, Sendable {
     /// `ct state related`: it is about a connection, like an ICMP error, or begins one that another connection has
     /// announced. Its direction is that of the packet that would go the same way.
     case related
+    /// `ip dscp 0x2e`; only after `.ipv4`
+    case dscp(UInt8)
     /// `ct status ! snat`: nothing translates the connection's source. What does is settled with its first packet, after the
     /// last chain of `postrouting` that is not of type `nat`.
     case keepsSource

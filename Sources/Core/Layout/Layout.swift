@@ -12,7 +12,7 @@ package struct Layout: Sendable {
   private let tunnels: [Name: Int]
   private let paths: [Name: Int]
   /// Worked out once: there may be thousands.
-  let steering: SteeringProgram
+  let steering: SteeringPrograms
   /// Worked out once: there may be 100,000 prefixes.
   package private(set) var belts = Belts.none
   /// The sources that each egress gets, whichever LAN they come in by; none where that cannot be said in short.
@@ -26,7 +26,7 @@ package struct Layout: Sendable {
     self.configuration = configuration
     self.slots = slots
     steeringRules = steering ?? ruleSet.steeringRules.filter(\.enabled)
-    self.steering = SteeringProgram(steeringRules)
+    self.steering = SteeringPrograms(steeringRules)
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
     // Where steering rules look at more than the source, a source alone has no egress.

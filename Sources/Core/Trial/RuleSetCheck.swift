@@ -95,7 +95,6 @@ package enum RuleSetCheck {
 
   private static func steering(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
     var all: [Complaint] = []
-    var total = 0
     for (index, rule) in ruleSet.steeringRules.enumerated() {
       let field = "steering_rules[\(index)].match"
       all += unknownLANs(rule.match.lans, configuration, field: "\(field).lans")
@@ -104,19 +103,21 @@ package enum RuleSetCheck {
         all.append(Complaint(field: "\(field).domains", "domains are not built into this version yet"))
       }
       let boxes = SteeringProgram.boxes(of: rule.match)
-      total += min(boxes, SteeringProgram.mostCombinations)
       guard boxes > SteeringProgram.mostCombinations else { continue }
       all.append(
         Complaint(
           field: field,
-          "expected at most \(SteeringProgram.mostCombinations) combinations of LANs, MAC addresses, protocols, ports and "
-            + "DSCP values, found \(boxes): make several rules of it"))
+          "expected at most \(SteeringProgram.mostCombinations) combinations of MAC addresses, protocols and ports, found "
+            + "\(boxes): make several rules of it"))
     }
+    guard all.isEmpty else { return all }
+    let total = SteeringPrograms(ruleSet.steeringRules.filter(\.enabled)).boxes
     if total > SteeringProgram.mostBoxes {
       all.append(
         Complaint(
           field: "steering_rules",
-          "expected at most \(SteeringProgram.mostBoxes) combinations of what the rules match in all, found \(total)"))
+          "expected at most \(SteeringProgram.mostBoxes) combinations of what the rules match, counted for each "
+            + "LAN and each DSCP value that they name, found \(total)"))
     }
     return all
   }

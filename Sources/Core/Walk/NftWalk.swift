@@ -160,6 +160,7 @@ struct NftWalk {
     case .invalid: packet.tracking == .invalid
     case .untracked: packet.tracking == .untracked
     case .related: if case .related = packet.tracking { true } else { false }
+    case .dscp(let value): !packet.isIPv6 && packet.trafficClass >> 2 == value
     case .keepsSource: packet.connectionMark != nil && !packet.isSourceTranslated
     case .tcpSYN: packet.isTCPSYN
     case .tcpReset: packet.isTCPReset

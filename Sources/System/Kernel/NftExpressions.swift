@@ -52,6 +52,12 @@ extension NftRule.Match {
     case .untracked: NFTExpression.connectionState(1 << 6)
     // NF_CT_STATE_BIT(IP_CT_RELATED)
     case .related: NFTExpression.connectionState(1 << 2)
+    // RFC 2474: the upper six bits of the second byte.
+    case .dscp(let value):
+      [
+        .payload(.network, offset: 1, length: 1), .bitwise(mask: [0xfc], flip: [0]),
+        .compare(isEqual: true, [value << 2]),
+      ]
     // IPS_SRC_NAT (linux/netfilter/nf_conntrack_common.h)
     case .keepsSource:
       [

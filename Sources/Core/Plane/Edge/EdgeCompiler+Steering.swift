@@ -2,7 +2,8 @@ package import RuleSets
 
 /// Steering rules: which packets of a LAN go another way than backhaul rules say. The first that takes a packet decides.
 ///
-///     steer ─▶ steered ─▶ pick_1, pick_2 …   one look into a map for each piece of the program (`SteeringProgram`)
+///     steer ─▶ steered ─▶ pick_1, pick_2 …   one look into a map for each piece of the program (`SteeringProgram`); where
+///                                            rules look at LANs or code points, each has chains of its own
 ///                           └▶ hit_RULE      counts, and says where to: ─▶ to_EGRESS, the main table, or nowhere
 ///
 /// What a rule decides about is marked then, and no backhaul rule is asked. Whatever else the packet meets on its way, the
@@ -28,8 +29,10 @@ extension EdgeCompiler {
     ]
   }
 
+  /// A rule that asks sets asks the same ones in each context.
   func steeringSets() -> [NftSet] {
-    layout.steering.pieces.flatMap { piece -> [NftSet] in
+    var seen: Set<String> = []
+    return layout.steering.all.flatMap(\.program.pieces).flatMap { piece -> [NftSet] in
       guard let rule = piece.rules.first else { return [] }
       return piece.asked.sorted { $0.rawValue < $1.rawValue }.map { field in
         let name = Self.addressSet(field, of: rule.name)
@@ -39,39 +42,76 @@ extension EdgeCompiler {
         default: return .fed(name)
         }
       }
-    }
+    }.filter { seen.insert($0.name).inserted }
   }
 
   func steeringMaps() -> [NftMap] {
-    layout.steering.pieces.enumerated().flatMap { number, piece in
-      piece.looks.map { look in
-        NftMap(
-          name: Self.name("boxes", number, look), kind: .boxes(piece.fields(look)),
-          elements: piece.elements(look) { Self.hitChain(of: $0.name) })
+    layout.steering.all.flatMap { context, program in
+      program.pieces.enumerated().flatMap { number, piece in
+        piece.looks.map { look in
+          NftMap(
+            name: Self.name("boxes", context, number, look), kind: .boxes(piece.fields(look)),
+            elements: piece.elements(look) { Self.hitChain(of: $0.name) })
+        }
       }
     }
   }
 
-  /// `pick_1`, and with what its packets have: `pick_1_mac_port`.
-  private static func name(_ prefix: String, _ number: Int, _ look: SteeringLook) -> String {
-    "\(prefix)_\(number + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
+  /// `pick_1`, of a context `pick_lan0_46_1`, and with what its packets have: `pick_1_mac_port`.
+  private static func name(
+    _ prefix: String, _ context: SteeringContext, _ number: Int, _ look: SteeringLook
+  ) -> String {
+    chain(prefix, context) + "_\(number + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
+  }
+
+  private static func chain(_ prefix: String, _ context: SteeringContext) -> String {
+    prefix + (context.lan.map { "_\(Self.word($0))" } ?? "") + (context.dscp.map { "_dscp\($0.value)" } ?? "")
+  }
+
+  /// A device's name as part of a chain's: with a character that nft takes in no name, its bytes.
+  private static func word(_ device: InterfaceName) -> String {
+    let isWord = device.text.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-_.".utf8.contains(byte)
+    }
+    // No device has a slash in its name.
+    return isWord ? device.text : "/" + device.text.utf8.map { String($0, radix: 16) }.joined()
   }
 
   /// - Parameter guarding: there is no agent yet, and only strict egresses are held to.
   func steeringChains(guarding: Bool) -> [NftChain] {
     guard isSteering else { return [] }
-    let pieces = layout.steering.pieces
-    var way = [NftRule([], [clearMark], comment: "whatever others have put there")]
-    for (number, piece) in pieces.enumerated() {
+    return layout.steering.all.flatMap(chains) + layout.steeringRules.map { hits($0) }
+      + egressChains(guarding: guarding)
+  }
+
+  /// The chains of one context. The first one leads to the others.
+  private func chains(_ context: SteeringContext, _ program: SteeringProgram) -> [NftChain] {
+    var way: [NftRule] = []
+    let contexts = layout.steering.all.map(\.context)
+    if context == SteeringContext() {
+      way.append(NftRule([], [clearMark], comment: "whatever others have put there"))
+      way += contexts.filter { $0.lan != nil && $0.dscp == nil }.compactMap { other in
+        other.lan.map {
+          NftRule([.incoming($0)], [.goto(chain: Self.chain(Self.steered, other))], comment: "LAN \($0)")
+        }
+      }
+    }
+    if context.dscp == nil {
+      way += contexts.filter { $0.lan == context.lan }.compactMap { other in
+        other.dscp.map {
+          NftRule([.ipv4, .dscp($0.value)], [.goto(chain: Self.chain(Self.steered, other))], comment: "DSCP \($0)")
+        }
+      }
+    }
+    for (number, piece) in program.pieces.enumerated() {
       if number > 0 { way.append(NftRule([marked], [.return], comment: "it is decided")) }
       let name = piece.rules.count == 1 ? "steering rule \(piece.rules[0].name)" : "\(piece.rules.count) steering rules"
-      way.append(
-        NftRule(
-          addressMatches(piece), [.jump(chain: Self.name("pick", number, .init(hasSender: false, hasPort: false)))],
-          comment: name))
+      let first = Self.name("pick", context, number, .init(hasSender: false, hasPort: false))
+      way.append(NftRule(addressMatches(piece), [.jump(chain: first)], comment: name))
     }
-    return [NftChain(name: Self.steered, rules: way)] + pieces.enumerated().flatMap(picking)
-      + layout.steeringRules.map { hits($0, guarding: guarding) } + egressChains(guarding: guarding)
+    return [NftChain(name: Self.chain(Self.steered, context), rules: way)]
+      + program.pieces.enumerated().flatMap { picking(context, $0, $1) }
   }
 
   private func addressMatches(_ piece: SteeringProgram.Piece) -> [NftRule.Match] {
@@ -84,17 +124,20 @@ extension EdgeCompiler {
   }
 
   /// The chains that ask a piece's maps: each packet asks one.
-  private func picking(_ number: Int, _ piece: SteeringProgram.Piece) -> [NftChain] {
+  private func picking(
+    _ context: SteeringContext, _ number: Int, _ piece: SteeringProgram.Piece
+  ) -> [NftChain] {
     let looks = piece.looks
     return looks.map { look in
       func asks(_ other: SteeringLook, _ matches: [NftRule.Match] = [], _ comment: String) -> NftRule {
         NftRule(
-          matches, [.choose(by: .fields(piece.fields(other)), map: Self.name("boxes", number, other))], comment: comment
+          matches, [.choose(by: .fields(piece.fields(other)), map: Self.name("boxes", context, number, other))],
+          comment: comment
         )
       }
       func leads(to other: SteeringLook, _ matches: [NftRule.Match], _ comment: String) -> [NftRule] {
         looks.contains(other)
-          ? [NftRule(matches, [.goto(chain: Self.name("pick", number, other))], comment: comment)] : []
+          ? [NftRule(matches, [.goto(chain: Self.name("pick", context, number, other))], comment: comment)] : []
       }
       var rules: [NftRule] = []
       let (withSender, withPort) = (
@@ -113,11 +156,11 @@ extension EdgeCompiler {
         // A header that is cut off has no port to read; conntrack calls such a packet invalid.
         rules.append(asks(SteeringLook(hasSender: look.hasSender, hasPort: false), [.invalid], "its ports are cut off"))
       }
-      return NftChain(name: Self.name("pick", number, look), rules: rules)
+      return NftChain(name: Self.name("pick", context, number, look), rules: rules)
     }
   }
 
-  private func hits(_ rule: SteeringRule, guarding: Bool) -> NftChain {
+  private func hits(_ rule: SteeringRule) -> NftChain {
     let actions: [NftRule.Action] =
       switch rule.action {
       case .drop: [.count, .drop]

@@ -12,12 +12,8 @@ struct FieldRules {
 
   private var counts: [SteeringField: Int] = [:]
   private var turns = 0
-  /// Else the map has no such field.
-  private var asksForLANs = false
 
-  var areFew: Bool {
-    turns <= Self.most && counts.allSatisfy { $0.value <= Self.most || ($0.key == .lans && !asksForLANs) }
-  }
+  var areFew: Bool { turns <= Self.most && counts.values.allSatisfy { $0 <= Self.most } }
 
   /// Boxes of these rules too, in this turn.
   func adding(_ rules: [SteeringRule], turn: Int) -> FieldRules {
@@ -26,21 +22,17 @@ struct FieldRules {
       let taken = SteeringProgram.taken(by: rule.match)
       let boxes = taken.values.reduce(1) { $0 * $1.count }
       let side = UInt64(turn)
-      sum.asksForLANs = sum.asksForLANs || !rule.match.lans.isEmpty
       sum.turns += boxes * Self.prefixes(0x0800 - side, 0x0800 + side, bits: 16)
       for field in SteeringField.allCases {
         // Each range once for each combination of the other fields'.
         let ranges = taken[field] ?? []
         let share = boxes / max(1, ranges.count)
-        let prefixes = ranges.isEmpty ? Self.wildcard(field) : ranges.reduce(0) { $0 + Self.count($1, field) }
+        let prefixes = ranges.isEmpty ? 1 : ranges.reduce(0) { $0 + Self.count($1, field) }
         sum.counts[field, default: 0] += share * prefixes
       }
     }
     return sum
   }
-
-  /// Any device is a range of names, whose end has six ones in each byte (`PacketBox.Side.anyDevice`).
-  private static func wildcard(_ field: SteeringField) -> Int { field == .lans ? 96 : 1 }
 
   private static func count(_ range: ClosedRange<UInt64>, _ field: SteeringField) -> Int {
     switch field {

@@ -9,7 +9,10 @@ internal import RuleSets
 struct SteeringProgram: Equatable, Sendable {
   /// Boxes of a rule; one that has more asks sets for its addresses.
   static let mostBoxesOfRule = 256
-  /// What is left of a rule then: combinations of LANs, MAC addresses, protocols, ports and code points.
+  /// That one map compares, besides the turn: nft(8) lists no more than five in a concatenation so that it can load them
+  /// again.
+  static let mostFields = 4
+  /// What is left of a rule then: combinations of MAC addresses, protocols and ports.
   static let mostCombinations = 4_096
   /// In all pieces together.
   static let mostBoxes = 65_536
@@ -27,9 +30,13 @@ struct SteeringProgram: Equatable, Sendable {
 
   init(_ rules: [SteeringRule]) {
     var run: [SteeringRule] = []
+    var fields: Set<SteeringField> = []
     for rule in rules {
       let asked = Self.asked(by: rule.match)
       if asked.isEmpty {
+        let together = fields.union(Self.taken(by: rule.match).keys)
+        if together.count > Self.mostFields { close(&run) }
+        fields = run.isEmpty ? Set(Self.taken(by: rule.match).keys) : together
         run.append(rule)
       } else {
         close(&run)
@@ -72,7 +79,8 @@ struct SteeringProgram: Equatable, Sendable {
     func count(_ field: SteeringField) -> Int { asked.contains(field) ? 1 : taken[field]?.count ?? 1 }
     for field in [SteeringField.destinations, .sources].sorted(by: { count($0) > count($1) }) {
       let boxes = SteeringField.allCases.reduce(1) { multiplied($0, count($1)) }
-      if boxes > mostBoxesOfRule, count(field) > 1 { asked.insert(field) }
+      let isTooWide = asked.intersection(taken.keys).isEmpty && taken.count > mostFields
+      if isTooWide || (boxes > mostBoxesOfRule && count(field) > 1), taken[field] != nil { asked.insert(field) }
     }
     return asked
   }
@@ -88,25 +96,17 @@ struct SteeringProgram: Equatable, Sendable {
     return taken.reduce(1) { multiplied($0, asked.contains($1.key) ? 1 : $1.value.count) }
   }
 
-  /// What a match takes, as numbers, by each field that it looks at. LANs and MAC addresses by their place in an order that
-  /// all rules share; schedules hold by now, and domains are sets.
+  /// What a match takes, as numbers, by each field that is compared in maps. The context (`SteeringContext`) knows the LAN
+  /// and the code point; schedules hold by now, and domains are sets.
   static func taken(by match: SteeringMatch) -> TurnBook.Taken {
     var taken: TurnBook.Taken = [:]
     func add(_ field: SteeringField, _ ranges: [ClosedRange<UInt64>]) { if !ranges.isEmpty { taken[field] = ranges } }
-    // A name's first bytes would not do: names are told apart by all of them.
-    add(.lans, match.lans.map { Self.number(of: $0) }.sorted().map { $0...$0 })
     add(.macs, Set(match.macs).map(\.value).sorted().map { $0...$0 })
     add(.sources, AddressRanges.merged(match.sources).map(Self.wide))
     add(.destinations, AddressRanges.merged(match.destinations).map(Self.wide))
     add(.protocols, Set(match.protocols).map { UInt64($0.value) }.sorted().map { $0...$0 })
     add(.ports, PortRange.merged(match.ports).map { UInt64($0.first)...UInt64($0.last) })
-    add(.dscp, Set(match.dscp).map { UInt64($0.value) }.sorted().map { $0...$0 })
     return taken
-  }
-
-  /// Two names that have one number only cost a turn.
-  private static func number(of lan: InterfaceName) -> UInt64 {
-    lan.text.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }
   }
 
   private static func wide(_ range: ClosedRange<UInt32>) -> ClosedRange<UInt64> {
@@ -138,7 +138,6 @@ extension SteeringProgram.Piece {
   func fields(_ look: SteeringLook) -> [PacketField] {
     let matches = rules.map(\.match)
     var fields: [PacketField] = [.turn]
-    if matches.contains(where: { !$0.lans.isEmpty }) { fields.append(.incoming) }
     if look.hasSender { fields.append(.sender) }
     if !asked.contains(.sources), matches.contains(where: { !$0.sources.isEmpty }) { fields.append(.source) }
     if !asked.contains(.destinations), matches.contains(where: { !$0.destinations.isEmpty }) {
@@ -146,7 +145,6 @@ extension SteeringProgram.Piece {
     }
     if matches.contains(where: { !$0.protocols.isEmpty }) { fields.append(.protocol) }
     if look.hasPort { fields.append(.port) }
-    if matches.contains(where: { !$0.dscp.isEmpty }) { fields.append(.trafficClass) }
     // One field alone is no concatenation (NFT_PIPAPO_MIN_FIELDS, net/netfilter/nft_set_pipapo.h).
     return fields.count == 1 ? fields + [.protocol] : fields
   }
@@ -172,26 +170,18 @@ extension SteeringProgram.Piece {
     let sides: [PacketBox.Side] =
       switch field {
       case .turn: [.turn(turn)]
-      case .incoming: match.lans.map { .device($0) }
       case .sender: numbers(taken[.macs])
       case .source: asked.contains(.sources) ? [] : numbers(taken[.sources])
       case .destination: asked.contains(.destinations) ? [] : numbers(taken[.destinations])
       case .protocol: numbers(taken[.protocols])
       case .port: numbers(taken[.ports])
-      // The lower two bits say of congestion, and nothing of the class (RFC 3168 section 5).
-      case .trafficClass: match.dscp.isEmpty ? [] : numbers(taken[.dscp]).map { $0.classes }
+      // Of the context.
+      case .incoming, .trafficClass: []
       }
     return sides.isEmpty ? [.any(field)] : sides
   }
 
   private func numbers(_ ranges: [ClosedRange<UInt64>]?) -> [PacketBox.Side] {
     (ranges ?? []).map { .numbers($0.lowerBound, $0.upperBound) }
-  }
-}
-
-extension PacketBox.Side {
-  /// A code point as the whole byte that it stands in.
-  fileprivate var classes: PacketBox.Side {
-    if case .numbers(let first, let last) = self { .numbers(first << 2, last << 2 | 3) } else { self }
   }
 }
