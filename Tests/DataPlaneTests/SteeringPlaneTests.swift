@@ -215,6 +215,29 @@ import Testing
     }
   }
 
+  /// A table may have been another egress's, which led by an uplink: nothing is sent to it before that route is gone.
+  @Test func aTableThatWasAnothersIsShutFirst() throws {
+    var dice = Dice(random: SeededRandom(seed: Self.seed))
+    var ruleSet = Self.ruleSet(&dice)
+    ruleSet.backhaulRules = []
+    ruleSet.steeringRules = [
+      SteeringRule(name: "tills", match: SteeringMatch(sources: ["192.168.10.50/32"]), action: .egress("strict"))
+    ]
+    let slots = try #require(Layout.slots(ruleSet, Self.configuration, after: SlotBook()))
+    let compiler = EdgeCompiler(ruleSet, Self.configuration, slots, Branch.kernel())
+    let table = try #require(compiler.layout.table(.egress("strict")))
+    var kernel = Branch.kernel()
+    let stale = TableRoute(table: table, metric: .active, way: .out(device: "wan0", gateway: "192.0.2.1"))
+    kernel.routes.insert(stale)
+    for desired in [compiler.compile(), compiler.compileGuard()] {
+      let steps = Planner.plan(desired: desired, actual: kernel).steps
+      let gone = try #require(steps.firstIndex(of: .deleteRoute(stale)))
+      let steered = try #require(steps.firstIndex(where: \.isNftTable))
+      let floor = try #require(steps.firstIndex(of: .putRoute(.floor(table))))
+      #expect(floor < gone && gone < steered)
+    }
+  }
+
   @Test("a thousand rules that have nothing in common share one turn")
   func turns() throws {
     let rules = try (0..<1_000).map { number in

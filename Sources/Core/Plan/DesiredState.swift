@@ -12,12 +12,16 @@ package struct DesiredState: Hashable, Sendable {
   package var routes: [TableRoute]
   /// Tables whose route of metric `.active` belongs to `WatchMachine`: no plan touches it while the table lives.
   package var selectedTables: Set<TableID>
+  /// Devices that an active route of such a table must not lead by, whoever put it there: the table may have been another
+  /// egress's, and packets are sent to it before `WatchMachine` has looked at it.
+  package var shut: [TableID: Set<InterfaceName>] = [:]
   package var rules: [RoutingRule]
   package var nftTable: NftTable?
 
   package init(
     tunnels: [TunnelDevice] = [], held: Set<InterfaceName> = [], settings: [InterfaceSetting: Int] = [:],
-    routes: [TableRoute] = [], selectedTables: Set<TableID> = [], rules: [RoutingRule] = [],
+    routes: [TableRoute] = [], selectedTables: Set<TableID> = [], shut: [TableID: Set<InterfaceName>] = [:],
+    rules: [RoutingRule] = [],
     nftTable: NftTable? = nil
   ) {
     self.tunnels = tunnels
@@ -25,6 +29,7 @@ package struct DesiredState: Hashable, Sendable {
     self.settings = settings
     self.routes = routes
     self.selectedTables = selectedTables
+    self.shut = shut
     self.rules = rules
     self.nftTable = nftTable
   }

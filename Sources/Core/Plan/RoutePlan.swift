@@ -47,6 +47,10 @@ struct RoutePlan {
       // A single other one has just been replaced.
       if others.count > 1 { deleting += others.filter { $0 != route }.map { .deleteRoute($0) } }
     }
+    // Before anything is sent to the table.
+    for (key, routes) in byKey.sorted(by: { $0.key < $1.key }) where isSelected(key) {
+      creating += routes.filter { $0.leads(by: desired.shut[key.table] ?? []) }.map { .deleteRoute($0) }
+    }
     // By metric within a table: the floor is the last to go.
     for (key, routes) in byKey.sorted(by: { $0.key < $1.key }) where !isSelected(key) {
       deleting += routes.map { .deleteRoute($0) }

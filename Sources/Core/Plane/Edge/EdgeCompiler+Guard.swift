@@ -16,7 +16,7 @@ extension EdgeCompiler {
     let strict = layout.activeEgresses.filter(\.egress.isStrict)
     return DesiredState(
       settings: strict.isEmpty ? [:] : markedReversePaths(), routes: strict.map { .floor($0.table) },
-      selectedTables: Set(strict.map(\.table)),
+      selectedTables: Set(strict.map(\.table)), shut: shutTables(),
       rules: routingRules(outer: [], egresses: strict.map { ($0.mark, $0.table) }, ways: []),
       nftTable: nftTable(guarding: true))
   }

@@ -32,7 +32,18 @@ package struct EdgeCompiler: Sendable {
     return DesiredState(
       tunnels: devices.wanted, held: devices.held, settings: interfaceSettings(made: devices.wanted),
       routes: tableRoutes(made: devices.wanted), selectedTables: Set(layout.activeEgresses.map(\.table)),
+      shut: shutTables(),
       rules: routingRules(), nftTable: nftTable())
+  }
+
+  /// By the table of each strict egress the uplinks that it may not lead by.
+  func shutTables() -> [TableID: Set<InterfaceName>] {
+    var shut: [TableID: Set<InterfaceName>] = [:]
+    for active in layout.activeEgresses where active.egress.isStrict {
+      shut[active.table] = Set(layout.configuration.uplinks.map(\.interface)).subtracting(
+        layout.ownUplinks(of: active.egress) + layout.underlays(of: active.egress))
+    }
+    return shut
   }
 
   /// The configured uplink with this interface as it stands now; nil if agent.toml has none.
