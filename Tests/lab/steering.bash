@@ -30,7 +30,7 @@ pings() { on client ping -c 2 -i 0.2 -W 1 "$@" $server; }
 # --- names ----------------------------------------------------------------------------------------------------------
 
 # What the client asks for: a subdomain of `video.example` leads to the server, `office.example` to the other address.
-names=(--address=/video.example/203.0.113.77 --address=/www.video.example/$server --address=/office.example/$direct_server)
+names=(--address=/video.example/203.0.113.77 "--address=/www.video.example/$server" "--address=/office.example/$direct_server")
 # serve_names — the internet's nameserver, at the server: at port 5300, as another one tells those who ask who they are.
 serve_names() {
   start names server dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --pid-file= --user=root \

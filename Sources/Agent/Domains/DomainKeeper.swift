@@ -65,9 +65,9 @@ package actor DomainKeeper {
     }
   }
 
-  /// The kernel has these rules' sets now; some may be new.
+  /// The kernel has the sets of those of these rules that are enabled; some may be new.
   package func follow(_ rules: [SteeringRule]) {
-    let new = ResolverList(rules)
+    let new = ResolverList(rules.filter(\.enabled))
     guard !(new.isEmpty && list.isEmpty && trouble == nil) || !isFileKnown else { return }
     list = new
     asked = asked.filter { new.sets[$0.key] != nil }

@@ -332,9 +332,7 @@ package actor Reconciler: RuleSetApplier {
       watchedLinks = links
     }
     await wantKeys(compiler)
-    if isFirst || made.contains(where: \.isNftTable) {
-      await domains?.follow(target.layout.ruleSet.steeringRules.filter(\.enabled))
-    }
+    if isFirst || made.contains(where: \.isNftTable) { await domains?.follow(target.layout.ruleSet.steeringRules) }
     setUpAnew(after: made, view, former, isFirst: isFirst)
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
