@@ -23,6 +23,7 @@ package final class AgentService: Sendable {
   let keeper: RuleSetKeeper
   let ike: IKEKeeper
   let forces: ForceKeeper
+  let domains: DomainKeeper
   let sight: ClientSight
   private let bell = SightBell()
   private let sweeper: ConnectionSweeper
@@ -56,13 +57,16 @@ package final class AgentService: Sendable {
       loop: ports.loop, prober: ports.prober, flipper: ports.flipper, events: flips,
       mask: configuration.kernel.markMask, chance: { surroundings.chance }, onSweep: { sweeps.add($0) })
     forces = ForceKeeper(store: ports.forces, watch: watch, events: journal, surroundings: surroundings)
+    domains = DomainKeeper(
+      resolver: ports.resolver, store: ports.resolverList, sets: ports.fedSets, watch: watch,
+      table: configuration.kernel.nftTable, events: journal, surroundings: surroundings)
     sweeper = ConnectionSweeper(kernel: ports.sweeper, mask: configuration.kernel.markMask, events: journal)
     connections = ConnectionKeeper(
       port: ports.connections, watch: watch, events: journal, surroundings: surroundings)
     ike = IKEKeeper(charon: ports.charon, events: journal, surroundings: surroundings)
     reconciler = Reconciler(
       kernel: ports.kernel, watch: watch, ike: ike, configuration: configuration, events: flips,
-      surroundings: surroundings, timeZone: ports.timeZone, onSweep: { sweeps.add($0) },
+      surroundings: surroundings, timeZone: ports.timeZone, domains: domains, onSweep: { sweeps.add($0) },
       giveMemoryBack: ports.giveMemoryBack)
     sight = ClientSight(
       port: ports.sight, traffic: ports.traffic, watch: watch, reconciler: reconciler, configuration: configuration,
@@ -115,7 +119,9 @@ package final class AgentService: Sendable {
     await forces.start()
     // Flushing a large table reports each object, but the reconciler only needs to know once.
     let (bells, reasons) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
-    try ports.kernelEvents.start(on: ports.loop) { [watch, bell] event in
+    try ports.kernelEvents.start(on: ports.loop) { [watch, bell, domains] event in
+      // As often as clients ask for names: no reason to look at anything.
+      if case .learnt(let rule, let addresses) = event { return domains.learnt(rule, addresses) }
       bell.ring()
       if let reason = Self.noticed(event, by: watch) { reasons.yield(reason) }
     }
@@ -125,6 +131,7 @@ package final class AgentService: Sendable {
       group.addTask { [pulse] in await pulse?.run() }
       group.addTask { [forces] in await forces.run() }
       group.addTask { [connections] in await connections.run() }
+      group.addTask { [domains] in await domains.run() }
       group.addTask { [ike, watch, reconciler] in
         await ike.run(
           telling: .init(
@@ -184,7 +191,7 @@ package final class AgentService: Sendable {
     case .ours(let what):
       watch.assumeIsolated { $0.inspectSoon() }
       return what
-    case .foreign: return nil
+    case .foreign, .learnt: return nil
     case .neighbourFailed(let device, let address):
       watch.assumeIsolated { $0.neighbourFailed(address, on: device) }
       return nil

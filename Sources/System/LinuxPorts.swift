@@ -24,12 +24,13 @@ extension AgentPorts {
     let kernel = try LinuxKernel(ranges, stateDirectory: stateDirectory, mendsMemory: true)
     let sweeper = try LinuxKernel(ranges, stateDirectory: stateDirectory)
     let flipper = try LinuxFlip(ranges)
+    let fedSets = try LinuxFedSets(ranges)
     return AgentPorts(
       loop: loop,
       prober: Probers(icmp: ICMPProber(on: loop), http: HTTPProber(on: loop, by: engine)),
       flipper: flipper, kernel: kernel, sweeper: sweeper,
       kernelEvents: LinuxKernelEvents(
-        ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports), news: kernel.news),
+        ranges, own: kernel.ports.union(sweeper.ports).union(flipper.ports).union(fedSets.ports), news: kernel.news),
       charon: try LinuxCharon(configuration.ipsec) {
         do throws(Complaint) { return try CharonCheck.complaints(configuration).map(\.description) } catch {
           return [error.description]
@@ -39,7 +40,9 @@ extension AgentPorts {
       source: configuration.ruleSet.source(by: engine), store: FileRuleSetStore(directory: stateDirectory),
       trials: FileTrialStore(directory: stateDirectory), journal: try FileJournal(directory: stateDirectory),
       forces: FileForceStore(directory: stateDirectory), permits: FilePermitStore(directory: stateDirectory),
-      surroundings: LinuxSurroundings(), timeZone: LinuxTimeZone(), serviceManager: try serviceManager(watchdog),
+      surroundings: LinuxSurroundings(), timeZone: LinuxTimeZone(), resolver: LinuxResolver(),
+      resolverList: FileResolverList(directory: stateDirectory), fedSets: fedSets,
+      serviceManager: try serviceManager(watchdog),
       configurationTrouble: configurationTrouble, giveMemoryBack: FreedMemory.giveBack)
   }
 

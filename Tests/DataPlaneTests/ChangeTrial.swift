@@ -32,8 +32,7 @@ struct ChangeTrial {
     // The fed sets, as they are read.
     var seen = present.table
     for (index, set) in seen.sets.enumerated() {
-      let isFed = wanted.sets.contains { $0.name == set.name && $0.isFed }
-      seen.sets[index] = isFed ? .fed(set.name) : NftSet(name: set.name, ranges: present.held(by: set.name) ?? [])
+      seen.sets[index] = set.isFed ? .fed(set.name) : NftSet(name: set.name, ranges: present.held(by: set.name) ?? [])
     }
     guard let change = plan(seen, wanted, room) else { return "not changed in place" }
     var kernel = present

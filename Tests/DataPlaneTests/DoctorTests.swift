@@ -67,6 +67,57 @@ import Testing
     #expect(try looked { $0.timeZone = .success(.unsaid) } == [])
   }
 
+  @Test func domainsNeedADnsmasqThatMayFillSetsAndIsAsked() throws {
+    func signs(_ change: (inout DomainSigns) -> Void = { _ in }) -> DomainSigns {
+      var signs = DomainSigns(
+        answer: .answered, processes: [.init(number: 7, mayFill: true, isOutdated: false)], bypasses: [])
+      change(&signs)
+      return signs
+    }
+    func looked(_ signs: Result<DomainSigns, Examination.Unseen>, enabled: Bool = true) throws -> [Finding] {
+      var ruleSet = Branch.ruleSet()
+      var video = SteeringRule(
+        name: "video", match: SteeringMatch(domains: [try #require(DomainName("example.com"))]), action: .direct)
+      video.enabled = enabled
+      ruleSet.steeringRules = [video]
+      var examination = try healthy()
+      examination.ruleSet = .success(ruleSet)
+      examination.domains = signs
+      return Doctor.findings(examination)
+    }
+    func words(_ signs: DomainSigns) throws -> [String] {
+      let found = try looked(.success(signs))
+      #expect(found.allSatisfy { $0.subject == .domains && !$0.evidence.isEmpty && !$0.fix.isEmpty })
+      return found.map { "\($0.severity.rawValue): \($0.text)" }
+    }
+    #expect(try looked(.success(signs())) == [])
+    #expect(try looked(.failure(.init("unseen"))).map(\.severity) == [.warning])
+    #expect(try looked(.failure(.init("unseen")), enabled: false) == [])
+    #expect(try words(signs { $0.processes = [] }).first?.hasPrefix("error: no dnsmasq runs here") == true)
+    #expect(
+      try words(signs { $0.processes[0].mayFill = false }).first?.hasPrefix("error: dnsmasq may not put") == true)
+    #expect(
+      try words(signs { $0.processes[0].isOutdated = true })
+        == ["warning: dnsmasq has not read the newest domains of steering rules"])
+    #expect(try words(signs { $0.answer = .silent("refused") }).count == 1)
+    let (client, server): (IPv4Address, IPv4Address) = ("192.168.10.2", "9.9.9.9")
+    let bypasses = [53, 853, 443].compactMap { port in
+      DomainSigns.Bypass(
+        FlowTuple(source: client, destination: server, protocol: .tcp, port: port),
+        isOwn: { $0 != client && $0 != server })
+    }
+    #expect(bypasses.map(\.port) == [53, 853, 443])
+    #expect(
+      try words(signs { $0.bypasses = bypasses }) == [
+        "warning: 1 client asks other resolvers by DNS: what only these tell them is not steered by domain",
+        "warning: 1 client asks public resolvers over HTTPS: what only these tell them is not steered by domain",
+      ])
+    let web = FlowTuple(source: client, destination: IPv4Address(value: 1), protocol: .tcp, port: 443)
+    #expect(DomainSigns.Bypass(web, isOwn: { _ in false }) == nil, "the web")
+    let own = FlowTuple(source: client, destination: server, protocol: .udp, port: 53)
+    #expect(DomainSigns.Bypass(own, isOwn: { $0 == client }) == nil, "the router's own resolver asks")
+  }
+
   @Test func anAgentThatDoesNotAnswerIsTheFirst() throws {
     let all = try found {
       $0.agent = .failure(.init("no agent answers at /run/backhaul/agent.sock: is it running?"))

@@ -52,9 +52,11 @@ package struct FakeGround: KernelGround {
     try fake.change("nft add rule \(mark.table) \(mark.chain)") { $0.foreign.marks.append(mark) }
   }
 
-  package func feed(_ set: String, _ range: ClosedRange<UInt32>) throws {
-    try fake.change("nft add element") { $0.nft?.fed[set, default: []].append(range) }
+  package func feed(_ set: String, _ address: IPv4Address) throws {
+    try fake.change("nft add element") { $0.nft?.fed[set, default: []].append(address.value...address.value) }
   }
+
+  package var fedSets: any FedSetPort { fake }
 
   package func sendToItself(_ packets: Int) throws {
     try fake.change("ping") {

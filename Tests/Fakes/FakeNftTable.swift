@@ -22,7 +22,7 @@ package struct FakeNftTable: Sendable {
   package init(_ table: NftTable, after former: FakeNftTable? = nil) throws(FakeRefusal) {
     self.table = table
     last = former?.last ?? 0
-    for set in table.sets where set.isFed { fed[set.name] = former?.held(by: set.name) }
+    for set in table.sets where set.isFed { fed[set.name] = former?.fed[set.name] }
     for index in table.chains.indices {
       self.table.chains[index].handles = table.chains[index].rules.map { _ in next() }
     }

@@ -131,8 +131,7 @@ package struct FakeState: Sendable {
   private func recognised(_ table: NftTable, _ expecting: NftTable?) -> NftTable {
     var table = table
     for (index, set) in table.sets.enumerated() {
-      let isFed = expecting?.sets.contains { $0.name == set.name && $0.isFed } ?? false
-      table.sets[index] = isFed ? .fed(set.name) : NftSet(name: set.name, ranges: nft?.held(by: set.name) ?? [])
+      table.sets[index] = set.isFed ? .fed(set.name) : NftSet(name: set.name, ranges: nft?.held(by: set.name) ?? [])
     }
     for (index, chain) in table.chains.enumerated() {
       let expected = expecting?.chains.first { $0.name == chain.name }?.rules ?? []

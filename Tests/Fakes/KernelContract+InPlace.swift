@@ -117,8 +117,18 @@ extension KernelGround {
     }
   }
 
+  private func expectNoSet(_ name: String) throws {
+    do throws(KernelFailure) { _ = try fedSets.held(by: name) } catch {
+      return try expect(error.errno, is: ENOENT, "errno of \(error)")
+    }
+    throw ContractBreach("there is a set \(name)")
+  }
+
   func fedSetStays() throws {
-    let range = try Sample.range("198.51.100.0/28")
+    guard let address = IPv4Address("198.51.100.7"), let other = IPv4Address("198.51.100.9") else {
+      throw ContractBreach("no address")
+    }
+    try expectNoSet("domain_cdn")
     func feeding(_ table: NftTable) -> NftTable {
       var table = table
       table.sets.append(.fed("domain_cdn"))
@@ -126,11 +136,14 @@ extension KernelGround {
       return table
     }
     try apply([.replaceNftTable(feeding(try sampleNftTable()))])
-    try feed("domain_cdn", range)
+    try expect(try fedSets.held(by: "domain_cdn"), is: [], "new")
+    try feed("domain_cdn", address)
+    try fedSets.add([other], to: "domain_cdn")
+    // Renewed, with one that is new.
+    try fedSets.add([address, other], to: "domain_cdn")
     try expectTable(feeding(try sampleNftTable()), "what is in it is nobody's affair")
     func expectFed(_ what: String) throws {
-      let held = try read().nftTable?.sets.first { $0.name == "domain_cdn" }?.ranges
-      try expect(held, is: [range], "\(what): what others put into it")
+      try expect(try fedSets.held(by: "domain_cdn"), is: [address, other], "\(what): what others put into it")
     }
     for (what, table) in try variants() {
       try changeInPlace(to: feeding(table), what)
@@ -141,6 +154,13 @@ extension KernelGround {
     try expectFed("replaced")
     try changeInPlace(to: try sampleNftTable(), "without it")
     try expect(try read().nftTable?.sets.contains { $0.name == "domain_cdn" } == false, "it goes where nobody wants it")
+    // A set of ranges with its name is another.
+    var ranged = feeding(try sampleNftTable())
+    ranged.sets[ranged.sets.count - 1] = NftSet(name: "domain_cdn", ranges: [7...9])
+    try apply([.replaceNftTable(ranged)])
+    try apply([.replaceNftTable(feeding(try sampleNftTable()))])
+    try expectTable(feeding(try sampleNftTable()), "in place of a set of ranges")
+    try expect(try fedSets.held(by: "domain_cdn"), is: [], "made anew")
   }
 
   /// By hand, because our planner never makes them. A refused transaction is refused as a whole.

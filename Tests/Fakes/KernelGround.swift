@@ -34,8 +34,9 @@ package protocol KernelGround {
   /// The objects of `unspoilt`, made by another program so that routes and rules look like ours.
   func spoil(_ spoiling: Spoiling, table: TableID) throws
   func spoil(_ spoiling: TunnelSpoiling, of device: TunnelDevice) throws
-  /// Another program puts addresses into a set of our table.
-  func feed(_ set: String, _ range: ClosedRange<UInt32>) throws
+  /// Another program puts an address into a set of our table.
+  func feed(_ set: String, _ address: IPv4Address) throws
+  var fedSets: any FedSetPort { get }
   /// The router sends this many IPv4 packets to itself.
   func sendToItself(_ packets: Int) throws
   /// What a counter of our table has counted, in packets.

@@ -16,6 +16,7 @@ package struct RealGround: KernelGround {
   package let lookup: any LookupPort
   package let foreign: any ForeignPort
   package let sight: any SightPort
+  package let fedSets: any FedSetPort
   /// Of `kernel` and `flip`.
   package let ports: OwnPorts
   /// Of `kernel`.
@@ -50,6 +51,7 @@ package struct RealGround: KernelGround {
     lookup = try LinuxLookup()
     foreign = try LinuxForeign(ranges)
     sight = try LinuxSight(ranges)
+    fedSets = try LinuxFedSets(ranges)
     ports = kernel.ports.union(flip.ports)
     news = kernel.news
   }
@@ -157,9 +159,8 @@ package struct RealGround: KernelGround {
       """)
   }
 
-  package func feed(_ set: String, _ range: ClosedRange<UInt32>) throws {
-    let (first, last) = (IPv4Address(value: range.lowerBound), IPv4Address(value: range.upperBound))
-    try shell("nft add element inet \(ranges.nftTable) \(set) '{ \(first)-\(last) }'")
+  package func feed(_ set: String, _ address: IPv4Address) throws {
+    try shell("nft add element inet \(ranges.nftTable) \(set) '{ \(address) }'")
   }
 
   package func sendToItself(_ packets: Int) throws {

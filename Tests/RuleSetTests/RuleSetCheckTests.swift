@@ -18,10 +18,9 @@ import Testing
   }
 
   @Test func steeringRulesFitTheRouter() throws {
-    // Nothing fills the sets of domains yet.
     #expect(
       try complaints(ruleSet("steering"), router()).filter { $0.hasPrefix("steering") }.allSatisfy {
-        $0.contains("domains") || $0.contains("lans")
+        $0.contains("lans")
       })
     var ruleSet = try ruleSet("steering")
     ruleSet.steeringRules = [
@@ -36,6 +35,27 @@ import Testing
     #expect(found[0].hasPrefix("steering_rules[0].match.lans[0]: expected a LAN interface of this router"))
     #expect(found[1].hasPrefix("steering_rules[0].match: expected at most 4096 combinations"))
     #expect(found[1].contains("found 5000"))
+  }
+
+  /// dnsmasq goes by one line for each name.
+  @Test func aDomainInMoreRulesThanALineHasRoomFor() throws {
+    var ruleSet = try ruleSet("steering")
+    let (domain, above) = (try #require(DomainName("www.example.com")), try #require(DomainName("com")))
+    func rules(_ count: Int) -> [SteeringRule] {
+      (0..<count).compactMap { number in
+        Name("rule-\(100 + number)").map {
+          SteeringRule(name: $0, match: SteeringMatch(domains: [number == 0 ? above : domain]), action: .drop)
+        }
+      }
+    }
+    ruleSet.steeringRules = rules(29)
+    #expect(try complaints(ruleSet, router()).filter { $0.contains("too many rules") } == [])
+    ruleSet.steeringRules = rules(30)
+    #expect(
+      try complaints(ruleSet, router()).filter { $0.contains("too many rules") } == [
+        "steering_rules: www.example.com is in too many rules, or lies in domains of too many: dnsmasq takes them all in one "
+          + "line of at most 1000 bytes"
+      ])
   }
 
   /// `spare` names none either, and no tunnel uses it.

@@ -23,6 +23,9 @@ package struct AgentPorts: Sendable {
   package var permits: any PermitStore
   package var surroundings: any Surroundings
   package var timeZone: any TimeZonePort
+  package var resolver: any ResolverPort
+  package var resolverList: any ResolverListStore
+  package var fedSets: any FedSetPort
   /// Nil if no service manager started the agent.
   package var serviceManager: (any ServiceManagerPort)?
   /// Why the local configuration is not kept for the guard; nil if it is.
@@ -36,7 +39,8 @@ package struct AgentPorts: Sendable {
     lookup: any LookupPort, sight: any SightPort, connections: any ConnectionTablePort,
     source: any RuleSetSource, store: any RuleSetStore, trials: any TrialStore,
     journal: any JournalStore, forces: any ForceStore, permits: any PermitStore, surroundings: any Surroundings,
-    timeZone: any TimeZonePort, serviceManager: (any ServiceManagerPort)?,
+    timeZone: any TimeZonePort, resolver: any ResolverPort, resolverList: any ResolverListStore,
+    fedSets: any FedSetPort, serviceManager: (any ServiceManagerPort)?,
     configurationTrouble: @escaping @Sendable () -> String? = { nil },
     giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
@@ -59,6 +63,9 @@ package struct AgentPorts: Sendable {
     self.permits = permits
     self.surroundings = surroundings
     self.timeZone = timeZone
+    self.resolver = resolver
+    self.resolverList = resolverList
+    self.fedSets = fedSets
     self.serviceManager = serviceManager
     self.configurationTrouble = configurationTrouble
     self.giveMemoryBack = giveMemoryBack

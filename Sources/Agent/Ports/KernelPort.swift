@@ -67,6 +67,9 @@ package enum KernelEvent: Equatable, Sendable {
   case foreign(String)
   /// A route, rule or nftables object of ours, or in our ranges, changed.
   case ours(String)
+  /// Another program, the router's resolver as a rule, has put addresses into the set of this rule's domains;
+  /// none: it has taken some out.
+  case learnt(Name, [IPv4Address])
   /// The kernel's neighbour lookups for this address have failed: nobody on the device's link answers for it.
   case neighbourFailed(InterfaceName, IPv4Address)
   /// A router on the way says that packets to this address are too large: the kernel knows a smaller path MTU by now.

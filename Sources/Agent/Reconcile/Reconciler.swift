@@ -37,6 +37,7 @@ package actor Reconciler: RuleSetApplier {
   let configuration: AgentConfiguration
   let events: any EventSink
   let time: any Surroundings
+  private let domains: DomainKeeper?
   private let onSweep: @Sendable (ConnectionSweep) -> Void
   private let giveMemoryBack: @Sendable () -> Void
   private let work: AsyncStream<Work>
@@ -87,12 +88,13 @@ package actor Reconciler: RuleSetApplier {
   package init(
     kernel: any KernelPort, watch: PathWatch, ike: IKEKeeper, configuration: AgentConfiguration,
     events: any EventSink, surroundings: any Surroundings, timeZone: any TimeZonePort,
-    onSweep: @escaping @Sendable (ConnectionSweep) -> Void = { _ in },
+    domains: DomainKeeper? = nil, onSweep: @escaping @Sendable (ConnectionSweep) -> Void = { _ in },
     giveMemoryBack: @escaping @Sendable () -> Void = {}
   ) {
     time = surroundings
     clock = RouterClock(timeZone, surroundings, telling: events)
     self.onSweep = onSweep
+    self.domains = domains
     self.giveMemoryBack = giveMemoryBack
     self.kernel = kernel
     self.watch = watch
@@ -330,6 +332,7 @@ package actor Reconciler: RuleSetApplier {
       watchedLinks = links
     }
     await wantKeys(compiler)
+    if isFirst || made.contains(where: \.isNftTable) { await domains?.follow(target.layout.ruleSet.steeringRules) }
     setUpAnew(after: made, view, former, isFirst: isFirst)
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)

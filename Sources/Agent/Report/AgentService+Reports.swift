@@ -200,7 +200,8 @@ extension AgentService {
   /// be read.
   package func explain(_ asked: LocalAPI.Request) async throws(LocalAPI.Refusal) -> ExplainReport {
     try await PacketExplanations(
-      lookup: ports.lookup, sight: ports.sight, seen: await sight.view, reconciler: reconciler, watch: watch, ike: ike
+      lookup: ports.lookup, sight: ports.sight, fedSets: ports.fedSets, seen: await sight.view, reconciler: reconciler,
+      watch: watch, ike: ike
     ).explain(asked, ranges: configuration.kernel)
   }
 

@@ -13,8 +13,8 @@ package struct DoctorReport: Codable, Equatable, Sendable {
   package struct FindingReport: Codable, Equatable, Sendable {
     /// `error` or `warning`.
     package var severity: String
-    /// `agent`, `traffic`, `lans`, `uplinks`, `rule_set`, `clock`, `dns`, `mtu`, `rp_filter`, `forwarding`, `offload`,
-    /// `marks`, `tables`, `priorities`, `connections`, `charon`, `kernel`, `certificates`, `libraries`, `state` or
+    /// `agent`, `traffic`, `lans`, `uplinks`, `rule_set`, `clock`, `dns`, `domains`, `mtu`, `rp_filter`, `forwarding`,
+    /// `offload`, `marks`, `tables`, `priorities`, `connections`, `charon`, `kernel`, `certificates`, `libraries`, `state` or
     /// `journal`.
     package var subject: String
     package var text: String

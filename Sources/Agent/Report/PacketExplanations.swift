@@ -5,6 +5,7 @@ internal import RuleSets
 package struct PacketExplanations: Sendable {
   private let lookup: any LookupPort
   private let sight: any SightPort
+  private let fedSets: any FedSetPort
   private let seen: ClientSight.View
   private let reconciler: Reconciler
   private let watch: PathWatch
@@ -12,11 +13,13 @@ package struct PacketExplanations: Sendable {
 
   /// - Parameter seen: what was last seen of clients' packets.
   package init(
-    lookup: any LookupPort, sight: any SightPort, seen: ClientSight.View, reconciler: Reconciler, watch: PathWatch,
+    lookup: any LookupPort, sight: any SightPort, fedSets: any FedSetPort, seen: ClientSight.View,
+    reconciler: Reconciler, watch: PathWatch,
     ike: IKEKeeper
   ) {
     self.lookup = lookup
     self.sight = sight
+    self.fedSets = fedSets
     self.seen = seen
     self.reconciler = reconciler
     self.watch = watch
@@ -64,7 +67,7 @@ package struct PacketExplanations: Sendable {
       explanation = try PacketExplainer(
         EdgeCompiler(layout, actual), choices: snapshot.choices,
         mainRoutes: mainRoutes(of: question, &warnings),
-        secured: secured
+        secured: secured, learnt: learnt(question, layout, &warnings)
       ).explain(question)
     } catch {
       throw LocalAPI.Refusal("\(error)")
@@ -167,6 +170,20 @@ package struct PacketExplanations: Sendable {
       warnings.append("the main table could not be read: \(error)")
       return []
     }
+  }
+
+  /// The steering rules whose domain sets hold the destination now.
+  private func learnt(_ question: PacketQuestion, _ layout: Layout, _ warnings: inout [String]) -> Set<Name> {
+    guard case .ipv4(_, let destination) = question.ends else { return [] }
+    var rules: Set<Name> = []
+    for rule in layout.steeringRules where !rule.match.domains.isEmpty {
+      do throws(KernelFailure) {
+        if try fedSets.held(by: EdgeCompiler.domainSet(of: rule.name)).contains(destination) { rules.insert(rule.name) }
+      } catch {
+        warnings.append("the addresses of rule \(rule.name)'s domains could not be read: \(error)")
+      }
+    }
+    return rules
   }
 
   private func answer(_ question: LookupQuestion, _ warnings: inout [String]) -> LookupAnswer? {

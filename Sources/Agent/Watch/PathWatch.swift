@@ -98,6 +98,12 @@ package actor PathWatch {
     act()
   }
 
+  /// The router's resolver has found these destinations for a steering rule's domains.
+  package func learnt(_ destinations: [ClosedRange<UInt32>], of rule: Name) {
+    machine.learnt(destinations, of: rule)
+    act()
+  }
+
   /// Whether some path's probes are so far apart that its traffic says more than they do.
   package var awaitsTraffic: Bool { machine.awaitsTraffic }
 

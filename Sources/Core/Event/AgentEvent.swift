@@ -31,6 +31,9 @@ package struct AgentEvent: Equatable, Sendable {
     case scheduleChanged = "schedule_changed"
     case timeUnknown = "time_unknown"
     case timeKnown = "time_known"
+    case resolverRestartNeeded = "resolver_restart_needed"
+    case resolverSilent = "resolver_silent"
+    case resolverAnswers = "resolver_answers"
     case connectionTableFull = "connection_table_full"
     case connectionTableRelieved = "connection_table_relieved"
     case drainStarted = "drain_started"
@@ -140,7 +143,8 @@ package struct AgentEvent: Equatable, Sendable {
     case .trafficDiverted, .trafficObstructed: .error
     case .trafficRestored: .notice
     case .journalFailed: .error
-    case .connectionTableFull, .timeUnknown: .warning
+    case .connectionTableFull, .timeUnknown, .resolverSilent: .warning
+    case .resolverRestartNeeded, .resolverAnswers: .notice
     case .journalRecovered, .journalRepaired, .metricsRecovered, .connectionTableRelieved, .timeKnown: .notice
     case .metricsFailed, .hookRefused, .hookFailed: .warning
     case .hookPrinted: .info

@@ -18,6 +18,7 @@ package struct Doctor {
     doctor.checkClock()
     doctor.checkSchedules()
     doctor.checkResolver()
+    doctor.checkDomains()
     doctor.checkTraffic()
     doctor.checkUplinks()
     doctor.checkSources()

@@ -22,6 +22,8 @@ package struct Examination: Sendable {
   /// Which one the router's files say.
   package var timeZone: Result<RouterTimeZone, Unseen>
   package var nameservers: Result<[Nameserver], Unseen>
+  /// Looked at only where steering rules have domains.
+  package var domains: Result<DomainSigns, Unseen>
   /// Only paths whose far end answers pings.
   package var sizes: Result<[PathSize], Unseen>
   package var charon: [CharonWord]
@@ -42,8 +44,10 @@ package struct Examination: Sendable {
     sizes: Result<[PathSize], Unseen>, charon: [CharonWord], features: KernelEvidence,
     certificates: [CertificateFile], state: Result<StateDirectory, Unseen>,
     connections: Result<ConnectionTable.Reading?, Unseen>, journalTrouble: String?, damagedCopies: [String] = [],
-    transferTrouble: String? = nil, timeZone: Result<RouterTimeZone, Unseen> = .success(.unsaid)
+    transferTrouble: String? = nil, timeZone: Result<RouterTimeZone, Unseen> = .success(.unsaid),
+    domains: Result<DomainSigns, Unseen> = .failure(Unseen("nobody has looked"))
   ) {
+    self.domains = domains
     self.timeZone = timeZone
     self.transferTrouble = transferTrouble
     self.damagedCopies = damagedCopies

@@ -12,6 +12,7 @@ package struct Finding: Equatable, Sendable {
     case ruleSet = "rule_set"
     case clock
     case dns
+    case domains
     case mtu
     case reversePath = "rp_filter"
     case forwarding

@@ -7,7 +7,7 @@ package struct HookCall: Equatable, Sendable {
     .agentStarted, .agentStopping, .ruleSetAccepted, .ruleSetRefused, .pathUp, .pathDown, .pathUnknown, .pathForced,
     .causeFound, .initial, .failover, .failback, .changed, .flipFailed, .driftRepaired, .applyFailed, .charonUp,
     .charonDown, .saUp, .saDown, .unencryptedStarted, .unencryptedEnded, .trafficDiverted, .trafficObstructed,
-    .trafficRestored, .connectionTableFull, .connectionTableRelieved,
+    .trafficRestored, .connectionTableFull, .connectionTableRelieved, .resolverRestartNeeded,
   ]
 
   package let event: AgentEvent

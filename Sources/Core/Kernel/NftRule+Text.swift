@@ -24,9 +24,18 @@ extension NftTable {
 
 extension NftSet {
   fileprivate var lines: [String] {
-    var lines = ["set \(name) {", "\ttype ipv4_addr", "\tflags interval"]
+    var lines = ["set \(name) {"] + words.map { "\t\($0)" }
     if !ranges.isEmpty { lines.append("\telements = { \(AddressRanges.text(ranges)) }") }
     return lines + ["}"]
+  }
+}
+
+extension NftSet {
+  /// In nft(8)'s words: its type and what is special about it.
+  var words: [String] {
+    isFed
+      ? ["type ipv4_addr", "size \(Self.fedSize)", "timeout \(Self.fedTimeout.components.seconds / 86_400)d"]
+      : ["type ipv4_addr", "flags interval"]
   }
 }
 

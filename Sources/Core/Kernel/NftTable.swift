@@ -23,14 +23,23 @@ package struct NftTable: Hashable, Sendable {
   }
 }
 
-/// A named set of IPv4 addresses (`type ipv4_addr; flags interval`).
+/// A named set of IPv4 addresses: of ranges (`type ipv4_addr; flags interval`), or a fed one, of single addresses that
+/// expire (`type ipv4_addr; flags timeout`).
 package struct NftSet: Hashable, Sendable {
   package var name: String
-  /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching. None of a fed set.
+  /// Closed ranges of addresses in host byte order, ascending, neither overlapping nor touching. None of a fed set, except
+  /// in a model of what a packet meets.
   package var ranges: [ClosedRange<UInt32>]
   /// Others say what it holds: we declare it, and neither compare its elements nor ever change them. What is not fed is
   /// owned: it holds what we want, and nothing else.
   package private(set) var isFed = false
+
+  /// How long a fed set holds an address. dnsmasq says no time of its own (add_to_nftset, src/nftset.c), and the kernel
+  /// renews none that is there; so it is longer than answers of the DNS usually hold, and short enough for an address that
+  /// goes from hand to hand.
+  package static let fedTimeout: Duration = .seconds(86_400)
+  /// The most addresses of a fed set: whoever owns a domain says how many it has.
+  package static let fedSize = 65_536
 
   /// An owned set.
   package init(name: String, ranges: [ClosedRange<UInt32>]) {

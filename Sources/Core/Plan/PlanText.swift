@@ -138,7 +138,7 @@ package struct PlanText: Sendable {
     case .deleteChain(let name): return ["delete chain \(place) \(name)"]
     case .addCounter(let name): return ["add counter \(place) \(name)"]
     case .addSet(let set):
-      return ["add set \(place) \(set.name) { type ipv4_addr; flags interval; }"]
+      return ["add set \(place) \(set.name) { \(set.words.map { "\($0);" }.joined(separator: " ")) }"]
         + lines(SetChange(set: set.name, remove: [], add: set.ranges), table: table)
     case .addMap(let name, let kind):
       return ["add map \(place) \(name) { \(kind.words.map { "\($0);" }.joined(separator: " ")) }"]

@@ -9,16 +9,19 @@ package struct PacketExplainer {
   private let routes: RouteWalk
   private let choices: [Name: RuleSelection.Choice]
   private let minute: Int
+  private let domains: Set<DomainName>
 
   /// - Parameters:
   ///   - choices: which way each egress's traffic goes now.
   ///   - minute: of the week, by the router's clock on the wall: for steering rules with a schedule.
+  ///   - learnt: the steering rules whose domain sets hold the packet's destination now.
   ///   - mainRoutes: routes of the main table that hold the packet's ends, besides its defaults.
   ///   - secured: tunnels whose packets are encrypted now.
   package init(
     _ compiler: EdgeCompiler, choices: [Name: RuleSelection.Choice], mainRoutes: [TableRoute] = [],
-    secured: Set<Name> = [], minute: Int = 0
+    secured: Set<Name> = [], learnt: Set<Name> = [], minute: Int = 0
   ) {
+    domains = LearntDomains.domains(compiler.layout.steeringRules, holding: learnt)
     self.minute = minute
     self.compiler = compiler
     layout = compiler.layout
@@ -27,7 +30,7 @@ package struct PacketExplainer {
     var model = compiler.actual
     model.routes = Set(desired.routes + choices.compactMap { compiler.activeRoute(of: $0, for: $1) })
     model.rules = desired.rules
-    model.nftTable = desired.nftTable
+    model.nftTable = desired.nftTable?.learning(learnt)
     model.settings.merge(desired.settings) { $1 }
     self.model = model
     let layout = layout
@@ -151,7 +154,7 @@ package struct PacketExplainer {
     SteeredPacket(
       source: packet.source, destination: packet.destination, lan: packet.incoming ?? .loopback, mac: packet.sender,
       protocol: number, port: packet.port, dscp: DSCP(value: packet.trafficClass >> 2) ?? .unmarked,
-      minuteOfWeek: minute)
+      domains: domains, minuteOfWeek: minute)
   }
 
   private func explanation(of packet: Packet, _ steered: Steered?) -> Explanation {

@@ -98,10 +98,6 @@ package enum RuleSetCheck {
     for (index, rule) in ruleSet.steeringRules.enumerated() {
       let field = "steering_rules[\(index)].match"
       all += unknownLANs(rule.match.lans, configuration, field: "\(field).lans")
-      // The only place that knows of this: to be taken out with what fills the sets.
-      if !rule.match.domains.isEmpty {
-        all.append(Complaint(field: "\(field).domains", "domains are not built into this version yet"))
-      }
       let boxes = SteeringProgram.boxes(of: rule.match)
       guard boxes > SteeringProgram.mostCombinations else { continue }
       all.append(
@@ -109,6 +105,13 @@ package enum RuleSetCheck {
           field: field,
           "expected at most \(SteeringProgram.mostCombinations) combinations of MAC addresses, protocols and ports, found "
             + "\(boxes): make several rules of it"))
+    }
+    if let domain = ResolverList(ruleSet.steeringRules).overlong(table: configuration.kernel.nftTable) {
+      all.append(
+        Complaint(
+          field: "steering_rules",
+          "\(domain) is in too many rules, or lies in domains of too many: dnsmasq takes them all in one line of at most "
+            + "\(ResolverList.longestLine) bytes"))
     }
     guard all.isEmpty else { return all }
     let total = SteeringPrograms(ruleSet.steeringRules.filter(\.enabled)).boxes

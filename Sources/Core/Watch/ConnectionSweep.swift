@@ -54,6 +54,17 @@ package struct ConnectionSweep: Equatable, Sendable {
     return sweep
   }
 
+  /// Those to destinations that the router's resolver has just found for a rule's domains.
+  package static func learnt(
+    _ mark: Mark, _ destinations: [ClosedRange<UInt32>], of rule: Name, by owners: FlowOwners
+  ) -> ConnectionSweep {
+    var sweep = ConnectionSweep(
+      mark: mark, sources: nil, way: "steering rule \(rule)", destinations: destinations,
+      filter: .ofRule(rule, owners))
+    sweep.isSilent = true
+    return sweep
+  }
+
   package var isOfTheUnmarked: Bool { mark.value == 0 }
   /// The mark says it all: the kernel finds them by itself.
   package var isOfTheMarkAlone: Bool {

@@ -87,12 +87,26 @@ package struct FlowOwners: Equatable, Sendable {
   }
 }
 
+extension FlowOwners {
+  /// Whether a steering rule may decide about the flow, as far as its entry tells.
+  package func mayDecide(_ rule: Name, _ flow: FlowTuple) -> Bool {
+    if AddressRanges.contain(flow.destination, rules.direct) { return false }
+    for other in rules.steering where other.match.mayTake(flow) {
+      if other.name == rule { return true }
+      if other.match.unknown == nil { return false }
+    }
+    return false
+  }
+}
+
 /// Which connections of a mark a sweep is about, where the mark does not say it.
 package enum FlowFilter: Equatable, Sendable {
   /// Those that may be an egress's.
   case of(Name, FlowOwners)
   /// Those that other rules, or the same ones otherwise, may decide about since a change.
   case decidedAnew(since: FlowOwners, by: FlowOwners)
+  /// Those that a steering rule may decide about.
+  case ofRule(Name, FlowOwners)
 
   package func takes(_ flow: FlowTuple) -> Bool {
     switch self {
@@ -100,6 +114,7 @@ package enum FlowFilter: Equatable, Sendable {
       let candidates = owners.candidates(for: flow)
       // Nobody's: whoever sent it there does not any more.
       return candidates.isEmpty || candidates.contains { $0.owner == .egress(egress) }
+    case .ofRule(let rule, let owners): return owners.mayDecide(rule, flow)
     case .decidedAnew(let old, let new): return old.candidates(for: flow) != new.candidates(for: flow)
     }
   }

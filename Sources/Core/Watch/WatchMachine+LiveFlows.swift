@@ -1,4 +1,4 @@
-internal import RuleSets
+package import RuleSets
 
 // Which connections must go because their way no longer carries them or no longer belongs to them.
 extension WatchMachine {
@@ -153,11 +153,29 @@ extension WatchMachine {
   /// set up again; no others.
   mutating func sweepSteered(since old: WatchIndex) {
     guard old.plan.steering != plan.steering else { return }
-    let marks = Set(old.plan.paths.map(\.mark) + old.plan.uplinks.map(\.mark) + old.egresses.map(\.mark))
-      .union(plan.mask.mark(.bypass).map { [$0] } ?? [])
-    for mark in marks.sorted() + [Mark(value: 0)] {
+    for mark in steeredMarks(old).sorted() + [Mark(value: 0)] {
       ask(.sweep(.decidedAnew(mark, since: old.owners, by: index.owners)))
     }
+  }
+
+  /// The router's resolver has found these destinations for a steering rule's domains. Flows to them that are older than
+  /// that, and that the rule may decide about, are set up again, unless they go its way already.
+  package mutating func learnt(_ destinations: [ClosedRange<UInt32>], of rule: Name) {
+    guard !destinations.isEmpty, let steering = plan.steering.first(where: { $0.name == rule }) else { return }
+    var staying: Set<Mark> = []
+    if let place = egresses.firstIndex(where: { $0.watched.egress.name == steering.egress }) {
+      staying.insert(egresses[place].watched.mark)
+      if let choice = egresses[place].selection.choice { staying.formUnion(marks(of: choice).map(\.mark)) }
+    }
+    for mark in steeredMarks(index).subtracting(staying).sorted() + [Mark(value: 0)] {
+      ask(.sweep(.learnt(mark, destinations, of: rule, by: index.owners)))
+    }
+  }
+
+  /// Those that connections of a plan may have.
+  private func steeredMarks(_ index: WatchIndex) -> Set<Mark> {
+    Set(index.plan.paths.map(\.mark) + index.plan.uplinks.map(\.mark) + index.egresses.map(\.mark))
+      .union(plan.mask.mark(.bypass).map { [$0] } ?? [])
   }
 
   private mutating func sweep(

@@ -109,11 +109,21 @@ extension NetlinkEvent {
       // The end of each transaction; the same news again.
       if Int(message.type) & 0xff == Int(NFT_MSG_NEWGEN.rawValue) { return nil }
       var table: String?
+      var set = ""
       // Attribute 1 is the table's name in messages of tables, chains, rules, sets and elements alike.
       NetfilterSocket.attributes(message)?.forEachAttribute { type, value in
         if UInt32(type) == NFTA_TABLE_NAME.rawValue { table = value.string }
+        if UInt32(type) == NFTA_SET_ELEM_LIST_SET.rawValue { set = value.string }
       }
-      self = .table(table)
+      let kind = Int(message.type) & 0xff
+      guard [NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM].contains(where: { Int($0.rawValue) == kind }), let table else {
+        self = .table(table)
+        return
+      }
+      var keys: [UInt32] = []
+      let isGood = SetFormat.read(message) { key, _ in if let key { keys.append(key) } }
+      let isThere = kind == Int(NFT_MSG_NEWSETELEM.rawValue)
+      self = isGood ? .elements(table: table, set: set, added: isThere ? keys : []) : .table(table)
     default: return nil
     }
   }

@@ -13,6 +13,8 @@ package enum NetlinkEvent: Equatable, Sendable {
   case setting(index: Int32)
   /// A table of this name, or something in it; nil if the message names none.
   case table(String?)
+  /// Elements of a set of this table came, or went: then there are none here. Of a set of ranges some are ends.
+  case elements(table: String, set: String, added: [UInt32])
   /// Nobody on the device's link has this IPv4 address (NUD_FAILED).
   case neighbourFailed(index: UInt32, address: UInt32)
   /// The queue overflowed: anything may have happened.

@@ -139,6 +139,10 @@ extension NFTSet.Kind {
       self = (keyType, keyLength) == (SetFormat.addressType, 4) ? .addressRanges : .other
       return
     }
+    if (flags, dataType) == (NFT_SET_TIMEOUT.rawValue, nil) {
+      self = (keyType, keyLength) == (SetFormat.addressType, 4) ? .expiringAddresses : .other
+      return
+    }
     let keys = [NFTSet.Key.device, .mark] + (concatenation.map { [.concatenation($0.fields)] } ?? [])
     let key = keys.first {
       (flags, keyType, keyLength, lengths) == ($0.flags, $0.type, $0.length, $0.lengths)

@@ -34,6 +34,8 @@ package struct NFTSet: Equatable, Sendable {
   package enum Kind: Equatable, Sendable {
     /// Its keys are IPv4 addresses, its elements ranges of them, and nothing else is special about it.
     case addressRanges
+    /// Its keys are single IPv4 addresses, which expire.
+    case expiringAddresses
     /// A map from the key to a verdict, and nothing else is special about it.
     case verdicts(Key)
     /// A kind that we never write.

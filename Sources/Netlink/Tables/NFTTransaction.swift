@@ -194,6 +194,23 @@ package struct NFTTransaction: ~Copyable {
     }
   }
 
+  /// A set of single IPv4 addresses that expire, empty.
+  ///
+  /// - Parameters:
+  ///   - timeout: of an element that says none, in milliseconds.
+  ///   - size: the most elements; the kernel refuses more (ENFILE).
+  package mutating func addExpiringSet(
+    _ name: String, timeout: UInt64, size: UInt32, table: String
+  ) throws(NetlinkFailure) {
+    try set(name, table, "nft add set inet \(table) \(name)") { object in
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_TYPE.rawValue), SetFormat.addressType)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN.rawValue), 4)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), UInt32(NFT_SET_TIMEOUT.rawValue))
+      nftnl_set_set_u64(object, UInt16(NFTNL_SET_TIMEOUT.rawValue), timeout)
+      nftnl_set_set_u32(object, UInt16(NFTNL_SET_DESC_SIZE.rawValue), size)
+    }
+  }
+
   /// A map of verdicts, empty.
   package mutating func addMap(_ name: String, from key: NFTSet.Key, table: String) throws(NetlinkFailure) {
     try set(name, table, "nft add map inet \(table) \(name)") { object in
@@ -262,6 +279,34 @@ package struct NFTTransaction: ~Copyable {
       SetFormat.write(ranges[start..<end], into: message)
       close(message)
       start = end
+    }
+  }
+
+  /// Puts single addresses into a set that expires. One that is there keeps its time.
+  package mutating func addAddresses(
+    _ addresses: [UInt32], to set: String, table: String
+  ) throws(NetlinkFailure) {
+    try self.addresses(addresses, set, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(set)")
+  }
+
+  /// Each must be in the set.
+  package mutating func deleteAddresses(
+    _ addresses: [UInt32], from set: String, table: String
+  ) throws(NetlinkFailure) {
+    try self.addresses(addresses, set, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(set)")
+  }
+
+  private mutating func addresses(
+    _ addresses: [UInt32], _ set: String, _ table: String, _ type: nf_tables_msg_types, _ flags: Int32,
+    _ operation: String
+  ) throws(NetlinkFailure) {
+    for start in stride(from: 0, to: addresses.count, by: SetFormat.rangesPerPage) {
+      let message = try begin(type, flags, operation)
+      put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
+      put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), set)
+      let end = min(start + SetFormat.rangesPerPage, addresses.count)
+      SetFormat.write(addresses[start..<end], into: message)
+      close(message)
     }
   }
 

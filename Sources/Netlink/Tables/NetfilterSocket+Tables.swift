@@ -157,6 +157,24 @@ extension NetfilterSocket {
     return isPlain ? SetFormat.ranges(starts: starts, ends: ends) : nil
   }
 
+  /// The single addresses of a set, ascending.
+  package mutating func addresses(of set: String, table: String) throws(NetlinkFailure) -> [UInt32] {
+    var addresses: [UInt32] = []
+    try conversation.dump(
+      "nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
+      takingInterrupted: true
+    ) { builder in
+      builder.netfilter(family: UInt8(NFPROTO_INET))
+      builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
+      builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set)
+    } restart: {
+      addresses = []
+    } each: { message in
+      SetFormat.read(message) { key, _ in if let key { addresses.append(key) } }
+    }
+    return Set(addresses).sorted()
+  }
+
   /// What a map of verdicts holds.
   package mutating func verdicts(
     of map: String, table: String

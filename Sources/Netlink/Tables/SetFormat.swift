@@ -27,6 +27,16 @@ enum SetFormat {
     mnl_attr_nest_end(message, list)
   }
 
+  /// Single addresses, in a set without ranges.
+  static func write(_ addresses: ArraySlice<UInt32>, into message: UnsafeMutablePointer<nlmsghdr>) {
+    guard let list = mnl_attr_nest_start(message, UInt16(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue)) else { return }
+    var place = UnsafeMutableRawPointer(message) + (Int(message.pointee.nlmsg_len) + 3) & ~3
+    let start = place
+    for address in addresses { element(at: &place, address, isEnd: false) }
+    message.pointee.nlmsg_len += UInt32(place - start)
+    mnl_attr_nest_end(message, list)
+  }
+
   private static func element(at place: inout UnsafeMutableRawPointer, _ key: UInt32, isEnd: Bool) {
     func attribute(_ offset: Int, _ length: Int, _ type: UInt32, nested: Bool = false) {
       let header = nlattr(nla_len: UInt16(length), nla_type: UInt16(type) | (nested ? nestedFlag : 0))
@@ -62,8 +72,10 @@ enum SetFormat {
               if UInt32(type) == NFTA_DATA_VALUE.rawValue && data.count == 4 { key = data.bigEndian }
             }
           case NFTA_SET_ELEM_FLAGS.rawValue: flags = value.bigEndian ?? 0
-          // What nft remembers for itself.
-          case NFTA_SET_ELEM_USERDATA.rawValue, NFTA_SET_ELEM_PAD.rawValue: break
+          // What nft remembers for itself, and how long it lives, which only elements of sets that expire tell.
+          case NFTA_SET_ELEM_USERDATA.rawValue, NFTA_SET_ELEM_PAD.rawValue, NFTA_SET_ELEM_TIMEOUT.rawValue,
+            NFTA_SET_ELEM_EXPIRATION.rawValue:
+            break
           default: isPlain = false
           }
         }

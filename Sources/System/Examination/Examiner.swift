@@ -39,7 +39,16 @@ package struct Examiner {
       journalTrouble: journalTrouble,
       damagedCopies: kept.current == nil ? [] : kept.confirmed.damage.map(\.description),
       transferTrouble: TransferEngine.libraryTrouble,
-      timeZone: seeing { () throws(StoreFailure) in try LinuxTimeZone().timeZone() })
+      timeZone: seeing { () throws(StoreFailure) in try LinuxTimeZone().timeZone() },
+      domains: domains(known))
+  }
+
+  private func domains(_ ruleSet: RuleSet?) -> Result<DomainSigns, Examination.Unseen> {
+    let file = FileResolverList(directory: configuration.files.stateDirectory).path
+    guard let name = ruleSet?.steeringRules.filter(\.enabled).flatMap(\.match.domains).first else {
+      return .failure(Unseen("no steering rule has domains"))
+    }
+    return seeing { () throws(SystemCallFailure) in try DomainCheck.look(at: file, asking: name) }
   }
 
   private func seeing<Value, E: Error & CustomStringConvertible>(

@@ -20,7 +20,7 @@ package enum NameserverCheck {
     return ResolverQuestion.nameservers(text).map { Nameserver(address: $0, answer: answer(of: $0, name)) }
   }
 
-  private static func answer(of server: String, _ name: String) -> Nameserver.Answer {
+  static func answer(of server: String, _ name: String) -> Nameserver.Answer {
     let question = ResolverQuestion(number: .random(in: 0 ... .max), name: name)
     guard let bytes = question.bytes else { return .silent("\(quoted(name)) is not a name") }
     do throws(SystemCallFailure) {

@@ -142,6 +142,10 @@ final class KernelListener: @unchecked Sendable {
     case .table(let name):
       guard !own.netfilter.contains(port), name == nil || name == translation.ranges.nftTable else { return [] }
       return [.ours("nft table inet \(translation.ranges.nftTable)")]
+    case .elements(let table, let set, let keys):
+      guard !own.netfilter.contains(port), table == translation.ranges.nftTable else { return [] }
+      guard let rule = EdgeCompiler.rule(ofDomainSet: set) else { return [.ours("nft table inet \(table)")] }
+      return [.learnt(rule, keys.map { IPv4Address(value: $0) })]
     case .neighbourFailed(let index, let address):
       return names[index].map { [.neighbourFailed($0, IPv4Address(value: address))] } ?? []
     case .overrun: return [.overrun]

@@ -1,5 +1,6 @@
 internal import Core
 internal import Netlink
+internal import RuleSets
 
 /// Changes in Core's words.
 extension NFTTransaction {
@@ -30,8 +31,7 @@ extension NFTTransaction {
     case .deleteChain(let name): try deleteChain(name, table: table)
     case .addCounter(let name): try addCounter(name, table: table)
     case .addSet(let set):
-      try addSet(set.name, table: table)
-      try addRanges(set.ranges, to: set.name, table: table)
+      try add(set, table: table)
     case .addMap(let name, let kind): try addMap(name, from: NFTSet.Key(kind), table: table)
     case .putChain(let name, let hook):
       try addChain(NFTChain(NftChain(name: name, hook: hook, rules: [])), table: table)
@@ -42,6 +42,16 @@ extension NFTTransaction {
       let written = NFTRule(rule, of: NftChain(name: chain, rules: [])).renamingSets { after[$0] }
       try addRule(written, before: next?.value, table: table)
     }
+  }
+
+  /// With what it holds; a fed one is empty.
+  mutating func add(_ set: NftSet, table: String) throws(NetlinkFailure) {
+    guard set.isFed else {
+      try addSet(set.name, table: table)
+      return try addRanges(set.ranges, to: set.name, table: table)
+    }
+    try addExpiringSet(
+      set.name, timeout: UInt64(NftSet.fedTimeout.milliseconds), size: UInt32(NftSet.fedSize), table: table)
   }
 
   private mutating func addElements(of map: NftMap, table: String) throws(NetlinkFailure) {

@@ -41,7 +41,6 @@ struct NftStore: ~Copyable, Sendable {
     expecting expected: NftTable?, _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) -> NftTable? {
     var last: NftTable?
-    let fed = Set((expected?.sets ?? []).filter(\.isFed).map(\.name))
     for _ in 1...Self.attempts {
       let generation = try socket.generation()
       // What sets hold is known also where rules are to be others: it is by far the most.
@@ -53,7 +52,7 @@ struct NftStore: ~Copyable, Sendable {
       }
       known = nil
       let found: RawTable?
-      do throws(NetlinkFailure) { found = try RawTable.read(name, fed: fed, known: ranges, &socket) } catch {
+      do throws(NetlinkFailure) { found = try RawTable.read(name, known: ranges, &socket) } catch {
         // A set went while it was read, or the kernel cut the dump short.
         guard error.isMissing || error.isInterrupted else { throw error }
         continue
@@ -107,10 +106,7 @@ struct NftStore: ~Copyable, Sendable {
       try transaction.addTable(table.name)
       try transaction.deleteTable(table.name)
       try transaction.addTable(table.name)
-      for set in table.sets {
-        try transaction.addSet(set.name, table: table.name)
-        try transaction.addRanges(set.ranges, to: set.name, table: table.name)
-      }
+      for set in table.sets { try transaction.add(set, table: table.name) }
       try transaction.addFrame(of: table, names: SetNames())
     }
   }
@@ -120,8 +116,7 @@ struct NftStore: ~Copyable, Sendable {
   /// Killed before that, what is left steers as it did, and the next look goes on where this one stopped.
   private mutating func rebuild(_ table: NftTable, _ socket: inout NetfilterSocket) throws(NetlinkFailure) {
     known = nil
-    let fed = Set(table.sets.filter(\.isFed).map(\.name))
-    let present = try RawTable.read(name, fed: fed, &socket)
+    let present = try RawTable.read(name, &socket)
     let placement = SetPlacement(table.sets, in: present)
     // Alone: base chains come and go in no transaction that wakes a table (nf_tables_addchain).
     try commit(&socket, { _ in nil }) { transaction throws(NetlinkFailure) in try transaction.wakeTable(table.name) }
@@ -153,10 +148,7 @@ struct NftStore: ~Copyable, Sendable {
         }
       }
       try transaction.apply(placement.changes, table: table.name)
-      for set in placement.made {
-        try transaction.addSet(set.name, table: table.name)
-        try transaction.addRanges(set.ranges, to: set.name, table: table.name)
-      }
+      for set in placement.made { try transaction.add(set, table: table.name) }
       try transaction.addFrame(of: table, names: placement.names)
     }
   }

@@ -9,8 +9,6 @@ struct RawTable {
   var counters: [String]
   var chains: [NFTChain]
   var sets: [NFTSet]
-  /// Sets that others fill: what they hold is not read.
-  var fed: Set<String>
   /// Of each other set of addresses that holds nothing else.
   var ranges: [String: [ClosedRange<UInt32>]]
   /// Of each map of verdicts.
@@ -19,11 +17,9 @@ struct RawTable {
 
   /// Nil if there is no such table.
   ///
-  /// - Parameters:
-  ///   - fed: the sets that others fill.
-  ///   - known: what sets hold, by the kernel's names: those are not read either.
+  /// - Parameter known: what sets hold, by the kernel's names: those are not read either.
   static func read(
-    _ name: String, fed: Set<String> = [], known: [String: [ClosedRange<UInt32>]] = [:],
+    _ name: String, known: [String: [ClosedRange<UInt32>]] = [:],
     _ socket: inout NetfilterSocket
   ) throws(NetlinkFailure) -> RawTable? {
     guard let flags = try socket.flags(ofTable: name) else { return nil }
@@ -32,7 +28,6 @@ struct RawTable {
     var verdicts: [String: [NFTListedElement]] = [:]
     for set in sets {
       switch set.kind {
-      case .addressRanges where fed.contains(set.name): break
       case .addressRanges:
         if let known = known[set.name] {
           ranges[set.name] = known
@@ -40,12 +35,13 @@ struct RawTable {
           ranges[set.name] = try socket.ranges(of: set.name, table: name)
         }
       case .verdicts: verdicts[set.name] = try socket.verdicts(of: set.name, table: name)
-      case .other: break
+      // What a set holds that others fill is not read.
+      case .expiringAddresses, .other: break
       }
     }
     return RawTable(
       name: name, flags: flags, counters: try socket.counters(table: name), chains: try socket.chains(table: name),
-      sets: sets, fed: fed, ranges: ranges, verdicts: verdicts, rules: try socket.rules(table: name))
+      sets: sets, ranges: ranges, verdicts: verdicts, rules: try socket.rules(table: name))
   }
 
   /// The sets that rules ask, by the kernel's names.
@@ -75,7 +71,7 @@ struct RawTable {
 
   private func addressSet(_ set: NFTSet, _ names: SetNames) -> NftSet? {
     switch set.kind {
-    case .addressRanges where fed.contains(set.name): .fed(set.name)
+    case .expiringAddresses: .fed(set.name)
     case .addressRanges:
       ranges[set.name].map { NftSet(name: names.core(set.name), ranges: $0) }
         ?? NftSet(name: "\(set.name) (with other elements)", ranges: [])

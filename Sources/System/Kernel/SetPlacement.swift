@@ -76,7 +76,7 @@ struct SetPlacement {
     for set in sets {
       if set.isFed {
         // What others have put into it stays.
-        let isThere = present?.sets.contains { $0.name == set.name && $0.kind == .addressRanges } ?? false
+        let isThere = present?.sets.contains { $0.name == set.name && $0.kind == .expiringAddresses } ?? false
         if isThere { kept.insert(set.name) } else { made.append(set) }
         continue
       }

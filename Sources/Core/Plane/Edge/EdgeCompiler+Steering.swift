@@ -17,6 +17,14 @@ extension EdgeCompiler {
 
   /// The name of the chain that counts what a steering rule takes.
   package static func hitChain(of rule: Name) -> String { "hit_\(rule)" }
+  /// What the name of a set begins with that the router's resolver fills, and of no other.
+  private static let domainPrefix = "\(SteeringField.domains.rawValue)_"
+  /// The set that has the addresses of a rule's domains.
+  package static func domainSet(of rule: Name) -> String { addressSet(.domains, of: rule) }
+  /// The rule whose domains' addresses a set of ours has; nil if it is no such set.
+  package static func rule(ofDomainSet set: String) -> Name? {
+    set.hasPrefix(domainPrefix) ? Name(String(set.dropFirst(domainPrefix.count))) : nil
+  }
   private static func egressChain(_ egress: Name) -> String { "to_\(egress)" }
   private static func addressSet(_ field: SteeringField, of rule: Name) -> String { "\(field.rawValue)_\(rule)" }
 
@@ -42,7 +50,15 @@ extension EdgeCompiler {
         default: return .fed(name)
         }
       }
-    }.filter { seen.insert($0.name).inserted }
+    }.filter { seen.insert($0.name).inserted } + idleDomainSets
+  }
+
+  /// Of rules whose schedule does not hold now: the resolver goes on filling them, so that the first packet is steered when
+  /// it does.
+  private var idleDomainSets: [NftSet] {
+    let asked = Set(layout.steeringRules.map(\.name))
+    return layout.ruleSet.steeringRules.filter { $0.enabled && !$0.match.domains.isEmpty && !asked.contains($0.name) }
+      .map { .fed(Self.domainSet(of: $0.name)) }
   }
 
   func steeringMaps() -> [NftMap] {
