@@ -232,7 +232,10 @@ import Testing
     for desired in [compiler.compile(), compiler.compileGuard()] {
       let steps = Planner.plan(desired: desired, actual: kernel).steps
       let gone = try #require(steps.firstIndex(of: .deleteRoute(stale)))
-      let steered = try #require(steps.firstIndex(where: \.isNftTable))
+      let steered = try #require(
+        steps.firstIndex {
+          if case .replaceNftTable = $0 { true } else { false }
+        })
       let floor = try #require(steps.firstIndex(of: .putRoute(.floor(table))))
       #expect(floor < gone && gone < steered)
     }
