@@ -93,8 +93,7 @@ package actor Reconciler: RuleSetApplier {
   ) {
     time = surroundings
     clock = RouterClock(timeZone, surroundings, telling: events)
-    self.onSweep = onSweep
-    self.domains = domains
+    (self.onSweep, self.domains) = (onSweep, domains)
     self.giveMemoryBack = giveMemoryBack
     self.kernel = kernel
     self.watch = watch
@@ -332,7 +331,8 @@ package actor Reconciler: RuleSetApplier {
       watchedLinks = links
     }
     await wantKeys(compiler)
-    if isFirst || made.contains(where: \.isNftTable) { await domains?.follow(target.layout.ruleSet.steeringRules) }
+    let mayDiffer = isFirst || !repairing || made.contains(where: \.isNftTable)
+    if mayDiffer { await domains?.follow(target.layout.ruleSet.steeringRules) }
     setUpAnew(after: made, view, former, isFirst: isFirst)
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
