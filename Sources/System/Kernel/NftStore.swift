@@ -176,11 +176,15 @@ struct NftStore: ~Copyable, Sendable {
         for edit in edits { try transaction.apply(edit, table: table, before: former, after: placement.names) }
       }
     }
-    do throws(NetlinkFailure) { try commit(placement.edits, isLast: true) } catch {
+    // What a transaction puts into a new map is not found before all of it is taken over, and its rules hold before that.
+    let filled = change.filledMaps
+    if !filled.isEmpty { try commit(placement.edits.filter { $0.fills(oneOf: filled) }, isLast: false) }
+    let edits = placement.edits.filter { !$0.makes(oneOf: filled) }
+    do throws(NetlinkFailure) { try commit(edits, isLast: true) } catch {
       // An older kernel clears a map away after the transaction, and the chains that it leads to are in use until then.
       guard error.errno == EBUSY, change.deletesMaps else { throw error }
-      try commit(placement.edits.filter { !$0.deletesChain }, isLast: false)
-      try commit(placement.edits.filter(\.deletesChain), isLast: true)
+      try commit(edits.filter { !$0.deletesChain }, isLast: false)
+      try commit(edits.filter(\.deletesChain), isLast: true)
     }
     names = placement.names
   }
@@ -332,6 +336,29 @@ extension NftChange {
   fileprivate var deletesMaps: Bool { edits.contains { if case .deleteMap = $0 { true } else { false } } }
 }
 
+extension NftChange {
+  /// Maps of boxes that come with it: no rule asks them yet.
+  fileprivate var filledMaps: Set<String> {
+    Set(
+      edits.compactMap { edit in
+        if case .addMap(let name, .boxes) = edit { name } else { nil }
+      })
+  }
+}
+
 extension NftEdit {
+  /// It makes one of these maps, or what a map may lead to.
+  fileprivate func fills(oneOf maps: Set<String>) -> Bool {
+    if case .putChain(_, nil) = self { true } else { makes(oneOf: maps) }
+  }
+
+  fileprivate func makes(oneOf maps: Set<String>) -> Bool {
+    switch self {
+    case .addMap(let name, _): maps.contains(name)
+    case .addElements(let map): maps.contains(map.name)
+    default: false
+    }
+  }
+
   fileprivate var deletesChain: Bool { if case .deleteChain = self { true } else { false } }
 }

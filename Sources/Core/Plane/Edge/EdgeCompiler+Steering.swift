@@ -62,36 +62,7 @@ extension EdgeCompiler {
   }
 
   func steeringMaps() -> [NftMap] {
-    layout.steering.all.flatMap { context, program in
-      program.pieces.enumerated().flatMap { number, piece in
-        piece.looks.map { look in
-          NftMap(
-            name: Self.name("boxes", context, number, look), kind: .boxes(piece.fields(look)),
-            elements: piece.elements(look) { Self.hitChain(of: $0.name) })
-        }
-      }
-    }
-  }
-
-  /// `pick_1`, of a context `pick_lan0_46_1`, and with what its packets have: `pick_1_mac_port`.
-  private static func name(
-    _ prefix: String, _ context: SteeringContext, _ number: Int, _ look: SteeringLook
-  ) -> String {
-    chain(prefix, context) + "_\(number + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
-  }
-
-  private static func chain(_ prefix: String, _ context: SteeringContext) -> String {
-    prefix + (context.lan.map { "_\(Self.word($0))" } ?? "") + (context.dscp.map { "_dscp\($0.value)" } ?? "")
-  }
-
-  /// A device's name as part of a chain's: with a character that nft takes in no name, its bytes.
-  private static func word(_ device: InterfaceName) -> String {
-    let isWord = device.text.utf8.allSatisfy { byte in
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-_.".utf8.contains(byte)
-    }
-    // No device has a slash in its name.
-    return isWord ? device.text : "/" + device.text.utf8.map { String($0, radix: 16) }.joined()
+    layout.steering.all.flatMap { $0.program.pieces.flatMap { piece in piece.looks.compactMap { piece.maps[$0] } } }
   }
 
   /// - Parameter guarding: there is no agent yet, and only strict egresses are held to.
@@ -109,24 +80,24 @@ extension EdgeCompiler {
       way.append(NftRule([], [clearMark], comment: "whatever others have put there"))
       way += contexts.filter { $0.lan != nil && $0.dscp == nil }.compactMap { other in
         other.lan.map {
-          NftRule([.incoming($0)], [.goto(chain: Self.chain(Self.steered, other))], comment: "LAN \($0)")
+          NftRule([.incoming($0)], [.goto(chain: other.name(Self.steered))], comment: "LAN \($0)")
         }
       }
     }
     if context.dscp == nil {
       way += contexts.filter { $0.lan == context.lan }.compactMap { other in
         other.dscp.map {
-          NftRule([.ipv4, .dscp($0.value)], [.goto(chain: Self.chain(Self.steered, other))], comment: "DSCP \($0)")
+          NftRule([.ipv4, .dscp($0.value)], [.goto(chain: other.name(Self.steered))], comment: "DSCP \($0)")
         }
       }
     }
     for (number, piece) in program.pieces.enumerated() {
       if number > 0 { way.append(NftRule([marked], [.return], comment: "it is decided")) }
       let name = piece.rules.count == 1 ? "steering rule \(piece.rules[0].name)" : "\(piece.rules.count) steering rules"
-      let first = Self.name("pick", context, number, .init(hasSender: false, hasPort: false))
+      let first = context.name("pick", number, .init(hasSender: false, hasPort: false))
       way.append(NftRule(addressMatches(piece), [.jump(chain: first)], comment: name))
     }
-    return [NftChain(name: Self.chain(Self.steered, context), rules: way)]
+    return [NftChain(name: context.name(Self.steered), rules: way)]
       + program.pieces.enumerated().flatMap { picking(context, $0, $1) }
   }
 
@@ -147,13 +118,13 @@ extension EdgeCompiler {
     return looks.map { look in
       func asks(_ other: SteeringLook, _ matches: [NftRule.Match] = [], _ comment: String) -> NftRule {
         NftRule(
-          matches, [.choose(by: .fields(piece.fields(other)), map: Self.name("boxes", context, number, other))],
+          matches, [.choose(by: .fields(piece.fields(other)), map: piece.maps[other]?.name ?? "")],
           comment: comment
         )
       }
       func leads(to other: SteeringLook, _ matches: [NftRule.Match], _ comment: String) -> [NftRule] {
         looks.contains(other)
-          ? [NftRule(matches, [.goto(chain: Self.name("pick", context, number, other))], comment: comment)] : []
+          ? [NftRule(matches, [.goto(chain: context.name("pick", number, other))], comment: comment)] : []
       }
       var rules: [NftRule] = []
       let (withSender, withPort) = (
@@ -172,7 +143,7 @@ extension EdgeCompiler {
         // A header that is cut off has no port to read; conntrack calls such a packet invalid.
         rules.append(asks(SteeringLook(hasSender: look.hasSender, hasPort: false), [.invalid], "its ports are cut off"))
       }
-      return NftChain(name: Self.name("pick", context, number, look), rules: rules)
+      return NftChain(name: context.name("pick", number, look), rules: rules)
     }
   }
 

@@ -17,6 +17,26 @@ struct SteeringContext: Hashable, Sendable {
     }
   }
 
+  /// The name of a chain or map of this context: `pick_lan0_dscp46`.
+  func name(_ prefix: String) -> String {
+    prefix + (lan.map { "_\(Self.word($0))" } ?? "") + (dscp.map { "_dscp\($0.value)" } ?? "")
+  }
+
+  /// Of one piece, and with what its packets have: `pick_1_mac_port`.
+  func name(_ prefix: String, _ number: Int, _ look: SteeringLook) -> String {
+    name(prefix) + "_\(number + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
+  }
+
+  /// A device's name as part of a chain's: with a character that nft takes in no name, its bytes.
+  private static func word(_ device: InterfaceName) -> String {
+    let isWord = device.text.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-_.".utf8.contains(byte)
+    }
+    // No device has a slash in its name.
+    return isWord ? device.text : "/" + device.text.utf8.map { String($0, radix: 16) }.joined()
+  }
+
   func rules(of rules: [SteeringRule]) -> [SteeringRule] {
     rules.filter { rule in
       (rule.match.lans.isEmpty || lan.map(rule.match.lans.contains) == true)
@@ -31,7 +51,39 @@ struct SteeringPrograms: Equatable, Sendable {
 
   init(_ rules: [SteeringRule]) {
     guard !rules.isEmpty else { return }
-    all = SteeringContext.all(rules).map { ($0, SteeringProgram($0.rules(of: rules))) }
+    all = SteeringContext.all(rules).map { context in
+      var program = SteeringProgram(context.rules(of: rules))
+      for number in program.pieces.indices {
+        let piece = program.pieces[number]
+        for look in piece.looks {
+          program.pieces[number].maps[look] = Self.map(piece, look, named: context.name("boxes", number, look))
+        }
+      }
+      return (context, program)
+    }
+  }
+
+  /// A map that holds something else has another name. While the kernel takes a transaction over, its rules hold before what
+  /// the same transaction has put into a new map can be found (nf_tables_commit, net/netfilter/nf_tables_api.c;
+  /// nft_pipapo_commit): for that long no rule of a map that is made anew, or whose boxes move, would take anything. So maps
+  /// never change: a new one is filled first, and then asked instead (`NftStore`).
+  private static func map(_ piece: SteeringProgram.Piece, _ look: SteeringLook, named name: String) -> NftMap {
+    let fields = piece.fields(look)
+    let elements = piece.elements(look) { EdgeCompiler.hitChain(of: $0.name) }
+    // FNV-1a: the same for the same boxes in each life of the agent.
+    var digest: UInt64 = 14_695_981_039_346_656_037
+    func mix(_ value: UInt64) { digest = (digest ^ value) &* 1_099_511_628_211 }
+    for field in fields { mix(UInt64(PacketField.allCases.firstIndex(of: field) ?? 0)) }
+    for element in elements {
+      if case .box(let box) = element.key {
+        for case .numbers(let first, let last) in box.sides {
+          mix(first)
+          mix(last)
+        }
+      }
+      for byte in element.verdict.chain.utf8 { mix(UInt64(byte)) }
+    }
+    return NftMap(name: "\(name)_\(String(digest, radix: 36))", kind: .boxes(fields), elements: elements)
   }
 
   static func == (left: Self, right: Self) -> Bool { left.all.elementsEqual(right.all) { $0 == $1 } }

@@ -24,9 +24,11 @@ struct SteeringProgram: Equatable, Sendable {
     var turns: [Int]
     /// Which of its addresses the only rule of the piece asks sets for.
     var asked: Set<SteeringField> = []
+    /// By the way to look.
+    var maps: [SteeringLook: NftMap] = [:]
   }
 
-  private(set) var pieces: [Piece] = []
+  var pieces: [Piece] = []
 
   init(_ rules: [SteeringRule]) {
     var run: [SteeringRule] = []
@@ -159,14 +161,14 @@ extension SteeringProgram.Piece {
   }
 
   private func boxes(of match: SteeringMatch, _ turn: Int, _ fields: [PacketField]) -> [PacketBox] {
-    fields.reduce([[]]) { boxes, field in
-      let sides = sides(of: match, turn, field)
+    let taken = SteeringProgram.taken(by: match)
+    return fields.reduce([[]]) { boxes, field in
+      let sides = sides(taken, turn, field)
       return boxes.flatMap { box in sides.map { box + [$0] } }
     }.map { PacketBox($0) }
   }
 
-  private func sides(of match: SteeringMatch, _ turn: Int, _ field: PacketField) -> [PacketBox.Side] {
-    let taken = SteeringProgram.taken(by: match)
+  private func sides(_ taken: TurnBook.Taken, _ turn: Int, _ field: PacketField) -> [PacketBox.Side] {
     let sides: [PacketBox.Side] =
       switch field {
       case .turn: [.turn(turn)]
