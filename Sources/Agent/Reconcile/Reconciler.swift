@@ -333,7 +333,7 @@ package actor Reconciler: RuleSetApplier {
     await wantKeys(compiler)
     let mayDiffer = isFirst || !repairing || made.contains(where: \.isNftTable)
     if mayDiffer { await domains?.follow(target.layout.ruleSet.steeringRules) }
-    setUpAnew(after: made, view, former, isFirst: isFirst)
+    for sweep in NewlySteered.sweeps(after: made, view, former, isFirst: isFirst) { onSweep(sweep) }
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
     for step in clearing {
@@ -384,21 +384,5 @@ package actor Reconciler: RuleSetApplier {
     connections = wanted
     heldTunnels = held
     await ike.want(wanted, held: held)
-  }
-
-  /// Connections that were set up before their packets were steered keep a translation that fits no tunnel.
-  private func setUpAnew(after made: [Step], _ view: WatchPlan, _ former: WatchPlan?, isFirst: Bool) {
-    guard made.contains(where: \.isNftTable) else { return }
-    func sources(_ plan: WatchPlan) -> [ClosedRange<UInt32>] { AddressRanges.merged(plan.rules.flatMap(\.sources)) }
-    let early = NewlySteered.sources(after: made, of: sources(view), former: former.map(sources))
-    if !early.isEmpty { onSweep(.early(from: early)) }
-    // There was no table of ours: marks of connections are from before, when they may have been another egress's.
-    let isWhole = made.contains { if case .replaceNftTable = $0 { true } else { false } }
-    guard isFirst else { return }
-    if !view.steering.isEmpty {
-      onSweep(.decidedAnew(Mark(value: 0), since: FlowOwners(.empty(view.mask)), by: FlowOwners(view)))
-    }
-    guard isWhole else { return }
-    for mark in Set(view.rules.map(\.mark) + view.steered.map(\.mark)).sorted() { onSweep(.stale(mark)) }
   }
 }

@@ -29,14 +29,6 @@ extension Step {
     }
   }
 
-  /// Changes our nftables table, and nothing else.
-  var isNftTable: Bool {
-    switch self {
-    case .replaceNftTable, .changeNftTable, .changeSets, .renewSets, .deleteNftTable: true
-    default: false
-    }
-  }
-
   /// Changes nothing that the data plane is compiled from or the watch is told of: those are devices, addresses, settings
   /// and other programs' routes.
   var isOfOurRoutesAndTables: Bool {

@@ -38,6 +38,16 @@ package enum Step: Equatable, Sendable {
   case moveMarks(MarkMigration)
 }
 
+extension Step {
+  /// Changes our nftables table, and nothing else.
+  package var isNftTable: Bool {
+    switch self {
+    case .replaceNftTable, .changeNftTable, .changeSets, .renewSets, .deleteNftTable: true
+    default: false
+    }
+  }
+}
+
 /// What to remove from and add to one set: closed ranges of addresses in host byte order.
 package struct SetChange: Equatable, Sendable {
   package var set: String

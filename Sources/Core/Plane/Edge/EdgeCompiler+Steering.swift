@@ -117,10 +117,10 @@ extension EdgeCompiler {
     let looks = piece.looks
     return looks.map { look in
       func asks(_ other: SteeringLook, _ matches: [NftRule.Match] = [], _ comment: String) -> NftRule {
+        // Without these nft would list the fields as bytes of some header, and not load that again.
         NftRule(
-          matches, [.choose(by: .fields(piece.fields(other)), map: piece.maps[other]?.name ?? "")],
-          comment: comment
-        )
+          (other.hasSender ? [.ethernet] : []) + [.ipv4] + matches,
+          [.choose(by: .fields(piece.fields(other)), map: piece.maps[other]?.name ?? "")], comment: comment)
       }
       func leads(to other: SteeringLook, _ matches: [NftRule.Match], _ comment: String) -> [NftRule] {
         looks.contains(other)
