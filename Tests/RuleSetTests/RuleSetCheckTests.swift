@@ -35,6 +35,23 @@ import Testing
     #expect(found[0].hasPrefix("steering_rules[0].match.lans[0]: expected a LAN interface of this router"))
     #expect(found[1].hasPrefix("steering_rules[0].match: expected at most 4096 combinations"))
     #expect(found[1].contains("found 5000"))
+    // Counted for each LAN and each code point, before a single box is made of them.
+    ruleSet.steeringRules = try (0..<1_000).map { number in
+      SteeringRule(
+        name: try #require(Name("s\(number)")),
+        match: SteeringMatch(
+          protocols: [.udp], ports: [try #require(PortRange(1, UInt16(number + 1)))],
+          dscp: [try #require(DSCP(value: UInt8(number % 64)))]), action: .drop)
+    }
+    ruleSet.steeringRules += try (0..<1_200).map { number in
+      SteeringRule(
+        name: try #require(Name("t\(number)")), match: SteeringMatch(protocols: [.tcp, .udp]), action: .drop)
+    }
+    #expect(
+      try complaints(ruleSet, router()).filter { $0.hasPrefix("steering") } == [
+        "steering_rules: expected at most 65536 combinations of what the rules match, counted for each LAN and each DSCP "
+          + "value that they name, found more"
+      ])
   }
 
   /// dnsmasq goes by one line for each name.

@@ -42,7 +42,7 @@ extension Doctor {
   /// A device of another program with a name that one of our tunnels needs is never touched.
   private mutating func checkDevices(_ ruleSet: RuleSet?, _ kernel: ActualState) {
     guard let ruleSet else { return }
-    let layout = Layout(ruleSet, seen.configuration, SlotBook())
+    let layout = Layout(ruleSet, seen.configuration, SlotBook(), steering: [])
     for tunnel in ruleSet.tunnels {
       if case .external = tunnel.kind { continue }
       guard let name = layout.device(of: tunnel), let link = kernel.links[name], !link.isOurs else { continue }
@@ -57,7 +57,7 @@ extension Doctor {
 
   private func tunnelDevices(_ ruleSet: RuleSet?) -> [InterfaceName] {
     guard let ruleSet else { return [] }
-    let layout = Layout(ruleSet, seen.configuration, SlotBook())
+    let layout = Layout(ruleSet, seen.configuration, SlotBook(), steering: [])
     return ruleSet.tunnels.compactMap(layout.device(of:))
   }
 

@@ -51,7 +51,7 @@ extension Doctor {
       }
     }
     guard let ruleSet = (try? seen.ruleSet.get()) ?? nil else { return }
-    let layout = Layout(ruleSet, seen.configuration, SlotBook())
+    let layout = Layout(ruleSet, seen.configuration, SlotBook(), steering: [])
     var ways = Set(seen.configuration.uplinks.map(\.interface))
     ways.formUnion(ruleSet.tunnels.compactMap(layout.device(of:)))
     // Routes are not read here: what lies behind another router is the agent's to find.

@@ -39,7 +39,7 @@ package enum RuleSetCheck {
         Complaint(field: field, "\"local_wan\" never leaves by a private line, and this router has no other uplink")
       ]
     case .underlay:
-      if !Layout(ruleSet, configuration, SlotBook()).underlays(of: egress).isEmpty { return [] }
+      if !Layout(ruleSet, configuration, SlotBook(), steering: []).underlays(of: egress).isEmpty { return [] }
       return [
         Complaint(
           field: field,
@@ -114,13 +114,13 @@ package enum RuleSetCheck {
             + "\(ResolverList.longestLine) bytes"))
     }
     guard all.isEmpty else { return all }
-    let total = SteeringPrograms(ruleSet.steeringRules.filter(\.enabled)).boxes
-    if total > SteeringProgram.mostBoxes {
+    let most = SteeringProgram.mostBoxes
+    if SteeringPrograms.boxes(of: ruleSet.steeringRules, upTo: most) > most {
       all.append(
         Complaint(
           field: "steering_rules",
           "expected at most \(SteeringProgram.mostBoxes) combinations of what the rules match, counted for each "
-            + "LAN and each DSCP value that they name, found \(total)"))
+            + "LAN and each DSCP value that they name, found more"))
     }
     return all
   }
@@ -145,7 +145,7 @@ package enum RuleSetCheck {
   }
 
   private static func tunnels(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
-    let layout = Layout(ruleSet, configuration, SlotBook())
+    let layout = Layout(ruleSet, configuration, SlotBook(), steering: [])
     let taken = Set(configuration.lans + configuration.uplinks.map(\.interface))
     var devices: [InterfaceName: Name] = [:]
     var identities: [Identity: Name] = [:]

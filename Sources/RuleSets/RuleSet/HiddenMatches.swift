@@ -1,5 +1,5 @@
 /// Finds matches that never come to their turn, because an earlier one takes all that they would. A match can only be
-/// covered by one that takes its first source, destination, MAC address and domain, so few of the earlier ones are looked
+/// covered by one that takes its first source, destination, MAC address, port and domain, so few of the earlier ones are looked
 /// at: thousands of rules that each have an address, or a domain, of their own cost as good as nothing.
 struct HiddenMatches {
   /// Of one property, the earlier matches by the values that they take, and those that take any value.
@@ -20,6 +20,7 @@ struct HiddenMatches {
   private var destinations = Index<IPv4Prefix>()
   private var macs = Index<MACAddress>()
   private var domains = Index<DomainName>()
+  private var ports = Index<UInt16>()
   private var covers: [SteeringCover] = []
   /// The number of each, and of the first one that covers it.
   private(set) var found: [(late: Int, early: Int)] = []
@@ -41,7 +42,12 @@ struct HiddenMatches {
     destinations.add(number, match.destinations)
     macs.add(number, match.macs)
     domains.add(number, match.domains)
+    // One that takes many ports is looked at for each of them.
+    let isWide = match.ports.reduce(0) { $0 + $1.range.count } > Self.fewPorts
+    ports.add(number, isWide ? [] : match.ports.flatMap(\.range))
   }
+
+  private static let fewPorts = 64
 
   /// The earlier ones that may cover it, by the property that leaves fewest.
   private func fewest(_ match: SteeringMatch) -> [[Int]] {
@@ -49,6 +55,7 @@ struct HiddenMatches {
       sources.takers(Self.prefixes(holding: match.sources.first)),
       destinations.takers(Self.prefixes(holding: match.destinations.first)),
       macs.takers(match.macs.prefix(1)), domains.takers(match.domains.first.map { Array($0.lineage) } ?? []),
+      ports.takers(match.ports.prefix(1).map(\.first)),
     ]
     return candidates.min { $0.reduce(0) { $0 + $1.count } < $1.reduce(0) { $0 + $1.count } } ?? []
   }

@@ -13,7 +13,7 @@ extension SlotBook {
     from actual: ActualState, _ ruleSet: RuleSet, _ configuration: AgentConfiguration
   ) -> SlotBook {
     let ranges = configuration.kernel
-    let layout = Layout(ruleSet, configuration, SlotBook())
+    let layout = Layout(ruleSet, configuration, SlotBook(), steering: [])
     var slots: [Owner: Slot] = [:]
     let byDevice = tunnelSlots(actual, ranges)
     for tunnel in ruleSet.tunnels {
@@ -60,7 +60,8 @@ extension SlotBook {
     let rules = inUse(seen, configuration.kernel).sorted().flatMap { slot in
       let book = SlotBook(
         Dictionary(ruleSet.backhaulRules.map { (.egress($0.egress.name), slot) }) { first, _ in first })
-      return EdgeCompiler(ruleSet, configuration, book, seen).steerChain().rules
+      // For each slot: what steering rules make of thousands of boxes is not asked for here.
+      return EdgeCompiler(Layout(ruleSet, configuration, book, steering: []), seen).steerChain().rules
     }
     return NftTable(
       name: configuration.kernel.nftTable, sets: [], chains: [NftChain(name: "steer", rules: rules)])

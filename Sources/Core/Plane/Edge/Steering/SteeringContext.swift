@@ -88,10 +88,19 @@ struct SteeringPrograms: Equatable, Sendable {
 
   static func == (left: Self, right: Self) -> Bool { left.all.elementsEqual(right.all) { $0 == $1 } }
 
-  /// Boxes in all maps together.
-  var boxes: Int {
-    all.reduce(0) { sum, one in
-      sum + one.program.pieces.flatMap(\.rules).reduce(0) { $0 + SteeringProgram.boxes(of: $1.match) }
+  /// Boxes in all maps together, each context counting as one more; counted no further than one above `most`, before any of
+  /// them is made.
+  static func boxes(of rules: [SteeringRule], upTo most: Int) -> Int {
+    let enabled = rules.filter(\.enabled)
+    let sizes = Dictionary(enabled.map { ($0.name, SteeringProgram.boxes(of: $0.match)) }) { first, _ in first }
+    var sum = 0
+    for context in SteeringContext.all(enabled) {
+      sum += 1
+      for rule in context.rules(of: enabled) {
+        sum += sizes[rule.name] ?? 0
+        if sum > most { return most + 1 }
+      }
     }
+    return sum
   }
 }
