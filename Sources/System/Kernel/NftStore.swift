@@ -337,12 +337,13 @@ extension NftChange {
 }
 
 extension NftChange {
-  /// Maps of boxes that come with it: no rule asks them yet.
+  /// Maps of boxes that come with it, and are not there under the same name: no rule asks them yet.
   fileprivate var filledMaps: Set<String> {
-    Set(
-      edits.compactMap { edit in
-        if case .addMap(let name, .boxes) = edit { name } else { nil }
-      })
+    let there = edits.compactMap { edit in if case .deleteMap(let name) = edit { name } else { nil } }
+    let made = edits.compactMap { edit in
+      if case .addMap(let name, .boxes) = edit { name } else { nil }
+    }
+    return Set(made).subtracting(there)
   }
 }
 
