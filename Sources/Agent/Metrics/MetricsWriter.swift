@@ -148,10 +148,12 @@ package struct MetricsWriter {
       if let bytes = reading.hits.bytes[chain] { page.sample(label, Int(clamping: bytes)) }
     }
     page.family("backhaul_egress_mode", .gauge, "Which way an egress of steering rules leads: 1 for its mode.")
+    let tunnels = Set(reading.watch.plan.paths.filter(\.isTunnel).map(\.name))
     for (name, steered) in reading.watch.steered.sorted(by: { $0.key < $1.key }) {
-      let tunnels = Set(reading.watch.plan.paths.filter(\.isTunnel).map(\.name))
-      let now = steered.selection.mode { tunnels.contains($0) }
-      for mode in Self.modes { page.sample(Labels("egress", name.text).adding("mode", mode.rawValue), mode == now) }
+      let present = steered.selection.mode { tunnels.contains($0) }
+      for mode in Self.modes {
+        page.sample(Labels("egress", name.text).adding("mode", mode.rawValue), mode == present)
+      }
     }
   }
 

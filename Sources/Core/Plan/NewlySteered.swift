@@ -20,7 +20,7 @@ package enum NewlySteered {
     guard isFirst else { return sweeps }
     if !view.steering.isEmpty {
       sweeps.append(
-        .decidedAnew(Mark(value: 0), since: FlowOwners(.empty(view.mask)), by: FlowOwners(view)))
+        .decidedAnew(Mark(value: 0), by: FlowChange(from: FlowOwners(.empty(view.mask)), to: FlowOwners(view))))
     }
     // There was no table of ours: marks of connections are from before, when they may have been another egress's.
     guard made.contains(where: { if case .replaceNftTable = $0 { true } else { false } }) else { return sweeps }

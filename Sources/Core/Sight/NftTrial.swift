@@ -19,7 +19,8 @@ package struct NftTrial: Sendable {
       }
       next += 1
     }
-    // Maps lead to what holds for tunnels and live flows: a client's first packet meets neither.
+    // Maps lead to what holds for tunnels and live flows, which a client's first packet meets neither of, and to what
+    // steering rules take: this asks for what is left to the backhaul rule.
     table = NftWalk.Table(NftTable(name: whole.name, sets: whole.sets, chains: reached))
     marks = Dictionary(layout.activeRules.map { ($0.rule.name, $0.mark) }) { first, _ in first }
     mask = layout.mask

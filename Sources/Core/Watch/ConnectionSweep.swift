@@ -47,9 +47,8 @@ package struct ConnectionSweep: Equatable, Sendable {
   }
 
   /// Those that a change of steering rules gives to others.
-  package static func decidedAnew(_ mark: Mark, since old: FlowOwners, by new: FlowOwners) -> ConnectionSweep {
-    var sweep = ConnectionSweep(
-      mark: mark, sources: nil, way: "steering rules", filter: .decidedAnew(since: old, by: new))
+  package static func decidedAnew(_ mark: Mark, by change: FlowChange) -> ConnectionSweep {
+    var sweep = ConnectionSweep(mark: mark, sources: nil, way: "steering rules", filter: .decidedAnew(change))
     sweep.isSilent = true
     return sweep
   }

@@ -153,8 +153,9 @@ extension WatchMachine {
   /// set up again; no others.
   mutating func sweepSteered(since old: WatchIndex) {
     guard old.plan.steering != plan.steering else { return }
+    let change = FlowChange(from: old.owners, to: index.owners)
     for mark in steeredMarks(old).sorted() + [Mark(value: 0)] {
-      ask(.sweep(.decidedAnew(mark, since: old.owners, by: index.owners)))
+      ask(.sweep(.decidedAnew(mark, by: change)))
     }
   }
 

@@ -255,59 +255,40 @@ package struct NFTTransaction: ~Copyable {
   package mutating func addRanges(
     _ ranges: [ClosedRange<UInt32>], to set: String, table: String
   ) throws(NetlinkFailure) {
-    try elements(ranges, set, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(set)")
+    try elements(
+      ranges, set, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(set)",
+      perPage: SetFormat.rangesPerPage
+    ) { SetFormat.write($0, into: $1) }
   }
 
   /// Each must be in the set, exactly so.
   package mutating func deleteRanges(
     _ ranges: [ClosedRange<UInt32>], from set: String, table: String
   ) throws(NetlinkFailure) {
-    try elements(ranges, set, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(set)")
-  }
-
-  /// Written straight into the buffer, page by page: libnftnl allocates some 400 bytes for each of 100,000 elements.
-  private mutating func elements(
-    _ ranges: [ClosedRange<UInt32>], _ set: String, _ table: String, _ type: nf_tables_msg_types, _ flags: Int32,
-    _ operation: String
-  ) throws(NetlinkFailure) {
-    var start = ranges.startIndex
-    while start < ranges.endIndex {
-      let end = min(start + SetFormat.rangesPerPage, ranges.endIndex)
-      let message = try begin(type, flags, operation)
-      put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
-      put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), set)
-      SetFormat.write(ranges[start..<end], into: message)
-      close(message)
-      start = end
-    }
+    try elements(
+      ranges, set, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(set)",
+      perPage: SetFormat.rangesPerPage
+    ) { SetFormat.write($0, into: $1) }
   }
 
   /// Puts single addresses into a set that expires. One that is there keeps its time.
   package mutating func addAddresses(
     _ addresses: [UInt32], to set: String, table: String
   ) throws(NetlinkFailure) {
-    try self.addresses(addresses, set, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(set)")
+    try elements(
+      addresses, set, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(set)",
+      perPage: SetFormat.rangesPerPage
+    ) { SetFormat.write($0, into: $1) }
   }
 
   /// Each must be in the set.
   package mutating func deleteAddresses(
     _ addresses: [UInt32], from set: String, table: String
   ) throws(NetlinkFailure) {
-    try self.addresses(addresses, set, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(set)")
-  }
-
-  private mutating func addresses(
-    _ addresses: [UInt32], _ set: String, _ table: String, _ type: nf_tables_msg_types, _ flags: Int32,
-    _ operation: String
-  ) throws(NetlinkFailure) {
-    for start in stride(from: 0, to: addresses.count, by: SetFormat.rangesPerPage) {
-      let message = try begin(type, flags, operation)
-      put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
-      put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), set)
-      let end = min(start + SetFormat.rangesPerPage, addresses.count)
-      SetFormat.write(addresses[start..<end], into: message)
-      close(message)
-    }
+    try elements(
+      addresses, set, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(set)",
+      perPage: SetFormat.rangesPerPage
+    ) { SetFormat.write($0, into: $1) }
   }
 
   /// The chains that they lead to must be there by then.
@@ -315,29 +296,32 @@ package struct NFTTransaction: ~Copyable {
     _ elements: [NFTMapElement], to map: String, table: String
   ) throws(NetlinkFailure) {
     try self.elements(
-      elements, map, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(map)")
+      elements, map, table, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "nft add element inet \(table) \(map)",
+      perPage: MapFormat.elementsPerPage
+    ) { MapFormat.write($0, into: $1) }
   }
 
   /// Each must be in the map.
   package mutating func deleteElements(
     _ elements: [NFTMapElement], from map: String, table: String
   ) throws(NetlinkFailure) {
-    try self.elements(elements, map, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(map)")
+    try self.elements(
+      elements, map, table, NFT_MSG_DELSETELEM, 0, "nft delete element inet \(table) \(map)",
+      perPage: MapFormat.elementsPerPage
+    ) { MapFormat.write($0, into: $1) }
   }
 
-  private mutating func elements(
-    _ elements: [NFTMapElement], _ map: String, _ table: String, _ type: nf_tables_msg_types, _ flags: Int32,
-    _ operation: String
+  /// Written straight into the buffer, page by page: libnftnl allocates some 400 bytes for each of 100,000 elements.
+  private mutating func elements<Element>(
+    _ elements: [Element], _ set: String, _ table: String, _ type: nf_tables_msg_types, _ flags: Int32,
+    _ operation: String, perPage: Int, _ write: (ArraySlice<Element>, UnsafeMutablePointer<nlmsghdr>) -> Void
   ) throws(NetlinkFailure) {
-    var start = elements.startIndex
-    while start < elements.endIndex {
-      let end = min(start + MapFormat.elementsPerPage, elements.endIndex)
+    for start in stride(from: 0, to: elements.count, by: perPage) {
       let message = try begin(type, flags, operation)
       put(message, Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), table)
-      put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), map)
-      MapFormat.write(elements[start..<end], into: message)
+      put(message, Int(NFTA_SET_ELEM_LIST_SET.rawValue), set)
+      write(elements[start..<min(start + perPage, elements.count)], message)
       close(message)
-      start = end
     }
   }
 

@@ -134,18 +134,11 @@ extension NetfilterSocket {
     var starts: [UInt32] = []
     var ends: [UInt32] = []
     var isPlain = true
-    try conversation.dump(
-      "nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
-      takingInterrupted: true
-    ) { builder in
-      builder.netfilter(family: UInt8(NFPROTO_INET))
-      builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
-      builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set)
-    } restart: {
+    try eachElement(of: set, called: "set", table: table) {
       starts = []
       ends = []
       isPlain = true
-    } each: { message in
+    } _: { message in
       SetFormat.read(message) { key, isEnd in
         guard let key else {
           isPlain = false
@@ -160,16 +153,9 @@ extension NetfilterSocket {
   /// The single addresses of a set, ascending.
   package mutating func addresses(of set: String, table: String) throws(NetlinkFailure) -> [UInt32] {
     var addresses: [UInt32] = []
-    try conversation.dump(
-      "nft list set inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
-      takingInterrupted: true
-    ) { builder in
-      builder.netfilter(family: UInt8(NFPROTO_INET))
-      builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
-      builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set)
-    } restart: {
+    try eachElement(of: set, called: "set", table: table) {
       addresses = []
-    } each: { message in
+    } _: { message in
       SetFormat.read(message) { key, _ in if let key { addresses.append(key) } }
     }
     return Set(addresses).sorted()
@@ -180,19 +166,29 @@ extension NetfilterSocket {
     of map: String, table: String
   ) throws(NetlinkFailure) -> [NFTListedElement] {
     var elements: [NFTListedElement] = []
+    try eachElement(of: map, called: "map", table: table) {
+      elements = []
+    } _: { message in
+      MapFormat.read(message) { elements.append($0) }
+    }
+    return elements
+  }
+
+  private mutating func eachElement(
+    of set: String, called noun: String, table: String, restart: () -> Void, _ each: (Message) -> Bool
+  ) throws(NetlinkFailure) {
     try conversation.dump(
-      "nft list map inet \(table) \(map)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
+      "nft list \(noun) inet \(table) \(set)", type: Self.type(NFT_MSG_GETSETELEM), attempts: Self.attempts,
       takingInterrupted: true
     ) { builder in
       builder.netfilter(family: UInt8(NFPROTO_INET))
       builder.put(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), string: table)
-      builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: map)
+      builder.put(Int(NFTA_SET_ELEM_LIST_SET.rawValue), string: set)
     } restart: {
-      elements = []
+      restart()
     } each: { message in
-      MapFormat.read(message) { elements.append($0) }
+      each(message)
     }
-    return elements
   }
 
   /// The table's name is attribute 1 of chains, sets and rules alike.

@@ -17,9 +17,9 @@ struct SteeringContext: Hashable, Sendable {
     }
   }
 
-  /// The name of a chain or map of this context: `pick_lan0_dscp46`.
+  /// The name of a chain or map of this context: `pick/lan0//46`. No device has a slash in its name, so no two are the same.
   func name(_ prefix: String) -> String {
-    prefix + (lan.map { "_\(Self.word($0))" } ?? "") + (dscp.map { "_dscp\($0.value)" } ?? "")
+    prefix + (lan.map { "/\(Self.word($0))" } ?? "") + (dscp.map { "//\($0.value)" } ?? "")
   }
 
   /// Of one piece, and with what its packets have: `pick_1_mac_port`.
@@ -33,8 +33,7 @@ struct SteeringContext: Hashable, Sendable {
       (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
         || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "-_.".utf8.contains(byte)
     }
-    // No device has a slash in its name.
-    return isWord ? device.text : "/" + device.text.utf8.map { String($0, radix: 16) }.joined()
+    return isWord ? device.text : "/x" + device.text.utf8.map { String($0, radix: 16) }.joined()
   }
 
   func rules(of rules: [SteeringRule]) -> [SteeringRule] {

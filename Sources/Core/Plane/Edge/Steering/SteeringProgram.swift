@@ -4,8 +4,8 @@ internal import RuleSets
 /// map however many rules are in it.
 ///
 /// A rule is some boxes: one range for each field. Of the boxes that hold a packet the one of the lowest turn decides
-/// (`PacketBox`), or the one that is asked first, where they are in two pieces. A rule whose addresses are too many for boxes is a piece of its own, and so is one with domains: these
-/// ask sets.
+/// (`PacketBox`), or the one that is asked first, where they are in two pieces. A rule whose addresses are too many for boxes
+/// is a piece of its own, and so is one with domains: these ask sets.
 struct SteeringProgram: Equatable, Sendable {
   /// Boxes of a rule; one that has more asks sets for its addresses.
   static let mostBoxesOfRule = 256
