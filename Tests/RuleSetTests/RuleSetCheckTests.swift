@@ -25,16 +25,12 @@ import Testing
     var ruleSet = try ruleSet("steering")
     ruleSet.steeringRules = [
       SteeringRule(
-        name: try #require(Name("wide")),
-        match: SteeringMatch(
-          lans: [try #require(InterfaceName("lan7"))], macs: (1...100).compactMap { MACAddress(value: $0) },
-          protocols: [.udp], ports: (1...50).compactMap { PortRange(2 * $0, 2 * $0) }), action: .drop)
+        name: try #require(Name("far")), match: SteeringMatch(lans: [try #require(InterfaceName("lan7"))]),
+        action: .drop)
     ]
     let found = try complaints(ruleSet, router()).filter { $0.hasPrefix("steering") }
-    #expect(found.count == 2)
+    #expect(found.count == 1)
     #expect(found[0].hasPrefix("steering_rules[0].match.lans[0]: expected a LAN interface of this router"))
-    #expect(found[1].hasPrefix("steering_rules[0].match: expected at most 4096 combinations"))
-    #expect(found[1].contains("found 5000"))
     // Counted for each LAN and each code point, before a single box is made of them.
     ruleSet.steeringRules = try (0..<1_000).map { number in
       SteeringRule(

@@ -96,15 +96,7 @@ package enum RuleSetCheck {
   private static func steering(_ ruleSet: RuleSet, _ configuration: AgentConfiguration) -> [Complaint] {
     var all: [Complaint] = []
     for (index, rule) in ruleSet.steeringRules.enumerated() {
-      let field = "steering_rules[\(index)].match"
-      all += unknownLANs(rule.match.lans, configuration, field: "\(field).lans")
-      let boxes = SteeringProgram.boxes(of: rule.match)
-      guard boxes > SteeringProgram.mostCombinations else { continue }
-      all.append(
-        Complaint(
-          field: field,
-          "expected at most \(SteeringProgram.mostCombinations) combinations of MAC addresses, protocols and ports, found "
-            + "\(boxes): make several rules of it"))
+      all += unknownLANs(rule.match.lans, configuration, field: "steering_rules[\(index)].match.lans")
     }
     if let domain = ResolverList(ruleSet.steeringRules).overlong(table: configuration.kernel.nftTable) {
       all.append(

@@ -15,6 +15,8 @@ package enum RuleSetBounds {
   package static let domainsOfRule = 4096
   static let macsOfRule = 1024
   static let portsOfRule = 256
+  /// Of its MAC addresses, protocols and ports: each is an element in the kernel.
+  static let combinationsOfRule = 4096
   /// Of all steering rules together.
   package static let domains = 16_384
   package static let macs = 16_384

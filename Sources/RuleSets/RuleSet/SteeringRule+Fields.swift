@@ -104,6 +104,16 @@ extension SteeringMatch: Described {
     destinations = PrefixOverlap.merged(to, in: fields.path("destinations"), book: book).map(\.value)
     domains = DomainOverlap.merged(names, in: fields.path("domains"), book: book).map(\.value)
     if fields.has("ports") { judgePorts(fields) }
+    judgeCombinations(fields)
+  }
+
+  private func judgeCombinations(_ fields: Fields) {
+    let combinations = [macs.count, protocols.count, PortRange.merged(ports).count].reduce(1) { $0 * max(1, $1) }
+    guard combinations > RuleSetBounds.combinationsOfRule else { return }
+    fields.complain(
+      ports.isEmpty ? "macs" : "ports",
+      "expected at most \(RuleSetBounds.combinationsOfRule) combinations of MAC addresses, protocols and ports in one "
+        + "rule, found \(combinations): make several rules of it")
   }
 
   private static func items<Value>(_ values: [Value]) -> [Item<Value>] {

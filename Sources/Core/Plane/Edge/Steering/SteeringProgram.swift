@@ -12,8 +12,6 @@ struct SteeringProgram: Equatable, Sendable {
   /// That one map compares, besides the turn: nft(8) lists no more than five in a concatenation so that it can load them
   /// again.
   static let mostFields = 4
-  /// What is left of a rule then: combinations of MAC addresses, protocols and ports.
-  static let mostCombinations = 4_096
   /// In all pieces together.
   static let mostBoxes = 65_536
 
