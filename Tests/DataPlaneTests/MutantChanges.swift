@@ -16,7 +16,6 @@ enum MutantChange: String, CaseIterable, CustomStringConvertible {
   case forgetsElementsThatAreNotWanted
   case forgetsSetsThatAreNotWanted
   case emptiesWhatOthersFill
-  case leavesBoxesWhereTheyAre
   case leavesAHookAsItIs
   case changesLargeSetsInTheTransaction
   case fillsSetsThatRulesStillAsk
@@ -73,17 +72,6 @@ enum MutantChange: String, CaseIterable, CustomStringConvertible {
       return edits.filter { if case .addRule = $0 { false } else { true } } + added.reversed()
     case .forgetsRulesThatAreNotWanted: return edits.filter { if case .deleteRule = $0 { false } else { true } }
     case .forgetsElementsThatAreNotWanted: return edits.filter { if case .removeElements = $0 { false } else { true } }
-    case .leavesBoxesWhereTheyAre:
-      // Those that go and come again in the same transaction.
-      let (gone, come) = (Set(edits.flatMap(\.removed)), Set(edits.flatMap(\.added)))
-      let moved = gone.intersection(come)
-      return edits.map { edit in
-        switch edit {
-        case .removeElements(let map): .removeElements(map.holding(map.elements.filter { !moved.contains($0) }))
-        case .addElements(let map): .addElements(map.holding(map.elements.filter { !moved.contains($0) }))
-        default: edit
-        }
-      }
     case .forgetsSetsThatAreNotWanted: return edits.filter { if case .deleteSet = $0 { false } else { true } }
     case .emptiesWhatOthersFill:
       return edits + wanted.sets.filter(\.isFed).map { .fillSet($0, isThere: true) }
@@ -92,9 +80,4 @@ enum MutantChange: String, CaseIterable, CustomStringConvertible {
     default: return edits
     }
   }
-}
-
-extension NftEdit {
-  fileprivate var removed: [NftMap.Element] { if case .removeElements(let map) = self { map.elements } else { [] } }
-  fileprivate var added: [NftMap.Element] { if case .addElements(let map) = self { map.elements } else { [] } }
 }

@@ -273,11 +273,10 @@ import Testing
           let boxes = piece.elements(look) { $0.name.text }.compactMap { element -> PacketBox? in
             if case .box(let box) = element.key { box } else { nil }
           }
-          for (place, field) in piece.fields(look).enumerated() where field != .incoming && field != .sender {
+          for (place, field) in piece.fields(look).enumerated() where field != .sender {
             let bits = [PacketField.source, .destination].contains(field) ? 32 : field == .protocol ? 8 : 16
             let count = boxes.reduce(0) { sum, box in
-              guard case .numbers(let first, let last) = box.sides[place] else { return sum }
-              return sum + FieldRules.prefixes(first, last, bits: bits)
+              sum + FieldRules.prefixes(box.sides[place].first, box.sides[place].last, bits: bits)
             }
             #expect(count <= 256, "\(field)")
           }

@@ -43,35 +43,23 @@ extension Packet {
     let number: UInt64? =
       switch field {
       case .turn: isIPv6 ? 0x86dd : 0x0800
-      case .incoming: nil
       case .sender: sender?.value
       case .source: UInt64(source.value)
       case .destination: UInt64(destination.value)
       case .protocol: protocolNumber.map { UInt64($0) }
       case .port: port.map { UInt64($0) }
-      case .trafficClass: UInt64(trafficClass)
       }
-    switch side {
-    case .anyDevice: return incoming != nil
-    case .device(let name): return incoming == name
     // What no rule asks for is in a side that holds all.
-    case .numbers(let first, let last): return number.map { first <= $0 && $0 <= last } ?? (side == .any(field))
-    }
+    return number.map { side.first <= $0 && $0 <= side.last } ?? (side == .any(field))
   }
 }
 
 extension PacketBox {
-  /// The other's lowest or highest key is in it. Where any device will do, those are of no device that rules name.
+  /// The other's lowest or highest key is in it.
   fileprivate func hasCorner(of other: PacketBox) -> Bool {
-    [false, true].contains { isLast in
+    [\PacketBox.Side.first, \.last].contains { corner in
       zip(sides, other.sides).allSatisfy { side, other in
-        switch (side, other) {
-        case (.numbers(let first, let last), .numbers(let low, let high)):
-          first <= (isLast ? high : low) && (isLast ? high : low) <= last
-        case (.device(let name), .device(let otherName)): name == otherName
-        case (.anyDevice, .device), (.anyDevice, .anyDevice): true
-        case (.device, .anyDevice), (.numbers, _), (_, .numbers): false
-        }
+        side.first <= other[keyPath: corner] && other[keyPath: corner] <= side.last
       }
     }
   }

@@ -25,17 +25,15 @@ extension KernelGround {
   package func sides(of field: PacketField) throws -> [PacketBox.Side] {
     switch field {
     case .turn: [.turn(0), .turn(1), .turn(PacketBox.Side.mostTurns)]
-    case .incoming:
-      [.device(try Sample.device("lan0")), .anyDevice, .device(try Sample.device("a-long-name.123"))]
     default: [.numbers(field.largest, field.largest), .numbers(1, field.largest - 1), .any(field)]
     }
   }
 
-  /// Each field alone beside the turn, then five and all of them.
+  /// Each field alone beside the turn, then as many as a map has, in both orders.
   func boxForms() throws {
     let fields = PacketField.allCases
-    let few: [PacketField] = [.turn, .incoming, .source, .protocol, .trafficClass]
-    for fields in fields.dropFirst().map({ [.turn, $0] }) + [few, fields, [.turn] + fields.dropFirst().reversed()] {
+    let few: [PacketField] = [.turn, .sender, .source, .destination, .port]
+    for fields in fields.dropFirst().map({ [.turn, $0] }) + [few, [.turn] + fields.reversed().prefix(4)] {
       let elements = try (0..<3).map { number in
         NftMap.Element(
           .box(PacketBox(try fields.map { try sides(of: $0)[number] })),
@@ -64,15 +62,12 @@ extension KernelGround {
   }
 
   func boxOrder() throws {
-    let fields: [PacketField] = [.turn, .incoming, .source, .destination, .protocol, .trafficClass]
+    let fields: [PacketField] = [.turn, .source, .destination, .protocol]
     let loopback: PacketBox.Side = .numbers(0x7f00_0000, 0x7fff_ffff)
-    let lan = PacketBox.Side.device(try Sample.device("lan0"))
     func box(_ turn: Int, _ letter: String, source: PacketBox.Side = .any(.source)) -> NftMap.Element {
-      element(
-        turn, [.anyDevice, source, loopback, .numbers(0, 16), .any(.trafficClass)], letter)
+      element(turn, [source, loopback, .numbers(0, 16)], letter)
     }
-    let elsewhere = element(
-      0, [lan, .any(.source), .any(.destination), .any(.protocol), .any(.trafficClass)], "c")
+    let elsewhere = element(0, [.any(.source), .numbers(1, 9), .any(.protocol)], "c")
     let steps: [(elements: [NftMap.Element], hit: String)] = [
       ([elsewhere, box(1, "a"), box(2, "b"), box(3, "c")], "a"),
       ([elsewhere, box(2, "b"), box(3, "c")], "b"),

@@ -35,17 +35,16 @@ struct BoxListingTests {
     }
   }
 
-  @Test("what nft lists, nft loads again: five fields at most, no traffic class, and each device by its name")
+  @Test("what nft lists, nft loads again")
   func reload() throws {
     try RealGround.with { ground in
-      guard let lan = InterfaceName("lan0"), let long = InterfaceName("a-long-name.123") else { return }
       let cases: [(fields: [PacketField], boxes: [[PacketBox.Side]], isEthernet: Bool)] = [
         (
-          [.turn, .incoming, .source, .destination, .port],
+          [.turn, .source, .destination, .protocol, .port],
           [
-            [.device(lan), .numbers(0x0a00_0000, 0x0aff_ffff), .numbers(1, 2), .numbers(443, 443)],
-            [.device(long), .any(.source), .numbers(7, 7), .numbers(1, 1023)],
-            [.device(lan), .any(.source), .any(.destination), .any(.port)],
+            [.numbers(0x0a00_0000, 0x0aff_ffff), .numbers(1, 2), .numbers(6, 6), .numbers(443, 443)],
+            [.any(.source), .numbers(7, 7), .numbers(6, 17), .numbers(1, 1023)],
+            [.any(.source), .any(.destination), .any(.protocol), .any(.port)],
           ], false
         ),
         (
@@ -78,22 +77,6 @@ struct BoxListingTests {
           desired: DesiredState(nftTable: table), actual: ActualState(nftTable: actual.nftTable))
         for step in plan.steps { try ground.kernel.apply(step) }
         #expect(try ground.kernel.read(expecting: table).nftTable == table)
-      }
-    }
-  }
-
-  @Test("nft lists all others too, which it cannot load")
-  func listing() throws {
-    try RealGround.with { ground in
-      let all = PacketField.allCases
-      for fields in [[.turn, .incoming, .trafficClass, .port], Array(all.prefix(6)), all] {
-        let boxes = try (0..<3).map { number in try fields.dropFirst().map { try ground.sides(of: $0)[number] } }
-        let table = table(ground, fields, boxes)
-        try ground.kernel.apply(.replaceNftTable(table))
-        let lines = try listed(ground)
-        if fields.count <= 5 { expect(table, listed: lines) }
-        #expect(lines.contains { $0.hasPrefix("comment \"meta protocol . iifname . ") }, "\(lines)")
-        #expect(lines.contains { $0.contains(" : jump hit") }, "\(lines)")
       }
     }
   }

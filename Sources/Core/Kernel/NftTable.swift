@@ -57,9 +57,8 @@ package struct NftSet: Hashable, Sendable {
 
 /// A named map from devices, marks or boxes to chains (`type ifname : verdict`): one look instead of a rule for each.
 package struct NftMap: Hashable, Sendable {
-  /// What the map's keys are: device names, packet marks, or boxes of these fields, of which `.turn` is the first. Where nft(8)
-  /// is to load again what it lists, as at boot from a file that an operator has saved, those are five fields at most,
-  /// `.trafficClass` is none of them, and no box takes any device (nftables 1.0.6); all others it lists.
+  /// What the map's keys are: device names, packet marks, or boxes of these fields, of which `.turn` is the first. They are
+  /// five at most, so that nft(8) can load again what it lists, as at boot from a file that an operator has saved.
   package enum Kind: Hashable, Sendable {
     case device, mark
     case boxes([PacketField])

@@ -1,4 +1,4 @@
-package import RuleSets
+internal import RuleSets
 
 /// A range for each field of a packet: the packet is in the box where each of its values is in that field's range.
 ///
@@ -7,13 +7,16 @@ package import RuleSets
 /// net/netfilter/nft_set_pipapo.c). Hence the turns: of two boxes that overlap, that of the later turn is wider in the
 /// field `.turn`, so that neither of its corners is in the other. Boxes of one turn must not overlap.
 package struct PacketBox: Hashable, Sendable {
-  /// What a box says of one field.
-  package enum Side: Hashable, Comparable, Sendable {
-    /// Any device; not a packet of the router's own. For the field `.incoming`, as `device`.
-    case anyDevice
-    case device(InterfaceName)
-    /// The first number and the last one. For the other fields; addresses count with their first byte as the highest.
-    case numbers(UInt64, UInt64)
+  /// What a box says of one field: a range of numbers. Addresses count with their first byte as the highest.
+  package struct Side: Hashable, Comparable, Sendable {
+    package var first: UInt64
+    package var last: UInt64
+
+    package static func numbers(_ first: UInt64, _ last: UInt64) -> Side { Side(first: first, last: last) }
+
+    package static func < (left: Self, right: Self) -> Bool {
+      (left.first, left.last) < (right.first, right.last)
+    }
   }
 
   /// In the order of the map's fields.
@@ -35,27 +38,12 @@ extension PacketBox.Side {
   }
 
   /// All that a packet can have in this field.
-  package static func any(_ field: PacketField) -> Self {
-    field == .incoming ? .anyDevice : .numbers(0, field.largest)
-  }
+  package static func any(_ field: PacketField) -> Self { .numbers(0, field.largest) }
 
   /// Nil if it is no turn's range.
   fileprivate var turn: Int? {
-    guard case .numbers(let first, let last) = self, first <= Self.middle, last >= Self.middle,
-      Self.middle - first == last - Self.middle
-    else { return nil }
+    guard first <= Self.middle, last >= Self.middle, Self.middle - first == last - Self.middle else { return nil }
     return Int(Self.middle - first)
-  }
-
-  /// Some value is in both.
-  func overlaps(_ other: Self) -> Bool {
-    switch (self, other) {
-    case (.numbers(let first, let last), .numbers(let otherFirst, let otherLast)):
-      first <= otherLast && otherFirst <= last
-    case (.device(let name), .device(let otherName)): name == otherName
-    case (.anyDevice, .device), (.device, .anyDevice), (.anyDevice, .anyDevice): true
-    case (.numbers, _), (_, .numbers): false
-    }
   }
 }
 
@@ -63,20 +51,10 @@ extension PacketBox {
   /// Of its first side; the last one where that is of another field.
   package var turn: Int { sides.first?.turn ?? Side.mostTurns }
 
-  /// Some packet is in both. Boxes of other fields overlap nowhere.
-  package func overlaps(_ other: PacketBox) -> Bool {
-    sides.count == other.sides.count && zip(sides, other.sides).allSatisfy { $0.overlaps($1) }
-  }
-
   /// The sides say something of these fields, and the first number of each is not above its last.
   package func fits(_ fields: [PacketField]) -> Bool {
     sides.count == fields.count
-      && zip(sides, fields).allSatisfy { side, field in
-        switch side {
-        case .anyDevice, .device: field == .incoming
-        case .numbers(let first, let last): field != .incoming && first <= last && last <= field.largest
-        }
-      }
+      && zip(sides, fields).allSatisfy { side, field in side.first <= side.last && side.last <= field.largest }
   }
 }
 
@@ -97,13 +75,7 @@ extension PacketBox {
 }
 
 extension PacketField {
-  fileprivate func text(_ side: PacketBox.Side) -> String {
-    switch side {
-    case .anyDevice: "\"!\"-\"\(String(repeating: "~", count: InterfaceName.maximumLength))\""
-    case .device(let name): "\"\(name)\""
-    case .numbers(let first, let last): text(first, last)
-    }
-  }
+  fileprivate func text(_ side: PacketBox.Side) -> String { text(side.first, side.last) }
 
   private func text(_ first: UInt64, _ last: UInt64) -> String {
     if self == .source || self == .destination {
@@ -120,7 +92,7 @@ extension PacketField {
 
   private func text(_ number: UInt64) -> String {
     switch self {
-    case .turn, .trafficClass:
+    case .turn:
       let digits = String(number, radix: 16)
       return "0x" + String(repeating: "0", count: max(0, bits / 4 - digits.count)) + digits
     case .sender:

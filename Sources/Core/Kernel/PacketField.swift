@@ -5,8 +5,6 @@ package enum PacketField: Hashable, Comparable, CaseIterable, Sendable {
   /// The first field of every map of boxes: a packet has the same value in all of them, 0x0800, and a box of a later turn
   /// has a wider range around it (`PacketBox.Side.turn`). `meta protocol`.
   case turn
-  /// The device that it came in by; where the router sent it, it is in no box. `iifname`
-  case incoming
   /// Its source address in the Ethernet header. Only what came in by an Ethernet device has one. `ether saddr`
   case sender
   /// `ip saddr` / `ip daddr`
@@ -17,36 +15,31 @@ package enum PacketField: Hashable, Comparable, CaseIterable, Sendable {
   /// The two bytes where TCP and UDP have the destination port, whatever the protocol is; a fragment other than the first
   /// has none. `th dport`
   case port
-  /// The second byte of the IPv4 header: the DSCP in the upper six bits, ECN in the others. `@nh,8,8`
-  case trafficClass
 }
 
 extension PacketField {
   /// Its width in a packet.
   package var bits: Int {
     switch self {
-    case .protocol, .trafficClass: 8
+    case .protocol: 8
     case .turn, .port: 16
     case .source, .destination: 32
     case .sender: 48
-    case .incoming: 128
     }
   }
 
-  /// The largest number that it can have. A device is no number.
-  package var largest: UInt64 { self == .incoming ? 0 : ~0 >> (64 - bits) }
+  /// The largest number that it can have.
+  package var largest: UInt64 { ~0 >> (64 - bits) }
 
   /// As nft(8) loads it in a rule.
   var words: String {
     switch self {
     case .turn: "meta protocol"
-    case .incoming: "iifname"
     case .sender: "ether saddr"
     case .source: "ip saddr"
     case .destination: "ip daddr"
     case .protocol: "ip protocol"
     case .port: "th dport"
-    case .trafficClass: "@nh,8,8"
     }
   }
 
@@ -54,12 +47,10 @@ extension PacketField {
   var typeWord: String {
     switch self {
     case .turn: "ether_type"
-    case .incoming: "ifname"
     case .sender: "ether_addr"
     case .source, .destination: "ipv4_addr"
     case .protocol: "inet_proto"
     case .port: "inet_service"
-    case .trafficClass: "dscp"
     }
   }
 }

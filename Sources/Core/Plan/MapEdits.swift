@@ -7,22 +7,25 @@ struct MapEdits {
   private(set) var remade: Set<String> = []
 
   /// Boxes that are taken out of a map one by one. For each Linux goes through all of the map (pipapo_drop,
-  /// net/netfilter/nft_set_pipapo.c): up to 3 ms in a map of a thousand, which is made in 30 ms and goes whole in one.
+  /// net/netfilter/nft_set_pipapo.c): up to 3 ms in a map of a thousand, which goes whole in one.
   private static let removals = 32
 
-  /// - Parameter room: no more boxes are taken out of one map.
-  init(_ present: NftTable, _ wanted: NftTable, room: Int) {
+  init(_ present: NftTable, _ wanted: NftTable) {
     let there = Dictionary(present.maps.map { ($0.name, $0) }) { first, _ in first }
     for map in wanted.maps {
-      let change = there[map.name].flatMap { ElementChange(from: $0, to: map, removals: min(room, Self.removals)) }
-      guard let change else {
-        if there[map.name] != nil { remade.insert(map.name) }
+      let old = there[map.name]
+      // In which order a map got its boxes decides which of them a packet belongs to.
+      guard let old, old.kind == map.kind, !map.kind.isOfBoxes || old.elements == map.elements else {
+        if old != nil { remade.insert(map.name) }
         made.append(.addMap(map.name, map.kind))
         if !map.elements.isEmpty { after.append(.addElements(map)) }
         continue
       }
-      if !change.removed.isEmpty { before.append(.removeElements(map.holding(change.removed))) }
-      if !change.added.isEmpty { after.append(.addElements(map.holding(change.added))) }
+      let (had, has) = (Set(old.elements), Set(map.elements))
+      let removed = old.elements.filter { !has.contains($0) }
+      let added = map.elements.filter { !had.contains($0) }
+      if !removed.isEmpty { before.append(.removeElements(map.holding(removed))) }
+      if !added.isEmpty { after.append(.addElements(map.holding(added))) }
     }
     let names = Set(wanted.maps.map(\.name)).subtracting(remade)
     let gone = present.maps.filter { !names.contains($0.name) }
@@ -39,25 +42,6 @@ struct MapEdits {
       if !removed.isEmpty, removed.count <= Self.removals { before.append(.removeElements(map.holding(removed))) }
     }
     before += gone.map { .deleteMap($0.name) }
-  }
-}
-
-/// What a map that stays loses and gets.
-private struct ElementChange {
-  private(set) var removed: [NftMap.Element]
-  private(set) var added: [NftMap.Element]
-
-  /// Nil where it is better made anew.
-  init?(from old: NftMap, to new: NftMap, removals: Int) {
-    guard old.kind == new.kind else { return nil }
-    let (had, has) = (Set(old.elements), Set(new.elements))
-    added = new.elements.filter { !had.contains($0) }
-    removed = old.elements.filter { !has.contains($0) }
-    guard new.kind.isOfBoxes else { return }
-    let moved = BoxOrder.moved(new.elements.filter(had.contains), behind: added)
-    removed += moved
-    added += moved
-    if removed.count > removals { return nil }
   }
 }
 

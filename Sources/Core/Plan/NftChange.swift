@@ -44,7 +44,7 @@ extension NftChange {
   /// The fewest changes from a table that is there to the one that is wanted; without edits where nothing differs. Nil
   /// where it cannot be changed in place: it is another table, does nothing (its flags), or has sets or maps of ours that
   /// hold what none of ours does, or a set of ranges stands where a fed one is wanted. A map that becomes one of another kind
-  /// is made anew, and so are the rules that ask it; also one of boxes that loses many.
+  /// is made anew, and so are the rules that ask it; also one that has other boxes.
   ///
   /// - Parameter room: ranges that the transaction may add and remove.
   package init?(from present: NftTable, to wanted: NftTable, room: Int = SetSweep.rangesPerTransaction) {
@@ -52,7 +52,7 @@ extension NftChange {
       !(present.sets.map(\.name) + present.maps.map(\.name)).contains(where: \.isDescription),
       Set(wanted.sets.filter(\.isFed).map(\.name)).isDisjoint(with: present.sets.filter { !$0.isFed }.map(\.name))
     else { return nil }
-    let maps = MapEdits(present, wanted, room: room)
+    let maps = MapEdits(present, wanted)
     let sets = SetEdits(present, wanted, room: room)
     let chains = ChainEdits(present, wanted, asking: sets.filled.union(maps.remade))
     let (had, has) = (Set(present.counters), Set(wanted.counters))

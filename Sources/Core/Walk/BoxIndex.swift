@@ -10,7 +10,6 @@ struct BoxIndex {
   }
 
   private let fields: [PacketField]
-  private var devices: [InterfaceName: UInt64] = [:]
   /// Of all boxes, one box behind the other, by turn. What every packet fulfils is left out.
   private var conditions: [Condition] = []
   /// Where each box's conditions end.
@@ -22,30 +21,16 @@ struct BoxIndex {
     self.fields = fields
     for element in elements {
       guard case .box(let box) = element.key, box.fits(fields) else { continue }
-      for (index, side) in box.sides.enumerated() where side == .anyDevice || side != .any(fields[index]) {
-        let (first, last) = numbers(side)
-        conditions.append(Condition(field: index, first: first, last: last))
+      for (index, side) in box.sides.enumerated() where side != .any(fields[index]) {
+        conditions.append(Condition(field: index, first: side.first, last: side.last))
       }
       ends.append(conditions.count)
       verdicts.append(element.verdict)
     }
   }
 
-  private mutating func numbers(_ side: PacketBox.Side) -> (UInt64, UInt64) {
-    switch side {
-    case .numbers(let first, let last): return (first, last)
-    case .anyDevice: return (0, Self.otherDevice)
-    case .device(let name):
-      let number = devices[name] ?? UInt64(devices.count)
-      devices[name] = number
-      return (number, number)
-    }
-  }
-
   /// A value that no box asks for is in those alone that take any.
   private static let unlikeAny = UInt64.max
-  /// Of a device that no box names.
-  private static let otherDevice = UInt64.max - 1
 
   /// What the box of the least turn says that the packet is in. Nil if it is in none, or if one of the fields cannot be
   /// read: the kernel then leaves the rule (NFT_BREAK in nft_payload_eval, net/netfilter/nft_payload.c).
@@ -78,13 +63,11 @@ struct BoxIndex {
   private func value(_ field: PacketField, of packet: Packet) -> UInt64? {
     switch field {
     case .turn: packet.isIPv6 ? 0x86dd : PacketBox.Side.middle
-    case .incoming: packet.incoming.map { devices[$0] ?? Self.otherDevice } ?? Self.unlikeAny
     case .sender: packet.isEthernet ? packet.sender?.value ?? Self.unlikeAny : nil
     case .source: UInt64(packet.source.value)
     case .destination: UInt64(packet.destination.value)
     case .protocol: packet.protocolNumber.map { UInt64($0) } ?? Self.unlikeAny
     case .port: packet.isLaterFragment ? nil : packet.port.map { UInt64($0) } ?? Self.unlikeAny
-    case .trafficClass: UInt64(packet.trafficClass)
     }
   }
 }

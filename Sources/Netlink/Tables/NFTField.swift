@@ -5,12 +5,10 @@ internal import CNftnl
 package enum NFTField: CaseIterable, Hashable, Sendable {
   /// The protocol that the link header names, in network order.
   case etherType
-  /// As `NFTExpression.deviceName`.
-  case incomingName
   /// The Ethernet source.
   case sender
   /// Of the IPv4 header.
-  case source, destination, trafficClass, `protocol`
+  case source, destination, `protocol`
   /// Where TCP and UDP have it.
   case destinationPort
 
@@ -20,11 +18,10 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
   /// Bytes.
   package var length: Int {
     switch self {
-    case .trafficClass, .protocol: 1
+    case .protocol: 1
     case .etherType, .destinationPort: 2
     case .source, .destination: 4
     case .sender: 6
-    case .incomingName: 16
     }
   }
 
@@ -35,13 +32,10 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
   var type: UInt32 {
     switch self {
     case .etherType: 10
-    case .incomingName: 41
     case .sender: 9
     case .source, .destination: 7
     case .protocol: 12
     case .destinationPort: 13
-    // TYPE_DSCP, the nearest.
-    case .trafficClass: 36
     }
   }
 
@@ -49,11 +43,9 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
   var name: String {
     switch self {
     case .etherType: "meta protocol"
-    case .incomingName: "iifname"
     case .sender: "ether saddr"
     case .source: "ip saddr"
     case .destination: "ip daddr"
-    case .trafficClass: "traffic class"
     case .protocol: "ip protocol"
     case .destinationPort: "th dport"
     }
@@ -63,11 +55,9 @@ package enum NFTField: CaseIterable, Hashable, Sendable {
   private var load: NFTExpression {
     switch self {
     case .etherType: .meta(.etherType)
-    case .incomingName: .meta(.incomingName)
     case .sender: .payload(.link, offset: 6, length: 6)
     case .source: .payload(.network, offset: 12, length: 4)
     case .destination: .payload(.network, offset: 16, length: 4)
-    case .trafficClass: .payload(.network, offset: 1, length: 1)
     case .protocol: .payload(.network, offset: 9, length: 1)
     case .destinationPort: .payload(.transport, offset: 2, length: 2)
     }
@@ -93,16 +83,11 @@ struct NFTConcatenation: Equatable {
   /// Each field's bytes (NFTA_SET_DESC_CONCAT).
   var lengths: [UInt32] { fields.map { UInt32($0.length) } }
 
-  /// Six bits for each field, as nft(8) finds them (TYPE_BITS), in a number of 32: five fields. It would take those of more
-  /// for something else, so to nft they are IPv6 and IPv4 addresses, as many as fill the key: it lists them, and the comment
-  /// says what they are, but it cannot load them again.
-  var keyType: UInt32 {
-    let words = Int(keyLength / 4)
-    let types =
-      fields.count <= 5
-      ? fields.map(\.type) : Array(repeating: 8, count: words / 4) + Array(repeating: 7, count: words % 4)
-    return types.reduce(0) { $0 << 6 | $1 }
-  }
+  /// Six bits for each field, as nft(8) finds them (TYPE_BITS), in a number of 32.
+  var keyType: UInt32 { fields.reduce(0) { $0 << 6 | $1.type } }
+
+  /// What has room in that number.
+  static let mostFields = 5
 
   /// What nft(8) remembers of a set for itself: here a comment which names the fields. It says to people what nft cannot, and
   /// to us which fields they are.
@@ -121,7 +106,7 @@ struct NFTConcatenation: Equatable {
     let names = comment.split(separator: ".").map { $0.split(separator: " ") }
     let fields = names.compactMap { name in NFTField.allCases.first { $0.name.split(separator: " ") == name } }
     self.init(fields)
-    guard fields.count >= 2, keyLength <= NFTField.mostWords * 4, self.comment == comment else { return nil }
+    guard (2...Self.mostFields).contains(fields.count), self.comment == comment else { return nil }
   }
 
   /// The value of NFTA_SET_DESC.

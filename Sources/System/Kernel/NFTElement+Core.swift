@@ -71,11 +71,9 @@ extension PacketField {
   fileprivate init(_ field: NFTField) {
     switch field {
     case .etherType: self = .turn
-    case .incomingName: self = .incoming
     case .sender: self = .sender
     case .source: self = .source
     case .destination: self = .destination
-    case .trafficClass: self = .trafficClass
     case .protocol: self = .protocol
     case .destinationPort: self = .port
     }
@@ -86,11 +84,9 @@ extension NFTField {
   init(_ field: PacketField) {
     switch field {
     case .turn: self = .etherType
-    case .incoming: self = .incomingName
     case .sender: self = .sender
     case .source: self = .source
     case .destination: self = .destination
-    case .trafficClass: self = .trafficClass
     case .protocol: self = .protocol
     case .port: self = .destinationPort
     }
@@ -107,26 +103,12 @@ extension NFTField {
 }
 
 extension PacketBox {
-  /// The first and the last name that a device of ours can have (`InterfaceName`). nft(8) fails on the range of all bytes
-  /// (concat_range_aggregate, src/segtree.c of nftables 1.0.6), and no packet that came in has the empty name.
-  fileprivate static let firstName = NFTExpression.deviceName("!")
-  fileprivate static let lastName = NFTExpression.deviceName(String(repeating: "~", count: InterfaceName.maximumLength))
-
   /// Its lowest and its highest key.
   fileprivate func corners(_ fields: [NFTField]) -> (first: [UInt8], last: [UInt8]) {
     var (lowest, highest): ([UInt8], [UInt8]) = ([], [])
     for (side, field) in zip(sides, fields) {
-      switch side {
-      case .anyDevice:
-        lowest += Self.firstName
-        highest += Self.lastName
-      case .device(let name):
-        lowest += NFTExpression.deviceName(name.text)
-        highest += NFTExpression.deviceName(name.text)
-      case .numbers(let first, let last):
-        lowest += field.bytes(first)
-        highest += field.bytes(last)
-      }
+      lowest += field.bytes(side.first)
+      highest += field.bytes(side.last)
     }
     return (lowest, highest)
   }
@@ -149,15 +131,6 @@ extension PacketBox {
 
 extension PacketBox.Side {
   fileprivate init?(from first: [UInt8], to last: [UInt8], _ field: NFTField) {
-    guard field != .incomingName else {
-      if first == PacketBox.firstName, last == PacketBox.lastName {
-        self = .anyDevice
-        return
-      }
-      guard first == last, let name = InterfaceName(bytes: first) else { return nil }
-      self = .device(name)
-      return
-    }
     func number(_ bytes: [UInt8]) -> UInt64? {
       let number = bytes.prefix(field.length).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
       return field.bytes(number) == bytes ? number : nil

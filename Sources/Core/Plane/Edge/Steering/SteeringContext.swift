@@ -75,9 +75,9 @@ struct SteeringPrograms: Equatable, Sendable {
     for field in fields { mix(UInt64(PacketField.allCases.firstIndex(of: field) ?? 0)) }
     for element in elements {
       if case .box(let box) = element.key {
-        for case .numbers(let first, let last) in box.sides {
-          mix(first)
-          mix(last)
+        for side in box.sides {
+          mix(side.first)
+          mix(side.last)
         }
       }
       for byte in element.verdict.chain.utf8 { mix(UInt64(byte)) }

@@ -175,8 +175,6 @@ extension SteeringProgram.Piece {
       case .destination: asked.contains(.destinations) ? [] : numbers(taken[.destinations])
       case .protocol: numbers(taken[.protocols])
       case .port: numbers(taken[.ports])
-      // Of the context.
-      case .incoming, .trafficClass: []
       }
     return sides.isEmpty ? [.any(field)] : sides
   }
