@@ -212,12 +212,13 @@ struct ModelKernel {
         case .ipv4: isIPv4 = true
         case .sourceIn(let set), .destinationIn(let set), .destinationNotIn(let set):
           if !isIPv4 || !sets.contains(set) { return "no such set: \(set)" }
-        case .sourceIs, .destinationIs, .protocolIs, .icmpType: if !isIPv4 { return "unknown family in \(rule.text)" }
+        case .sourceWithin, .sourceIs, .destinationIs, .protocolIs, .icmpType:
+          if !isIPv4 { return "unknown family in \(rule.text)" }
         default: break
         }
       }
       for chain in rule.actions.compactMap(\.chain) where !chains.contains(chain) { return "no such chain: \(chain)" }
-      for case .choose(let subject, let map) in rule.actions where maps[map] != subject.kind {
+      for case .choose(let subject, let map) in rule.actions where !(maps[map].map(subject.isKey) ?? false) {
         return "no such map: \(map)"
       }
     }

@@ -41,6 +41,19 @@ struct RandomBranch {
           fallback: random.chance(60) ? .block : .localWAN, failback: random.chance(50) ? .drain : .move,
           ipv6: random.chance(50) ? .block : .local))
     }
+    // So many that they are asked in one look, which the device may have no part in.
+    if random.chance(25) {
+      for index in rules.indices where !rules[index].sources.prefixes.isEmpty { rules[index].sources.interfaces = [] }
+      for (number, host) in ["192.168.10.50/32", "192.168.10.200/32", "192.168.11.5/32", "192.168.20.9/32"].enumerated()
+      {
+        guard let name = Name("host\(number)"), let prefix = IPv4Prefix(host) else { continue }
+        rules.insert(
+          BackhaulRule(
+            name: name, enabled: true, sources: Sources(interfaces: [], prefixes: [prefix]),
+            paths: random.some(paths.dropLast().map(\.name)), fallback: random.chance(60) ? .block : .localWAN,
+            failback: random.chance(50) ? .drain : .move, ipv6: .local), at: 0)
+      }
+    }
     let direct: [IPv4Prefix] = ["198.18.0.0/15", "203.0.113.0/24", "203.0.114.0/24", "203.0.113.128/25"]
     return RuleSet(
       device: "branch-017", revision: 1, hubs: [Hub(name: "fra", address: "203.0.113.2")], tunnels: tunnels,

@@ -336,11 +336,13 @@ import Testing
         "ip rule 9220: table 7907: 0.0.0.0/0 dev bh-fra-b",
         "pass: meta nfproto ipv4 meta mark & 0x7f000000 vmap @onward comment \"what may have settled\"",
         "on_office: goto through comment \"not settled, or by another way\"",
-        "through: iifname \"lan0\" meta nfproto ipv4 jump outward comment \"LAN lan0\"",
-        "outward: ct mark & 0x7f000000 == 0x00000000 meta mark & 0x7f000000 != 0x00000000 "
-          + "meta mark & 0x7f000000 != 0x01000000 oifname vmap @bind_to comment \"leaves by a tunnel\"",
-        "bind_bh-fra-b: ct mark set ct mark & 0x83ffffff | 0x03000000 comment \"tunnel fra-b\"",
-        "through: meta mark & 0x7f000000 vmap @passed_by comment \"passed, by rule\"",
+        "through: iifname \"lan0\" meta nfproto ipv4 goto sent comment \"LAN lan0\"",
+        "sent: jump outward comment \"what may leave, and what it is bound to\"",
+        "outward: oifname vmap @leaves_by comment \"by a tunnel\"",
+        "into_bh-fra-b: ct mark & 0x7f000000 == 0x00000000 meta mark & 0x7f000000 != 0x00000000 "
+          + "meta mark & 0x7f000000 != 0x01000000 ct mark set ct mark & 0x83ffffff | 0x03000000 "
+          + "comment \"leaves by tunnel fra-b\"",
+        "sent: meta mark & 0x7f000000 vmap @passed_by comment \"passed, by rule\"",
         "passed_office: counter comment \"egress office\"",
         "count: meta mark & 0x7f000000 vmap @left_by comment \"left, by rule\"",
         "left_office: counter comment \"egress office\"",

@@ -48,7 +48,7 @@ extension KernelGround {
     let others = withAnotherRule(try table(direct: hosts(2600, shift: 1), source: hosts(1600, shift: 3)), "second")
     let back = withAnotherRule(first, "third")
     var few = withAnotherRule(try table(direct: hosts(2600, shift: 1), source: hosts(5)), "fourth")
-    few.maps.removeLast()
+    few.maps.removeAll { $0.name == "nothing" }
     let more = withAnotherRule(try table(direct: hosts(2610, shift: 1), source: hosts(5)), "fifth")
     let small = try sampleNftTable()
     for (number, table) in [first, others, back, few, more, small, others].enumerated() {

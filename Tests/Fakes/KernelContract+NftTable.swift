@@ -43,6 +43,9 @@ extension KernelGround {
       NftRule([.outgoing(wan), .willBeEncrypted(true), .wasEncrypted(true)], [.count]),
       NftRule([.slave(lan), .ipv4], [.drop], comment: "in a VRF"),
     ]
+    pass += ["10.1.0.0/16", "10.2.3.128/25", "192.0.2.7/32"].compactMap { IPv4Prefix($0) }.map {
+      NftRule([.ipv4, .sourceWithin($0)], [.choose(by: .mark(mask), map: "few")])
+    }
     pass += sites.map { NftRule([.outgoing(wan), .ipv6, .ipv6DestinationIn($0)], [.return]) }
     let hub = try Sample.address("203.0.113.2")
     let own: [NftRule] = [
@@ -74,6 +77,7 @@ extension KernelGround {
           .init(.mark(Mark(value: 0x1300_0000)), .jump(chain: "bind_wan0")),
         ]),
       NftMap(name: "nothing", kind: .device, elements: []),
+      .marks("few", [.init(.mark(mark), .jump(chain: "bind_wan0"))]),
     ]
     return NftTable(
       name: ranges.nftTable, sets: [direct, source], maps: maps,

@@ -15,7 +15,7 @@ struct NftReloadTests {
       for rule in table.chains.flatMap(\.rules) {
         #expect(listed.contains { $0 == rule.text }, "nft writes it otherwise: \(rule.text)")
       }
-      for map in ["map bind_to {", "type ifname : verdict", "map way_of {", "type mark : verdict"] {
+      for map in ["map bind_to {", "type ifname : verdict", "map way_of {", "type mark : verdict", "size 128"] {
         #expect(listed.contains { $0 == map }, "nft writes it otherwise: \(map)")
       }
       let before = try ground.lines("nft list ruleset")

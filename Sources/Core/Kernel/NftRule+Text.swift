@@ -45,6 +45,7 @@ extension NftMap.Kind {
     switch self {
     case .device: ["type ifname : verdict"]
     case .mark: ["type mark : verdict"]
+    case .fewMarks: ["type mark : verdict", "size \(NftMap.fewMarks)"]
     case .boxes(let fields):
       ["type \(fields.map(\.typeWord).joined(separator: " . ")) : verdict", "flags interval"]
     }
@@ -135,6 +136,7 @@ extension NftRule.Match {
     case .sourceIn(let set): "ip saddr @\(set)"
     case .destinationIn(let set): "ip daddr @\(set)"
     case .destinationNotIn(let set): "ip daddr != @\(set)"
+    case .sourceWithin(let prefix): "ip saddr \(prefix.length == 32 ? "\(prefix.address)" : "\(prefix)")"
     case .sourceIs(let address): "ip saddr \(address)"
     case .destinationIs(let address): "ip daddr \(address)"
     case .ipv6DestinationIn(let prefix): "ip6 daddr \(prefix.length == 128 ? "\(prefix.address)" : "\(prefix)")"
@@ -161,7 +163,9 @@ extension NftRule.Match {
 
   fileprivate var isOfIPv4Header: Bool {
     switch self {
-    case .sourceIn, .destinationIn, .destinationNotIn, .sourceIs, .destinationIs, .protocolIs, .icmpType, .dscp: true
+    case .sourceIn, .destinationIn, .destinationNotIn, .sourceWithin, .sourceIs, .destinationIs, .protocolIs, .icmpType,
+      .dscp:
+      true
     default: false
     }
   }

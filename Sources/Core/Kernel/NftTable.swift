@@ -61,6 +61,9 @@ package struct NftMap: Hashable, Sendable {
   /// five at most, so that nft(8) can load again what it lists, as at boot from a file that an operator has saved.
   package enum Kind: Hashable, Sendable {
     case device, mark
+    /// Marks, no more than `NftMap.fewMarks`: a table of one size, in which Linux finds one in half the time that a table
+    /// which grows takes (nft_hash_fast_ops, net/netfilter/nft_set_hash.c).
+    case fewMarks
     case boxes([PacketField])
   }
 
@@ -105,6 +108,35 @@ package struct NftMap: Hashable, Sendable {
     self.name = name
     self.kind = kind
     self.elements = elements.sorted { $0.key < $1.key }
+  }
+
+  /// The most elements of a map of `Kind.fewMarks` (`size 128`).
+  package static let fewMarks = 128
+
+  /// A map from marks, as many as there are.
+  package static func marks(_ name: String, _ elements: [Element]) -> NftMap {
+    NftMap(name: name, kind: elements.count <= fewMarks ? .fewMarks : .mark, elements: elements)
+  }
+
+  /// A map of boxes, whose name goes by what it holds. While the kernel takes a transaction over, its rules hold before what
+  /// the same transaction has put into a new map can be found (nf_tables_commit, net/netfilter/nf_tables_api.c;
+  /// nft_pipapo_commit): for that long no rule of a map that is made anew, or whose boxes move, would take anything. So maps
+  /// never change: a new one is filled first, and then asked instead (`NftStore`).
+  static func boxes(_ name: String, _ fields: [PacketField], _ elements: [Element]) -> NftMap {
+    // FNV-1a: the same for the same boxes in each life of the agent.
+    var digest: UInt64 = 14_695_981_039_346_656_037
+    func mix(_ value: UInt64) { digest = (digest ^ value) &* 1_099_511_628_211 }
+    for field in fields { mix(UInt64(PacketField.allCases.firstIndex(of: field) ?? 0)) }
+    for element in elements {
+      if case .box(let box) = element.key {
+        for side in box.sides {
+          mix(side.first)
+          mix(side.last)
+        }
+      }
+      for byte in element.verdict.chain.utf8 { mix(UInt64(byte)) }
+    }
+    return NftMap(name: "\(name)_\(String(digest, radix: 36))", kind: .boxes(fields), elements: elements)
   }
 
   /// The same map with other elements.
@@ -183,6 +215,8 @@ package struct NftRule: Hashable, Sendable {
     /// `ip daddr @set` / `ip daddr != @set`; only after `.ipv4`
     case destinationIn(set: String)
     case destinationNotIn(set: String)
+    /// `ip saddr 203.0.113.0/24`; only after `.ipv4`
+    case sourceWithin(IPv4Prefix)
     /// `ip saddr 203.0.113.2` / `ip daddr 203.0.113.2`; only after `.ipv4`
     case sourceIs(IPv4Address)
     case destinationIs(IPv4Address)
@@ -239,11 +273,12 @@ package struct NftRule: Hashable, Sendable {
     /// `meta protocol . iifname . ip saddr`; only after `.ipv4`. A packet that lacks one of the fields passes the rule by.
     case fields([PacketField])
 
-    package var kind: NftMap.Kind {
+    /// Whether a map of this kind has such keys.
+    package func isKey(of kind: NftMap.Kind) -> Bool {
       switch self {
-      case .incoming, .outgoing: .device
-      case .connectionMark, .mark: .mark
-      case .fields(let fields): .boxes(fields)
+      case .incoming, .outgoing: kind == .device
+      case .connectionMark, .mark: kind == .mark || kind == .fewMarks
+      case .fields(let fields): kind == .boxes(fields)
       }
     }
   }

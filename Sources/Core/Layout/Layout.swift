@@ -17,6 +17,10 @@ package struct Layout: Sendable {
   package private(set) var belts = Belts.none
   /// The sources that each egress gets, whichever LAN they come in by; none where that cannot be said in short.
   package private(set) var claims: [Name: SoleClaim] = [:]
+  /// The same of backhaul rules, whatever steering rules there are: these are asked before.
+  let claimed: [Name: SoleClaim]
+  /// By egress, where `claims` comes to one prefix.
+  private(set) var onlyPrefixes: [Name: IPv4Prefix] = [:]
 
   /// - Parameter steering: the steering rules that hold now; nil: all that are enabled, whatever their schedules say.
   package init(
@@ -29,8 +33,14 @@ package struct Layout: Sendable {
     self.steering = SteeringPrograms(steeringRules)
     tunnels = Dictionary(zip(ruleSet.tunnels.map(\.name), ruleSet.tunnels.indices)) { first, _ in first }
     paths = Dictionary(zip(ruleSet.paths.map(\.name), ruleSet.paths.indices)) { first, _ in first }
+    claimed = SoleClaim.all(
+      ruleSet.backhaulRules.filter { $0.enabled && slots[.egress($0.egress.name)] != nil }, lans: configuration.lans)
     // Where steering rules look at more than the source, a source alone has no egress.
-    claims = steeringRules.isEmpty ? SoleClaim.all(activeRules.map(\.rule), lans: configuration.lans) : [:]
+    claims = steeringRules.isEmpty ? claimed : [:]
+    for egress in claims.keys {
+      let ranges = sources(of: egress)
+      onlyPrefixes[egress] = ranges.count == 1 ? IPv4Prefix(ranges[0]) : nil
+    }
     belts = Belts(
       strictSteering.map { BeltClaim($0, lans: configuration.lans) }
         + activeRules.filter(\.rule.isStrict).map { BeltClaim($0, interfaces: interfaces(of: $0.rule)) })
@@ -237,6 +247,17 @@ package struct Layout: Sendable {
       found.append(uplink)
     }
     return found
+  }
+
+  /// The sources whose packets backhaul rules give to an egress, ascending and apart; none where `claimed` does not say.
+  func sources(of egress: Name) -> [ClosedRange<UInt32>] {
+    switch claimed[egress] {
+    case .rule(let name)?:
+      AddressRanges.merged(ruleSet.backhaulRules.first { $0.name == name }?.sources.prefixes ?? [])
+    case .ranges(let ranges)?: ranges
+    case .everything?: [0...UInt32.max]
+    case nil: []
+    }
   }
 
   /// The LAN interfaces that a rule's traffic can come in by.

@@ -144,6 +144,7 @@ struct NftWalk {
     case .sourceIn(let set): contains(packet.source, set)
     case .destinationIn(let set): contains(packet.destination, set)
     case .destinationNotIn(let set): table.sets[set] != nil && !contains(packet.destination, set)
+    case .sourceWithin(let prefix): !packet.isIPv6 && prefix.contains(packet.source)
     case .sourceIs(let address): !packet.isIPv6 && packet.source == address
     case .destinationIs(let address): !packet.isIPv6 && packet.destination == address
     case .ipv6DestinationIn(let prefix): packet.ipv6Destination.map { prefix.contains($0) } ?? false

@@ -86,7 +86,7 @@ extension NFTSet.Key {
   var type: UInt32 {
     switch self {
     case .device: 41
-    case .mark: 19
+    case .mark, .fewMarks: 19
     case .concatenation(let fields): NFTConcatenation(fields).keyType
     }
   }
@@ -94,7 +94,7 @@ extension NFTSet.Key {
   var length: UInt32 {
     switch self {
     case .device: 16
-    case .mark: 4
+    case .mark, .fewMarks: 4
     case .concatenation(let fields): NFTConcatenation(fields).keyLength
     }
   }
@@ -102,7 +102,7 @@ extension NFTSet.Key {
   /// NFT_SET_….
   var flags: UInt32 {
     switch self {
-    case .device, .mark: NFT_SET_MAP.rawValue
+    case .device, .mark, .fewMarks: NFT_SET_MAP.rawValue
     case .concatenation: NFT_SET_MAP.rawValue | NFT_SET_INTERVAL.rawValue | NFT_SET_CONCAT.rawValue
     }
   }
@@ -110,7 +110,7 @@ extension NFTSet.Key {
   /// What nft(8) is to remember.
   var userData: [UInt8] {
     switch self {
-    case .device, .mark: MapFormat.keyOrder
+    case .device, .mark, .fewMarks: MapFormat.keyOrder
     case .concatenation(let fields): NFTConcatenation(fields).userData
     }
   }
@@ -118,10 +118,13 @@ extension NFTSet.Key {
   /// The bytes of each field, where there are several.
   var lengths: [UInt32] {
     switch self {
-    case .device, .mark: []
+    case .device, .mark, .fewMarks: []
     case .concatenation(let fields): NFTConcatenation(fields).lengths
     }
   }
+
+  /// The most elements that the table is made for; nil: it grows.
+  var most: UInt32? { self == .fewMarks ? NFTSet.fewMarks : nil }
 }
 
 extension NFTSet.Kind {
@@ -129,10 +132,11 @@ extension NFTSet.Kind {
   static let verdictType: UInt32 = 0xffff_ff00
 
   /// - Parameters:
+  ///   - most: how many elements it is made for, if that is said.
   ///   - lengths: the bytes of each field of a concatenated key.
   ///   - concatenation: what its user data says.
   init(
-    flags: UInt32, keyType: UInt32, keyLength: UInt32, dataType: UInt32?, lengths: [UInt32] = [],
+    flags: UInt32, keyType: UInt32, keyLength: UInt32, dataType: UInt32?, most: UInt32? = nil, lengths: [UInt32] = [],
     concatenation: NFTConcatenation? = nil
   ) {
     if (flags, dataType) == (NFT_SET_INTERVAL.rawValue, nil) {
@@ -143,9 +147,10 @@ extension NFTSet.Kind {
       self = (keyType, keyLength) == (SetFormat.addressType, 4) ? .expiringAddresses : .other
       return
     }
-    let keys = [NFTSet.Key.device, .mark] + (concatenation.map { [.concatenation($0.fields)] } ?? [])
+    let keys = [NFTSet.Key.device, .mark, .fewMarks] + (concatenation.map { [.concatenation($0.fields)] } ?? [])
     let key = keys.first {
       (flags, keyType, keyLength, lengths) == ($0.flags, $0.type, $0.length, $0.lengths)
+        && ($0.flags != NFT_SET_MAP.rawValue || most == $0.most)
     }
     guard dataType == Self.verdictType, let key else {
       self = .other

@@ -108,18 +108,29 @@ struct NFTConcatenation: Equatable {
     self.init(fields)
     guard (2...Self.mostFields).contains(fields.count), self.comment == comment else { return nil }
   }
+}
 
-  /// The value of NFTA_SET_DESC.
-  static func lengths(_ description: Bytes) -> [UInt32] {
-    var lengths: [UInt32] = []
-    description.forEachAttribute { type, list in
-      guard UInt32(type) == NFTA_SET_DESC_CONCAT.rawValue else { return }
-      list.forEachAttribute { _, field in
-        field.forEachAttribute { type, value in
-          if UInt32(type) == NFTA_SET_FIELD_LEN.rawValue { lengths.append(value.bigEndian ?? 0) }
+/// What NFTA_SET_DESC says of a set or map.
+struct SetDescription {
+  /// The bytes of each field of a concatenated key.
+  private(set) var lengths: [UInt32] = []
+  /// How many elements it is made for, if that is said.
+  private(set) var most: UInt32?
+
+  init() {}
+
+  init(_ description: Bytes) {
+    description.forEachAttribute { type, value in
+      switch UInt32(type) {
+      case NFTA_SET_DESC_SIZE.rawValue: most = value.bigEndian
+      case NFTA_SET_DESC_CONCAT.rawValue:
+        value.forEachAttribute { _, field in
+          field.forEachAttribute { type, value in
+            if UInt32(type) == NFTA_SET_FIELD_LEN.rawValue { lengths.append(value.bigEndian ?? 0) }
+          }
         }
+      default: break
       }
     }
-    return lengths
   }
 }

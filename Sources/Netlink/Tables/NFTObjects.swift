@@ -47,9 +47,14 @@ package struct NFTSet: Equatable, Sendable {
     case device
     /// As `NFTExpression.word`.
     case mark
+    /// The same, in a table of one size: `fewMarks`.
+    case fewMarks
     /// Ranges: from a first key to a last one, field by field.
     case concatenation([NFTField])
   }
+
+  /// The most elements of a map by `Key.fewMarks`.
+  package static let fewMarks: UInt32 = 128
 
   package var name: String
   package var kind: Kind

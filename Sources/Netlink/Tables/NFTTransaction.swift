@@ -218,6 +218,7 @@ package struct NFTTransaction: ~Copyable {
       nftnl_set_set_u32(object, UInt16(NFTNL_SET_KEY_LEN.rawValue), key.length)
       nftnl_set_set_u32(object, UInt16(NFTNL_SET_DATA_TYPE.rawValue), NFTSet.Kind.verdictType)
       nftnl_set_set_u32(object, UInt16(NFTNL_SET_FLAGS.rawValue), key.flags)
+      if let most = key.most { nftnl_set_set_u32(object, UInt16(NFTNL_SET_DESC_SIZE.rawValue), most) }
       let lengths = key.lengths.map { UInt8($0) }
       if !lengths.isEmpty {
         _ = nftnl_set_set_data(object, UInt16(NFTNL_SET_DESC_CONCAT.rawValue), lengths, UInt32(lengths.count))

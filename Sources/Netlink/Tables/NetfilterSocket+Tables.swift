@@ -253,7 +253,7 @@ extension NFTSet {
     var keyType: UInt32 = 0
     var keyLength: UInt32 = 0
     var dataType: UInt32?
-    var lengths: [UInt32] = []
+    var description = SetDescription()
     var concatenation: NFTConcatenation?
     let isGood = attributes.forEachAttribute { attribute, value in
       switch UInt32(attribute) {
@@ -263,15 +263,15 @@ extension NFTSet {
       case NFTA_SET_KEY_TYPE.rawValue: keyType = value.bigEndian ?? 0
       case NFTA_SET_KEY_LEN.rawValue: keyLength = value.bigEndian ?? 0
       case NFTA_SET_DATA_TYPE.rawValue: dataType = value.bigEndian
-      case NFTA_SET_DESC.rawValue: lengths = NFTConcatenation.lengths(value)
+      case NFTA_SET_DESC.rawValue: description = SetDescription(value)
       case NFTA_SET_USERDATA.rawValue: concatenation = NFTConcatenation(userData: value)
       default: break
       }
     }
     guard isGood, !name.isEmpty else { return nil }
     let kind = NFTSet.Kind(
-      flags: flags, keyType: keyType, keyLength: keyLength, dataType: dataType, lengths: lengths,
-      concatenation: concatenation)
+      flags: flags, keyType: keyType, keyLength: keyLength, dataType: dataType, most: description.most,
+      lengths: description.lengths, concatenation: concatenation)
     return (table, NFTSet(name: name, kind: kind))
   }
 }

@@ -19,6 +19,13 @@ package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertib
     self.length = length
   }
 
+  /// The prefix of just these addresses; nil where they are none.
+  package init?(_ range: ClosedRange<UInt32>) {
+    let count = UInt64(range.upperBound) - UInt64(range.lowerBound) + 1
+    guard count.nonzeroBitCount == 1 else { return nil }
+    self.init(IPv4Address(value: range.lowerBound), length: UInt8(32 - count.trailingZeroBitCount))
+  }
+
   /// Reads `a.b.c.d/n`, canonical. A bare address is not a prefix: write `/32`.
   package init?(_ text: some StringProtocol) {
     guard let (address, length) = Self.parse(text) else { return nil }
@@ -55,7 +62,8 @@ package struct IPv4Prefix: Hashable, Comparable, Sendable, CustomStringConvertib
     return length <= 32 ? (address, length) : nil
   }
 
-  private static func netmask(_ length: UInt8) -> UInt32 { length == 0 ? 0 : UInt32.max << (32 - UInt32(length)) }
+  /// As many high bits as `length` says, which is 0...32.
+  package static func netmask(_ length: UInt8) -> UInt32 { length == 0 ? 0 : UInt32.max << (32 - UInt32(length)) }
 
   /// Every address of the prefix, first and last included, in host byte order.
   package var range: ClosedRange<UInt32> { address.value...(address.value | ~Self.netmask(length)) }

@@ -9,6 +9,7 @@ extension NftMap.Kind {
     switch key {
     case .device: self = .device
     case .mark: self = .mark
+    case .fewMarks: self = .fewMarks
     case .concatenation(let fields): self = .boxes(fields.map(PacketField.init))
     }
   }
@@ -19,6 +20,7 @@ extension NFTSet.Key {
     switch kind {
     case .device: self = .device
     case .mark: self = .mark
+    case .fewMarks: self = .fewMarks
     case .boxes(let fields): self = .concatenation(fields.map(NFTField.init))
     }
   }
@@ -32,13 +34,13 @@ extension NftMap.Element {
     case (.device, nil):
       guard let name = InterfaceName(bytes: element.key) else { return nil }
       key = .device(name)
-    case (.mark, nil):
+    case (.mark, nil), (.fewMarks, nil):
       guard element.key.count == 4 else { return nil }
       key = .mark(Mark(value: element.key.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }))
     case (.concatenation(let fields), let last?):
       guard let box = PacketBox(from: element.key, to: last, fields) else { return nil }
       key = .box(box)
-    case (.device, _?), (.mark, _?), (.concatenation, nil): return nil
+    case (.device, _?), (.mark, _?), (.fewMarks, _?), (.concatenation, nil): return nil
     }
     switch element.verdict {
     case .jump(let chain)?: self.init(key, .jump(chain: chain))
@@ -62,7 +64,7 @@ extension NFTMapElement {
       let corners = box.corners(fields.map(NFTField.init))
       self.init(key: corners.first, to: corners.last, verdict: verdict)
     // Empty, which the kernel refuses.
-    case (.box, .device), (.box, .mark): self.init(key: [], to: [], verdict: verdict)
+    case (.box, .device), (.box, .mark), (.box, .fewMarks): self.init(key: [], to: [], verdict: verdict)
     }
   }
 }

@@ -21,6 +21,17 @@ extension NftRule.Match {
     case .sourceIn(let set): [.payload(.network, offset: 12, length: 4), .lookup(set: set, isInverted: false)]
     case .destinationIn(let set): [.payload(.network, offset: 16, length: 4), .lookup(set: set, isInverted: false)]
     case .destinationNotIn(let set): [.payload(.network, offset: 16, length: 4), .lookup(set: set, isInverted: true)]
+    case .sourceWithin(let prefix) where prefix.length % 8 == 0 && prefix.length > 0:
+      [
+        .payload(.network, offset: 12, length: UInt32(prefix.length / 8)),
+        .compare(isEqual: true, Array(prefix.address.bytes.prefix(Int(prefix.length / 8)))),
+      ]
+    case .sourceWithin(let prefix):
+      [
+        .payload(.network, offset: 12, length: 4),
+        .bitwise(mask: IPv4Address(value: IPv4Prefix.netmask(prefix.length)).bytes, flip: [0, 0, 0, 0]),
+        .compare(isEqual: true, prefix.address.bytes),
+      ]
     case .sourceIs(let address): [.payload(.network, offset: 12, length: 4), .compare(isEqual: true, address.bytes)]
     case .destinationIs(let address):
       [.payload(.network, offset: 16, length: 4), .compare(isEqual: true, address.bytes)]

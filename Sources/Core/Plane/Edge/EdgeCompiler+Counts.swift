@@ -38,9 +38,9 @@ extension EdgeCompiler {
 
   func countMaps() -> [NftMap] {
     let places = CountedPlace.allCases.map { place in
-      NftMap(
-        name: place.map, kind: .mark,
-        elements: layout.activeEgresses.map { active in
+      NftMap.marks(
+        place.map,
+        layout.activeEgresses.map { active in
           let chain = place.chain(of: active.egress.name)
           // In the last place only packets that no rule has marked are checked further.
           return .init(.mark(active.mark), place == .left ? .goto(chain: chain) : .jump(chain: chain))

@@ -12,19 +12,15 @@ extension EdgeCompiler {
   }
 
   func throughChain() -> NftChain {
-    var rules =
-      clearPassed() + [
-        NftRule([], [.choose(by: .incoming, map: Self.departures)], comment: "what came by a tunnel")
-      ]
+    var rules = clearPassed()
+    for lan in layout.configuration.lans {
+      rules += Self.by(lan).map { NftRule([$0, .ipv4], [.goto(chain: Self.sent)], comment: "LAN \(lan)") }
+    }
+    rules.append(NftRule([], [.choose(by: .incoming, map: Self.departures)], comment: "what came by a tunnel"))
     for way in layout.uplinkWays {
       rules.append(
         NftRule(
           [.incoming(way.device), marked], [.count, clearMark], comment: "was for the lookup alone"))
-    }
-    for lan in layout.configuration.lans {
-      for match in Self.by(lan) {
-        rules.append(NftRule([match, .ipv4], [.jump(chain: "outward")], comment: "LAN \(lan)"))
-      }
     }
     rules += strayOutwardRules()
     rules += ipv6Rules()
@@ -32,8 +28,20 @@ extension EdgeCompiler {
     for subject in [NftRule.Subject.outgoing, .incoming] {
       rules.append(NftRule([.ipv4, .tcpSYN], [.choose(by: subject, map: Self.sizes)], comment: "MTU of a tunnel"))
     }
-    rules.append(countRule(.passed))
     return NftChain(name: Self.through, rules: rules)
+  }
+
+  private static var sent: String { "sent" }
+
+  /// IPv4 that a LAN sends.
+  func sentChain() -> NftChain {
+    NftChain(
+      name: Self.sent,
+      rules: [
+        NftRule([], [.jump(chain: "outward")], comment: "what may leave, and what it is bound to"),
+        NftRule([.ipv4, .tcpSYN], [.choose(by: .outgoing, map: Self.sizes)], comment: "MTU of a tunnel"),
+        countRule(.passed),
+      ])
   }
 
   /// What a device's packets are known by on their way through: one in a VRF goes by that one's name from routing on.
@@ -61,7 +69,7 @@ extension EdgeCompiler {
 
   /// IPv4 to be forwarded from a LAN, or from a device that is none of our ways.
   func outwardChain(guarded: Bool) -> NftChain {
-    var rules: [NftRule] = []
+    var rules = [NftRule([], [.choose(by: .outgoing, map: Self.entrances)], comment: "by a tunnel")]
     let uplinks = layout.uplinkWays
     if guarded {
       for uplink in uplinks {
@@ -82,10 +90,6 @@ extension EdgeCompiler {
     }
     // A connection made on another way keeps that way's translation, so it is deleted and set up again, never sent as
     // it is.
-    rules.append(
-      NftRule(
-        [.original, bound], [.choose(by: .outgoing, map: Self.keepers)],
-        comment: "by a tunnel, of a connection that has its way"))
     for way in uplinks {
       rules.append(
         NftRule(
@@ -93,10 +97,6 @@ extension EdgeCompiler {
             .outgoing(way.device), .original, bound, isNotBound(to: way.mark), isNotBound(to: layout.bypass),
           ], [.count, .drop], comment: "made on another way than \(way.title)"))
     }
-    rules.append(
-      NftRule(
-        [unbound, marked, .markNot(layout.bypass, layout.mask)], [.choose(by: .outgoing, map: Self.binders)],
-        comment: "leaves by a tunnel"))
     for way in uplinks {
       rules.append(
         NftRule(

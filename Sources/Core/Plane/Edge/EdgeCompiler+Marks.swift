@@ -47,8 +47,7 @@ extension EdgeCompiler {
   ///   by the main table, as if there were none.
   func steerChain(guarding: Bool = false) -> NftChain {
     var rules = [
-      NftRule([.ipv4, .reply], [chooseByMark(Self.owners)], comment: "answer by the way its question came by"),
-      NftRule([.ipv4, .reply], [.return], comment: "answer to what came by no way of ours"),
+      NftRule([.ipv4, .reply], [.goto(chain: Self.answers)], comment: "answer by the way its question came by")
     ]
     if hasDirectDestinations {
       rules.append(
@@ -57,6 +56,10 @@ extension EdgeCompiler {
           comment: "direct destination"))
     }
     rules += steeringRules()
+    if !guarding, let map = sourceMap {
+      rules.append(NftRule([.ipv4], [.choose(by: .fields(Self.sourceFields), map: map.name)], comment: "by its source"))
+      return NftChain(name: "steer", rules: rules)
+    }
     for active in layout.activeRules {
       for matches in sourceMatches(active.rule) {
         if guarding && !active.rule.isStrict {
@@ -67,6 +70,14 @@ extension EdgeCompiler {
       }
     }
     return NftChain(name: "steer", rules: rules)
+  }
+
+  private static var answers: String { "answers" }
+
+  /// To what came by no way of ours main knows the way.
+  func answersChain() -> NftChain {
+    NftChain(
+      name: Self.answers, rules: [NftRule([], [chooseByMark(Self.owners)], comment: "by the way its question came by")])
   }
 
   /// Marks what a rule takes.

@@ -8,8 +8,8 @@ extension EdgeCompiler {
   ///                                         that the question came by, and ICMP errors, which go by the way of their flow
   ///                  own_errors             errors about no known flow leave by no uplink
   ///     input        arrive ─▶ visit        remembers the way that a connection to the router came by
-  ///     forward      pass ─▶ through ─▶ outward ─▶ guard   what may not leave, what a connection is bound to, segment
-  ///                                         sizes; what is settled passes at once (`EdgeCompiler+Settled`)
+  ///     forward      pass ─▶ through ─▶ sent ─▶ outward ─▶ guard   what may not leave, what a connection is bound to,
+  ///                                         segment sizes; what is settled passes at once (`EdgeCompiler+Settled`)
   ///     postrouting  leave                  masquerade
   ///                  count ─▶ error         errors about a flow of another way leave by no uplink; what else has left
   ///
@@ -20,16 +20,20 @@ extension EdgeCompiler {
   func nftTable(guarding: Bool = false) -> NftTable {
     let needsGuard = layout.isStrict
     var chains = [
-      markChain(), lanChain(), sortingChain(), steerChain(guarding: guarding), ownChain(), replyChain(), arriveChain(),
+      markChain(), lanChain(), sortingChain(), steerChain(guarding: guarding), answersChain(), ownChain(), replyChain(),
+      arriveChain(),
     ]
-    chains += [passChain(), throughChain(), outwardChain(guarded: needsGuard)]
+    chains += [passChain(), throughChain(), sentChain(), outwardChain(guarded: needsGuard)]
     if needsGuard { chains += guardChains() }
     chains += strayChains() + strayOutwardChains() + ipv6ExitChains()
     chains.append(leaveChain())
-    chains += countChains() + inboundChains() + errorChains() + steeringChains(guarding: guarding)
+    chains +=
+      sourceChains(guarding: guarding) + countChains() + inboundChains() + errorChains()
+      + steeringChains(guarding: guarding)
     return NftTable(
       name: layout.configuration.kernel.nftTable, sets: addressSets() + claimSets(guarding: guarding),
-      maps: nftMaps() + settledMaps(guarding: guarding) + steeringMaps(),
+      maps: nftMaps() + settledMaps(guarding: guarding) + steeringMaps()
+        + (guarding ? [] : [sourceMap].compactMap(\.self)),
       chains: chains + tunnelChains() + settledChains(guarding: guarding))
   }
 

@@ -95,12 +95,10 @@ extension EdgeCompiler {
 
   func strayOutwardChains() -> [NftChain] {
     guard isGuarded else { return [] }
-    var rules = [NftRule([], [.choose(by: .incoming, map: Self.knownMap)], comment: "what came by a way out")]
-    // They have been there.
-    for lan in layout.configuration.lans {
-      rules += Self.by(lan).map { NftRule([$0], [.return], comment: "LAN \(lan)") }
-    }
-    rules.append(NftRule([], [.jump(chain: "outward")], comment: "neither a LAN nor a way out"))
+    let rules = [
+      NftRule([], [.choose(by: .incoming, map: Self.knownMap)], comment: "what came by a way out"),
+      NftRule([], [.jump(chain: "outward")], comment: "neither a LAN nor a way out"),
+    ]
     return [NftChain(name: "stray_outward", rules: rules), NftChain(name: "known", rules: [])]
   }
 

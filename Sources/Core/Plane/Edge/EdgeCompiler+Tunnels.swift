@@ -11,7 +11,7 @@ internal import RuleSets
 ///                                        the flow that they are about: uplinks too
 ///     live_RULE       ct mark   mark_…   what the rule leaves on its tunnel
 ///     bind_to         device    bind_…   a new connection is the tunnel's
-///     bound_to        device    only_…   one that is another way's is dropped
+///     leaves_by       device    into_…   one that is another way's is dropped, and a new one is bound
 ///     no_ipv6_by      device    no_ipv6, no_lan_ipv6
 ///     size_by         device    mss_…
 ///     taken_by …      mark      taken_…  counts: see `CountedPlace`
@@ -22,7 +22,7 @@ extension EdgeCompiler {
   static var departures: String { "goes_from" }
   static var owners: String { "way_of" }
   static var binders: String { "bind_to" }
-  static var keepers: String { "bound_to" }
+  static var entrances: String { "leaves_by" }
   static var strangers: String { "no_ipv6_by" }
   static var sizes: String { "size_by" }
   static func liveMap(_ egress: Name) -> String { "live_\(egress)" }
@@ -37,8 +37,7 @@ extension EdgeCompiler {
     }
     // `goto`: a packet that has its way is not examined further.
     func byMark(_ name: String, _ ways: [Layout.Way], more: [NftMap.Element] = []) -> NftMap {
-      NftMap(
-        name: name, kind: .mark, elements: ways.map { .init(.mark($0.mark), .goto(chain: chain("mark", $0))) } + more)
+      NftMap.marks(name, ways.map { .init(.mark($0.mark), .goto(chain: chain("mark", $0))) } + more)
     }
     let live = layout.activeEgresses.compactMap { active -> NftMap? in
       let keeping = keepingWays(of: active.egress).filter(\.isTunnel)
@@ -49,7 +48,9 @@ extension EdgeCompiler {
       byDevice(Self.departures) { $0.kind == .ownTunnel ? chain("back", $0) : "unmark" },
       byMark(Self.owners, tunnels, more: uplinkMarks() + settledOwners()),
       byDevice(Self.binders) { chain("bind", $0) },
-      byDevice(Self.keepers) { chain("only", $0) },
+      NftMap(
+        name: Self.entrances, kind: .device,
+        elements: tunnels.map { .init(.device($0.device), .goto(chain: chain("into", $0))) }),
       byDevice(Self.strangers) { $0.kind == .ownTunnel ? "no_ipv6" : "no_lan_ipv6" },
       NftMap(
         name: Self.sizes, kind: .device,
@@ -119,6 +120,14 @@ extension EdgeCompiler {
       NftChain(name: chain("mark", way), rules: [NftRule([], [setMark(way.mark)], comment: way.title)]),
       NftChain(
         name: chain("bind", way), rules: [NftRule([], [bind(to: way.mark)], comment: way.title)]),
+      NftChain(
+        name: chain("into", way),
+        rules: [
+          NftRule([.original, bound], [.jump(chain: chain("only", way))], comment: "of a connection that has its way"),
+          NftRule(
+            [unbound, marked, .markNot(layout.bypass, layout.mask)], [bind(to: way.mark)],
+            comment: "leaves by \(way.title)"),
+        ]),
       NftChain(
         name: chain("only", way),
         rules: [

@@ -62,27 +62,8 @@ struct SteeringPrograms: Equatable, Sendable {
     }
   }
 
-  /// A map that holds something else has another name. While the kernel takes a transaction over, its rules hold before what
-  /// the same transaction has put into a new map can be found (nf_tables_commit, net/netfilter/nf_tables_api.c;
-  /// nft_pipapo_commit): for that long no rule of a map that is made anew, or whose boxes move, would take anything. So maps
-  /// never change: a new one is filled first, and then asked instead (`NftStore`).
   private static func map(_ piece: SteeringProgram.Piece, _ look: SteeringLook, named name: String) -> NftMap {
-    let fields = piece.fields(look)
-    let elements = piece.elements(look) { EdgeCompiler.hitChain(of: $0.name) }
-    // FNV-1a: the same for the same boxes in each life of the agent.
-    var digest: UInt64 = 14_695_981_039_346_656_037
-    func mix(_ value: UInt64) { digest = (digest ^ value) &* 1_099_511_628_211 }
-    for field in fields { mix(UInt64(PacketField.allCases.firstIndex(of: field) ?? 0)) }
-    for element in elements {
-      if case .box(let box) = element.key {
-        for side in box.sides {
-          mix(side.first)
-          mix(side.last)
-        }
-      }
-      for byte in element.verdict.chain.utf8 { mix(UInt64(byte)) }
-    }
-    return NftMap(name: "\(name)_\(String(digest, radix: 36))", kind: .boxes(fields), elements: elements)
+    NftMap.boxes(name, piece.fields(look), piece.elements(look) { EdgeCompiler.hitChain(of: $0.name) })
   }
 
   static func == (left: Self, right: Self) -> Bool { left.all.elementsEqual(right.all) { $0 == $1 } }
