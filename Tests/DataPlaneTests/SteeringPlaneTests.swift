@@ -241,22 +241,57 @@ import Testing
     }
   }
 
-  @Test("a thousand rules that have nothing in common share one turn")
-  func turns() throws {
-    let rules = try (0..<1_000).map { number in
+  /// The trees of rules that look at neither LANs nor code points.
+  private static func trees(_ rules: [SteeringRule]) -> [SteeringTree] {
+    SteeringPrograms(rules).all.flatMap(\.program.pieces).flatMap { $0.trees.values }
+  }
+
+  private static func boxes(_ map: NftMap) -> [PacketBox] {
+    map.elements.compactMap { if case .box(let box) = $0.key { box } else { nil } }
+  }
+
+  /// The most maps that a packet may meet in a tree.
+  private static func longest(_ tree: SteeringTree) -> Int {
+    let most = tree.nodes.map(\.maps.count).max() ?? 0
+    return most + (tree.nodes.count > 1 ? 2 : 0)
+  }
+
+  private static func apart(_ count: Int) throws -> [SteeringRule] {
+    try (0..<count).map { number in
       let prefix = try #require(IPv4Prefix("10.\(number / 256).\(number % 256).0/24"))
       return SteeringRule(
         name: try #require(Name("s\(number)")), match: SteeringMatch(destinations: [prefix], protocols: [.tcp]),
         action: .direct)
     }
+  }
+
+  @Test("a packet meets a few maps of few boxes, however many rules there are")
+  func small() throws {
+    let rules = try Self.apart(2_000)
     let broad = SteeringRule(name: "all", match: SteeringMatch(protocols: [.tcp]), action: .drop)
-    let program = SteeringProgram(rules + [broad] + rules)
-    #expect(program.pieces.map(\.rules) == [rules, [broad], rules], "too many for several turns in one map")
-    #expect(program.pieces.allSatisfy { Set($0.turns) == [0] })
-    let few = Array(rules.prefix(40))
-    let small = SteeringProgram(few + [broad] + few)
-    #expect(small.pieces.map(\.rules) == [few + [broad] + few])
-    #expect(small.pieces[0].turns == few.map { _ in 0 } + [1] + few.map { _ in 2 })
+    for rules in [rules, [broad] + rules, Array(rules.prefix(900)) + [broad] + Array(rules.suffix(1_000))] {
+      let trees = Self.trees(rules)
+      #expect(trees.count == 1)
+      for tree in trees {
+        #expect(tree.nodes.flatMap(\.maps).allSatisfy { $0.elements.count <= FieldRules.most })
+        #expect(Self.longest(tree) <= 3)
+        #expect(tree.nodes.last?.suffix == "")
+        #expect(Set(tree.nodes.map(\.suffix)).count == tree.nodes.count)
+      }
+    }
+    #expect(Self.trees(Array(rules.prefix(40)) + [broad]).map(\.nodes.count) == [1], "few are one map")
+  }
+
+  /// What does not change is not written again.
+  @Test func aRuleMoreChangesFewMaps() throws {
+    var rules = try Self.apart(2_000)
+    let before = Set(Self.trees(rules).flatMap(\.nodes).flatMap(\.maps))
+    rules[700].match.protocols = [.udp]
+    let after = Set(Self.trees(rules).flatMap(\.nodes).flatMap(\.maps))
+    #expect(after.subtracting(before).count == 1)
+    rules.remove(at: 100)
+    let then = Set(Self.trees(rules).flatMap(\.nodes).flatMap(\.maps))
+    #expect(then.subtracting(after).count <= 2)
   }
 
   /// The kernel's lookup is right about 256 of them at a time.
@@ -266,27 +301,21 @@ import Testing
       let rules = (0..<200).compactMap { place in
         Name("s\(place)").map { SteeringRule(name: $0, match: dice.match(place), action: .direct) }
       }.filter { $0.match.lans.isEmpty && $0.match.dscp.isEmpty }
-      let program = SteeringProgram(rules)
-      #expect(program.pieces.flatMap(\.rules).count == rules.count)
-      for piece in program.pieces where Set(piece.turns).count > 1 {
-        for look in piece.looks {
-          let boxes = piece.elements(look) { $0.name.text }.compactMap { element -> PacketBox? in
-            if case .box(let box) = element.key { box } else { nil }
+      for map in Self.trees(rules).flatMap(\.nodes).flatMap(\.maps) {
+        let boxes = Self.boxes(map)
+        guard case .boxes(let fields) = map.kind, Set(boxes.map(\.turn)).count > 1 else { continue }
+        for (place, field) in fields.enumerated() where field != .sender {
+          let count = boxes.reduce(0) { sum, box in
+            sum + FieldRules.prefixes(box.sides[place].first, box.sides[place].last, bits: field.bits)
           }
-          for (place, field) in piece.fields(look).enumerated() where field != .sender {
-            let bits = [PacketField.source, .destination].contains(field) ? 32 : field == .protocol ? 8 : 16
-            let count = boxes.reduce(0) { sum, box in
-              sum + FieldRules.prefixes(box.sides[place].first, box.sides[place].last, bits: bits)
-            }
-            #expect(count <= 256, "\(field)")
-          }
+          #expect(count <= 256, "\(field)")
         }
       }
     }
   }
 
   /// Each rule has something in common with all of the other kind before it.
-  @Test("rules that all meet keep their order")
+  @Test("rules that all meet keep their order, in maps one behind the other")
   func manyTurns() throws {
     let rules = try (0..<1_000).map { number in
       var match = SteeringMatch(protocols: [.udp])
@@ -297,8 +326,49 @@ import Testing
       }
       return SteeringRule(name: try #require(Name("s\(number)")), match: match, action: .direct)
     }
-    let program = SteeringProgram(rules)
-    #expect(program.pieces.flatMap(\.rules) == rules)
-    #expect(program.pieces.count < 100, "\(program.pieces.count)")
+    for tree in Self.trees(rules) {
+      #expect(Self.longest(tree) < 100)
+      #expect(tree.nodes.flatMap(\.maps).reduce(0) { $0 + $1.elements.count } <= 4_000)
+    }
+  }
+
+  /// Trees of several fields, and what takes several parts of them.
+  @Test("many rules decide as their list does", arguments: 0..<6)
+  func many(_ number: UInt64) throws {
+    var dice = Dice(random: SeededRandom(seed: Self.seed &+ 3_000 &+ number))
+    var ruleSet = Branch.ruleSet(tunnels: [Branch.gre, Branch.ipip], rules: [])
+    ruleSet.egresses = Self.egresses
+    ruleSet.steeringRules = try (0..<900).map { place in
+      var match = SteeringMatch()
+      let kind = dice.roll(10)
+      if kind < 8 {
+        let length = UInt8(dice.one([17, 20, 22, 23, 24, 25, 26]))
+        let address = IPv4Address(value: 0x0a00_0000 | UInt32(dice.roll(0x20000)))
+        match.destinations = [try #require(IPv4Prefix(containing: address, length: length))]
+      }
+      if kind < 4 || kind > 7 {
+        let first = UInt16(dice.roll(2_000) + 1)
+        match.ports = [try #require(PortRange(first, first + UInt16(dice.roll(3))))]
+      }
+      if dice.roll(3) == 0 { match.protocols = [dice.one([.tcp, .udp])] }
+      if match.ports.isEmpty && match.destinations.isEmpty { match.protocols = [.udp] }
+      return SteeringRule(
+        name: try #require(Name("s\(place)")), match: match, action: .egress(dice.one(Self.egresses).name))
+    }
+    let slots = try #require(Layout.slots(ruleSet, Self.configuration, after: SlotBook()))
+    let layout = Layout(ruleSet, Self.configuration, slots)
+    let table = NftWalk.Table(EdgeCompiler(layout, Branch.kernel()).nftTable())
+    for _ in 0..<400 {
+      var packet = dice.packet()
+      packet.destination = IPv4Address(value: 0x0a00_0000 | UInt32(dice.roll(0x20000)))
+      if packet.port != nil { packet.port = UInt16(dice.roll(2_000) + 1) }
+      var walk = NftWalk(table, packet)
+      _ = walk.run(.prerouting)
+      let hits = walk.stages.compactMap { stage in
+        if case .nft(let chain, _) = stage, chain.hasPrefix("hit_") { chain } else { nil }
+      }
+      let expected = SteeringVerdict.rule(of: ruleSet.steeringRules, for: Self.seen(packet))
+      #expect(hits == (expected.map { [EdgeCompiler.hitChain(of: $0.name)] } ?? []), "\(packet)")
+    }
   }
 }

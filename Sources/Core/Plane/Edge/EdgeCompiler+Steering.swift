@@ -2,8 +2,9 @@ package import RuleSets
 
 /// Steering rules: which packets of a LAN go another way than backhaul rules say. The first that takes a packet decides.
 ///
-///     steer ─▶ steered ─▶ pick_1, pick_2 …   one look into a map for each piece of the program (`SteeringProgram`); where
-///                                            rules look at LANs or code points, each has chains of its own
+///     steer ─▶ steered ─▶ pick_1, pick_2 …   one for each piece of the program (`SteeringProgram`); where rules look at
+///                                            LANs or code points, each has chains of its own
+///                           └▶ ask_1, ask_1_port …   asks a map (`SteeringTree`)
 ///                           └▶ hit_RULE      counts, and says where to: ─▶ to_EGRESS, the main table, or nowhere
 ///
 /// What a rule decides about is marked then, and no backhaul rule is asked. Whatever else the packet meets on its way, the
@@ -62,7 +63,7 @@ extension EdgeCompiler {
   }
 
   func steeringMaps() -> [NftMap] {
-    layout.steering.all.flatMap { $0.program.pieces.flatMap { piece in piece.looks.compactMap { piece.maps[$0] } } }
+    layout.steering.all.flatMap { $0.program.pieces.flatMap { $0.trees.values.flatMap { $0.nodes.flatMap(\.maps) } } }
   }
 
   /// - Parameter guarding: there is no agent yet, and only strict egresses are held to.
@@ -94,8 +95,7 @@ extension EdgeCompiler {
     for (number, piece) in program.pieces.enumerated() {
       if number > 0 { way.append(NftRule([marked], [.return], comment: "it is decided")) }
       let name = piece.rules.count == 1 ? "steering rule \(piece.rules[0].name)" : "\(piece.rules.count) steering rules"
-      let first = context.name("pick", number, .init(hasSender: false, hasPort: false))
-      way.append(NftRule(addressMatches(piece), [.jump(chain: first)], comment: name))
+      way.append(NftRule(addressMatches(piece), [.jump(chain: entrance(context, number, piece))], comment: name))
     }
     return [NftChain(name: context.name(Self.steered), rules: way)]
       + program.pieces.enumerated().flatMap { picking(context, $0, $1) }
@@ -110,40 +110,53 @@ extension EdgeCompiler {
     return [.ipv4] + sets
   }
 
-  /// The chains that ask a piece's maps: each packet asks one.
+  private func entrance(_ context: SteeringContext, _ number: Int, _ piece: SteeringProgram.Piece) -> String {
+    if piece.looks.count > 1 { return context.name("pick") + "_\(number + 1)" }
+    let plain = SteeringLook(hasSender: false, hasPort: false)
+    return SteeringPlace(context: context, piece: number, look: plain).chain()
+  }
+
+  /// The chains that ask a piece's maps: first the one that knows which way to look.
   private func picking(
     _ context: SteeringContext, _ number: Int, _ piece: SteeringProgram.Piece
   ) -> [NftChain] {
-    let looks = piece.looks
-    return looks.map { look in
-      func asks(_ other: SteeringLook, _ matches: [NftRule.Match] = [], _ comment: String) -> NftRule {
-        // Without these nft would list the fields as bytes of some header, and not load that again.
-        NftRule(
-          (other.hasSender ? [.ethernet] : []) + [.ipv4] + matches,
-          [.choose(by: .fields(piece.fields(other)), map: piece.maps[other]?.name ?? "")], comment: comment)
-      }
-      func leads(to other: SteeringLook, _ matches: [NftRule.Match], _ comment: String) -> [NftRule] {
-        looks.contains(other)
-          ? [NftRule(matches, [.goto(chain: context.name("pick", number, other))], comment: comment)] : []
-      }
-      var rules: [NftRule] = []
-      let (withSender, withPort) = (
-        SteeringLook(hasSender: true, hasPort: false), SteeringLook(hasSender: look.hasSender, hasPort: true)
-      )
-      if !look.hasSender, !look.hasPort {
-        rules += leads(to: withSender, [.ethernet], "its sender has an Ethernet address")
-      }
-      if !look.hasPort {
-        for number in [IPProtocol.tcp, IPProtocol.udp] {
-          rules += leads(to: withPort, [.ipv4, .protocolIs(number)], "it has ports")
+    let looks = piece.looks.filter { piece.trees[$0]?.nodes.isEmpty == false }
+    func place(_ look: SteeringLook) -> SteeringPlace { SteeringPlace(context: context, piece: number, look: look) }
+    let asking = looks.flatMap { look in
+      (piece.trees[look]?.nodes ?? []).map { node in
+        var rules = Self.asks(node.maps)
+        let portless = SteeringLook(hasSender: look.hasSender, hasPort: false)
+        if look.hasPort, looks.contains(portless) {
+          // A header that is cut off has no port to read; conntrack calls such a packet invalid.
+          rules.append(
+            NftRule([.invalid], [.goto(chain: place(portless).chain())], comment: "its ports are cut off"))
         }
+        return NftChain(name: place(look).chain(node.suffix), rules: rules)
       }
-      rules.append(asks(look, [], "the first that takes it"))
-      if look.hasPort {
-        // A header that is cut off has no port to read; conntrack calls such a packet invalid.
-        rules.append(asks(SteeringLook(hasSender: look.hasSender, hasPort: false), [.invalid], "its ports are cut off"))
+    }
+    guard piece.looks.count > 1 else { return asking }
+    // What has most comes first.
+    let leads = looks.flatMap { look -> [NftRule] in
+      let sender: [NftRule.Match] = look.hasSender ? [.ethernet] : []
+      let matches: [[NftRule.Match]] =
+        look.hasPort ? [IPProtocol.tcp, IPProtocol.udp].map { sender + [.ipv4, .protocolIs($0)] } : [sender]
+      let words = (look.hasSender ? ["an Ethernet address"] : []) + (look.hasPort ? ["ports"] : [])
+      return matches.map {
+        NftRule(
+          $0, [.goto(chain: place(look).chain())],
+          comment: words.isEmpty ? "any other" : "it has \(words.joined(separator: " and "))")
       }
-      return NftChain(name: context.name("pick", number, look), rules: rules)
+    }
+    return [NftChain(name: entrance(context, number, piece), rules: leads)] + asking
+  }
+
+  private static func asks(_ maps: [NftMap]) -> [NftRule] {
+    maps.compactMap { map in
+      guard case .boxes(let fields) = map.kind else { return nil }
+      // Without these nft would list the fields as bytes of some header, and not load that again.
+      return NftRule(
+        (fields.contains(.sender) ? [.ethernet] : []) + [.ipv4], [.choose(by: .fields(fields), map: map.name)],
+        comment: "the first that takes it")
     }
   }
 

@@ -8,19 +8,18 @@ internal import RuleSets
 /// where they are few.
 struct FieldRules {
   /// With something to spare: nobody promises that the kernel finds the fewest prefixes.
-  private static let most = 192
+  static let most = 192
 
   private var counts: [SteeringField: Int] = [:]
   private var turns = 0
 
   var areFew: Bool { turns <= Self.most && counts.values.allSatisfy { $0 <= Self.most } }
 
-  /// Boxes of these rules too, in this turn.
-  func adding(_ rules: [SteeringRule], turn: Int) -> FieldRules {
+  /// The boxes of these too, in this turn.
+  func adding(_ entries: [SteeringTree.Entry], turn: Int) -> FieldRules {
     var sum = self
-    for rule in rules {
-      let taken = SteeringProgram.taken(by: rule.match)
-      let boxes = taken.values.reduce(1) { $0 * $1.count }
+    for entry in entries {
+      let (taken, boxes) = (entry.taken, entry.boxes)
       let side = UInt64(turn)
       sum.turns += boxes * Self.prefixes(0x0800 - side, 0x0800 + side, bits: 16)
       for field in SteeringField.allCases {

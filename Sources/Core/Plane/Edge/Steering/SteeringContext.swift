@@ -22,11 +22,6 @@ struct SteeringContext: Hashable, Sendable {
     prefix + (lan.map { "/\(Self.word($0))" } ?? "") + (dscp.map { "//\($0.value)" } ?? "")
   }
 
-  /// Of one piece, and with what its packets have: `pick_1_mac_port`.
-  func name(_ prefix: String, _ number: Int, _ look: SteeringLook) -> String {
-    name(prefix) + "_\(number + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
-  }
-
   /// A device's name as part of a chain's: with a character that nft takes in no name, its bytes.
   private static func word(_ device: InterfaceName) -> String {
     let isWord = device.text.utf8.allSatisfy { byte in
@@ -44,6 +39,23 @@ struct SteeringContext: Hashable, Sendable {
   }
 }
 
+/// A look of one piece in one context.
+struct SteeringPlace: Hashable, Sendable {
+  var context: SteeringContext
+  var piece: Int
+  var look: SteeringLook
+
+  /// The name of the chain of a tree's node, by its suffix: `ask_1_mac_port_dk3f`.
+  func chain(_ suffix: String = "") -> String { name("ask", suffix) }
+  /// What the names of its maps begin with.
+  func map(_ suffix: String) -> String { name("boxes", suffix) }
+
+  private func name(_ prefix: String, _ suffix: String) -> String {
+    context.name(prefix) + "_\(piece + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
+      + (suffix.isEmpty ? "" : "_\(suffix)")
+  }
+}
+
 /// The programs of all contexts.
 struct SteeringPrograms: Equatable, Sendable {
   private(set) var all: [(context: SteeringContext, program: SteeringProgram)] = []
@@ -55,15 +67,12 @@ struct SteeringPrograms: Equatable, Sendable {
       for number in program.pieces.indices {
         let piece = program.pieces[number]
         for look in piece.looks {
-          program.pieces[number].maps[look] = Self.map(piece, look, named: context.name("boxes", number, look))
+          program.pieces[number].trees[look] = SteeringTree(
+            piece.entries(look), at: SteeringPlace(context: context, piece: number, look: look))
         }
       }
       return (context, program)
     }
-  }
-
-  private static func map(_ piece: SteeringProgram.Piece, _ look: SteeringLook, named name: String) -> NftMap {
-    NftMap.boxes(name, piece.fields(look), piece.elements(look) { EdgeCompiler.hitChain(of: $0.name) })
   }
 
   static func == (left: Self, right: Self) -> Bool { left.all.elementsEqual(right.all) { $0 == $1 } }

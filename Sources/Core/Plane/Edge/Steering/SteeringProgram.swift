@@ -1,16 +1,16 @@
 internal import RuleSets
 
-/// Steering rules as the kernel looks through them: pieces that are asked one after the other, each with one look into a
-/// map however many rules are in it.
+/// Steering rules as the kernel looks through them: pieces that are asked one after the other, each with a look or two into
+/// maps however many rules are in it (`SteeringTree`).
 ///
 /// A rule is some boxes: one range for each field. Of the boxes that hold a packet the one of the lowest turn decides
-/// (`PacketBox`), or the one that is asked first, where they are in two pieces. A rule whose addresses are too many for boxes
+/// (`PacketBox`), or the one that is asked first, where they are in two maps. A rule whose addresses are too many for boxes
 /// is a piece of its own, and so is one with domains: these ask sets.
 struct SteeringProgram: Equatable, Sendable {
   /// Boxes of a rule; one that has more asks sets for its addresses.
   static let mostBoxesOfRule = 256
-  /// That one map compares, besides the turn: nft(8) lists no more than five in a concatenation so that it can load them
-  /// again.
+  /// That the rules of a piece compare, besides the turn: nft(8) lists no more than five in a concatenation so that it can
+  /// load them again.
   static let mostFields = 4
   /// In all pieces together.
   static let mostBoxes = 65_536
@@ -18,12 +18,10 @@ struct SteeringProgram: Equatable, Sendable {
   /// Rules in one look.
   struct Piece: Equatable, Sendable {
     var rules: [SteeringRule]
-    /// By rule.
-    var turns: [Int]
     /// Which of its addresses the only rule of the piece asks sets for.
     var asked: Set<SteeringField> = []
     /// By the way to look.
-    var maps: [SteeringLook: NftMap] = [:]
+    var trees: [SteeringLook: SteeringTree] = [:]
   }
 
   var pieces: [Piece] = []
@@ -31,45 +29,22 @@ struct SteeringProgram: Equatable, Sendable {
   init(_ rules: [SteeringRule]) {
     var run: [SteeringRule] = []
     var fields: Set<SteeringField> = []
+    func close() {
+      if !run.isEmpty { pieces.append(Piece(rules: run)) }
+      (run, fields) = ([], [])
+    }
     for rule in rules {
       let asked = Self.asked(by: rule.match)
       if asked.isEmpty {
-        let together = fields.union(Self.taken(by: rule.match).keys)
-        if together.count > Self.mostFields { close(&run) }
-        fields = run.isEmpty ? Set(Self.taken(by: rule.match).keys) : together
+        if fields.union(Self.taken(by: rule.match).keys).count > Self.mostFields { close() }
+        fields.formUnion(Self.taken(by: rule.match).keys)
         run.append(rule)
       } else {
-        close(&run)
-        pieces.append(Piece(rules: [rule], turns: [0], asked: asked))
+        close()
+        pieces.append(Piece(rules: [rule], asked: asked))
       }
     }
-    close(&run)
-  }
-
-  /// Rules of one turn have nothing in common, and stand in one map, however many they are. Those of the next turns join them
-  /// as long as all together are few (`FieldRules`).
-  private mutating func close(_ run: inout [SteeringRule]) {
-    guard !run.isEmpty else { return }
-    let turns = TurnBook(run.map { Self.taken(by: $0.match) }).turns
-    var layers = [[SteeringRule]](repeating: [], count: (turns.max() ?? 0) + 1)
-    for (rule, turn) in zip(run, turns) { layers[turn].append(rule) }
-    var piece = Piece(rules: [], turns: [])
-    var size = FieldRules()
-    for layer in layers where !layer.isEmpty {
-      let next = (piece.turns.last ?? -1) + 1
-      let joined = size.adding(layer, turn: next)
-      if piece.rules.isEmpty || joined.areFew {
-        size = joined
-        piece.rules += layer
-        piece.turns += layer.map { _ in next }
-      } else {
-        pieces.append(piece)
-        piece = Piece(rules: layer, turns: layer.map { _ in 0 })
-        size = FieldRules().adding(layer, turn: 0)
-      }
-    }
-    pieces.append(piece)
-    run = []
+    close()
   }
 
   /// What asks sets: domains always, and addresses where there are too many of them.
@@ -134,52 +109,12 @@ extension SteeringProgram.Piece {
     }
   }
 
-  /// The fields that such a look compares.
-  func fields(_ look: SteeringLook) -> [PacketField] {
-    let matches = rules.map(\.match)
-    var fields: [PacketField] = [.turn]
-    if look.hasSender { fields.append(.sender) }
-    if !asked.contains(.sources), matches.contains(where: { !$0.sources.isEmpty }) { fields.append(.source) }
-    if !asked.contains(.destinations), matches.contains(where: { !$0.destinations.isEmpty }) {
-      fields.append(.destination)
+  /// Rules that may take such packets, with what they compare. A rule that needs what those packets do not have is not among
+  /// them.
+  func entries(_ look: SteeringLook) -> [SteeringTree.Entry] {
+    rules.filter { (look.hasSender || $0.match.macs.isEmpty) && (look.hasPort || $0.match.ports.isEmpty) }.map { rule in
+      SteeringTree.Entry(
+        rule: rule, taken: SteeringProgram.taken(by: rule.match).filter { !asked.contains($0.key) })
     }
-    if matches.contains(where: { !$0.protocols.isEmpty }) { fields.append(.protocol) }
-    if look.hasPort { fields.append(.port) }
-    // One field alone is no concatenation (NFT_PIPAPO_MIN_FIELDS, net/netfilter/nft_set_pipapo.h).
-    return fields.count == 1 ? fields + [.protocol] : fields
-  }
-
-  /// What decides in such a look. A rule that needs what those packets do not have is not among it.
-  func elements(_ look: SteeringLook, to chain: (SteeringRule) -> String) -> [NftMap.Element] {
-    let fields = fields(look)
-    return zip(rules, turns).flatMap { rule, turn -> [NftMap.Element] in
-      guard look.hasSender || rule.match.macs.isEmpty, look.hasPort || rule.match.ports.isEmpty else { return [] }
-      return boxes(of: rule.match, turn, fields).map { .init(.box($0), .goto(chain: chain(rule))) }
-    }
-  }
-
-  private func boxes(of match: SteeringMatch, _ turn: Int, _ fields: [PacketField]) -> [PacketBox] {
-    let taken = SteeringProgram.taken(by: match)
-    return fields.reduce([[]]) { boxes, field in
-      let sides = sides(taken, turn, field)
-      return boxes.flatMap { box in sides.map { box + [$0] } }
-    }.map { PacketBox($0) }
-  }
-
-  private func sides(_ taken: TurnBook.Taken, _ turn: Int, _ field: PacketField) -> [PacketBox.Side] {
-    let sides: [PacketBox.Side] =
-      switch field {
-      case .turn: [.turn(turn)]
-      case .sender: numbers(taken[.macs])
-      case .source: asked.contains(.sources) ? [] : numbers(taken[.sources])
-      case .destination: asked.contains(.destinations) ? [] : numbers(taken[.destinations])
-      case .protocol: numbers(taken[.protocols])
-      case .port: numbers(taken[.ports])
-      }
-    return sides.isEmpty ? [.any(field)] : sides
-  }
-
-  private func numbers(_ ranges: [ClosedRange<UInt64>]?) -> [PacketBox.Side] {
-    (ranges ?? []).map { .numbers($0.lowerBound, $0.upperBound) }
   }
 }
