@@ -17,6 +17,16 @@ extension Reconciler {
     events.record(AgentEvent(.scheduleChanged, "steering", "\(turn.words): \(count)"))
   }
 
+  /// The flowtable was refused, or nil. Told once; each look tries again, and there are as many as there are without it.
+  func tellFast(_ failure: KernelFailure?) {
+    if let failure, fastTrouble == nil {
+      events.record(
+        AgentEvent(
+          .applyFailed, "flowtable", "connections are not offloaded, each packet goes through the chains: \(failure)"))
+    }
+    fastTrouble = failure?.description
+  }
+
   /// The settings' former values only help later, so no rule set waits for them.
   func noteMemory() {
     let remembered = kernel.rememberedSettings()

@@ -55,6 +55,8 @@ package actor Reconciler: RuleSetApplier {
   private(set) var surroundings = ActualState()
   /// Why settings are not as they should be, although the rest is.
   private var settingFailure: KernelFailure?
+  /// Why settled connections are not offloaded although the configuration asks for it; nil while they are, or need not be.
+  package internal(set) var fastTrouble: String?
   /// Why a restart would not know what settings were before; nil while it would.
   package internal(set) var memoryTrouble: String?
   var toldDamage: String?
@@ -336,12 +338,19 @@ package actor Reconciler: RuleSetApplier {
     for sweep in NewlySteered.sweeps(after: made, view, former, isFirst: isFirst) { onSweep(sweep) }
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
+    // Without the flowtable connections are merely slower.
+    var fast: KernelFailure?
     for step in clearing {
-      do throws(KernelFailure) { try kernel.make(step) } catch {
+      do throws(KernelFailure) { made.append(try kernel.make(step)) } catch {
+        if case .putFastTable = step {
+          fast = error
+          continue
+        }
         guard step.isSetting else { throw error }
         failure = failure ?? error
       }
     }
+    tellFast(fast)
     settingFailure = failure
     if let failure, repairing { throw failure }
     // Traffic leaves a device that is to go as soon as another way is known to work, and then the device is deleted.
@@ -352,7 +361,7 @@ package actor Reconciler: RuleSetApplier {
       lookAgain(in: min(.milliseconds(200 << min(waits, 8)), Self.period))
       waits += 1
     }
-    return made + clearing
+    return made
   }
 
   /// Makes what is to be there. Returns what was made, and of what may fail the first failure.
@@ -371,6 +380,8 @@ package actor Reconciler: RuleSetApplier {
             AgentEvent(.applyFailed, "marks", "flows with older marks may hang until they time out: \(error)"))
           continue
         }
+        // Nothing else may change while flows go past it.
+        if case .deleteFastTable = step { throw error }
         guard repairing || step.isSetting else { throw error }
         failure = failure ?? error
       }
