@@ -57,14 +57,15 @@ private final class Bench: Sendable {
   let sweeps = SweepQueue()
   private let work: Task<Void, Never>
 
-  init() async throws {
+  init(usesFlowtable: Bool = false) async throws {
     let wan0 = try #require(InterfaceName("wan0"))
     let lan0 = try #require(InterfaceName("lan0"))
     kernel = CountingKernel(fake)
     configuration = AgentConfiguration(
       device: try #require(Name("branch-017")),
       ruleSet: RuleSetSourceConfiguration(location: .file(path: "/nowhere")),
-      uplinks: [UplinkConfiguration(interface: wan0)], lans: [lan0])
+      uplinks: [UplinkConfiguration(interface: wan0)], lans: [lan0],
+      kernel: KernelRanges(usesFlowtable: usesFlowtable))
     let gateway = IPv4Address("198.51.100.1")
     let addresses = (InterfaceAddress("198.51.100.2/24"), InterfaceAddress("192.168.10.1/24"))
     try fake.change("set up") { state in
@@ -141,6 +142,61 @@ private final class Bench: Sendable {
     #expect(actual.links[try #require(InterfaceName("bh-b"))]?.isOurs == true)
     #expect(actual.nftTable != nil)
     #expect(bench.events.count(.applied) == 1)
+  }
+
+  @Test func aFlowtableIsPutUpLastAndGoesFirst() async throws {
+    let bench = try await Bench(usesFlowtable: true)
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    let wanted = try #require(try bench.fake.read(expecting: nil).fastTable)
+    #expect(bench.kernel.steps.last == .putFastTable(wanted))
+    bench.kernel.forget()
+    try await bench.apply(try bench.ruleSet(2, tunnels: ["a", "b"]))
+    #expect(bench.kernel.steps.first == .deleteFastTable(table: wanted.name))
+    let devices = try bench.fake.read(expecting: nil).fastTable?.flowtables.flatMap(\.devices).map(\.text)
+    #expect(devices == ["bh-a", "bh-b", "lan0"])
+    try await bench.look()
+    bench.kernel.forget()
+    bench.events.forget()
+    try await bench.look()
+    #expect(bench.kernel.steps == [])
+    try bench.fake.change("nft delete table") { $0.fast = nil }
+    try await bench.look()
+    #expect(bench.kernel.steps.count == 1 && bench.events.count(.driftRepaired) == 1)
+    bench.kernel.forget()
+    bench.events.forget()
+    await bench.reconciler.look(because: .firewall)
+    try await bench.look()
+    let table = try #require(try bench.fake.read(expecting: nil).fastTable)
+    #expect(bench.kernel.steps == [.putFastTable(table)], "another program's chains are to see what is offloaded")
+    #expect(bench.events.all.isEmpty)
+    #expect(try bench.fake.read(expecting: nil).fastTable != nil)
+  }
+
+  @Test func aKernelWithoutFlowtablesCostsNothingElse() async throws {
+    let bench = try await Bench(usesFlowtable: true)
+    try bench.fake.change("rmmod") { $0.refusesFlowtables = true }
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    #expect(bench.events.count(.applied) == 1 && bench.events.count(.applyFailed) == 1)
+    #expect(await bench.reconciler.trouble == nil)
+    #expect(await bench.reconciler.fastTrouble != nil)
+    try await bench.look()
+    try await bench.look()
+    #expect(bench.events.count(.applyFailed) == 1, "told once")
+    #expect(bench.events.count(.driftRepaired) == 0)
+    #expect(await bench.reconciler.retry == nil, "the next look is soon enough")
+    try bench.fake.change("modprobe") { $0.refusesFlowtables = false }
+    try await bench.look()
+    #expect(try bench.fake.read(expecting: nil).fastTable != nil)
+    #expect(await bench.reconciler.fastTrouble == nil)
+  }
+
+  @Test func nothingChangesWhereTheFlowtableCannotBeTakenAway() async throws {
+    let bench = try await Bench(usesFlowtable: true)
+    try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
+    bench.kernel.refuse { if case .deleteFastTable = $0 { true } else { false } }
+    bench.kernel.forget()
+    await #expect(throws: RuleSetRefusal.self) { try await bench.apply(try bench.ruleSet(2, tunnels: ["a", "b"])) }
+    #expect(!bench.kernel.steps.contains { $0.isNftTable })
   }
 
   @Test func showsThatItLivesOnceItsWorkIsDone() async throws {

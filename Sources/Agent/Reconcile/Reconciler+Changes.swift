@@ -44,7 +44,28 @@ extension Reconciler {
   }
 }
 
+extension Reconciler.Reason {
+  /// Others come with it.
+  var isEvent: Bool {
+    switch self {
+    case .event, .firewall: true
+    case .ruleSet, .timer, .schedule: false
+    }
+  }
+}
+
 extension Reconciler {
+  /// Each offloaded connection goes through everyone's chains again with its next packet, and comes back only if they let it
+  /// through. Nothing of ours has changed, so nothing is told.
+  func renewFlowtable() {
+    guard let wanted = fastTable else { return }
+    do throws(KernelFailure) { try kernel.make(.putFastTable(wanted)) } catch {
+      // The one that is there must not stay.
+      _ = try? kernel.make(.deleteFastTable(table: wanted.name))
+      tellFast(error)
+    }
+  }
+
   /// A look that is not needed if a rule set is applied within this time: that reads all that a look does. The time zone is
   /// read again in any case.
   ///

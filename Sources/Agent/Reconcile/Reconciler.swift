@@ -8,6 +8,8 @@ package actor Reconciler: RuleSetApplier {
   package enum Reason: Hashable, Sendable {
     case ruleSet
     case event(String)
+    /// Other programs' nftables changed: what is offloaded is to meet them.
+    case firewall
     case timer
     /// By the clock, other steering rules hold than before.
     case schedule
@@ -57,6 +59,8 @@ package actor Reconciler: RuleSetApplier {
   private var settingFailure: KernelFailure?
   /// Why settled connections are not offloaded although the configuration asks for it; nil while they are, or need not be.
   package internal(set) var fastTrouble: String?
+  /// As it was last put up, or found; nil if it is not there.
+  private(set) var fastTable: NftTable?
   /// Why a restart would not know what settings were before; nil while it would.
   package internal(set) var memoryTrouble: String?
   var toldDamage: String?
@@ -125,7 +129,7 @@ package actor Reconciler: RuleSetApplier {
       case .look(let reason):
         isIdle = false
         defer { isIdle = queued.isEmpty }
-        if case .event = reason { await time.sleep(Self.settleTime) }
+        if reason.isEvent { await time.sleep(Self.settleTime) }
         let reasons = queued
         queued = []
         guard !reasons.isEmpty else { continue }
@@ -269,6 +273,7 @@ package actor Reconciler: RuleSetApplier {
     let before = desired
     do {
       let changes = try await bring(to: next, repairing: true)
+      if reasons.contains(.firewall) { renewFlowtable() }
       tally.succeeded(changes: changes.count, repairing: desired == before)
       let turn = ScheduleTurn(from: steering, to: next.layout.steeringRules)
       steering = next.layout.steeringRules
@@ -351,6 +356,7 @@ package actor Reconciler: RuleSetApplier {
       }
     }
     tellFast(fast)
+    fastTable = fast == nil ? wanted.fastTable : nil
     settingFailure = failure
     if let failure, repairing { throw failure }
     // Traffic leaves a device that is to go as soon as another way is known to work, and then the device is deleted.

@@ -8,7 +8,8 @@ extension NftTable {
     var lines = ["table inet \(name) {"]
     if flags != 0 { lines.append("\tflags \(flagWords)") }
     for (index, block)
-      in (counters.map(Self.lines(ofCounter:)) + flowtables.map(\.lines) + sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines))
+      in (counters.map(Self.lines(ofCounter:)) + flowtables.map(\.lines) + sets.map(\.lines) + maps.map(\.lines)
+      + chains.map(\.lines))
       .enumerated()
     {
       if index > 0 { lines.append("") }

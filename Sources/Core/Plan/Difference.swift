@@ -106,9 +106,15 @@ private struct Comparison {
     case .putFastTable(let table) where actual.fastTable == table: return []
     case .deleteFastTable where wantsFlowtable: return []
     case .putFastTable(let table):
-      guard let present = actual.fastTable else { return [Difference(.missing, "nft table inet \(table.name)")] }
+      guard var present = actual.fastTable else { return [Difference(.missing, "nft table inet \(table.name)")] }
+      // A device that is missing stands for its place there too.
+      let devices = made.intersection(table.flowtables.flatMap(\.devices))
+      present.flowtables = present.flowtables.map {
+        NftFlowtable(name: $0.name, priority: $0.priority, devices: $0.devices + devices)
+      }
       return TableComparison(table, present).differences
-    case .deleteNftTable(let table), .deleteFastTable(let table): return [Difference(.superfluous, "nft table inet \(table)")]
+    case .deleteNftTable(let table), .deleteFastTable(let table):
+      return [Difference(.superfluous, "nft table inet \(table)")]
     // Its ip rules tell of the older mask.
     case .moveMarks: return []
     }

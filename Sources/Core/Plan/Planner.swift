@@ -25,13 +25,15 @@ package enum Planner {
       whileChanging: nftTable.creating + nftTable.deleting + rules.creating + rules.deleting)
     guard !migrations.isEmpty else {
       return Plan(
-        creating: fast.closing + devices.creating + routes.creating + rules.creating + nftTable.creating + devices.opening
+        creating: fast.closing + devices.creating + routes.creating + rules.creating + nftTable.creating
+          + devices.opening
           + routes.opening,
         deleting: nftTable.deleting + rules.deleting + clearing + fast.opening)
     }
     let order = MigrationOrder(migrations, rules, nftTable.creating)
     return Plan(
-      creating: fast.closing + routes.creating.filter(\.isFloor) + order.before + devices.creating.filter { !$0.changesTunnel }
+      creating: fast.closing + routes.creating.filter(\.isFloor) + order.before
+        + devices.creating.filter { !$0.changesTunnel }
         + routes.creating.filter { !$0.isFloor } + order.turn + devices.creating.filter(\.changesTunnel)
         + order.renewal + devices.opening + routes.opening,
       deleting: nftTable.deleting + order.after + clearing + fast.opening)

@@ -103,14 +103,11 @@ struct FastStore: ~Copyable, Sendable {
     return after == (before == .max ? 1 : before + 1) ? (before, after) : nil
   }
 
-  /// Linux before 5.18 looked only once a second whether the route of an offloaded flow was still good; 6.1 is the oldest
-  /// that the flowtable was tried on.
   private static func refuseOldKernel(_ table: NftTable) throws(NetlinkFailure) {
     var system = utsname()
     guard uname(&system) == 0 else { return }
     let release = withUnsafeBytes(of: system.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    let numbers = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
-    guard numbers.count == 2, (numbers[0], numbers[1]) < (6, 1) else { return }
+    guard FastPath.isTooOld(release) else { return }
     throw NetlinkFailure(
       operation: "nft add table inet \(table.name)", errno: EOPNOTSUPP,
       kernelText: "a flowtable needs Linux 6.1 or later, and this is \(release)")

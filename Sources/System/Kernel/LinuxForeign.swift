@@ -102,7 +102,9 @@ package final class LinuxForeign: ForeignPort {
 
   private func flowtables(_ netfilter: inout NetfilterSocket) throws(NetlinkFailure) -> [Flowtable] {
     let own = ranges.fastTable
-    return try netfilter.flowtables().filter { $0.users > 0 && !($0.family == "inet" && $0.table == own) }.prefix(Self.most).map { table in
+    return try netfilter.flowtables().filter { $0.users > 0 && !($0.family == "inet" && $0.table == own) }.prefix(
+      Self.most
+    ).map { table in
       Flowtable(
         table: "\(table.family) \(table.table)", name: table.name,
         devices: table.devices.compactMap { InterfaceName($0) }, isHardware: table.isHardware)

@@ -32,6 +32,46 @@ package enum FastPath {
   }
 
   static func chain(of egress: Name) -> String { "fast_\(egress)" }
+
+  /// An egress whose connections settle, and the tunnels of it that are there.
+  package struct Way: Sendable {
+    package var egress: Name
+    package var mark: Mark
+    package var tunnels: [InterfaceName]
+
+    package init(egress: Name, mark: Mark, tunnels: [InterfaceName]) {
+      self.egress = egress
+      self.mark = mark
+      self.tunnels = tunnels
+    }
+  }
+
+  /// The whole table. Its chain stands after everyone else's: what one of them drops is never offloaded.
+  package static func table(_ name: String, _ mask: MarkMask, lans: Set<InterfaceName>, _ ways: [Way]) -> NftTable {
+    let base = NftChain(
+      name: base, hook: .init(kind: .filter, point: .forward, priority: .max), rules: [entry(mask)])
+    return NftTable(
+      name: name, flowtables: [NftFlowtable(name: flowtable, devices: lans.union(ways.flatMap(\.tunnels)))], sets: [],
+      maps: [
+        NftMap(
+          name: map, kind: .mark,
+          elements: ways.map { .init(.mark($0.mark), .goto(chain: chain(of: $0.egress))) })
+      ],
+      chains: [base]
+        + ways.map { way in
+          NftChain(
+            name: chain(of: way.egress), rules: way.tunnels.sorted().map { offloading(way.mark, mask, by: $0) })
+        })
+  }
+
+  /// Linux before 5.18 looked only once a second whether the route of an offloaded flow was still good; 6.1 is the oldest that
+  /// this was tried on.
+  ///
+  /// - Parameter release: as `uname -r` says it; one that cannot be read is not held against the kernel.
+  package static func isTooOld(_ release: String) -> Bool {
+    let numbers = release.split(whereSeparator: { !$0.isNumber }).prefix(2).compactMap { Int($0) }
+    return numbers.count == 2 && (numbers[0], numbers[1]) < (6, 1)
+  }
 }
 
 extension EdgeCompiler {
@@ -41,36 +81,20 @@ extension EdgeCompiler {
   func fastTable(made: [TunnelDevice]) -> NftTable? {
     let kernel = layout.configuration.kernel
     guard kernel.usesFlowtable else { return nil }
+    // What a bridge or a VRF has taken in comes by that one's name. And no bridge's port may be a device of the flowtable:
+    // the kernel would then send by it past the bridge, and not look whether the route is still good.
     let there = Set(made.map(\.name)).union(actual.links.keys.filter { actual.links[$0]?.isEnslaved == false })
-    // What a bridge or a VRF has taken in comes by that one's name, or leads through another flowtable entry.
     let tunnels = Dictionary(
-      layout.tunnelWays.filter { there.contains($0.device) }.map { ($0.owner, $0.device) }) { first, _ in first }
+      layout.tunnelWays.filter { there.contains($0.device) }.map { ($0.owner, $0.device) }
+    ) { first, _ in first }
     let lans = Set(layout.configuration.lans + layout.activeRules.flatMap { layout.interfaces(of: $0.rule) })
       .subtracting(layout.ways.map(\.device)).intersection(there)
-    let egresses = steadyEgresses(guarding: false).compactMap { active in
+    let ways = steadyEgresses(guarding: false).map { active in
       let owners = Set(active.egress.paths.compactMap { layout.path(named: $0).map(layout.owner(of:)) })
-      let devices = owners.compactMap { tunnels[$0] }.sorted()
-      return devices.isEmpty ? nil : (active, devices)
-    }
-    guard !lans.isEmpty, !egresses.isEmpty else { return nil }
-    let mask = layout.mask
-    // After everyone else's chains: what one of them drops is never offloaded.
-    let base = NftChain(
-      name: FastPath.base, hook: .init(kind: .filter, point: .forward, priority: .max),
-      rules: [FastPath.entry(mask)])
-    return NftTable(
-      name: kernel.fastTable,
-      flowtables: [NftFlowtable(name: FastPath.flowtable, devices: lans.union(egresses.flatMap(\.1)))], sets: [],
-      maps: [
-        NftMap(
-          name: FastPath.map, kind: .mark,
-          elements: egresses.map { .init(.mark($0.0.mark), .goto(chain: FastPath.chain(of: $0.0.egress.name))) })
-      ],
-      chains: [base]
-        + egresses.map { active, devices in
-          NftChain(
-            name: FastPath.chain(of: active.egress.name),
-            rules: devices.map { FastPath.offloading(active.mark, mask, by: $0) })
-        })
+      return FastPath.Way(
+        egress: active.egress.name, mark: active.mark, tunnels: owners.compactMap { tunnels[$0] }.sorted())
+    }.filter { !$0.tunnels.isEmpty }
+    guard !lans.isEmpty, !ways.isEmpty else { return nil }
+    return FastPath.table(kernel.fastTable, layout.mask, lans: lans, ways)
   }
 }
