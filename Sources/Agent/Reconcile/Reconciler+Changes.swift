@@ -17,16 +17,6 @@ extension Reconciler {
     events.record(AgentEvent(.scheduleChanged, "steering", "\(turn.words): \(count)"))
   }
 
-  /// The flowtable was refused, or nil. Told once; each look tries again, and there are as many as there are without it.
-  func tellFast(_ failure: KernelFailure?) {
-    if let failure, fastTrouble == nil {
-      events.record(
-        AgentEvent(
-          .applyFailed, "flowtable", "connections are not offloaded, each packet goes through the chains: \(failure)"))
-    }
-    fastTrouble = failure?.description
-  }
-
   /// The settings' former values only help later, so no rule set waits for them.
   func noteMemory() {
     let remembered = kernel.rememberedSettings()
@@ -44,28 +34,7 @@ extension Reconciler {
   }
 }
 
-extension Reconciler.Reason {
-  /// Others come with it.
-  var isEvent: Bool {
-    switch self {
-    case .event, .firewall: true
-    case .ruleSet, .timer, .schedule: false
-    }
-  }
-}
-
 extension Reconciler {
-  /// Each offloaded connection goes through everyone's chains again with its next packet, and comes back only if they let it
-  /// through. Nothing of ours has changed, so nothing is told.
-  func renewFlowtable() {
-    guard let wanted = fastTable else { return }
-    do throws(KernelFailure) { try kernel.make(.putFastTable(wanted)) } catch {
-      // The one that is there must not stay.
-      _ = try? kernel.make(.deleteFastTable(table: wanted.name))
-      tellFast(error)
-    }
-  }
-
   /// A look that is not needed if a rule set is applied within this time: that reads all that a look does. The time zone is
   /// read again in any case.
   ///

@@ -60,7 +60,7 @@ package actor Reconciler: RuleSetApplier {
   /// Why settled connections are not offloaded although the configuration asks for it; nil while they are, or need not be.
   package internal(set) var fastTrouble: String?
   /// As it was last put up, or found; nil if it is not there.
-  private(set) var fastTable: NftTable?
+  var fastTable: NftTable?
   /// Why a restart would not know what settings were before; nil while it would.
   package internal(set) var memoryTrouble: String?
   var toldDamage: String?
@@ -343,20 +343,9 @@ package actor Reconciler: RuleSetApplier {
     for sweep in NewlySteered.sweeps(after: made, view, former, isFirst: isFirst) { onSweep(sweep) }
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
-    // Without the flowtable connections are merely slower.
-    var fast: KernelFailure?
-    for step in clearing {
-      do throws(KernelFailure) { made.append(try kernel.make(step)) } catch {
-        if case .putFastTable = step {
-          fast = error
-          continue
-        }
-        guard step.isSetting else { throw error }
-        failure = failure ?? error
-      }
-    }
-    tellFast(fast)
-    fastTable = fast == nil ? wanted.fastTable : nil
+    let cleared = try clear(clearing, before: seen.fastTable, wanted: wanted.fastTable)
+    made += cleared.made
+    failure = failure ?? cleared.failure
     settingFailure = failure
     if let failure, repairing { throw failure }
     // Traffic leaves a device that is to go as soon as another way is known to work, and then the device is deleted.
