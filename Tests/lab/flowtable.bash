@@ -1,5 +1,6 @@
 # What the flowtable has, as conntrack(8) and nft(8) tell: sourced by scenarios about it, after agent.bash.
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # of topology.bash
 
 export BACKHAUL_LAB_FLOWTABLE=${BACKHAUL_LAB_FLOWTABLE:-true}
 
