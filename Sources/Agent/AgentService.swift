@@ -119,10 +119,12 @@ package final class AgentService: Sendable {
     await forces.start()
     // Flushing a large table reports each object, but the reconciler only needs to know once.
     let (bells, reasons) = AsyncStream.makeStream(of: String.self, bufferingPolicy: .bufferingNewest(1))
+    let (firewalls, changes) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     try ports.kernelEvents.start(on: ports.loop) { [watch, bell, domains] event in
       // As often as clients ask for names: no reason to look at anything.
       if case .learnt(let rule, let addresses) = event { return domains.learnt(rule, addresses) }
       bell.ring()
+      if event == .firewall || event == .overrun { changes.yield() }
       if let reason = Self.noticed(event, by: watch) { reasons.yield(reason) }
     }
     await withTaskGroup { group in
@@ -139,6 +141,9 @@ package final class AgentService: Sendable {
       }
       group.addTask { [reconciler] in
         for await reason in bells { await reconciler.look(because: .event(reason)) }
+      }
+      group.addTask { [reconciler] in
+        for await _ in firewalls { await reconciler.look(because: .firewall) }
       }
       group.addTask { [sight] in await sight.run() }
       group.addTask { [watch, ports] in
@@ -191,7 +196,7 @@ package final class AgentService: Sendable {
     case .ours(let what):
       watch.assumeIsolated { $0.inspectSoon() }
       return what
-    case .foreign, .learnt: return nil
+    case .foreign, .firewall, .learnt: return nil
     case .neighbourFailed(let device, let address):
       watch.assumeIsolated { $0.neighbourFailed(address, on: device) }
       return nil

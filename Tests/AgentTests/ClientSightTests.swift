@@ -18,7 +18,9 @@ private final class Bench: Sendable {
   private let work: Task<Void, Never>
   private let configuration: AgentConfiguration
 
-  init(fallback: Egress.Fallback = .localWAN, ipv6: BackhaulRule.IPv6 = .local) async throws {
+  init(
+    fallback: Egress.Fallback = .localWAN, ipv6: BackhaulRule.IPv6 = .local, usesFlowtable: Bool = false
+  ) async throws {
     let (wan, lan, tun) = (
       try #require(InterfaceName("wan0")), try #require(InterfaceName("lan0")), try #require(InterfaceName("tun9"))
     )
@@ -26,7 +28,8 @@ private final class Bench: Sendable {
     configuration = AgentConfiguration(
       device: try #require(Name("branch-017")),
       ruleSet: RuleSetSourceConfiguration(location: .file(path: "/nowhere")),
-      uplinks: [UplinkConfiguration(interface: wan)], lans: [lan])
+      uplinks: [UplinkConfiguration(interface: wan)], lans: [lan],
+      kernel: KernelRanges(usesFlowtable: usesFlowtable))
     let gateway = IPv4Address("198.51.100.1")
     let addresses = (InterfaceAddress("198.51.100.2/24"), InterfaceAddress("192.168.10.1/24"))
     try fake.change("set up") { state in
@@ -199,6 +202,30 @@ private final class Bench: Sendable {
     await bench.look()
     #expect(await bench.state == .asIntended)
     #expect(bench.told == [.trafficObstructed, .trafficRestored])
+  }
+
+  /// What is offloaded passes no counter: a client whose packets are refused is then the only one that is seen.
+  @Test func whatIsOffloadedIsNotTakenForLost() async throws {
+    let bench = try await Bench(usesFlowtable: true)
+    let mark = try #require(await bench.reconciler.layout?.mark(.egress(bench.office)))
+    let client = try #require(IPv4Address("192.168.10.2"))
+    let docker = PacketFilter(table: "ip filter", chain: "FORWARD", place: .forward, priority: 0, dropsByDefault: true)
+    try bench.fake.change("nft add chain") { $0.filters.filters = [docker] }
+    var connection = FakeConnection(source: client, mark: mark, isTranslated: false)
+    connection.isOffloaded = true
+    bench.fake.connections = [connection]
+    await bench.look()
+    for _ in 0..<8 {
+      try bench.count([.taken: 20, .passed: 20])
+      await bench.look()
+    }
+    #expect(await bench.state == .asIntended && bench.told == [])
+    bench.fake.connections = []
+    for _ in 0..<20 {
+      try bench.count([.taken: 20, .passed: 20])
+      await bench.look()
+    }
+    #expect(await bench.state == .obstructed, "nothing is offloaded, and nothing leaves")
   }
 
   @Test func aMarkThatIsLostIsSeen() async throws {

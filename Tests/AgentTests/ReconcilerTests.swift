@@ -7,7 +7,7 @@ import Testing
 @testable import Agent
 
 /// Counts the steps that reach the kernel, and refuses those that a test wants refused.
-private final class CountingKernel: KernelPort {
+final class CountingKernel: KernelPort {
   let fake: FakeKernel
   private let state = Mutex<(steps: [Step], refuse: (@Sendable (Step) -> Bool)?)>(([], nil))
   private let work = Mutex<(words: [String], afterRead: (@Sendable (Int) -> Void)?)>(([], nil))
@@ -46,7 +46,7 @@ private final class CountingKernel: KernelPort {
 }
 
 /// A reconciler over a kernel in memory: uplink wan0, LAN lan0, and a rule set with a tunnel for each name.
-private final class Bench: Sendable {
+final class ReconcilerBench: Sendable {
   let fake = FakeKernel()
   let kernel: CountingKernel
   let events = RecordedEvents()
@@ -57,14 +57,15 @@ private final class Bench: Sendable {
   let sweeps = SweepQueue()
   private let work: Task<Void, Never>
 
-  init() async throws {
+  init(usesFlowtable: Bool = false) async throws {
     let wan0 = try #require(InterfaceName("wan0"))
     let lan0 = try #require(InterfaceName("lan0"))
     kernel = CountingKernel(fake)
     configuration = AgentConfiguration(
       device: try #require(Name("branch-017")),
       ruleSet: RuleSetSourceConfiguration(location: .file(path: "/nowhere")),
-      uplinks: [UplinkConfiguration(interface: wan0)], lans: [lan0])
+      uplinks: [UplinkConfiguration(interface: wan0)], lans: [lan0],
+      kernel: KernelRanges(usesFlowtable: usesFlowtable))
     let gateway = IPv4Address("198.51.100.1")
     let addresses = (InterfaceAddress("198.51.100.2/24"), InterfaceAddress("192.168.10.1/24"))
     try fake.change("set up") { state in
@@ -134,7 +135,7 @@ private final class Bench: Sendable {
 
 @Suite struct ReconcilerTests {
   @Test func aRuleSetIsApplied() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a", "b"]))
     let actual = try bench.fake.read(expecting: nil)
     #expect(actual.links[try #require(InterfaceName("bh-a"))]?.isOurs == true)
@@ -144,7 +145,7 @@ private final class Bench: Sendable {
   }
 
   @Test func showsThatItLivesOnceItsWorkIsDone() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     let applying = Task { try await bench.apply(try bench.ruleSet(1, tunnels: ["a"])) }
     try await applying.value
     await withCheckedContinuation { done in bench.reconciler.pulse { done.resume() } }
@@ -152,7 +153,7 @@ private final class Bench: Sendable {
   }
 
   @Test func anAgentTakesOverFromTheGuard() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     var ruleSet = try bench.ruleSet(1, tunnels: ["a"])
     ruleSet.backhaulRules[0].egress.fallback = .block
     let slots = try #require(Layout.slots(ruleSet, bench.configuration, after: SlotBook()))
@@ -167,7 +168,7 @@ private final class Bench: Sendable {
 
   /// In doubt no forwarded traffic leaves until a rule set takes over, in one transaction.
   @Test func whatIsHeldIsHeldUntilARuleSetIsRunning() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     await bench.reconciler.hold(.everything)
     let held = DesiredState.holdingEverything(bench.configuration, in: ActualState())
     #expect(try bench.fake.read(expecting: held.nftTable).nftTable == held.nftTable)
@@ -187,7 +188,7 @@ private final class Bench: Sendable {
   }
 
   @Test func whatAnEarlierAgentLeftIsNotHeldAgain() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let before = try bench.fake.read(expecting: nil)
     let other = Reconciler(
@@ -199,7 +200,7 @@ private final class Bench: Sendable {
 
   /// Where there is no table of ours, what carries our marks is of another life: they may have been another egress's.
   @Test func marksOfAnotherLifeSteerNoFlow() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let stale = bench.sweeps.take().filter(\.isSilent)
     #expect(stale.count == 1 && stale.first?.isOfTheMarkAlone == true)
@@ -219,7 +220,7 @@ private final class Bench: Sendable {
 
   /// A sysctl that cannot be set (a read-only /proc/sys) is reported, but is no reason to stop steering.
   @Test func aSettingThatCannotBeMadeKeepsNoRuleSetFromBeingApplied() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     bench.kernel.refuse { if case .changeSettings = $0 { true } else { false } }
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     #expect(try bench.fake.read(expecting: nil).nftTable != nil)
@@ -232,7 +233,7 @@ private final class Bench: Sendable {
 
   /// If the book is lost, the kernel shows which slot belongs to what.
   @Test func slotsAreReadBack() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     let ruleSet = try bench.ruleSet(1, tunnels: ["a", "b"])
     let owners = Layout.owners(ruleSet, bench.configuration)
     let slots = SlotBook(
@@ -243,7 +244,7 @@ private final class Bench: Sendable {
   }
 
   @Test func aSecondLookChangesNothing() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     let ruleSet = try bench.ruleSet(1, tunnels: ["a"])
     try await bench.apply(ruleSet)
     bench.kernel.forget()
@@ -254,7 +255,7 @@ private final class Bench: Sendable {
   }
 
   @Test func whatAnotherProgramDeletedIsRestoredAndReported() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let device = try #require(InterfaceName("bh-a"))
     try bench.fake.change("ip link delete bh-a") { $0.removeLink(device) }
@@ -265,7 +266,7 @@ private final class Bench: Sendable {
   }
 
   @Test func aRuleSetThatTheKernelRefusesLeavesTheOldOne() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let before = try bench.fake.read(expecting: nil)
     bench.kernel.refuse { if case .createTunnel = $0 { true } else { false } }
@@ -278,9 +279,9 @@ private final class Bench: Sendable {
   }
 
   @Test func aDefaultRouteThatIsBeingReplacedIsNoUplinkLost() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
-    let defaults = try Bench.defaults()
+    let defaults = try ReconcilerBench.defaults()
     try bench.setDefaults([])
     bench.kernel.note { [bench] count in
       // The DHCP client keeps working between the first look and the next.
@@ -293,7 +294,7 @@ private final class Bench: Sendable {
   }
 
   @Test func aDefaultRouteThatStaysAwayIsAnUplinkLost() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
     try bench.setDefaults([])
     bench.kernel.note()
@@ -306,7 +307,7 @@ private final class Bench: Sendable {
   }
 
   @Test func anAddressThatGoesWithTheRouteIsNotWaitedFor() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
     let wan0 = bench.configuration.uplinks[0].interface
     try bench.fake.change("no address") { state in
@@ -320,7 +321,7 @@ private final class Bench: Sendable {
 
   /// Routes, ip rules and nftables of ours follow from what was read: nothing of it has to be read again.
   @Test func aRuleMoreReadsTheKernelOnce() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     var ruleSet = try bench.ruleSet(1, tunnels: ["fra-a"])
     try await bench.apply(ruleSet)
     ruleSet.revision = 2
@@ -343,7 +344,7 @@ private final class Bench: Sendable {
   }
 
   @Test func aRuleSetThatComesMakesALookUnnecessary() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     let none = await bench.reconciler.applied
     try await bench.apply(try bench.ruleSet(1, tunnels: ["fra-a"]))
     let one = await bench.reconciler.applied
@@ -356,14 +357,14 @@ private final class Bench: Sendable {
   }
 
   @Test func aTunnelThatIsRemovedGoesOnceItIsLeft() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a", "b"]))
     try await bench.apply(try bench.ruleSet(2, tunnels: ["a"]))
     #expect(try bench.fake.read(expecting: nil).links[try #require(InterfaceName("bh-b"))] == nil)
   }
 
   @Test func aFailureIsReportedOnceAndTriedAgain() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     let device = try #require(InterfaceName("bh-a"))
     try bench.fake.change("ip link delete bh-a") { $0.removeLink(device) }
@@ -380,7 +381,7 @@ private final class Bench: Sendable {
 
   /// The other path's state stays unknown here: no time passes, so its probes are never answered.
   @Test(.timeLimit(.minutes(3))) func aDeviceThatIsNeverLeftIsLookedAtEverMoreSeldom() async throws {
-    let bench = try await Bench()
+    let bench = try await ReconcilerBench()
     try await bench.apply(try bench.ruleSet(1, tunnels: ["a"]))
     var next = try bench.ruleSet(2, tunnels: ["b"])
     next.tunnels[0].kind = .gre(key: 9)

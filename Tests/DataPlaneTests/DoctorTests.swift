@@ -363,6 +363,22 @@ import Testing
     #expect(KernelFeature.needed(by: Branch.ruleSet()).contains(KernelFeature.gre))
     #expect(!KernelFeature.needed(by: nil).contains(KernelFeature.gre))
   }
+
+  @Test func aFlowtableIsMissedOnlyWhereItIsAskedFor() throws {
+    let without = KernelEvidence(release: "6.12", configuration: [:])
+    #expect(!(try found { $0.features = without }).contains("warning offload"))
+    func asked(_ evidence: KernelEvidence) throws -> [String] {
+      try found {
+        $0.configuration.kernel.usesFlowtable = true
+        $0.features = evidence
+      }
+    }
+    #expect(try asked(without).contains("warning offload"))
+    #expect(try asked(KernelEvidence(release: "6.12")) == [], "nobody knows what it has")
+    #expect(try asked(KernelEvidence(release: "5.10.0-32-amd64")) == ["warning offload"])
+    #expect(try asked(KernelEvidence(release: "6.0.3")) == ["warning offload"])
+    #expect(try asked(KernelEvidence(release: "6.1.0-18-arm64")) == [])
+  }
 }
 
 @Suite struct ResolverQuestionTests {

@@ -77,6 +77,8 @@ struct ModelKernel {
       }
       for change in renewal.changes { apply(change) }
     case .deleteNftTable: state.nftTable = nil
+    case .putFastTable(let table): state.fastTable = table
+    case .deleteFastTable: state.fastTable = nil
     case .moveMarks(let migration):
       connections = connections.map { mark in
         migration.moves.first { $0.from.value == mark & migration.mask.bits }
@@ -173,7 +175,12 @@ struct ModelKernel {
     case .renewSets(_, let renewal):
       let names = Set((state.nftTable?.sets ?? []).map(\.name))
       return renewal.names.allSatisfy(names.contains) ? nil : "No such file or directory"
-    case .deleteRoute, .addRule, .deleteRule, .deleteNftTable, .moveMarks: return nil
+    case .deleteRoute, .addRule, .deleteRule, .deleteNftTable, .deleteFastTable, .moveMarks: return nil
+    case .putFastTable(let table):
+      if table.flowtables.contains(where: { !$0.devices.allSatisfy { state.links[$0] != nil } }) {
+        return "No such file or directory"
+      }
+      return danglingReference(in: table)
     }
   }
 

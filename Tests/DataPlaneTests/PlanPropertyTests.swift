@@ -53,6 +53,7 @@ import Testing
     }
     try model.apply(Planner.teardown(actual: model.state, remembered: model.remembered).steps)
     #expect(model.state.routes.isEmpty && model.state.rules.isEmpty && model.state.nftTable == nil)
+    #expect(model.state.fastTable == nil)
     #expect(!model.state.links.values.contains { $0.isOurs })
   }
 
@@ -71,6 +72,26 @@ import Testing
       try killed.apply(plan(new, killed).steps)
       #expect(
         plan(new, killed).isEmpty, "killed after \(count) of \(steps.count) steps, seed \(Self.seed &+ 1000 &+ number)")
+    }
+  }
+
+  /// What is offloaded asks neither chains nor ip rules: they change only while nothing is.
+  @Test(arguments: 0..<40) func nothingThatDecidesChangesUnderTheFlowtable(_ number: UInt64) throws {
+    var chance = RandomBranch(seed: (Self.seed &+ 4000 &+ number) & ~1)
+    var model = ModelKernel(chance.kernel())
+    var book = SlotBook()
+    for _ in 0..<3 {
+      let compiler = try compile(chance.ruleSet(), chance, book, model.state)
+      book = compiler.layout.slots
+      for step in plan(compiler, model).steps {
+        let (before, rules) = (model.state.nftTable, model.state.rules)
+        try model.apply(step)
+        guard model.state.nftTable != before || model.state.rules != rules else { continue }
+        #expect(model.state.fastTable == nil, "\(step), seed \(Self.seed &+ 4000 &+ number)")
+      }
+      let wanted = EdgeCompiler(compiler.layout, model.state).compile().fastTable
+      #expect(model.state.fastTable == wanted, "seed \(Self.seed &+ 4000 &+ number)")
+      chance.accident(&model)
     }
   }
 

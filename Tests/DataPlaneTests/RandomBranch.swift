@@ -6,9 +6,12 @@ import SeededRandom
 /// Random rule sets and accidents, the same ones for the same seed.
 struct RandomBranch {
   var random: SeededRandom
-  let configuration = Branch.configuration(lans: ["lan0", "lan1"])
+  private(set) var configuration = Branch.configuration(lans: ["lan0", "lan1"])
 
-  init(seed: UInt64) { random = SeededRandom(seed: seed) }
+  init(seed: UInt64) {
+    random = SeededRandom(seed: seed)
+    configuration.kernel.usesFlowtable = seed % 2 == 0
+  }
 
   mutating func ruleSet() -> RuleSet {
     let names: [Name] = ["fra", "ber", "par", "rom"]

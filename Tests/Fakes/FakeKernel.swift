@@ -156,6 +156,13 @@ package final class FakeKernel: KernelPort, FlipPort, TrafficPort, LookupPort, F
     return route?.destination
   }
 
+  package func offloadedMarks(_ mask: MarkMask) throws(KernelFailure) -> Set<Mark> {
+    try check("conntrack -L")
+    return state.withLock { state in
+      Set(state.connections.filter(\.isOffloaded).map { Mark(value: $0.mark.value & mask.bits) })
+    }
+  }
+
   package func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts {
     try check("nft list chain")
     return state.withLock { state in
@@ -234,6 +241,7 @@ package struct FakeConnection: Equatable, Sendable {
   /// That address, where a test asks for it.
   package var leftAs: IPv4Address?
   package var isAnswered: Bool
+  package var isOffloaded = false
 
   package init(
     source: IPv4Address, mark: Mark, isTranslated: Bool, leftAs: IPv4Address? = nil, isAnswered: Bool = true

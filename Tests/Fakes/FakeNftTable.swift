@@ -305,6 +305,8 @@ package struct FakeNftTable: Sendable {
         if !table.chains.contains(where: { $0.name == chain }) { throw missing(chain) }
       case .choose(_, let map): if !table.maps.contains(where: { $0.name == map }) { throw missing(map) }
       case .countIn(let counter): if !table.counters.contains(counter) { throw missing(counter) }
+      case .offload(let flowtable):
+        if !table.flowtables.contains(where: { $0.name == flowtable }) { throw missing(flowtable) }
       default: break
       }
     }
@@ -325,6 +327,10 @@ package struct FakeNftTable: Sendable {
   }
 
   /// nft_meta_get_validate_xfrm and nft_meta_get_validate_sdif, net/netfilter/nft_meta.c
+  private static func knows(_ rule: NftRule, at point: NftChain.Hook.Point) -> Bool {
+    point == .forward || !rule.actions.contains { if case .offload = $0 { true } else { false } }
+  }
+
   private static func knows(_ match: NftRule.Match, at point: NftChain.Hook.Point) -> Bool {
     switch (match, point) {
     case (.wasEncrypted, .output), (.wasEncrypted, .postrouting): false
@@ -342,6 +348,7 @@ package struct FakeNftTable: Sendable {
       if let match = rule.matches.first(where: { !Self.knows($0, at: point) }) {
         throw FakeRefusal(EOPNOTSUPP, "\(match) is unknown in \(chain.name)")
       }
+      if !Self.knows(rule, at: point) { throw FakeRefusal(EOPNOTSUPP, "flow add is unknown in \(chain.name)") }
       for name in rule.actions.flatMap(targets) {
         guard let next = table.chains.first(where: { $0.name == name }) else { continue }
         try refuseUnknown(at: point, in: next, depth: depth + 1)
@@ -355,6 +362,15 @@ package struct FakeNftTable: Sendable {
     case .jump(let chain), .goto(let chain): [chain]
     case .choose(_, let map): table.maps.first { $0.name == map }?.elements.map(\.verdict.chain) ?? []
     default: []
+    }
+  }
+}
+
+extension NftTable {
+  /// A device is gone, and the kernel takes it out of flowtables by itself (nf_tables_flowtable_event).
+  mutating func lose(_ device: InterfaceName) {
+    flowtables = flowtables.map { table in
+      NftFlowtable(name: table.name, priority: table.priority, devices: table.devices.filter { $0 != device })
     }
   }
 }

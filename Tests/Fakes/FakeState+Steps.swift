@@ -53,6 +53,8 @@ extension FakeState {
       guard nft?.table.name == table else { throw missing(table) }
       try nft?.renew(renewal)
     case .deleteNftTable(let table): if nftTable?.name == table { nftTable = nil }
+    case .putFastTable(let table): try putFast(table)
+    case .deleteFastTable(let table): if fast?.table.name == table { fast = nil }
     case .moveMarks(let migration):
       for index in connections.indices {
         let mark = connections[index].mark.value
@@ -60,6 +62,16 @@ extension FakeState {
         connections[index].mark = Mark(value: mark & ~migration.mask.bits | move.to.value)
       }
     }
+  }
+
+  /// nft_flowtable_parse_hook, net/netfilter/nf_tables_api.c, and nft_flow_offload_init and nft_flow_offload_validate,
+  /// net/netfilter/nft_flow_offload.c.
+  private mutating func putFast(_ table: NftTable) throws(FakeRefusal) {
+    if refusesFlowtables { throw FakeRefusal(EOPNOTSUPP, "flowtable inet \(table.name)") }
+    for device in table.flowtables.flatMap(\.devices) where links[device] == nil {
+      throw FakeRefusal(ENOENT, "there is no device \(device)")
+    }
+    fast = try FakeNftTable(table, after: fast)
   }
 
   // MARK: Devices

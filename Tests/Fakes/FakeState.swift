@@ -26,6 +26,9 @@ package struct FakeState: Sendable {
   var rules: [Rule] = []
   var hasIPv6Rules = true
   var nft: FakeNftTable?
+  package var fast: FakeNftTable?
+  /// A kernel that was built without flowtables.
+  package var refusesFlowtables = false
   /// Changing it is another program's doing.
   var nftTable: NftTable? {
     get { nft?.table }
@@ -94,6 +97,7 @@ package struct FakeState: Sendable {
       }, hasIPv6Rules: hasIPv6Rules,
       settings: settings, pathMTUs: pathMTUs.filter { links[$0.key.device]?.isOurs == false })
     tellSites(&actual)
+    actual.fastTable = fast?.table
     let expected = expecting(actual)
     actual.nftTable = nftTable.map { recognised($0, expected) }
     return actual
@@ -182,6 +186,7 @@ package struct FakeState: Sendable {
 
   package mutating func removeLink(_ name: InterfaceName) {
     links[name] = nil
+    fast?.alter { $0.lose(name) }
     // An interface keeps the index that its underlay had: one that comes back under the name has another.
     for other in links.keys where links[other]?.tunnel?.underlay == name { links[other]?.tunnel?.underlay = nil }
     addresses[name] = nil

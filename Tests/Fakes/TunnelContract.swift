@@ -21,6 +21,12 @@ package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvert
   case xfrmInterfaceIsMadeAnewWithItsRoutes
   case whatIsSpoiltIsPutRight
   case foreignTunnelWithAnAliasLikeOursIsLeftAlone
+  case flowtableIsReadBackAsItWas
+  case flowtableOfAMissingDeviceIsRefusedWhole
+  case flowRuleWithoutAFlowtableIsRefused
+  case flowRuleElsewhereThanInForwardIsRefused
+  case flowtableLosesADeviceThatGoes
+  case flowtableIsNoPartOfTheOtherTable
 
   package var description: String { rawValue }
 
@@ -44,6 +50,12 @@ package enum TunnelContract: String, CaseIterable, Sendable, CustomStringConvert
     case .xfrmInterfaceIsMadeAnewWithItsRoutes: try ground.xfrmMadeAnew()
     case .whatIsSpoiltIsPutRight: try ground.spoiltTunnelIsPutRight()
     case .foreignTunnelWithAnAliasLikeOursIsLeftAlone: try ground.foreignTunnelWithAlias()
+    case .flowtableIsReadBackAsItWas: try ground.flowtableReadBack()
+    case .flowtableOfAMissingDeviceIsRefusedWhole: try ground.flowtableWithoutDevice()
+    case .flowRuleWithoutAFlowtableIsRefused: try ground.flowRuleAlone()
+    case .flowRuleElsewhereThanInForwardIsRefused: try ground.flowRuleElsewhere()
+    case .flowtableLosesADeviceThatGoes: try ground.flowtableLosesDevice()
+    case .flowtableIsNoPartOfTheOtherTable: try ground.flowtableApart()
     }
   }
 }

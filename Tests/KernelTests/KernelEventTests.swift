@@ -39,12 +39,16 @@ struct KernelEventTests {
     try listening { ground, told, _ in try body(ground, told) }
   }
 
-  private func listening(_ body: (RealGround, Told, Reactor) throws -> Void) throws {
+  private func listening(
+    usesFlowtable: Bool = false, _ body: (RealGround, Told, Reactor) throws -> Void
+  ) throws {
     try RealGround.with { ground in
       let reactor = try Reactor(name: "events")
       defer { reactor.stop() }
       let told = Told()
-      try LinuxKernelEvents(ground.ranges, own: ground.ports, news: ground.news).start(on: reactor) { told.note($0) }
+      var ranges = ground.ranges
+      ranges.usesFlowtable = usesFlowtable
+      try LinuxKernelEvents(ranges, own: ground.ports, news: ground.news).start(on: reactor) { told.note($0) }
       // The subscription is made on the loop: the first event shows that it is there.
       try ground.shell("ip rule add priority 9298 lookup main")
       try #require(told.waits { $0 == .ours("ip rule 9298") })
@@ -190,6 +194,23 @@ struct KernelEventTests {
       #expect(told.waits { $0 == .foreign("ip rule 100") })
       #expect(told.waits { $0 == .mainRoute })
       #expect(told.all.count == 3, "\(told.all)")
+    }
+  }
+
+  @Test("tell of other programs' nftables where connections are offloaded past them, and nowhere else")
+  func firewall() throws {
+    for usesFlowtable in [false, true] {
+      try listening(usesFlowtable: usesFlowtable) { ground, told, _ in
+        try ground.shell("nft add table inet other")
+        // Told after it, in any case.
+        try ground.shell("nft add table inet \(ground.ranges.nftTable)")
+        #expect(told.waits { $0 == .ours("nft table inet \(ground.ranges.nftTable)") })
+        #expect(told.all.contains(.firewall) == usesFlowtable)
+        told.clear()
+        try ground.shell("nft add table inet \(ground.ranges.fastTable)")
+        #expect(told.waits { $0 == .ours("nft table inet \(ground.ranges.fastTable)") })
+        #expect(!told.all.contains(.firewall))
+      }
     }
   }
 

@@ -9,7 +9,8 @@ last_edit=.
 source_url=http://198.18.0.9:8080/rule-set.json
 
 # configure [UPLINK[:private]...] — writes the local configuration; wan0 is the only uplink unless others are named, in
-# order of tier. With ipsec.bash it also says where charon and the secrets are.
+# order of tier. With ipsec.bash it also says where charon and the secrets are. BACKHAUL_LAB_FLOWTABLE=true: any scenario with
+# the flowtable on.
 configure() {
   local uplink tier=0
   [ $# -gt 0 ] || set -- wan0
@@ -28,6 +29,7 @@ state_directory = "$W/state"
 [log]
 level = "debug"
 T
+    [ -z "${BACKHAUL_LAB_FLOWTABLE:-}" ] || printf '[kernel]\nflowtable = %s\n' "$BACKHAUL_LAB_FLOWTABLE"
     if [ -n "${secrets:-}" ]; then
       printf '[ipsec]\nvici_socket = "%s"\nsecrets_directory = "%s"\nstrongswan_conf = "%s"\n' \
         "$W/edge.vici" "$secrets" "$W/edge.strongswan.conf"

@@ -65,6 +65,9 @@ package enum KernelEvent: Equatable, Sendable {
   /// Another program's rule or short route changed that may take clients' packets before ours; it does not affect our
   /// own objects.
   case foreign(String)
+  /// Another program changed nftables of its own. Told only where connections are offloaded: they go past it until they are
+  /// set up again.
+  case firewall
   /// A route, rule or nftables object of ours, or in our ranges, changed.
   case ours(String)
   /// Another program, the router's resolver as a rule, has put addresses into the set of this rule's domains;

@@ -19,6 +19,9 @@ package protocol SightPort: Sendable {
   func answer(to question: IPv6Question) throws(KernelFailure) -> IPv6Question.Answer
   /// What these chains of our table have counted; a chain that is not there is left out.
   func counted(in chains: [String]) throws(KernelFailure) -> SeenCounts
+  /// The marks, under this mask, of connections that a flowtable forwards now. The kernel walks its whole table of
+  /// connections, so this is only called if something is suspected.
+  func offloadedMarks(_ mask: MarkMask) throws(KernelFailure) -> Set<Mark>
   /// Other programs' base chains that packets pass, and rules that write marks. A firewall may be large, so this is
   /// only called if something is suspected.
   func filters() throws(KernelFailure) -> SeenFilters

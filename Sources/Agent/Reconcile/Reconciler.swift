@@ -8,6 +8,8 @@ package actor Reconciler: RuleSetApplier {
   package enum Reason: Hashable, Sendable {
     case ruleSet
     case event(String)
+    /// Other programs' nftables changed: what is offloaded is to meet them.
+    case firewall
     case timer
     /// By the clock, other steering rules hold than before.
     case schedule
@@ -55,6 +57,10 @@ package actor Reconciler: RuleSetApplier {
   private(set) var surroundings = ActualState()
   /// Why settings are not as they should be, although the rest is.
   private var settingFailure: KernelFailure?
+  /// Why settled connections are not offloaded although the configuration asks for it; nil while they are, or need not be.
+  package internal(set) var fastTrouble: String?
+  /// As it was last put up, or found; nil if it is not there.
+  var fastTable: NftTable?
   /// Why a restart would not know what settings were before; nil while it would.
   package internal(set) var memoryTrouble: String?
   var toldDamage: String?
@@ -123,7 +129,7 @@ package actor Reconciler: RuleSetApplier {
       case .look(let reason):
         isIdle = false
         defer { isIdle = queued.isEmpty }
-        if case .event = reason { await time.sleep(Self.settleTime) }
+        if reason.isEvent { await time.sleep(Self.settleTime) }
         let reasons = queued
         queued = []
         guard !reasons.isEmpty else { continue }
@@ -267,6 +273,7 @@ package actor Reconciler: RuleSetApplier {
     let before = desired
     do {
       let changes = try await bring(to: next, repairing: true)
+      if reasons.contains(.firewall) { renewFlowtable() }
       tally.succeeded(changes: changes.count, repairing: desired == before)
       let turn = ScheduleTurn(from: steering, to: next.layout.steeringRules)
       steering = next.layout.steeringRules
@@ -336,12 +343,9 @@ package actor Reconciler: RuleSetApplier {
     for sweep in NewlySteered.sweeps(after: made, view, former, isFirst: isFirst) { onSweep(sweep) }
     if let failure, repairing { throw failure }
     let (kept, clearing) = plan.deleting.partitioned(by: await watch.devicesInUse)
-    for step in clearing {
-      do throws(KernelFailure) { try kernel.make(step) } catch {
-        guard step.isSetting else { throw error }
-        failure = failure ?? error
-      }
-    }
+    let cleared = try clear(clearing, before: seen.fastTable, wanted: wanted.fastTable)
+    made += cleared.made
+    failure = failure ?? cleared.failure
     settingFailure = failure
     if let failure, repairing { throw failure }
     // Traffic leaves a device that is to go as soon as another way is known to work, and then the device is deleted.
@@ -352,7 +356,7 @@ package actor Reconciler: RuleSetApplier {
       lookAgain(in: min(.milliseconds(200 << min(waits, 8)), Self.period))
       waits += 1
     }
-    return made + clearing
+    return made
   }
 
   /// Makes what is to be there. Returns what was made, and of what may fail the first failure.
@@ -371,6 +375,8 @@ package actor Reconciler: RuleSetApplier {
             AgentEvent(.applyFailed, "marks", "flows with older marks may hang until they time out: \(error)"))
           continue
         }
+        // Nothing else may change while flows go past it.
+        if case .deleteFastTable = step { throw error }
         guard repairing || step.isSetting else { throw error }
         failure = failure ?? error
       }

@@ -33,7 +33,7 @@ extension Step {
   /// and other programs' routes.
   var isOfOurRoutesAndTables: Bool {
     switch self {
-    case .putRoute, .deleteRoute, .addRule, .deleteRule, .moveMarks: true
+    case .putRoute, .deleteRoute, .addRule, .deleteRule, .moveMarks, .putFastTable, .deleteFastTable: true
     default: isNftTable
     }
   }
@@ -41,7 +41,7 @@ extension Step {
   /// What changes of our nftables table, by name: its text may be megabytes. Nil for other steps.
   var nftObjects: [String]? {
     switch self {
-    case .replaceNftTable(let table): ["nft table inet \(table.name)"]
+    case .replaceNftTable(let table), .putFastTable(let table): ["nft table inet \(table.name)"]
     case .changeNftTable(let change): change.objects
     case .changeSets(let table, let changes): changes.map { "nft set inet \(table) \($0.set)" }
     case .renewSets(let table, let renewal): renewal.names.map { "nft set inet \(table) \($0)" }

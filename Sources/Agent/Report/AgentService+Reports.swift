@@ -30,6 +30,7 @@ extension AgentService {
       trial: pull.trial.map { TrialReport($0, confirmed: pull.confirmedRevision, at: snapshot.at) },
       acceptsRevision: await keeper.permittedRevision, forcesOfNoPath: writer.forcesOfNoPath,
       sight: SightReport(seen, at: snapshot.at))
+    report.flowtable = await reconciler.flowtable
     report.judge(by: view(writer, moment, seen, report))
     return report.keeping(choice)
   }

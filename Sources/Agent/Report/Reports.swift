@@ -26,6 +26,9 @@ package struct StatusReport: Codable, Equatable, Sendable {
   package var pullTrouble: String?
   /// Why the kernel does not match the rule set; null if it does.
   package var applyTrouble: String?
+  /// What the flowtable does: `on`, `idle` where the rule set has no connections for it, or why the kernel refuses it; null
+  /// where `kernel.flowtable` is off.
+  package var flowtable: String?
   package var rules: [RuleReport]
   /// Every path, unless the request's `paths` picked some.
   package var paths: [PathReport]

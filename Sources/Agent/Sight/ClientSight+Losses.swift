@@ -16,6 +16,9 @@ extension ClientSight {
     }
     sights[rule.name]?.evidence.counted(
       flow, under: .init(way: choice, generation: counts.generation), at: now)
+    if sights[rule.name]?.evidence.loss != nil, isOffloading(rule, at: now) {
+      sights[rule.name]?.evidence.rested()
+    }
     var found: [TrafficFinding] = []
     if let place = sights[rule.name]?.evidence.loss,
       let finding = finding(
@@ -29,11 +32,26 @@ extension ClientSight {
       let key = Returning(rule: rule.name, device: device)
       answers[key, default: AnswerEvidence()].counted(
         left: flow.left, returned: returned, device: { received(by: device, network.snapshot) }, at: now)
+      if answers[key]?.isLost == true, isOffloading(rule, at: now) { answers[key] = AnswerEvidence() }
       if answers[key]?.isLost == true {
         found.append(.unanswered(device, by: filters(counts.generation, at: now)?.filters.suspects(of: .answers) ?? []))
       }
     }
     return found
+  }
+
+  /// How long an answer about offloaded connections stands: half of what the kernel gives one that is silent
+  /// (nf_flowtable_tcp_timeout and _udp_timeout, 30 s).
+  private static let offloadAge: Duration = .seconds(15)
+
+  /// Connections of the rule's egress are forwarded past our counters, both ways: that few others get through, or none, is
+  /// then no sign that somebody drops what is steered. True too where the kernel does not say.
+  private func isOffloading(_ rule: SightedRule, at now: Instant) -> Bool {
+    guard configuration.kernel.usesFlowtable else { return false }
+    if let known = knownOffloads, now - known.at < Self.offloadAge { return known.marks.contains(rule.mark) }
+    guard let marks = try? port.offloadedMarks(configuration.kernel.markMask) else { return true }
+    knownOffloads = (now, marks)
+    return marks.contains(rule.mark)
   }
 
   /// Nil while our table is away.

@@ -38,6 +38,7 @@ package actor ClientSight {
   private var trial: (revision: UInt64, trial: NftTrial)?
   private var knownForward: (revision: UInt64, surroundings: ActualState, trial: ForwardTrial)?
   var knownTraffic: (at: Instant, traffic: [InterfaceName: Traffic])?
+  var knownOffloads: (at: Instant, marks: Set<Mark>)?
   var knownFilters: (at: Instant, generation: UInt32, seen: SeenFilters)?
   private var looked: Instant?
   private var trouble: String?

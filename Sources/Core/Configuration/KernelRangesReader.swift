@@ -4,7 +4,7 @@ internal import RuleSets
 enum KernelRangesReader {
   private static let keys = [
     "mark_mask", "first_table", "last_table", "first_priority", "last_priority", "route_protocol", "nft_table",
-    "interface_prefix",
+    "interface_prefix", "flowtable",
   ]
 
   static func read(_ top: FieldReader) -> KernelRanges? {
@@ -17,16 +17,18 @@ enum KernelRangesReader {
     let routeProtocol = fields.value("route_protocol", routeProtocolForm, default: standard.routeProtocol)
     let nftTable = fields.value("nft_table", nftTableForm, default: standard.nftTable)
     let prefix = fields.value("interface_prefix", prefixForm, default: standard.interfacePrefix)
+    let usesFlowtable = fields.value("flowtable", .boolean, default: standard.usesFlowtable)
     if let tables { check(tables: tables, fields) }
     if let priorities, priorities.count < KernelRanges.leastPriorities {
       fields.complain(
         "last_priority",
         "expected a range of at least \(KernelRanges.leastPriorities) priorities, found \(priorities.count)")
     }
-    guard let mask, let tables, let priorities, let routeProtocol, let nftTable, let prefix else { return nil }
+    guard let mask, let tables, let priorities, let routeProtocol, let nftTable, let prefix, let usesFlowtable
+    else { return nil }
     return KernelRanges(
       markMask: mask, tables: tables, priorities: priorities, routeProtocol: routeProtocol, nftTable: nftTable,
-      interfacePrefix: prefix)
+      interfacePrefix: prefix, usesFlowtable: usesFlowtable)
   }
 
   /// One rule, one tunnel and two uplinks, with some room.

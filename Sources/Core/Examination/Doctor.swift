@@ -212,6 +212,23 @@ package struct Doctor {
               + "\($0)"
           } ?? ""))
     }
+    checkFlowtable()
+  }
+
+  /// Only where it is asked for: without it connections are merely slower.
+  private mutating func checkFlowtable() {
+    guard seen.configuration.kernel.usesFlowtable else { return }
+    let features = seen.features
+    let lack =
+      FastPath.isTooOld(features.release)
+      ? "\(features.release) is older than 6.1" : KernelFeature.flowtable.lazy.compactMap(features.lack).first
+    guard let lack else { return }
+    find(
+      .warning, .offload, "kernel.flowtable is set in agent.toml, and this kernel cannot offload connections",
+      evidence: lack,
+      fix:
+        "use a kernel from 6.1 on with CONFIG_NF_FLOW_TABLE_INET and CONFIG_NFT_FLOW_OFFLOAD, or set kernel.flowtable to "
+        + "false")
   }
 
   private mutating func checkLibraries() {

@@ -27,8 +27,15 @@ package struct KernelFeature: Equatable, Sendable {
   ]
   static let interfaces = KernelFeature(name: "XFRM interfaces", symbol: "XFRM_INTERFACE", module: "xfrm_interface")
 
-  /// Every one that a rule set can need.
-  package static var all: [KernelFeature] { always + [gre, ipip] + esp + [interfaces] }
+  /// What `[kernel] flowtable` needs.
+  static let flowtable = [
+    KernelFeature(name: "flowtables", symbol: "NF_FLOW_TABLE", module: "nf_flow_table"),
+    KernelFeature(name: "flowtables for inet", symbol: "NF_FLOW_TABLE_INET", module: "nf_flow_table_inet"),
+    KernelFeature(name: "nftables' flow rules", symbol: "NFT_FLOW_OFFLOAD", module: "nft_flow_offload"),
+  ]
+
+  /// Every one that a rule set or the configuration can need.
+  package static var all: [KernelFeature] { always + [gre, ipip] + esp + [interfaces] + flowtable }
 
   /// What a rule set needs, each once.
   package static func needed(by ruleSet: RuleSet?) -> [KernelFeature] {

@@ -27,6 +27,8 @@ package struct ActualState: Equatable, Sendable {
   package var hasIPv6Rules: Bool
   /// Our nftables table; nil if there is none.
   package var nftTable: NftTable?
+  /// The table of our flowtable; nil if there is none. Its rules need not be expected to be recognised.
+  package var fastTable: NftTable?
   /// Present values of the settings of every interface, and of `all` under the name "all".
   package var settings: [InterfaceSetting: Int]
   /// Smaller path MTUs that the kernel has learned (ICMP "fragmentation needed", RFC 1191) and still remembers, on

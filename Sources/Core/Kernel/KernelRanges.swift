@@ -8,10 +8,13 @@ package struct KernelRanges: Equatable, Sendable {
   package var nftTable: String
   /// Our tunnels' devices are named this and the tunnel's name.
   package var interfacePrefix: String
+  /// Settled connections are forwarded by a flowtable of ours.
+  package var usesFlowtable: Bool
 
   package init(
     markMask: MarkMask? = nil, tables: ClosedRange<UInt32> = 7900...7999, priorities: ClosedRange<UInt32> = 9200...9299,
-    routeProtocol: RouteProtocol = RouteProtocol(201), nftTable: String = "backhaul", interfacePrefix: String = "bh-"
+    routeProtocol: RouteProtocol = RouteProtocol(201), nftTable: String = "backhaul", interfacePrefix: String = "bh-",
+    usesFlowtable: Bool = false
   ) {
     self.markMask = markMask ?? MarkMask.standard
     self.tables = tables
@@ -19,10 +22,15 @@ package struct KernelRanges: Equatable, Sendable {
     self.routeProtocol = routeProtocol
     self.nftTable = nftTable
     self.interfacePrefix = interfacePrefix
+    self.usesFlowtable = usesFlowtable
   }
 
   /// How many slots both the mask and the table range have room for.
   package var slots: Int { min(markMask.slots, tables.count - 1, Slot.maximum) }
+
+  /// The table of the flowtable, `inet backhaul_fast`: apart from the other one, so that a kernel that refuses it refuses
+  /// nothing else.
+  package var fastTable: String { nftTable + "_fast" }
 
   /// The fewest priorities that our ip rules need.
   package static let leastPriorities = 100

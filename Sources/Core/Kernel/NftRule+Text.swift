@@ -8,7 +8,8 @@ extension NftTable {
     var lines = ["table inet \(name) {"]
     if flags != 0 { lines.append("\tflags \(flagWords)") }
     for (index, block)
-      in (counters.map(Self.lines(ofCounter:)) + sets.map(\.lines) + maps.map(\.lines) + chains.map(\.lines))
+      in (counters.map(Self.lines(ofCounter:)) + flowtables.map(\.lines) + sets.map(\.lines) + maps.map(\.lines)
+      + chains.map(\.lines))
       .enumerated()
     {
       if index > 0 { lines.append("") }
@@ -20,6 +21,14 @@ extension NftTable {
   private static func lines(ofCounter name: String) -> [String] { ["counter \(name) {", "}"] }
 
   var flagWords: String { flags == 1 ? "dormant" : hexadecimal(flags) }
+}
+
+extension NftFlowtable {
+  fileprivate var lines: [String] {
+    let list = devices.map { "\"\($0)\"" }.joined(separator: ", ")
+    return ["flowtable \(name) {", "\thook ingress priority \(priority == 0 ? "filter" : "\(priority)")"]
+      + (devices.isEmpty ? [] : ["\tdevices = { \(list) }"]) + ["}"]
+  }
 }
 
 extension NftSet {
@@ -151,6 +160,7 @@ extension NftRule.Match {
     case .reply: "ct direction reply"
     case .invalid: "ct state invalid"
     case .untracked: "ct state untracked"
+    case .established: "ct state established"
     case .related: "ct state related"
     case .dscp(let value): "ip dscp 0x\(value < 16 ? "0" : "")\(String(value, radix: 16))"
     case .keepsSource: "ct status ! snat"
@@ -204,6 +214,7 @@ extension NftRule.Action {
     case .setConnectionMark(let mark, let mask): "ct mark set ct mark" + Self.replaced(mark, mask)
     case .clampMSS(let size): "tcp option maxseg size set \(size)"
     case .masquerade: "masquerade"
+    case .offload(let flowtable): "flow add @\(flowtable)"
     case .translate(let address): "snat ip to \(address)"
     case .drop: "drop"
     case .reject: "reject with icmpx admin-prohibited"

@@ -8,13 +8,17 @@ package struct NftTable: Hashable, Sendable {
   package var flags: UInt32 = 0
   /// Names of counters that rules share and that outlive them. Comparison ignores what they have counted.
   package var counters: [String]
+  /// Of our main table none, and what others put there is not read.
+  package var flowtables: [NftFlowtable]
   package var sets: [NftSet]
   package var maps: [NftMap]
   package var chains: [NftChain]
 
   package init(
-    name: String, counters: [String] = [], sets: [NftSet], maps: [NftMap] = [], chains: [NftChain]
+    name: String, counters: [String] = [], flowtables: [NftFlowtable] = [], sets: [NftSet], maps: [NftMap] = [],
+    chains: [NftChain]
   ) {
+    self.flowtables = flowtables
     self.name = name
     self.counters = counters
     self.sets = sets
@@ -243,6 +247,8 @@ package struct NftRule: Hashable, Sendable {
     case invalid
     /// `ct state untracked`: a foreign `notrack` rule took it out of connection tracking
     case untracked
+    /// `ct state established`: it is of a connection that both ends have sent packets of.
+    case established
     /// `ct state related`: it is about a connection, like an ICMP error, or begins one that another connection has
     /// announced. Its direction is that of the packet that would go the same way.
     case related
@@ -296,6 +302,8 @@ package struct NftRule: Hashable, Sendable {
     /// `tcp option maxseg size set n`: the kernel only ever lowers it.
     case clampMSS(UInt16)
     case masquerade
+    /// `flow add @flowtable`: from now on the flowtable forwards the packet's connection, both ways. Forward alone.
+    case offload(flowtable: String)
     /// `snat ip to 198.51.100.2`; in a chain of type `nat`
     case translate(to: IPv4Address)
     case drop

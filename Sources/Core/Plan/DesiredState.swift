@@ -17,13 +17,16 @@ package struct DesiredState: Hashable, Sendable {
   package var shut: [TableID: Set<InterfaceName>] = [:]
   package var rules: [RoutingRule]
   package var nftTable: NftTable?
+  /// The table of the flowtable; nil if it is not wanted.
+  package var fastTable: NftTable?
 
   package init(
     tunnels: [TunnelDevice] = [], held: Set<InterfaceName> = [], settings: [InterfaceSetting: Int] = [:],
     routes: [TableRoute] = [], selectedTables: Set<TableID> = [], shut: [TableID: Set<InterfaceName>] = [:],
     rules: [RoutingRule] = [],
-    nftTable: NftTable? = nil
+    nftTable: NftTable? = nil, fastTable: NftTable? = nil
   ) {
+    self.fastTable = fastTable
     self.tunnels = tunnels
     self.held = held
     self.settings = settings

@@ -40,6 +40,7 @@ extension Difference {
     let plan = Planner.plan(desired: desired, actual: actual, remembered: remembered)
     let comparison = Comparison(
       actual: actual, remembered: remembered, text: PlanText(ranges, remembered: remembered),
+      wantsFlowtable: desired.fastTable != nil,
       made: Set(
         plan.steps.compactMap { step in
           if case .createTunnel(let device) = step { device.name } else { nil }
@@ -64,6 +65,7 @@ private struct Comparison {
   let actual: ActualState
   let remembered: [InterfaceSetting: Int]
   let text: PlanText
+  let wantsFlowtable: Bool
   /// Devices that the plan makes again.
   let made: Set<InterfaceName>
 
@@ -100,7 +102,19 @@ private struct Comparison {
     case .changeNftTable(let change):
       return actual.nftTable.map { TableComparison(change.wanted, $0).differences } ?? []
     case .changeSets, .renewSets: return []
-    case .deleteNftTable(let table): return [Difference(.superfluous, "nft table inet \(table)")]
+    // It is taken away for as long as something else changes.
+    case .putFastTable(let table) where actual.fastTable == table: return []
+    case .deleteFastTable where wantsFlowtable: return []
+    case .putFastTable(let table):
+      guard var present = actual.fastTable else { return [Difference(.missing, "nft table inet \(table.name)")] }
+      // A device that is missing stands for its place there too.
+      let devices = made.intersection(table.flowtables.flatMap(\.devices))
+      present.flowtables = present.flowtables.map {
+        NftFlowtable(name: $0.name, priority: $0.priority, devices: $0.devices + devices)
+      }
+      return TableComparison(table, present).differences
+    case .deleteNftTable(let table), .deleteFastTable(let table):
+      return [Difference(.superfluous, "nft table inet \(table)")]
     // Its ip rules tell of the older mask.
     case .moveMarks: return []
     }
@@ -176,6 +190,7 @@ private struct TableComparison {
     if present.flags != wanted.flags {
       all.append(Difference(.changed, "nft table inet \(wanted.name): its flags", found: "\(present.flagWords)"))
     }
+    all += flowtableDifferences
     for chain in wanted.chains {
       guard let other = chains[chain.name] else {
         all.append(Difference(.missing, "nft chain inet \(wanted.name) \(chain.name)"))
@@ -200,6 +215,21 @@ private struct TableComparison {
       + present.sets.filter { !expected.contains($0.name) }.map {
         Difference(.superfluous, "nft set inet \(wanted.name) \($0.name)")
       }
+  }
+
+  private var flowtableDifferences: [Difference] {
+    func place(_ table: NftFlowtable) -> String { "nft flowtable inet \(wanted.name) \(table.name)" }
+    let others = Dictionary(present.flowtables.map { ($0.name, $0) }) { first, _ in first }
+    let known = Set(wanted.flowtables.map(\.name))
+    return wanted.flowtables.filter { others[$0.name] != $0 }.map { table in
+      guard let other = others[table.name] else { return Difference(.missing, place(table)) }
+      return Difference(
+        .changed, place(table) + " { \(Self.words(table)) }", found: "{ \(Self.words(other)) }")
+    } + present.flowtables.filter { !known.contains($0.name) }.map { Difference(.superfluous, place($0)) }
+  }
+
+  private static func words(_ table: NftFlowtable) -> String {
+    table.devices.map { "\"\($0)\"" }.joined(separator: ", ")
   }
 
   private var counterDifferences: [Difference] {

@@ -10,7 +10,10 @@ extension Planner {
       // It marks by an older mask: rules for other marks are the agent's to bring, together with a table that sets them.
       if !MarkMigration.all(from: actual.rules, to: desired.rules).isEmpty { missing.rules = [] }
     }
-    let steps = plan(desired: missing, actual: actual).creating
+    // A flowtable offloads by the table of ours that stands beside it, and goes only where that goes.
+    let steps = plan(desired: missing, actual: actual).creating.filter { step in
+      if case .deleteFastTable = step { missing.nftTable != nil } else { true }
+    }
     // What holds comes first: settings may fail, where the disk is not there yet on which old values are remembered.
     let settings = steps.filter { if case .changeSettings = $0 { true } else { false } }
     let others = steps.filter { if case .changeSettings = $0 { false } else { true } }

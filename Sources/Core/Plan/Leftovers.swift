@@ -19,6 +19,7 @@ package struct Leftovers: Equatable, Sendable, CustomStringConvertible {
       switch step {
       case .replaceNftTable, .changeNftTable, .changeSets, .renewSets, .deleteNftTable:
         hasTable = hasTable || actual.nftTable != nil
+      case .deleteFastTable: hasTable = hasTable || actual.fastTable != nil
       case .deleteRule: rules += 1
       case .deleteRoute: routes += 1
       case .deleteDevice: devices += 1

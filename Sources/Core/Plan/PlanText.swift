@@ -36,7 +36,7 @@ package struct PlanText: Sendable {
     case .deleteRoute(let route): ["ip route del \(text(route))"]
     case .addRule(let rule): ["\(Self.command(of: rule)) add \(text(rule))"]
     case .deleteRule(let rule): ["\(Self.command(of: rule)) del \(text(rule))"]
-    case .replaceNftTable(let table):
+    case .replaceNftTable(let table), .putFastTable(let table):
       // One transaction: the first line makes a table that is not there yet, so that the second never fails.
       ["nft -f - <<'EOF'", "table inet \(table.name)", "delete table inet \(table.name)"] + table.lines + ["EOF"]
     case .changeNftTable(let change):
@@ -44,7 +44,7 @@ package struct PlanText: Sendable {
     case .changeSets(let table, let changes):
       ["nft -f - <<'EOF'"] + changes.flatMap { lines($0, table: table) } + ["EOF"]
     case .renewSets(let table, let renewal): ["nft -f - <<'EOF'"] + lines(renewal, table: table) + ["EOF"]
-    case .deleteNftTable(let table): ["nft delete table inet \(table)"]
+    case .deleteNftTable(let table), .deleteFastTable(let table): ["nft delete table inet \(table)"]
     // conntrack(8) takes no mark to look for beside the one to set.
     case .moveMarks(let migration):
       migration.moves.map {

@@ -1,7 +1,9 @@
 /// The steps from what the kernel has to what it should have. Pure, minimal, and empty if nothing differs.
 ///
+/// first:  no flowtable, where anything changes that says where connections go
 /// create: devices ▸ settings ▸ addresses ▸ floors ▸ routes ▸ ip rules ▸ nftables ▸ up ▸ routes by what came up
 /// delete: nftables ▸ ip rules ▸ routes ▸ devices ▸ settings back
+/// last:   the flowtable
 ///
 /// Each prefix of it is safe: what a packet is sent to is there before it is sent there, a floor before any other route
 /// of its table, and guards and belts of the rules that end stand until those of the new ones do.
@@ -18,18 +20,23 @@ package enum Planner {
     let migrations = MarkMigration.all(from: actual.rules, to: desired.rules)
     let nftTable = nftPlan(desired.nftTable, actual.nftTable, inPlace: migrations.isEmpty)
     let clearing = routes.deleting + devices.deleting + restoring(remembered, desired, actual)
+    let fast = FastPlan(
+      desired.fastTable, actual.fastTable,
+      whileChanging: nftTable.creating + nftTable.deleting + rules.creating + rules.deleting)
     guard !migrations.isEmpty else {
       return Plan(
-        creating: devices.creating + routes.creating + rules.creating + nftTable.creating + devices.opening
+        creating: fast.closing + devices.creating + routes.creating + rules.creating + nftTable.creating
+          + devices.opening
           + routes.opening,
-        deleting: nftTable.deleting + rules.deleting + clearing)
+        deleting: nftTable.deleting + rules.deleting + clearing + fast.opening)
     }
     let order = MigrationOrder(migrations, rules, nftTable.creating)
     return Plan(
-      creating: routes.creating.filter(\.isFloor) + order.before + devices.creating.filter { !$0.changesTunnel }
+      creating: fast.closing + routes.creating.filter(\.isFloor) + order.before
+        + devices.creating.filter { !$0.changesTunnel }
         + routes.creating.filter { !$0.isFloor } + order.turn + devices.creating.filter(\.changesTunnel)
         + order.renewal + devices.opening + routes.opening,
-      deleting: nftTable.deleting + order.after + clearing)
+      deleting: nftTable.deleting + order.after + clearing + fast.opening)
   }
 
   /// Removes everything that is ours and puts the settings back.

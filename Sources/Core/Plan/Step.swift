@@ -34,6 +34,11 @@ package enum Step: Equatable, Sendable {
   /// them go on counting where they were.
   case renewSets(table: String, SetRenewal)
   case deleteNftTable(table: String)
+  /// The whole table of the flowtable, whatever existed under this name before, in one transaction. Every flow that was in
+  /// it goes through the chains again with its next packet.
+  case putFastTable(NftTable)
+  /// From now on each packet goes through the chains.
+  case deleteFastTable(table: String)
   /// Gives connections of older marks theirs of now.
   case moveMarks(MarkMigration)
 }

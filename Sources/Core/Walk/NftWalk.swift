@@ -84,7 +84,7 @@ struct NftWalk {
       stages.append(.nft(chain: chain.name, rule))
       for action in rule.actions {
         switch action {
-        case .count, .countIn: break
+        case .count, .countIn, .offload: break
         case .setMark(let mark, let mask): packet.mark = packet.mark & ~mask.bits | mark.value
         case .setConnectionMark(let mark, let mask):
           switch packet.tracking {
@@ -160,6 +160,7 @@ struct NftWalk {
     case .reply: direction == .reply
     case .invalid: packet.tracking == .invalid
     case .untracked: packet.tracking == .untracked
+    case .established: if case .connection(_, _, isNew: false) = packet.tracking { true } else { false }
     case .related: if case .related = packet.tracking { true } else { false }
     case .dscp(let value): !packet.isIPv6 && packet.trafficClass >> 2 == value
     case .keepsSource: packet.connectionMark != nil && !packet.isSourceTranslated

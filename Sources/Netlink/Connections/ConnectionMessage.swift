@@ -11,6 +11,8 @@ package struct ConnectionMessage: Equatable, Sendable {
   package var mark: UInt32
   /// A packet of the other direction has come (IPS_SEEN_REPLY).
   package var isAnswered: Bool
+  /// A flowtable forwards it (IPS_OFFLOAD).
+  package var isOffloaded: Bool
   /// IPPROTO_… of the first packet, and the port that it goes to; nil where the protocol has none.
   package var `protocol`: UInt8
   package var port: UInt16?
@@ -19,8 +21,9 @@ package struct ConnectionMessage: Equatable, Sendable {
 
   package init(
     source: UInt32, destination: UInt32, replyDestination: UInt32, mark: UInt32, isAnswered: Bool,
-    handle: ConnectionHandle, protocol: UInt8 = 0, port: UInt16? = nil
+    handle: ConnectionHandle, protocol: UInt8 = 0, port: UInt16? = nil, isOffloaded: Bool = false
   ) {
+    self.isOffloaded = isOffloaded
     self.protocol = `protocol`
     self.port = port
     self.source = source
@@ -73,11 +76,13 @@ extension ConnectionMessage {
     self.init(
       source: original.source, destination: original.destination, replyDestination: reply.destination, mark: mark,
       isAnswered: status & Self.seenReply != 0, handle: ConnectionHandle(tuple: tuple, identity: identity, zone: zone),
-      protocol: transport.number, port: transport.port)
+      protocol: transport.number, port: transport.port, isOffloaded: status & Self.offloaded != 0)
   }
 
   /// IPS_SEEN_REPLY (linux/netfilter/nf_conntrack_common.h).
   private static let seenReply: UInt32 = 1 << 1
+  /// IPS_OFFLOAD.
+  private static let offloaded: UInt32 = 1 << 14
 
   private static func transport(_ tuple: Bytes) -> (number: UInt8, port: UInt16?) {
     var found: (number: UInt8, port: UInt16?) = (0, nil)

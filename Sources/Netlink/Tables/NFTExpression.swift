@@ -45,6 +45,8 @@ package enum NFTExpression: Hashable, Sendable {
   /// Writes the register into an option of the TCP header.
   case writeTCPOption(kind: UInt8, offset: UInt32, length: UInt32)
   case masquerade
+  /// `flow add`: the connection goes into a flowtable of the rule's table, of this name.
+  case offload(flowtable: String)
   /// `snat ip to` the IPv4 address in the register.
   case translateSource
   /// The NFT_REJECT_ICMPX_… code, right for IPv4 and IPv6 alike.
@@ -99,6 +101,7 @@ extension NFTExpression: CustomStringConvertible {
     case .verdict(let verdict): verdict.description
     case .writeTCPOption(let kind, let offset, let length): "tcp option \(kind) set \(offset)+\(length)"
     case .masquerade: "masquerade"
+    case .offload(let flowtable): "flow add @\(flowtable)"
     case .translateSource: "snat ip"
     case .rejectICMPX(let code): "reject icmpx \(code)"
     case .counter: "counter"

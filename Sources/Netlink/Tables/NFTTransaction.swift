@@ -326,6 +326,31 @@ package struct NFTTransaction: ~Copyable {
     }
   }
 
+  // MARK: Flowtables
+
+  /// A flowtable at the ingress hook. Each device must be there (ENOENT), and in no other flowtable of the table.
+  package mutating func addFlowtable(
+    _ name: String, priority: Int32, devices: [String], table: String
+  ) throws(NetlinkFailure) {
+    let message = try begin(NFT_MSG_NEWFLOWTABLE, NLM_F_CREATE, "nft add flowtable inet \(table) \(name)")
+    put(message, Int(NFTA_FLOWTABLE_TABLE.rawValue), table)
+    put(message, Int(NFTA_FLOWTABLE_NAME.rawValue), name)
+    if let hook = mnl_attr_nest_start(message, UInt16(NFTA_FLOWTABLE_HOOK.rawValue)) {
+      mnl_attr_put_u32(message, UInt16(NFTA_FLOWTABLE_HOOK_NUM.rawValue), Self.ingress.bigEndian)
+      mnl_attr_put_u32(
+        message, UInt16(NFTA_FLOWTABLE_HOOK_PRIORITY.rawValue), UInt32(bitPattern: priority).bigEndian)
+      if let list = mnl_attr_nest_start(message, UInt16(NFTA_FLOWTABLE_HOOK_DEVS.rawValue)) {
+        for device in devices { put(message, Int(NFTA_DEVICE_NAME.rawValue), device) }
+        mnl_attr_nest_end(message, list)
+      }
+      mnl_attr_nest_end(message, hook)
+    }
+    close(message)
+  }
+
+  /// NF_NETDEV_INGRESS (linux/netfilter.h).
+  private static let ingress: UInt32 = 0
+
   // MARK: Counters
 
   /// One that is there goes on counting.

@@ -9,6 +9,9 @@ package struct FlowtableMessage: Equatable, Sendable {
   package var table: String
   package var name: String
   package var devices: [String]
+  /// NF_NETDEV_INGRESS (0), and its priority there; nil if it was not told.
+  package var hook: UInt32?
+  package var priority: Int32?
   /// How many rules add to it.
   package var users: UInt32
   /// NFT_FLOWTABLE_HW_OFFLOAD.
@@ -108,8 +111,14 @@ extension FlowtableMessage {
         isHardware = (value.bigEndian ?? 0) & UInt32(NFT_FLOWTABLE_HW_OFFLOAD.rawValue) != 0
       case UInt32(NFTA_FLOWTABLE_HOOK.rawValue):
         value.forEachAttribute { part, list in
-          guard UInt32(part) == UInt32(NFTA_FLOWTABLE_HOOK_DEVS.rawValue) else { return }
-          list.forEachAttribute { _, name in devices.append(name.string) }
+          switch UInt32(part) {
+          case UInt32(NFTA_FLOWTABLE_HOOK_NUM.rawValue): hook = list.bigEndian
+          case UInt32(NFTA_FLOWTABLE_HOOK_PRIORITY.rawValue):
+            priority = list.bigEndian.map { Int32(bitPattern: $0) }
+          case UInt32(NFTA_FLOWTABLE_HOOK_DEVS.rawValue):
+            list.forEachAttribute { _, name in devices.append(name.string) }
+          default: break
+          }
         }
       default: break
       }

@@ -84,6 +84,7 @@ extension NFTExpression {
       case "immediate": Self.immediate(fields)
       case "exthdr": Self.option(fields)
       case "masq": Self.masquerade(fields)
+      case "flow_offload": fields.string(UInt32(NFTA_FLOW_TABLE_NAME.rawValue)).map { .offload(flowtable: $0) }
       case "nat": Self.translation(fields)
       case "reject": Self.reject(fields)
       case "counter": .counter

@@ -67,9 +67,8 @@ enum WriteExpression {
       object.put(NFTNL_EXPR_LOOKUP_SREG, register)
       _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_LOOKUP_SET), map)
       object.put(NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT.rawValue)
-    case .load, .verdict, .writeTCPOption, .rejectICMPX, .translateSource, .sharedCounter, .masquerade, .counter,
-      .target,
-      .other:
+    case .load, .verdict, .writeTCPOption, .rejectICMPX, .translateSource, .sharedCounter, .offload, .masquerade,
+      .counter, .target, .other:
       fillAction(object, expression)
     }
   }
@@ -100,6 +99,7 @@ enum WriteExpression {
     case .sharedCounter(let counter):
       object.put(NFTNL_EXPR_OBJREF_IMM_TYPE, UInt32(NFT_OBJECT_COUNTER))
       _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_OBJREF_IMM_NAME), counter)
+    case .offload(let flowtable): _ = nftnl_expr_set_str(object, UInt16(NFTNL_EXPR_FLOW_TABLE_NAME), flowtable)
     case .meta, .setMeta, .connection, .setConnection, .routeEncrypts, .payload, .further, .bitwise, .compare, .lookup,
       .choose, .masquerade, .counter, .target, .other:
       break
@@ -122,6 +122,7 @@ extension NFTExpression {
     case .load, .verdict: "immediate"
     case .writeTCPOption: "exthdr"
     case .masquerade: "masq"
+    case .offload: "flow_offload"
     case .translateSource: "nat"
     case .rejectICMPX: "reject"
     case .counter: "counter"

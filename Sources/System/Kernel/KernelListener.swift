@@ -114,6 +114,8 @@ final class KernelListener: @unchecked Sendable {
     return gone + now.filter { before[$0.key] != Fingerprint($0.value) }.map { .link($0.key, $0.value) }
   }
 
+  private var firewall: [KernelEvent] { translation.ranges.usesFlowtable ? [.firewall] : [] }
+
   private func translate(_ event: NetlinkEvent, from port: UInt32) -> [KernelEvent] {
     switch event {
     case .link(let message): return changed(message)
@@ -140,10 +142,14 @@ final class KernelListener: @unchecked Sendable {
       let name = UInt32(exactly: index).flatMap { names[$0] }
       return [.ours("settings of \(name.map(\.description) ?? "all devices")")]
     case .table(let name):
-      guard !own.netfilter.contains(port), name == nil || name == translation.ranges.nftTable else { return [] }
+      guard !own.netfilter.contains(port) else { return [] }
+      if let name, name == translation.ranges.fastTable { return [.ours("nft table inet \(name)")] }
+      guard name == nil || name == translation.ranges.nftTable else { return firewall }
       return [.ours("nft table inet \(translation.ranges.nftTable)")]
     case .elements(let table, let set, let keys):
-      guard !own.netfilter.contains(port), table == translation.ranges.nftTable else { return [] }
+      guard !own.netfilter.contains(port) else { return [] }
+      if table == translation.ranges.fastTable { return [.ours("nft table inet \(table)")] }
+      guard table == translation.ranges.nftTable else { return firewall }
       guard let rule = EdgeCompiler.rule(ofDomainSet: set) else { return [.ours("nft table inet \(table)")] }
       return [.learnt(rule, keys.map { IPv4Address(value: $0) })]
     case .neighbourFailed(let index, let address):

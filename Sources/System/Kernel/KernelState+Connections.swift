@@ -41,6 +41,9 @@ extension KernelState {
     }
     _ = try netfilter.delete(gone)
     for (mark, connections) in moved { try netfilter.mark(connections, mark.value, mask: mask.bits) }
+    // Nothing that is offloaded asks for its mark. What is deleted the flowtable lets go by itself (flow_offload_lookup,
+    // net/netfilter/nf_flow_table_core.c: nf_ct_is_dying).
+    if !moved.isEmpty { nftTable.skip(try fastTable.renew(&netfilter)) }
     return walk.counts
   }
 

@@ -28,6 +28,8 @@ extension KernelState {
     case .changeSets(let table, let changes): try nftTable.change(table: table, changes, &netfilter)
     case .renewSets(let table, let renewal): try nftTable.renew(table: table, renewal, &netfilter)
     case .deleteNftTable(let table): try nftTable.delete(table, &netfilter)
+    case .putFastTable(let table): nftTable.skip(try fastTable.put(table, &netfilter))
+    case .deleteFastTable(let table): nftTable.skip(try fastTable.delete(table, &netfilter))
     case .moveMarks(let migration): try move(migration)
     case .changeSettings, .restoreSettings: break  // files, not netlink
     }

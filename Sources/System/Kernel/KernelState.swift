@@ -10,6 +10,7 @@ struct KernelState: ~Copyable, Sendable {
   var routing: RoutingSocket
   var netfilter: NetfilterSocket
   var nftTable: NftStore
+  var fastTable: FastStore
   let news: TableNews
 
   init(_ ranges: KernelRanges, news: TableNews) throws(NetlinkFailure) {
@@ -21,6 +22,7 @@ struct KernelState: ~Copyable, Sendable {
     self.netfilter = netfilter
     self.news = news
     nftTable = NftStore(name: ranges.nftTable, news: news)
+    fastTable = FastStore(ranges)
   }
 
   /// - Parameters:
@@ -58,6 +60,7 @@ struct KernelState: ~Copyable, Sendable {
     try tellSites(survey, names, &actual)
     news.main(isLarge: actual.sites.areMore || actual.ipv6Sites.areMore)
     actual.pathMTUs = pathMTUs(links, names)
+    actual.fastTable = try fastTable.table(&netfilter)
     actual.nftTable = try nftTable.nftTable(expecting: expecting(actual), &netfilter)
     return actual
   }

@@ -101,7 +101,10 @@ package final class LinuxForeign: ForeignPort {
   }
 
   private func flowtables(_ netfilter: inout NetfilterSocket) throws(NetlinkFailure) -> [Flowtable] {
-    try netfilter.flowtables().filter { $0.users > 0 }.prefix(Self.most).map { table in
+    let own = ranges.fastTable
+    return try netfilter.flowtables().filter { $0.users > 0 && !($0.family == "inet" && $0.table == own) }.prefix(
+      Self.most
+    ).map { table in
       Flowtable(
         table: "\(table.family) \(table.table)", name: table.name,
         devices: table.devices.compactMap { InterfaceName($0) }, isHardware: table.isHardware)

@@ -49,7 +49,8 @@ package final class LinuxKernel: KernelPort {
       try settings.change(to: values) { (device) throws(KernelFailure) in try isOurs(device) }
     case .restoreSettings(let changed): try settings.restore(changed)
     // The failure names the rule or set that the kernel refused; the whole table would be too long to name.
-    case .replaceNftTable, .changeNftTable, .changeSets, .renewSets, .deleteNftTable: try apply(step, operation: nil)
+    case .replaceNftTable, .changeNftTable, .changeSets, .renewSets, .deleteNftTable, .putFastTable, .deleteFastTable:
+      try apply(step, operation: nil)
     default: try apply(step, operation: PlanText(ranges).lines(step).first)
     }
   }

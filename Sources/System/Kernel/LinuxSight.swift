@@ -144,6 +144,18 @@ package final class LinuxSight: SightPort {
     }
   }
 
+  package func offloadedMarks(_ mask: MarkMask) throws(KernelFailure) -> Set<Mark> {
+    try sockets.withLock { (sockets) throws(KernelFailure) in
+      try asking(nil) { () throws(NetlinkFailure) in
+        var marks: Set<Mark> = []
+        try sockets.netfilter.eachConnection(mark: 0, mask: 0, restart: { marks = [] }) { connection in
+          if connection.isOffloaded { marks.insert(Mark(value: connection.mark & mask.bits)) }
+        }
+        return marks
+      }
+    }
+  }
+
   /// nftables first, then iptables-legacy, which is left out where it cannot be read.
   package func filters() throws(KernelFailure) -> SeenFilters {
     var seen = try sockets.withLock { (sockets) throws(KernelFailure) in

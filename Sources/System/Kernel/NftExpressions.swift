@@ -61,6 +61,8 @@ extension NftRule.Match {
     // NF_CT_STATE_INVALID_BIT and NF_CT_STATE_UNTRACKED_BIT (linux/netfilter/nf_conntrack_common.h)
     case .invalid: NFTExpression.connectionState(1 << 0)
     case .untracked: NFTExpression.connectionState(1 << 6)
+    // NF_CT_STATE_BIT(IP_CT_ESTABLISHED)
+    case .established: NFTExpression.connectionState(1 << 1)
     // NF_CT_STATE_BIT(IP_CT_RELATED)
     case .related: NFTExpression.connectionState(1 << 2)
     // RFC 2474: the upper six bits of the second byte.
@@ -108,6 +110,7 @@ extension NftRule.Action {
     case .clampMSS(let size):
       [.load([UInt8(size >> 8), UInt8(size & 0xff)]), .writeTCPOption(kind: 2, offset: 2, length: 2)]
     case .masquerade: [.masquerade]
+    case .offload(let flowtable): [.offload(flowtable: flowtable)]
     case .translate(let address): [.load(address.bytes), .translateSource]
     case .drop: [.verdict(.drop)]
     // NFT_REJECT_ICMPX_ADMIN_PROHIBITED

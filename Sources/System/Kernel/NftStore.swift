@@ -294,6 +294,11 @@ struct NftStore: ~Copyable, Sendable {
     known = nil
   }
 
+  /// A transaction of ours that concerned another table took nftables from one generation to the next.
+  mutating func skip(_ span: (before: UInt32, after: UInt32)?) {
+    if let span, known?.generation == span.before { known?.generation = span.after }
+  }
+
   // MARK: Sending
 
   /// - Parameter after: what the table is then, of what it was known to be before; nil: not known. It is believed where no

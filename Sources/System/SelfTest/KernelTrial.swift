@@ -81,6 +81,9 @@ package struct KernelTrial {
       }
       checks.append(.passed(step, "connections are looked up by their mark"))
 
+      step = "flowtable"
+      checks.append(tryFlowtable(layout, kernel))
+
       step = "teardown"
       try apply(
         Planner.teardown(actual: try kernel.read(expecting: nil), remembered: kernel.rememberedSettings().values),
@@ -132,6 +135,27 @@ package struct KernelTrial {
     try flip.deactivate(strict.table)
     checks.append(try check("floor again", .unreachable, "once the way is removed, it meets the floor again"))
     return checks
+  }
+
+  /// The agent does without: that a kernel has none fails nothing.
+  private func tryFlowtable(_ layout: Layout, _ kernel: LinuxKernel) -> SelfTest.Check {
+    let name = "flowtable"
+    guard let strict = layout.activeRules.first(where: { $0.rule.name.text == SelfTest.rules.strict }),
+      let tunnel = layout.tunnelWays.first
+    else { return noRoom(name) }
+    let table = FastPath.table(
+      ranges.fastTable, layout.mask, lans: Set(layout.configuration.lans),
+      [FastPath.Way(egress: strict.rule.egress.name, mark: strict.mark, tunnels: [tunnel.device])])
+    do throws(KernelFailure) {
+      try kernel.apply(.putFastTable(table))
+      guard try kernel.read(expecting: nil).fastTable == table else {
+        return .passed(name, "no: what is read back differs; kernel.flowtable must stay false in agent.toml")
+      }
+      try kernel.apply(.deleteFastTable(table: table.name))
+      return .passed(name, "yes: connections can be offloaded (kernel.flowtable in agent.toml)")
+    } catch {
+      return .passed(name, "no, and none is needed (kernel.flowtable in agent.toml): \(error)")
+    }
   }
 
   private func apply(_ plan: Plan, _ kernel: LinuxKernel) throws(KernelFailure) {

@@ -72,6 +72,9 @@ struct StatusCommand: ParsableCommand {
       lines.append(
         "ACCEPTED: the next rule set of revision \(revision) or higher, once (backhaul accept-revision none)")
     }
+    if let flowtable = status.flowtable, !["on", "idle"].contains(flowtable) {
+      lines.append(Terminal.plain("connections are not offloaded: \(flowtable)"))
+    }
     lines += status.notKept.map { Terminal.plain("lost at a restart: \($0)") }
     if let trouble = status.journalTrouble { lines.append("journal: events are not being saved to disk: \(trouble)") }
     if let trouble = status.applyTrouble { lines.append("TROUBLE: \(trouble)") }

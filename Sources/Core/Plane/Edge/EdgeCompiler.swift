@@ -33,7 +33,8 @@ package struct EdgeCompiler: Sendable {
       tunnels: devices.wanted, held: devices.held, settings: interfaceSettings(made: devices.wanted),
       routes: tableRoutes(made: devices.wanted), selectedTables: Set(layout.activeEgresses.map(\.table)),
       shut: shutTables(),
-      rules: routingRules(), nftTable: nftTable())
+      rules: routingRules(), nftTable: nftTable(),
+      fastTable: fastTable(made: devices.wanted))
   }
 
   /// By the table of each strict egress the uplinks that it may not lead by.
