@@ -21,8 +21,12 @@ import Testing
   }
 
   @Test func readsLikeThis() throws {
-    let mark = try #require(Branch.compiler(Branch.ruleSet(), Self.configuration()).layout.mark(.egress("office")))
-    let bits = "0x0" + String(mark.value, radix: 16)
+    let layout = Branch.compiler(Branch.ruleSet(), Self.configuration()).layout
+    func text(_ owner: SlotBook.Owner) throws -> String {
+      "0x0" + String(try #require(layout.mark(owner)).value, radix: 16)
+    }
+    let bits = try text(.egress("office"))
+    let (a, b) = (try text(.tunnel("fra-a")), try text(.tunnel("fra-b")))
     #expect(
       table()?.text == """
         table inet backhaul_fast {
@@ -41,12 +45,14 @@ import Testing
         \tchain settled {
         \t\ttype filter hook forward priority 2147483647; policy accept;
         \t\tmeta nfproto ipv4 ct direction original ct state established meta mark & 0x7f000000 vmap @fast_by comment \
-        "what may have settled"
+        "what has an egress"
         \t}
 
         \tchain fast_office {
-        \t\tct mark & 0x7f000000 == \(bits) oifname "bh-fra-a" flow add @fast comment "settled"
-        \t\tct mark & 0x7f000000 == \(bits) oifname "bh-fra-b" flow add @fast comment "settled"
+        \t\tct mark & 0x7f000000 == \(bits) oifname "bh-fra-a" flow add @fast comment "has its way"
+        \t\tct mark & 0x7f000000 == \(a) oifname "bh-fra-a" flow add @fast comment "has its way"
+        \t\tct mark & 0x7f000000 == \(bits) oifname "bh-fra-b" flow add @fast comment "has its way"
+        \t\tct mark & 0x7f000000 == \(b) oifname "bh-fra-b" flow add @fast comment "has its way"
         \t}
         }
 

@@ -7,8 +7,6 @@ export BACKHAUL_LAB_FLOWTABLE=${BACKHAUL_LAB_FLOWTABLE:-true}
 # offloaded [CONNTRACK-OPTION...] — the client's offloaded connections.
 offloaded() { on edge conntrack -L -o id "$@" -s "$client" -d "$server" 2>/dev/null | grep -F '[OFFLOAD]' || { on edge conntrack -L "$@" -s "$client" 2>/dev/null; return 1; }; }
 not_offloaded() { ! offloaded "$@" || return 1; }
-# What has not settled, as where steering rules decide, is not offloaded; what has is.
-offloaded_where_settled() { offloaded "$@" || ! on edge conntrack -L "$@" -s "$client" -d "$server" 2>/dev/null | grep -F "mark=$(rule_mark) "; }
 id_of_offloaded() { offloaded "$@" | grep -o 'id=[0-9]*'; }
 has_flowtable() { on edge nft list table inet backhaul_fast; }
 has_no_flowtable() { ! has_flowtable; }

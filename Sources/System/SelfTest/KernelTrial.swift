@@ -145,7 +145,7 @@ package struct KernelTrial {
     else { return noRoom(name) }
     let table = FastPath.table(
       ranges.fastTable, layout.mask, lans: Set(layout.configuration.lans),
-      [FastPath.Way(egress: strict.rule.egress.name, mark: strict.mark, tunnels: [tunnel.device])])
+      [FastPath.Way(egress: strict.rule.egress.name, mark: strict.mark, tunnels: [tunnel.device: tunnel.mark])])
     do throws(KernelFailure) {
       try kernel.apply(.putFastTable(table))
       guard try kernel.read(expecting: nil).fastTable == table else {

@@ -26,7 +26,7 @@ extension EdgeCompiler {
   private static var sorting: String { "sort" }
 
   /// The egresses whose connections settle.
-  func steadyEgresses(guarding: Bool) -> [Layout.ActiveEgress] {
+  private func steadyEgresses(guarding: Bool) -> [Layout.ActiveEgress] {
     layout.activeEgresses.filter { active in
       active.egress.letsFlowsSettle && (!guarding || active.egress.isStrict)
         && layout.claims[active.egress.name] != nil

@@ -34,7 +34,7 @@ package struct EdgeCompiler: Sendable {
       routes: tableRoutes(made: devices.wanted), selectedTables: Set(layout.activeEgresses.map(\.table)),
       shut: shutTables(),
       rules: routingRules(), nftTable: nftTable(),
-      fastTable: fastTable(made: devices.wanted))
+      fastTable: fastTable(made: devices.wanted, held: devices.held))
   }
 
   /// By the table of each strict egress the uplinks that it may not lead by.
