@@ -45,14 +45,14 @@ struct SteeringPlace: Hashable, Sendable {
   var piece: Int
   var look: SteeringLook
 
-  /// The name of the chain of a tree's node, by its suffix: `ask_1_mac_port_dk3f`.
+  /// The name of the chain of a tree's node, by its suffix: `ask_1_mac_port.dk3f`.
   func chain(_ suffix: String = "") -> String { name("ask", suffix) }
   /// What the names of its maps begin with.
   func map(_ suffix: String) -> String { name("boxes", suffix) }
 
   private func name(_ prefix: String, _ suffix: String) -> String {
     context.name(prefix) + "_\(piece + 1)" + (look.hasSender ? "_mac" : "") + (look.hasPort ? "_port" : "")
-      + (suffix.isEmpty ? "" : "_\(suffix)")
+      + suffix
   }
 }
 

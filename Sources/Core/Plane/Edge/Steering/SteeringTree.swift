@@ -17,7 +17,7 @@ struct SteeringTree: Equatable, Sendable {
 
   /// One chain of the tree.
   struct Node: Equatable, Sendable {
-    /// Behind the name of the tree; empty: the root.
+    /// Behind the name of the tree, `.d1k.p6`: the part of each field, by its first number. Empty: the root.
     var suffix: String
     /// Asked in this order, until one of them leads away.
     var maps: [NftMap]
@@ -62,7 +62,7 @@ struct SteeringTree: Equatable, Sendable {
     for part in parts {
       let isPlain = part.entries.allSatisfy { $0.taken[field] == nil }
       let names = isPlain ? part.entries.map(\.rule.name) : []
-      var next = suffix + field.letter + String(part.first, radix: 36)
+      var next = "\(suffix).\(field.letter)\(String(part.first, radix: 36))"
       if isPlain, let other = alike[names] {
         next = other
       } else {
