@@ -332,6 +332,32 @@ import Testing
     }
   }
 
+  /// Telling them apart by a second field in each part of a first one would take its time, for nothing.
+  @Test("broad rules that all meet are no more boxes than a few times their own")
+  func broad() throws {
+    var dice = Dice(random: SeededRandom(seed: Self.seed))
+    func prefixes(_ lengths: [UInt8]) -> [IPv4Prefix] {
+      (0..<4).compactMap { _ in
+        IPv4Prefix(containing: IPv4Address(value: UInt32(dice.roll(1 << 32))), length: dice.one(lengths))
+      }
+    }
+    let rules = try (0..<200).map { number in
+      let ports = (0..<3).compactMap { _ -> PortRange? in
+        let first = UInt16(dice.roll(50_000) + 1)
+        return PortRange(first, first + UInt16(dice.roll(10_000)))
+      }
+      return SteeringRule(
+        name: try #require(Name("s\(number)")),
+        match: SteeringMatch(
+          sources: prefixes([1, 4, 8, 16]), destinations: prefixes([0, 1, 2, 8]), protocols: [.udp], ports: ports),
+        action: .direct)
+    }
+    let own = rules.reduce(0) { $0 + SteeringProgram.boxes(of: $1.match) }
+    for tree in Self.trees(rules) {
+      #expect(tree.nodes.flatMap(\.maps).reduce(0) { $0 + $1.elements.count } <= 3 * own + 2_048)
+    }
+  }
+
   /// Trees of several fields, and what takes several parts of them.
   @Test("many rules decide as their list does", arguments: 0..<6)
   func many(_ number: UInt64) throws {

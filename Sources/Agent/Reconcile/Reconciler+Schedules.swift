@@ -3,9 +3,15 @@ internal import RuleSets
 
 /// Steering rules that hold only at times: the clock is a reason to look at the kernel.
 extension Reconciler {
-  /// The layout with the steering rules that hold now.
-  func layout(_ ruleSet: RuleSet, _ slots: SlotBook) -> Layout {
-    Layout(ruleSet, configuration, slots, steering: clock.inForce(ruleSet, rereading: true))
+  /// The layout with the steering rules that hold now. Thousands of them take a while, in which the reconciler answers.
+  func layout(_ ruleSet: RuleSet, _ slots: SlotBook) async -> Layout {
+    await Self.layout(ruleSet, configuration, slots, steering: clock.inForce(ruleSet, rereading: true))
+  }
+
+  private nonisolated static func layout(
+    _ ruleSet: RuleSet, _ configuration: AgentConfiguration, _ slots: SlotBook, steering: [SteeringRule]?
+  ) async -> Layout {
+    Layout(ruleSet, configuration, slots, steering: steering)
   }
 
   /// The same layout, with the steering rules that hold now.

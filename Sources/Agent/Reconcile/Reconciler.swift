@@ -124,7 +124,7 @@ package actor Reconciler: RuleSetApplier {
       case .apply(_, _, let done) where Task.isCancelled:
         done.resume(returning: .failure(Self.stopping))
       case .apply(let ruleSet, let slots, let done):
-        done.resume(returning: await take(Running(layout: layout(ruleSet, slots))))
+        done.resume(returning: await take(Running(layout: await layout(ruleSet, slots))))
         giveMemoryBack()
       case .look(let reason):
         isIdle = false

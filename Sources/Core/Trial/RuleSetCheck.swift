@@ -108,14 +108,18 @@ package enum RuleSetCheck {
     guard all.isEmpty else { return all }
     let most = SteeringProgram.mostBoxes
     if SteeringPrograms.boxes(of: ruleSet.steeringRules, upTo: most) > most {
+      let found = SteeringPrograms.boxes(of: ruleSet.steeringRules, upTo: mostCounted)
       all.append(
         Complaint(
           field: "steering_rules",
-          "expected at most \(SteeringProgram.mostBoxes) combinations of what the rules match, counted for each "
-            + "LAN and each DSCP value that they name, found more"))
+          "expected at most \(most) combinations of what the rules match, counted for each LAN and each DSCP value that "
+            + "they name, found \(found > mostCounted ? "more than \(mostCounted)" : "\(found)")"))
     }
     return all
   }
+
+  /// So many combinations are counted, where there are too many.
+  private static let mostCounted = 10_000_000
 
   private static func unknownLANs(
     _ interfaces: [InterfaceName], _ configuration: AgentConfiguration, field: String

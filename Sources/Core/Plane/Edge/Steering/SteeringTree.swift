@@ -30,13 +30,15 @@ struct SteeringTree: Equatable, Sendable {
   private var boxes = 0
   private let mostBoxes: Int
 
+  /// So many more are never too many.
+  private static let fewBoxes = 1_024
   /// Values of a field that are told apart, at least.
   private static let fewestValues = 8
 
   /// - Parameter entries: in the order of the rules: the first one that takes a packet decides.
   init(_ entries: [Entry], at place: SteeringPlace) {
     self.place = place
-    mostBoxes = 2 * entries.reduce(0) { $0 + $1.boxes } + 1_024
+    mostBoxes = 2 * entries.reduce(0) { $0 + $1.boxes } + Self.fewBoxes
     guard !entries.isEmpty else { return }
     grow(entries, "", [.macs, .sources, .destinations, .protocols, .ports])
     // A box that is in many parts is in many maps.
@@ -47,11 +49,13 @@ struct SteeringTree: Equatable, Sendable {
 
   private mutating func grow(_ entries: [Entry], _ suffix: String, _ open: [SteeringField]) {
     guard boxes <= mostBoxes else { return }
+    let own = entries.reduce(0) { $0 + $1.boxes }
     if !Self.areFew(entries), let field = Self.field(telling: entries, of: open) {
-      let parts = Self.parts(of: entries, by: field, upTo: mostBoxes - boxes)
+      // What comes to more than that helps little, and looking for it in each part would take its time.
+      let parts = Self.parts(of: entries, by: field, upTo: min(mostBoxes - boxes, 2 * own + Self.fewBoxes))
       if parts.count > 1 { return branch(parts, by: field, suffix, open.filter { $0 != field }) }
     }
-    boxes += entries.reduce(0) { $0 + $1.boxes }
+    boxes += own
     nodes.append(Node(suffix: suffix, maps: maps(entries, suffix)))
   }
 
