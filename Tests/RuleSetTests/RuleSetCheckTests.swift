@@ -43,10 +43,11 @@ import Testing
       SteeringRule(
         name: try #require(Name("t\(number)")), match: SteeringMatch(protocols: [.tcp, .udp]), action: .drop)
     }
+    let many = try complaints(ruleSet, router()).filter { $0.hasPrefix("steering") }
     #expect(
-      try complaints(ruleSet, router()).filter { $0.hasPrefix("steering") } == [
+      many == [
         "steering_rules: expected at most 65536 combinations of what the rules match, counted for each LAN and each DSCP "
-          + "value that they name, found 79065"
+          + "value that they name, found 157065"
       ])
   }
 

@@ -103,20 +103,25 @@ struct SteeringTree: Equatable, Sendable {
   private static func parts(of entries: [Entry], by field: SteeringField, upTo most: Int) -> [Part] {
     var parts: [Part] = []
     var boxes = 0
-    func halve(_ first: UInt64, _ bits: Int, _ entries: [Entry]) {
+    /// - Parameter many: so many boxes were too many.
+    func halve(_ first: UInt64, _ bits: Int, _ entries: [Entry], _ many: Int) {
       guard !entries.isEmpty, boxes <= most else { return }
+      let own = entries.reduce(0) { $0 + $1.boxes }
       let last = first + (1 << UInt64(bits)) - 1
       let isWhole = entries.allSatisfy { $0.covers(first...last, in: field) }
-      if isWhole || bits == 0 || areFew(entries) {
+      // That takes its time, and where hardly fewer are left the answer is as it was.
+      let isAsked = 4 * own <= 3 * many
+      if isWhole || bits == 0 || (isAsked && areFew(entries)) {
         parts.append(Part(first: first, last: last, entries: entries))
-        boxes += entries.reduce(0) { $0 + $1.boxes }
+        boxes += own
         return
       }
       let middle = first + (1 << UInt64(bits - 1))
-      halve(first, bits - 1, entries.compactMap { $0.within(first...middle - 1, in: field) })
-      halve(middle, bits - 1, entries.compactMap { $0.within(middle...last, in: field) })
+      let next = isAsked ? own : many
+      halve(first, bits - 1, entries.compactMap { $0.within(first...middle - 1, in: field) }, next)
+      halve(middle, bits - 1, entries.compactMap { $0.within(middle...last, in: field) }, next)
     }
-    halve(0, field.compared?.bits ?? 0, entries)
+    halve(0, field.compared?.bits ?? 0, entries, .max / 4)
     return boxes > most ? [] : parts
   }
 
