@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test(arguments: 0..<100) func convergesFromAnywhere(_ number: UInt64) throws {
+  @Test(arguments: 0..<50) func convergesFromAnywhere(_ number: UInt64) throws {
     var chance = RandomBranch(seed: Self.seed &+ number)
     var model = ModelKernel(chance.kernel())
     var book = SlotBook()
@@ -57,7 +57,7 @@ import Testing
     #expect(!model.state.links.values.contains { $0.isOurs })
   }
 
-  @Test(arguments: 0..<40) func everyPrefixOfAPlanConverges(_ number: UInt64) throws {
+  @Test(arguments: 0..<24) func everyPrefixOfAPlanConverges(_ number: UInt64) throws {
     var chance = RandomBranch(seed: Self.seed &+ 1000 &+ number)
     var model = ModelKernel(chance.kernel())
     let old = try compile(chance.ruleSet(), chance, SlotBook(), model.state)
@@ -76,7 +76,7 @@ import Testing
   }
 
   /// What is offloaded asks neither chains nor ip rules: they change only while nothing is.
-  @Test(arguments: 0..<40) func nothingThatDecidesChangesUnderTheFlowtable(_ number: UInt64) throws {
+  @Test(arguments: 0..<24) func nothingThatDecidesChangesUnderTheFlowtable(_ number: UInt64) throws {
     var chance = RandomBranch(seed: (Self.seed &+ 4000 &+ number) & ~1)
     var model = ModelKernel(chance.kernel())
     var book = SlotBook()
@@ -171,7 +171,7 @@ import Testing
     #expect(leak(unruled, closed) == nil, "without ip rules, seed \(Self.seed &+ 2000 &+ number)")
   }
 
-  @Test(arguments: 0..<60) func theRouterStaysOffTheTunnels(_ number: UInt64) throws {
+  @Test(arguments: 0..<40) func theRouterStaysOffTheTunnels(_ number: UInt64) throws {
     var chance = RandomBranch(seed: Self.seed &+ 3000 &+ number)
     var model = ModelKernel(chance.kernel())
     let compiler = try compile(chance.ruleSet(), chance, SlotBook(), model.state)
